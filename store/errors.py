@@ -1,0 +1,121 @@
+"""Everything that can go wrong, as one tree; each error carries a sentence fit for a buyer.
+
+StoreError
+├── SettingsError            a setting is missing, malformed or dangerous (exit 2)
+├── CartError                what is in the cart cannot be bought as it stands
+│   ├── EmptyCart
+│   ├── QuantityRefused
+│   ├── AmountRefused        below or above what Stripe accepts
+│   ├── PriceChanged         the amount on the button is no longer the price
+│   └── JustBought           the same cart was paid minutes ago
+├── OrderNotFound            unknown, or a stranger's: both answer alike
+├── OtherOrderPaid           the checkout that was to be replaced turned out to be paid
+├── NothingToRefund
+└── StripeError              Stripe did not do what was asked
+    ├── StripeUnreachable    no answer, or none that can be trusted: the outcome is unknown
+    ├── StripeBusy           429, or the same request is still running
+    ├── StripeKeyRefused     401 or 403
+    └── StripeRefused        400: Stripe understood and said no
+        └── StripeNotFound
+"""
+
+from http import HTTPStatus
+
+
+class StoreError(Exception):
+    """The root; `str(error)` is the sentence people read."""
+
+    sentence = "Something went wrong. You have not been charged."
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, sentence: str | None = None) -> None:
+        super().__init__(sentence or self.sentence)
+
+
+class SettingsError(StoreError):
+    sentence = "A setting is wrong."
+
+
+class CartError(StoreError):
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class EmptyCart(CartError):
+    sentence = "Your cart is empty. Choose a quantity first."
+
+
+class QuantityRefused(CartError):
+    sentence = "Quantities are whole numbers from 0 to 10."
+
+
+class AmountRefused(CartError):
+    sentence = "This total is outside what can be paid by card. Nothing was ordered."
+
+
+class PriceChanged(CartError):
+    sentence = (
+        "A price changed since this page was shown. Look at the new total, then press Pay again."
+    )
+
+
+class JustBought(CartError):
+    """The buyer paid for the same cart moments ago; asked, not refused."""
+
+    sentence = "You have just bought exactly this. Buy it once more?"
+
+    def __init__(self, number: str, minutes: int) -> None:
+        when = "less than a minute ago" if minutes < 1 else f"{minutes} min ago"
+        super().__init__(f"You bought exactly this {when}. Buy it once more?")
+        self.number = number
+
+
+class OrderNotFound(StoreError):
+    sentence = "There is no such order here."
+    status = HTTPStatus.NOT_FOUND
+
+
+class OtherOrderPaid(StoreError):
+    """The checkout a new cart was to replace is already complete at Stripe."""
+
+    status = HTTPStatus.CONFLICT
+
+    def __init__(self, number: str) -> None:
+        super().__init__(
+            f"Your earlier order {number} has just been paid. Press Pay again to also buy this."
+        )
+        self.number = number
+
+
+class NothingToRefund(StoreError):
+    sentence = "There is not that much left to refund."
+    status = HTTPStatus.CONFLICT
+
+
+class StripeError(StoreError):
+    sentence = "Stripe could not do this. You have not been charged."
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class StripeUnreachable(StripeError):
+    sentence = "Stripe did not answer. You have not been charged. Try again: it is safe."
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class StripeBusy(StripeError):
+    sentence = "Stripe is busy. You have not been charged. Try again in a moment: it is safe."
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class StripeKeyRefused(StripeError):
+    sentence = (
+        "Stripe does not accept this shop's key, so nothing can be bought now. "
+        "You have not been charged."
+    )
+
+
+class StripeRefused(StripeError):
+    sentence = "Stripe refused this order. You have not been charged."
+
+
+class StripeNotFound(StripeRefused):
+    sentence = "Stripe does not know this payment."
