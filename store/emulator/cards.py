@@ -1,0 +1,118 @@
+"""Stripe's test cards, as one table. Any other number is refused and never kept.
+
+Numbers and outcomes: docs.stripe.com/testing. Messages of declines are as recorded by third
+parties from that page (unverified against Stripe today).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+CardOutcome = Literal["succeeds", "declines", "challenge", "challenge_then_declines"]
+Aftermath = Literal[
+    "none",
+    "dispute_fraudulent",
+    "dispute_product_not_received",
+    "inquiry",
+    "refund_pending",
+    "refund_fails",
+]
+
+
+@dataclass(frozen=True)
+class TestCard:
+    """One row of the table; `aftermath` is what happens after a payment that succeeded."""
+
+    number: str
+    brand: str
+    label: str
+    outcome: CardOutcome = "succeeds"
+    code: str | None = None
+    decline_code: str | None = None
+    message: str | None = None
+    aftermath: Aftermath = "none"
+
+    __test__ = False  # pytest would take the name for a test class
+
+    @property
+    def last4(self) -> str:
+        """All that may be kept of a number."""
+        return self.number[-4:]
+
+
+def _declined(number: str, label: str, code: str, message: str, decline_code: str) -> TestCard:
+    return TestCard(number, "visa", label, "declines", code, decline_code, message)
+
+
+_PLAIN = "Your card was declined."
+_TOO_OFTEN = (
+    "Your card was declined for making repeated attempts too frequently or exceeding its "
+    "amount limit."
+)
+_PROCESSING = "An error occurred while processing your card. Try again in a little bit."
+
+TEST_CARDS: tuple[TestCard, ...] = (
+    TestCard("4242424242424242", "visa", "Visa, succeeds"),
+    TestCard("5555555555554444", "mastercard", "Mastercard, succeeds"),
+    TestCard("378282246310005", "amex", "American Express, succeeds"),
+    _declined("4000000000000002", "Declined", "card_declined", _PLAIN, "generic_decline"),
+    _declined(
+        "4000000000009995",
+        "Insufficient funds",
+        "card_declined",
+        "Your card has insufficient funds.",
+        "insufficient_funds",
+    ),
+    _declined("4000000000009987", "Lost card", "card_declined", _PLAIN, "lost_card"),
+    _declined("4000000000009979", "Stolen card", "card_declined", _PLAIN, "stolen_card"),
+    _declined(
+        "4000000000000069",
+        "Expired card",
+        "expired_card",
+        "Your card has expired.",
+        "expired_card",
+    ),
+    _declined(
+        "4000000000000127",
+        "Incorrect CVC",
+        "incorrect_cvc",
+        "Your card's security code is incorrect.",
+        "incorrect_cvc",
+    ),
+    _declined(
+        "4000000000000119", "Processing error", "processing_error", _PROCESSING, "processing_error"
+    ),
+    _declined(
+        "4000000000006975", "Too many tries", "card_declined", _TOO_OFTEN, "card_velocity_exceeded"
+    ),
+    TestCard("4000002760003184", "visa", "3-D Secure, always asked", "challenge"),
+    TestCard("4000002500003155", "visa", "3-D Secure, unless saved", "challenge"),
+    TestCard(
+        "4000008400001629",
+        "visa",
+        "3-D Secure, then declined",
+        "challenge_then_declines",
+        "card_declined",
+        "generic_decline",
+        _PLAIN,
+    ),
+    TestCard("4000000000000259", "visa", "Disputed as fraudulent", aftermath="dispute_fraudulent"),
+    TestCard(
+        "4000000000002685",
+        "visa",
+        "Disputed as not received",
+        aftermath="dispute_product_not_received",
+    ),
+    TestCard("4000000000001976", "visa", "Inquiry before a dispute", aftermath="inquiry"),
+    TestCard(
+        "4000000000007726", "visa", "Refund pending, then succeeds", aftermath="refund_pending"
+    ),
+    TestCard("4000000000005126", "visa", "Refund succeeds, then fails", aftermath="refund_fails"),
+)
+
+BY_NUMBER = {card.number: card for card in TEST_CARDS}
+
+
+def is_luhn(number: str) -> bool:
+    """Whether the check digit of a card number fits."""
+    doubled = [int(digit) * (1 + index % 2) for index, digit in enumerate(reversed(number))]
+    return sum(digit - 9 if digit > 9 else digit for digit in doubled) % 10 == 0

@@ -1,0 +1,119 @@
+"""Stripe's errors, with the status and the words Stripe answers.
+
+    StripeError
+    ├── InvalidRequest       400  a parameter, or the state of an object, forbids it
+    ├── NotFound             404  resource_missing
+    ├── Unauthorized         401  no key, or one that is not a test key
+    ├── CardDeclined         402  card_error, only ever seen by the pay page
+    ├── KeyMismatch          400  idempotency_error
+    ├── KeyInUse             409  idempotency_key_in_use
+    ├── RateLimited          429  rate_limit or lock_timeout
+    └── ApiError             500  api_error
+
+`saved` says whether an idempotency key keeps the answer: what began executing is kept, what
+failed validation is not (docs.stripe.com/error-low-level).
+"""
+
+from typing import ClassVar
+
+DOCS = "https://stripe.com/docs/error-codes/"
+
+
+class StripeError(Exception):
+    """An answer in Stripe's error shape."""
+
+    status: ClassVar[int] = 400
+    type: ClassVar[str] = "invalid_request_error"
+    saved: bool = False
+    headers: dict[str, str]
+
+    def __init__(
+        self, message: str, *, code: str | None = None, param: str | None = None, **more: object
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.param = param
+        self.more = more
+        self.headers = {}
+
+    def body(self, request_id: str) -> dict[str, object]:
+        """The JSON that goes over the wire."""
+        error: dict[str, object] = {"message": self.message, "type": self.type, **self.more}
+        if self.code:
+            error["code"] = self.code
+            error["doc_url"] = DOCS + self.code.replace("_", "-")
+        if self.param:
+            error["param"] = self.param
+        if self.type != "idempotency_error":
+            error["request_log_url"] = f"/requests/{request_id}"
+        return {"error": dict(sorted(error.items()))}
+
+
+class InvalidRequest(StripeError):
+    """A request Stripe would not carry out."""
+
+
+class Refused(InvalidRequest):
+    """A valid request that the state of an object forbids: it began executing, so it is saved."""
+
+    saved = True
+
+
+class NotFound(StripeError):
+    """Nothing there by this name."""
+
+    status = 404
+
+    @classmethod
+    def resource(cls, kind: str, object_id: str, param: str = "id") -> "NotFound":
+        """Stripe quotes the id for every kind but a Checkout Session.
+
+        Which `param` a missing session names is unverified.
+        """
+        shown = object_id if kind == "checkout.session" else f"'{object_id}'"
+        return cls(f"No such {kind}: {shown}", code="resource_missing", param=param)
+
+
+class Unauthorized(StripeError):
+    """No usable key."""
+
+    status = 401
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.headers = {"WWW-Authenticate": 'Basic realm="Stripe"'}
+
+
+class CardDeclined(StripeError):
+    """The bank said no."""
+
+    status = 402
+    type = "card_error"
+    saved = True
+
+
+class KeyMismatch(StripeError):
+    """One idempotency key, two different requests."""
+
+    type = "idempotency_error"
+
+
+class KeyInUse(StripeError):
+    """One idempotency key, and its first request is still running."""
+
+    status = 409
+
+
+class RateLimited(StripeError):
+    """Too many requests, or an object that another request holds."""
+
+    status = 429
+
+
+class ApiError(StripeError):
+    """Something broke on Stripe's side; whether it took effect is not known."""
+
+    status = 500
+    type = "api_error"
+    saved = True
