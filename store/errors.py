@@ -2,6 +2,10 @@
 
 StoreError
 ├── SettingsError            a setting is missing, malformed or dangerous (exit 2)
+├── DatabaseUnavailable      locked, gone, full or read-only
+├── SchemaUnknown            the database belongs to a newer version of the shop
+├── CatalogError             products that cannot be sold together
+├── SignatureRefused         a webhook that Stripe did not sign, or signed too long ago
 ├── CartError                what is in the cart cannot be bought as it stands
 │   ├── EmptyCart
 │   ├── QuantityRefused
@@ -13,6 +17,7 @@ StoreError
 ├── NothingToRefund
 └── StripeError              Stripe did not do what was asked
     ├── StripeUnreachable    no answer, or none that can be trusted: the outcome is unknown
+    │   └── StripeUncertain  5xx or nonsense: it may have happened all the same
     ├── StripeBusy           429, or the same request is still running
     ├── StripeKeyRefused     401 or 403
     └── StripeRefused        400: Stripe understood and said no
@@ -34,6 +39,25 @@ class StoreError(Exception):
 
 class SettingsError(StoreError):
     sentence = "A setting is wrong."
+
+
+class DatabaseUnavailable(StoreError):
+    sentence = "The shop's database does not answer. You have not been charged. Try again soon."
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class SchemaUnknown(StoreError):
+    sentence = "The database was made by a newer version of this shop. Update the shop first."
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class CatalogError(StoreError):
+    sentence = "The products cannot be sold together."
+
+
+class SignatureRefused(StoreError):
+    sentence = "The signature of this webhook is not valid."
+    status = HTTPStatus.BAD_REQUEST
 
 
 class CartError(StoreError):
@@ -99,6 +123,18 @@ class StripeError(StoreError):
 class StripeUnreachable(StripeError):
     sentence = "Stripe did not answer. You have not been charged. Try again: it is safe."
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class StripeUncertain(StripeUnreachable):
+    """Stripe answered, but not in a way that tells whether it acted.
+
+    `replayed` is true where Stripe keeps repeating a failure that it saved for this key: from
+    then on that key can never succeed.
+    """
+
+    def __init__(self, *, replayed: bool) -> None:
+        super().__init__()
+        self.replayed = replayed
 
 
 class StripeBusy(StripeError):

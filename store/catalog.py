@@ -1,0 +1,68 @@
+"""What is sold, and what a cart of it costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from store import money, settings
+from store.errors import AmountRefused, CatalogError, EmptyCart, QuantityRefused
+from store.models import Product
+
+MAX_QUANTITY = 10
+
+
+@dataclass(frozen=True)
+class Line:
+    """One product in a cart, at the price of this moment."""
+
+    product: Product
+    quantity: int
+
+    @property
+    def amount(self) -> int:
+        return self.product.unit_amount * self.quantity
+
+
+def on_sale(session: Session) -> list[Product]:
+    """The products that can be bought, in the order they were added.
+
+    Raises:
+        CatalogError: a product is in another currency than the shop, so that no total exists.
+    """
+    products = session.exec(select(Product).where(col(Product.active)).order_by(col(Product.id)))
+    listed = list(products)
+    currency = settings.current().currency
+    if strangers := sorted({product.currency for product in listed} - {currency}):
+        raise CatalogError(
+            f"The products are priced in {', '.join(strangers).upper()}, but CURRENCY is "
+            f"{currency.upper()}. Set CURRENCY to match, or start a fresh database."
+        )
+    return listed
+
+
+def total_amount(products: list[Product], cart: Mapping[str, int]) -> int:
+    """What the cart costs, for display; `priced` is what an order is made from."""
+    return sum(product.unit_amount * cart.get(product.slug, 0) for product in products)
+
+
+def priced(session: Session, cart: Mapping[str, int]) -> list[Line]:
+    """The lines of a cart at today's prices, in the catalogue's order.
+
+    Raises:
+        QuantityRefused: not whole numbers from 0 to 10, or of something that is not on sale.
+        EmptyCart, AmountRefused
+    """
+    products = on_sale(session)
+    for quantity in cart.values():
+        if type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
+            raise QuantityRefused
+    wanted = {slug for slug, quantity in cart.items() if quantity}
+    if wanted - {product.slug for product in products}:
+        raise QuantityRefused("Something in your cart is no longer sold. Look again, then pay.")
+    lines = [Line(product, cart[product.slug]) for product in products if product.slug in wanted]
+    if not lines:
+        raise EmptyCart
+    if not money.chargeable(sum(line.amount for line in lines), lines[0].product.currency):
+        raise AmountRefused
+    return lines

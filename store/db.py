@@ -1,0 +1,135 @@
+"""The shared database: SQLite in `data/` or PostgreSQL by `DATABASE_URL`.
+
+SQLite runs in WAL with `synchronous=FULL`, so that what is answered is on disk; writers begin
+with `BEGIN IMMEDIATE`, because a lock taken only at the first write makes two of them collide.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlmodel import Session, create_engine
+
+from store import settings
+from store.errors import DatabaseUnavailable, SchemaUnknown
+
+LOCK_SECONDS = 5
+MIGRATION_LOCK = 20_261_123  # any number, the same in every process
+
+
+@lru_cache(maxsize=4)
+def engine_for(url: str) -> Engine:
+    """The engine of a database URL; connections to PostgreSQL are tried before they are used."""
+    if not url.startswith("sqlite"):
+        limits = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout=20s"
+        return create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=20,
+            connect_args={"connect_timeout": LOCK_SECONDS, "options": limits},
+        )
+    if database := make_url(url).database:
+        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url, connect_args={"timeout": LOCK_SECONDS}, pool_size=10, max_overflow=40
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def engine() -> Engine:
+    try:
+        return engine_for(settings.current().database)
+    except OSError as error:
+        raise DatabaseUnavailable from error
+
+
+@contextmanager
+def unit_of_work() -> Iterator[Session]:
+    """One transaction that writes: committed at the end, undone by any exception.
+
+    Raises:
+        DatabaseUnavailable: locked for too long, gone, full or read-only; nothing was written
+            unless the connection broke in the very commit, which a repetition finds out.
+    """
+    with translated(), Session(engine(), expire_on_commit=False) as session, session.begin():
+        session.connection(execution_options={"writes": True})
+        yield session
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """One transaction that reads; whatever it changes is thrown away."""
+    with translated(), Session(engine(), expire_on_commit=False, autoflush=False) as session:
+        yield session
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's operational errors into the one error that callers know."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            raise DatabaseUnavailable from error
+        raise
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(settings.ROOT / "store" / "migrations"))
+    return config
+
+
+def migrate() -> None:
+    """Bring the schema up to date, all of it or nothing; harmless where it already is.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached or written.
+        SchemaUnknown: the schema is newer than this program.
+    """
+    config = _alembic()
+    with translated(), engine().execution_options(writes=True).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise SchemaUnknown from error
+
+
+def schema_is_current() -> bool:
+    """True where the database has exactly the schema that this program was written for.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached.
+    """
+    with translated(), engine().connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+    return current == ScriptDirectory.from_config(_alembic()).get_current_head()

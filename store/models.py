@@ -1,0 +1,166 @@
+"""All tables. `*_amount` are integer minor units, `*_at` are UTC."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, Index, Text, TypeDecorator, text
+from sqlmodel import Field, SQLModel
+
+from store.clock import now
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; SQLite forgets the zone of what it stores, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _moment(**options: Any) -> Any:
+    return Field(sa_type=UtcDateTime, **options)
+
+
+class Product(SQLModel, table=True):
+    __tablename__ = "products"
+
+    id: int | None = Field(default=None, primary_key=True)
+    slug: str = Field(unique=True)
+    name: str
+    description: str
+    unit_amount: int
+    currency: str
+    image: str
+    active: bool = True
+    updated_at: datetime = _moment(default_factory=now)
+
+
+# At most one checkout per buyer may be payable: this index refuses the second one, whatever
+# two tabs, two processes or two servers try at the same moment.
+PAYABLE = text("session_status IN ('none', 'open')")
+
+
+class Order(SQLModel, table=True):
+    """One attempt to buy one cart: the frozen question to Stripe and the facts it answered.
+
+    `status` follows from the facts (`session_status`, `payment_status`, `cancel_requested_at`,
+    `review_reason`, and the rows of refunds and disputes); only `orders.record` writes it.
+    """
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        Index(
+            "one_payable_order_per_buyer",
+            "buyer",
+            unique=True,
+            sqlite_where=PAYABLE,
+            postgresql_where=PAYABLE,
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    number: str = Field(unique=True)
+    buyer: str = Field(index=True)
+    currency: str
+    total_amount: int
+    status: str = Field(default="pending", index=True)
+
+    cart_key: str = Field(index=True)
+    attempt: int
+    idempotency_key: str = Field(unique=True)
+    checkout_parameters: str = Field(sa_type=Text)
+    checkout_session_id: str | None = Field(default=None, unique=True)
+    checkout_url: str | None = Field(default=None, sa_type=Text)
+    checkout_expires_at: datetime = _moment()
+
+    session_status: str = Field(default="none", index=True)
+    payment_status: str = "unpaid"
+    payment_intent_id: str | None = Field(default=None, unique=True)
+    cancel_requested_at: datetime | None = _moment(default=None)
+    review_reason: str | None = Field(default=None, sa_type=Text)
+
+    refunded_amount: int = 0
+    email: str | None = None
+    receipt_url: str | None = Field(default=None, sa_type=Text)
+    created_at: datetime = _moment(default_factory=now)
+    paid_at: datetime | None = _moment(default=None)
+    updated_at: datetime = _moment(default_factory=now)
+
+
+class OrderItem(SQLModel, table=True):
+    """A line as it was at the click; later changes of the product do not reach it."""
+
+    __tablename__ = "order_items"
+
+    id: int | None = Field(default=None, primary_key=True)
+    order_id: int = Field(foreign_key="orders.id", index=True)
+    product_id: int = Field(foreign_key="products.id")
+    name: str
+    unit_amount: int
+    quantity: int
+
+
+class OrderLog(SQLModel, table=True):
+    """What happened to an order, and who said so; rows are added, never changed."""
+
+    __tablename__ = "order_log"
+
+    id: int | None = Field(default=None, primary_key=True)
+    order_id: int = Field(foreign_key="orders.id", index=True)
+    at: datetime = _moment(default_factory=now)
+    source: str
+    action: str
+    detail: str = Field(default="", sa_type=Text)
+
+
+class Refund(SQLModel, table=True):
+    """Money back: first our intention (`requested`), then what Stripe says of it."""
+
+    __tablename__ = "refunds"
+
+    id: int | None = Field(default=None, primary_key=True)
+    order_id: int = Field(foreign_key="orders.id", index=True)
+    payment_intent_id: str
+    amount: int
+    status: str = "requested"
+    reason: str = ""
+    idempotency_key: str = Field(unique=True)
+    stripe_refund_id: str | None = Field(default=None, unique=True)
+    created_at: datetime = _moment(default_factory=now)
+    updated_at: datetime = _moment(default_factory=now)
+
+
+class Dispute(SQLModel, table=True):
+    __tablename__ = "disputes"
+
+    id: int | None = Field(default=None, primary_key=True)
+    order_id: int = Field(foreign_key="orders.id", index=True)
+    payment_intent_id: str
+    amount: int
+    status: str
+    reason: str = ""
+    stripe_dispute_id: str = Field(unique=True)
+    created_at: datetime = _moment(default_factory=now)
+    updated_at: datetime = _moment(default_factory=now)
+
+
+class StripeEvent(SQLModel, table=True):
+    """The inbox: an event counts once, however often it is delivered."""
+
+    __tablename__ = "stripe_events"
+
+    id: str = Field(primary_key=True)
+    type: str
+    created_at: datetime = _moment()
+    received_at: datetime = _moment(default_factory=now)
+    deliveries: int = 1
+    outcome: str = "received"
+    order_id: int | None = Field(default=None, foreign_key="orders.id", index=True)
