@@ -1,0 +1,2 @@
+// Runs in <head>, before the first paint: what needs JavaScript is shown only where it runs.
+document.documentElement.classList.add("js");
