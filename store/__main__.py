@@ -1,0 +1,15 @@
+"""python -m store: see `python -m store --help`.
+
+Written so that an old Python can still read it, and then says which one is needed.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - whoever starts it may well have an older one
+    sys.stderr.write("The store needs Python 3.11 or newer; this is an older one.\n")
+    raise SystemExit(2)
+
+if __name__ == "__main__":
+    from store.launcher.arguments import main
+
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,132 @@
+"""The command line: what can be asked for, and the way from the words to the work.
+
+Standard library only: `--help` answers on a machine where nothing is installed yet.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from store.errors import StoreError
+from store.launcher import environment
+
+RUNTIME = ["requirements.txt"]
+DEVELOPMENT = ["requirements.txt", "requirements-dev.txt"]
+
+
+class Command(NamedTuple):
+    summary: str
+    function: str
+    requirements: list[str] = RUNTIME
+    passes_on: bool = False  # whether arguments that it does not know belong to another program
+
+
+COMMANDS = {
+    "run": Command("start the shop (the same as no command at all)", "serve:run"),
+    "test": Command(
+        "formatter, linter, types and every test; with pytest arguments, only pytest with them",
+        "commands:test",
+        DEVELOPMENT,
+        passes_on=True,
+    ),
+    "migrate": Command("bring the database schema up to date", "commands:migrate"),
+    "doctor": Command(
+        "explain what is set, reachable or wrong, and how to mend it", "doctor:doctor"
+    ),
+    "reconcile": Command("catch up with Stripe now", "commands:reconcile"),
+    "audit": Command("put Stripe's book and ours side by side", "commands:audit"),
+    "export": Command("write every order to a CSV file", "commands:export"),
+    "reset": Command("a fresh demo: forget all orders (offline only)", "commands:reset"),
+    "bench": Command(
+        "run the benchmarks, or the named one", "commands:bench", DEVELOPMENT, passes_on=True
+    ),
+}
+
+
+def port(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 65535:
+        raise ValueError
+    return number
+
+
+def folder(text: str) -> Path:
+    return Path(text).expanduser().resolve()
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="python -m store",
+        description="A small shop that sells through Stripe Checkout. Without a Stripe key it "
+        "runs offline, with an emulator in Stripe's place.",
+        epilog="Expected failures are one sentence on standard error, with exit code 2.",
+    )
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    made = {
+        name: commands.add_parser(
+            name, help=command.summary, description=f"{command.summary}.", allow_abbrev=False
+        )
+        for name, command in COMMANDS.items()
+    }
+    for name in ("run", "migrate", "doctor", "reconcile", "audit", "export", "reset"):
+        made[name].add_argument(
+            "--data-dir",
+            type=folder,
+            metavar="FOLDER",
+            help="where the database and the made secrets live (default: DATA_DIR, else data)",
+        )
+    for name in ("run", "doctor", "reconcile", "audit"):
+        add_ports(made[name])
+    made["audit"].add_argument("--json", action="store_true", help="print JSON instead of a table")
+    made["export"].add_argument("file", type=Path, metavar="FILE.csv")
+    made["reset"].add_argument("--yes", action="store_true", help="do not ask")
+    made["bench"].add_argument("name", nargs="?", help="a module in bench/; without it, all")
+    return top
+
+
+def add_ports(command: argparse.ArgumentParser) -> None:
+    ports = {"--port": (8501, "shop"), "--webhook-port": (8000, "webhooks and health")}
+    for flag, (default, what) in (ports | {"--emulator-port": (8502, "emulator")}).items():
+        command.add_argument(
+            flag, type=port, default=default, metavar="PORT", help=f"{what} (default: {default})"
+        )
+    command.add_argument(
+        "--no-emulator", action="store_true", help="start no emulator, even without a Stripe key"
+    )
+
+
+def read(words: Sequence[str]) -> argparse.Namespace:
+    """The parsed command line; what belongs to another program is left in `rest`."""
+    wants_help = bool(words) and words[0] in ("-h", "--help")
+    if not words or (words[0].startswith("-") and not wants_help):
+        words = ["run", *words]
+    top = parser()
+    arguments, rest = top.parse_known_args(words)
+    if rest and not COMMANDS[arguments.command].passes_on:
+        top.error(f"{arguments.command} does not know {' '.join(rest)}")
+    arguments.rest = rest
+    return arguments
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one command line; the result is the exit code."""
+    if sys.stdout.encoding != "utf-8":
+        for stream in (sys.stdout, sys.stderr):
+            stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    arguments = read(words)
+    command = COMMANDS[arguments.command]
+    try:
+        environment.ready(command.requirements, words)
+        module, function = command.function.split(":")
+        return int(
+            getattr(importlib.import_module(f"store.launcher.{module}"), function)(arguments)
+        )
+    except StoreError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped.\n")
+        return 130

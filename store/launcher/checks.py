@@ -1,0 +1,162 @@
+"""What must be right before anything starts; each fault is one sentence that says what to do."""
+
+import os
+import socket
+import sqlite3
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from store import db, settings
+from store.errors import DatabaseUnavailable, StoreError
+
+# What makes a second listener fail, and a port that was left a moment ago not count as in use.
+if sys.platform == "win32":
+    ALONE_ON_PORT = socket.SO_EXCLUSIVEADDRUSE
+else:
+    ALONE_ON_PORT = socket.SO_REUSEADDR
+PORT_FLAGS = ("--port", "--webhook-port", "--emulator-port")
+
+
+class CannotStart(StoreError):
+    """Something that only the person at the keyboard can mend."""
+
+
+def settings_for(arguments: Namespace) -> settings.Settings:
+    """The settings, with the command line on top, for this process and all that it starts.
+
+    Raises:
+        SettingsError: a value is missing, malformed or dangerous.
+    """
+    if arguments.data_dir:
+        os.environ["DATA_DIR"] = str(arguments.data_dir)
+    chosen = settings.load()
+    os.environ["DATA_DIR"] = str(chosen.data_dir.resolve())
+    if chosen.offline and chosen.stripe_api_base is None:
+        port = getattr(arguments, "emulator_port", 8502)
+        os.environ["STRIPE_API_BASE"] = f"http://127.0.0.1:{port}"
+    loopback = ("127.0.0.1", "localhost", os.environ.get("NO_PROXY") or os.environ.get("no_proxy"))
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, loopback))
+    settings.current.cache_clear()
+    return settings.current()
+
+
+def runs_emulator(chosen: settings.Settings, arguments: Namespace) -> bool:
+    """A key means the real Stripe, and an address of the user's own means that server."""
+    ours = f"http://127.0.0.1:{arguments.emulator_port}"
+    return chosen.offline and chosen.stripe_api_base == ours and not arguments.no_emulator
+
+
+def ports_of(chosen: settings.Settings, arguments: Namespace) -> dict[str, int]:
+    flags = PORT_FLAGS if runs_emulator(chosen, arguments) else PORT_FLAGS[:2]
+    return {flag: getattr(arguments, flag.strip("-").replace("-", "_")) for flag in flags}
+
+
+def ports(chosen: settings.Settings, arguments: Namespace) -> None:
+    """
+    Raises:
+        CannotStart: a port is not to be had.
+    """
+    seen: dict[int, str] = {}
+    for flag, port in ports_of(chosen, arguments).items():
+        if port in seen:
+            raise CannotStart(f"{seen[port]} and {flag} are both {port}; choose two ports.")
+        seen[port] = flag
+        if fault := port_fault(port):
+            raise CannotStart(f"Port {port} {fault}; choose another one with {flag}.")
+
+
+def port_fault(port: int) -> str | None:
+    """Why nothing of ours can listen there; None where it can."""
+    for host in ("0.0.0.0", "127.0.0.1"):  # noqa: S104 - some systems let one hide the other
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, ALONE_ON_PORT, 1)
+            try:
+                probe.bind((host, port))
+            except PermissionError:
+                return "may not be used by this user"
+            except OSError:
+                return "is in use, perhaps by a shop that is already running"
+    return None
+
+
+@contextmanager
+def alone(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder, so that no second shop, and no reset, works in it at the same time.
+
+    The lock is SQLite's on an empty file: it works alike on every system, and the system
+    itself releases it when this process ends in whatever way.
+
+    Raises:
+        CannotStart: the folder is held by another process, or cannot be written.
+    """
+    with closing(held(data_dir)):
+        yield
+
+
+def held(data_dir: Path) -> sqlite3.Connection:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = sqlite3.connect(data_dir / "running.lock", timeout=0.5, isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise CannotStart(
+                f"A shop is already running in {data_dir}; stop it, or choose another folder "
+                "with --data-dir."
+            ) from None
+        raise CannotStart(f"Cannot write to the data folder {data_dir} ({error}).") from None
+    except OSError as error:
+        raise CannotStart(
+            f"Cannot write to the data folder {data_dir} ({error.strerror})."
+        ) from None
+    return lock
+
+
+def database(chosen: settings.Settings) -> None:
+    """Reach the database and bring its schema up to date.
+
+    Raises:
+        CannotStart: it does not answer, or not to these credentials.
+    """
+    where = database_name(chosen)
+    try:
+        db.migrate()
+    except DatabaseUnavailable as error:
+        raise CannotStart(
+            f"The database {where} cannot be used: {reason(error, chosen)}."
+        ) from None
+
+
+def database_name(chosen: settings.Settings) -> str:
+    """Where the database is, fit to be shown: without user, password and options."""
+    try:
+        url = make_url(chosen.database)
+    except (ArgumentError, ValueError):
+        raise CannotStart(
+            "DATABASE_URL cannot be read as an address like "
+            "postgresql://user:password@host:5432/name; special characters in the password "
+            "must be percent-encoded."
+        ) from None
+    if url.host is None:
+        return str(url.database)
+    return f"{url.database} at {url.host}:{url.port or 5432}"
+
+
+def reason(error: BaseException, chosen: settings.Settings) -> str:
+    """What the driver said first, without the password that some drivers repeat."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    password = make_url(chosen.database).password
+    return said.replace(str(password), "***") if password else said
+
+
+def stripe_key(chosen: settings.Settings) -> str | None:
+    """Ask Stripe whether it accepts the key; what comes back is a warning to show, if any."""
+    return chosen.stripe_api_base and None

@@ -1,0 +1,93 @@
+"""The commands that do one thing and end; each returns the exit code."""
+
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+
+from store import db, models, settings
+from store.launcher import checks
+from store.launcher.checks import CannotStart
+from store.launcher.environment import ROOT
+from store.launcher.serve import answers
+
+CHECKS = (
+    ("ruff", "format", "--check"),
+    ("ruff", "check"),
+    ("mypy",),
+)
+
+
+def test(arguments: Namespace) -> int:
+    """Everything that must hold; arguments for pytest mean that only some tests are wanted."""
+    steps = [("pytest", *arguments.rest)] if arguments.rest else [*CHECKS, ("pytest",)]
+    return in_turn(steps)
+
+
+def in_turn(steps: Sequence[Sequence[str]]) -> int:
+    """Run Python modules one after the other, all of them, and return the worst exit code."""
+    worst = 0
+    for step in steps:
+        print(f"\n── {' '.join(step)}", flush=True)
+        started = time.monotonic()
+        code = abs(subprocess.call([sys.executable, "-m", *step], cwd=ROOT))
+        outcome = f"failed with exit code {code}" if code else "passed"
+        print(f"── {' '.join(step)}: {outcome} in {time.monotonic() - started:.1f} s", flush=True)
+        worst = max(worst, code)
+    return worst
+
+
+def migrate(arguments: Namespace) -> int:
+    chosen = checks.settings_for(arguments)
+    checks.database(chosen)
+    print(f"The schema of {checks.database_name(chosen)} is up to date.")
+    return 0
+
+
+def reset(arguments: Namespace) -> int:
+    """Forget every order, here and in the emulator, and seed the products anew."""
+    chosen = checks.settings_for(arguments)
+    if not chosen.offline:
+        raise CannotStart(
+            "reset is for the offline demo only: with STRIPE_SECRET_KEY set, Stripe would "
+            "remember orders that the shop has forgotten."
+        )
+    with checks.alone(chosen.data_dir):
+        if answers(f"{chosen.api_base}/emulator/health"):
+            raise CannotStart(f"An emulator is running at {chosen.api_base}; stop it first.")
+        where = checks.database_name(chosen)
+        if not arguments.yes and not agreed(f"Forget every order in {where}? [y/N] "):
+            print("Nothing was changed.")
+            return 0
+        forget(chosen)
+        checks.database(chosen)
+    print("A fresh demo is ready: python -m store")
+    return 0
+
+
+def agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        raise CannotStart("Nobody is there to be asked; say it with: python -m store reset --yes")
+    return input(question).strip().lower() in ("y", "yes")
+
+
+def forget(chosen: settings.Settings) -> None:
+    try:
+        for file in chosen.data_dir.glob("emulator.db*"):
+            file.unlink()
+    except OSError as error:
+        raise CannotStart(f"Cannot delete {error.filename} ({error.strerror}).") from None
+    with db.translated(), db.engine().execution_options(writes=True).begin() as connection:
+        models.Order.metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+
+
+def bench(arguments: Namespace) -> int:
+    """Every benchmark, or the named one with the arguments that follow it."""
+    names = sorted(file.stem for file in (ROOT / "bench").glob("[!_]*.py"))
+    if arguments.name is None:
+        return in_turn([(f"bench.{name}",) for name in names])
+    if arguments.name not in names:
+        raise CannotStart(f"There is no benchmark {arguments.name}; there are: {', '.join(names)}.")
+    return in_turn([(f"bench.{arguments.name}", *arguments.rest)])

@@ -1,0 +1,143 @@
+"""`python -m store`: check everything, start the three processes, say where they are."""
+
+import asyncio
+import http.client
+import sys
+import urllib.request
+from argparse import Namespace
+from dataclasses import dataclass
+
+from store.launcher import checks
+from store.launcher.supervise import Log, Program, supervise
+from store.settings import Settings
+
+REMINDER_SECONDS = 30
+# Never through a proxy: these addresses are on this computer.
+LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def run(arguments: Namespace) -> int:
+    """
+    Raises:
+        StoreError: nothing was started, or everything was stopped again.
+    """
+    chosen = checks.settings_for(arguments)
+    checks.ports(chosen, arguments)
+    with checks.alone(chosen.data_dir):
+        checks.database(chosen)
+        warning = checks.stripe_key(chosen)
+        shop = Shop(chosen, arguments, checks.runs_emulator(chosen, arguments), warning)
+        supervise(shop.programs(), shop.announce)
+    return 0
+
+
+def module(name: str, *words: str) -> list[str]:
+    return [sys.executable, "-m", "store.launcher.tether", name, *words]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The processes of one shop, and where they answer."""
+
+    settings: Settings
+    arguments: Namespace
+    has_emulator: bool
+    warning: str | None = None
+
+    @property
+    def shop(self) -> str:
+        return f"http://localhost:{self.arguments.port}"
+
+    @property
+    def sidecar(self) -> str:
+        return f"http://127.0.0.1:{self.arguments.webhook_port}"
+
+    @property
+    def emulator(self) -> str:
+        return f"http://127.0.0.1:{self.arguments.emulator_port}"
+
+    def programs(self) -> list[Program]:
+        sidecar = module(
+            "uvicorn",
+            "webhook_server:app",
+            *("--host", "127.0.0.1"),
+            *("--port", str(self.arguments.webhook_port)),
+            *("--timeout-graceful-shutdown", "3"),
+        )
+        storefront = module(
+            *("streamlit", "run", "streamlit_app.py"),
+            *("--server.port", str(self.arguments.port)),
+            *("--server.headless", "true"),
+            *("--server.fileWatcherType", "none"),
+            *("--server.showEmailPrompt", "false"),
+            *("--browser.gatherUsageStats", "false"),
+        )
+        started = [Program("sidecar", sidecar), Program("storefront", storefront)]
+        return [self.emulator_program(), *started] if self.has_emulator else started
+
+    def emulator_program(self) -> Program:
+        """The signing secret goes by the environment: command lines are for everybody to see."""
+        command = module(
+            "store.emulator",
+            *("--port", str(self.arguments.emulator_port)),
+            *("--webhook", f"{self.sidecar}/webhooks/stripe/"),
+            *("--data", str(self.settings.data_dir / "emulator.db")),
+        )
+        secret = self.settings.webhook_secrets[0]
+        return Program("emulator", command, {"EMULATOR_WEBHOOK_SECRET": secret})
+
+    def health(self) -> dict[str, str]:
+        """Where each process says that it is ready; the webhook door never is without a secret."""
+        addresses = {
+            "sidecar": f"{self.sidecar}/{'readyz' if self.settings.webhook_secrets else 'healthz'}",
+            "storefront": f"http://127.0.0.1:{self.arguments.port}/_stcore/health",
+        }
+        return addresses | (
+            {"emulator": f"{self.emulator}/emulator/health"} if self.has_emulator else {}
+        )
+
+    async def announce(self, log: Log) -> None:
+        """Wait until every process answers, then print where people find the shop."""
+        clock = asyncio.get_running_loop().time
+        waiting, remind_at = self.health(), clock() + REMINDER_SECONDS
+        while waiting := {
+            name: address
+            for name, address in waiting.items()
+            if not await asyncio.to_thread(answers, address)
+        }:
+            if clock() > remind_at:
+                log.line("store", f"Still waiting for {' and '.join(waiting)}.")
+                remind_at += REMINDER_SECONDS
+            await asyncio.sleep(0.1)
+        print(self.welcome(), flush=True)
+
+    def welcome(self) -> str:
+        lines = [self.mode(), "", f"  Shop       {self.shop}"]
+        lines += [f"  Webhooks   {self.sidecar}/webhooks/stripe/"]
+        lines += [f"  Emulator   {self.emulator}"] if self.has_emulator else []
+        lines += ["", "  Pay with card 4242 4242 4242 4242, any future date, any CVC."]
+        lines += ["  Ctrl-C stops everything."]
+        lines += [f"  {self.warning}"] if self.warning else []
+        if not self.settings.webhook_secrets:
+            lines += [
+                "  No STRIPE_WEBHOOK_SECRET is set, so webhooks are not accepted; payments settle "
+                "when the buyer returns,",
+                "  or by asking Stripe. To have webhooks: stripe listen --forward-to "
+                f"localhost:{self.arguments.webhook_port}/webhooks/stripe/",
+            ]
+        return "\n" + "\n".join(f"  {line}".rstrip() for line in lines) + "\n"
+
+    def mode(self) -> str:
+        if self.settings.offline and self.has_emulator:
+            return "The shop is open, offline: an emulator plays Stripe and no money moves."
+        if self.settings.offline:
+            return f"The shop is open; in Stripe's place: {self.settings.api_base}"
+        return "The shop is open in Stripe test mode: no money moves."
+
+
+def answers(address: str) -> bool:
+    try:
+        with LOCAL.open(address, timeout=2):
+            return True
+    except (OSError, http.client.HTTPException):
+        return False

@@ -1,0 +1,183 @@
+"""Keep several programs running side by side: prefixed logs, restarts, and one common end."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from honcho.colour import get_colours
+from honcho.printer import Message, Printer
+
+from store.errors import StoreError
+from store.launcher.environment import ROOT
+
+GRACE_SECONDS = 8
+LONGEST_PAUSE_SECONDS = 8.0
+# A group of its own: Ctrl-C reaches only the launcher, which then ends each program once.
+OWN_GROUP: dict[str, Any]
+if sys.platform == "win32":
+    OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    GENTLE_END = signal.CTRL_BREAK_EVENT
+else:
+    OWN_GROUP = {"start_new_session": True}
+    GENTLE_END = signal.SIGTERM
+
+
+class GaveUp(StoreError):
+    """A program died again and again; everything was stopped."""
+
+
+@dataclass(frozen=True)
+class Program:
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often a program may die, within how long, before it is given up."""
+
+    deaths: int = 5
+    within_seconds: float = 60
+    pause_seconds: float = 0.5
+
+
+class Log:
+    """Lines on standard output, each with the time and the name of the program that wrote it."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        colours = get_colours()
+        self.colours = {name: next(colours) for name in names}
+        width = max(len(name) for name in [*names, "store"])
+        self.printer = Printer(sys.stdout, width=width, colour="NO_COLOR" not in os.environ)
+
+    def line(self, name: str, text: bytes | str) -> None:
+        now = datetime.now().astimezone()
+        self.printer.write(Message("line", text, now, name, self.colours.get(name)))
+
+
+def supervise(
+    programs: Sequence[Program],
+    when_started: Callable[[Log], Coroutine[Any, Any, None]],
+    patience: Patience = Patience(),
+) -> None:
+    """Run the `programs` until a signal asks to stop; none of them is left behind.
+
+    Raises:
+        GaveUp: one of them died too often.
+    """
+    asyncio.run(_supervise(programs, when_started, patience))
+
+
+async def _supervise(
+    programs: Sequence[Program],
+    when_started: Callable[[Log], Coroutine[Any, Any, None]],
+    patience: Patience,
+) -> None:
+    log = Log([program.name for program in programs])
+    stop_on_signals(asyncio.current_task(), log)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for program in programs:
+                group.create_task(keep_running(program, patience, log))
+            group.create_task(when_started(log))
+    except asyncio.CancelledError:
+        log.line("store", "Everything is stopped.")
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+
+
+def stop_on_signals(task: asyncio.Task[Any] | None, log: Log) -> None:
+    """The first signal lets every program end in its own way, a second one kills them."""
+    loop = asyncio.get_running_loop()
+    assert task is not None
+
+    def stop(number: int, _frame: Any) -> None:
+        log.line("store", f"{signal.Signals(number).name}: stopping …")
+        for each in asyncio.all_tasks(loop) if task.cancelling() else [task]:
+            loop.call_soon_threadsafe(each.cancel)
+
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"):
+        number = getattr(signal, name, None)
+        ignored = number and signal.getsignal(number) == signal.SIG_IGN  # as nohup asks for
+        if number and not (ignored and name == "SIGHUP"):
+            signal.signal(number, stop)
+
+
+async def keep_running(program: Program, patience: Patience, log: Log) -> None:
+    """Start the program, and start it again whenever it ends, until that happens too often."""
+    deaths: deque[float] = deque(maxlen=patience.deaths)
+    while True:
+        reason = in_words(await run_once(program, log))
+        now = time.monotonic()
+        deaths.append(now)
+        recent = sum(now - death < patience.within_seconds for death in deaths)
+        if recent == patience.deaths:
+            raise GaveUp(
+                f"The {program.name} died {recent} times within {patience.within_seconds:g} "
+                f"seconds, the last time with {reason}; the lines above that begin with "
+                f"{program.name} say why. Everything was stopped."
+            )
+        pause = min(patience.pause_seconds * 2 ** (recent - 1), LONGEST_PAUSE_SECONDS)
+        log.line("store", f"The {program.name} died ({reason}). Starting it again in {pause:g} s.")
+        await asyncio.sleep(pause)
+
+
+async def run_once(program: Program, log: Log) -> int:
+    process = await asyncio.create_subprocess_exec(
+        *program.command,
+        stdin=subprocess.PIPE,  # never written to: see tether
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **program.environment},
+        cwd=ROOT,
+        **OWN_GROUP,
+    )
+    printing = asyncio.create_task(print_lines(program.name, process, log))
+    try:
+        return await process.wait()
+    finally:
+        await end(process)
+        await asyncio.wait([printing], timeout=1)
+        printing.cancel()
+
+
+async def print_lines(name: str, process: asyncio.subprocess.Process, log: Log) -> None:
+    """Unlike `readline`, this has no longest line beyond which the launcher would break."""
+    assert process.stdout is not None
+    rest = b""
+    while chunk := await process.stdout.read(65536):
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            log.line(name, line)
+    if rest:
+        log.line(name, rest)
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Ask the process to end; kill it after a while, or where even that wait is cancelled."""
+    if process.returncode is not None:
+        return
+    process.send_signal(GENTLE_END)
+    try:
+        await asyncio.wait_for(process.wait(), GRACE_SECONDS)
+    except TimeoutError:
+        pass
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def in_words(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    return f"signal {signal.Signals(-code).name}"

@@ -1,0 +1,28 @@
+"""Run a module for as long as whoever started it lives: `python -m store.launcher.tether MODULE …`
+
+The other end of standard input is held by the launcher and closed by the operating system when
+the launcher ends in whatever way, `kill -9` included. No orphan keeps a port or the database.
+"""
+
+import os
+import runpy
+import signal
+import sys
+import threading
+import time
+
+GRACE_SECONDS = 5
+
+
+def end_with_the_launcher() -> None:
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=end_with_the_launcher, daemon=True).start()
+    sys.argv = sys.argv[1:]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
