@@ -18,6 +18,8 @@ from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from store.emulator.money import exponent
+
 HERE = Path(__file__).parent
 STATIC_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
@@ -34,11 +36,6 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-
-# Stripe counts these in whole units or in thousandths; ISK and UGX, whole in daily life, are
-# counted in hundredths there (docs.stripe.com/currencies).
-WHOLE_UNITS = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF".split())
-THOUSANDTHS = frozenset("BHD JOD KWD OMR TND".split())
 
 GOOD, BAD, WAIT, QUIET = "good", "bad", "wait", "quiet"
 BADGES = {
@@ -78,9 +75,8 @@ def badge(status: str) -> dict[str, str]:
 
 def money(amount: int, currency: str, locale: str = "en_US") -> str:
     """Minor units as people of this locale write them: 3998, `usd` → `$39.98`."""
-    code = currency.upper()
-    digits = 0 if code in WHOLE_UNITS else 3 if code in THOUSANDTHS else 2
-    return format_currency(Decimal(amount).scaleb(-digits), code, locale=locale)
+    units = Decimal(amount).scaleb(-exponent(currency))
+    return format_currency(units, currency.upper(), locale=locale)
 
 
 def grouped(number: str) -> str:

@@ -90,7 +90,7 @@ function showBrand() {
 }
 
 function fill(number) {
-  field("method-card").checked = true;
+  if (field("method-card")) field("method-card").checked = true;
   field("number").value = groupNumber(number);
   field("expiry").value = `12 / ${String((new Date().getFullYear() + 4) % 100).padStart(2, "0")}`;
   field("cvc").value = brandOf(number) === "Amex" ? "1234" : "123";
@@ -112,7 +112,7 @@ async function copy(button) {
 
 /** The first faulty field is given the focus; the others are marked as well. */
 function validate() {
-  const names = field("method-card").checked ? Object.keys(CHECKS) : ["email"];
+  const names = Object.keys(CHECKS).filter((name) => field(name)?.offsetParent); // what is in sight
   const faulty = names.filter((name) => {
     say(name, CHECKS[name](field(name).value));
     return field(name).hasAttribute("aria-invalid");
@@ -144,7 +144,7 @@ function wakeAgain() {
 form?.addEventListener("submit", submit);
 window.addEventListener("pageshow", wakeAgain); // Back may bring the page out of the cache as it was.
 
-if (field("pay")) {
+if (field("number")) {
   field("number").addEventListener("input", (event) => {
     reshape(event.target, groupNumber);
     showBrand();

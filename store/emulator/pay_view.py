@@ -1,0 +1,142 @@
+"""What the pay page shows: the receipt, the form as it was left, the test cards, the endings."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from store.emulator.acts import Emulator
+from store.emulator.cards import TEST_CARDS, TestCard
+from store.emulator.records import PaymentResult, StripeObject
+from store.emulator.rendering import money, page, web_link
+from store.emulator.sessions import success_url
+
+VERBS = {"book": "Book", "donate": "Donate", "subscribe": "Subscribe"}
+SOMEONE = "buyer@example.com"
+
+MISTYPED = TestCard(
+    "4242424242424241",
+    "visa",
+    "Mistyped number",
+    "declines",
+    "incorrect_number",
+    None,
+    "Your card number is incorrect.",
+)
+CARD_GROUPS: dict[str, tuple[TestCard, ...]] = {
+    "Succeed": tuple(
+        card for card in TEST_CARDS if card.outcome == "succeeds" and card.aftermath == "none"
+    ),
+    "Are declined": (*(card for card in TEST_CARDS if card.outcome == "declines"), MISTYPED),
+    "Ask for 3-D Secure": tuple(card for card in TEST_CARDS if "challenge" in card.outcome),
+    "Are disputed later": tuple(
+        card for card in TEST_CARDS if card.aftermath.startswith(("dispute", "inquiry"))
+    ),
+    "Misbehave when refunded": tuple(
+        card for card in TEST_CARDS if card.aftermath.startswith("refund")
+    ),
+}
+PUBLIC_NUMBERS = {card.number for cards in CARD_GROUPS.values() for card in cards}
+
+
+class PayForm(BaseModel):
+    """What the pay page posts. Anything may be missing: the answer is a sentence, not a 422."""
+
+    method: str = ""
+    email: str = ""
+    name: str = ""
+    number: str = ""
+    expiry: str = ""
+    cvc: str = ""
+    later: str = "succeeds"
+    then: str = "return"
+
+    @property
+    def stays(self) -> bool:
+        """Whether the browser shall not go back to the shop."""
+        return self.then == "stay"
+
+    def shown_again(self, session: StripeObject) -> dict[str, str]:
+        """What is filled in again after a refusal: of a card nothing, unless it is a test card."""
+        kept: dict[str, str] = self.model_dump()
+        if self.number.replace(" ", "") not in PUBLIC_NUMBERS:
+            kept |= {"number": "", "expiry": "", "cvc": ""}
+        kept["email"] = kept["email"] or session.get("customer_email") or SOMEONE
+        return kept
+
+
+def form_page(
+    emulator: Emulator,
+    session: StripeObject,
+    locale: str,
+    *,
+    result: PaymentResult | None = None,
+    form: PayForm | None = None,
+) -> Response:
+    """The page of an open session: 200, after a decline 402, after a wrong field 422."""
+    currency, methods = session["currency"], session["payment_method_types"]
+    form = form or PayForm()
+    context = {
+        "session": session,
+        "lines": [_line(emulator, item, locale) for item in session["line_items"]["data"]],
+        "total": money(session["amount_total"], currency, locale),
+        "currency": currency.upper(),
+        "verb": VERBS.get(session.get("submit_type") or "", "Pay"),
+        "words": ((session.get("custom_text") or {}).get("submit") or {}).get("message"),
+        "back": web_link(session.get("cancel_url")),
+        "by_card": "card" in methods,
+        "by_bank": any(method != "card" for method in methods),
+        "form": form.shown_again(session),
+        "field": result.field if result else None,
+        "message": result.message if result else None,
+        "groups": CARD_GROUPS,
+    }
+    status = {"declined": 402, "invalid": 422}[result.outcome] if result else 200
+    return page("pay.html", context, status=status)
+
+
+def _line(emulator: Emulator, item: StripeObject, locale: str) -> dict[str, Any]:
+    """One line of the receipt. The product, where it is still known, adds a picture and words."""
+    price = item["price"] or {}
+    product = emulator.retrieve(str(price.get("product"))) or {}
+    each = price.get("unit_amount")
+    return {
+        "name": item["description"] or product.get("name") or "Item",
+        "more": product.get("description"),
+        "image": next(filter(None, map(web_link, product.get("images") or [])), None),
+        "quantity": item["quantity"],
+        "each": None if each is None else money(each, item["currency"], locale),
+        "amount": money(item["amount_total"], item["currency"], locale),
+    }
+
+
+def ended_page(session: StripeObject, locale: str, *, left: bool = False) -> Response:
+    """A session that can no longer be paid explains itself and shows the way back."""
+    shop = web_link(session.get("cancel_url")) or _origin(session.get("success_url"))
+    context = {
+        "session": session,
+        "total": money(session["amount_total"], session["currency"], locale),
+        "result": return_address(session),
+        "shop": shop,
+    }
+    if session["status"] == "expired":
+        return page("expired.html", context)
+    return page("left_here.html" if left else "completed.html", context)
+
+
+def return_address(session: StripeObject) -> str | None:
+    """Where the shop wants the buyer of a complete session; None while it is not complete."""
+    return web_link(success_url(session)) if session["status"] == "complete" else None
+
+
+def last_refusal(emulator: Emulator, session: StripeObject) -> str:
+    """Why the last try was refused, as the payment itself remembers it."""
+    payment = emulator.retrieve(session["payment_intent"]) if session["payment_intent"] else None
+    refusal = (payment or {}).get("last_payment_error") or {}
+    return refusal.get("message") or "Your card was declined."
+
+
+def _origin(address: str | None) -> str | None:
+    parts = urlsplit(address or "")
+    return web_link(f"{parts.scheme}://{parts.netloc}/") if parts.netloc else None

@@ -1,0 +1,60 @@
+// Keeps a dashboard page up to date: the same address is fetched again, and what changed is swapped.
+"use strict";
+
+const EVERY_MILLISECONDS = 2000;
+
+/** Times are sent in UTC; the visitor's own clock is shown, with UTC on hover. */
+function localTimes(root) {
+  for (const time of root.querySelectorAll("time:not([title])")) {
+    time.title = time.textContent;
+    time.textContent = new Date(time.dateTime).toLocaleString([], {
+      month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
+    });
+  }
+}
+
+/** Whoever is typing, choosing or marking text in a part of the page is left alone there. */
+function isInUse(part) {
+  const selection = document.getSelection();
+  const marked = selection && !selection.isCollapsed && part.contains(selection.anchorNode);
+  return marked || (part.contains(document.activeElement) && document.activeElement.matches("input, select, textarea"));
+}
+
+function swap(part, fresh) {
+  const open = [...part.querySelectorAll("details[open][data-keep]")].map((details) => details.dataset.keep);
+  const focused = part.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  part.replaceChildren(...fresh.childNodes);
+  for (const details of part.querySelectorAll("details[data-keep]")) {
+    if (open.includes(details.dataset.keep)) details.open = true;
+  }
+  localTimes(part);
+  if (focused) part.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
+}
+
+const shown = new Map(); // What the server last sent for each part, before the times were made local.
+for (const part of document.querySelectorAll("[data-live]")) shown.set(part.id, part.innerHTML);
+localTimes(document);
+
+async function update() {
+  if (document.hidden) return;
+  const note = document.getElementById("live-note");
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of document.querySelectorAll("[data-live]")) {
+      const news = fresh.getElementById(part.id);
+      if (!news || news.innerHTML === shown.get(part.id) || isInUse(part)) continue;
+      shown.set(part.id, news.innerHTML);
+      swap(part, news);
+    }
+    note.textContent = "This page updates by itself.";
+  } catch {
+    note.textContent = "The emulator does not answer. This page goes on trying.";
+  }
+}
+
+async function forever() {
+  await update();
+  setTimeout(forever, EVERY_MILLISECONDS);
+}
+setTimeout(forever, EVERY_MILLISECONDS);
