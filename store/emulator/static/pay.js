@@ -169,4 +169,7 @@ if (field("number")) {
     if (image.complete && !image.naturalWidth) image.remove();
   }
   showBrand();
+  // On a phone the keyboard would cover what is bought; a faulty field has the focus already.
+  const wide = window.matchMedia("(min-width: 56rem)").matches;
+  if (wide && document.activeElement === document.body) field("number").focus();
 }
