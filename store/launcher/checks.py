@@ -12,8 +12,8 @@ from pathlib import Path
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from store import db, settings
-from store.errors import DatabaseUnavailable, StoreError
+from store import db, gateway, settings
+from store.errors import DatabaseUnavailable, StoreError, StripeError, StripeKeyRefused
 
 # What makes a second listener fail, and a port that was left a moment ago not count as in use.
 if sys.platform == "win32":
@@ -157,6 +157,21 @@ def reason(error: BaseException, chosen: settings.Settings) -> str:
     return said.replace(str(password), "***") if password else said
 
 
-def stripe_key(chosen: settings.Settings) -> str | None:
-    """Ask Stripe whether it accepts the key; what comes back is a warning to show, if any."""
-    return chosen.stripe_api_base and None
+def stripe_account() -> str | None:
+    """What Stripe calls the account behind the key, shortened; None offline or where it is silent.
+
+    Raises:
+        CannotStart: Stripe does not accept the key.
+    """
+    try:
+        account = gateway.account()
+    except StripeKeyRefused as error:
+        if getattr(error.__cause__, "http_status", None) == 403:
+            return "of a restricted key"  # genuine, but not allowed to look at its own account
+        raise CannotStart(
+            "Stripe does not accept STRIPE_SECRET_KEY (it may have been rolled or copied in "
+            "part): take a test key from https://dashboard.stripe.com/test/apikeys."
+        ) from None
+    except StripeError:
+        return None
+    return f"acct_…{account[-4:]}" if account else None

@@ -53,7 +53,8 @@ def works(python: Path) -> bool:
     check = "import sys, pip._internal.cli.main; sys.exit(sys.version_info < (3, 11))"
     try:
         return (
-            subprocess.run([python, "-c", check], capture_output=True, check=False).returncode == 0
+            subprocess.run([python, "-I", "-c", check], capture_output=True, check=False).returncode
+            == 0
         )
     except OSError:
         return False
@@ -98,10 +99,10 @@ def is_installed(home: Path, name: str) -> bool:
 
 def install(home: Path, python: Path, names: Sequence[str]) -> None:
     """Let pip install what is listed in the files `names`; its own progress is what people see."""
-    pip = [str(python), "-m", "pip"]
+    pip = [str(python), "-I", "-m", "pip"]
     print(f"Installing {' and '.join(names)} into {home} …", flush=True)
     if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
-        subprocess.run([python, "-m", "ensurepip"], capture_output=True, check=False)
+        subprocess.run([python, "-I", "-m", "ensurepip"], capture_output=True, check=False)
     command = [*pip, "install", "--disable-pip-version-check"]
     unfinished = home / UNFINISHED
     if unfinished.exists():  # killed in the middle: packages may look complete and not be

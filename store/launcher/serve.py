@@ -8,7 +8,7 @@ from argparse import Namespace
 from dataclasses import dataclass
 
 from store.launcher import checks
-from store.launcher.supervise import Log, Program, supervise
+from store.launcher.supervise import GaveUp, Log, Program, supervise
 from store.settings import Settings
 
 REMINDER_SECONDS = 30
@@ -17,17 +17,24 @@ LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def run(arguments: Namespace) -> int:
-    """
+    """Serve until a signal says stop; 1 where a process could not be kept running.
+
     Raises:
-        StoreError: nothing was started, or everything was stopped again.
+        StoreError: nothing was started.
     """
     chosen = checks.settings_for(arguments)
     checks.ports(chosen, arguments)
     with checks.alone(chosen.data_dir):
         checks.database(chosen)
-        warning = checks.stripe_key(chosen)
-        shop = Shop(chosen, arguments, checks.runs_emulator(chosen, arguments), warning)
-        supervise(shop.programs(), shop.announce)
+        if not chosen.offline:
+            print("Asking Stripe whether it accepts the key …", flush=True)
+        account = checks.stripe_account()
+        shop = Shop(chosen, arguments, checks.runs_emulator(chosen, arguments), account)
+        try:
+            supervise(shop.programs(), shop.announce)
+        except GaveUp as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
     return 0
 
 
@@ -42,7 +49,7 @@ class Shop:
     settings: Settings
     arguments: Namespace
     has_emulator: bool
-    warning: str | None = None
+    account: str | None = None
 
     @property
     def shop(self) -> str:
@@ -71,6 +78,7 @@ class Shop:
             *("--server.fileWatcherType", "none"),
             *("--server.showEmailPrompt", "false"),
             *("--browser.gatherUsageStats", "false"),
+            *("--logger.hideWelcomeMessage", "true"),
         )
         started = [Program("sidecar", sidecar), Program("storefront", storefront)]
         return [self.emulator_program(), *started] if self.has_emulator else started
@@ -117,7 +125,6 @@ class Shop:
         lines += [f"  Emulator   {self.emulator}"] if self.has_emulator else []
         lines += ["", "  Pay with card 4242 4242 4242 4242, any future date, any CVC."]
         lines += ["  Ctrl-C stops everything."]
-        lines += [f"  {self.warning}"] if self.warning else []
         if not self.settings.webhook_secrets:
             lines += [
                 "  No STRIPE_WEBHOOK_SECRET is set, so webhooks are not accepted; payments settle "
@@ -132,7 +139,9 @@ class Shop:
             return "The shop is open, offline: an emulator plays Stripe and no money moves."
         if self.settings.offline:
             return f"The shop is open; in Stripe's place: {self.settings.api_base}"
-        return "The shop is open in Stripe test mode: no money moves."
+        if self.account is None:
+            return "The shop is open in Stripe test mode, but Stripe does not answer right now."
+        return f"The shop is open in Stripe test mode, account {self.account}: no money moves."
 
 
 def answers(address: str) -> bool:

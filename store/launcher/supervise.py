@@ -18,7 +18,6 @@ from honcho.printer import Message, Printer
 from store.errors import StoreError
 from store.launcher.environment import ROOT
 
-GRACE_SECONDS = 8
 LONGEST_PAUSE_SECONDS = 8.0
 # A group of its own: Ctrl-C reaches only the launcher, which then ends each program once.
 OWN_GROUP: dict[str, Any]
@@ -43,11 +42,12 @@ class Program:
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a program may die, within how long, before it is given up."""
+    """How often a program may die, within how long, before it is given up; how long it may end."""
 
     deaths: int = 5
     within_seconds: float = 60
     pause_seconds: float = 0.5
+    grace_seconds: float = 8
 
 
 class Log:
@@ -116,7 +116,7 @@ async def keep_running(program: Program, patience: Patience, log: Log) -> None:
     """Start the program, and start it again whenever it ends, until that happens too often."""
     deaths: deque[float] = deque(maxlen=patience.deaths)
     while True:
-        reason = in_words(await run_once(program, log))
+        reason = in_words(await run_once(program, patience, log))
         now = time.monotonic()
         deaths.append(now)
         recent = sum(now - death < patience.within_seconds for death in deaths)
@@ -131,7 +131,7 @@ async def keep_running(program: Program, patience: Patience, log: Log) -> None:
         await asyncio.sleep(pause)
 
 
-async def run_once(program: Program, log: Log) -> int:
+async def run_once(program: Program, patience: Patience, log: Log) -> int:
     process = await asyncio.create_subprocess_exec(
         *program.command,
         stdin=subprocess.PIPE,  # never written to: see tether
@@ -145,7 +145,7 @@ async def run_once(program: Program, log: Log) -> int:
     try:
         return await process.wait()
     finally:
-        await end(process)
+        await end(process, patience.grace_seconds)
         await asyncio.wait([printing], timeout=1)
         printing.cancel()
 
@@ -162,13 +162,13 @@ async def print_lines(name: str, process: asyncio.subprocess.Process, log: Log) 
         log.line(name, rest)
 
 
-async def end(process: asyncio.subprocess.Process) -> None:
+async def end(process: asyncio.subprocess.Process, grace_seconds: float) -> None:
     """Ask the process to end; kill it after a while, or where even that wait is cancelled."""
     if process.returncode is not None:
         return
     process.send_signal(GENTLE_END)
     try:
-        await asyncio.wait_for(process.wait(), GRACE_SECONDS)
+        await asyncio.wait_for(process.wait(), grace_seconds)
     except TimeoutError:
         pass
     finally:

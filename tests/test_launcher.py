@@ -1,0 +1,419 @@
+"""The launcher, as the person at the keyboard meets it: real processes, real signals."""
+
+import ast
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+BASE_PYTHON = Path(sys.base_prefix, "bin/python3" if os.name != "nt" else "python.exe")
+PACKAGES = next(path for path in sys.path if path.endswith("site-packages"))
+KEPT = ("PATH", "HOME", "SYSTEMROOT", "TEMP", "LANG")
+
+TICKER = """
+import os, pathlib, signal, sys, time
+name, manner = sys.argv[1:]
+pathlib.Path(os.environ["PIDS"], f"{name}.{os.getpid()}").touch()
+if manner == "dies":
+    print("out of paper")
+    sys.exit(3)
+if manner == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.close(0)  # nor does it see the launcher end
+if manner == "chatty":
+    sys.stdout.buffer.write(b"x" * 300_000 + b"\\n\\xff broken\\nno line end")
+    sys.stdout.flush()
+print(f"{name} is up")
+time.sleep(60)
+"""
+
+LAUNCHER = """
+import sys
+from store.launcher.supervise import GaveUp, Patience, Program, supervise
+
+async def started(log):
+    log.line("store", "started")
+
+tether = [sys.executable, "-m", "store.launcher.tether", "ticker"]
+pairs = [words.split("-") for words in sys.argv[1:]]
+programs = [Program(name, [*tether, name, manner]) for name, manner in pairs]
+patience = Patience(deaths=3, within_seconds=20, pause_seconds=0.05, grace_seconds=0.5)
+try:
+    supervise(programs, started, patience)
+except GaveUp as error:
+    sys.exit(str(error))
+"""
+
+
+def clean(**more: str) -> dict[str, str]:
+    """An environment without a single setting of the shop."""
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | more
+
+
+def store(
+    *words: str, python: str | Path = sys.executable, cwd: Path = ROOT, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [python, "-m", "store", *words],
+        cwd=cwd,
+        env=clean(**environment),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def one_sentence(result: subprocess.CompletedProcess[str]) -> str:
+    """What an expected failure says: exit code 2, and a single line on standard error."""
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert len(result.stderr.splitlines()) == 1, result.stderr
+    return result.stderr
+
+
+def eventually(holds: Callable[[], object], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    try:
+        return state.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()
+
+
+class Supervised:
+    """A launcher over tiny programs, each of which leaves a file that names its process."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        self.folder, self.output = folder, folder / "output"
+        (folder / "ticker.py").write_text(TICKER)
+        path = os.pathsep.join([str(ROOT), str(folder)])
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", LAUNCHER, *names],
+                env=clean(PIDS=str(folder), PYTHONPATH=path),
+                stdout=output,
+                stderr=output,
+            )
+        eventually(lambda: {pid.stem for pid in self.pids()} >= {n.split("-")[0] for n in names})
+
+    def pids(self, name: str = "*") -> list[Path]:
+        return sorted(self.folder.glob(f"{name}.[0-9]*"))
+
+    def alive(self) -> list[int]:
+        return [pid for file in self.pids() if is_alive(pid := int(file.suffix[1:]))]
+
+    def log(self) -> str:
+        return self.output.read_text(encoding="utf-8")
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for pid in self.alive():
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def supervised(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
+    started: list[Supervised] = []
+
+    def start(*names: str) -> Supervised:
+        started.append(Supervised(tmp_path, names))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_ends_every_program(
+    supervised: Callable[..., Supervised], number: signal.Signals
+) -> None:
+    launcher = supervised("sidecar-calm", "storefront-calm", "emulator-stubborn")
+
+    launcher.process.send_signal(number)
+
+    assert launcher.process.wait(timeout=10) == 0
+    assert launcher.alive() == []
+    assert f"{number.name}: stopping" in launcher.log()
+
+
+def test_a_killed_launcher_leaves_no_program_behind(
+    supervised: Callable[..., Supervised],
+) -> None:
+    launcher = supervised("sidecar-calm", "storefront-calm")
+    assert len(launcher.alive()) == 2
+
+    launcher.process.kill()
+
+    eventually(lambda: launcher.alive() == [])
+
+
+def test_a_killed_program_is_started_again_and_the_others_go_on(
+    supervised: Callable[..., Supervised],
+) -> None:
+    launcher = supervised("sidecar-calm", "storefront-calm")
+    eventually(lambda: launcher.log().count("is up") == 2)
+
+    os.kill(int(launcher.pids("sidecar")[0].suffix[1:]), signal.SIGKILL)
+
+    eventually(lambda: launcher.log().count("sidecar is up") == 2)
+    assert "The sidecar died (signal SIGKILL). Starting it again" in launcher.log()
+    assert len(launcher.pids("storefront")) == 1
+    assert len(launcher.alive()) == 2
+
+
+def test_a_program_that_dies_again_and_again_is_given_up_with_a_reason(
+    supervised: Callable[..., Supervised],
+) -> None:
+    launcher = supervised("sidecar-dies", "storefront-calm")
+
+    assert launcher.process.wait(timeout=20) == 1
+    assert launcher.alive() == []
+    assert len(launcher.pids("sidecar")) == 3
+    assert "sidecar died 3 times within 20 seconds, the last time with exit code 3" in (
+        launcher.log()
+    )
+    assert launcher.log().count("out of paper") == 3
+
+
+def test_every_line_names_its_program_however_long_or_broken_it_is(
+    supervised: Callable[..., Supervised],
+) -> None:
+    launcher = supervised("sidecar-chatty")
+    eventually(lambda: "no line end" in launcher.log())
+
+    lines = launcher.log().splitlines()
+
+    assert all("sidecar | " in line or "store   | " in line for line in lines)
+    assert any(line.endswith("| " + "x" * 300_000) for line in lines)
+    assert any("� broken" in line for line in lines)
+
+
+# What is refused before anything starts.
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield int(server.getsockname()[1])
+
+
+@pytest.mark.parametrize("flag", ["--port", "--webhook-port", "--emulator-port"])
+def test_a_port_in_use_is_named_with_the_flag_that_changes_it(
+    taken_port: int, flag: str, tmp_path: Path
+) -> None:
+    said = one_sentence(store(flag, str(taken_port), DATA_DIR=str(tmp_path)))
+
+    assert f"Port {taken_port} is in use" in said
+    assert said.endswith(f"{flag}.\n")
+
+
+def test_two_processes_cannot_have_the_same_port(tmp_path: Path) -> None:
+    said = one_sentence(store("--port", "8123", "--webhook-port", "8123", DATA_DIR=str(tmp_path)))
+
+    assert "--port and --webhook-port are both 8123" in said
+
+
+def test_a_live_key_is_refused_and_never_printed(tmp_path: Path) -> None:
+    result = store(DATA_DIR=str(tmp_path), STRIPE_SECRET_KEY="sk_live_51abcdefghijklmnop")
+
+    assert "STRIPE_SECRET_KEY is a live key" in one_sentence(result)
+    assert "51abcdef" not in result.stdout + result.stderr
+
+
+def test_an_unreachable_database_is_one_sentence_without_its_password(tmp_path: Path) -> None:
+    result = store(
+        "migrate",
+        DATA_DIR=str(tmp_path),
+        DATABASE_URL="postgresql://clerk:tops3cret@127.0.0.1:1/shop?sslpassword=tops3cret",
+    )
+
+    assert "The database shop at 127.0.0.1:1 cannot be used" in one_sentence(result)
+    assert "tops3cret" not in result.stdout + result.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    said = one_sentence(store("--data-dir", str(tmp_path / "file" / "data"), *free_ports()))
+
+    assert "Cannot write to the data folder" in said
+
+
+def test_a_second_shop_in_the_same_data_folder_is_refused(tmp_path: Path) -> None:
+    holder = "from store.launcher.checks import alone; from pathlib import Path; import sys\n"
+    holder += "with alone(Path(sys.argv[1])): print('held', flush=True); input()"
+    command = [sys.executable, "-c", holder, str(tmp_path)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "held\n"
+
+        refused = one_sentence(store("--data-dir", str(tmp_path), *free_ports()))
+
+        first.kill()
+    assert "A shop is already running in" in refused
+    assert store("reset", "--yes", "--data-dir", str(tmp_path)).returncode == 0
+
+
+def free_ports() -> list[str]:
+    flags = ("--port", "--webhook-port", "--emulator-port")
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in flags]
+    words = [f"{f}={s.getsockname()[1]}" for f, s in zip(flags, servers, strict=True)]
+    for server in servers:
+        server.close()
+    return words
+
+
+# The environment that it makes for itself.
+
+
+def a_project(folder: Path, requirements: str = "") -> Path:
+    """A copy of the shop that needs nothing installed, because it borrows our packages."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "store", folder / "store", ignore=ignore)
+    shutil.copytree(ROOT / "data", folder / "data", ignore=shutil.ignore_patterns("*.db*"))
+    (folder / "requirements.txt").write_text(requirements)
+    return folder
+
+
+def start(project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    borrowed: Mapping[str, str] = {"PYTHONPATH": PACKAGES, "PIP_LOG": str(project / "pip.log")}
+    return store("migrate", python=BASE_PYTHON, cwd=project, **{**borrowed, **environment})
+
+
+def a_wheel(folder: Path) -> str:
+    """A package of one file; the line that requires it."""
+    wheel = folder / "tiny-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("tiny.py", "SIZE = 1\n")
+        info = "tiny-1.0.dist-info"
+        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", f"tiny.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n")
+    return f"tiny @ {wheel.as_uri()}\n"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project after its first start."""
+    project = a_project(tmp_path_factory.mktemp("made"))
+    first = start(project)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "Making a virtual environment in" in first.stdout
+    assert "Installing requirements.txt" in first.stdout
+    assert (project / "data" / "store.db").exists()
+    return project
+
+
+@pytest.fixture
+def project(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "project", symlinks=True)
+
+
+def test_a_second_start_asks_neither_pip_nor_the_network(project: Path) -> None:
+    (project / "pip.log").unlink()
+
+    second = start(project)
+
+    assert second.returncode == 0
+    assert "Making" not in second.stdout
+    assert "Installing" not in second.stdout
+    assert not (project / "pip.log").exists()
+
+
+def test_changed_requirements_are_installed_at_the_next_start(project: Path) -> None:
+    (project / "requirements.txt").write_text(a_wheel(project))
+
+    start(project)
+
+    assert next((project / ".venv").rglob("tiny.py")).exists()
+
+
+def test_an_install_killed_in_the_middle_is_repaired(project: Path) -> None:
+    (project / "requirements.txt").write_text(a_wheel(project))
+    start(project)
+    package = next((project / ".venv").rglob("tiny.py"))
+    package.unlink()
+    (project / ".venv" / "store-install-unfinished").touch()
+    (project / ".venv" / "store-requirements.installed").unlink()
+
+    start(project)
+
+    assert package.exists()
+
+
+def test_a_half_made_environment_is_made_anew(project: Path) -> None:
+    shutil.rmtree(next((project / ".venv").rglob("site-packages/pip")))
+
+    result = start(project)
+
+    assert result.returncode == 0, result.stderr
+    assert "Making a virtual environment" in result.stdout
+
+
+def test_pip_without_a_network_ends_in_one_sentence(project: Path) -> None:
+    (project / "requirements.txt").write_text("nowhere-to-be-found==1\n")
+
+    result = start(project, PIP_INDEX_URL="http://127.0.0.1:1/", PIP_RETRIES="0")
+
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith("pip could not install requirements.txt")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_python_without_venv_is_told_what_to_install(tmp_path: Path) -> None:
+    project = a_project(tmp_path / "project")
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['ensurepip'] = None")
+
+    said = one_sentence(start(project, PYTHONPATH=str(tmp_path)))
+
+    assert "apt install python3-venv" in said
+    assert not (project / ".venv").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    project = a_project(tmp_path / "project")
+    (project / ".venv").write_text("in the way, as a read-only folder would be")
+
+    assert "Cannot write to" in one_sentence(start(project))
+
+
+# Before anything is installed.
+
+
+def test_help_needs_nothing_but_python() -> None:
+    command = [str(BASE_PYTHON), "-S", "-m", "store", "--help"]
+
+    said = subprocess.run(
+        command, cwd=ROOT, env=clean(), capture_output=True, text=True, check=True
+    )
+
+    assert "python -m store" in said.stdout
+
+
+def test_an_old_python_can_read_the_sentence_meant_for_it() -> None:
+    source = (ROOT / "store" / "__main__.py").read_text(encoding="ascii")
+
+    ast.parse(source, feature_version=(3, 4))
