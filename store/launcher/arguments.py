@@ -15,22 +15,27 @@ from store.launcher import environment
 
 RUNTIME = ["requirements.txt"]
 DEVELOPMENT = ["requirements.txt", "requirements-dev.txt"]
+PORTS = {
+    "--port": (8501, "the shop"),
+    "--webhook-port": (8000, "the sidecar (webhooks and health)"),
+    "--emulator-port": (8502, "the emulator"),
+}
 
 
 class Command(NamedTuple):
     summary: str
     function: str
     requirements: list[str] = RUNTIME
-    passes_on: bool = False  # whether arguments that it does not know belong to another program
+    passes_on: str = ""  # what the arguments that it does not know are, where it has a use for them
 
 
 COMMANDS = {
     "run": Command("start the shop (the same as no command at all)", "serve:run"),
     "test": Command(
-        "formatter, linter, types and every test; with pytest arguments, only pytest with them",
+        "formatter, linter, types and every test",
         "commands:test",
         DEVELOPMENT,
-        passes_on=True,
+        passes_on="pytest arguments: then only pytest runs, with them",
     ),
     "migrate": Command("bring the database schema up to date", "commands:migrate"),
     "doctor": Command(
@@ -41,9 +46,19 @@ COMMANDS = {
     "export": Command("write every order to a CSV file", "commands:export"),
     "reset": Command("a fresh demo: forget all orders (offline only)", "commands:reset"),
     "bench": Command(
-        "run the benchmarks, or the named one", "commands:bench", DEVELOPMENT, passes_on=True
+        "run the benchmarks, or the named one",
+        "commands:bench",
+        DEVELOPMENT,
+        passes_on="arguments of that benchmark",
     ),
 }
+
+
+class Wide(argparse.HelpFormatter):
+    """Room for the longest name before its explanation."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26)
 
 
 def port(text: str) -> int:
@@ -60,17 +75,24 @@ def folder(text: str) -> Path:
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m store",
+        formatter_class=Wide,
         description="A small shop that sells through Stripe Checkout. Without a Stripe key it "
         "runs offline, with an emulator in Stripe's place.",
         epilog="Expected failures are one sentence on standard error, with exit code 2.",
     )
-    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    made = {
-        name: commands.add_parser(
-            name, help=command.summary, description=f"{command.summary}.", allow_abbrev=False
+    commands = top.add_subparsers(
+        title="commands", dest="command", metavar="COMMAND", required=True
+    )
+    made = {}
+    for name, command in COMMANDS.items():
+        made[name] = commands.add_parser(
+            name,
+            help=command.summary,
+            description=f"{command.summary[0].upper()}{command.summary[1:]}.",
+            epilog=command.passes_on and f"What follows is passed on as {command.passes_on}.",
+            formatter_class=Wide,
+            allow_abbrev=False,
         )
-        for name, command in COMMANDS.items()
-    }
     for name in ("run", "migrate", "doctor", "reconcile", "audit", "export", "reset"):
         made[name].add_argument(
             "--data-dir",
@@ -78,8 +100,15 @@ def parser() -> argparse.ArgumentParser:
             metavar="FOLDER",
             help="where the database and the made secrets live (default: DATA_DIR, else data)",
         )
-    for name in ("run", "doctor", "reconcile", "audit"):
-        add_ports(made[name])
+    add_ports(made["run"], "--port", "--webhook-port", "--emulator-port")
+    add_ports(made["doctor"], "--port", "--webhook-port", "--emulator-port")
+    add_ports(made["reconcile"], "--emulator-port")
+    add_ports(made["audit"], "--emulator-port")
+    add_ports(made["reset"], "--emulator-port")
+    for name in ("run", "doctor"):
+        made[name].add_argument(
+            "--no-emulator", action="store_true", help="no emulator, even without a Stripe key"
+        )
     made["audit"].add_argument("--json", action="store_true", help="print JSON instead of a table")
     made["export"].add_argument("file", type=Path, metavar="FILE.csv")
     made["reset"].add_argument("--yes", action="store_true", help="do not ask")
@@ -87,15 +116,16 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def add_ports(command: argparse.ArgumentParser) -> None:
-    ports = {"--port": (8501, "shop"), "--webhook-port": (8000, "webhooks and health")}
-    for flag, (default, what) in (ports | {"--emulator-port": (8502, "emulator")}).items():
+def add_ports(command: argparse.ArgumentParser, *flags: str) -> None:
+    for flag in flags:
+        default, what = PORTS[flag]
         command.add_argument(
-            flag, type=port, default=default, metavar="PORT", help=f"{what} (default: {default})"
+            flag,
+            type=port,
+            default=default,
+            metavar="PORT",
+            help=f"where {what} listens (default: {default})",
         )
-    command.add_argument(
-        "--no-emulator", action="store_true", help="start no emulator, even without a Stripe key"
-    )
 
 
 def read(words: Sequence[str]) -> argparse.Namespace:

@@ -75,9 +75,6 @@ class Shop:
             *("streamlit", "run", "streamlit_app.py"),
             *("--server.port", str(self.arguments.port)),
             *("--server.headless", "true"),
-            *("--server.fileWatcherType", "none"),
-            *("--server.showEmailPrompt", "false"),
-            *("--browser.gatherUsageStats", "false"),
             *("--logger.hideWelcomeMessage", "true"),
         )
         started = [Program("sidecar", sidecar), Program("storefront", storefront)]
