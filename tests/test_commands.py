@@ -14,7 +14,7 @@ from tests.test_launcher import one_sentence, store
 def test_help_names_every_command() -> None:
     said = store("--help").stdout
 
-    assert all(re.search(rf"^ +{name} ", said, re.MULTILINE) for name in COMMANDS)
+    assert all(re.search(rf"^ +{name}\b", said, re.MULTILINE) for name in COMMANDS)
 
 
 @pytest.mark.parametrize(

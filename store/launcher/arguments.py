@@ -54,13 +54,6 @@ COMMANDS = {
 }
 
 
-class Wide(argparse.HelpFormatter):
-    """Room for the longest name before its explanation."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26)
-
-
 def port(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 65535:
@@ -75,7 +68,6 @@ def folder(text: str) -> Path:
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="python -m store",
-        formatter_class=Wide,
         description="A small shop that sells through Stripe Checkout. Without a Stripe key it "
         "runs offline, with an emulator in Stripe's place.",
         epilog="Expected failures are one sentence on standard error, with exit code 2.",
@@ -90,7 +82,6 @@ def parser() -> argparse.ArgumentParser:
             help=command.summary,
             description=f"{command.summary[0].upper()}{command.summary[1:]}.",
             epilog=command.passes_on and f"What follows is passed on as {command.passes_on}.",
-            formatter_class=Wide,
             allow_abbrev=False,
         )
     for name in ("run", "migrate", "doctor", "reconcile", "audit", "export", "reset"):
