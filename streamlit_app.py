@@ -17,49 +17,27 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
-from html import escape
-from urllib.parse import quote, urlsplit
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
 
 import streamlit as st
-from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton, format_time
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from store import buyers, catalog, checkout, db, errors, gateway, money, reconcile, reports
+from store import buyers, catalog, checkout, db, door, errors, gateway, markup, reconcile, reports
 from store import settings as store_settings
+from store.markup import MOTTO, SHOP
 from store.models import Product
 
-SHOP = "Three Good Things"
 IMAGES = store_settings.ROOT / "data" / "images"
 STYLE = store_settings.ROOT / ".streamlit" / "storefront.css"
 TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
 PATIENCE_SECONDS = 15  # how long something may wait before a button to ask Stripe appears
 RECENT_ORDERS = 6
-NUMBER_LENGTH = 64  # no order number is longer; what is, need not be looked up
-
-# What one order's page says under its status.
-HEADLINES = {
-    "pending": "Not paid yet. You have not been charged.",
-    "open": "Not paid yet. You have not been charged.",
-    "processing": "Your bank is still working on this payment. This page follows it.",
-    "paid": "Thank you. You were charged once.",
-    "failed": "The payment did not go through. You have not been charged.",
-    "expired": "The time to pay ran out. You have not been charged.",
-    "canceled": "This order was cancelled. You have not been charged.",
-    "partially_refunded": "Part of your money is on its way back.",
-    "refunded": "All of your money is on its way back.",
-    "disputed": "Your bank disputes this payment.",
-    "review": "Something about this payment does not fit. The shop is looking at it.",
-}
+PAYING = "You pay on Stripe's page with a test card. No money moves."
 
 log = logging.getLogger("store.storefront")
 
@@ -81,7 +59,7 @@ class Question:
     shown_amount: int
 
 
-# --- who reads -----------------------------------------------------------------------------------
+# --- who is here ---------------------------------------------------------------------------------
 
 
 def buyer() -> str:
@@ -93,45 +71,33 @@ def buyer() -> str:
     return buyers.digest(cookie)
 
 
+def reader() -> markup.Reader:
+    return markup.Reader.of(st.context.locale, st.context.timezone)
+
+
 def store_url() -> str:
     """The address Stripe sends the buyer back to: the configured one, or the one in use."""
     visited = urlsplit(st.context.url or "http://localhost:8501")
     return store_settings.current().store_url or f"{visited.scheme}://{visited.netloc}"
 
 
-def price(amount: int, currency: str) -> str:
-    return money.text(amount, currency, st.context.locale)
-
-
-def reader_locale() -> Locale:
-    try:
-        return Locale.parse(st.context.locale or "en-US", sep="-")
-    except (ValueError, UnknownLocaleError):
-        return Locale("en", "US")
-
-
-def reader_zone() -> tzinfo:
-    try:
-        return ZoneInfo(st.context.timezone or "UTC")
-    except (ValueError, OSError, KeyError):
-        return UTC
-
-
-def moment(at: datetime, *, seconds: bool = False) -> str:
-    """A time as the buyer's clock and locale have it, with UTC when pointed at."""
-    locale, zone = reader_locale(), reader_zone()
-    local = at.astimezone(zone)
-    day = (
-        format_skeleton("MMMd", local, locale=locale)
-        if local.year == datetime.now(zone).year
-        else format_date(local, "medium", locale)
-    )
-    clock = format_time(local, "medium" if seconds else "short", locale=locale)
-    utc = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return f'<time datetime="{at.isoformat()}" title="{utc}">{escape(f"{day}, {clock}")}</time>'
+def account() -> str | None:
+    """Whose test mode this is; asked once per visit, so that an outage costs one wait only."""
+    if "account" not in st.session_state:
+        try:
+            st.session_state.account = gateway.account()
+        except errors.StripeError:
+            st.session_state.account = None
+    known: str | None = st.session_state.account
+    return known
 
 
 # --- pieces --------------------------------------------------------------------------------------
+
+
+def put(name: str, **values: Any) -> None:
+    """Write one piece of HTML; every value in it is shown literally."""
+    st.html(markup.piece(name, reader(), **values))
 
 
 def masthead() -> None:
@@ -139,51 +105,23 @@ def masthead() -> None:
     if store_settings.current().offline:
         mode, hint = "Offline emulator", "No Stripe account, no network, no money."
     else:
-        account = gateway.account()
-        mode = f"Stripe test mode acct …{account[-4:]}" if account else "Stripe test mode"
+        known = account()
+        mode = f"Stripe test mode acct …{known[-4:]}" if known else "Stripe test mode"
         hint = "Test cards only. No money moves."
-    st.html(
-        f'<header class="masthead"><a class="brand" href="/">{SHOP}</a>'
-        f'<span class="mode" title="{hint}">{escape(mode)}</span></header>'
-    )
+    put("masthead", shop=SHOP, motto=MOTTO, mode=mode, hint=hint)
 
 
 def show(notice: Notice | None) -> None:
-    """Say it literally: a sentence may quote what a product or a person is called."""
-    if notice is None:
-        return
-    link = f' <a href="{order_link(notice.order)}">See the order</a>' if notice.order else ""
-    st.html(
-        f'<p class="notice {notice.tone}" role="status">{escape(notice.sentence)}{link}</p>',
-    )
-
-
-def order_link(number: str) -> str:
-    return f"/order?number={quote(number, safe='')}"
-
-
-def go_link(number: str) -> str:
-    return f"/go/{quote(number, safe='')}"
-
-
-def badge(status: str, *, size: str = "") -> str:
-    """A status as glyph and word, so that it never depends on colour alone."""
-    shown = reports.STATUS_BADGES[status]
-    return (
-        f'<span class="status {size} {shown.tone}"><span aria-hidden="true">{shown.glyph}</span>'
-        f" {escape(shown.word)}</span>"
-    )
+    if notice:
+        put("notice", sentence=notice.sentence, tone=notice.tone, order=notice.order)
 
 
 def product_card(product: Product) -> int:
     """One product with its quantity, which lives in the address and so survives a reload."""
     with st.container(border=True, key=f"card-{product.slug}"):
-        st.html(
-            f'<div class="product"><img src="/images/{quote(product.image, safe="")}" alt="">'
-            f"<div><h3>{escape(product.name)}</h3><p>{escape(product.description)}</p></div></div>"
-        )
+        put("product", product=product)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.html(f'<p class="price">{price(product.unit_amount, product.currency)}</p>')
+            put("price", amount=product.unit_amount, currency=product.currency)
             quantity = st.number_input(
                 f"Quantity of {product.name}",
                 min_value=0,
@@ -203,51 +141,30 @@ def till(who: str, products: list[Product], cart: dict[str, int]) -> None:
     """What it comes to, and the one button that says so."""
     total = catalog.total_amount(products, cart)
     currency = store_settings.current().currency
+    lines = [catalog.Line(p, cart[p.slug]) for p in products if cart[p.slug]]
     leaving = st.session_state.pop("leaving", None)
-    with st.container(border=True, key="till", gap="small"):
-        st.html(cart_table(products, cart, total, currency))
+    with st.container(border=True, key="till"):
+        put("cart", lines=lines, total=total, currency=currency)
         show(st.session_state.get("notice"))
         if leaving:
             st.button("Opening Stripe…", type="primary", disabled=True, width="stretch")
-            leave(leaving)
+            run_script(f"window.location.assign({json.dumps(markup.go_link(leaving))})")
             return
-        amount = f" {price(total, currency)}" if total else ""
+        amount = f" {reader().price(total, currency)}" if lines else ""
         st.button(
             f"Pay{amount} with Stripe (test)",
             type="primary",
             width="stretch",
-            disabled=not cart,
+            disabled=not lines,
             on_click=pay,
             args=(who, cart, total),
             key="pay",
         )
-        st.caption(
-            "You pay on Stripe's page with a test card. No money moves."
-            if cart
-            else "Your cart is empty. Choose a quantity first."
-        )
-
-
-def cart_table(products: list[Product], cart: dict[str, int], total: int, currency: str) -> str:
-    lines = (catalog.Line(p, cart[p.slug]) for p in products if p.slug in cart)
-    rows = "".join(
-        f"<tr><td>{line.quantity} × {escape(line.product.name)}</td>"
-        f"<td>{price(line.amount, currency)}</td></tr>"
-        for line in lines
-    )
-    return (
-        f'<h2>Your cart</h2><table class="sums"><tbody>{rows}</tbody><tfoot>'
-        f'<tr><th scope="row">Total</th><td role="status">{price(total, currency)}</td></tr>'
-        f"</tfoot></table>"
-    )
-
-
-def leave(number: str) -> None:
-    """Take this tab to Stripe; the token makes a second click a new script for the browser."""
-    run_script(f"window.location.assign({json.dumps(go_link(number))})")
+        put("hint", sentence=PAYING if lines else str(errors.EmptyCart()))
 
 
 def run_script(source: str) -> None:
+    """Run it in the browser; the token makes the same script a new one when asked again."""
     token = secrets.token_hex(4)
     st.html(f"<script>{source} // {token}</script>", unsafe_allow_javascript=True)
 
@@ -290,11 +207,14 @@ def cancel(who: str, number: str) -> None:
         checkout.cancel(who, number)
         with db.reading() as session:
             order = reports.order_of(session, who, number)
+    except errors.OtherOrderPaid:
+        say(Notice("Too late to cancel: this order has just been paid.", "green", number))
+        return
     except errors.StoreError as error:
         say(Notice(str(error), "orange", number))
         return
     if order.status == "canceled":
-        say(Notice("The order is cancelled. You have not been charged."))
+        say(Notice(f"Order {number} is cancelled."))
     else:
         word = reports.STATUS_BADGES[order.status].word.lower()
         say(Notice(f"The order could not be cancelled any more: it is {word}.", "orange", number))
@@ -346,10 +266,8 @@ def shop() -> None:
         products = catalog.on_sale(session)
     refill(who, products)
     goods, side = st.columns([3, 1.15], gap="medium")
-    with goods:
-        with st.container(key="goods"):
-            quantities = {product.slug: product_card(product) for product in products}
-    cart = {slug: quantity for slug, quantity in quantities.items() if quantity}
+    with goods, st.container(key="goods"):
+        cart = {product.slug: product_card(product) for product in products}
     with side:
         till(who, products, cart)
     if question := st.session_state.get("question"):
@@ -384,7 +302,7 @@ def refill(who: str, products: list[Product]) -> None:
 
 def find(who: str, number: str) -> reports.OrderView:
     """The buyer's order of this number; a stranger's and a made-up one answer alike."""
-    if not (number.isascii() and number.isprintable() and len(number) <= NUMBER_LENGTH):
+    if not door.is_number(number):
         raise errors.OrderNotFound
     with db.reading() as session:
         return reports.order_of(session, who, number)
@@ -401,7 +319,7 @@ def my_orders(who: str, polling: bool) -> None:
     if polling and not any(order.is_waiting for order in orders):
         st.rerun()  # the whole page, which then no longer asks for refreshing
     if not orders:
-        st.caption("No orders yet. Your first one will appear here and update itself.")
+        put("hint", sentence="No orders yet. Your first one appears here and updates itself.")
         return
     with st.container(key="orders", gap=None):
         for order in orders[:RECENT_ORDERS]:
@@ -413,28 +331,10 @@ def my_orders(who: str, polling: bool) -> None:
 
 
 def order_row(order: reports.OrderView) -> None:
-    link = order_link(order.number)
-    items = ", ".join(f"{item.quantity} × {item.name}" for item in order.items)
-    way_on = (
-        f'<a href="{go_link(order.number)}">Continue payment</a>'
-        if order.is_payable
-        else f'<a href="{link}" aria-label="Receipt of order {order.number}">Receipt</a>'
-        if order.paid_at
-        else f'<a href="{link}" aria-label="Details of order {order.number}">Details</a>'
-    )
-    with st.container(
-        horizontal=True, vertical_alignment="center", gap="small", key=f"row-{order.number}"
-    ):
-        st.html(
-            f'<div class="order"><a class="number" href="{link}">{order.number}</a>'
-            f'<span class="when">{moment(order.created_at)}</span>'
-            f'<span class="items" title="{escape(items)}">{escape(items)}</span>'
-            f'<span class="amount">{price(order.total_amount, order.currency)}</span>'
-            f"{badge(order.status)}"
-            f'<span class="way-on">{way_on}</span></div>'
-        )
-        with st.container(width=76, key=f"act-{order.number}"):
-            if order.is_payable:
+    with st.container(horizontal=True, vertical_alignment="center", key=f"row-{order.number}"):
+        put("order_row", order=order)
+        if order.is_payable:
+            with st.container(key=f"act-{order.number}"):
                 cancel_button(order.number)
 
 
@@ -442,18 +342,17 @@ def order() -> None:
     """One order. Coming back from Stripe asks Stripe once; looking again only reads."""
     who = buyer()
     number = st.query_params.get("number", "")
-    returning = "session_id" in st.query_params
-    if returning:
-        del st.query_params["session_id"]  # so that a reload only reads
     try:
         found = find(who, number)
     except errors.OrderNotFound as error:
         show(Notice(f"{error} It may belong to another browser."))
         st.html('<p><a href="/">Back to the shop</a></p>')
         return
-    if returning and found.is_waiting:
-        settle(who, found)
-        found = find(who, number)
+    if "session_id" in st.query_params:
+        if found.is_waiting:
+            settle(who, found)
+            found = find(who, number)
+        del st.query_params["session_id"]  # so that a reload only reads
     if st.session_state.get("cancelling") == number:
         ask_to_cancel(who, number)
     st.fragment(order_view, run_every=TICK_SECONDS if found.is_waiting else None)(
@@ -465,11 +364,7 @@ def settle(who: str, order: reports.OrderView) -> None:
     """Ask Stripe now; where it does not answer, the webhook or the reconciler will."""
     place = st.empty()
     with place:
-        st.html(
-            f'<div class="verdict"><span class="status big blue">'
-            f'<span aria-hidden="true">◔</span> Confirming…</span>'
-            f"<p>Asking Stripe about order {order.number}.</p></div>"
-        )
+        put("confirming", order=order)
     try:
         checkout.settle(who, order.number)
         st.session_state.pop("notice", None)
@@ -490,32 +385,19 @@ def order_view(who: str, number: str, polling: bool) -> None:
         st.rerun()
     story, proof = st.columns([1.5, 1], gap="large")
     with story:
-        st.html(verdict(order))
+        put("verdict", order=order)
         show(st.session_state.get("notice"))
         order_actions(who, order)
-        st.html(receipt(order))
-        st.html(references(order))
-    with proof:
-        st.html(timeline(order))
-
-
-def verdict(order: reports.OrderView) -> str:
-    return (
-        f'<div class="verdict" role="status">{badge(order.status, size="big")}'
-        f"<p>{HEADLINES[order.status]}</p></div>"
-    )
+        with st.container(border=True, key="receipt"):
+            put("receipt", order=order)
+    with proof, st.container(key="proof"):
+        put("timeline", order=order)
 
 
 def order_actions(who: str, order: reports.OrderView) -> None:
     """What the buyer can do next; nothing here happens by itself."""
     with st.container(horizontal=True, vertical_alignment="center", key="actions"):
-        links = []
-        if order.is_payable:
-            links.append(f'<a class="main" href="{go_link(order.number)}">Continue payment</a>')
-        if order.receipt_url:
-            links.append(f'<a href="{escape(order.receipt_url)}">Stripe\'s receipt</a>')
-        links.append('<a href="/">Back to the shop</a>')
-        st.html(f'<p class="links">{"".join(links)}</p>', width="content")
+        st.html(markup.piece("order_links", reader(), order=order), width="content")
         if order.paid_at and st.button("Print", icon=":material/print:", type="tertiary"):
             run_script("window.print()")
         if order.is_payable:
@@ -528,52 +410,9 @@ def order_actions(who: str, order: reports.OrderView) -> None:
 def check(who: str, number: str) -> None:
     try:
         checkout.settle(who, number)
-        say(Notice("Stripe was asked just now; this is what it says."))
+        say(Notice("Stripe was asked just now, and this is what it says."))
     except errors.StoreError as error:
         say(Notice(str(error), "orange"))
-
-
-def receipt(order: reports.OrderView) -> str:
-    """The lines at the prices of the click, and what came of the total."""
-    currency = order.currency
-    rows = "".join(
-        f"<tr><td>{escape(item.name)}</td><td>{item.quantity} × "
-        f"{price(item.unit_amount, currency)}</td><td>{price(item.amount, currency)}</td></tr>"
-        for item in order.items
-    )
-    refunded = (
-        f'<tr><th scope="row" colspan="2">Refunded</th>'
-        f"<td>−{price(order.refunded_amount, currency)}</td></tr>"
-        if order.refunded_amount
-        else ""
-    )
-    return (
-        f'<h1>Order {order.number}</h1><p class="quiet">{moment(order.created_at)}'
-        f"{' · receipt to ' + escape(order.email) if order.email else ''}</p>"
-        f'<table class="sums lines"><tbody>{rows}</tbody><tfoot><tr><th scope="row" colspan="2">'
-        f"Total</th><td>{price(order.total_amount, currency)}</td></tr>{refunded}</tfoot></table>"
-    )
-
-
-def references(order: reports.OrderView) -> str:
-    names = {"Checkout Session": order.checkout_session_id, "Payment": order.payment_intent_id}
-    rows = "".join(
-        f"<dt>{name}</dt><dd><code>{escape(value)}</code></dd>"
-        for name, value in names.items()
-        if value
-    )
-    return f'<dl class="references">{rows or "<dt>Not at Stripe yet</dt>"}</dl>'
-
-
-def timeline(order: reports.OrderView) -> str:
-    """The proof: who said what about this order, in the order it was written down."""
-    rows = "".join(
-        f'<li>{moment(row.at, seconds=True)}<p><b>{escape(row.action)}</b> '
-        f'<span class="source">{escape(row.source)}</span></p>'
-        f'<p class="detail">{escape(row.detail)}</p></li>'
-        for row in order.log
-    )
-    return f'<h2>Timeline</h2><ol class="timeline">{rows}</ol>'
 
 
 def main() -> None:
@@ -606,107 +445,10 @@ def wait_for_database() -> None:
 
 # --- the server around the page ------------------------------------------------------------------
 
-QUIET_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-    "frame-ancestors 'none'; base-uri 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-PLAIN_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1"><title>{shop}</title>
-<style>
-:root {{ color-scheme: light dark }}
-body {{ margin: 0; min-height: 100vh; display: grid; place-content: center; padding: 2rem;
-  font: 1.05rem/1.5 system-ui, sans-serif; color: light-dark(#23262b, #edeae2);
-  background: light-dark(#fbf9f4, #15181a) }}
-main {{ max-width: 32rem }} h1 {{ font: 600 1.6rem/1.2 Georgia, serif }}
-a {{ color: light-dark(#1d5c4a, #7cccb1); margin-right: 1.25rem }}
-</style><main><h1>{shop}</h1><p>{sentence}</p><p>{links}</p></main></html>"""
-
-
-class BuyerCookie:
-    """Gives every browser its private random name when it first opens a page.
-
-    The answer to a page carries the cookie, so the page's own connection back already brings it.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or not opens_a_page(scope):
-            await self.app(scope, receive, send)
-            return
-        if buyers.is_cookie(Request(scope).cookies.get(buyers.COOKIE, "")):
-            await self.app(scope, receive, send)
-            return
-
-        async def send_with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("Set-Cookie", cookie_header(scope))
-            await send(message)
-
-        await self.app(scope, receive, send_with_cookie)
-
-
-def opens_a_page(scope: Scope) -> bool:
-    """True for what a person opens; scripts, pictures and health checks need no name."""
-    headers = Headers(scope=scope)
-    destination = headers.get("sec-fetch-dest")
-    if destination:
-        return destination in ("document", "iframe")
-    return "text/html" in headers.get("accept", "")
-
-
-def cookie_header(scope: Scope) -> str:
-    over_https = "https" in (scope["scheme"], Headers(scope=scope).get("x-forwarded-proto"))
-    return (
-        f"{buyers.COOKIE}={buyers.new_cookie()}; Path=/; Max-Age={buyers.COOKIE_SECONDS}; "
-        f"HttpOnly; SameSite=Lax{'; Secure' if over_https else ''}"
-    )
-
-
-def go(request: Request) -> Response:
-    """The one way to Stripe: to this order's Checkout, or to its page where that is over."""
-    cookie, number = request.cookies.get(buyers.COOKIE, ""), request.path_params["number"]
-    try:
-        if not buyers.is_cookie(cookie):
-            raise errors.OrderNotFound
-        address = checkout.open_checkout(buyers.digest(cookie), number)
-    except errors.OrderNotFound as error:
-        return plain_page(str(error), error.status)
-    except errors.StoreError as error:
-        return plain_page(str(error), error.status, number)
-    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
-
-
-def plain_page(sentence: str, status: int, number: str | None = None) -> HTMLResponse:
-    links = {"Back to the shop": "/"}
-    if number:
-        links = {
-            "Try again": go_link(number),
-            "Back to the shop": f"/?resume={quote(number, safe='')}",
-        }
-    anchors = " ".join(f'<a href="{escape(where)}">{name}</a>' for name, where in links.items())
-    body = PLAIN_PAGE.format(shop=SHOP, sentence=escape(sentence), links=anchors)
-    return HTMLResponse(body, status, headers=QUIET_HEADERS)
-
-
-def incident(error: Exception) -> str:
-    """Write an unexpected error to the log under a short id, and return what people are told."""
-    name = secrets.token_hex(4)
-    log.error("Unexpected error %s", name, exc_info=error)
-    return f"Something went wrong here. You can reload the page; if it stays, quote error {name}."
-
 
 def script_failed(error: Exception) -> bool:
-    show(Notice(incident(error), "red"))
+    show(Notice(door.incident(error), "red"))
     return True
-
-
-async def request_failed(_request: Request, error: Exception) -> Response:
-    return plain_page(incident(error), 500)
 
 
 @asynccontextmanager
@@ -733,7 +475,7 @@ def keep_books(stop: threading.Event) -> None:
 def middleware() -> list[Middleware]:
     hosts = store_settings.current().allowed_hosts
     trusted = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)] if hosts else []
-    return [*trusted, Middleware(BuyerCookie)]
+    return [*trusted, Middleware(door.BuyerCookie)]
 
 
 if __name__ == "__main__":
@@ -742,11 +484,11 @@ else:
     app = st.App(
         __file__,
         routes=[
-            Route("/go/{number}", go, methods=["GET"]),
+            Route("/go/{number}", door.go, methods=["GET"]),
             Mount("/images", StaticFiles(directory=IMAGES)),
         ],
         middleware=middleware(),
         lifespan=lifespan,
         on_script_error=script_failed,
-        exception_handlers={Exception: request_failed},
+        exception_handlers={Exception: door.request_failed},
     )

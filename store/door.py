@@ -1,0 +1,107 @@
+"""What surrounds the storefront's pages: the buyer's cookie, and the one way to Stripe."""
+
+import logging
+import re
+import secrets
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from store import buyers, checkout, errors, markup
+
+log = logging.getLogger(__name__)
+
+NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
+QUIET_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class BuyerCookie:
+    """Gives every browser its private random name when it first opens a page.
+
+    The answer to a page carries the cookie, so the page's own connection back already brings it.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not opens_a_page(scope) or buyer_of(Request(scope)):
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("Set-Cookie", cookie_header(scope))
+            await send(message)
+
+        await self.app(scope, receive, send_with_cookie)
+
+
+def opens_a_page(scope: Scope) -> bool:
+    """True for what a person opens; scripts, pictures and health checks need no name."""
+    headers = Headers(scope=scope)
+    if scope["method"] != "GET":
+        return False
+    if destination := headers.get("sec-fetch-dest"):
+        return destination in ("document", "iframe")
+    return "text/html" in headers.get("accept", "")
+
+
+def cookie_header(scope: Scope) -> str:
+    over_https = "https" in (scope["scheme"], Headers(scope=scope).get("x-forwarded-proto"))
+    return (
+        f"{buyers.COOKIE}={buyers.new_cookie()}; Path=/; Max-Age={buyers.COOKIE_SECONDS}; "
+        f"HttpOnly; SameSite=Lax{'; Secure' if over_https else ''}"
+    )
+
+
+def buyer_of(request: Request) -> str | None:
+    """Who asks, as the database knows them; None without a cookie that could be ours."""
+    cookie = request.cookies.get(buyers.COOKIE, "")
+    return buyers.digest(cookie) if buyers.is_cookie(cookie) else None
+
+
+def is_number(text: str) -> bool:
+    """True for what an order could be called; anything else need not be looked up."""
+    return NUMBER.fullmatch(text) is not None
+
+
+def go(request: Request) -> Response:
+    """To this order's Checkout at Stripe, or to its own page where that is over."""
+    number = request.path_params["number"]
+    try:
+        if not is_number(number):
+            raise errors.OrderNotFound
+        address = checkout.open_checkout(buyer_of(request) or "", number)
+    except errors.OrderNotFound as error:
+        return plain_page(str(error), error.status)
+    except errors.StoreError as error:
+        links = {"Try again": markup.go_link(number), "Back to the shop": f"/?resume={number}"}
+        return plain_page(str(error), error.status, links)
+    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
+
+
+def plain_page(sentence: str, status: int, links: dict[str, str] | None = None) -> HTMLResponse:
+    """A sentence and a way on, without Streamlit."""
+    links = links or {"Back to the shop": "/"}
+    body = markup.piece("plain_page", shop=markup.SHOP, sentence=sentence, links=links)
+    return HTMLResponse(body, status, headers=QUIET_HEADERS)
+
+
+def incident(error: Exception) -> str:
+    """Write an unexpected error to the log under a short id, and return what people are told."""
+    name = secrets.token_hex(4)
+    log.error("Unexpected error %s", name, exc_info=error)
+    return f"Something went wrong here. Reload the page; if it stays, quote error {name}."
+
+
+async def request_failed(_request: Request, error: Exception) -> Response:
+    return plain_page(incident(error), 500)

@@ -1,0 +1,105 @@
+"""The HTML of the storefront's pages, and how a reader's locale and clock put things.
+
+The pieces are macros in `templates/storefront.html`, where every value is escaped: a product
+may be called `<script>` and is shown by that name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from babel import Locale, UnknownLocaleError
+from babel.dates import format_date, format_skeleton, format_time
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from store import money, reports, settings
+
+SHOP = "Three Good Things"
+MOTTO = "Few things, made to last."
+
+# What an order's page says under its status.
+VERDICTS = {
+    "pending": "Not paid yet. You have not been charged.",
+    "open": "Not paid yet. You have not been charged.",
+    "processing": "Your bank is still working on this payment. This page follows it.",
+    "paid": "Thank you. You were charged once.",
+    "failed": "The payment did not go through. You have not been charged.",
+    "expired": "The time to pay ran out. You have not been charged.",
+    "canceled": "This order was cancelled. You have not been charged.",
+    "partially_refunded": "Part of your money has been sent back.",
+    "refunded": "All of your money has been sent back.",
+    "disputed": "Your bank disputes this payment.",
+    "review": "Something about this payment does not fit. The shop is looking at it.",
+}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How the person in front of the page writes money and moments."""
+
+    locale: Locale
+    zone: tzinfo
+
+    @classmethod
+    def of(cls, language: str | None, timezone: str | None) -> "Reader":
+        """What the browser says of itself, or US English and UTC where that means nothing."""
+        try:
+            locale = Locale.parse(language or "en-US", sep="-")
+        except (ValueError, UnknownLocaleError):
+            locale = Locale("en", "US")
+        try:
+            return cls(locale, ZoneInfo(timezone or "UTC"))
+        except (ValueError, OSError, KeyError):
+            return cls(locale, UTC)
+
+    def price(self, amount: int, currency: str) -> str:
+        return money.text(amount, currency, str(self.locale).replace("_", "-"))
+
+    def moment(self, at: datetime, *, seconds: bool = False) -> str:
+        """ "Nov 23, 11:24 AM" by the reader's clock, with the year once it is another one."""
+        local = at.astimezone(self.zone)
+        this_year = local.year == datetime.now(self.zone).year
+        day = (
+            format_skeleton("MMMd", local, locale=self.locale)
+            if this_year
+            else format_date(local, "medium", self.locale)
+        )
+        return f"{day}, {format_time(local, 'medium' if seconds else 'short', locale=self.locale)}"
+
+    @staticmethod
+    def utc(at: datetime) -> str:
+        return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+    @staticmethod
+    def items(items: Sequence[reports.ItemView]) -> str:
+        return ", ".join(f"{item.quantity} × {item.name}" for item in items)
+
+
+def order_link(number: str) -> str:
+    return f"/order?number={quote(number, safe='')}"
+
+
+def go_link(number: str) -> str:
+    """The one way to Stripe, for this order."""
+    return f"/go/{quote(number, safe='')}"
+
+
+def piece(name: str, reader: Reader | None = None, **values: Any) -> str:
+    """The HTML of one macro of the template."""
+    return str(getattr(_template().make_module({"reader": reader}), name)(**values))
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    folder = settings.ROOT / "store" / "templates"
+    environment = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined
+    )
+    environment.globals.update(
+        badges=reports.STATUS_BADGES, verdicts=VERDICTS, order_link=order_link, go_link=go_link
+    )
+    return environment.get_template("storefront.html")
