@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -371,6 +372,16 @@ def test_a_half_made_environment_is_made_anew(project: Path) -> None:
 
     assert result.returncode == 0, result.stderr
     assert "Making a virtual environment" in result.stdout
+
+
+def test_two_first_starts_at_once_do_not_build_over_each_other(tmp_path: Path) -> None:
+    project = a_project(tmp_path / "project")
+
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(start, [project, project]))
+
+    assert [result.returncode for result in results] == [0, 0], results
+    assert sorted("Making" in result.stdout for result in results) == [False, True]
 
 
 def test_pip_without_a_network_ends_in_one_sentence(project: Path) -> None:

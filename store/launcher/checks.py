@@ -2,11 +2,10 @@
 
 import os
 import socket
-import sqlite3
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -14,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 from store import db, gateway, settings
 from store.errors import DatabaseUnavailable, StoreError, StripeError, StripeKeyRefused
+from store.launcher.lock import Held, exclusive
 
 # What makes a second listener fail, and a port that was left a moment ago not count as in use.
 if sys.platform == "win32":
@@ -89,33 +89,22 @@ def port_fault(port: int) -> str | None:
 def alone(data_dir: Path) -> Iterator[None]:
     """Hold the data folder, so that no second shop, and no reset, works in it at the same time.
 
-    The lock is SQLite's on an empty file: it works alike on every system, and the system
-    itself releases it when this process ends in whatever way.
-
     Raises:
         CannotStart: the folder is held by another process, or cannot be written.
     """
-    with closing(held(data_dir)):
-        yield
-
-
-def held(data_dir: Path) -> sqlite3.Connection:
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        lock = sqlite3.connect(data_dir / "running.lock", timeout=0.5, isolation_level=None)
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error):
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(data_dir / "running.lock", wait_seconds=0.5))
+        except Held:
             raise CannotStart(
                 f"A shop is already running in {data_dir}; stop it, or choose another folder "
                 "with --data-dir."
             ) from None
-        raise CannotStart(f"Cannot write to the data folder {data_dir} ({error}).") from None
-    except OSError as error:
-        raise CannotStart(
-            f"Cannot write to the data folder {data_dir} ({error.strerror})."
-        ) from None
-    return lock
+        except OSError as error:
+            raise CannotStart(
+                f"Cannot write to the data folder {data_dir} ({error.strerror})."
+            ) from None
+        yield
 
 
 def database(chosen: settings.Settings) -> None:

@@ -11,11 +11,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
 from store.errors import StoreError
+from store.launcher.lock import Held, exclusive
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ROOT / ".venv"
@@ -35,13 +37,28 @@ def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
     inside = sys.prefix != sys.base_prefix
     home = Path(sys.prefix) if inside else OWN
     python = Path(sys.executable) if inside else python_of(OWN)
-    if not inside and not works(python):
-        make()
-    stale = [name for name in requirements if not is_installed(home, name)]
-    if stale:
-        install(home, python, stale)
-    if stale or not inside:
-        start_over(python, words)
+    if inside and not missing(home, requirements):
+        return
+    with alone():
+        if not inside and not works(python):
+            make()
+        if stale := missing(home, requirements):
+            install(home, python, stale)
+    start_over(python, words)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Two first starts at once must not build over each other; the second one waits."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(ROOT / "data" / "install.lock", wait_seconds=0))
+        except Held:
+            print("Another start is installing; waiting for it …", flush=True)
+            stack.enter_context(exclusive(ROOT / "data" / "install.lock", wait_seconds=1800))
+        except OSError as error:
+            raise NotReady(f"Cannot write to {ROOT / 'data'} ({error.strerror}).") from None
+        yield
 
 
 def python_of(home: Path) -> Path:
@@ -92,9 +109,14 @@ def fingerprint(home: Path, name: str) -> str:
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def is_installed(home: Path, name: str) -> bool:
-    file = stamp(home, name)
-    return file.exists() and file.read_text(encoding="ascii") == fingerprint(home, name)
+def missing(home: Path, requirements: Sequence[str]) -> list[str]:
+    """The files whose packages are not, or no longer, what is installed."""
+    return [
+        name
+        for name in requirements
+        if not (file := stamp(home, name)).exists()
+        or file.read_text(encoding="ascii") != fingerprint(home, name)
+    ]
 
 
 def install(home: Path, python: Path, names: Sequence[str]) -> None:
