@@ -6,8 +6,29 @@ committed when they return; they raise `StripeError` (errors.py: `.status`, `.me
 where Stripe would refuse, for example an unknown id (404) or a refund over the rest (400).
 """
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
+from store.emulator import (
+    card_form,
+    deliveries,
+    disputes,
+    endpoints,
+    events,
+    lists,
+    payments,
+    refunds,
+    sessions,
+    timeline,
+    troubles,
+)
+from store.emulator.account import Account
+from store.emulator.books import Books
+from store.emulator.config import Config
+from store.emulator.courier import Courier
+from store.emulator.errors import NotFound
+from store.emulator.methods import Means
 from store.emulator.records import (
     Challenge,
     Delivery,
@@ -19,6 +40,8 @@ from store.emulator.records import (
     StripeObject,
     Trouble,
 )
+
+COMPLETED = "checkout.session.completed"
 
 Kind = Literal[
     "checkout.session",
@@ -34,7 +57,29 @@ Kind = Literal[
 
 
 class Emulator:
-    """A Stripe account in one SQLite file."""
+    """A Stripe account in one SQLite file, and the courier that carries its events."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.account = Account(config)
+        self.courier = Courier(self.account)
+        self._listen()
+
+    def _listen(self) -> None:
+        """Have the endpoint that was given at the start."""
+        if self.config.webhook_url:
+            secret = self.config.webhook_secret or endpoints.new_secret()
+            with self.account.writing() as books:
+                endpoints.from_command_line(books, self.config.webhook_url, secret)
+
+    def start(self) -> None:
+        """Begin to deliver; what an earlier run left undelivered goes first."""
+        self.courier.start()
+
+    def stop(self) -> None:
+        """Finish what is on its way and close the file."""
+        self.courier.stop()
+        self.account.storage.close()
 
     # --- the pay page ---------------------------------------------------------------------
 
@@ -43,7 +88,11 @@ class Emulator:
 
         A session whose time is over is already `expired` in the answer.
         """
-        raise NotImplementedError
+        with self.account.reading() as books:
+            session = books.find(session_id, "checkout.session")
+            if session:
+                session["line_items"] = lists.line_items(books, session_id, {"limit": 100})
+        return session
 
     def pay_with_card(
         self, session_id: str, *, number: str, expiry: str, cvc: str, name: str, email: str
@@ -53,15 +102,43 @@ class Emulator:
         The payment is committed first; then, like Stripe, this waits up to 10 seconds for the
         answer to `checkout.session.completed` before it gives the redirect.
         """
-        raise NotImplementedError
+        means = card_form.read(
+            number=number, expiry=expiry, cvc=cvc, name=name, email=email, now=self.now()
+        )
+        if isinstance(means, PaymentResult):
+            return means
+        return self._pay(session_id, lambda books, session: payments.pay(books, session, means))
+
+    def _pay(
+        self, session_id: str, attempt: Callable[[Books, StripeObject], PaymentResult]
+    ) -> PaymentResult:
+        """One attempt in one transaction, then the wait before the redirect."""
+        with self.account.writing() as books:
+            session = payments.open_session(books, session_id)
+            if isinstance(session, PaymentResult):
+                return session
+            result = attempt(books, session)
+            completed = [name for kind, name in books.emitted if kind == COMPLETED]
+        if completed:
+            self.courier.wait_for(completed, self.config.redirect_wait_seconds)
+        return result
 
     def challenge(self, challenge_id: str) -> Challenge | None:
         """The open 3-D Secure question with this id; None once it is answered."""
-        raise NotImplementedError
+        with self.account.reading() as books:
+            return payments.open_challenge(books, challenge_id)
 
     def answer_challenge(self, challenge_id: str, passed: bool) -> PaymentResult:
         """Complete or fail the question. Failing declines the payment; the session stays open."""
-        raise NotImplementedError
+        with self.account.writing() as books:
+            taken = payments.take_challenge(books, challenge_id)
+        if taken is None:
+            raise NotFound.resource("challenge", challenge_id)
+        session_id, means = taken
+        return self._pay(
+            session_id,
+            lambda books, session: payments.answer(books, session, means, passed=passed),
+        )
 
     def pay_later(
         self, session_id: str, *, outcome: Literal["succeeds", "fails"], email: str, name: str = ""
@@ -71,75 +148,112 @@ class Emulator:
         It settles as `outcome` says a few minutes later on the emulator's clock, or at once
         through `settle`.
         """
-        raise NotImplementedError
+        problem = card_form.email_problem(email)
+        if problem:
+            return problem
+        succeeds = outcome == "succeeds"
+
+        def attempt(books: Books, session: StripeObject) -> PaymentResult:
+            method = sessions.delayed_method(session["currency"])
+            if method not in session["payment_method_types"]:
+                return PaymentResult("invalid", "This session does not take bank debits.")
+            last4 = "6789" if succeeds else "2227"
+            means = Means(type=method, email=email.strip(), name=name.strip(), last4=last4)
+            return payments.pay_later(books, session, means, succeeds=succeeds)
+
+        return self._pay(session_id, attempt)
 
     # --- the dashboard ---------------------------------------------------------------------
 
     def settle(self, payment_intent_id: str, succeeded: bool) -> StripeObject:
         """End a payment that is `processing`; returns the PaymentIntent."""
-        raise NotImplementedError
+        with self.account.writing() as books:
+            return payments.settle(books, payment_intent_id, succeeded=succeeded)
 
     def expire(self, session_id: str) -> StripeObject:
         """Expire an open session; returns it."""
-        raise NotImplementedError
+        with self.account.writing() as books:
+            return sessions.expire(books, books.get(session_id, "checkout.session", "session"))
 
     def refund(
         self, payment_intent_id: str, amount: int | None = None, reason: str | None = None
     ) -> StripeObject:
         """Give money back, all that is left when no amount is given; returns the Refund."""
-        raise NotImplementedError
+        given = {"payment_intent": payment_intent_id, "amount": amount, "reason": reason}
+        with self.account.writing() as books:
+            return refunds.create(
+                books, {name: value for name, value in given.items() if value is not None}
+            )
 
     def dispute(self, charge_id: str, reason: str = "fraudulent") -> StripeObject:
         """Let the cardholder's bank dispute a charge; returns the Dispute."""
-        raise NotImplementedError
+        with self.account.writing() as books:
+            return disputes.create(books, charge_id, reason)
 
     def close_dispute(self, dispute_id: str, won: bool) -> StripeObject:
         """Let the bank decide; returns the Dispute."""
-        raise NotImplementedError
+        with self.account.writing() as books:
+            dispute = books.get(dispute_id, "dispute", "dispute")
+            return disputes.close(books, dispute, won=won)
 
     def resend(self, event_id: str, endpoint_id: str | None = None) -> int:
         """Deliver an event again, under its own id; returns to how many endpoints."""
-        raise NotImplementedError
+        with self.account.writing() as books:
+            count = deliveries.resend(books, events.get(books, event_id), endpoint_id)
+        self.courier.wake()
+        return count
 
     # --- reading ---------------------------------------------------------------------------
 
     def retrieve(self, object_id: str) -> StripeObject | None:
         """Any stored object by its id."""
-        raise NotImplementedError
+        with self.account.reading() as books:
+            return books.find(object_id) or events.find(books, object_id)
 
     def lists(self, kind: Kind, limit: int = 20, after: str | None = None) -> Page:
         """Objects of one kind, newest first; `after` is the id the page starts behind."""
-        raise NotImplementedError
+        given = {"limit": limit} | ({"starting_after": after} if after else {})
+        with self.account.reading() as books:
+            if kind == "event":
+                page = lists.of_events(books, given, "")
+            else:
+                page = lists.objects(books, kind, given, "")
+        return Page(page["data"], page["has_more"])
 
     def counts(self) -> dict[Kind, int]:
         """How many objects there are of each kind."""
-        raise NotImplementedError
+        with self.account.reading() as books:
+            return timeline.counts(books)
 
     def deliveries(
         self, *, event_id: str | None = None, state: DeliveryState | None = None, limit: int = 50
     ) -> list[Delivery]:
         """Deliveries with their attempts, newest first."""
-        raise NotImplementedError
+        with self.account.reading() as books:
+            return deliveries.shown(books, event_id=event_id, state=state, limit=limit)
 
     def request_log(self, limit: int = 50) -> list[LoggedRequest]:
         """API requests, newest first; the last 10,000 are kept."""
-        raise NotImplementedError
+        with self.account.reading() as books:
+            return timeline.requests(books, limit)
 
     def timeline(self, payment_intent_id: str) -> list[Moment]:
         """Requests, events and delivery attempts about one payment, oldest first."""
-        raise NotImplementedError
+        with self.account.reading() as books:
+            return timeline.of_payment(books, payment_intent_id)
 
     def now(self) -> float:
         """The emulator's own time: the machine's, plus what the clock was moved by."""
-        raise NotImplementedError
+        return self.account.now()
 
     # --- trouble on demand -----------------------------------------------------------------
 
     def troubles(self) -> list[Trouble]:
         """What is still going to go wrong."""
-        raise NotImplementedError
+        with self.account.storage.reading() as connection:
+            return troubles.waiting(connection)
 
-    def cause(
+    def cause(  # noqa: PLR0913 - one argument per column of a trouble
         self,
         target: Literal["request", "delivery"],
         kind: str,
@@ -148,22 +262,45 @@ class Emulator:
         match: str = "*",
         value: str = "",
         seed: int = 0,
+        chance: float = 1.0,
     ) -> Trouble:
         """Let the next `times` matching requests or deliveries go wrong.
 
         The kinds of each target, each with a sentence for people, stand in
         `store.emulator.troubles.REQUEST_TROUBLES` and `DELIVERY_TROUBLES`.
         """
-        raise NotImplementedError
+        with self.account.storage.writing() as connection:
+            return troubles.cause(
+                connection, Trouble(0, target, kind, times, match, value, seed, chance)
+            )
 
     def calm(self, trouble_id: int | None = None) -> None:
         """Take one trouble, or all of them, back."""
-        raise NotImplementedError
+        with self.account.storage.writing() as connection:
+            troubles.calm(connection, trouble_id)
 
     def move_clock(self, seconds: float) -> float:
         """Move the emulator's time forward and do what became due; returns the new time."""
-        raise NotImplementedError
+        return self.account.move_clock(seconds)
 
     def reset(self) -> None:
         """Forget everything except the endpoint given at the start."""
-        raise NotImplementedError
+        with self.account.reading() as books:
+            kept = endpoints.command_line_secrets(books)
+        self.account.forget()
+        if self.config.webhook_url and kept:
+            with self.account.writing() as books:
+                endpoints.from_command_line(books, self.config.webhook_url, kept[0])
+
+    def snapshot(self, path: Path) -> None:
+        """Keep the whole account, as it is now, in another file."""
+        self.account.snapshot(path)
+
+    def restore(self, path: Path) -> None:
+        """Become what a snapshot holds. What it had to deliver still is delivered."""
+        self.account.restore(path)
+
+    def roll_secret(self, endpoint_id: str, seconds: float, secret: str = "") -> str:
+        """Replace an endpoint's secret; the old one signs too for some time. Returns the new."""
+        with self.account.writing() as books:
+            return endpoints.roll_secret(books, endpoint_id, seconds, secret)

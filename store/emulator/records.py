@@ -130,3 +130,5 @@ class Trouble:
     value: str
     """Seconds, milliseconds, a count, an amount or a currency, depending on the kind."""
     seed: int
+    chance: float = 1.0
+    """How likely it strikes each time; the same seed strikes the same ones."""

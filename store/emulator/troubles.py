@@ -1,4 +1,14 @@
-"""What can be made to go wrong, on purpose."""
+"""What can be made to go wrong, on purpose, and whose turn it is."""
+
+import sqlite3
+from fnmatch import fnmatchcase
+from random import Random
+from typing import Literal
+
+from store.emulator.errors import InvalidRequest
+from store.emulator.records import Trouble
+
+Target = Literal["request", "delivery"]
 
 REQUEST_TROUBLES: dict[str, str] = {
     "rate_limit": "Answer 429, too many requests, before acting",
@@ -23,3 +33,89 @@ DELIVERY_TROUBLES: dict[str, str] = {
     "amount": "Say another amount ({value}, default one more), correctly signed",
     "currency": "Say another currency ({value}, default eur), correctly signed",
 }
+
+DEFAULTS = {
+    "hang": "90",
+    "slow": "1000",
+    "duplicate": "2",
+    "delay": "60",
+    "old_timestamp": "600",
+    "amount": "",
+    "currency": "eur",
+}
+TEXT_VALUES = ("currency",)
+MOST = 1_000_000
+KINDS = {"request": REQUEST_TROUBLES, "delivery": DELIVERY_TROUBLES}
+
+
+def cause(connection: sqlite3.Connection, trouble: Trouble) -> Trouble:
+    """Let something go wrong from now on; returns it with its id. Raises InvalidRequest."""
+    if trouble.kind not in KINDS[trouble.target]:
+        choices = ", ".join(KINDS[trouble.target])
+        raise InvalidRequest(f"Invalid kind: must be one of {choices}", param="kind")
+    if not 1 <= trouble.remaining <= MOST or not 0 < trouble.chance <= 1:
+        raise InvalidRequest("times must be at least 1, chance above 0 and at most 1.")
+    value = trouble.value or DEFAULTS.get(trouble.kind, "")
+    if value and trouble.kind not in TEXT_VALUES and not _is_number(value):
+        raise InvalidRequest(f"Invalid number: {value[:100]}", param="value")
+    row = connection.execute(
+        "INSERT INTO troubles (target, kind, remaining, match, value, seed, chance, drawn)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 0) RETURNING *",
+        (
+            *(trouble.target, trouble.kind, trouble.remaining, trouble.match or "*", value),
+            *(trouble.seed, trouble.chance),
+        ),
+    ).fetchone()
+    return _trouble(row)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.replace(".", "", 1).isdigit() and len(text) < 12
+
+
+def waiting(connection: sqlite3.Connection) -> list[Trouble]:
+    """What is still going to go wrong, oldest first."""
+    return [_trouble(row) for row in connection.execute("SELECT * FROM troubles ORDER BY id")]
+
+
+def take(connection: sqlite3.Connection, target: Target, subject: str) -> Trouble | None:
+    """The trouble that strikes this request or delivery, if one does, and count it.
+
+    With a `chance` under 1 the same seed strikes the same requests in the same order.
+    """
+    rows = connection.execute("SELECT * FROM troubles WHERE target = ? ORDER BY id", (target,))
+    for row in rows.fetchall():
+        if not fnmatchcase(subject, row["match"]):
+            continue
+        connection.execute("UPDATE troubles SET drawn = drawn + 1 WHERE id = ?", (row["id"],))
+        if Random(f"{row['seed']}:{row['drawn']}").random() >= row["chance"]:  # noqa: S311
+            continue
+        if row["remaining"] == 1:
+            connection.execute("DELETE FROM troubles WHERE id = ?", (row["id"],))
+        else:
+            connection.execute(
+                "UPDATE troubles SET remaining = remaining - 1 WHERE id = ?", (row["id"],)
+            )
+        return _trouble(row)
+    return None
+
+
+def calm(connection: sqlite3.Connection, trouble_id: int | None) -> None:
+    """Take one trouble back, or all of them."""
+    if trouble_id is None:
+        connection.execute("DELETE FROM troubles")
+    else:
+        connection.execute("DELETE FROM troubles WHERE id = ?", (trouble_id,))
+
+
+def _trouble(row: sqlite3.Row) -> Trouble:
+    return Trouble(
+        id=row["id"],
+        target=row["target"],
+        kind=row["kind"],
+        remaining=row["remaining"],
+        match=row["match"],
+        value=row["value"],
+        seed=row["seed"],
+        chance=row["chance"],
+    )

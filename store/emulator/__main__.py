@@ -1,0 +1,71 @@
+"""`python -m store.emulator --port 8502 --webhook http://… --secret whsec_… --data FILE`"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from store.emulator.app import LOOPBACK, create_app
+from store.emulator.config import RETRY_SCHEDULES, Config
+from store.emulator.endpoints import new_secret
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until Ctrl-C; returns the exit code."""
+    asked = _arguments(arguments)
+    if asked.host not in LOOPBACK:
+        say(f"The emulator listens on loopback only, not on {asked.host}.")
+        return 2
+    secret = asked.secret
+    if asked.webhook and not secret:
+        secret = new_secret()
+        say(f"Deliveries are signed with {secret}")
+    config = Config(
+        data_path=None if asked.data == ":memory:" else Path(asked.data),
+        host=asked.host,
+        port=asked.port,
+        webhook_url=asked.webhook,
+        webhook_secret=secret,
+        retries=asked.retries,
+    )
+    say(f"Emulator at {config.address}, account in {asked.data}")
+    # One connection that waits for a page must not keep Ctrl-C waiting.
+    uvicorn.run(
+        create_app(config),
+        host=config.host,
+        port=config.port,
+        log_level=asked.log_level,
+        access_log=False,
+        timeout_graceful_shutdown=3,
+    )
+    return 0
+
+
+def _arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m store.emulator", description=__doc__)
+    parser.add_argument("--port", type=int, default=8502, help="where to listen (8502)")
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address (127.0.0.1)")
+    parser.add_argument("--webhook", help="where events are delivered to")
+    parser.add_argument("--secret", help="what signs them; made and printed where none is given")
+    parser.add_argument(
+        "--data", default="data/emulator.db", help="the account's file, or :memory:"
+    )
+    parser.add_argument(
+        "--retries",
+        choices=sorted(RETRY_SCHEDULES),
+        default="sandbox",
+        help="when failed deliveries are tried again (sandbox)",
+    )
+    parser.add_argument("--log-level", default="warning", help="of the server (warning)")
+    return parser.parse_args(arguments)
+
+
+def say(sentence: str) -> None:
+    """One line for whoever started it, at once."""
+    sys.stdout.write(sentence + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,52 @@
+"""The ASGI application: Stripe's API, the pages, the controls."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.routing import Mount
+
+from store.emulator import controls, openapi, pages
+from store.emulator.acts import Emulator
+from store.emulator.api import Api
+from store.emulator.config import API_VERSION, Config
+from store.emulator.errors import StripeError
+from store.emulator.gate import Gate
+from store.emulator.ids import new_id
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def create_app(config: Config) -> FastAPI:
+    """One emulator. `app.state.emulator` is the running thing; it starts and stops with the app.
+
+    Raises ValueError for a host that other machines could reach.
+    """
+    if config.host not in LOOPBACK:
+        raise ValueError(f"The emulator listens on loopback only, not on {config.host}.")
+    emulator = Emulator(config)
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        emulator.start()
+        yield
+        emulator.stop()
+
+    app = FastAPI(
+        title="Stripe emulator", version=API_VERSION, lifespan=running, redirect_slashes=False
+    )
+    app.state.emulator = emulator
+    api = Api(Gate(emulator.account))
+    app.router.routes.insert(0, Mount("/v1", api))
+    app.include_router(controls.router)
+    app.include_router(pages.router)
+    app.add_exception_handler(StripeError, _stripe_error)
+    openapi.describe(app)
+    return app
+
+
+def _stripe_error(_: Request, error: Exception) -> JSONResponse:
+    """The controls refuse in the same words and shape as the API."""
+    assert isinstance(error, StripeError)
+    return JSONResponse(error.body(new_id("request")), error.status, error.headers)

@@ -1,0 +1,250 @@
+"""The controls under `/emulator/…`: trouble on demand, the clock, reset, snapshots, settling.
+
+They stand outside Stripe's API and speak JSON. They need no key: they exist on loopback only.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Depends, HTTPException, Request
+from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from store.emulator import receipts
+from store.emulator.acts import Emulator
+from store.emulator.config import API_VERSION
+from store.emulator.errors import InvalidRequest
+from store.emulator.records import Delivery, PaymentResult, StripeObject, Trouble
+
+
+def same_site(request: Request) -> None:
+    """Refuse what another site's page sends through the presenter's browser."""
+    if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        raise HTTPException(403, "The controls are not for other sites.")
+
+
+router = APIRouter(prefix="/emulator", dependencies=[Depends(same_site)])
+
+
+def emulator_of(request: Request) -> Emulator:
+    """The running emulator."""
+    emulator: Emulator = request.app.state.emulator
+    return emulator
+
+
+Running = Annotated[Emulator, Depends(emulator_of)]
+
+
+class Asked(BaseModel):
+    """A body of the controls; what it does not know it refuses."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TroubleAsked(Asked):
+    """The next `times` requests or deliveries that match."""
+
+    target: Literal["request", "delivery"]
+    kind: str
+    times: int = 1
+    match: str = Field("*", max_length=200)
+    value: str = Field("", max_length=40)
+    seed: int = Field(0, ge=0, le=2**53)
+    chance: float = 1.0
+
+
+class ClockAsked(Asked):
+    """How far to move the clock."""
+
+    seconds: float = Field(ge=0, le=366 * 86400)
+
+
+class SnapshotAsked(Asked):
+    """The name of a snapshot."""
+
+    name: str = Field("snapshot", max_length=60)
+
+
+class PaymentAsked(Asked):
+    """Pay as the pay page does, for scripts without a browser."""
+
+    number: str = "4242424242424242"
+    expiry: str = "12/34"
+    cvc: str = "123"
+    name: str = "Ada Buyer"
+    email: str = "ada@example.com"
+
+
+class RollAsked(Asked):
+    """For how long the old secret still signs."""
+
+    seconds: float = Field(86400, ge=0, le=86400)
+    secret: str = Field("", max_length=200)
+
+
+@router.get("/health")
+def health(emulator: Running) -> dict[str, Any]:
+    """Alive, and able to read its file."""
+    return {"status": "ok", "api_version": API_VERSION, "counts": emulator.counts()}
+
+
+@router.get("/troubles")
+def troubles(emulator: Running) -> list[Trouble]:
+    """What is still going to go wrong."""
+    return emulator.troubles()
+
+
+@router.post("/troubles")
+def cause(emulator: Running, asked: TroubleAsked) -> Trouble:
+    """Let something go wrong."""
+    return emulator.cause(
+        asked.target,
+        asked.kind,
+        times=asked.times,
+        match=asked.match,
+        value=asked.value,
+        seed=asked.seed,
+        chance=asked.chance,
+    )
+
+
+@router.delete("/troubles")
+def calm(emulator: Running) -> dict[str, Any]:
+    """Let nothing go wrong any more."""
+    emulator.calm()
+    return {"status": "ok"}
+
+
+@router.delete("/troubles/{trouble_id}")
+def calm_one(emulator: Running, trouble_id: int) -> dict[str, Any]:
+    """Take one trouble back."""
+    if trouble_id.bit_length() < 64:
+        emulator.calm(trouble_id)
+    return {"status": "ok"}
+
+
+@router.get("/clock")
+def clock(emulator: Running) -> dict[str, float]:
+    """The emulator's time."""
+    return {"now": emulator.now()}
+
+
+@router.post("/clock")
+def move_clock(emulator: Running, asked: ClockAsked) -> dict[str, float]:
+    """Move the clock forward and do what becomes due."""
+    return {"now": emulator.move_clock(asked.seconds)}
+
+
+@router.post("/reset")
+def reset(emulator: Running) -> dict[str, str]:
+    """Forget everything except the endpoint given at the start."""
+    emulator.reset()
+    return {"status": "ok"}
+
+
+@router.post("/snapshot")
+def snapshot(emulator: Running, asked: SnapshotAsked) -> dict[str, str]:
+    """Keep the account as it is now."""
+    emulator.snapshot(_snapshot_path(emulator, asked.name))
+    return {"status": "ok"}
+
+
+@router.post("/restore")
+def restore(emulator: Running, asked: SnapshotAsked) -> dict[str, str]:
+    """Become what a snapshot holds."""
+    path = _snapshot_path(emulator, asked.name)
+    if not path.exists():
+        raise InvalidRequest(f"No such snapshot: {asked.name}", param="name")
+    emulator.restore(path)
+    return {"status": "ok"}
+
+
+def _snapshot_path(emulator: Emulator, name: str) -> Path:
+    """Beside the account's own file; a name is letters, digits, `-` and `_`."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise InvalidRequest("A snapshot's name is letters, digits, - and _.", param="name")
+    file = emulator.account.storage.path
+    return file.with_name(f"{file.stem}.{name}.snapshot")
+
+
+@router.get("/deliveries")
+def deliveries(
+    emulator: Running, event: str | None = None, limit: Annotated[int, Field(ge=1, le=1000)] = 50
+) -> list[Delivery]:
+    """Deliveries with their attempts, newest first."""
+    return emulator.deliveries(event_id=event, limit=limit)
+
+
+@router.post("/sessions/{session_id}/pay")
+def pay(emulator: Running, session_id: str, asked: PaymentAsked) -> PaymentResult:
+    """Pay a session with a test card."""
+    return emulator.pay_with_card(session_id, **asked.model_dump())
+
+
+@router.post("/sessions/{session_id}/pay_later")
+def pay_later(
+    emulator: Running,
+    session_id: str,
+    outcome: Annotated[Literal["succeeds", "fails"], Body(embed=True)] = "succeeds",
+    email: Annotated[str, Body(embed=True)] = "ada@example.com",
+) -> PaymentResult:
+    """Pay a session by bank debit."""
+    return emulator.pay_later(session_id, outcome=outcome, email=email)
+
+
+@router.post("/challenges/{challenge_id}")
+def answer(
+    emulator: Running, challenge_id: str, passed: Annotated[bool, Body(embed=True)]
+) -> PaymentResult:
+    """Answer a 3-D Secure question."""
+    return emulator.answer_challenge(challenge_id, passed)
+
+
+@router.post("/payments/{payment_intent_id}/settle")
+def settle(
+    emulator: Running, payment_intent_id: str, succeeded: Annotated[bool, Body(embed=True)]
+) -> StripeObject:
+    """End a payment that is processing."""
+    return emulator.settle(payment_intent_id, succeeded)
+
+
+@router.post("/charges/{charge_id}/dispute")
+def dispute(
+    emulator: Running,
+    charge_id: str,
+    reason: Annotated[str, Body(embed=True, max_length=60)] = "fraudulent",
+) -> StripeObject:
+    """Let the cardholder's bank dispute a charge."""
+    return emulator.dispute(charge_id, reason)
+
+
+@router.post("/disputes/{dispute_id}/close")
+def close_dispute(
+    emulator: Running, dispute_id: str, won: Annotated[bool, Body(embed=True)]
+) -> StripeObject:
+    """Let the bank decide."""
+    return emulator.close_dispute(dispute_id, won)
+
+
+@router.post("/events/{event_id}/resend")
+def resend(
+    emulator: Running, event_id: str, endpoint: Annotated[str | None, Body(embed=True)] = None
+) -> dict[str, int]:
+    """Deliver an event again under its own id."""
+    return {"deliveries": emulator.resend(event_id, endpoint)}
+
+
+@router.post("/endpoints/{endpoint_id}/roll")
+def roll(emulator: Running, endpoint_id: str, asked: RollAsked) -> dict[str, str]:
+    """Replace a signing secret; for a while both sign."""
+    return {"secret": emulator.roll_secret(endpoint_id, asked.seconds, asked.secret)}
+
+
+@router.get("/receipts/{charge_id}", include_in_schema=False)
+def receipt(emulator: Running, charge_id: str) -> HTMLResponse:
+    """What `receipt_url` of a charge shows."""
+    charge = emulator.retrieve(charge_id)
+    if charge is None or charge["object"] != "charge" or not charge.get("receipt_url"):
+        raise HTTPException(404, "No such receipt")
+    return HTMLResponse(receipts.shown(charge), headers=receipts.HEADERS)

@@ -1,0 +1,74 @@
+"""Form bodies with brackets, as every Stripe SDK writes them.
+
+`line_items[0][price_data][currency]=usd` and curl's `expand[]=line_items` both become nested
+dictionaries of strings; which of them are lists is for the parameter table to say.
+"""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+from store.emulator.errors import InvalidRequest
+
+MAX_FIELDS = 5000
+MAX_DEPTH = 12
+_KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
+Raw = dict[str, Any]
+
+
+def decode(text: bytes) -> Raw:
+    """Nested dictionaries of strings. Raises InvalidRequest where the text makes no sense."""
+    try:
+        pairs = parse_qsl(
+            text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except ValueError as problem:
+        raise InvalidRequest("Invalid request: the parameters could not be read.") from problem
+    tree: Raw = {}
+    for key, value in pairs:
+        _place(tree, _path(key), key, value)
+    return tree
+
+
+def _path(key: str) -> list[str]:
+    if "[" not in key:
+        return [key]
+    fits = _KEY.fullmatch(key)
+    if not fits:
+        raise InvalidRequest(f"Invalid parameter name: {key[:100]}", param=key[:100])
+    path = [fits[1], *fits[2][1:-1].split("][")]
+    if len(path) > MAX_DEPTH:
+        raise InvalidRequest(f"Parameters are nested too deeply: {key[:100]}", param=key[:100])
+    return path
+
+
+def _place(tree: Raw, path: list[str], key: str, value: str) -> None:
+    """Put one value into the tree; `[]` is the next free index."""
+    node = tree
+    for depth, part in enumerate(path[:-1]):
+        name = _index(node, part)
+        node = node.setdefault(name, {})
+        if not isinstance(node, dict):
+            shown = "][".join(path[: depth + 1])
+            raise InvalidRequest(f"Invalid object: {shown}", param=key[:100])
+    name = _index(node, path[-1])
+    if isinstance(node.get(name), dict):
+        raise InvalidRequest(f"Invalid string: {key[:100]}", param=key[:100])
+    node[name] = value
+
+
+def _index(node: Raw, part: str) -> str:
+    return part or str(len(node))
+
+
+def canonical(raw: Raw) -> str:
+    """The same text for the same parameters in any order, for comparing two requests."""
+    return "&".join(sorted(_flat(raw, "")))
+
+
+def _flat(node: Raw, prefix: str) -> list[str]:
+    flat: list[str] = []
+    for name, value in node.items():
+        path = f"{prefix}[{name}]" if prefix else name
+        flat += _flat(value, path) if isinstance(value, dict) else [f"{path}={value!r}"]
+    return flat

@@ -1,0 +1,203 @@
+"""One API request from its bytes to its answer: key, address, parameters, act, answer.
+
+Everything here is synchronous and ignorant of HTTP servers; `api.py` carries it over the wire.
+"""
+
+import json
+import time
+from dataclasses import dataclass, field
+
+from store.emulator import expand, form, idempotency, keys, operations, parameters, troubles
+from store.emulator.account import Account
+from store.emulator.books import Books, Cause
+from store.emulator.config import API_VERSION
+from store.emulator.errors import ApiError, InvalidRequest, RateLimited, StripeError
+from store.emulator.idempotency import Saved
+from store.emulator.ids import new_id
+from store.emulator.operations import Operation
+from store.emulator.records import Trouble
+
+KEPT_REQUESTS = 10_000
+SHOWN_CHARACTERS = 20_000
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass
+class Incoming:
+    """One request as it came."""
+
+    method: str
+    path: str
+    query: bytes
+    body: bytes
+    content_type: str
+    authorization: str | None
+    idempotency_key: str | None
+    id: str = field(default_factory=lambda: new_id("request"))
+    started: float = field(default_factory=time.perf_counter)
+    key: str = ""
+    raw: form.Raw = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back, and the trouble `api.py` has to make on the way."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+    trouble: Trouble | None = None
+
+
+class Gate:
+    """The API of one account."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+
+    def answer(self, incoming: Incoming) -> Answer:
+        """Carry out one request. Never raises: whatever happens becomes a Stripe error."""
+        trouble: Trouble | None = None
+        replayed = False
+        try:
+            incoming.key = keys.authenticated(incoming.authorization)
+            operation = operations.find(incoming.method, incoming.path)
+            incoming.raw = _raw(incoming)
+            trouble = self._trouble(operation)
+            _strike_before(trouble)
+            saved, replayed = self._carry_out(incoming, operation, trouble)
+            headers: dict[str, str] = {}
+        except StripeError as error:
+            saved, headers = _refusal(error, incoming), error.headers
+        headers = headers | self._headers(incoming, replayed=replayed)
+        self._log(incoming, saved, replayed=replayed, trouble=trouble)
+        return Answer(saved.status, saved.body, headers, trouble)
+
+    def _trouble(self, operation: Operation) -> Trouble | None:
+        """The trouble somebody ordered for this request, if any."""
+        with self.account.storage.reading() as connection:
+            if not connection.execute("SELECT 1 FROM troubles LIMIT 1").fetchone():
+                return None
+        with self.account.storage.writing() as connection:
+            return troubles.take(connection, "request", operation.name)
+
+    def _carry_out(
+        self, incoming: Incoming, operation: Operation, trouble: Trouble | None
+    ) -> tuple[Saved, bool]:
+        """The answer, and whether it was given before."""
+        if incoming.method == "GET":
+            with self.account.reading() as books:
+                return _acted(books, incoming, operation), False
+        key = incoming.idempotency_key if incoming.method == "POST" else None
+        request = (f"{incoming.method} {incoming.path}", form.canonical(incoming.raw))
+        cause = Cause(incoming.id, incoming.idempotency_key)
+        try:
+            with self.account.writing(cause) as books:
+                before = key and idempotency.recall(books.connection, key, *request, books.now)
+                if before:
+                    return before, True
+                saved = _acted(books, incoming, operation)
+                saved = _strike_after(trouble, saved, incoming)
+                if key:
+                    idempotency.save(books.connection, key, request, saved, books.now)
+        except StripeError as error:
+            if not (error.saved and key):
+                raise
+            saved = _refusal(error, incoming)
+            with self.account.writing() as books:  # the act itself was rolled back
+                idempotency.save(books.connection, key, request, saved, books.now)
+        return saved, False
+
+    def _headers(self, incoming: Incoming, *, replayed: bool) -> dict[str, str]:
+        headers = {"Request-Id": incoming.id, "Stripe-Version": API_VERSION}
+        key = incoming.idempotency_key
+        if key and key.isascii() and key.isprintable():
+            headers["Idempotency-Key"] = key
+        if replayed:
+            headers["Idempotent-Replayed"] = "true"
+        return headers
+
+    def _log(
+        self, incoming: Incoming, saved: Saved, *, replayed: bool, trouble: Trouble | None
+    ) -> None:
+        """Keep the request for the dashboard. Its key is masked."""
+        with self.account.storage.writing() as connection:
+            added = connection.execute(
+                "INSERT INTO requests (id, at, method, path, status, seconds, key,"
+                " idempotency_key, replayed, parameters, answer, trouble)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(incoming.id, self.account.now(), incoming.method, incoming.path[:500]),
+                    *(saved.status, time.perf_counter() - incoming.started),
+                    *(keys.masked(incoming.key), incoming.idempotency_key, replayed),
+                    json.dumps(incoming.raw)[:SHOWN_CHARACTERS],
+                    saved.body[:SHOWN_CHARACTERS].decode(errors="replace"),
+                    trouble.kind if trouble else None,
+                ),
+            )
+            connection.execute(
+                "DELETE FROM requests WHERE seq <= ?", ((added.lastrowid or 0) - KEPT_REQUESTS,)
+            )
+
+
+def refused(error: StripeError, request_id: str) -> Answer:
+    """An answer to a request that never came as far as the gate."""
+    headers = error.headers | {"Request-Id": request_id, "Stripe-Version": API_VERSION}
+    return Answer(error.status, json.dumps(error.body(request_id)).encode(), headers)
+
+
+def _refusal(error: StripeError, incoming: Incoming) -> Saved:
+    return Saved(error.status, json.dumps(error.body(incoming.id)).encode(), incoming.id)
+
+
+def _raw(incoming: Incoming) -> form.Raw:
+    """The parameters: of the address for GET and DELETE, else of the body too."""
+    raw = form.decode(incoming.query)
+    if incoming.method != "POST" or not incoming.body:
+        return raw
+    if incoming.content_type.split(";")[0].strip().lower() != FORM:
+        raise InvalidRequest(
+            f"Invalid request (check that your POST content type is {FORM}). If you have any "
+            "questions, we can help at https://support.stripe.com/."
+        )
+    return raw | form.decode(incoming.body)
+
+
+def _acted(books: Books, incoming: Incoming, operation: Operation) -> Saved:
+    """Validate, act, expand."""
+    given = parameters.read(operation.name, incoming.raw)
+    if incoming.idempotency_key:
+        idempotency.check(incoming.idempotency_key)
+    thing = operation.act(books, operation.object_id, given)
+    if given.get("expand"):
+        # A copy: what an event has said must not change because an answer shows more.
+        thing = expand.expanded(books, json.loads(json.dumps(thing)), given["expand"])
+    return Saved(200, json.dumps(thing).encode(), incoming.id)
+
+
+def _strike_before(trouble: Trouble | None) -> None:
+    """The troubles that keep a request from being carried out at all: nothing is saved."""
+    kind = trouble.kind if trouble else ""
+    if kind == "rate_limit":
+        limited = RateLimited(
+            "Request rate limit exceeded. Learn more about rate limits here "
+            "https://docs.stripe.com/rate-limits.",
+            code="rate_limit",
+        )
+        limited.headers = {"Stripe-Rate-Limited-Reason": "endpoint-rate"}
+        raise limited
+    if kind == "lock_timeout":
+        raise RateLimited(
+            "This object cannot be accessed right now because another API request or Stripe "
+            "process is currently accessing it.",
+            code="lock_timeout",
+        )
+    if kind == "error_before":
+        raise ApiError("An unknown error occurred.")
+
+
+def _strike_after(trouble: Trouble | None, saved: Saved, incoming: Incoming) -> Saved:
+    """A 500 after the fact: the effects stay, and the key keeps answering the 500."""
+    if trouble and trouble.kind == "error_after":
+        return _refusal(ApiError("An unknown error occurred."), incoming)
+    return saved

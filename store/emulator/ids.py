@@ -1,0 +1,45 @@
+"""Names for new things, in Stripe's style: a prefix, then letters and digits.
+
+As with Stripe's own, the first six characters tell the time: neighbours in time are neighbours
+in the index, so that a hundred thousand stored sessions do not slow the next one.
+"""
+
+import os
+import time
+
+ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_TABLE = bytes(ALPHABET[byte % 62] for byte in range(256))
+
+PREFIXES = {
+    "checkout.session": "cs_test_a1",
+    "payment_intent": "pi_3",
+    "payment_method": "pm_1",
+    "charge": "ch_3",
+    "refund": "re_3",
+    "dispute": "du_1",
+    "event": "evt_1",
+    "product": "prod_",
+    "price": "price_1",
+    "item": "li_1",
+    "webhook_endpoint": "we_1",
+    "balance_transaction": "txn_3",
+    "request": "req_",
+    "challenge": "ec_",
+}
+LENGTHS = {"checkout.session": 58, "product": 14, "request": 14}
+
+
+def new_id(kind: str) -> str:
+    """A fresh id for an object of this kind."""
+    seconds = int(time.time())
+    stamp = bytearray()
+    for _ in range(6):
+        seconds, rest = divmod(seconds, 62)
+        stamp.append(ALPHABET[rest])
+    length = LENGTHS.get(kind, 23)
+    return PREFIXES[kind] + stamp[::-1].decode() + token(length - 6)
+
+
+def token(length: int) -> str:
+    """Random letters and digits."""
+    return os.urandom(length).translate(_TABLE).decode()

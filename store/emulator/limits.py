@@ -1,0 +1,69 @@
+"""How long, how many, how much: the limits Stripe documents, by parameter path.
+
+A path is written without indexes: `line_items[][quantity]`. Sources: the limits of Stripe's
+public OpenAPI description and docs.stripe.com/api/metadata.
+"""
+
+import re
+from functools import lru_cache
+
+METADATA_KEYS, METADATA_NAME, METADATA_VALUE = 50, 40, 500
+
+CHARACTERS = {
+    "client_reference_id": 200,
+    "integration_identifier": 200,
+    "customer_email": 800,
+    "custom_text[after_submit][message]": 1200,
+    "custom_text[shipping_address][message]": 1200,
+    "custom_text[submit][message]": 1200,
+    "custom_text[terms_of_service_acceptance][message]": 1200,
+    "line_items[][price_data][product_data][description]": 40000,
+    "line_items[][price_data][product_data][unit_label]": 12,
+    "payment_intent_data[description]": 1000,
+    "payment_intent_data[statement_descriptor]": 22,
+    "payment_intent_data[statement_descriptor_suffix]": 22,
+    "description": 40000,
+    "unit_label": 12,
+    "statement_descriptor": 22,
+    "lookup_key": 200,
+}
+MOST_CHARACTERS = 5000
+
+ITEMS = {
+    "line_items": 100,
+    "line_items[][price_data][product_data][images]": 8,
+    "images": 8,
+    "types": 20,
+    "marketing_features": 15,
+    "optional_items": 10,
+}
+
+NUMBERS: dict[str, tuple[int | None, int | None]] = {
+    "limit": (1, 100),
+    "line_items[][quantity]": (1, 999_999_999_999),
+    "line_items[][adjustable_quantity][maximum]": (1, 999_999),
+    "line_items[][adjustable_quantity][minimum]": (0, 999_999),
+    "amount": (1, None),
+}
+
+_INDEX = re.compile(r"\[\d+\]")
+
+
+@lru_cache(maxsize=4096)
+def _plain(path: str) -> str:
+    return _INDEX.sub("[]", path)
+
+
+def characters(path: str) -> int:
+    """The most characters a string may have."""
+    return CHARACTERS.get(_plain(path), MOST_CHARACTERS)
+
+
+def items(path: str) -> int | None:
+    """The most elements a list may have."""
+    return ITEMS.get(_plain(path))
+
+
+def numbers(path: str) -> tuple[int | None, int | None]:
+    """The least and the greatest an integer may be."""
+    return NUMBERS.get(_plain(path), (None, None))

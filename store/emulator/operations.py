@@ -1,0 +1,142 @@
+"""Every call the emulator answers, in one table: method and path → what is done.
+
+Its keys are those of `parameters.json`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from store.emulator import (
+    balance,
+    catalog,
+    disputes,
+    endpoints,
+    events,
+    lists,
+    refunds,
+    sessions,
+)
+from store.emulator.books import Books
+from store.emulator.errors import NotFound
+from store.emulator.parameters import Parameters
+from store.emulator.records import StripeObject
+
+Act = Callable[[Books, str, Parameters], StripeObject]
+"""(books, id from the path or "", parameters) → the answer, unexpanded."""
+
+
+def _retrieving(kind: str, param: str) -> Act:
+    return lambda books, object_id, _: books.get(object_id, kind, param)
+
+
+def _listing(kind: str, url: str) -> Act:
+    return lambda books, _, given: lists.objects(books, kind, given, url)
+
+
+def _changing(
+    kind: str, param: str, change: Callable[[Books, StripeObject, Parameters], StripeObject]
+) -> Act:
+    return lambda books, object_id, given: change(books, books.get(object_id, kind, param), given)
+
+
+def _deleting(kind: str, param: str, delete: Callable[[Books, StripeObject], StripeObject]) -> Act:
+    return lambda books, object_id, _: delete(books, books.get(object_id, kind, param))
+
+
+def _line_items(books: Books, session_id: str, given: Parameters) -> StripeObject:
+    session = books.get(session_id, "checkout.session", "session")
+    return lists.line_items(books, session["id"], given)
+
+
+def _product(books: Books, product_id: str, _: Parameters) -> StripeObject:
+    """A deleted product still answers, as `deleted: true`."""
+    found = books.find(product_id, "product")
+    if found is None:
+        raise NotFound.resource("product", product_id)
+    return found
+
+
+def _collection(path: str, kind: str, param: str) -> dict[str, Act]:
+    """The two calls that every kind has."""
+    return {
+        f"GET {path}": _listing(kind, path),
+        f"GET {path}/{{id}}": _retrieving(kind, param),
+    }
+
+
+OPERATIONS: dict[str, Act] = {
+    "POST /v1/checkout/sessions": lambda books, _, given: sessions.create(books, given),
+    **_collection("/v1/checkout/sessions", "checkout.session", "session"),
+    "POST /v1/checkout/sessions/{id}/expire": _changing(
+        "checkout.session", "session", lambda books, session, _: sessions.expire(books, session)
+    ),
+    "GET /v1/checkout/sessions/{id}/line_items": _line_items,
+    "POST /v1/products": lambda books, _, given: catalog.create_product(books, given),
+    **_collection("/v1/products", "product", "id"),
+    "GET /v1/products/{id}": _product,
+    "POST /v1/products/{id}": _changing("product", "id", catalog.update_product),
+    "DELETE /v1/products/{id}": _deleting("product", "id", catalog.delete_product),
+    "POST /v1/prices": lambda books, _, given: catalog.create_price(books, given),
+    **_collection("/v1/prices", "price", "price"),
+    "POST /v1/prices/{id}": _changing("price", "price", catalog.update_price),
+    **_collection("/v1/payment_intents", "payment_intent", "intent"),
+    **_collection("/v1/charges", "charge", "id"),
+    "POST /v1/refunds": lambda books, _, given: refunds.create(books, given),
+    **_collection("/v1/refunds", "refund", "refund"),
+    "POST /v1/refunds/{id}": _changing("refund", "refund", refunds.update),
+    **_collection("/v1/disputes", "dispute", "dispute"),
+    "POST /v1/disputes/{id}": _changing("dispute", "dispute", disputes.update),
+    "POST /v1/disputes/{id}/close": _changing(
+        "dispute", "dispute", lambda books, dispute, _: disputes.close(books, dispute, won=False)
+    ),
+    "GET /v1/events": lambda books, _, given: lists.of_events(books, given, "/v1/events"),
+    "GET /v1/events/{id}": lambda books, event_id, _: events.get(books, event_id),
+    "POST /v1/webhook_endpoints": lambda books, _, given: endpoints.create(books, given),
+    **_collection("/v1/webhook_endpoints", "webhook_endpoint", "webhook_endpoint"),
+    "POST /v1/webhook_endpoints/{id}": _changing(
+        "webhook_endpoint", "webhook_endpoint", endpoints.update
+    ),
+    "DELETE /v1/webhook_endpoints/{id}": _deleting(
+        "webhook_endpoint", "webhook_endpoint", endpoints.delete
+    ),
+    "GET /v1/balance": lambda books, _, __: balance.retrieve(books),
+    "GET /v1/balance_transactions/{id}": _retrieving("balance_transaction", "id"),
+    "GET /v1/payment_methods/{id}": _retrieving("payment_method", "payment_method"),
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call, found by its address."""
+
+    name: str
+    act: Act
+    object_id: str
+
+
+def _by_shape() -> Mapping[tuple[str, int], list[tuple[list[str], str]]]:
+    shapes: dict[tuple[str, int], list[tuple[list[str], str]]] = {}
+    for name in OPERATIONS:
+        method, path = name.split(" ")
+        parts = path.split("/")
+        shapes.setdefault((method, len(parts)), []).append((parts, name))
+    return shapes
+
+
+_SHAPES = _by_shape()
+
+
+def find(method: str, path: str) -> Operation:
+    """The call at an address. Raises NotFound in Stripe's words."""
+    parts = path.split("/")
+    for template, name in _SHAPES.get((method, len(parts)), ()):
+        pairs = list(zip(template, parts, strict=True))
+        if all(wanted in (part, "{id}") for wanted, part in pairs):
+            object_id = next((part for wanted, part in pairs if wanted == "{id}"), "")
+            if object_id or "{id}" not in template:
+                return Operation(name, OPERATIONS[name], object_id)
+    raise NotFound(
+        f"Unrecognized request URL ({method}: {path}). If you are trying to list objects, remove "
+        "the trailing slash. If you are trying to retrieve an object, make sure you passed a "
+        "valid (non-empty) identifier in your code."
+    )

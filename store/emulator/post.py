@@ -1,0 +1,47 @@
+"""One HTTP POST to a webhook endpoint, with the standard library."""
+
+import http.client
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+KEPT_BYTES = 4096
+HEADERS = {
+    "Accept": "*/*",
+    "Cache-Control": "no-cache",
+    "Content-Type": "application/json; charset=utf-8",
+    "User-Agent": "Stripe/1.0 (emulator; +https://stripe.com/docs/webhooks)",
+}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What an endpoint answered; `status` is None where nothing came back."""
+
+    status: int | None
+    body: str
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Any 2xx. A redirect is a failure: it is not followed."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def post(url: str, payload: bytes, signature: str, timeout_seconds: float) -> Answered:
+    """Send one event. Never raises: a network that fails is an answer too."""
+    started = time.perf_counter()
+    parts = urlsplit(url)
+    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = connect(parts.hostname or "", parts.port, timeout=timeout_seconds)
+    try:
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("POST", target, payload, {**HEADERS, "Stripe-Signature": signature})
+        response = connection.getresponse()
+        body = response.read(KEPT_BYTES).decode(errors="replace")
+        return Answered(response.status, body, time.perf_counter() - started)
+    except (OSError, http.client.HTTPException, ValueError) as problem:
+        reason = f"{type(problem).__name__}: {problem}"[:500]
+        return Answered(None, reason, time.perf_counter() - started)
+    finally:
+        connection.close()

@@ -1,0 +1,156 @@
+"""What the installed SDK declares: the parameters of its calls and the keys of its objects.
+
+`python -m tests.emulator.declarations` writes `store/emulator/parameters.json` anew after the
+SDK was raised; `test_declarations.py` fails until that is done.
+"""
+
+import ast
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import stripe
+
+SDK = Path(stripe.__file__).parent
+TABLE = Path(__file__).parents[2] / "store" / "emulator" / "parameters.json"
+
+CALLS = {
+    "POST /v1/checkout/sessions": "checkout/_session_create_params.SessionCreateParams",
+    "GET /v1/checkout/sessions": "checkout/_session_list_params.SessionListParams",
+    "GET /v1/checkout/sessions/{id}": "checkout/_session_retrieve_params.SessionRetrieveParams",
+    "POST /v1/checkout/sessions/{id}/expire": "checkout/_session_expire_params.SessionExpireParams",
+    "GET /v1/checkout/sessions/{id}/line_items": (
+        "checkout/_session_line_item_list_params.SessionLineItemListParams"
+    ),
+    "POST /v1/products": "_product_create_params.ProductCreateParams",
+    "GET /v1/products": "_product_list_params.ProductListParams",
+    "GET /v1/products/{id}": "_product_retrieve_params.ProductRetrieveParams",
+    "POST /v1/products/{id}": "_product_update_params.ProductUpdateParams",
+    "DELETE /v1/products/{id}": "_product_delete_params.ProductDeleteParams",
+    "POST /v1/prices": "_price_create_params.PriceCreateParams",
+    "GET /v1/prices": "_price_list_params.PriceListParams",
+    "GET /v1/prices/{id}": "_price_retrieve_params.PriceRetrieveParams",
+    "POST /v1/prices/{id}": "_price_update_params.PriceUpdateParams",
+    "GET /v1/payment_intents": "_payment_intent_list_params.PaymentIntentListParams",
+    "GET /v1/payment_intents/{id}": "_payment_intent_retrieve_params.PaymentIntentRetrieveParams",
+    "GET /v1/charges": "_charge_list_params.ChargeListParams",
+    "GET /v1/charges/{id}": "_charge_retrieve_params.ChargeRetrieveParams",
+    "POST /v1/refunds": "_refund_create_params.RefundCreateParams",
+    "GET /v1/refunds": "_refund_list_params.RefundListParams",
+    "GET /v1/refunds/{id}": "_refund_retrieve_params.RefundRetrieveParams",
+    "POST /v1/refunds/{id}": "_refund_update_params.RefundUpdateParams",
+    "GET /v1/disputes": "_dispute_list_params.DisputeListParams",
+    "GET /v1/disputes/{id}": "_dispute_retrieve_params.DisputeRetrieveParams",
+    "POST /v1/disputes/{id}": "_dispute_update_params.DisputeUpdateParams",
+    "POST /v1/disputes/{id}/close": "_dispute_close_params.DisputeCloseParams",
+    "GET /v1/events": "_event_list_params.EventListParams",
+    "GET /v1/events/{id}": "_event_retrieve_params.EventRetrieveParams",
+    "POST /v1/webhook_endpoints": "_webhook_endpoint_create_params.WebhookEndpointCreateParams",
+    "GET /v1/webhook_endpoints": "_webhook_endpoint_list_params.WebhookEndpointListParams",
+    "GET /v1/webhook_endpoints/{id}": (
+        "_webhook_endpoint_retrieve_params.WebhookEndpointRetrieveParams"
+    ),
+    "POST /v1/webhook_endpoints/{id}": (
+        "_webhook_endpoint_update_params.WebhookEndpointUpdateParams"
+    ),
+    "DELETE /v1/webhook_endpoints/{id}": (
+        "_webhook_endpoint_delete_params.WebhookEndpointDeleteParams"
+    ),
+    "GET /v1/balance": "_balance_retrieve_params.BalanceRetrieveParams",
+    "GET /v1/balance_transactions/{id}": (
+        "_balance_transaction_retrieve_params.BalanceTransactionRetrieveParams"
+    ),
+    "GET /v1/payment_methods/{id}": "_payment_method_retrieve_params.PaymentMethodRetrieveParams",
+}
+
+PLAIN = {
+    "str": "string",
+    "int": "integer",
+    "bool": "boolean",
+    "Decimal": "decimal",
+    "float": "decimal",
+}
+NOT_PARAMETERS = {"stripe_version", "stripe_account", "api_key", "max_network_retries"}
+
+
+@cache
+def _module(name: str) -> dict[str, ast.ClassDef]:
+    tree = ast.parse((SDK / "params" / f"{name}.py").read_text())
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _members(node: ast.expr) -> list[ast.expr]:
+    """The members of a union, however it is written."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return _members(ast.parse(node.value, mode="eval").body)
+    if isinstance(node, ast.BinOp):
+        return _members(node.left) + _members(node.right)
+    if isinstance(node, ast.Subscript):
+        outer = ast.unparse(node.value)
+        inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if outer == "Union":
+            return [member for part in inner for member in _members(part)]
+        if outer in ("NotRequired", "Optional"):
+            return _members(inner[0])
+    return [node]
+
+
+def _spec(module: str, node: ast.expr) -> Any:
+    """One declared type in the words of `parameters.json`."""
+    specs: list[Any] = []
+    enum: list[str] = []
+    for member in _members(node):
+        if isinstance(member, ast.Subscript):
+            outer = ast.unparse(member.value)
+            if outer == "Literal":
+                inner = member.slice.elts if isinstance(member.slice, ast.Tuple) else [member.slice]
+                enum += [ast.literal_eval(value) for value in inner]
+            elif outer in ("List", "list"):
+                specs.append({"list": _spec(module, member.slice)})
+            elif outer in ("Dict", "dict"):
+                specs.append(_map(module, member))
+        elif isinstance(member, ast.Name):
+            if member.id in PLAIN:
+                specs.append(PLAIN[member.id])
+            elif member.id != "UntypedStripeObject":
+                specs.append(_fields(module, member.id))
+    return _joined(specs, enum)
+
+
+def _map(module: str, node: ast.Subscript) -> Any:
+    assert isinstance(node.slice, ast.Tuple)
+    values = _spec(module, node.slice.elts[1])
+    return "map" if values == "string" else {"map": values}
+
+
+def _joined(specs: list[Any], enum: list[str]) -> Any:
+    may_be_empty = "" in enum
+    values = [value for value in enum if value != ""]
+    if values:  # `Literal[...] | str` is how the SDK writes an enumeration
+        specs = [{"enum": values}] + [spec for spec in specs if spec != "string"]
+    spec = specs[0] if len(specs) == 1 else {"any": specs}
+    return {"or_empty": spec} if may_be_empty else spec
+
+
+def _fields(module: str, name: str) -> Any:
+    fields: dict[str, Any] = {}
+    required: list[str] = []
+    for item in _module(module)[name].body:
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+            field = item.target.id
+            if field in NOT_PARAMETERS:
+                continue
+            fields[field] = _spec(module, item.annotation)
+            if "NotRequired" not in ast.unparse(item.annotation):
+                required.append(field)
+    return {"fields": fields, "required": required} if required else {"fields": fields}
+
+
+def declared_parameters() -> dict[str, Any]:
+    """Every call the emulator answers, with the parameters the SDK declares for it."""
+    return {call: _fields(*where.rsplit(".", 1)) for call, where in CALLS.items()}
+
+
+if __name__ == "__main__":
+    TABLE.write_text(json.dumps(declared_parameters(), indent=1, sort_keys=True) + "\n")
