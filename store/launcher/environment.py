@@ -39,7 +39,7 @@ def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
     python = Path(sys.executable) if inside else python_of(OWN)
     if inside and not missing(home, requirements):
         return
-    with alone():
+    with alone(home if inside else ROOT / "data"):
         if not inside and not works(python):
             make()
         if stale := missing(home, requirements):
@@ -48,16 +48,17 @@ def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Two first starts at once must not build over each other; the second one waits."""
+    lock = folder / "store-install.lock"
     with ExitStack() as stack:
         try:
-            stack.enter_context(exclusive(ROOT / "data" / "install.lock", wait_seconds=0))
+            stack.enter_context(exclusive(lock, wait_seconds=0))
         except Held:
             print("Another start is installing; waiting for it …", flush=True)
-            stack.enter_context(exclusive(ROOT / "data" / "install.lock", wait_seconds=1800))
+            stack.enter_context(exclusive(lock, wait_seconds=1800))
         except OSError as error:
-            raise NotReady(f"Cannot write to {ROOT / 'data'} ({error.strerror}).") from None
+            raise NotReady(f"Cannot write to {folder} ({error.strerror}).") from None
         yield
 
 

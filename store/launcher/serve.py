@@ -87,6 +87,7 @@ class Shop:
             *("--port", str(self.arguments.emulator_port)),
             *("--webhook", f"{self.sidecar}/webhooks/stripe/"),
             *("--data", str(self.settings.data_dir / "emulator.db")),
+            *("--retries", "eager"),  # a receiver that was down hears of its payments in seconds
         )
         secret = self.settings.webhook_secrets[0]
         return Program("emulator", command, {"EMULATOR_WEBHOOK_SECRET": secret})
