@@ -105,9 +105,9 @@ async function copy(button) {
   } catch {
     return; // Clipboard denied: the number stands there to be selected.
   }
-  button.textContent = "Copied";
+  button.firstElementChild.textContent = "Copied";
   field("said").textContent = "Copied.";
-  setTimeout(() => (button.textContent = "Copy"), 1500);
+  setTimeout(() => (button.firstElementChild.textContent = "Copy"), 1500);
 }
 
 /** The first faulty field is given the focus; the others are marked as well. */

@@ -1,0 +1,124 @@
+"""What the pay page answers to posts and to odd addresses, without a browser."""
+
+import pytest
+
+from store.emulator.cards import TEST_CARDS
+from store.emulator.rendering import grouped
+from tests.emulator_pages.conftest import Till
+
+CARD = {"number": "4242424242424242", "expiry": "12/34", "cvc": "123", "email": "a@example.com"}
+
+
+def test_a_plain_form_post_pays_and_answers_303(till: Till) -> None:
+    session = till.a_session()
+
+    answer = till.client.post(f"/c/pay/{session['id']}", data=CARD)
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"{till.shop.address}/order?session_id={session['id']}"
+
+
+def test_a_form_that_is_sent_twice_gets_the_first_answer_twice(till: Till) -> None:
+    session = till.a_session()
+
+    answers = [till.client.post(f"/c/pay/{session['id']}", data=CARD) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert answers[0].headers["location"] == answers[1].headers["location"]
+    assert len(till.charges(session)) == 1
+
+
+def test_a_form_from_another_site_is_refused(till: Till) -> None:
+    session = till.a_session()
+    paths = [f"/c/pay/{session['id']}", f"/c/pay/{session['id']}/expire", "/trouble/reset"]
+    elsewhere = [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://example.com"},
+        {"Origin": "null"},
+    ]
+
+    answers = [
+        till.client.post(path, data=CARD | {"sure": "yes"}, headers=headers).status_code
+        for path in paths
+        for headers in elsewhere
+    ]
+
+    assert set(answers) == {403}
+    assert till.session(session)["status"] == "open"
+
+
+def test_every_page_carries_the_headers_that_keep_others_out(till: Till) -> None:
+    for path in (f"/c/pay/{till.a_session()['id']}", "/", "/trouble", "/c/pay/unknown"):
+        headers = till.client.get(path).headers
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "script-src 'self'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("number", ["4111111111111111", "5105 1051 0510 5100"])
+def test_a_card_that_is_no_test_card_is_refused_and_not_repeated(till: Till, number: str) -> None:
+    session = till.a_session()
+
+    answer = till.client.post(f"/c/pay/{session['id']}", data=CARD | {"number": number})
+
+    assert answer.status_code == 422
+    assert number not in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert till.charges(session) == []
+
+
+def test_what_a_shop_writes_stays_text(till: Till) -> None:
+    name = '<script>alert("x")</script>'
+    session = till.a_session(name=name, client_reference_id='"><img src=x>')
+
+    pages = [till.client.get(path).text for path in (f"/c/pay/{session['id']}", "/sessions")]
+
+    assert all("<script>alert" not in page and "<img src=x>" not in page for page in pages)
+    assert "&lt;script&gt;" in pages[0]
+
+
+def test_the_page_lists_every_test_card(till: Till) -> None:
+    text = till.client.get(f"/c/pay/{till.a_session()['id']}").text
+
+    assert [card.label for card in TEST_CARDS if grouped(card.number) not in text] == []
+
+
+def test_without_a_cancel_address_there_is_no_way_back(till: Till) -> None:
+    session = till.a_session(cancel_url=None)
+
+    assert "Back to the shop" not in till.client.get(f"/c/pay/{session['id']}").text
+
+
+def test_the_email_is_filled_in_where_the_shop_knows_it(till: Till) -> None:
+    session = till.a_session(customer_email="ada@example.com")
+
+    assert 'value="ada@example.com"' in till.client.get(f"/c/pay/{session['id']}").text
+
+
+def test_an_unknown_payment_page_says_so(till: Till) -> None:
+    answer = till.client.get("/c/pay/cs_test_nothing")
+
+    assert answer.status_code == 404
+    assert "There is no such payment page" in answer.text
+
+
+def test_an_answered_3d_secure_question_is_not_asked_again(till: Till) -> None:
+    session = till.a_session()
+    card = CARD | {"number": "4000002760003184"}
+    question = till.client.post(f"/c/pay/{session['id']}", data=card).headers["location"]
+
+    first = till.client.post(question, data={"answer": "complete"})
+    second = till.client.post(question, data={"answer": "complete"})
+
+    assert (first.status_code, second.status_code) == (303, 404)
+    assert "This question was answered" in till.client.get(question).text
+    assert len(till.charges(session)) == 1
+
+
+@pytest.mark.parametrize("name", ["..%2fpages.py", "%2e%2e/pages.py", "nothing.css", "pay.html"])
+def test_only_style_sheets_and_scripts_are_served(till: Till, name: str) -> None:
+    assert till.client.get(f"/static/{name}").status_code == 404
