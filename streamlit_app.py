@@ -51,6 +51,11 @@ class Notice:
     order: str | None = None
 
 
+DATABASE_DOWN = Notice(
+    "The shop's database does not answer. This page comes back by itself.", "orange"
+)
+
+
 @dataclass(frozen=True)
 class Question:
     """The buyer pressed Pay for what they bought moments ago."""
@@ -313,8 +318,8 @@ def my_orders(who: str, polling: bool) -> None:
     try:
         with db.reading() as session:
             orders = reports.orders_of(session, who)
-    except errors.DatabaseUnavailable as error:
-        show(Notice(str(error), "orange"))
+    except errors.DatabaseUnavailable:
+        show(DATABASE_DOWN)
         return
     if polling and not any(order.is_waiting for order in orders):
         st.rerun()  # the whole page, which then no longer asks for refreshing
@@ -346,7 +351,7 @@ def order() -> None:
         found = find(who, number)
     except errors.OrderNotFound as error:
         show(Notice(f"{error} It may belong to another browser."))
-        st.html('<p><a href="/">Back to the shop</a></p>')
+        put("back")
         return
     if "session_id" in st.query_params:
         if found.is_waiting:
@@ -377,8 +382,8 @@ def order_view(who: str, number: str, polling: bool) -> None:
     """Everything about one order, top to bottom; refreshes itself while it may still change."""
     try:
         order = find(who, number)
-    except errors.DatabaseUnavailable as error:
-        show(Notice(str(error), "orange"))
+    except errors.DatabaseUnavailable:
+        show(DATABASE_DOWN)
         return
     if polling and not order.is_waiting:
         st.session_state.pop("notice", None)
@@ -427,8 +432,8 @@ def main() -> None:
     masthead()
     try:
         page.run()
-    except errors.DatabaseUnavailable as error:
-        show(Notice(f"{error} This page comes back by itself.", "orange"))
+    except errors.DatabaseUnavailable:
+        show(DATABASE_DOWN)
         st.fragment(wait_for_database, run_every=2)()
     except errors.StoreError as error:
         show(Notice(str(error), "orange"))
@@ -447,7 +452,10 @@ def wait_for_database() -> None:
 
 
 def script_failed(error: Exception) -> bool:
+    """What a person sees of an error nobody expected: a short name for it, and a way on."""
+    st.html(STYLE)
     show(Notice(door.incident(error), "red"))
+    put("back")
     return True
 
 
