@@ -15,7 +15,6 @@ EXPANDABLE = {
     "payment_intent": {"latest_charge": "charge", "payment_method": "payment_method"},
     "charge": {
         "balance_transaction": "balance_transaction",
-        "failure_balance_transaction": "balance_transaction",
         "payment_intent": "payment_intent",
     },
     "refund": {
@@ -35,7 +34,8 @@ EXPANDABLE = {
 ALWAYS_NULL = {
     "checkout.session": {"customer", "invoice", "payment_link", "setup_intent", "subscription"},
     "payment_intent": {"application", "customer", "on_behalf_of", "payment_record", "review"},
-    "charge": {"application", "application_fee", "customer", "on_behalf_of", "review", "transfer"},
+    "charge": {"application", "application_fee", "customer", "on_behalf_of", "review", "transfer"}
+    | {"failure_balance_transaction", "source_transfer"},
     "refund": {"source_transfer_reversal", "transfer_reversal"},
     "payment_method": {"customer"},
     "product": {"tax_code"},

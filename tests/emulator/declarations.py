@@ -80,19 +80,19 @@ def _module(name: str) -> dict[str, ast.ClassDef]:
     return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
-def _members(node: ast.expr) -> list[ast.expr]:
+def members(node: ast.expr) -> list[ast.expr]:
     """The members of a union, however it is written."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return _members(ast.parse(node.value, mode="eval").body)
+        return members(ast.parse(node.value, mode="eval").body)
     if isinstance(node, ast.BinOp):
-        return _members(node.left) + _members(node.right)
+        return members(node.left) + members(node.right)
     if isinstance(node, ast.Subscript):
         outer = ast.unparse(node.value)
         inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
         if outer == "Union":
-            return [member for part in inner for member in _members(part)]
+            return [member for part in inner for member in members(part)]
         if outer in ("NotRequired", "Optional"):
-            return _members(inner[0])
+            return members(inner[0])
     return [node]
 
 
@@ -100,7 +100,7 @@ def _spec(module: str, node: ast.expr) -> Any:
     """One declared type in the words of `parameters.json`."""
     specs: list[Any] = []
     enum: list[str] = []
-    for member in _members(node):
+    for member in members(node):
         if isinstance(member, ast.Subscript):
             outer = ast.unparse(member.value)
             if outer == "Literal":

@@ -1,0 +1,49 @@
+"""One emulator and one receiver for all tests here; each test finds them empty."""
+
+from collections.abc import Iterator
+
+import pytest
+import stripe
+
+from store.emulator.config import Config
+from tests.emulator.receiver import SECRET, Receiver
+from tests.emulator.running import Running, free_port
+
+
+@pytest.fixture(scope="session")
+def _receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def _running(_receiver: Receiver) -> Iterator[Running]:
+    stripe.enable_telemetry = False
+    made = Running(
+        Config(
+            port=free_port(),
+            webhook_url=_receiver.url,
+            webhook_secret=SECRET,
+            delivery_timeout_seconds=1.0,
+            redirect_wait_seconds=3.0,
+        )
+    )
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def receiver(_receiver: Receiver) -> Receiver:
+    """The endpoint the emulator was started with, which has seen nothing yet."""
+    _receiver.clear()
+    return _receiver
+
+
+@pytest.fixture
+def stripe_(_running: Running, receiver: Receiver) -> Running:
+    """A running emulator whose account is empty."""
+    _running.emulator.courier.quiet()
+    _running.emulator.reset()
+    receiver.clear()
+    return _running

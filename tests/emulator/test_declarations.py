@@ -1,0 +1,217 @@
+"""The emulator against the installed SDK's own declarations."""
+
+import ast
+import json
+import re
+from typing import Any
+
+import pytest
+import stripe
+
+from store.emulator import config, expand, limits, operations, parameters
+from tests.emulator import declarations, judge
+from tests.emulator.running import Running, line
+
+CARDS = (
+    *("4242424242424242", "5555555555554444", "378282246310005", "4000000000000259"),
+    *("4000000000002685", "4000000000001976", "4000000000007726", "4000000000005126"),
+)
+DECLINES = ("4000000000000002", "4000000000000069", "4000000000000127", "4000000000000119")
+LISTS = (
+    *("checkout/sessions", "payment_intents", "charges", "refunds", "disputes", "products"),
+    *("prices", "events", "webhook_endpoints"),
+)
+
+
+def test_it_speaks_the_version_of_the_installed_sdk() -> None:
+    assert stripe.api_version == config.API_VERSION
+
+
+def test_it_knows_exactly_the_parameters_the_sdk_declares() -> None:
+    written = json.loads(declarations.TABLE.read_text())
+
+    assert written == declarations.declared_parameters()
+    assert set(written) == set(operations.OPERATIONS)
+
+
+def test_every_event_it_can_send_is_one_the_sdk_knows() -> None:
+    source = "".join(file.read_text() for file in declarations.TABLE.parent.glob("*.py"))
+    sent = set(
+        re.findall(r'"((?:charge|checkout|payment_intent|refund|price|product)\.[a-z_.]+)"', source)
+    )
+    declared = judge.declared("event").keys()["type"]
+    known = {
+        choice for member in declarations.members(declared) for choice in judge._literals(member)
+    }
+
+    assert sent - {"checkout.session"} <= known
+
+
+def everything(running: Running) -> None:
+    """Bring about every kind of object in every state it can have."""
+    client, emulator = running.client, running.emulator
+    for number in CARDS:
+        running.a_payment(number)
+    for number in DECLINES:
+        running.pay(running.a_session().id, number)
+    for passed, number in ((True, "4000002760003184"), (False, "4000002500003155")):
+        asked = running.pay(running.a_session().id, number)
+        emulator.answer_challenge(asked.challenge_id or "", passed)
+    running.pay(running.a_session().id, "4000002760003184")
+    for currency, succeeds in (("usd", True), ("usd", False), ("eur", True)):
+        later = running.a_session(line_items=[line(5000, currency)])
+        emulator.pay_later(later.id, outcome="succeeds", email="ada@example.com")
+        emulator.settle(str(running.intent_of(later.id).id), succeeds)
+    waiting = running.a_session()
+    emulator.pay_later(waiting.id, outcome="fails", email="ada@example.com")
+    running.pay(running.a_session(line_items=[line(0)]).id)
+    client.v1.checkout.sessions.expire(running.a_session().id)
+    running.a_session(
+        locale="de",
+        submit_type="pay",
+        client_reference_id="r",
+        customer_email="ada@example.com",
+        custom_text={"submit": {"message": "Thanks"}},
+        branding_settings={"display_name": "Shop", "border_style": "pill"},
+        adaptive_pricing={"enabled": True},
+    )
+    emulator.move_clock(5)
+    for charge in client.v1.charges.list({"limit": 100}).data:
+        if charge.status == "succeeded" and not charge.disputed:
+            client.v1.refunds.create({"charge": charge.id, "amount": 100})
+    emulator.move_clock(60)
+    for index, dispute in enumerate(client.v1.disputes.list().data):
+        emulator.close_dispute(dispute.id, won=index % 2 == 0)
+    evidence = running.a_payment("4000000000000259")
+    emulator.move_clock(60)
+    (dispute, *_) = client.v1.disputes.list({"payment_intent": evidence.id}).data
+    client.v1.disputes.update(dispute.id, {"evidence": {"uncategorized_text": "proof"}})
+    product = client.v1.products.create({"name": "Jeans", "images": ["http://x/y.png"]})
+    price = client.v1.prices.create({"product": product.id, "currency": "usd", "unit_amount": 4999})
+    client.v1.products.update(product.id, {"name": "Blue Jeans", "default_price": price.id})
+    client.v1.prices.update(price.id, {"nickname": "n"})
+    running.a_session(line_items=[{"price": price.id, "quantity": 1}])
+    client.v1.webhook_endpoints.create(
+        {"url": "http://127.0.0.1:9/x", "enabled_events": ["charge.captured"]}
+    )
+
+
+def test_every_object_list_and_event_is_as_the_sdk_declares_it(stripe_: Running) -> None:
+    everything(stripe_)
+    seen: set[str] = set()
+
+    for path in LISTS:
+        for thing in walk(stripe_, path):
+            seen.add(thing["object"])
+            assert judge.faults(thing) == [], thing
+            if thing["object"] == "event":
+                seen.add(thing["type"])
+                assert ("previous_attributes" in thing["data"]) == thing["type"].endswith(
+                    ".updated"
+                )
+
+    for kind, id_path in (
+        ("balance_transaction", "balance_transactions"),
+        ("payment_method", "payment_methods"),
+    ):
+        for object_id in ids_of(stripe_, kind):
+            assert judge.faults(fetch(stripe_, f"/v1/{id_path}/{object_id}")) == []
+    assert judge.faults(fetch(stripe_, "/v1/balance")) == []
+    assert len(seen) > 25
+
+
+def test_every_expansion_is_as_the_sdk_declares_it(stripe_: Running) -> None:
+    everything(stripe_)
+
+    for kind, path in (
+        ("checkout.session", "checkout/sessions"),
+        ("charge", "charges"),
+        ("payment_intent", "payment_intents"),
+        ("refund", "refunds"),
+        ("dispute", "disputes"),
+        ("price", "prices"),
+        ("product", "products"),
+    ):
+        fields = [*expand.EXPANDABLE.get(kind, {}), *expand.INCLUDABLE.get(kind, {})]
+        query = "&".join(f"expand[]=data.{field}" for field in fields)
+        page = fetch(stripe_, f"/v1/{path}?limit=100&{query}")
+        assert judge.faults(page) == []
+        for field in fields:
+            assert any(isinstance(thing.get(field), dict) for thing in page["data"]), (kind, field)
+
+
+def test_every_field_that_can_be_expanded_is_declared_so() -> None:
+    for kind, fields in expand.EXPANDABLE.items():
+        for field in [*fields, *expand.ALWAYS_NULL.get(kind, ())]:
+            assert "ExpandableField" in ast.unparse(judge.declared(kind).keys()[field]), (
+                kind,
+                field,
+            )
+
+
+def test_the_judge_sees_what_is_wrong(stripe_: Running) -> None:
+    stripe_.a_session()
+    (session,) = walk(stripe_, "checkout/sessions")
+
+    assert judge.faults(session | {"surprise": 1}) == ["checkout.session.surprise: not declared"]
+    assert judge.faults(session | {"status": "done"})
+    assert judge.faults(session | {"livemode": None}) == ["checkout.session.livemode: null"]
+    assert judge.faults(session | {"created": "now"})
+    session.pop("mode")
+    assert judge.faults(session) == ["checkout.session.mode: missing"]
+
+
+def test_the_limits_name_parameters_that_exist() -> None:
+    text = json.dumps(parameters.TABLE)
+
+    for path in [
+        *limits.CHARACTERS,
+        *limits.ITEMS,
+        *limits.NUMBERS,
+    ]:
+        assert f'"{re.findall(r"[a-z_]+", path)[-1]}"' in text
+
+
+def walk(running: Running, path: str) -> list[dict[str, Any]]:
+    """Every object of a list, through all of its pages, as JSON."""
+    things: list[dict[str, Any]] = []
+    after = ""
+    while True:
+        page = fetch(running, f"/v1/{path}?limit=50{after}")
+        assert judge.faults(page) == []
+        things += page["data"]
+        if not page["has_more"]:
+            return things
+        after = f"&starting_after={things[-1]['id']}"
+
+
+def fetch(running: Running, path: str) -> dict[str, Any]:
+    """One answer as JSON."""
+    status, _, body = running.raw("GET", path)
+    assert status == 200, body
+    answer: dict[str, Any] = json.loads(body)
+    return answer
+
+
+def ids_of(running: Running, kind: str) -> list[str]:
+    """The ids of a kind that has no list of its own."""
+    with running.emulator.account.reading() as books:
+        rows = books.connection.execute("SELECT id FROM objects WHERE kind = ?", (kind,)).fetchall()
+    assert rows
+    return [row["id"] for row in rows]
+
+
+@pytest.mark.parametrize("kind", ["checkout.session", "payment_intent", "charge"])
+def test_an_object_shows_every_key_real_ones_show(stripe_: Running, kind: str) -> None:
+    """Keys that are always there, null or not, so that a missing attribute never surprises."""
+    stripe_.a_payment()
+    always = {
+        "checkout.session": {"payment_intent", "customer_details", "url", "status", "amount_total"},
+        "payment_intent": {"latest_charge", "last_payment_error", "payment_method", "next_action"},
+        "charge": {"balance_transaction", "failure_code", "receipt_url", "outcome", "refunded"},
+    }
+    path = {"checkout.session": "checkout/sessions"}.get(kind, f"{kind}s")
+
+    (thing,) = walk(stripe_, path)
+
+    assert always[kind] <= set(thing)
