@@ -6,14 +6,15 @@ A success answers 303 to the page that shows it; a refusal says why in Stripe's 
 import math
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form
 from fastapi.responses import RedirectResponse, Response
 from pydantic import BaseModel
 
 from store.emulator import money
 from store.emulator.acts import Emulator
+from store.emulator.controls import Running
 from store.emulator.errors import InvalidRequest, NotFound, StripeError
 from store.emulator.rendering import SECURITY_HEADERS, from_this_site, page
 from store.emulator.troubles import DELIVERY_TROUBLES, REQUEST_TROUBLES
@@ -32,11 +33,13 @@ class TroubleForm(BaseModel):
     times: str = "1"
     match: str = "*"
     value: str = ""
+    chance: str = "100"
+    """In percent; the same seed strikes the same ones."""
     seed: str = "0"
 
 
 @router.post("/payments/{payment_id}/refund")
-def refund(request: Request, payment_id: str, amount: Text = "", reason: Text = "") -> Response:
+def refund(running: Running, payment_id: str, amount: Text = "", reason: Text = "") -> Response:
     """Give back the amount written in the form, or all that is left."""
 
     def act(emulator: Emulator) -> None:
@@ -46,11 +49,11 @@ def refund(request: Request, payment_id: str, amount: Text = "", reason: Text = 
         minor = _minor_units(amount, payment["currency"]) if amount.strip() else None
         emulator.refund(payment_id, minor, reason or None)
 
-    return _do(request, act, f"/payments/{payment_id}")
+    return _do(running, act, f"/payments/{payment_id}")
 
 
 @router.post("/payments/{payment_id}/dispute")
-def dispute(request: Request, payment_id: str, reason: Text = "fraudulent") -> Response:
+def dispute(running: Running, payment_id: str, reason: Text = "fraudulent") -> Response:
     """Let the cardholder's bank dispute the payment's charge."""
 
     def act(emulator: Emulator) -> None:
@@ -59,43 +62,43 @@ def dispute(request: Request, payment_id: str, reason: Text = "fraudulent") -> R
             raise NotFound.resource("charge", payment_id)
         emulator.dispute(payment["latest_charge"], reason)
 
-    return _do(request, act, f"/payments/{payment_id}")
+    return _do(running, act, f"/payments/{payment_id}")
 
 
 @router.post("/payments/{payment_id}/settle")
-def settle(request: Request, payment_id: str, outcome: Text) -> Response:
+def settle(running: Running, payment_id: str, outcome: Text) -> Response:
     """Let the bank pay a debit that is on its way, or refuse it."""
     return _do(
-        request,
+        running,
         lambda emulator: emulator.settle(payment_id, outcome == "succeeds"),
         f"/payments/{payment_id}",
     )
 
 
 @router.post("/sessions/{session_id}/expire")
-def expire(request: Request, session_id: str) -> Response:
+def expire(running: Running, session_id: str) -> Response:
     """End an open session now."""
-    return _do(request, lambda emulator: emulator.expire(session_id), f"/sessions/{session_id}")
+    return _do(running, lambda emulator: emulator.expire(session_id), f"/sessions/{session_id}")
 
 
 @router.post("/disputes/{dispute_id}/close")
-def close_dispute(request: Request, dispute_id: str, outcome: Text) -> Response:
+def close_dispute(running: Running, dispute_id: str, outcome: Text) -> Response:
     """Let the bank decide for the shop (`won`) or for the cardholder."""
     return _do(
-        request,
+        running,
         lambda emulator: emulator.close_dispute(dispute_id, outcome == "won"),
         f"/disputes/{dispute_id}",
     )
 
 
 @router.post("/events/{event_id}/resend")
-def resend(request: Request, event_id: str) -> Response:
+def resend(running: Running, event_id: str) -> Response:
     """Deliver an event again under its own id, to every endpoint that wants it."""
-    return _do(request, lambda emulator: emulator.resend(event_id), f"/events/{event_id}")
+    return _do(running, lambda emulator: emulator.resend(event_id), f"/events/{event_id}")
 
 
 @router.post("/trouble")
-def cause(request: Request, form: Annotated[TroubleForm, Form()]) -> Response:
+def cause(running: Running, form: Annotated[TroubleForm, Form()]) -> Response:
     """Arm a trouble for the next few requests or deliveries."""
 
     def act(emulator: Emulator) -> None:
@@ -111,31 +114,32 @@ def cause(request: Request, form: Annotated[TroubleForm, Form()]) -> Response:
             times=_whole_number(form.times, "times", 1, 1_000_000),
             match=form.match.strip() or "*",
             value=form.value.strip(),
+            chance=_whole_number(form.chance, "chance", 1, 100) / 100,
             seed=_whole_number(form.seed, "seed", 0, 2**31),
         )
 
-    return _do(request, act, "/trouble")
+    return _do(running, act, "/trouble")
 
 
 @router.post("/trouble/calm")
-def calm(request: Request, trouble: Text = "") -> Response:
+def calm(running: Running, trouble: Text = "") -> Response:
     """Take one trouble back, or all of them."""
     one = int(trouble) if trouble.isascii() and trouble.isdigit() else None
-    return _do(request, lambda emulator: emulator.calm(one), "/trouble")
+    return _do(running, lambda emulator: emulator.calm(one), "/trouble")
 
 
 @router.post("/trouble/clock")
-def move_clock(request: Request, seconds: Text) -> Response:
+def move_clock(running: Running, seconds: Text) -> Response:
     """Move the emulator's time forward and let what became due happen."""
 
     def act(emulator: Emulator) -> None:
         emulator.move_clock(_whole_number(seconds, "seconds", 1, LONGEST_MOVE_SECONDS))
 
-    return _do(request, act, "/trouble")
+    return _do(running, act, "/trouble")
 
 
 @router.post("/trouble/reset")
-def reset(request: Request, sure: Text = "") -> Response:
+def reset(running: Running, sure: Text = "") -> Response:
     """Forget everything, once the box is ticked."""
 
     def act(emulator: Emulator) -> None:
@@ -143,12 +147,12 @@ def reset(request: Request, sure: Text = "") -> Response:
             raise InvalidRequest("Tick the box to forget everything.", param="sure")
         emulator.reset()
 
-    return _do(request, act, "/")
+    return _do(running, act, "/")
 
 
-def _do(request: Request, act: Callable[[Emulator], object], then: str) -> Response:
+def _do(emulator: Emulator, act: Callable[[Emulator], object], then: str) -> Response:
     try:
-        act(cast(Emulator, request.app.state.emulator))
+        act(emulator)
     except StripeError as refusal:
         context = {"message": refusal.message, "back": then}
         return page("refused.html", context, status=refusal.status)

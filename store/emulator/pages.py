@@ -4,13 +4,14 @@ They are called Paper Till, so that nobody takes them for Stripe's own. Everythi
 JavaScript: forms are posted, payments answer 303, and what was refused is said on the page.
 """
 
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
 from store.emulator import dashboard
 from store.emulator.acts import Emulator
+from store.emulator.controls import Running
 from store.emulator.pay_view import PayForm, ended_page, form_page, last_refusal, return_address
 from store.emulator.records import PaymentResult, StripeObject
 from store.emulator.rendering import (
@@ -31,9 +32,10 @@ SameSite = Depends(from_this_site)
 
 
 @router.get("/c/pay/{session_id}")
-def pay_page(request: Request, session_id: str, declined: str | None = None) -> Response:
+def pay_page(
+    request: Request, emulator: Running, session_id: str, declined: str | None = None
+) -> Response:
     """The form while the session is open, else what became of it."""
-    emulator = _emulator(request)
     session = emulator.session(session_id)
     if session is None:
         return _unknown()
@@ -47,9 +49,10 @@ def pay_page(request: Request, session_id: str, declined: str | None = None) -> 
 
 
 @router.post("/c/pay/{session_id}", dependencies=[SameSite])
-def pay(request: Request, session_id: str, form: Annotated[PayForm, Form()]) -> Response:
+def pay(
+    request: Request, emulator: Running, session_id: str, form: Annotated[PayForm, Form()]
+) -> Response:
     """Pay. A session that was paid a moment ago leads where the first click leads."""
-    emulator = _emulator(request)
     session = emulator.session(session_id)
     if session is None:
         return _unknown()
@@ -61,13 +64,12 @@ def pay(request: Request, session_id: str, form: Annotated[PayForm, Form()]) -> 
     else:
         fields = form.model_dump(include={"number", "expiry", "cvc", "name", "email"})
         result = emulator.pay_with_card(session_id, **fields)
-    return _answer(request, session, result, form)
+    return _answer(request, emulator, session, result, form)
 
 
 @router.post("/c/pay/{session_id}/expire", dependencies=[SameSite])
-def let_it_expire(request: Request, session_id: str) -> Response:
+def let_it_expire(emulator: Running, session_id: str) -> Response:
     """What 24 hours of doing nothing would do, now."""
-    emulator = _emulator(request)
     session = emulator.session(session_id)
     if session is not None and session["status"] == "open":
         emulator.expire(session_id)
@@ -75,18 +77,19 @@ def let_it_expire(request: Request, session_id: str) -> Response:
 
 
 @router.get("/c/pay/{session_id}/left-here")
-def left_here(request: Request, session_id: str) -> Response:
+def left_here(request: Request, emulator: Running, session_id: str) -> Response:
     """Where a presenter is left who pays but does not want the browser to come back."""
-    session = _emulator(request).session(session_id)
+    session = emulator.session(session_id)
     if session is None or session["status"] != "complete":
         return _see(f"/c/pay/{session_id}")
     return ended_page(session, locale_of(request, session.get("locale")), left=True)
 
 
 @router.get("/c/challenge/{challenge_id}")
-def challenge_page(request: Request, challenge_id: str, then: str = "return") -> Response:
+def challenge_page(
+    request: Request, emulator: Running, challenge_id: str, then: str = "return"
+) -> Response:
     """The card's bank asks whether it is really you."""
-    emulator = _emulator(request)
     question = emulator.challenge(challenge_id)
     session = emulator.session(question.session_id) if question else None
     if question is None or session is None:
@@ -97,13 +100,12 @@ def challenge_page(request: Request, challenge_id: str, then: str = "return") ->
 
 @router.post("/c/challenge/{challenge_id}", dependencies=[SameSite])
 def answer_challenge(
-    request: Request,
+    emulator: Running,
     challenge_id: str,
     answer: Annotated[str, Form()] = "fail",
     then: Annotated[str, Form()] = "return",
 ) -> Response:
     """Complete or fail the question, once."""
-    emulator = _emulator(request)
     question = emulator.challenge(challenge_id)
     session = emulator.session(question.session_id) if question else None
     if question is None or session is None:
@@ -115,10 +117,13 @@ def answer_challenge(
 
 
 def _answer(
-    request: Request, session: StripeObject, result: PaymentResult, form: PayForm
+    request: Request,
+    emulator: Emulator,
+    session: StripeObject,
+    result: PaymentResult,
+    form: PayForm,
 ) -> Response:
     """What the browser gets for what the payment became."""
-    emulator = _emulator(request)
     if result.outcome in ("succeeded", "processing"):
         return _onward(session, result.redirect_url, form.stays)
     if result.outcome == "challenge":
@@ -145,7 +150,3 @@ def _onward(session: StripeObject, address: str | None, stays: bool) -> Response
 
 def _see(address: str) -> Response:
     return RedirectResponse(address, status_code=303, headers=SECURITY_HEADERS)
-
-
-def _emulator(request: Request) -> Emulator:
-    return cast(Emulator, request.app.state.emulator)

@@ -49,6 +49,8 @@ def address_of(thing: StripeObject) -> str | None:
 
 def payment_status(payment: StripeObject, charge: StripeObject | None) -> str:
     """One word for a payment: what became of the money, where there is any, else its own status."""
+    if payment["status"] == "requires_payment_method" and payment.get("last_payment_error"):
+        return "declined"
     if payment["status"] != "succeeded" or charge is None:
         return str(payment["status"])
     if charge["disputed"]:

@@ -3,13 +3,16 @@
 
 const EVERY_MILLISECONDS = 2000;
 
-/** Times are sent in UTC; the visitor's own clock is shown, with UTC on hover. */
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const DAY = { month: "short", day: "2-digit" };
+
+/** Times are sent in UTC; the visitor's own clock is shown, with UTC on hover. Today goes without saying. */
 function localTimes(root) {
   for (const time of root.querySelectorAll("time:not([title])")) {
     time.title = time.textContent;
-    time.textContent = new Date(time.dateTime).toLocaleString([], {
-      month: "short", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit",
-    });
+    const at = new Date(time.dateTime);
+    const today = at.toDateString() === new Date().toDateString();
+    time.textContent = at.toLocaleString([], today ? CLOCK : { ...DAY, ...CLOCK });
   }
 }
 
