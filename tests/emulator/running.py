@@ -6,6 +6,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from email.message import Message
 from typing import Any
 
 import stripe
@@ -104,17 +105,17 @@ class Running:
 
     def raw(
         self, method: str, path: str, body: bytes | None = None, **headers: str
-    ) -> tuple[int, dict[str, str], bytes]:
+    ) -> tuple[int, Message, bytes]:
         """A request without the SDK: status, headers, body."""
         sent = {"Authorization": f"Bearer {KEY}"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(self.config.address + path, body, sent, method=method)
         try:
             with urllib.request.urlopen(request, timeout=20) as response:
-                return response.status, dict(response.headers), response.read()
+                return response.status, response.headers, response.read()
         except urllib.error.HTTPError as refusal:
             with refusal:
-                return refusal.code, dict(refusal.headers), refusal.read()
+                return refusal.code, refusal.headers, refusal.read()
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         """A call of the controls under /emulator."""
