@@ -43,8 +43,8 @@ def payment_page(request: Request, emulator: Running, payment_id: str) -> Respon
         "moments": [moment for moment in moments if moment.kind != "attempt"],
         "carried": _by_event(moments),
         "related": [
-            tables.refunds(related["refund"], locale),
-            tables.disputes(related["dispute"], locale),
+            tables.refunds(related["refund"], locale).without("Payment"),
+            tables.disputes(related["dispute"], locale).without("Payment"),
         ],
         "facts": _payment_facts(payment, charge, related["checkout.session"], locale),
         "left": left,
