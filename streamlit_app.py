@@ -37,6 +37,7 @@ STYLE = store_settings.ROOT / ".streamlit" / "storefront.css"
 TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
 PATIENCE_SECONDS = 15  # how long something may wait before a button to ask Stripe appears
 RECENT_ORDERS = 6
+QUANTITIES = frozenset(map(str, range(catalog.MAX_QUANTITY + 1)))
 PAYING = "You pay on Stripe's page with a test card. No money moves."
 
 log = logging.getLogger("store.storefront")
@@ -269,6 +270,7 @@ def shop() -> None:
     who = buyer()
     with db.reading() as session:
         products = catalog.on_sale(session)
+    tidy_address(products)
     refill(who, products)
     goods, side = st.columns([3, 1.15], gap="medium")
     with goods, st.container(key="goods"):
@@ -283,6 +285,15 @@ def shop() -> None:
     with db.reading() as session:
         waiting = any(order.is_waiting for order in reports.orders_of(session, who))
     st.fragment(my_orders, run_every=TICK_SECONDS if waiting else None)(who, waiting)
+
+
+def tidy_address(products: list[Product]) -> None:
+    """Drop quantities that nobody could have chosen; the inputs would read "٣" as 3."""
+    asked = {product.slug: st.query_params.get(product.slug, "0") for product in products}
+    if wrong := [slug for slug, quantity in asked.items() if quantity not in QUANTITIES]:
+        for slug in wrong:
+            del st.query_params[slug]
+        st.rerun()
 
 
 def refill(who: str, products: list[Product]) -> None:

@@ -1,0 +1,452 @@
+"""The storefront without a browser: the page run by AppTest, and what surrounds it."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from sqlmodel import Session, col, func, select
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
+from streamlit.util import calc_hash
+
+from store import buyers, checkout, db, door, errors, gateway, markup, reports, settings
+from store.models import Order, Product
+
+APP = settings.ROOT / "streamlit_app.py"
+ME, STRANGER = buyers.new_cookie(), buyers.new_cookie()
+A_PAGE = "text/html,application/xhtml+xml"
+HOSTILE = "<script>alert(1)</script> :red[x] **b** $a$ `c` [d](javascript:e) | '; DROP TABLE"
+
+
+@pytest.fixture(autouse=True)
+def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty data folder, migrated and seeded, and a Stripe that must not be asked."""
+    for name in ("STRIPE_SECRET_KEY", "DATABASE_URL", "STORE_URL", "CURRENCY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(gateway, "ask", never_asked)
+    settings.current.cache_clear()
+    db.migrate()
+    yield
+    db.engine().dispose()
+    settings.current.cache_clear()
+
+
+def never_asked(*_args: object) -> None:
+    raise AssertionError("Stripe was asked")
+
+
+@pytest.fixture
+def visit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
+    """Open the shop, or another page, as the browser that holds `cookie`."""
+
+    def open_page(page: str = "", cookie: str | None = ME, **query: str) -> AppTest:
+        client = SimpleNamespace(cookies={buyers.COOKIE: cookie} if cookie else {}, headers=[])
+        monkeypatch.setattr("streamlit.runtime.context._get_client_context", lambda: client)
+        at = AppTest.from_file(str(APP), default_timeout=20)
+        at.context = {"locale": "en-US", "timezone": "UTC", "url": "http://shop.example/"}
+        at._page_hash = calc_hash(page) if page else ""  # switch_page() knows files only
+        for name, value in query.items():
+            at.query_params[name.replace("_", "-") if name != "session_id" else name] = value
+        return at.run()
+
+    return open_page
+
+
+def html(at: AppTest) -> str:
+    assert not at.exception
+    return "\n".join(element.proto.body for element in at.get("html"))
+
+
+def pay_button(at: AppTest) -> Button:
+    (button,) = [button for button in at.button if button.label.startswith("Pay")]
+    return button
+
+
+def rows(session: Session) -> int:
+    return session.exec(select(func.count()).select_from(Order)).one()
+
+
+def an_order(cookie: str = ME, **cart: int) -> str:
+    with db.reading() as session:
+        prices = {p.slug: p.unit_amount for p in session.exec(select(Product))}
+    wanted = {slug.replace("_", "-"): quantity for slug, quantity in cart.items()}
+    total = sum(prices[slug] * quantity for slug, quantity in wanted.items())
+    return checkout.place(
+        buyers.digest(cookie), wanted, shown_amount=total, store_url="http://shop.example"
+    )
+
+
+# --- the shop ------------------------------------------------------------------------------------
+
+
+@pytest.mark.scenario("A9")
+def test_an_empty_cart_cannot_be_paid_and_says_why(visit: Callable[..., AppTest]) -> None:
+    at = visit()
+
+    button = pay_button(at)
+
+    assert button.disabled
+    assert "Your cart is empty. Choose a quantity first." in html(at)
+
+
+def test_the_pay_button_says_what_it_costs(visit: Callable[..., AppTest]) -> None:
+    at = visit()
+
+    at.number_input(key="red-t-shirt").set_value(2).run()
+
+    assert pay_button(at).label == "Pay $39.98 with Stripe (test)"
+    assert [box.label for box in at.number_input] == [
+        "Quantity of Red T-Shirt",
+        "Quantity of Blue Jeans",
+        "Quantity of Sneakers",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [("4", 4), ("10", 10), ("11", 0), ("-3", 0), ("1.5", 0), ("1e3", 0), ("٣", 0), ("9" * 5000, 0)],
+)
+@pytest.mark.scenario("A8", "G9")
+def test_the_address_keeps_the_cart_within_bounds(
+    visit: Callable[..., AppTest], asked: str, given: int
+) -> None:
+    at = visit(red_t_shirt=asked)
+
+    assert at.number_input(key="red-t-shirt").value == given
+    assert not at.exception
+
+
+@pytest.mark.scenario("A12")
+def test_looking_again_asks_stripe_nothing_and_writes_nothing(
+    visit: Callable[..., AppTest],
+) -> None:
+    number = an_order(red_t_shirt=2)
+
+    at = visit()
+    for _ in range(3):
+        at.run()
+
+    assert f"/go/{number}" in html(at)
+    with db.reading() as session:
+        assert rows(session) == 1
+
+
+@pytest.mark.scenario("A1")
+def test_pay_leaves_for_the_one_order_however_often_it_is_pressed(
+    visit: Callable[..., AppTest],
+) -> None:
+    tabs = [visit(red_t_shirt="2") for _ in range(2)]
+
+    gone = [html(pay_button(tab).click().run()) for tab in tabs]
+
+    with db.reading() as session:
+        (order,) = session.exec(select(Order))
+    assert all(f'window.location.assign("/go/{order.number}")' in page for page in gone)
+
+
+@pytest.mark.scenario("A4")
+def test_a_price_that_changed_is_said_before_anything_is_ordered(
+    visit: Callable[..., AppTest],
+) -> None:
+    at = visit(red_t_shirt="1")
+    with db.unit_of_work() as session:
+        shirt = session.exec(select(Product).where(col(Product.slug) == "red-t-shirt")).one()
+        shirt.unit_amount = 2999
+
+    pay_button(at).click().run()
+
+    assert errors.PriceChanged.sentence in html(at)
+    assert pay_button(at).label == "Pay $29.99 with Stripe (test)"
+    with db.reading() as session:
+        assert rows(session) == 0
+
+
+@pytest.mark.scenario("G4", "G5")
+def test_a_product_is_called_by_its_name_literally(visit: Callable[..., AppTest]) -> None:
+    with db.unit_of_work() as session:
+        session.exec(select(Product).where(col(Product.slug) == "sneakers")).one().name = HOSTILE
+
+    at = visit(sneakers="1")
+
+    assert "<script>alert" not in html(at)
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; :red[x] **b** $a$" in html(at)
+    assert at.number_input(key="sneakers").label == f"Quantity of {HOSTILE}"
+
+
+def test_a_browser_without_cookies_is_told_so(visit: Callable[..., AppTest]) -> None:
+    at = visit(cookie=None)
+
+    assert "Allow cookies" in html(at)
+    assert not at.button
+
+
+@pytest.mark.scenario("A2")
+def test_coming_back_unpaid_refills_the_cart_and_cleans_the_address(
+    visit: Callable[..., AppTest],
+) -> None:
+    number = an_order(red_t_shirt=2, sneakers=1)
+
+    at = visit(resume=number)
+
+    assert at.number_input(key="red-t-shirt").value == 2
+    assert at.number_input(key="sneakers").value == 1
+    assert "Your cart is as you left it. You have not been charged." in html(at)
+    assert "resume" not in at.query_params
+
+
+@pytest.mark.scenario("G1")
+def test_a_strangers_order_refills_nothing(visit: Callable[..., AppTest]) -> None:
+    number = an_order(STRANGER, red_t_shirt=2)
+
+    at = visit(resume=number)
+
+    assert at.number_input(key="red-t-shirt").value == 0
+    assert number not in html(at)
+
+
+def test_a_database_that_is_down_is_said_in_words(
+    visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(_session: Session) -> list[Product]:
+        raise errors.DatabaseUnavailable
+
+    monkeypatch.setattr("store.catalog.on_sale", down)
+
+    at = visit()
+
+    assert "This page comes back by itself." in html(at)
+
+
+# --- one order -----------------------------------------------------------------------------------
+
+
+def test_an_order_shows_its_lines_and_its_timeline(visit: Callable[..., AppTest]) -> None:
+    number = an_order(red_t_shirt=2)
+
+    shown = html(visit("order", number=number))
+
+    assert "Not paid yet." in shown
+    assert "2 × $19.99" in shown
+    assert "placed" in shown
+    assert f"/go/{number}" in shown
+
+
+@pytest.mark.scenario("G1", "G3", "C17")
+@pytest.mark.parametrize("session_id", ["cs_test_x", "{CHECKOUT_SESSION_ID}", "", "a" * 5000, "'"])
+def test_a_strangers_and_a_made_up_order_look_alike(
+    visit: Callable[..., AppTest], session_id: str
+) -> None:
+    theirs = an_order(STRANGER, red_t_shirt=2)
+
+    pages = [
+        html(visit("order", number=number, session_id=session_id))
+        for number in (theirs, "2222-2222-2222-2222", "no\0such", "x" * 5000, "")
+    ]
+
+    assert len(set(pages)) == 1
+    assert errors.OrderNotFound.sentence in pages[0]
+
+
+@pytest.mark.scenario("C2", "C15")
+def test_coming_back_from_stripe_asks_once_and_reloading_asks_nothing(
+    visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = an_order(red_t_shirt=2)
+    asked: list[str] = []
+    monkeypatch.setattr(checkout, "settle", lambda _buyer, number: asked.append(number))
+
+    at = visit("order", number=number, session_id="cs_test_anything")
+    at.run()
+
+    assert asked == [number]
+    assert "session_id" not in at.query_params
+
+
+def test_a_silent_stripe_leaves_the_buyer_with_a_page_that_follows_the_order(
+    visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(_buyer: str, _number: str) -> None:
+        raise errors.StripeUnreachable
+
+    monkeypatch.setattr(checkout, "settle", silent)
+
+    at = visit("order", number=an_order(red_t_shirt=2), session_id="cs_test_anything")
+
+    assert "Stripe has not answered yet." in html(at)
+
+
+# --- what the pages are made of ------------------------------------------------------------------
+
+
+def test_every_status_has_a_badge_and_a_verdict() -> None:
+    assert markup.VERDICTS.keys() == reports.STATUS_BADGES.keys()
+
+
+@pytest.mark.scenario("G8")
+def test_a_reader_sees_money_and_moments_their_way() -> None:
+    at = datetime(2024, 11, 23, 10, 24, 5, tzinfo=UTC)
+    german = markup.Reader.of("de-DE", "Europe/Berlin")
+
+    assert german.price(3998, "usd").replace("\xa0", " ") == "39,98 $"
+    assert german.price(3998, "jpy").replace("\xa0", " ") == "3.998 ¥"
+    assert german.moment(at, seconds=True) == "23.11.2024, 11:24:05"
+    assert german.utc(at) == "2024-11-23 10:24:05 UTC"
+
+
+@pytest.mark.parametrize(
+    ("language", "timezone"),
+    [(None, None), ("", ""), ("xx-YY", "Mars/Base"), ("../etc", "../etc/passwd"), ("\0", "\0")],
+)
+def test_a_reader_who_says_nonsense_gets_english_and_utc(
+    language: str | None, timezone: str | None
+) -> None:
+    reader = markup.Reader.of(language, timezone)
+
+    assert reader.price(1999, "usd") == "$19.99"
+    assert reader.utc(datetime.now(UTC)).endswith("UTC")
+    assert reader.moment(datetime.now(UTC))
+
+
+# --- the door ------------------------------------------------------------------------------------
+
+
+async def a_page(_request: Request) -> HTMLResponse:
+    return HTMLResponse("a page")
+
+
+class Browser:
+    """Asks the door as a browser does, one request at a time, and keeps no cookies of its own."""
+
+    def __init__(self) -> None:
+        app = Starlette(
+            routes=[Route("/go/{number}", door.go), Route("/{path:path}", a_page)],
+            middleware=[Middleware(door.BuyerCookie)],
+            exception_handlers={Exception: door.request_failed},
+        )
+        self.transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+
+    def get(self, path: str, cookie: str = "", **headers: str) -> httpx.Response:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if cookie:
+            sent["cookie"] = f"{buyers.COOKIE}={cookie}"
+
+        async def ask() -> httpx.Response:
+            async with httpx.AsyncClient(
+                transport=self.transport, base_url="http://shop.example"
+            ) as client:
+                return await client.get(path, headers=sent)
+
+        return asyncio.run(ask())
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return Browser()
+
+
+def test_the_first_page_gives_the_buyer_a_private_name(browser: Browser) -> None:
+    cookie = browser.get("/", accept=A_PAGE).headers["set-cookie"]
+
+    assert buyers.is_cookie(cookie.split(";")[0].removeprefix(f"{buyers.COOKIE}="))
+    assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=31536000"} <= set(cookie.split("; "))
+    assert "Secure" not in cookie
+
+
+def test_a_name_once_given_stays(browser: Browser) -> None:
+    assert "set-cookie" not in browser.get("/order", cookie=ME, accept=A_PAGE).headers
+
+
+@pytest.mark.parametrize("worthless", ["short", "a" * 44, "a" * 42 + "!"])
+def test_a_name_that_cannot_be_ours_is_replaced(browser: Browser, worthless: str) -> None:
+    assert "set-cookie" in browser.get("/", cookie=worthless, accept=A_PAGE).headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"accept": "*/*"},
+        {"accept": "text/html", "sec_fetch_dest": "empty"},
+        {"sec_fetch_dest": "image"},
+    ],
+)
+def test_scripts_pictures_and_health_checks_get_no_name(
+    browser: Browser, headers: dict[str, str]
+) -> None:
+    assert "set-cookie" not in browser.get("/", **headers).headers
+
+
+def test_behind_https_the_name_never_travels_in_the_clear(browser: Browser) -> None:
+    answer = browser.get("/", accept=A_PAGE, x_forwarded_proto="https")
+
+    assert "Secure" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("number", ["2222-2222-2222-2222", "%00", "x" * 5000, "%3Cscript%3E"])
+@pytest.mark.scenario("G1", "G3")
+def test_the_way_to_stripe_is_closed_to_strangers_and_nonsense(
+    browser: Browser, number: str
+) -> None:
+    theirs = an_order(STRANGER, red_t_shirt=2)
+
+    answers = [browser.get(f"/go/{n}", cookie=ME) for n in (number, theirs)]
+
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].text == answers[1].text
+    assert answers[0].headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_way_to_stripe_leads_on_without_being_remembered(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkout, "open_checkout", lambda _buyer, _number: "https://pay.example/c")
+
+    answer = browser.get("/go/2222-2222-2222-2222", cookie=ME)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "https://pay.example/c")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("error", [errors.StripeUnreachable, errors.StripeBusy])
+@pytest.mark.scenario("B1")
+def test_a_stripe_that_fails_is_explained_with_a_way_on(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, error: type[errors.StripeError]
+) -> None:
+    def fails(_buyer: str, _number: str) -> str:
+        raise error
+
+    monkeypatch.setattr(checkout, "open_checkout", fails)
+
+    answer = browser.get("/go/2222-2222-2222-2222", cookie=ME)
+
+    assert answer.status_code == error.status
+    assert error.sentence in answer.text
+    assert 'href="/go/2222-2222-2222-2222"' in answer.text
+    assert 'href="/?resume=2222-2222-2222-2222"' in answer.text
+
+
+@pytest.mark.scenario("G10")
+def test_what_nobody_expected_gets_a_number_and_keeps_its_secrets(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crashes(_buyer: str, _number: str) -> str:
+        raise RuntimeError("sk_test_do_not_show")
+
+    monkeypatch.setattr(checkout, "open_checkout", crashes)
+
+    answer = browser.get("/go/2222-2222-2222-2222", cookie=ME)
+
+    assert answer.status_code == 500
+    assert "sk_test" not in answer.text
+    assert "Traceback" not in answer.text
+    (record,) = [line for line in caplog.records if line.name == "store.door"]
+    assert record.getMessage().removeprefix("Unexpected error ") in answer.text
