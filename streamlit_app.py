@@ -26,6 +26,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from streamlit.errors import StreamlitAPIException
 
 from store import buyers, catalog, checkout, db, door, errors, gateway, markup, reconcile, reports
 from store import settings as store_settings
@@ -202,7 +203,7 @@ def pay(who: str, cart: dict[str, int], shown_amount: int, again: bool = False) 
         say(Notice(str(error), "orange"))
 
 
-def say(notice: Notice) -> None:
+def say(notice: Notice | None) -> None:
     st.session_state.notice = notice
 
 
@@ -298,22 +299,28 @@ def tidy_address(products: list[Product]) -> None:
 
 def refill(who: str, products: list[Product]) -> None:
     """Back from Stripe without paying: put that order's cart into the address once more."""
-    if "resume" not in st.query_params:
+    number = st.query_params.get("resume")
+    if number is None:
         return
-    number = st.query_params["resume"]
-    del st.query_params["resume"]
+    cart: dict[str, str] = {}
     try:
         order = find(who, number)
     except errors.OrderNotFound:
+        notice = None
+    else:
+        if order.is_payable:
+            sold = {product.slug for product in products}
+            cart = {slug: str(count) for slug, count in order.cart.items() if slug in sold}
+            notice = Notice("Your cart is as you left it. You have not been charged.")
+        else:
+            word = reports.STATUS_BADGES[order.status].word.lower()
+            notice = Notice(f"Order {number} is {word}.", order=number)
+    try:
+        st.query_params.from_dict(cart)
+    except StreamlitAPIException:  # the browser's own Back: this page and its cart are in use
         return
-    if not order.is_payable:
-        word = reports.STATUS_BADGES[order.status].word.lower()
-        say(Notice(f"Order {number} is {word}.", order=number))
-        return
-    for product in products:
-        quantity = order.cart.get(product.slug, 0)
-        st.session_state[product.slug] = min(quantity, catalog.MAX_QUANTITY)
-    say(Notice("Your cart is as you left it. You have not been charged."))
+    say(notice)
+    st.rerun()
 
 
 def find(who: str, number: str) -> reports.OrderView:
