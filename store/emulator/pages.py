@@ -12,7 +12,14 @@ from fastapi.responses import RedirectResponse, Response
 from store.emulator import dashboard
 from store.emulator.acts import Emulator
 from store.emulator.controls import Running
-from store.emulator.pay_view import PayForm, ended_page, form_page, last_refusal, return_address
+from store.emulator.pay_view import (
+    PayForm,
+    ended_page,
+    form_page,
+    last_refusal,
+    pays_by_bank,
+    return_address,
+)
 from store.emulator.records import PaymentResult, StripeObject
 from store.emulator.rendering import (
     SECURITY_HEADERS,
@@ -58,7 +65,7 @@ def pay(
         return _unknown()
     if session["status"] != "open":
         return _onward(session, return_address(session), form.stays)
-    if form.method == "bank":
+    if pays_by_bank(session, form):
         outcome: Literal["succeeds", "fails"] = "fails" if form.later == "fails" else "succeeds"
         result = emulator.pay_later(session_id, outcome=outcome, email=form.email, name=form.name)
     else:

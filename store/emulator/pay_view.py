@@ -66,6 +66,12 @@ class PayForm(BaseModel):
         return kept
 
 
+def pays_by_bank(session: StripeObject, form: PayForm) -> bool:
+    """Whether it is a bank debit: chosen and offered, or the only thing offered."""
+    offered = session["payment_method_types"]
+    return "card" not in offered or (form.method == "bank" and offered != ["card"])
+
+
 def form_page(
     emulator: Emulator,
     session: StripeObject,

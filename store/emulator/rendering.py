@@ -4,6 +4,7 @@ Pages are rendered on the server with autoescaping, run no inline script, and lo
 anywhere but here, except pictures that a Checkout Session names by address.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 
 from babel import Locale
 from babel.core import UnknownLocaleError, negotiate_locale
-from babel.numbers import format_currency
+from babel.numbers import format_currency, get_currency_precision
 from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -36,6 +37,9 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+
+# CLDR parts a currency from its number where it ends in a letter; Babel leaves that out.
+LETTER_BEFORE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)")
 
 GOOD, BAD, WAIT, QUIET = "good", "bad", "wait", "quiet"
 BADGES = {
@@ -75,9 +79,15 @@ def badge(status: str) -> dict[str, str]:
 
 
 def money(amount: int, currency: str, locale: str = "en_US") -> str:
-    """Minor units as people of this locale write them: 3998, `usd` → `$39.98`."""
-    units = Decimal(amount).scaleb(-exponent(currency))
-    return format_currency(units, currency.upper(), locale=locale)
+    """Minor units as people of this locale write them: 3998, `usd` → `$39.98`.
+
+    Where people write no decimals but Stripe counts them (RSD, ISK), they are shown only if they
+    are not zero: an amount is never rounded.
+    """
+    code, units = currency.upper(), Decimal(amount).scaleb(-exponent(currency))
+    exact = units == round(units, get_currency_precision(code))
+    text = format_currency(units, code, locale=locale, currency_digits=exact)
+    return LETTER_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def grouped(number: str) -> str:

@@ -1,7 +1,7 @@
 """The dashboard's tables as data: which columns a list has, and what stands in each cell."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from store.emulator.records import Delivery, LoggedRequest, StripeObject
@@ -28,6 +28,12 @@ class Table:
     columns: tuple[str, ...]
     rows: list[list[Cell]]
     empty: str
+
+    def without(self, column: str) -> "Table":
+        """The same table for a page that says this of all its rows already."""
+        at = self.columns.index(column)
+        rows = [row[:at] + row[at + 1 :] for row in self.rows]
+        return replace(self, columns=self.columns[:at] + self.columns[at + 1 :], rows=rows)
 
 
 PAGES = {

@@ -117,6 +117,19 @@ def test_wrong_fields_are_marked_before_anything_is_sent(till: Till, tab: Page) 
     assert till.charges(session) == []
 
 
+def test_a_message_that_appears_does_not_push_the_button_from_under_the_pointer(
+    till: Till, tab: Page
+) -> None:
+    tab.goto(till.a_session()["url"])
+    tab.get_by_label("Card number").fill("4242424242424242")
+    tab.get_by_label("Expiry").fill("01 / 20")
+
+    tab.get_by_role("button", name=PAY).click()
+
+    expect(tab.get_by_label("Expiry")).to_be_focused()
+    expect(tab.get_by_label("CVC")).to_have_attribute("aria-invalid", "true")
+
+
 def test_a_test_card_is_filled_in_by_its_button(till: Till, tab: Page) -> None:
     tab.goto(till.a_session()["url"])
 

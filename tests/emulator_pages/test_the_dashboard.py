@@ -210,6 +210,20 @@ def test_nothing_is_forgotten_without_the_box_ticked(till: Till) -> None:
     assert till.session(session)["status"] == "open"
 
 
+def test_time_is_moved_and_everything_forgotten_from_the_page(till: Till) -> None:
+    session = till.a_session()
+    till.pay(session, method="bank")
+
+    press(till, "/trouble/clock", seconds="600")
+    settled, ahead = till.session(session)["payment_status"], read(till, "/trouble")
+    press(till, "/trouble/reset", sure="yes")
+
+    assert settled == "paid"
+    assert "0:10:00 ahead" in ahead
+    assert "Point a Stripe SDK at this address" in read(till, "/")
+    assert "ahead of this machine" not in read(till, "/trouble")
+
+
 @pytest.mark.parametrize(
     "path", ["payments", "sessions", "refunds", "disputes", "events", "requests"]
 )

@@ -1,5 +1,7 @@
 """What the pay page answers to posts and to odd addresses, without a browser."""
 
+from typing import Any
+
 import pytest
 
 from store.emulator.cards import TEST_CARDS
@@ -122,3 +124,50 @@ def test_an_answered_3d_secure_question_is_not_asked_again(till: Till) -> None:
 @pytest.mark.parametrize("name", ["..%2fpages.py", "%2e%2e/pages.py", "nothing.css", "pay.html"])
 def test_only_style_sheets_and_scripts_are_served(till: Till, name: str) -> None:
     assert till.client.get(f"/static/{name}").status_code == 404
+
+
+def test_only_the_payment_methods_of_the_session_are_offered(till: Till) -> None:
+    allowed = "allowed_payment_method_types[0]"
+    forms: list[dict[str, Any]] = [{allowed: "card"}, {allowed: "us_bank_account"}]
+    only_card, only_bank = (till.a_session(**form) for form in forms)
+
+    card = till.client.get(f"/c/pay/{only_card['id']}").text
+    bank = till.client.get(f"/c/pay/{only_bank['id']}").text
+    refused = till.client.post(f"/c/pay/{only_card['id']}", data={"method": "bank"})
+
+    assert "Bank debit" not in card
+    assert "Card number" not in bank
+    assert refused.status_code == 422
+    assert till.session(only_card)["status"] == "open"
+
+
+@pytest.mark.parametrize(
+    "language", ["*", "x-y-z", "de;q=oops", "../../etc", ",;,", "zz-ZZ", "en" * 99]
+)
+def test_an_odd_language_header_gets_english(till: Till, language: str) -> None:
+    path = f"/c/pay/{till.a_session()['id']}"
+
+    answer = till.client.get(path, headers={"Accept-Language": language})
+
+    assert "39" in answer.text
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "shown"),
+    [
+        ("jpy", 1500, "¥1,500"),
+        ("kwd", 12340, "KWD 12.340"),
+        ("isk", 50000, "ISK 500"),
+        ("rsd", 105050, "RSD 1,050.50"),
+    ],
+)
+def test_amounts_know_how_many_decimals_a_currency_has(
+    till: Till, currency: str, amount: int, shown: str
+) -> None:
+    price: dict[str, Any] = {"line_items[0][price_data][currency]": currency}
+    session = till.a_session(amount=amount, quantity=1, **price)
+
+    text = till.client.get(f"/c/pay/{session['id']}").text.replace("\N{NO-BREAK SPACE}", " ")
+
+    assert f'<h1 class="total">{shown}</h1>' in text

@@ -121,6 +121,11 @@ function validate() {
   return !faulty.length;
 }
 
+// A message that appeared while a button is held down would push it from under the pointer.
+let pressing = false;
+document.addEventListener("pointerdown", (event) => (pressing = Boolean(event.target.closest("button"))));
+document.addEventListener("pointerup", () => (pressing = false));
+
 let sent = false;
 
 function submit(event) {
@@ -155,7 +160,7 @@ if (field("number")) {
   field("cvc").addEventListener("input", (event) => reshape(event.target, (text) => digitsOf(text).slice(0, 4)));
   for (const name of Object.keys(CHECKS)) {
     const input = field(name);
-    input.addEventListener("blur", () => input.value && say(name, CHECKS[name](input.value)));
+    input.addEventListener("blur", () => input.value && !pressing && say(name, CHECKS[name](input.value)));
     input.addEventListener("input", () => input.hasAttribute("aria-invalid") && say(name, ""));
   }
   for (const button of document.querySelectorAll("[data-fill]")) {
@@ -172,4 +177,5 @@ if (field("number")) {
   // On a phone the keyboard would cover what is bought; a faulty field has the focus already.
   const wide = window.matchMedia("(min-width: 56rem)").matches;
   if (wide && document.activeElement === document.body) field("number").focus();
+  else document.querySelector("[role=alert]")?.scrollIntoView();
 }
