@@ -29,10 +29,15 @@ def main(arguments: list[str] | None = None) -> int:
         webhook_secret=secret,
         retries=asked.retries,
     )
+    try:
+        app = create_app(config)
+    except (ValueError, OSError) as problem:
+        say(str(problem))
+        return 2
     say(f"Emulator at {config.address}, account in {asked.data}")
     # One connection that waits for a page must not keep Ctrl-C waiting.
     uvicorn.run(
-        create_app(config),
+        app,
         host=config.host,
         port=config.port,
         log_level=asked.log_level,

@@ -63,14 +63,14 @@ class Emulator:
         self.config = config
         self.account = Account(config)
         self.courier = Courier(self.account)
+        self._secret = config.webhook_secret or endpoints.new_secret()
         self._listen()
 
     def _listen(self) -> None:
         """Have the endpoint that was given at the start."""
         if self.config.webhook_url:
-            secret = self.config.webhook_secret or endpoints.new_secret()
             with self.account.writing() as books:
-                endpoints.from_command_line(books, self.config.webhook_url, secret)
+                endpoints.from_command_line(books, self.config.webhook_url, self._secret)
 
     def start(self) -> None:
         """Begin to deliver; what an earlier run left undelivered goes first."""
@@ -285,12 +285,8 @@ class Emulator:
 
     def reset(self) -> None:
         """Forget everything except the endpoint given at the start."""
-        with self.account.reading() as books:
-            kept = endpoints.command_line_secrets(books)
         self.account.forget()
-        if self.config.webhook_url and kept:
-            with self.account.writing() as books:
-                endpoints.from_command_line(books, self.config.webhook_url, kept[0])
+        self._listen()
 
     def snapshot(self, path: Path) -> None:
         """Keep the whole account, as it is now, in another file."""

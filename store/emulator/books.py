@@ -148,9 +148,9 @@ class Books:
         about = str(thing["id"])
         payment = about if thing["object"] == "payment_intent" else thing.get("payment_intent")
         self.connection.execute(
-            "INSERT INTO events (id, type, created, about, payment_intent, body)"
-            " VALUES (?, ?, ?, ?, ?, ?)",
-            (event["id"], event_type, self.seconds, about, payment, text(event)),
+            "INSERT INTO events (id, type, created, at, about, payment_intent, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (event["id"], event_type, self.seconds, self.now, about, payment, text(event)),
         )
         for endpoint in self.listeners(event_type):
             self.deliver(str(event["id"]), event_type, endpoint["id"])

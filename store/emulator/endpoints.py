@@ -146,9 +146,3 @@ def _of_command_line(books: Books) -> str | None:
         (FROM_COMMAND_LINE["from"],),
     ).fetchone()
     return str(row["id"]) if row else None
-
-
-def command_line_secrets(books: Books) -> list[str]:
-    """The active secrets of the endpoint given at the start."""
-    known = _of_command_line(books)
-    return secrets(books, known) if known else []

@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+VERSION = 1
+"""Of the tables below; raised with every change to them."""
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, created INTEGER NOT NULL,
@@ -25,7 +28,7 @@ CREATE INDEX IF NOT EXISTS objects_charge ON objects (charge) WHERE charge IS NO
 CREATE INDEX IF NOT EXISTS objects_parent ON objects (parent) WHERE parent IS NOT NULL;
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, type TEXT NOT NULL, created INTEGER NOT NULL,
-    about TEXT, payment_intent TEXT, body TEXT NOT NULL);
+    at REAL NOT NULL, about TEXT, payment_intent TEXT, body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS events_about ON events (about);
 CREATE INDEX IF NOT EXISTS events_payment ON events (payment_intent)
     WHERE payment_intent IS NOT NULL;
@@ -88,7 +91,16 @@ class Storage:
         self._connection.row_factory = sqlite3.Row
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-65536"):
             self._connection.execute(f"PRAGMA {pragma}")
+        self._make_tables()
+
+    def _make_tables(self) -> None:
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and version != VERSION:
+            self._connection.close()
+            raise ValueError(f"{self.path} is of another version of the emulator; remove it.")
         self._connection.executescript(SCHEMA)
+        self._connection.execute(f"PRAGMA user_version = {VERSION}")
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

@@ -67,7 +67,7 @@ def _event(books: Books, row: sqlite3.Row) -> list[Moment]:
     """An event, and each attempt to deliver it."""
     about = json.loads(row["body"])["data"]["object"]
     status = str(about.get("status") or "")
-    told = Moment(float(row["created"]), "event", row["type"], status, row["id"], ok=True)
+    told = Moment(row["at"], "event", row["type"], status, row["id"], ok=True)
     rows = books.connection.execute(
         "SELECT attempts.*, objects.body ->> '$.url' AS url FROM attempts"
         " JOIN deliveries ON deliveries.id = delivery_id"

@@ -98,6 +98,11 @@ class Running:
         assert isinstance(session.payment_intent, stripe.PaymentIntent)
         return session.payment_intent
 
+    def charge_of(self, intent: stripe.PaymentIntent) -> stripe.Charge:
+        """The one charge of an intent, as it is now."""
+        (charge,) = self.client.v1.charges.list({"payment_intent": intent.id}).data
+        return charge
+
     def event_types(self) -> list[str]:
         """The types of all events, oldest first."""
         events = self.client.v1.events.list({"limit": 100}).auto_paging_iter()

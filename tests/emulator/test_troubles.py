@@ -1,0 +1,288 @@
+"""Trouble on demand: what was ordered goes wrong, so often and no more."""
+
+import http.client
+import json
+import time
+from pathlib import Path
+
+import pytest
+import stripe
+
+from store.emulator.errors import StripeError
+from store.emulator.troubles import DELIVERY_TROUBLES, KINDS, REQUEST_TROUBLES
+from tests.emulator.receiver import SECRET, Receiver
+from tests.emulator.running import KEY, Running
+
+CREATE = "POST /v1/checkout/sessions"
+
+
+def sessions_of(running: Running) -> int:
+    return running.emulator.counts()["checkout.session"]
+
+
+@pytest.mark.parametrize("kind", ["rate_limit", "lock_timeout", "error_before"])
+def test_a_trouble_before_acting_leaves_nothing(stripe_: Running, kind: str) -> None:
+    stripe_.emulator.cause("request", kind, match=CREATE)
+    stripe_.client.v1.balance.retrieve()
+
+    with pytest.raises(stripe.StripeError) as refusal:
+        stripe_.a_session("k")
+
+    assert refusal.value.http_status == (500 if kind == "error_before" else 429)
+    assert sessions_of(stripe_) == 0
+    assert stripe_.emulator.troubles() == []
+    assert stripe_.a_session("k").id, "nothing was saved under the key"
+
+
+def test_an_error_after_acting_leaves_the_session_and_is_saved(stripe_: Running) -> None:
+    stripe_.emulator.cause("request", "error_after", match=CREATE)
+
+    for _ in range(2):
+        with pytest.raises(stripe.APIError):
+            stripe_.a_session("k")
+
+    assert sessions_of(stripe_) == 1
+
+
+@pytest.mark.parametrize("kind", ["cut", "hang"])
+def test_a_lost_answer_is_found_again_with_the_same_key(stripe_: Running, kind: str) -> None:
+    stripe_.emulator.cause("request", kind, match=CREATE, value="0.2")
+
+    with pytest.raises(stripe.APIConnectionError):
+        stripe_.a_session("k")
+
+    assert sessions_of(stripe_) == 1
+    assert stripe_.a_session("k").id == stripe_.client.v1.checkout.sessions.list().data[0].id
+
+
+def test_hanging_outlasts_the_callers_patience(stripe_: Running) -> None:
+    stripe_.emulator.cause("request", "hang", value="30")
+    connection = http.client.HTTPConnection("127.0.0.1", stripe_.config.port, timeout=0.3)
+
+    with pytest.raises(TimeoutError):
+        connection.request("GET", "/v1/balance", headers={"Authorization": f"Bearer {KEY}"})
+        connection.getresponse()
+
+    connection.close()
+    assert stripe_.client.v1.balance.retrieve().object == "balance", "nobody else waits"
+
+
+def test_slow_is_slow_and_right(stripe_: Running) -> None:
+    stripe_.emulator.cause("request", "slow", value="300")
+    started = time.monotonic()
+
+    assert stripe_.a_session().status == "open"
+
+    assert time.monotonic() - started > 0.3
+
+
+def test_a_trouble_strikes_the_next_n_that_match_and_no_others(stripe_: Running) -> None:
+    stripe_.emulator.cause("request", "rate_limit", times=2, match="GET /v1/checkout/*")
+    stripe_.a_session()
+    outcomes = []
+    for _ in range(4):
+        try:
+            stripe_.client.v1.checkout.sessions.list()
+            outcomes.append("ok")
+        except stripe.RateLimitError:
+            outcomes.append("429")
+
+    assert outcomes == ["429", "429", "ok", "ok"]
+
+
+def test_the_same_seed_strikes_the_same_requests(stripe_: Running) -> None:
+    def struck(seed: int) -> list[bool]:
+        stripe_.emulator.calm()
+        stripe_.emulator.cause("request", "rate_limit", times=100, seed=seed, chance=0.5)
+        outcomes = []
+        for _ in range(16):
+            status, _, _ = stripe_.raw("GET", "/v1/balance")
+            outcomes.append(status == 429)
+        return outcomes
+
+    first, again, other = struck(7), struck(7), struck(8)
+
+    assert first == again
+    assert first != other
+    assert 0 < sum(first) < 16
+
+
+def test_a_dropped_delivery_never_comes(stripe_: Running, receiver: Receiver) -> None:
+    stripe_.emulator.cause("delivery", "drop", match="product.*")
+    product = stripe_.client.v1.products.create({"name": "Lost"})
+    stripe_.client.v1.products.update(product.id, {"name": "Found"})
+    receiver.wait_for("product.updated")
+    stripe_.emulator.courier.quiet()
+
+    assert receiver.of("product.created") == []
+    dropped = stripe_.emulator.deliveries(state="dropped")
+    assert [delivery.event_type for delivery in dropped] == ["product.created"]
+    listed = stripe_.client.v1.events.list({"delivery_success": False}).data
+    assert [event.type for event in listed] == ["product.created"]
+
+
+def test_a_duplicated_delivery_comes_n_times_under_one_id(
+    stripe_: Running, receiver: Receiver
+) -> None:
+    stripe_.emulator.cause("delivery", "duplicate", value="5")
+    stripe_.client.v1.products.create({"name": "Echo"})
+
+    arrived = receiver.wait_for("product.created", 5)
+    stripe_.emulator.courier.quiet()
+
+    assert len(receiver.of("product.created")) == 5
+    assert len({delivery.event["id"] for delivery in arrived}) == 1
+    assert all(delivery.genuine() for delivery in arrived)
+
+
+def test_a_reordered_delivery_comes_after_a_later_one(stripe_: Running, receiver: Receiver) -> None:
+    stripe_.emulator.cause("delivery", "reorder", match="product.created")
+    product = stripe_.client.v1.products.create({"name": "First"})
+    stripe_.emulator.courier.quiet()
+    assert receiver.arrived == []
+    stripe_.client.v1.products.update(product.id, {"name": "Second"})
+
+    receiver.wait_for("product.created")
+
+    assert [delivery.type for delivery in receiver.arrived] == [
+        "product.updated",
+        "product.created",
+    ]
+
+
+def test_a_delayed_delivery_comes_when_its_time_has_come(
+    stripe_: Running, receiver: Receiver
+) -> None:
+    stripe_.emulator.cause("delivery", "delay", value="259200")
+    stripe_.client.v1.products.create({"name": "Late"})
+    stripe_.emulator.courier.quiet()
+    assert receiver.arrived == []
+
+    stripe_.emulator.move_clock(259201)
+
+    (late,) = receiver.wait_for("product.created")
+    assert late.genuine()
+
+
+@pytest.mark.parametrize("kind", ["tamper", "wrong_secret", "old_timestamp"])
+def test_a_delivery_that_cannot_be_trusted_is_refused_and_comes_again_right(
+    stripe_: Running, receiver: Receiver, kind: str
+) -> None:
+    receiver.answer = lambda _: (200 if receiver.arrived[-1].genuine() else 400, 0)
+    stripe_.emulator.cause("delivery", kind)
+    stripe_.client.v1.products.create({"name": "Bent"})
+    (bent,) = receiver.wait_for("product.created")
+    stripe_.emulator.courier.quiet()
+    stripe_.emulator.move_clock(601)
+    right = receiver.wait_for("product.created", 2)[1]
+    stripe_.emulator.courier.quiet()
+
+    assert not bent.genuine()
+    assert right.genuine()
+    (delivery,) = stripe_.emulator.deliveries()
+    assert [attempt.trouble for attempt in delivery.attempts] == [kind, None]
+    assert delivery.state == "succeeded"
+
+
+def test_a_forged_event_comes_before_the_true_one(stripe_: Running, receiver: Receiver) -> None:
+    stripe_.emulator.cause("delivery", "forge")
+    stripe_.client.v1.products.create({"name": "Target"})
+
+    forged, true = receiver.wait_for("product.created", 2)
+
+    assert (forged.genuine(), true.genuine()) == (False, True)
+    assert forged.event["id"] != true.event["id"]
+    with pytest.raises(stripe.InvalidRequestError):
+        stripe_.client.v1.events.retrieve(forged.event["id"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "field", "told"),
+    [
+        ("livemode", "", "livemode", True),
+        ("amount", "", "amount_total", 3999),
+        ("amount", "1", "amount_total", 1),
+        ("currency", "", "currency", "eur"),
+        ("currency", "jpy", "currency", "jpy"),
+    ],
+)
+def test_a_lie_is_told_under_a_right_signature(
+    stripe_: Running, receiver: Receiver, kind: str, value: str, field: str, told: object
+) -> None:
+    stripe_.emulator.cause("delivery", kind, match="checkout.*", value=value)
+    stripe_.pay(stripe_.a_session().id)
+
+    (lie,) = receiver.wait_for("checkout.session.completed")
+
+    assert lie.genuine(SECRET)
+    assert lie.event["data"]["object"][field] == told
+    assert lie.event["livemode"] is (kind == "livemode")
+
+
+def test_every_kind_of_trouble_is_tried_here_and_nonsense_is_refused(stripe_: Running) -> None:
+    source = Path(__file__).read_text()
+    for kind in [*REQUEST_TROUBLES, *DELIVERY_TROUBLES]:
+        assert f'"{kind}"' in source, kind
+    for target, kinds in KINDS.items():
+        assert kinds
+        with pytest.raises(StripeError, match="Invalid kind"):
+            stripe_.emulator.cause(target, "nothing")  # type: ignore[arg-type]
+    for nonsense in ({"times": 0}, {"chance": 0.0}, {"value": "soon"}):
+        with pytest.raises(StripeError):
+            stripe_.emulator.cause("request", "slow", **nonsense)
+    assert stripe_.emulator.troubles() == []
+
+
+def test_the_controls_do_all_this_over_http(stripe_: Running, receiver: Receiver) -> None:
+    made = stripe_.control("POST", "troubles", target="request", kind="rate_limit", times=3)
+    assert made["remaining"] == 3
+    assert len(stripe_.control("GET", "troubles")) == 1
+    stripe_.control("DELETE", f"troubles/{made['id']}")
+    stripe_.control("DELETE", "troubles")
+    before = stripe_.control("GET", "clock")["now"]
+    assert stripe_.control("POST", "clock", seconds=100)["now"] >= before + 100
+    session = stripe_.a_session()
+    stripe_.control("POST", "snapshot", name="open")
+    paid = stripe_.control("POST", f"sessions/{session.id}/pay")
+    assert paid["outcome"] == "succeeded"
+    stripe_.control("POST", "restore", name="open")
+    assert stripe_.client.v1.checkout.sessions.retrieve(session.id).status == "open"
+    later = stripe_.control("POST", f"sessions/{session.id}/pay_later", outcome="succeeds")
+    assert later["outcome"] == "processing"
+    intent = stripe_.intent_of(session.id)
+    assert stripe_.control("POST", f"payments/{intent.id}/settle", succeeded=True)["status"]
+    charge = stripe_.charge_of(intent)
+    dispute = stripe_.control("POST", f"charges/{charge.id}/dispute", reason="duplicate")
+    closed = stripe_.control("POST", f"disputes/{dispute['id']}/close", won=True)
+    assert closed["status"] == "won"
+    (completed,) = stripe_.client.v1.events.list({"type": "checkout.*.completed"}).data
+    resent = stripe_.control("POST", f"events/{completed.id}/resend")
+    assert resent == {"deliveries": 1}
+    (endpoint,) = stripe_.client.v1.webhook_endpoints.list().data
+    rolled = stripe_.control("POST", f"endpoints/{endpoint.id}/roll", seconds=60)
+    assert rolled["secret"].startswith("whsec_")
+    assert stripe_.control("GET", "deliveries")
+    stripe_.control("POST", "reset")
+    health = stripe_.control("GET", "health")
+    assert health["counts"]["checkout.session"] == 0
+    assert health["counts"]["webhook_endpoint"] == 1
+
+
+def test_the_controls_are_not_for_other_sites(stripe_: Running) -> None:
+    status, _, _ = stripe_.raw(
+        "POST", "/emulator/reset", b"", Sec_Fetch_Site="cross-site", Content_Type="text/plain"
+    )
+    unknown = stripe_.raw(
+        "POST",
+        "/emulator/clock",
+        json.dumps({"minutes": 1}).encode(),
+        Content_Type="application/json",
+    )
+    outside = stripe_.raw(
+        "POST",
+        "/emulator/restore",
+        b'{"name": "../../etc/passwd"}',
+        Content_Type="application/json",
+    )
+
+    assert (status, unknown[0], outside[0]) == (403, 422, 400)
