@@ -24,11 +24,12 @@ function isInUse(part) {
 }
 
 function swap(part, fresh) {
-  const open = [...part.querySelectorAll("details[open][data-keep]")].map((details) => details.dataset.keep);
+  const wasOpen = new Map();
+  for (const details of part.querySelectorAll("details[data-keep]")) wasOpen.set(details.dataset.keep, details.open);
   const focused = part.contains(document.activeElement) && document.activeElement.getAttribute("href");
   part.replaceChildren(...fresh.childNodes);
   for (const details of part.querySelectorAll("details[data-keep]")) {
-    if (open.includes(details.dataset.keep)) details.open = true;
+    details.open = wasOpen.get(details.dataset.keep) ?? details.open;
   }
   localTimes(part);
   if (focused) part.querySelector(`[href="${CSS.escape(focused)}"]`)?.focus();
