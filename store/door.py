@@ -4,7 +4,7 @@ import logging
 import re
 import secrets
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -39,7 +39,9 @@ class BuyerCookie:
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("Set-Cookie", cookie_header(scope))
+                cookie = (b"set-cookie", cookie_header(scope).encode())
+                # A list of its own: one that answers share would give everybody this name.
+                message = {**message, "headers": [*message["headers"], cookie]}
             await send(message)
 
         await self.app(scope, receive, send_with_cookie)

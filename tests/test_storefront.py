@@ -320,8 +320,11 @@ def test_a_reader_who_says_nonsense_gets_english_and_utc(
 # --- the door ------------------------------------------------------------------------------------
 
 
+ONE_ANSWER_FOR_ALL = HTMLResponse("a page")
+
+
 async def a_page(_request: Request) -> HTMLResponse:
-    return HTMLResponse("a page")
+    return ONE_ANSWER_FOR_ALL
 
 
 class Browser:
@@ -360,6 +363,15 @@ def test_the_first_page_gives_the_buyer_a_private_name(browser: Browser) -> None
     assert buyers.is_cookie(cookie.split(";")[0].removeprefix(f"{buyers.COOKIE}="))
     assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=31536000"} <= set(cookie.split("; "))
     assert "Secure" not in cookie
+
+
+def test_no_two_buyers_ever_get_the_same_name(browser: Browser) -> None:
+    answers = [browser.get("/", accept=A_PAGE) for _ in range(3)]
+
+    names = [answer.headers.get_list("set-cookie") for answer in answers]
+
+    assert [len(given) for given in names] == [1, 1, 1]
+    assert len({given[0] for given in names}) == 3
 
 
 def test_a_name_once_given_stays(browser: Browser) -> None:
