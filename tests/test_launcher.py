@@ -103,7 +103,7 @@ def is_alive(pid: int) -> bool:
 class Supervised:
     """A launcher over tiny programs, each of which leaves a file that names its process."""
 
-    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+    def __init__(self, folder: Path, names: Sequence[str], pipe: int | None) -> None:
         self.folder, self.output = folder, folder / "output"
         (folder / "ticker.py").write_text(TICKER)
         path = os.pathsep.join([str(ROOT), str(folder)])
@@ -111,7 +111,7 @@ class Supervised:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", LAUNCHER, *names],
                 env=clean(PIDS=str(folder), PYTHONPATH=path),
-                stdout=output,
+                stdout=pipe or output,
                 stderr=output,
             )
         eventually(lambda: {pid.stem for pid in self.pids()} >= {n.split("-")[0] for n in names})
@@ -136,8 +136,8 @@ class Supervised:
 def supervised(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
     started: list[Supervised] = []
 
-    def start(*names: str) -> Supervised:
-        started.append(Supervised(tmp_path, names))
+    def start(*names: str, output: int | None = None) -> Supervised:
+        started.append(Supervised(tmp_path, names, output))
         return started[-1]
 
     yield start
@@ -208,6 +208,22 @@ def test_every_line_names_its_program_however_long_or_broken_it_is(
     assert all("sidecar | " in line or "store   | " in line for line in lines)
     assert any(line.endswith("| " + "x" * 300_000) for line in lines)
     assert any("� broken" in line for line in lines)
+
+
+def test_the_shop_goes_on_when_nobody_reads_its_log_any_more(
+    supervised: Callable[..., Supervised],
+) -> None:
+    reader, writer = os.pipe()
+    launcher = supervised("sidecar-calm", "storefront-calm", output=writer)
+    os.close(writer)
+    os.close(reader)
+
+    os.kill(int(launcher.pids("sidecar")[0].suffix[1:]), signal.SIGKILL)
+
+    eventually(lambda: len(launcher.pids("sidecar")) == 2)
+    assert len(launcher.alive()) == 2
+    launcher.process.terminate()
+    eventually(lambda: launcher.alive() == [])
 
 
 # What is refused before anything starts.

@@ -115,7 +115,7 @@ class Shop:
                 log.line("store", f"Still waiting for {' and '.join(waiting)}.")
                 remind_at += REMINDER_SECONDS
             await asyncio.sleep(0.1)
-        print(self.welcome(), flush=True)
+        log.notice(self.welcome())
 
     def welcome(self) -> str:
         lines = [self.mode(), "", f"  Shop       {self.shop}"]

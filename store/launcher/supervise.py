@@ -8,6 +8,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -61,7 +62,13 @@ class Log:
 
     def line(self, name: str, text: bytes | str) -> None:
         now = datetime.now().astimezone()
-        self.printer.write(Message("line", text, now, name, self.colours.get(name)))
+        with suppress(OSError):  # whoever read along may be gone; the shop goes on
+            self.printer.write(Message("line", text, now, name, self.colours.get(name)))
+
+    def notice(self, text: str) -> None:
+        """Something for people, that no program wrote."""
+        with suppress(OSError):
+            print(text, flush=True)
 
 
 def supervise(
@@ -100,16 +107,19 @@ def stop_on_signals(task: asyncio.Task[Any] | None, log: Log) -> None:
     loop = asyncio.get_running_loop()
     assert task is not None
 
-    def stop(number: int, _frame: Any) -> None:
+    def stop(number: int) -> None:
         log.line("store", f"{signal.Signals(number).name}: stopping …")
-        for each in asyncio.all_tasks(loop) if task.cancelling() else [task]:
-            loop.call_soon_threadsafe(each.cancel)
+        for each in asyncio.all_tasks() if task.cancelling() else [task]:
+            each.cancel()
+
+    def tell(number: int, _frame: Any) -> None:
+        loop.call_soon_threadsafe(stop, number)  # a handler itself must not print
 
     for name in ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"):
         number = getattr(signal, name, None)
         ignored = number and signal.getsignal(number) == signal.SIG_IGN  # as nohup asks for
         if number and not (ignored and name == "SIGHUP"):
-            signal.signal(number, stop)
+            signal.signal(number, tell)
 
 
 async def keep_running(program: Program, patience: Patience, log: Log) -> None:
