@@ -1,0 +1,272 @@
+"""The storefront's pages in a real Chromium: how they behave before and around a payment."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from store import settings
+
+pytestmark = pytest.mark.browser
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update")
+AT_STRIPE = re.compile(r"/c/pay/")
+
+
+@dataclass(frozen=True)
+class Servers:
+    shop: str
+    stripe: str
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if httpx.get(address, timeout=2).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError(f"{address} did not answer")
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """A storefront of its own, with an emulator and no sidecar."""
+    folder = tmp_path_factory.mktemp("shop")
+    shop, stripe = free_port(), free_port()
+    environment = os.environ | {
+        "DATA_DIR": str(folder),
+        "DATABASE_URL": "",
+        "STRIPE_SECRET_KEY": "",
+        "STRIPE_API_BASE": f"http://127.0.0.1:{stripe}",
+        "STORE_URL": "",
+    }
+    commands = {
+        f"http://127.0.0.1:{stripe}/emulator/health": [
+            *("-m", "store.emulator", "--port", str(stripe), "--data", str(folder / "emulator.db")),
+        ],
+        f"http://127.0.0.1:{shop}/_stcore/health": [
+            *("-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(shop)),
+        ],
+    }
+    running = []
+    try:
+        for address, command in commands.items():
+            process = subprocess.Popen(
+                [sys.executable, *command], cwd=settings.ROOT, env=environment
+            )
+            running.append(process)
+            wait_for(address, process)
+        yield Servers(f"http://127.0.0.1:{shop}", f"http://127.0.0.1:{stripe}")
+    finally:
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    named = os.environ.get("CHROMIUM")
+    found = [named] if named else [shutil.which(name) for name in CHROMIUMS]
+    path = next((path for path in found if path and Path(path).exists()), None)
+    if path is None:
+        if os.environ.get("STORE_REQUIRE_ALL") == "1":
+            pytest.fail("No Chromium found: install one, or name it in CHROMIUM.")
+        pytest.skip("no Chromium found")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def buyer(chromium: Browser, servers: Servers) -> Iterator[BrowserContext]:
+    """A buyer who was never here before, at a projector."""
+    context = chromium.new_context(
+        viewport={"width": 1280, "height": 720}, locale="en-US", base_url=servers.shop
+    )
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
+
+
+def opened(buyer: BrowserContext, path: str = "/") -> Page:
+    page = buyer.new_page()
+    page.goto(path)
+    expect(page.get_by_role("heading", name="My orders")).to_be_visible(timeout=15_000)
+    return page
+
+
+def quantity(page: Page, product: str) -> int:
+    return int(page.get_by_label(f"Quantity of {product}").input_value())
+
+
+def test_a_projector_shows_products_total_and_button_without_scrolling(
+    buyer: BrowserContext,
+) -> None:
+    page = opened(buyer, "/?red-t-shirt=2")
+
+    for piece in (
+        page.get_by_label("Quantity of Sneakers"),
+        page.get_by_role("button", name="Pay $39.98 with Stripe (test)"),
+        page.get_by_text("Offline emulator"),
+    ):
+        expect(piece).to_be_in_viewport(ratio=1)
+
+
+def test_a_phone_scrolls_in_one_direction_only(chromium: Browser, servers: Servers) -> None:
+    context = chromium.new_context(
+        viewport={"width": 390, "height": 844}, locale="en-US", base_url=servers.shop
+    )
+
+    page = opened(context, "/?red-t-shirt=10&blue-jeans=10&sneakers=10")
+
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    context.close()
+
+
+def test_a_purchase_begins_by_keyboard_alone(buyer: BrowserContext) -> None:
+    page = opened(buyer)
+    page.get_by_label("Quantity of Red T-Shirt").focus()
+
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_role("button", name="Pay $19.99 with Stripe (test)")).to_be_enabled()
+    for _ in range(3):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    page.wait_for_url(AT_STRIPE)
+
+
+def test_the_cart_survives_a_reload(buyer: BrowserContext) -> None:
+    page = opened(buyer)
+    page.get_by_label("Quantity of Blue Jeans").fill("3")
+    page.get_by_label("Quantity of Blue Jeans").press("Enter")
+    expect(page.get_by_role("button", name="Pay $149.97 with Stripe (test)")).to_be_enabled()
+
+    page.reload()
+
+    expect(page.get_by_role("button", name="Pay $149.97 with Stripe (test)")).to_be_enabled()
+    assert quantity(page, "Blue Jeans") == 3
+
+
+@pytest.mark.scenario("A8", "G9")
+def test_a_forged_address_is_set_right(buyer: BrowserContext) -> None:
+    page = opened(buyer, f"/?sneakers=1&red-t-shirt={'9' * 400}&blue-jeans=%D9%A3")
+
+    expect(page.get_by_role("button", name="Pay $79.99 with Stripe (test)")).to_be_enabled()
+    expect(page).to_have_url(re.compile(r"/\?sneakers=1$"))
+
+
+@pytest.mark.scenario("A13")
+def test_back_from_stripe_meets_todays_truth(buyer: BrowserContext) -> None:
+    page = opened(buyer, "/?red-t-shirt=1")
+    page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
+    page.wait_for_url(AT_STRIPE)
+    checkout = page.url
+
+    page.go_back()
+    expect(page.locator(".order")).to_have_count(1)
+    page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
+    page.wait_for_url(AT_STRIPE)
+
+    assert page.url == checkout
+
+
+@pytest.mark.scenario("A2", "A5")
+def test_leaving_stripe_unpaid_brings_the_cart_back(buyer: BrowserContext) -> None:
+    page = opened(buyer, "/?red-t-shirt=1&sneakers=2")
+    page.get_by_role("button", name="Pay $179.97 with Stripe (test)").click()
+    page.wait_for_url(AT_STRIPE)
+
+    page.get_by_role("link", name=re.compile("back", re.IGNORECASE)).first.click()
+
+    expect(
+        page.get_by_text("Your cart is as you left it. You have not been charged.")
+    ).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/\?red-t-shirt=1&sneakers=2$"))
+    page.reload()
+    expect(page.get_by_role("button", name="Pay $179.97 with Stripe (test)")).to_be_enabled()
+
+
+def test_cancelling_asks_first_and_then_shows_it(buyer: BrowserContext) -> None:
+    page = opened(buyer, "/?red-t-shirt=1")
+    page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
+    page.wait_for_url(AT_STRIPE)
+    page.goto("/")
+
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the order").click()
+
+    expect(page.locator(".order").get_by_text("Canceled")).to_be_visible()
+    expect(page.get_by_role("link", name="Continue payment")).to_have_count(0)
+
+
+@pytest.mark.scenario("A14", "G2")
+def test_another_browser_sees_nothing_of_it(
+    buyer: BrowserContext, chromium: Browser, servers: Servers
+) -> None:
+    page = opened(buyer, "/?red-t-shirt=1")
+    page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
+    page.wait_for_url(AT_STRIPE)
+    page.goto("/")
+    number = page.locator(".order .number").inner_text()
+    stranger = chromium.new_context(locale="en-US", base_url=servers.shop).new_page()
+
+    stranger.goto(f"/order?number={number}&session_id=cs_test_guess")
+
+    expect(stranger.get_by_text("There is no such order here.")).to_be_visible(timeout=15_000)
+    assert stranger.goto(f"/go/{number}").status == 404  # type: ignore[union-attr]
+    stranger.context.close()
+
+
+def test_two_tabs_opened_at_once_are_one_buyer(buyer: BrowserContext) -> None:
+    tabs = [buyer.new_page(), buyer.new_page()]
+    for tab in tabs:
+        tab.goto("/?red-t-shirt=1", wait_until="commit")
+
+    tabs[0].get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
+    tabs[0].wait_for_url(AT_STRIPE)
+    tabs[1].get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
+    tabs[1].wait_for_url(AT_STRIPE)
+
+    assert tabs[0].url == tabs[1].url
+
+
+def test_the_pages_ask_nobody_but_the_shop_and_complain_of_nothing(
+    buyer: BrowserContext, servers: Servers
+) -> None:
+    page = buyer.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+
+    for path in ("/", "/order?number=2222-2222-2222-2222"):
+        page.goto(path)
+        page.get_by_text("Three Good Things").first.wait_for()
+        page.wait_for_timeout(500)
+
+    assert [url for url in asked if not url.startswith((servers.shop, "data:", "blob:"))] == []
+    assert complaints == []
