@@ -31,7 +31,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from streamlit.errors import StreamlitAPIException
 
-from store import buyers, catalog, checkout, db, door, errors, gateway, markup, reconcile, reports
+from store import buyers, catalog, checkout, db, door, errors, markup, reconcile, reports
 from store import settings as store_settings
 from store.markup import MOTTO, SHOP
 from store.models import Product
@@ -95,17 +95,6 @@ def store_url() -> str:
     return store_settings.current().store_url or f"{visited.scheme}://{visited.netloc}"
 
 
-def account() -> str | None:
-    """Whose test mode this is; asked once per visit, so that an outage costs one wait only."""
-    if "account" not in st.session_state:
-        try:
-            st.session_state.account = gateway.account()
-        except errors.StripeError:
-            st.session_state.account = None
-    known: str | None = st.session_state.account
-    return known
-
-
 # --- pieces --------------------------------------------------------------------------------------
 
 
@@ -119,7 +108,7 @@ def masthead() -> None:
     if store_settings.current().offline:
         mode, hint = "Offline emulator", "No Stripe account, no network, no money."
     else:
-        known = account()
+        known = door.ACCOUNT.id
         mode = f"Stripe test mode acct …{known[-4:]}" if known else "Stripe test mode"
         hint = "Test cards only. No money moves."
     put("masthead", shop=SHOP, motto=MOTTO, mode=mode, hint=hint)
@@ -488,7 +477,8 @@ def script_failed(error: Exception) -> bool:
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Where only this process runs, it still brings the schema up to date and settles orders."""
     stop = threading.Event()
-    threading.Thread(target=keep_books, args=(stop,), name="reconciler", daemon=True).start()
+    for work in (keep_books, door.ACCOUNT.learn):
+        threading.Thread(target=work, args=(stop,), name=work.__name__, daemon=True).start()
     yield
     stop.set()
 
@@ -519,8 +509,9 @@ def shell(_request: Request) -> HTMLResponse:
 
 
 def middleware() -> list[Middleware]:
-    hosts = store_settings.current().allowed_hosts
-    trusted = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)] if hosts else []
+    named = store_settings.current().allowed_hosts
+    hosts = [*named, "localhost", "127.0.0.1"]  # health checks come from this machine
+    trusted = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)] if named else []
     return [*trusted, Middleware(door.BuyerCookie)]
 
 

@@ -3,16 +3,18 @@
 import logging
 import re
 import secrets
+import threading
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from store import buyers, checkout, errors, markup
+from store import buyers, checkout, errors, gateway, markup
 
 log = logging.getLogger(__name__)
 
+ASK_AGAIN_SECONDS = 30
 NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
 QUIET_HEADERS = {
     "Cache-Control": "no-store",
@@ -21,6 +23,24 @@ QUIET_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+
+class Account:
+    """Whose test mode this is, learnt beside the pages so that none ever waits for it."""
+
+    id: str | None = None
+
+    def learn(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                self.id = gateway.account()
+                return
+            except errors.StripeError as error:
+                log.warning("The Stripe account is not known yet: %s", error)
+                stop.wait(ASK_AGAIN_SECONDS)
+
+
+ACCOUNT = Account()
 
 
 class BuyerCookie:

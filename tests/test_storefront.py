@@ -1,6 +1,7 @@
 """The storefront without a browser: the page run by AppTest, and what surrounds it."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -188,6 +189,39 @@ def test_a_browser_without_cookies_is_told_so(visit: Callable[..., AppTest]) -> 
 
     assert "Allow cookies" in html(at)
     assert not at.button
+
+
+def test_the_badge_says_offline_or_whose_test_mode_it_is(
+    visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offline = html(visit())
+    monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_test_not_a_key_of_anybody")
+    settings.current.cache_clear()
+    monkeypatch.setattr(door.ACCOUNT, "id", "acct_1Example7Q42")
+
+    online = html(visit())
+
+    assert "Offline emulator" in offline
+    assert "Stripe test mode acct …7Q42" in online
+    assert "sk_test" not in online
+
+
+def test_the_account_is_asked_for_until_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter([errors.StripeUnreachable(), errors.StripeKeyRefused(), "acct_1Example7Q42"])
+
+    def answer() -> str:
+        said = next(answers)
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    monkeypatch.setattr(gateway, "account", answer)
+    monkeypatch.setattr(door, "ASK_AGAIN_SECONDS", 0)
+    account = door.Account()
+
+    account.learn(threading.Event())
+
+    assert account.id == "acct_1Example7Q42"
 
 
 @pytest.mark.scenario("A2")
