@@ -26,7 +26,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from streamlit.errors import StreamlitAPIException
@@ -41,7 +41,6 @@ STYLE = store_settings.ROOT / ".streamlit" / "storefront.css"
 TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
 PATIENCE_SECONDS = 15  # how long something may wait before a button to ask Stripe appears
 RECENT_ORDERS = 6
-QUANTITIES = frozenset(map(str, range(catalog.MAX_QUANTITY + 1)))
 PAYING = "You pay on Stripe's page with a test card. No money moves."
 
 SHELL_HEAD = """
@@ -208,8 +207,7 @@ def cancel(who: str, number: str) -> None:
     st.session_state.pop("cancelling", None)
     try:
         checkout.cancel(who, number)
-        with db.reading() as session:
-            order = reports.order_of(session, who, number)
+        order = find(who, number)
     except errors.OtherOrderPaid:
         say(Notice("Too late to cancel: this order has just been paid.", "green", number))
         return
@@ -217,10 +215,10 @@ def cancel(who: str, number: str) -> None:
         say(Notice(str(error), "orange", number))
         return
     if order.status == "canceled":
-        say(Notice(f"Order {number} is cancelled."))
+        say(Notice(f"Order {number} is canceled."))
     else:
         word = reports.STATUS_BADGES[order.status].word.lower()
-        say(Notice(f"The order could not be cancelled any more: it is {word}.", "orange", number))
+        say(Notice(f"The order could not be canceled any more: it is {word}.", "orange", number))
 
 
 def stop_asking() -> None:
@@ -267,7 +265,6 @@ def shop() -> None:
     who = buyer()
     with db.reading() as session:
         products = catalog.on_sale(session)
-    tidy_address(products)
     refill(who, products)
     goods, side = st.columns([3, 1.15], gap="medium")
     with goods, st.container(key="goods"):
@@ -282,15 +279,6 @@ def shop() -> None:
     with db.reading() as session:
         waiting = any(order.is_waiting for order in reports.orders_of(session, who))
     st.fragment(my_orders, run_every=TICK_SECONDS if waiting else None)(who, waiting)
-
-
-def tidy_address(products: list[Product]) -> None:
-    """Drop quantities that nobody could have chosen; the inputs would read "٣" as 3."""
-    asked = {product.slug: st.query_params.get(product.slug, "0") for product in products}
-    if wrong := [slug for slug, quantity in asked.items() if quantity not in QUANTITIES]:
-        for slug in wrong:
-            del st.query_params[slug]
-        st.rerun()
 
 
 def refill(who: str, products: list[Product]) -> None:
@@ -495,12 +483,14 @@ def keep_books(stop: threading.Event) -> None:
             return
 
 
-def shell(_request: Request) -> HTMLResponse:
+def shell(request: Request) -> Response:
     """Streamlit's own page, under the shop's name and told at once where its server is.
 
     Left alone, it first tries `/order/_stcore/…`, which costs a returning buyer a tenth of a
     second, and shows "Streamlit" and a white page until then.
     """
+    if tidy := door.tidied(request):
+        return RedirectResponse(tidy, 303)
     page = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
     head = f"<title>{SHOP}</title>{SHELL_HEAD}"
     return HTMLResponse(

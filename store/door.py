@@ -4,17 +4,20 @@ import logging
 import re
 import secrets
 import threading
+from urllib.parse import urlencode
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from store import buyers, checkout, errors, gateway, markup
+from store import buyers, catalog, checkout, errors, gateway, markup
 
 log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = 30
+KEPT = ("resume", "embed")
+QUANTITIES = frozenset(map(str, range(catalog.MAX_QUANTITY + 1)))
 NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
 QUIET_HEADERS = {
     "Cache-Control": "no-store",
@@ -89,6 +92,16 @@ def buyer_of(request: Request) -> str | None:
     """Who asks, as the database knows them; None without a cookie that could be ours."""
     cookie = request.cookies.get(buyers.COOKIE, "")
     return buyers.digest(cookie) if buyers.is_cookie(cookie) else None
+
+
+def tidied(request: Request) -> str | None:
+    """The shop's address without quantities nobody could have chosen; None where all is well.
+
+    Left in, "٣" would be read as 3, and five thousand digits as infinity.
+    """
+    given = request.query_params.multi_items()
+    kept = [(name, value) for name, value in given if value in QUANTITIES or name.startswith(KEPT)]
+    return None if kept == given or request.url.path != "/" else f"/?{urlencode(kept)}"
 
 
 def is_number(text: str) -> bool:

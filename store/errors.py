@@ -6,6 +6,7 @@ StoreError
 ├── SchemaUnknown            the database belongs to a newer version of the shop
 ├── CatalogError             products that cannot be sold together
 ├── SignatureRefused         a webhook that Stripe did not sign, or signed too long ago
+├── EventMalformed           a signed body that is not an event
 ├── CartError                what is in the cart cannot be bought as it stands
 │   ├── EmptyCart
 │   ├── QuantityRefused
@@ -57,6 +58,11 @@ class CatalogError(StoreError):
 
 class SignatureRefused(StoreError):
     sentence = "The signature of this webhook is not valid."
+    status = HTTPStatus.BAD_REQUEST
+
+
+class EventMalformed(StoreError):
+    sentence = "This is not a Stripe event."
     status = HTTPStatus.BAD_REQUEST
 
 

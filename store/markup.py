@@ -29,7 +29,7 @@ VERDICTS = {
     "paid": "Thank you. You were charged once.",
     "failed": "The payment did not go through. You have not been charged.",
     "expired": "The time to pay ran out. You have not been charged.",
-    "canceled": "This order was cancelled. You have not been charged.",
+    "canceled": "This order was canceled. You have not been charged.",
     "partially_refunded": "Part of your money has been sent back.",
     "refunded": "All of your money has been sent back.",
     "disputed": "Your bank disputes this payment.",

@@ -113,10 +113,7 @@ def test_the_pay_button_says_what_it_costs(visit: Callable[..., AppTest]) -> Non
     ]
 
 
-@pytest.mark.parametrize(
-    ("asked", "given"),
-    [("4", 4), ("10", 10), ("11", 0), ("-3", 0), ("1.5", 0), ("1e3", 0), ("٣", 0), ("9" * 5000, 0)],
-)
+@pytest.mark.parametrize(("asked", "given"), [("4", 4), ("10", 10), ("11", 0), ("-3", 0)])
 @pytest.mark.scenario("A8", "G9")
 def test_the_address_keeps_the_cart_within_bounds(
     visit: Callable[..., AppTest], asked: str, given: int
@@ -124,7 +121,6 @@ def test_the_address_keeps_the_cart_within_bounds(
     at = visit(red_t_shirt=asked)
 
     assert at.number_input(key="red-t-shirt").value == given
-    assert not at.exception
 
 
 @pytest.mark.scenario("A12")
@@ -435,6 +431,26 @@ def test_behind_https_the_name_never_travels_in_the_clear(browser: Browser) -> N
     answer = browser.get("/", accept=A_PAGE, x_forwarded_proto="https")
 
     assert "Secure" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("query", "tidy"),
+    [
+        ("", None),
+        ("red-t-shirt=2&sneakers=10", None),
+        ("resume=2222-2222-2222-2222", None),
+        ("red-t-shirt=1.5&sneakers=1", "/?sneakers=1"),
+        ("red-t-shirt=1e3", "/?"),
+        ("red-t-shirt=%D9%A3", "/?"),
+        ("red-t-shirt=" + "9" * 5000, "/?"),
+        ("red-t-shirt=NaN&red-t-shirt=-1", "/?"),
+    ],
+)
+@pytest.mark.scenario("A8", "G9")
+def test_an_address_with_impossible_quantities_is_set_right(query: str, tidy: str | None) -> None:
+    scope = {"type": "http", "path": "/", "query_string": query.encode(), "headers": []}
+
+    assert door.tidied(Request(scope | {"server": ("shop.example", 80)})) == tidy
 
 
 @pytest.mark.parametrize("number", ["2222-2222-2222-2222", "%00", "x" * 5000, "%3Cscript%3E"])
