@@ -404,9 +404,8 @@ def order_view(who: str, number: str, polling: bool) -> None:
 def order_actions(who: str, order: reports.OrderView) -> None:
     """What the buyer can do next; nothing here happens by itself."""
     with st.container(horizontal=True, vertical_alignment="center", key="actions"):
-        st.html(markup.piece("order_links", reader(), order=order), width="content")
-        if order.paid_at and st.button("Print", icon=":material/print:", type="tertiary"):
-            run_script("window.print()")
+        links = markup.piece("order_links", reader(), order=order)
+        st.html(links, width="content", unsafe_allow_javascript=True)
         if order.is_payable:
             cancel_button(order.number, "Cancel this order")
         age = datetime.now(UTC) - order.created_at
