@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect, sync_playwright
 
 from store import settings
 
@@ -117,6 +117,15 @@ def opened(buyer: BrowserContext, path: str = "/") -> Page:
     return page
 
 
+def pay_at_stripe(page: Page) -> None:
+    page.wait_for_url(AT_STRIPE)
+    page.get_by_label("Email").fill("buyer@example.com")
+    page.get_by_label("Card number").fill("4242424242424242")
+    page.get_by_label("Expiry").fill("12/34")
+    page.get_by_label("CVC").fill("123")
+    page.get_by_role("button", name=re.compile("^Pay ")).last.click()
+
+
 def quantity(page: Page, product: str) -> int:
     return int(page.get_by_label(f"Quantity of {product}").input_value())
 
@@ -207,6 +216,64 @@ def test_leaving_stripe_unpaid_brings_the_cart_back(buyer: BrowserContext) -> No
     expect(page).to_have_url(re.compile(r"/\?red-t-shirt=1&sneakers=2$"))
     page.reload()
     expect(page.get_by_role("button", name="Pay $179.97 with Stripe (test)")).to_be_enabled()
+
+
+@pytest.mark.scenario("A1")
+def test_a_double_click_opens_one_checkout(buyer: BrowserContext) -> None:
+    page = opened(buyer, "/?red-t-shirt=1")
+
+    page.get_by_role("button", name="Pay $19.99 with Stripe (test)").dblclick()
+    page.wait_for_url(AT_STRIPE)
+    page.goto("/")
+
+    expect(page.get_by_role("link", name="Continue payment")).to_have_count(1)
+    expect(page.locator(".order")).to_have_count(1)
+
+
+def test_a_page_left_open_learns_of_the_payment_and_then_falls_silent(
+    buyer: BrowserContext,
+) -> None:
+    page = opened(buyer, "/?red-t-shirt=1")
+    page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
+    pay = buyer.new_page()
+    page.wait_for_url(AT_STRIPE)
+    pay.goto(page.url)
+    heard: list[str | bytes] = []
+
+    def hear(frame: str | bytes) -> None:
+        heard.append(frame)
+
+    def listen(line: WebSocket) -> None:
+        line.on("framereceived", hear)
+
+    page.on("websocket", listen)
+    page.goto("/")
+    expect(page.locator(".order").get_by_text("Open", exact=True)).to_be_visible()
+
+    pay_at_stripe(pay)
+    expect(pay.locator(".verdict").get_by_text("Paid", exact=True)).to_be_visible()
+
+    expect(page.locator(".order").get_by_text("Paid", exact=True)).to_be_visible(timeout=3000)
+    page.wait_for_timeout(1000)
+    heard.clear()
+    page.wait_for_timeout(2500)
+    assert heard == []
+
+
+@pytest.mark.scenario("A3")
+def test_the_same_cart_bought_again_is_asked_about(buyer: BrowserContext) -> None:
+    page = opened(buyer, "/?red-t-shirt=1")
+    page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
+    pay_at_stripe(page)
+    expect(page.locator(".verdict").get_by_text("Paid", exact=True)).to_be_visible()
+    page.goto("/?red-t-shirt=1")
+
+    page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
+    page.get_by_role("dialog").get_by_role("button", name="Buy again").click()
+
+    page.wait_for_url(AT_STRIPE)
+    page.goto("/")
+    expect(page.locator(".order")).to_have_count(2)
 
 
 def test_cancelling_asks_first_and_then_shows_it(buyer: BrowserContext) -> None:
