@@ -1,0 +1,236 @@
+"""The only file that speaks to Stripe; answers are plain documents, errors are the store's.
+
+Every creating call carries an idempotency key derived from a row of ours. Whatever answers at
+`STRIPE_API_BASE` is Stripe to this file.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import stripe
+from stripe import StripeClient
+from stripe.params.checkout import SessionListParamsCreated
+
+from store import clock, settings
+from store.errors import (
+    SignatureRefused,
+    StripeBusy,
+    StripeError,
+    StripeKeyRefused,
+    StripeNotFound,
+    StripeRefused,
+    StripeUncertain,
+    StripeUnreachable,
+)
+
+TIMEOUT_SECONDS = 10.0
+RETRIES = 2
+BUSY_PAUSES_SECONDS = (0.5, 1.0, 2.0)
+TOLERANCE_SECONDS = 300
+HEADER_LENGTH = 4096  # two secrets make about 150; more is somebody trying
+PAYMENT = ["payment_intent.latest_charge"]
+
+stripe.enable_telemetry = False  # it would write a file into the home folder
+
+Answer = TypeVar("Answer")
+Document = dict[str, Any]
+
+
+@lru_cache(maxsize=4)
+def client_for(key: str, base: str | None) -> StripeClient:
+    return StripeClient(
+        key,
+        base_addresses={"api": base} if base else {},
+        max_network_retries=RETRIES,
+        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+    )
+
+
+def client() -> StripeClient:
+    current = settings.current()
+    return client_for(current.api_key, current.api_base)
+
+
+def ask(call: Callable[[], Answer]) -> Answer:
+    """Make one call; repeat it under its own key while Stripe is busy.
+
+    Raises:
+        StripeError: one of the tree in errors.py, without a word of Stripe's own text.
+    """
+    for pause in (*BUSY_PAUSES_SECONDS, None):
+        try:
+            return call()
+        except stripe.StripeError as error:
+            trouble = translate(error)
+            if pause is None or not isinstance(trouble, StripeBusy):
+                raise trouble from error
+        time.sleep(pause)
+    raise AssertionError("the last pass either returns or raises")
+
+
+# The first row that fits decides; the SDK's class follows the HTTP status.
+MEANINGS: tuple[tuple[type[stripe.StripeError], int | None, type[StripeError]], ...] = (
+    (stripe.APIConnectionError, None, StripeUnreachable),
+    (stripe.RateLimitError, None, StripeBusy),
+    (stripe.AuthenticationError, None, StripeKeyRefused),
+    (stripe.PermissionError, None, StripeKeyRefused),
+    (stripe.APIError, 409, StripeBusy),
+    (stripe.InvalidRequestError, 404, StripeNotFound),
+    (stripe.InvalidRequestError, None, StripeRefused),
+    (stripe.IdempotencyError, None, StripeRefused),
+    (stripe.CardError, None, StripeRefused),
+)
+
+
+def translate(error: stripe.StripeError) -> StripeError:
+    """The store's error for one of the SDK's."""
+    for kind, http_status, meaning in MEANINGS:
+        if isinstance(error, kind) and http_status in (None, error.http_status):
+            return meaning()
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return StripeUncertain(replayed=headers.get("idempotent-replayed") == "true")
+
+
+@lru_cache(maxsize=4)
+def _account_of(key: str, base: str | None) -> str:
+    return ask(client_for(key, base).accounts.retrieve_current).id
+
+
+def account() -> str | None:
+    """The id of the account behind the key (`acct_…`); None offline, where there is none.
+
+    Raises:
+        StripeKeyRefused, StripeUnreachable: asked once and remembered only when answered.
+    """
+    current = settings.current()
+    return None if current.offline else _account_of(current.api_key, current.api_base)
+
+
+def create_checkout(parameters: str, key: str) -> Document:
+    """Create the Checkout Session of these frozen parameters (JSON), or meet it again."""
+    frozen = json.loads(parameters)
+    session = ask(
+        lambda: client().v1.checkout.sessions.create(frozen, options={"idempotency_key": key})
+    )
+    return document(session)
+
+
+def checkout(session_id: str) -> Document:
+    """The Checkout Session as it is now, with its payment and charge."""
+    return document(
+        ask(lambda: client().v1.checkout.sessions.retrieve(session_id, {"expand": PAYMENT}))
+    )
+
+
+def expire_checkout(session_id: str) -> Document:
+    """Make an open session unpayable.
+
+    Raises:
+        StripeRefused: it is not open any more; look it up to see what it became.
+    """
+    return document(ask(lambda: client().v1.checkout.sessions.expire(session_id)))
+
+
+def find_checkouts(number: str, since: datetime) -> list[Document]:
+    """The sessions made for an order number, by walking the list; for an answer that got lost."""
+    start = int(since.timestamp())
+    created: SessionListParamsCreated = {"gte": start - 60, "lte": start + 2 * 86_400}
+    page = ask(
+        lambda: client().v1.checkout.sessions.list(
+            {"created": created, "limit": 100, "expand": [f"data.{PAYMENT[0]}"]}
+        )
+    )
+    return [found for found in walk(page) if found["metadata"].get("order_number") == number]
+
+
+def payment(payment_intent_id: str) -> Document:
+    return document(ask(lambda: client().v1.payment_intents.retrieve(payment_intent_id)))
+
+
+def create_refund(
+    payment_intent_id: str, amount: int, metadata: Mapping[str, str], key: str
+) -> Document:
+    """Give `amount` back of a payment; the same key never gives it twice."""
+    return document(
+        ask(
+            lambda: client().v1.refunds.create(
+                {
+                    "payment_intent": payment_intent_id,
+                    "amount": amount,
+                    "metadata": dict(metadata),
+                },
+                options={"idempotency_key": key},
+            )
+        )
+    )
+
+
+def refunds_of(payment_intent_id: str) -> list[Document]:
+    page = ask(
+        lambda: client().v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100})
+    )
+    return list(walk(page))
+
+
+def disputes_of(payment_intent_id: str) -> list[Document]:
+    page = ask(
+        lambda: client().v1.disputes.list({"payment_intent": payment_intent_id, "limit": 100})
+    )
+    return list(walk(page))
+
+
+def events(types: list[str], since: datetime) -> Iterator[Document]:
+    """Events of these types (at most 20) since a moment, newest first; Stripe keeps 30 days."""
+    page = ask(
+        lambda: client().v1.events.list(
+            {"types": types, "created": {"gte": int(since.timestamp())}, "limit": 100}
+        )
+    )
+    yield from walk(page)
+
+
+def walk(page: Any) -> Iterator[Document]:
+    """Every item of a list, page after page."""
+    while True:
+        yield from (document(item) for item in page.data)
+        if not page.has_more:
+            return
+        page = ask(page.next_page)
+
+
+def document(thing: stripe.StripeObject) -> Document:
+    return thing.to_dict()
+
+
+def verify(body: bytes, header: str, secrets: list[str]) -> None:
+    """Hold a webhook's raw bytes against its signature, with each secret that is in use.
+
+    The SDK lets a timestamp from the future pass at any distance; here it is refused as one
+    from the past is.
+
+    Raises:
+        SignatureRefused: no secret fits, or the timestamp is over five minutes off.
+    """
+    if not header.isascii() or len(header) > HEADER_LENGTH:
+        raise SignatureRefused
+    if not any(_signed(body, header, secret) for secret in secrets):
+        raise SignatureRefused
+    signed_at = next(part[2:] for part in header.split(",") if part.startswith("t="))
+    off_seconds = int(signed_at) - clock.now().timestamp()
+    if abs(off_seconds) > TOLERANCE_SECONDS:
+        raise SignatureRefused(
+            f"The signature is genuine, but its time is {abs(off_seconds):.0f} seconds "
+            f"{'ahead' if off_seconds > 0 else 'old'}. Check this machine's clock."
+        )
+
+
+def _signed(body: bytes, header: str, secret: str) -> bool:
+    try:
+        stripe.WebhookSignature.verify_header(body, header, secret)
+    except (stripe.SignatureVerificationError, UnicodeDecodeError):
+        return False
+    return True

@@ -1,0 +1,181 @@
+"""How each kind of fact changes an order; the rules behind `orders.record`.
+
+Every function answers with words for the order's log, and with none where the fact is old news.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlmodel import Session, SQLModel
+
+from store.facts import (
+    DISPUTE_RANK,
+    PAYMENT_RANK,
+    REFUND_RANK,
+    SESSION_RANK,
+    CheckoutFact,
+    DisputeFact,
+    Fact,
+    ReceiptFact,
+    RefundFact,
+    RefusedFact,
+)
+from store.models import Dispute, Order, Refund
+
+Row = TypeVar("Row", bound=SQLModel)
+
+
+@dataclass
+class Ledger:
+    """The orders of one batch, locked, with the money that went back or is contested."""
+
+    session: Session
+    orders: dict[str, Order]
+    refunds: list[Refund]
+    disputes: list[Dispute]
+
+    def refunds_of(self, order: Order) -> list[Refund]:
+        return [refund for refund in self.refunds if refund.order_id == order.id]
+
+    def disputes_of(self, order: Order) -> list[Dispute]:
+        return [dispute for dispute in self.disputes if dispute.order_id == order.id]
+
+
+def misfit(order: Order, fact: CheckoutFact) -> str | None:
+    """Why a session cannot be the one this order asked for; None where everything fits."""
+    if fact.livemode:
+        return "a live-mode session"
+    if fact.amount is not None and fact.amount != order.total_amount:
+        return f"amount {fact.amount} instead of {order.total_amount}"
+    if fact.currency is not None and fact.currency != order.currency:
+        return f"currency {fact.currency} instead of {order.currency}"
+    return None
+
+
+def _learn_checkout(ledger: Ledger, order: Order, fact: CheckoutFact) -> list[str]:
+    if order.checkout_session_id not in (None, fact.session_id):
+        return _learn_stray_payment(ledger, order, fact)
+    if reason := misfit(order, fact):
+        return _fill(order, review_reason=reason)
+    return [
+        *_fill(order, checkout_session_id=fact.session_id),
+        *_advance(order, "session_status", fact.status, SESSION_RANK),
+        *_advance(order, "payment_status", fact.payment_status, PAYMENT_RANK),
+        *_fill(order, checkout_url=fact.url, payment_intent_id=fact.payment_intent_id),
+        *_fill(order, email=fact.email, receipt_url=fact.receipt_url),
+    ]
+
+
+def _learn_stray_payment(ledger: Ledger, order: Order, fact: CheckoutFact) -> list[str]:
+    """A payment through a session that is not the order's own is money to give back, once."""
+    payment = fact.payment_intent_id
+    if fact.payment_status != "paid" or not payment or not fact.amount or fact.livemode:
+        return []
+    if any(refund.payment_intent_id == payment for refund in ledger.refunds_of(order)):
+        return []
+    assert order.id is not None
+    refund = Refund(
+        order_id=order.id,
+        payment_intent_id=payment,
+        amount=fact.amount,
+        reason="duplicate",
+        idempotency_key=f"second-payment-{payment}",
+    )
+    _add(ledger.session, ledger.refunds, refund)
+    return [f"second payment {payment} by {fact.session_id}: to be refunded"]
+
+
+def _learn_refused(_ledger: Ledger, order: Order, fact: RefusedFact) -> list[str]:
+    return _advance(order, "session_status", "refused", SESSION_RANK) and [fact.reason]
+
+
+def _learn_receipt(_ledger: Ledger, order: Order, fact: ReceiptFact) -> list[str]:
+    return _fill(order, receipt_url=fact.receipt_url)
+
+
+def _learn_refund(ledger: Ledger, order: Order, fact: RefundFact) -> list[str]:
+    refund = next(
+        (
+            refund
+            for refund in ledger.refunds_of(order)
+            if refund.stripe_refund_id == fact.refund_id
+            or (refund.stripe_refund_id is None and refund.idempotency_key == fact.key)
+        ),
+        None,
+    )
+    if refund is None:
+        assert order.id is not None
+        refund = Refund(
+            order_id=order.id,
+            payment_intent_id=fact.payment_intent_id,
+            amount=fact.amount,
+            idempotency_key=f"stripe-{fact.refund_id}",
+        )
+        _add(ledger.session, ledger.refunds, refund)
+    news = [
+        *_fill(refund, stripe_refund_id=fact.refund_id),
+        *_advance(refund, "status", fact.status, REFUND_RANK),
+    ]
+    return news and [f"refund {fact.refund_id} of {fact.amount}: {refund.status}"]
+
+
+def _learn_dispute(ledger: Ledger, order: Order, fact: DisputeFact) -> list[str]:
+    dispute = next(
+        (
+            dispute
+            for dispute in ledger.disputes_of(order)
+            if dispute.stripe_dispute_id == fact.dispute_id
+        ),
+        None,
+    )
+    if dispute is None:
+        assert order.id is not None
+        dispute = Dispute(
+            order_id=order.id,
+            payment_intent_id=fact.payment_intent_id,
+            amount=fact.amount,
+            status=fact.status,
+            reason=fact.reason,
+            stripe_dispute_id=fact.dispute_id,
+        )
+        _add(ledger.session, ledger.disputes, dispute)
+    elif not _advance(dispute, "status", fact.status, DISPUTE_RANK):
+        return []
+    return [f"dispute {fact.dispute_id} of {fact.amount}: {fact.status}"]
+
+
+LEARN: dict[type[Fact], Callable[[Ledger, Order, Any], list[str]]] = {
+    CheckoutFact: _learn_checkout,
+    RefusedFact: _learn_refused,
+    ReceiptFact: _learn_receipt,
+    RefundFact: _learn_refund,
+    DisputeFact: _learn_dispute,
+}
+
+
+def _advance(row: SQLModel, name: str, value: str, rank: dict[str, int]) -> list[str]:
+    """Move a ranked column forward, never back; a word that Stripe may invent later is no news."""
+    if rank.get(value, -1) <= rank.get(getattr(row, name), -1):
+        return []
+    setattr(row, name, value)
+    return [f"{name.replace('_', ' ')} {value}"]
+
+
+def _fill(row: SQLModel, **values: str | None) -> list[str]:
+    """Set what is not known yet; the first saying stays."""
+    news = {
+        name: value
+        for name, value in values.items()
+        if value is not None and getattr(row, name) is None
+    }
+    for name, value in news.items():
+        setattr(row, name, value)
+    return [
+        f"{name.replace('_', ' ')} {value}" for name, value in news.items() if "url" not in name
+    ]
+
+
+def _add(session: Session, rows: list[Row], row: Row) -> None:
+    session.add(row)
+    rows.append(row)

@@ -1,0 +1,145 @@
+"""The life of an order: facts in, status out.
+
+`record` is the one door for facts and `status_of` the one place where a status comes from.
+"""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlmodel import Session, col, select
+
+from store import clock
+from store.errors import OrderNotFound
+from store.facts import DISPUTE_HARMLESS, PAID, REFUND_VOID, Fact
+from store.learn import LEARN, Ledger
+from store.models import Dispute, Order, OrderLog, Refund
+
+Source = Literal["buyer", "redirect", "webhook", "reconciler", "operator"]
+
+# No vowels and no look-alikes: 16 characters are 78 bits, never a word, easy to read aloud.
+ALPHABET = "23456789BCDFGHJKLMNPQRSTVWXYZ"
+NUMBER_LENGTH = 16
+
+# What a look at Stripe may still change without anything new happening there.
+UNSETTLED = frozenset(["pending", "open", "processing", "review"])
+UNPAID_STATUS = {"none": "pending", "open": "open", "refused": "failed", "complete": "processing"}
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of one fact: `order` is None where no such order exists."""
+
+    order: Order | None
+    news: bool
+
+
+def new_number() -> str:
+    """An order number that nobody can guess, in groups of four."""
+    signs = "".join(secrets.choice(ALPHABET) for _ in range(NUMBER_LENGTH))
+    return "-".join(signs[start : start + 4] for start in range(0, NUMBER_LENGTH, 4))
+
+
+def owned(session: Session, buyer: str, number: str) -> Order:
+    """The buyer's order of this number.
+
+    Raises:
+        OrderNotFound: there is none, or it is somebody else's; nobody can tell which.
+    """
+    order = session.exec(
+        select(Order).where(col(Order.number) == number, col(Order.buyer) == buyer)
+    ).first()
+    if order is None:
+        raise OrderNotFound
+    return order
+
+
+def record(session: Session, facts: Sequence[Fact], *, source: Source) -> list[Recorded]:
+    """Add what Stripe said to the orders it is about, and let their status follow.
+
+    Safe to call twice, late or out of order: a fact that is already known, or older than what
+    is known, changes nothing and leaves no trace in the log. Answers fact by fact.
+    """
+    ledger = lock(session, {fact.order_number for fact in facts})
+    return [_take(ledger, fact, source) for fact in facts]
+
+
+def lock(session: Session, numbers: Iterable[str]) -> Ledger:
+    """Hold these orders until the transaction ends, in id order, so that no two ever deadlock."""
+    found = session.exec(
+        select(Order)
+        .where(col(Order.number).in_(sorted(numbers)))
+        .order_by(col(Order.id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    ids = [order.id for order in found]
+    return Ledger(
+        session,
+        {order.number: order for order in found},
+        list(session.exec(select(Refund).where(col(Refund.order_id).in_(ids)))),
+        list(session.exec(select(Dispute).where(col(Dispute.order_id).in_(ids)))),
+    )
+
+
+def _take(ledger: Ledger, fact: Fact, source: Source) -> Recorded:
+    order = ledger.orders.get(fact.order_number)
+    if order is None:
+        return Recorded(None, news=False)
+    news = LEARN[type(fact)](ledger, order, fact)
+    if news:
+        before, order.status = order.status, settle(order, ledger)
+        action = order.status if order.status != before else "noted"
+        order.updated_at = clock.now()
+        log(ledger.session, order, source, action, " · ".join(filter(None, [*news, fact.evidence])))
+    return Recorded(order, news=bool(news))
+
+
+def log(session: Session, order: Order, source: Source, action: str, detail: str = "") -> None:
+    """Add a line to the order's history."""
+    assert order.id is not None
+    session.add(
+        OrderLog(order_id=order.id, at=clock.now(), source=source, action=action, detail=detail)
+    )
+
+
+def settle(order: Order, ledger: Ledger) -> str:
+    """Bring the derived columns of an order up to its facts and answer its status."""
+    refunds = ledger.refunds_of(order)
+    order.refunded_amount = refunded_amount(order, refunds)
+    if order.payment_status in PAID and order.paid_at is None:
+        order.paid_at = clock.now()
+    return status_of(order, ledger.disputes_of(order))
+
+
+def refunded_amount(order: Order, refunds: Iterable[Refund]) -> int:
+    """What went back of the order's own payment; a second payment's refund is not part of it."""
+    return sum(
+        refund.amount
+        for refund in refunds
+        if refund.payment_intent_id == order.payment_intent_id
+        and refund.stripe_refund_id
+        and refund.status not in REFUND_VOID
+    )
+
+
+def status_of(order: Order, disputes: Sequence[Dispute]) -> str:
+    """The status that follows from the facts; a pure function of its arguments."""
+    if order.payment_status in PAID:
+        return _paid_status(order, disputes)
+    if order.review_reason:
+        return "review"
+    if order.payment_status == "failed":
+        return "failed"
+    if order.session_status == "expired":
+        return "canceled" if order.cancel_requested_at else "expired"
+    return UNPAID_STATUS[order.session_status]
+
+
+def _paid_status(order: Order, disputes: Sequence[Dispute]) -> str:
+    if any(dispute.status not in DISPUTE_HARMLESS for dispute in disputes):
+        return "disputed"
+    if order.refunded_amount >= order.total_amount:
+        return "refunded"
+    return "partially_refunded" if order.refunded_amount else "paid"

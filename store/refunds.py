@@ -1,0 +1,119 @@
+"""Money back: written down first, then asked of Stripe under the row's own key.
+
+Dead before the row is committed: nothing happened. Dead before, during or after the call: the
+row stays `requested`, and the reconciler asks again under the same key. Two at once: the order
+is locked while what is left is counted, so that intentions never exceed what was paid.
+"""
+
+from datetime import timedelta
+
+from sqlmodel import Session, col, select
+
+from store import clock, db, gateway, orders
+from store.errors import NothingToRefund, StripeRefused
+from store.facts import PAID, REFUND_VOID, of_refund
+from store.models import Order, Refund
+from store.orders import Source
+
+KEY_LIFE = timedelta(hours=23)
+
+
+def request(number: str, amount: int | None, *, key: str) -> int:
+    """Write down the wish to give `amount` back (all that is left when None); answers its row.
+
+    `key` names the intention: a form submitted twice carries the same key and is one refund,
+    two intended refunds of the same amount carry two.
+
+    Raises:
+        NothingToRefund: the order is not paid, is disputed, or less than that is left.
+    """
+    with db.unit_of_work() as session:
+        ledger = orders.lock(session, [number])
+        order = ledger.orders[number]
+        known = next((row for row in ledger.refunds_of(order) if row.idempotency_key == key), None)
+        if known:
+            return _id(known)
+        left = _refundable(order, ledger.refunds_of(order))
+        wanted = left if amount is None else amount
+        if order.status == "disputed" or not 0 < wanted <= left or not order.payment_intent_id:
+            raise NothingToRefund
+        refund = Refund(
+            order_id=_id(order),
+            payment_intent_id=order.payment_intent_id,
+            amount=wanted,
+            reason="requested_by_customer",
+            idempotency_key=key,
+        )
+        session.add(refund)
+        orders.log(session, order, "operator", "refund asked", f"{wanted}")
+        session.flush()
+        return _id(refund)
+
+
+def _refundable(order: Order, refunds: list[Refund]) -> int:
+    if order.payment_status not in PAID:
+        return 0
+    return order.total_amount - sum(
+        refund.amount
+        for refund in refunds
+        if refund.payment_intent_id == order.payment_intent_id and refund.status not in REFUND_VOID
+    )
+
+
+def send(refund_id: int, *, source: Source) -> None:
+    """Ask Stripe for a refund that is written down, and record the answer.
+
+    Raises:
+        StripeError: no answer; the row keeps its key and the reconciler asks again.
+    """
+    with db.reading() as session:
+        refund = session.get_one(Refund, refund_id)
+        number = session.get_one(Order, refund.order_id).number
+    if refund.stripe_refund_id or refund.status != "requested":
+        return
+    metadata = {"order_number": number, "refund_key": refund.idempotency_key}
+    try:
+        answer = _made_before(refund) or gateway.create_refund(
+            refund.payment_intent_id, refund.amount, metadata, refund.idempotency_key
+        )
+    except StripeRefused as refused:
+        _give_up(refund_id, number, str(refused), source)
+        return
+    with db.unit_of_work() as session:
+        fact = of_refund(answer, number, evidence="refund created")
+        orders.record(session, [fact], source=source)
+
+
+def _made_before(refund: Refund) -> gateway.Document | None:
+    """The refund at Stripe for a row so old that its key may be forgotten there."""
+    if clock.now() < refund.created_at + KEY_LIFE:
+        return None
+    for found in gateway.refunds_of(refund.payment_intent_id):
+        if (found.get("metadata") or {}).get("refund_key") == refund.idempotency_key:
+            return found
+    return None
+
+
+def _give_up(refund_id: int, number: str, reason: str, source: Source) -> None:
+    """Stripe said no: the money stays, the row says so, and what was reserved is free again."""
+    with db.unit_of_work() as session:
+        order = orders.lock(session, [number]).orders[number]
+        refund = session.get_one(Refund, refund_id)
+        if refund.stripe_refund_id is None:
+            refund.status, refund.updated_at = "failed", clock.now()
+            orders.log(session, order, source, "refund refused", reason)
+
+
+def waiting(session: Session) -> list[int]:
+    """Refunds that are written down and not yet known to Stripe, oldest first."""
+    return [
+        _id(refund)
+        for refund in session.exec(
+            select(Refund).where(col(Refund.status) == "requested").order_by(col(Refund.id))
+        )
+    ]
+
+
+def _id(row: Order | Refund) -> int:
+    assert row.id is not None
+    return row.id
