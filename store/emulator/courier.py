@@ -6,6 +6,8 @@ which is why deliveries are "at least once", as Stripe's are.
 """
 
 import contextlib
+import logging
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from store.emulator.post import post
 
 WORKERS = 8
 LONGEST_SLEEP_SECONDS = 1.0
+log = logging.getLogger(__name__)
 
 
 class Courier:
@@ -86,8 +89,12 @@ class Courier:
                 self._woken = False
                 if self._stopping:
                     return
-            self.account.catch_up()
-            self._send_due()
+            try:
+                self.account.catch_up()
+                self._send_due()
+            except sqlite3.Error:  # a full disk, say: what is due stays due
+                log.exception("The courier could not read its work and tries again.")
+                time.sleep(LONGEST_SLEEP_SECONDS)
 
     def _sleep_seconds(self) -> float:
         with self.account.storage.reading() as connection:

@@ -31,7 +31,7 @@ def due(connection: sqlite3.Connection, now: float, most: int) -> list[int]:
     """Deliveries whose time has come, the longest waiting first."""
     rows = connection.execute(
         "SELECT id FROM deliveries WHERE next_attempt_at <= ? ORDER BY next_attempt_at, id LIMIT ?",
-        (now - 1e9, most),
+        (now, most),
     )
     return [row["id"] for row in rows]
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from store.emulator import charges, disputes, payments, refunds, sessions
 from store.emulator.books import AUTOMATIC, Books
+from store.emulator.errors import StripeError
 
 ACTS: dict[str, Callable[[Books, str], object]] = {
     "expire_session": sessions.expire_in_time,
@@ -26,5 +27,21 @@ def run_due(books: Books) -> None:
     ).fetchone():
         books.connection.execute("DELETE FROM timers WHERE id = ?", (row["id"],))
         books.now = row["due_at"]
-        ACTS[row["act"]](books, row["subject"])
+        _act(books, row["act"], row["subject"])
     books.now, books.cause = now, cause
+
+
+def _act(books: Books, act: str, subject: str) -> None:
+    """One act, whole or not at all.
+
+    What Stripe would refuse by now, such as a dispute about a charge that was refunded in the
+    meantime, has come to nothing.
+    """
+    emitted = len(books.emitted)
+    books.connection.execute("SAVEPOINT act")
+    try:
+        ACTS[act](books, subject)
+    except StripeError:
+        books.connection.execute("ROLLBACK TO act")
+        del books.emitted[emitted:]
+    books.connection.execute("RELEASE act")

@@ -288,3 +288,14 @@ def test_the_request_log_masks_keys(stripe_: Running) -> None:
     assert request.key == "sk_test_**************6789"
     assert json.loads(request.parameters)["mode"] == "payment"
     assert (request.method, request.path, request.status) == ("POST", "/v1/checkout/sessions", 200)
+
+
+def test_a_dispute_that_came_too_late_comes_to_nothing(stripe_: Running) -> None:
+    """Money back before the bank's complaint: the timer finds nothing left, and time goes on."""
+    intent = stripe_.a_payment("4000000000000259")
+    stripe_.client.v1.refunds.create({"payment_intent": intent.id})
+
+    stripe_.emulator.move_clock(60)
+
+    assert stripe_.client.v1.disputes.list().data == []
+    assert stripe_.charge_of(intent).balance_transaction is not None
