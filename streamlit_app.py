@@ -240,7 +240,7 @@ def ask_again(who: str, cart: dict[str, int], question: Question) -> None:
 
 @st.dialog("Cancel this order?", on_dismiss=stop_asking)
 def ask_to_cancel(who: str, number: str) -> None:
-    st.text(f"Order {number} can then no longer be paid. You have not been charged.")
+    st.text(f"Order {number} can then no longer be paid.")
     with st.container(horizontal=True):
         if st.button("Cancel the order", type="primary"):
             cancel(who, number)
@@ -376,6 +376,7 @@ def settle(who: str, order: reports.OrderView) -> None:
         checkout.settle(who, order.number)
         st.session_state.pop("notice", None)
     except errors.StripeError:
+        st.session_state.unconfirmed = order.number
         say(Notice("Stripe has not answered yet. This page follows your order by itself."))
     place.empty()
 
@@ -392,7 +393,8 @@ def order_view(who: str, number: str, polling: bool) -> None:
         st.rerun()
     story, proof = st.columns([1.5, 1], gap="large")
     with story:
-        put("verdict", order=order)
+        unconfirmed = order.is_waiting and st.session_state.get("unconfirmed") == number
+        put("confirming" if unconfirmed else "verdict", order=order)
         show(st.session_state.get("notice"))
         order_actions(who, order)
         with st.container(border=True, key="receipt"):

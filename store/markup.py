@@ -23,8 +23,8 @@ MOTTO = "Few things, made to last."
 
 # What an order's page says under its status.
 VERDICTS = {
-    "pending": "Not paid yet. You have not been charged.",
-    "open": "Not paid yet. You have not been charged.",
+    "pending": "Not paid yet. You can continue the payment or cancel it.",
+    "open": "Not paid yet. You can continue the payment or cancel it.",
     "processing": "Your bank is still working on this payment. This page follows it.",
     "paid": "Thank you. You were charged once.",
     "failed": "The payment did not go through. You have not been charged.",

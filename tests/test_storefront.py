@@ -313,6 +313,8 @@ def test_a_silent_stripe_leaves_the_buyer_with_a_page_that_follows_the_order(
     at = visit("order", number=an_order(red_t_shirt=2), session_id="cs_test_anything")
 
     assert "Stripe has not answered yet." in html(at)
+    assert "Confirming…" in html(at)
+    assert "not been charged" not in html(at)
 
 
 # --- what the pages are made of ------------------------------------------------------------------
