@@ -25,10 +25,11 @@ QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component
 
 
 class Shop:
-    """Where buyers come back to and events are delivered: it answers what `status` says."""
+    """Where buyers come back to and events are delivered, in the way a test wants it."""
 
     def __init__(self) -> None:
         self.status = 200
+        self.seconds = 0.0
         shop = self
 
         class Answer(BaseHTTPRequestHandler):
@@ -37,6 +38,7 @@ class Shop:
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["Content-Length"] or 0))
+                time.sleep(shop.seconds)
                 self._say(shop.status, "received")
 
             def _say(self, status: int, text: str) -> None:
@@ -150,6 +152,14 @@ def shop_is_down(till: Till) -> Iterator[None]:
     till.shop.status = 500
     yield
     till.shop.status = 200
+
+
+@pytest.fixture
+def shop_is_slow(till: Till) -> Iterator[None]:
+    """The shop takes a second for every event while a test lasts."""
+    till.shop.seconds = 1.0
+    yield
+    till.shop.seconds = 0.0
 
 
 @pytest.fixture(scope="session")

@@ -225,6 +225,29 @@ def test_a_double_click_pays_once(till: Till, tab: Page) -> None:
     assert len(till.charges(session)) == 1
 
 
+def test_an_impatient_buyer_sees_that_it_is_on_its_way_and_sends_it_once(
+    till: Till, tab: Page, shop_is_slow: None
+) -> None:
+    tab.goto(till.a_session()["url"])
+    fill_in(tab, "4242424242424242")
+    sent: list[str] = []
+    said: list[str] = []
+    tab.on("request", lambda request: sent.append(request.method))
+    tab.on("console", lambda line: said.append(line.text))
+
+    # Done and seen by the page itself: Playwright's own calls wait until the next page is there.
+    tab.evaluate(
+        """() => {
+            setTimeout(() => pay.click(), 1);
+            setTimeout(() => { console.log(pay.textContent); pay.click(); }, 300);
+        }"""
+    )
+
+    tab.wait_for_url(f"{till.shop.address}/**")
+    assert said == ["Processing…"]
+    assert sent.count("POST") == 1
+
+
 def test_a_second_tab_pays_nothing_and_goes_to_the_shop_too(
     till: Till, tab: Page, browser: Browser
 ) -> None:
