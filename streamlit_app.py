@@ -368,17 +368,24 @@ def order() -> None:
 
 
 def settle(who: str, order: reports.OrderView) -> None:
-    """Ask Stripe now; where it does not answer, the webhook or the reconciler will."""
     place = st.empty()
     with place:
         put("confirming", order=order)
-    try:
-        checkout.settle(who, order.number)
-        st.session_state.pop("notice", None)
-    except errors.StripeError:
-        st.session_state.unconfirmed = order.number
-        say(Notice("Stripe has not answered yet. This page follows your order by itself."))
+    ask_stripe(who, order.number)
     place.empty()
+
+
+def ask_stripe(who: str, number: str) -> None:
+    """Ask how the order stands. Without an answer nothing is claimed: the webhook or the
+    reconciler will tell, and the page is watching.
+    """
+    st.session_state.pop("unconfirmed", None)
+    say(None)
+    try:
+        checkout.settle(who, number)
+    except (errors.StripeError, errors.DatabaseUnavailable):
+        st.session_state.unconfirmed = number
+        say(Notice("Stripe has not answered yet. This page follows your order by itself."))
 
 
 def order_view(who: str, number: str, polling: bool) -> None:
@@ -416,11 +423,9 @@ def order_actions(who: str, order: reports.OrderView) -> None:
 
 
 def check(who: str, number: str) -> None:
-    try:
-        checkout.settle(who, number)
+    ask_stripe(who, number)
+    if "unconfirmed" not in st.session_state:
         say(Notice("Stripe was asked just now, and this is what it says."))
-    except errors.StoreError as error:
-        say(Notice(str(error), "orange"))
 
 
 def main() -> None:
