@@ -6,6 +6,9 @@ StoreError
 ├── SchemaUnknown            the database belongs to a newer version of the shop
 ├── CatalogError             products that cannot be sold together
 ├── SignatureRefused         a webhook that Stripe did not sign, or signed too long ago
+├── WebhookSecretMissing     nothing to hold a signature against
+├── BodyTooLarge
+├── BodyTooSlow
 ├── EventMalformed           a signed body that is not an event
 ├── CartError                what is in the cart cannot be bought as it stands
 │   ├── EmptyCart
@@ -59,6 +62,24 @@ class CatalogError(StoreError):
 class SignatureRefused(StoreError):
     sentence = "The signature of this webhook is not valid."
     status = HTTPStatus.BAD_REQUEST
+
+
+class WebhookSecretMissing(StoreError):
+    sentence = (
+        "STRIPE_WEBHOOK_SECRET is not set, so no webhook can be verified and none is accepted. "
+        "Payments still settle when the buyer returns and by asking Stripe."
+    )
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class BodyTooLarge(StoreError):
+    sentence = "This body is larger than any Stripe event."
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class BodyTooSlow(StoreError):
+    sentence = "The body did not arrive in time."
+    status = HTTPStatus.REQUEST_TIMEOUT
 
 
 class EventMalformed(StoreError):

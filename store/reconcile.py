@@ -1,0 +1,148 @@
+"""Catching up with Stripe: what no webhook and no returning buyer has told us yet.
+
+Each pass looks up every order that may still change, feeds missed events through the same inbox
+as the webhook door, and sends the refunds that are written down. Nothing here is trusted to run
+alone or to the end: two passes at once, or one that dies half way, only repeat known facts.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from sqlmodel import col, or_, select
+
+from store import checkout, clock, db, events, gateway, refunds, settings
+from store.errors import EventMalformed, StoreError, StripeRefused
+from store.models import PAYABLE, Order, StripeEvent
+from store.orders import UNSETTLED
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1 / 25  # a Stripe sandbox answers 25 requests a second
+IN_FLIGHT = timedelta(seconds=5)  # an order that young is being sent to Stripe right now
+EVENTS_KEPT = timedelta(days=30)
+OVERLAP = timedelta(minutes=10)  # an event may be listed a little after its time
+BATCH = 100
+
+
+@dataclass
+class CaughtUp:
+    """What one pass did."""
+
+    looked_up: int = 0
+    events: int = 0
+    refunds: int = 0
+    troubles: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.looked_up} open orders looked up, {self.events} missed events taken in, "
+            f"{self.refunds} refunds sent, {self.troubles} left for the next pass"
+        )
+
+
+def run_forever(stop: threading.Event) -> None:
+    """Catch up every `RECONCILE_SECONDS`, first with all events Stripe still has."""
+    since = clock.now() - EVENTS_KEPT
+    while not stop.is_set():
+        started = clock.now()
+        try:
+            if not db.schema_is_current():
+                db.migrate()
+            done = run_once(since)
+            since = started - OVERLAP
+            if done.events or done.refunds or done.troubles:
+                log.info("Caught up with Stripe: %s.", done)
+        except StoreError as error:
+            log.warning("Could not catch up with Stripe: %s", error)
+        except Exception:
+            log.exception("Could not catch up with Stripe")
+        stop.wait(settings.current().reconcile_seconds)
+
+
+def run_once(since: datetime | None = None) -> CaughtUp:
+    """One pass; `since` bounds the events that are listed, 30 days by default.
+
+    Raises:
+        StripeError: Stripe cannot be reached; the next pass continues.
+        DatabaseUnavailable
+    """
+    done = CaughtUp()
+    for order in unsettled_orders():
+        _attempt(done, lambda order=order: _look_up(order))  # type: ignore[misc]
+        done.looked_up += 1
+    for batch in _batches(since or clock.now() - EVENTS_KEPT):
+        done.events += _take_in(batch, done)
+    with db.reading() as session:
+        wishes = refunds.waiting(session)
+    for wish in wishes:
+        _attempt(done, lambda wish=wish: refunds.send(wish, source="reconciler"))  # type: ignore[misc]
+        done.refunds += 1
+    return done
+
+
+def unsettled_orders() -> list[Order]:
+    """Orders whose state at Stripe may be ahead of ours, oldest first."""
+    with db.reading() as session:
+        return list(
+            session.exec(
+                select(Order)
+                .where(
+                    or_(PAYABLE, col(Order.status).in_(UNSETTLED)),
+                    col(Order.created_at) < clock.now() - IN_FLIGHT,
+                )
+                .order_by(col(Order.id))
+            )
+        )
+
+
+def _look_up(order: Order) -> None:
+    if order.cancel_requested_at and order.session_status in checkout.PAYABLE_SESSION:
+        checkout.retire(order, "finishing a cancellation", "reconciler")
+    else:
+        checkout.look_up(order, source="reconciler")
+
+
+def _attempt(done: CaughtUp, act: Callable[[], object]) -> None:
+    """One order that Stripe refuses to speak about must not keep the others waiting."""
+    try:
+        act()
+    except StripeRefused as error:
+        done.troubles += 1
+        log.warning("Left for the next pass: %s", error)
+    time.sleep(PAUSE_SECONDS)
+
+
+def _batches(since: datetime) -> Iterator[list[gateway.Document]]:
+    listed = gateway.events(list(events.HANDLERS), since)
+    while batch := list(islice(listed, BATCH)):
+        yield batch
+        time.sleep(PAUSE_SECONDS)
+
+
+def _take_in(batch: list[gateway.Document], done: CaughtUp) -> int:
+    """Feed the events of a batch that had no effect yet to the inbox; answers how many."""
+    with db.reading() as session:
+        known = set(
+            session.exec(
+                select(StripeEvent.id).where(
+                    col(StripeEvent.id).in_([event["id"] for event in batch]),
+                    col(StripeEvent.outcome) != "orphan",
+                )
+            )
+        )
+    missed = []
+    for event in batch:
+        if event["id"] in known:
+            continue
+        try:
+            missed.append(events.arrival(event))
+        except (EventMalformed, StripeRefused):
+            done.troubles += 1
+    with db.unit_of_work() as session:
+        outcomes = events.receive(session, missed, source="reconciler")
+    return sum(outcome == "applied" for outcome in outcomes)
