@@ -12,8 +12,9 @@ from fastapi.responses import Response
 
 from store.emulator import dashboard_actions, details, tables
 from store.emulator.acts import Emulator, Kind
-from store.emulator.board import board_page
+from store.emulator.board import board_page, missing
 from store.emulator.controls import Running
+from store.emulator.errors import InvalidRequest
 from store.emulator.records import Page
 from store.emulator.rendering import locale_of
 from store.emulator.tables import Table
@@ -41,7 +42,10 @@ def list_objects(request: Request, emulator: Running, after: str | None = None) 
     """Objects of one kind, newest first, with a way on to what is older."""
     here = request.url.path
     kind, layout = LISTS[here]
-    found = emulator.lists(kind, after=after)
+    try:
+        found = emulator.lists(kind, after=after)
+    except InvalidRequest:  # `after` is no id of this kind.
+        return missing(emulator)
     older = found.items[-1]["id"] if found.has_more else None
     return _list(request, emulator, layout(emulator, found, locale_of(request)), older)
 

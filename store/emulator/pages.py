@@ -4,6 +4,7 @@ They are called Paper Till, so that nobody takes them for Stripe's own. Everythi
 JavaScript: forms are posted, payments answer 303, and what was refused is said on the page.
 """
 
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -12,6 +13,7 @@ from fastapi.responses import RedirectResponse, Response
 from store.emulator import dashboard
 from store.emulator.acts import Emulator
 from store.emulator.controls import Running
+from store.emulator.errors import NotFound, StripeError
 from store.emulator.pay_view import (
     PayForm,
     ended_page,
@@ -76,9 +78,8 @@ def pay(
 
 @router.post("/c/pay/{session_id}/expire", dependencies=[SameSite])
 def let_it_expire(emulator: Running, session_id: str) -> Response:
-    """What 24 hours of doing nothing would do, now."""
-    session = emulator.session(session_id)
-    if session is not None and session["status"] == "open":
+    """What 24 hours of doing nothing would do, now; what is over already stays as it is."""
+    with suppress(StripeError):
         emulator.expire(session_id)
     return _see(f"/c/pay/{session_id}")
 
@@ -117,7 +118,10 @@ def answer_challenge(
     session = emulator.session(question.session_id) if question else None
     if question is None or session is None:
         return page("answered.html", {}, status=404)
-    result = emulator.answer_challenge(challenge_id, answer == "complete")
+    try:
+        result = emulator.answer_challenge(challenge_id, answer == "complete")
+    except NotFound:  # Another click was a moment faster.
+        return page("answered.html", {}, status=404)
     if result.outcome == "declined":
         return _see(f"/c/pay/{session['id']}?declined=1")
     return _onward(session, result.redirect_url, then == "stay")

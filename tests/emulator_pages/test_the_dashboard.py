@@ -234,6 +234,13 @@ def test_what_is_not_there_is_said_to_be_missing(till: Till, path: str) -> None:
     assert "no such thing" in answer.text
 
 
+def test_a_list_behind_an_unknown_id_is_missing_too(till: Till) -> None:
+    answer = till.client.get("/sessions?after=cs_test_nothing")
+
+    assert answer.status_code == 404
+    assert "no such thing" in answer.text
+
+
 @pytest.mark.browser
 def test_a_list_follows_what_happens_without_reloading(till: Till, tab: Page) -> None:
     tab.goto(till.address)
