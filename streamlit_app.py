@@ -55,12 +55,12 @@ class Notice:
     """One sentence for the buyer, and the order it is about."""
 
     sentence: str
-    tone: str = "blue"
+    tone: str = "waiting"
     order: str | None = None
 
 
 DATABASE_DOWN = Notice(
-    "The shop's database does not answer. This page comes back by itself.", "orange"
+    "The shop's database does not answer. This page comes back by itself.", "warning"
 )
 
 
@@ -193,9 +193,9 @@ def pay(who: str, cart: dict[str, int], shown_amount: int, again: bool = False) 
     except errors.JustBought as question:
         st.session_state.question = Question(str(question), shown_amount)
     except errors.OtherOrderPaid as news:
-        say(Notice(str(news), "green", news.number))
+        say(Notice(str(news), "good", news.number))
     except errors.StoreError as error:
-        say(Notice(str(error), "orange"))
+        say(Notice(str(error), "warning"))
 
 
 def say(notice: Notice | None) -> None:
@@ -209,16 +209,16 @@ def cancel(who: str, number: str) -> None:
         checkout.cancel(who, number)
         order = find(who, number)
     except errors.OtherOrderPaid:
-        say(Notice("Too late to cancel: this order has just been paid.", "green", number))
+        say(Notice("Too late to cancel: this order has just been paid.", "good", number))
         return
     except errors.StoreError as error:
-        say(Notice(str(error), "orange", number))
+        say(Notice(str(error), "warning", number))
         return
     if order.status == "canceled":
         say(Notice(f"Order {number} is canceled."))
     else:
         word = reports.STATUS_BADGES[order.status].word.lower()
-        say(Notice(f"The order could not be canceled any more: it is {word}.", "orange", number))
+        say(Notice(f"The order could not be canceled any more: it is {word}.", "warning", number))
 
 
 def stop_asking() -> None:
@@ -444,7 +444,7 @@ def main() -> None:
         show(DATABASE_DOWN)
         st.fragment(wait_for_database, run_every=2)()
     except errors.StoreError as error:
-        show(Notice(str(error), "orange"))
+        show(Notice(str(error), "warning"))
 
 
 def wait_for_database() -> None:
@@ -462,7 +462,7 @@ def wait_for_database() -> None:
 def script_failed(error: Exception) -> bool:
     """What a person sees of an error nobody expected: a short name for it, and a way on."""
     st.html(STYLE)
-    show(Notice(door.incident(error), "red"))
+    show(Notice(door.incident(error), "bad"))
     put("back")
     return True
 

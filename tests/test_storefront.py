@@ -203,13 +203,15 @@ def test_the_badge_says_offline_or_whose_test_mode_it_is(
 
 
 def test_the_account_is_asked_for_until_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = iter([errors.StripeUnreachable(), errors.StripeKeyRefused(), "acct_1Example7Q42"])
+    answers: Iterator[errors.StripeError | str] = iter(
+        [errors.StripeUnreachable(), errors.StripeKeyRefused(), "acct_1Example7Q42"]
+    )
 
     def answer() -> str:
         said = next(answers)
-        if isinstance(said, Exception):
-            raise said
-        return said
+        if isinstance(said, str):
+            return said
+        raise said
 
     monkeypatch.setattr(gateway, "account", answer)
     monkeypatch.setattr(door, "ASK_AGAIN_SECONDS", 0)
