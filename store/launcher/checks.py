@@ -23,6 +23,12 @@ else:
 PORT_FLAGS = ("--port", "--webhook-port", "--emulator-port")
 
 
+KEY_REFUSED = (
+    "Stripe does not accept STRIPE_SECRET_KEY (it may have been rolled, or copied in part): "
+    "take a test key from https://dashboard.stripe.com/test/apikeys."
+)
+
+
 class CannotStart(StoreError):
     """Something that only the person at the keyboard can mend."""
 
@@ -157,10 +163,7 @@ def stripe_account() -> str | None:
     except StripeKeyRefused as error:
         if getattr(error.__cause__, "http_status", None) == 403:
             return "of a restricted key"  # genuine, but not allowed to look at its own account
-        raise CannotStart(
-            "Stripe does not accept STRIPE_SECRET_KEY (it may have been rolled or copied in "
-            "part): take a test key from https://dashboard.stripe.com/test/apikeys."
-        ) from None
+        raise CannotStart(KEY_REFUSED) from None
     except StripeError:
         return None
     return f"acct_…{account[-4:]}" if account else None

@@ -4,9 +4,12 @@ import subprocess
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from store import db, models, settings
+from store import db, models, reports, settings
+from store import reconcile as reconciler
+from store.errors import StripeKeyRefused, StripeUnreachable
 from store.launcher import checks
 from store.launcher.checks import CannotStart
 from store.launcher.environment import ROOT
@@ -42,6 +45,41 @@ def migrate(arguments: Namespace) -> int:
     chosen = checks.settings_for(arguments)
     checks.database(chosen)
     print(f"The schema of {checks.database_name(chosen)} is up to date.")
+    return 0
+
+
+def reconcile(arguments: Namespace) -> int:
+    """Look up every open order at Stripe, and take in the events that were missed."""
+    chosen = checks.settings_for(arguments)
+    checks.database(chosen)
+    with from_stripe(chosen):
+        done = reconciler.run_once()
+    print(f"Caught up with Stripe: {done}.")
+    return 1 if done.troubles else 0
+
+
+@contextmanager
+def from_stripe(chosen: settings.Settings) -> Iterator[None]:
+    """Say to the person at the keyboard what the errors say to buyers."""
+    try:
+        yield
+    except StripeKeyRefused:
+        raise CannotStart(checks.KEY_REFUSED) from None
+    except StripeUnreachable:
+        where = f"at {chosen.api_base}" if chosen.api_base else "now"
+        hint = "start the shop first: python -m store" if chosen.offline else "look at the network"
+        raise CannotStart(f"Stripe does not answer {where}; {hint}.") from None
+
+
+def export(arguments: Namespace) -> int:
+    chosen = checks.settings_for(arguments)
+    checks.database(chosen)
+    try:
+        with db.reading() as session:
+            count = reports.export_csv(session, arguments.file)
+    except OSError as error:
+        raise CannotStart(f"Cannot write {arguments.file} ({error.strerror}).") from None
+    print(f"Wrote {count} order{'' if count == 1 else 's'} to {arguments.file}.")
     return 0
 
 
