@@ -12,6 +12,7 @@ from store.launcher.supervise import GaveUp, Log, Program, supervise
 from store.settings import Settings
 
 REMINDER_SECONDS = 30
+SECRET = "EMULATOR_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 # Never through a proxy: these addresses are on this computer.
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -81,16 +82,16 @@ class Shop:
         return [self.emulator_program(), *started] if self.has_emulator else started
 
     def emulator_program(self) -> Program:
-        """The signing secret goes by the environment: command lines are for everybody to see."""
         command = module(
             "store.emulator",
             *("--port", str(self.arguments.emulator_port)),
             *("--webhook", f"{self.sidecar}/webhooks/stripe/"),
+            *("--secret", f"env:{SECRET}"),
             *("--data", str(self.settings.data_dir / "emulator.db")),
             *("--retries", "eager"),  # a receiver that was down hears of its payments in seconds
         )
         secret = self.settings.webhook_secrets[0]
-        return Program("emulator", command, {"EMULATOR_WEBHOOK_SECRET": secret})
+        return Program("emulator", command, {SECRET: secret})
 
     def health(self) -> dict[str, str]:
         """Where each process says that it is ready; the webhook door never is without a secret."""

@@ -2,6 +2,9 @@
 
 The other end of standard input is held by the launcher and closed by the operating system when
 the launcher ends in whatever way, `kill -9` included. No orphan keeps a port or the database.
+
+A word `env:NAME` stands for the environment variable of that name: a command line is for every
+user of the computer to see, so a secret must not be on it.
 """
 
 import os
@@ -22,7 +25,11 @@ def end_with_the_launcher() -> None:
     os._exit(1)
 
 
+def spelled_out(word: str) -> str:
+    return os.environ[word.removeprefix("env:")] if word.startswith("env:") else word
+
+
 if __name__ == "__main__":
     threading.Thread(target=end_with_the_launcher, daemon=True).start()
-    sys.argv = sys.argv[1:]
+    sys.argv = [spelled_out(word) for word in sys.argv[1:]]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
