@@ -50,7 +50,7 @@ def pay_page(
         return _unknown()
     locale = locale_of(request, session.get("locale"))
     if session["status"] != "open":
-        return ended_page(session, locale)
+        return ended_page(emulator, session, locale)
     if declined is None:
         return form_page(emulator, session, locale)
     refusal = PaymentResult("declined", last_refusal(emulator, session))
@@ -90,7 +90,7 @@ def left_here(request: Request, emulator: Running, session_id: str) -> Response:
     session = emulator.session(session_id)
     if session is None or session["status"] != "complete":
         return _see(f"/c/pay/{session_id}")
-    return ended_page(session, locale_of(request, session.get("locale")), left=True)
+    return ended_page(emulator, session, locale_of(request, session.get("locale")), left=True)
 
 
 @router.get("/c/challenge/{challenge_id}")

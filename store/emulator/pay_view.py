@@ -117,7 +117,9 @@ def _line(emulator: Emulator, item: StripeObject, locale: str) -> dict[str, Any]
     }
 
 
-def ended_page(session: StripeObject, locale: str, *, left: bool = False) -> Response:
+def ended_page(
+    emulator: Emulator, session: StripeObject, locale: str, *, left: bool = False
+) -> Response:
     """A session that can no longer be paid explains itself and shows the way back."""
     shop = web_link(session.get("cancel_url")) or _origin(session.get("success_url"))
     context = {
@@ -125,6 +127,7 @@ def ended_page(session: StripeObject, locale: str, *, left: bool = False) -> Res
         "total": money(session["amount_total"], session["currency"], locale),
         "result": return_address(session),
         "shop": shop,
+        "refused": _is_refused(_payment_of(emulator, session)),
     }
     if session["status"] == "expired":
         return page("expired.html", context)
@@ -138,9 +141,18 @@ def return_address(session: StripeObject) -> str | None:
 
 def last_refusal(emulator: Emulator, session: StripeObject) -> str:
     """Why the last try was refused, as the payment itself remembers it."""
-    payment = emulator.retrieve(session["payment_intent"]) if session["payment_intent"] else None
-    refusal = (payment or {}).get("last_payment_error") or {}
+    refusal = _payment_of(emulator, session).get("last_payment_error") or {}
     return refusal.get("message") or "Your card was declined."
+
+
+def _payment_of(emulator: Emulator, session: StripeObject) -> StripeObject:
+    payment = session["payment_intent"]
+    return (emulator.retrieve(payment) if payment else None) or {}
+
+
+def _is_refused(payment: StripeObject) -> bool:
+    """Whether the bank refused the debit of a complete session: no more money will come."""
+    return payment.get("status") == "requires_payment_method"
 
 
 def _origin(address: str | None) -> str | None:

@@ -108,6 +108,18 @@ def test_an_unknown_payment_page_says_so(till: Till) -> None:
     assert "There is no such payment page" in answer.text
 
 
+def test_a_bank_debit_says_what_became_of_it(till: Till) -> None:
+    session = till.a_session()
+    page = f"/c/pay/{session['id']}"
+    payment = till.pay(session, method="bank")
+
+    waiting = till.client.get(page).text
+    till.client.post(f"/payments/{payment}/settle", data={"outcome": "fails"})
+
+    assert "is not paid yet" in waiting
+    assert "The bank refused the debit" in till.client.get(page).text
+
+
 def test_an_answered_3d_secure_question_is_not_asked_again(till: Till) -> None:
     session = till.a_session()
     card = CARD | {"number": "4000002760003184"}
