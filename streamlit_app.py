@@ -382,7 +382,7 @@ def ask_stripe(who: str, number: str) -> None:
     st.session_state.pop("unconfirmed", None)
     say(None)
     try:
-        checkout.settle(who, number)
+        door.RETURNING.settle(who, number)
     except (errors.StripeError, errors.DatabaseUnavailable):
         st.session_state.unconfirmed = number
         say(Notice("Stripe has not answered yet. This page follows your order by itself."))
@@ -497,6 +497,7 @@ def shell(request: Request) -> Response:
     """
     if tidy := door.tidied(request):
         return RedirectResponse(tidy, 303)
+    door.RETURNING.notice(request)
     page = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
     head = f"<title>{SHOP}</title>{SHELL_HEAD}"
     return HTMLResponse(

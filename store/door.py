@@ -4,6 +4,7 @@ import logging
 import re
 import secrets
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from urllib.parse import urlencode
 
 from starlette.datastructures import Headers
@@ -16,6 +17,7 @@ from store import buyers, catalog, checkout, errors, gateway, markup
 log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = 30
+REMEMBERED = 1000  # returns whose page never came to fetch the answer
 KEPT = ("resume", "embed")
 QUANTITIES = frozenset(map(str, range(catalog.MAX_QUANTITY + 1)))
 NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
@@ -44,6 +46,44 @@ class Account:
 
 
 ACCOUNT = Account()
+
+
+class Returning:
+    """Asks Stripe about a returning buyer's order while their browser still loads the page."""
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="returning")
+        self.asked: dict[tuple[str, str], Future[None]] = {}
+        self.lock = threading.Lock()
+
+    def notice(self, request: Request) -> None:
+        """A page is opened; where that is the way back from Stripe, begin to ask."""
+        buyer, number = buyer_of(request), request.query_params.get("number", "")
+        if "session_id" not in request.query_params or not buyer or not is_number(number):
+            return
+        with self.lock:
+            begun = self.asked.pop((buyer, number), None)
+            if begun is None or begun.done():
+                begun = self.pool.submit(checkout.settle, buyer, number)
+            self.asked[buyer, number] = begun
+            while len(self.asked) > REMEMBERED:
+                del self.asked[next(iter(self.asked))]
+
+    def settle(self, buyer: str, number: str) -> None:
+        """Wait for what was asked on the way in, or else ask now.
+
+        Raises:
+            OrderNotFound, StripeError, DatabaseUnavailable
+        """
+        with self.lock:
+            begun = self.asked.pop((buyer, number), None)
+        if begun:
+            begun.result()
+        else:
+            checkout.settle(buyer, number)
+
+
+RETURNING = Returning()
 
 
 class BuyerCookie:

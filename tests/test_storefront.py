@@ -304,6 +304,60 @@ def test_coming_back_from_stripe_asks_once_and_reloading_asks_nothing(
     assert "session_id" not in at.query_params
 
 
+def coming_back(number: str, cookie: str = ME) -> Request:
+    """What a browser asks for when Stripe sends it back to the order."""
+    return Request(
+        {
+            "type": "http",
+            "query_string": f"number={number}&session_id=cs_test_x".encode(),
+            "headers": [(b"cookie", f"{buyers.COOKIE}={cookie}".encode())],
+        }
+    )
+
+
+@pytest.mark.scenario("C2")
+def test_stripe_is_asked_while_the_page_still_loads_and_only_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(checkout, "settle", lambda _buyer, number: asked.append(number))
+    returning = door.Returning()
+
+    returning.notice(coming_back("2222-2222-2222-2222"))
+    returning.settle(buyers.digest(ME), "2222-2222-2222-2222")
+    assert asked == ["2222-2222-2222-2222"]
+
+    returning.settle(buyers.digest(ME), "2222-2222-2222-2222")
+    assert len(asked) == 2
+
+
+def test_what_stripe_did_not_answer_on_the_way_in_is_known_to_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def silent(_buyer: str, _number: str) -> None:
+        raise errors.StripeUnreachable
+
+    monkeypatch.setattr(checkout, "settle", silent)
+    returning = door.Returning()
+
+    returning.notice(coming_back("2222-2222-2222-2222"))
+
+    with pytest.raises(errors.StripeUnreachable):
+        returning.settle(buyers.digest(ME), "2222-2222-2222-2222")
+
+
+@pytest.mark.parametrize(("number", "cookie"), [("' OR 1=1", ME), ("2222-2222", "no cookie")])
+def test_nonsense_on_the_way_in_asks_nobody(
+    monkeypatch: pytest.MonkeyPatch, number: str, cookie: str
+) -> None:
+    monkeypatch.setattr(checkout, "settle", never_asked)
+    returning = door.Returning()
+
+    returning.notice(coming_back(number, cookie))
+
+    assert returning.asked == {}
+
+
 def test_a_silent_stripe_leaves_the_buyer_with_a_page_that_follows_the_order(
     visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
