@@ -39,6 +39,8 @@ inbox = Inbox()
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """The inbox and the reconciler run beside the door; a missing database stops neither."""
     logging.basicConfig(level=settings.current().log_level)
+    for chatty in ("alembic", "stripe"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.root.level))
     if not settings.current().webhook_secrets:
         log.error("%s", WebhookSecretMissing())
     stop = threading.Event()

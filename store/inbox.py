@@ -21,15 +21,17 @@ class Inbox:
 
     def __init__(self) -> None:
         self._waiting: queue.Queue[Waiting | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._work, name="inbox", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def open(self) -> None:
+        self._thread = threading.Thread(target=self._work, name="inbox", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Answer what has arrived, then stop."""
         self._waiting.put(None)
-        self._thread.join(timeout=10)
+        if self._thread:
+            self._thread.join(timeout=10)
 
     async def receive(self, event: Arrival) -> Outcome:
         """Wait until the event and its effect are committed.

@@ -25,6 +25,7 @@ from store.errors import SettingsError
 ROOT = Path(__file__).resolve().parent.parent
 EMULATOR_KEY = "sk_test_offline_emulator"
 EMULATOR_BASE = "http://127.0.0.1:8502"
+POSTGRESQL = "postgresql+psycopg2://"
 TEST_KEYS = ("sk_test_", "rk_test_")
 LIVE_KEYS = ("sk_live_", "rk_live_", "pk_live_")
 
@@ -106,8 +107,11 @@ class Settings(BaseSettings):
     def _known_database(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
             return None
-        url = value.get_secret_value().replace("postgres://", "postgresql://", 1)
-        if not url.startswith(("postgresql://", "postgresql+psycopg2://", "sqlite:///")):
+        url = value.get_secret_value()
+        for scheme in ("postgres://", "postgresql://"):  # SQLAlchemy would take another driver
+            if url.startswith(scheme):
+                url = f"{POSTGRESQL}{url.removeprefix(scheme)}"
+        if not url.startswith((POSTGRESQL, "sqlite:///")):
             raise ValueError("must begin with postgresql:// or sqlite:///")
         return SecretStr(url)
 

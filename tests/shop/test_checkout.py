@@ -1,0 +1,102 @@
+"""From the cart to a Checkout Session: reuse, supersede, cancel, try again."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from store import checkout
+from store.errors import JustBought, OtherOrderPaid
+from tests.shop.running import JEANS, SHIRTS, Shop
+
+
+def at_once(count: int, act: Callable[[int], object]) -> list[object]:
+    """Run `act(0…count-1)` in threads that all start at the same moment; results or errors."""
+    gate, results = threading.Barrier(count), [None] * count
+
+    def run(place: int) -> None:
+        gate.wait()
+        try:
+            results[place] = act(place)  # type: ignore[call-overload]
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            results[place] = error  # type: ignore[call-overload]
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return list(results)
+
+
+@pytest.mark.scenario("A1")
+def test_eight_tabs_that_pay_the_same_cart_at_once_meet_in_one_session(shop: Shop) -> None:
+    def click(_: int) -> tuple[str, str]:
+        number = shop.place()
+        return number, checkout.open_checkout(shop.buyer, number)
+
+    results = at_once(8, click)
+
+    assert len(set(results)) == 1
+    assert len(shop.orders()) == 1
+    assert len(shop.sessions()) == 1
+
+
+@pytest.mark.scenario("A7")
+def test_two_carts_paid_at_once_leave_one_payable_session(shop: Shop) -> None:
+    at_once(6, lambda place: shop.place(SHIRTS if place % 2 else JEANS))
+
+    payable = [order for order in shop.orders() if order.session_status in ("none", "open")]
+    assert len(payable) == 1
+    checkout.open_checkout(shop.buyer, payable[0].number)
+    assert sum(session.status == "open" for session in shop.sessions()) == 1
+
+
+@pytest.mark.scenario("A2")
+def test_a_cancelled_cart_can_be_bought_again_under_a_new_key(shop: Shop) -> None:
+    first = shop.an_open_order()
+    checkout.cancel(shop.buyer, first)
+    assert shop.order(first).status == "canceled"
+
+    second = shop.an_open_order()
+
+    assert [session.status for session in shop.sessions()] == ["expired", "open"]
+    assert shop.order(second).attempt == 2
+    assert shop.order(first).idempotency_key != shop.order(second).idempotency_key
+
+
+@pytest.mark.scenario("A3")
+def test_the_same_cart_after_paying_is_asked_about_and_then_a_new_order(shop: Shop) -> None:
+    first = shop.a_paid_order()
+
+    with pytest.raises(JustBought):
+        shop.place()
+    second = shop.place(again=True)
+
+    assert second != first
+    assert "/c/pay/" in checkout.open_checkout(shop.buyer, second)
+    assert [session.status for session in shop.sessions()] == ["complete", "open"]
+
+
+@pytest.mark.scenario("A7")
+def test_a_new_cart_replaces_the_old_one_at_stripe_first(shop: Shop) -> None:
+    old = shop.an_open_order(SHIRTS)
+
+    new = shop.an_open_order(JEANS)
+
+    assert [session.status for session in shop.sessions()] == ["expired", "open"]
+    assert (shop.order(old).status, shop.order(new).status) == ("canceled", "open")
+
+
+@pytest.mark.scenario("A7")
+def test_a_new_cart_does_not_hide_that_the_old_one_was_just_paid(shop: Shop) -> None:
+    old = shop.an_open_order(SHIRTS)
+    shop.pay(old)
+
+    with pytest.raises(OtherOrderPaid) as raised:
+        shop.place(JEANS)
+
+    assert raised.value.number == old
+    assert shop.order(old).status == "paid"
+    assert len(shop.orders()) == 1
+    assert "/c/pay/" in checkout.open_checkout(shop.buyer, shop.place(JEANS))
