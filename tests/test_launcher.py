@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from store.launcher.serve import answers
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE_PYTHON = Path(sys.base_prefix, "bin/python3" if os.name != "nt" else "python.exe")
@@ -224,6 +227,51 @@ def test_the_shop_goes_on_when_nobody_reads_its_log_any_more(
     assert len(launcher.alive()) == 2
     launcher.process.terminate()
     eventually(lambda: launcher.alive() == [])
+
+
+# The real processes.
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path, list[int]]]:
+    """`python -m store` with an empty data folder, its log, and the ports it was given."""
+    words, log = free_ports(), tmp_path / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "store", "--data-dir", str(tmp_path / "data"), *words],
+            cwd=ROOT,
+            env=clean(),
+            stdout=output,
+            stderr=output,
+        )
+    yield process, log, [int(word.split("=")[1]) for word in words]
+    process.terminate()
+    process.wait(timeout=20)
+
+
+def test_the_shop_opens_survives_kill_9_and_closes_at_ctrl_c(
+    shop: tuple[subprocess.Popen[bytes], Path, list[int]],
+) -> None:
+    process, log, ports = shop
+    paths = ("_stcore/health", "readyz", "emulator/health")
+    addresses = [f"http://127.0.0.1:{port}/{path}" for port, path in zip(ports, paths, strict=True)]
+    eventually(lambda: "Ctrl-C stops everything" in log.read_text("utf-8"), seconds=60)
+    assert f"Shop       http://localhost:{ports[0]}\n" in log.read_text("utf-8")
+    assert all(map(answers, addresses))
+    first = processes_in(log)
+
+    for pid in first:
+        os.kill(pid, signal.SIGKILL)
+
+    eventually(lambda: len(processes_in(log)) == 6 and all(map(answers, addresses)), seconds=60)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 0
+    assert not any(map(is_alive, processes_in(log)))
+    assert "whsec_" not in log.read_text("utf-8")
+
+
+def processes_in(log: Path) -> list[int]:
+    return [int(pid) for pid in re.findall(r" is process (\d+)\.", log.read_text("utf-8"))]
 
 
 # What is refused before anything starts.

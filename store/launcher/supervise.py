@@ -151,6 +151,7 @@ async def run_once(program: Program, patience: Patience, log: Log) -> int:
         cwd=ROOT,
         **OWN_GROUP,
     )
+    log.line("store", f"The {program.name} is process {process.pid}.")
     printing = asyncio.create_task(print_lines(program.name, process, log))
     try:
         return await process.wait()
