@@ -30,6 +30,7 @@ from store.errors import (
 TIMEOUT_SECONDS = 10.0
 RETRIES = 2
 BUSY_PAUSES_SECONDS = (0.5, 1.0, 2.0)
+PAUSE_SECONDS = 1 / 25  # a Stripe sandbox answers 25 requests a second
 TOLERANCE_SECONDS = 300
 HEADER_LENGTH = 4096  # two secrets make about 150; more is somebody trying
 PAYMENT = ["payment_intent.latest_charge"]
@@ -176,11 +177,22 @@ def refunds_of(payment_intent_id: str) -> list[Document]:
     return list(walk(page))
 
 
-def disputes_of(payment_intent_id: str) -> list[Document]:
-    page = ask(
-        lambda: client().v1.disputes.list({"payment_intent": payment_intent_id, "limit": 100})
+def checkouts() -> Iterator[Document]:
+    """Every Checkout Session of the account with its payment and charge, newest first."""
+    expand = [f"data.{PAYMENT[0]}"]
+    yield from walk(
+        ask(lambda: client().v1.checkout.sessions.list({"limit": 100, "expand": expand}))
     )
-    return list(walk(page))
+
+
+def refunds() -> Iterator[Document]:
+    """Every refund of the account, newest first."""
+    yield from walk(ask(lambda: client().v1.refunds.list({"limit": 100})))
+
+
+def disputes() -> Iterator[Document]:
+    """Every dispute of the account, newest first."""
+    yield from walk(ask(lambda: client().v1.disputes.list({"limit": 100})))
 
 
 def events(types: list[str], since: datetime) -> Iterator[Document]:
@@ -199,6 +211,7 @@ def walk(page: Any) -> Iterator[Document]:
         yield from (document(item) for item in page.data)
         if not page.has_more:
             return
+        time.sleep(PAUSE_SECONDS)
         page = ask(page.next_page)
 
 

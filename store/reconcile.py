@@ -15,14 +15,14 @@ from itertools import islice
 
 from sqlmodel import col, or_, select
 
-from store import checkout, clock, db, events, gateway, refunds, settings
+from store import checkout, clock, db, events, gateway, orders, refunds, settings
 from store.errors import EventMalformed, StoreError, StripeRefused
+from store.facts import Fact, identity, of_dispute, of_refund, of_session
 from store.models import PAYABLE, Order, StripeEvent
 from store.orders import UNSETTLED
 
 log = logging.getLogger(__name__)
 
-PAUSE_SECONDS = 1 / 25  # a Stripe sandbox answers 25 requests a second
 IN_FLIGHT = timedelta(seconds=5)  # an order that young is being sent to Stripe right now
 EVENTS_KEPT = timedelta(days=30)
 OVERLAP = timedelta(minutes=10)  # an event may be listed a little after its time
@@ -36,12 +36,14 @@ class CaughtUp:
     looked_up: int = 0
     events: int = 0
     refunds: int = 0
+    older: int = 0
     troubles: int = 0
 
     def __str__(self) -> str:
         return (
             f"{self.looked_up} open orders looked up, {self.events} missed events taken in, "
-            f"{self.refunds} refunds sent, {self.troubles} left for the next pass"
+            f"{self.refunds} refunds sent, {self.older} older facts found, "
+            f"{self.troubles} left for the next pass"
         )
 
 
@@ -85,6 +87,36 @@ def run_once(since: datetime | None = None) -> CaughtUp:
     return done
 
 
+def catch_up() -> CaughtUp:
+    """One pass, and then everything else that Stripe knows, however long ago it happened.
+
+    Raises:
+        StripeError, DatabaseUnavailable
+    """
+    done = run_once()
+    told = facts_at_stripe()
+    while batch := list(islice(told, BATCH)):
+        with db.unit_of_work() as session:
+            recorded = orders.record(session, batch, source="reconciler")
+        done.older += sum(answer.news for answer in recorded)
+    return done
+
+
+def facts_at_stripe() -> Iterator[Fact]:
+    """What Stripe's lists say about our orders: sessions, then refunds and disputes."""
+    number_of: dict[str | None, str] = {}
+    for session in gateway.checkouts():
+        if fact := of_session(session, evidence="listed at Stripe"):
+            number_of[fact.payment_intent_id] = fact.order_number
+            yield fact
+    for refund in gateway.refunds():
+        if number := number_of.get(identity(refund["payment_intent"])):
+            yield of_refund(refund, number, evidence="listed at Stripe")
+    for dispute in gateway.disputes():
+        if number := number_of.get(identity(dispute["payment_intent"])):
+            yield of_dispute(dispute, number, evidence="listed at Stripe")
+
+
 def unsettled_orders() -> list[Order]:
     """Orders whose state at Stripe may be ahead of ours, oldest first."""
     with db.reading() as session:
@@ -114,14 +146,14 @@ def _attempt(done: CaughtUp, act: Callable[[], object]) -> None:
     except StripeRefused as error:
         done.troubles += 1
         log.warning("Left for the next pass: %s", error)
-    time.sleep(PAUSE_SECONDS)
+    time.sleep(gateway.PAUSE_SECONDS)
 
 
 def _batches(since: datetime) -> Iterator[list[gateway.Document]]:
     listed = gateway.events(list(events.HANDLERS), since)
     while batch := list(islice(listed, BATCH)):
         yield batch
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(gateway.PAUSE_SECONDS)
 
 
 def _take_in(batch: list[gateway.Document], done: CaughtUp) -> int:

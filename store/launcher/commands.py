@@ -1,5 +1,6 @@
 """The commands that do one thing and end; each returns the exit code."""
 
+import json
 import subprocess
 import sys
 import time
@@ -7,7 +8,8 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from store import db, models, reports, settings
+from store import audit as auditor
+from store import db, models, money, reports, settings
 from store import reconcile as reconciler
 from store.errors import StripeKeyRefused, StripeUnreachable
 from store.launcher import checks
@@ -53,9 +55,47 @@ def reconcile(arguments: Namespace) -> int:
     chosen = checks.settings_for(arguments)
     checks.database(chosen)
     with from_stripe(chosen):
-        done = reconciler.run_once()
+        done = reconciler.catch_up()
     print(f"Caught up with Stripe: {done}.")
     return 1 if done.troubles else 0
+
+
+def audit(arguments: Namespace) -> int:
+    """Print what Stripe holds for each order beside what we think; 1 where they differ."""
+    chosen = checks.settings_for(arguments)
+    checks.database(chosen)
+    with from_stripe(chosen):
+        books = auditor.audit()
+    if arguments.json:
+        print(json.dumps(audit_as_json(books), indent=2))
+    else:
+        print("\n".join(audit_as_table(books)))
+    return 0 if books.agrees else 1
+
+
+def audit_as_json(books: auditor.Audit) -> dict[str, object]:
+    return {
+        "agrees": books.agrees,
+        "difference_amount": books.difference_amount,
+        "orders": [entry.as_json() for entry in books.entries],
+        "strangers": books.strangers,
+    }
+
+
+def audit_as_table(books: auditor.Audit) -> Iterator[str]:
+    yield f"{'order':<19}  {'we kept':>14}  {'Stripe kept':>14}  {'difference':>14}"
+    for entry in books.entries:
+        figures = (entry.ours.kept_amount, entry.stripes.kept_amount, entry.difference_amount)
+        texts = "  ".join(f"{money.text(amount, entry.currency):>14}" for amount in figures)
+        yield f"{entry.number:<19}  {texts}{'' if entry.agrees else '  ← differs'}"
+    differing = sum(not entry.agrees for entry in books.entries)
+    yield (
+        f"{len(books.entries)} orders, {differing} differ."
+        if differing
+        else (f"{len(books.entries)} orders: both books are equal.")
+    )
+    if books.strangers:
+        yield f"Stripe also knows {len(books.strangers)} order numbers that are not ours."
 
 
 @contextmanager
