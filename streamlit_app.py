@@ -499,10 +499,8 @@ def shell(request: Request) -> Response:
         return RedirectResponse(tidy, 303)
     door.RETURNING.notice(request)
     page = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    head = f"<title>{SHOP}</title>{SHELL_HEAD}"
-    return HTMLResponse(
-        page.replace("<title>Streamlit</title>", head), headers={"Cache-Control": "no-cache"}
-    )
+    page = page.replace("<title>Streamlit</title>", f"<title>{SHOP}</title>{SHELL_HEAD}")
+    return HTMLResponse(page, headers=door.PAGE_HEADERS)
 
 
 def middleware() -> list[Middleware]:

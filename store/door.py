@@ -21,7 +21,12 @@ REMEMBERED = 1000  # returns whose page never came to fetch the answer
 KEPT = ("resume", "embed")
 QUANTITIES = frozenset(map(str, range(catalog.MAX_QUANTITY + 1)))
 NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
-QUIET_HEADERS = {
+PAGE_HEADERS = {
+    "Cache-Control": "no-cache",
+    "Referrer-Policy": "same-origin",  # order numbers stay in the shop
+    "X-Content-Type-Options": "nosniff",
+}
+PLAIN_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
@@ -168,7 +173,7 @@ def plain_page(sentence: str, status: int, links: dict[str, str] | None = None) 
     """A sentence and a way on, without Streamlit."""
     links = links or {"Back to the shop": "/"}
     body = markup.piece("plain_page", shop=markup.SHOP, sentence=sentence, links=links)
-    return HTMLResponse(body, status, headers=QUIET_HEADERS)
+    return HTMLResponse(body, status, headers=PLAIN_HEADERS)
 
 
 def incident(error: Exception) -> str:
