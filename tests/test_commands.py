@@ -1,14 +1,21 @@
 """The commands beside `run`: what they print, what they refuse, and with which exit code."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 
 from store.launcher.arguments import COMMANDS
 from store.settings import ROOT, Settings
 from tests.test_launcher import one_sentence, store
+
+KEY = "sk_test_51abcdefghijklmnopqrstuvwxyz"
 
 
 def test_help_names_every_command() -> None:
@@ -48,10 +55,8 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it_without_secrets(tmp_path: 
     result = store(
         "doctor",
         *quiet_ports(),
-        DATA_DIR=str(tmp_path / "new"),
-        STRIPE_SECRET_KEY="sk_test_51abcdefghijklmnopqrstuvwxyz",
-        STRIPE_API_BASE="http://127.0.0.1:1",
         ADMIN_PASSWORD="open sesame",
+        **with_a_key(tmp_path, "http://127.0.0.1:1"),
     )
 
     assert result.returncode == 1
@@ -70,6 +75,55 @@ def test_doctor_explains_a_live_key_instead_of_failing(tmp_path: Path) -> None:
     assert "51abc" not in result.stdout + result.stderr
 
 
+@contextmanager
+def stripe_that_answers(status: int) -> Iterator[str]:
+    """The address of a server that gives everybody this one answer."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b'{"error": {"message": "No.", "type": "invalid_request_error"}}')
+
+        def log_message(self, *_: object) -> None:
+            """Not in the test's output."""
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_a_key_that_stripe_refuses_ends_the_start_with_what_to_do(tmp_path: Path) -> None:
+    with stripe_that_answers(401) as address:
+        result = store(*quiet_ports(), **with_a_key(tmp_path, address))
+
+    assert "Stripe does not accept STRIPE_SECRET_KEY" in one_sentence(result)
+    assert KEY[12:] not in result.stdout + result.stderr
+
+
+def test_a_restricted_key_that_may_not_see_its_account_is_a_good_key(tmp_path: Path) -> None:
+    with stripe_that_answers(403) as address:
+        result = store("doctor", *quiet_ports(), **with_a_key(tmp_path, address))
+
+    assert "Stripe accepts the key" in result.stdout
+
+
+def test_catching_up_without_stripe_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    offline = store("reconcile", "--emulator-port", "18502", DATA_DIR=str(tmp_path))
+
+    assert "Stripe does not answer at http://127.0.0.1:18502" in one_sentence(offline)
+
+
+def test_export_writes_a_sheet_or_says_why_not(tmp_path: Path) -> None:
+    done = store("export", str(tmp_path / "orders.csv"), DATA_DIR=str(tmp_path))
+    refused = store("export", str(tmp_path / "no" / "orders.csv"), DATA_DIR=str(tmp_path))
+
+    assert "Wrote 0 orders" in done.stdout
+    assert "number,created_at" in (tmp_path / "orders.csv").read_text(encoding="utf-8-sig")
+    assert "Cannot write" in one_sentence(refused)
+
+
 def test_reset_forgets_everything_offline(tmp_path: Path) -> None:
     store("migrate", DATA_DIR=str(tmp_path))
     (tmp_path / "emulator.db").write_text("old sessions")
@@ -82,12 +136,10 @@ def test_reset_forgets_everything_offline(tmp_path: Path) -> None:
 
 
 def test_reset_is_refused_with_a_stripe_key_and_without_an_answer(tmp_path: Path) -> None:
-    key = "sk_test_51abcdefghijklmnopqrstuvwxyz"
-
-    with_a_key = store("reset", "--yes", DATA_DIR=str(tmp_path), STRIPE_SECRET_KEY=key)
+    with_key = store("reset", "--yes", **with_a_key(tmp_path, "http://127.0.0.1:1"))
     unanswered = store("reset", DATA_DIR=str(tmp_path))
 
-    assert "offline demo only" in one_sentence(with_a_key)
+    assert "offline demo only" in one_sentence(with_key)
     assert "reset --yes" in one_sentence(unanswered)
 
 
@@ -118,3 +170,7 @@ def test_the_example_settings_name_every_setting_and_change_nothing() -> None:
 def quiet_ports() -> list[str]:
     """Ports that no shop on this computer uses."""
     return ["--port", "18501", "--webhook-port", "18000", "--emulator-port", "18502"]
+
+
+def with_a_key(data_dir: Path, stripe: str) -> dict[str, Any]:
+    return {"DATA_DIR": str(data_dir), "STRIPE_SECRET_KEY": KEY, "STRIPE_API_BASE": stripe}
