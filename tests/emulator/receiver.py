@@ -36,6 +36,13 @@ class Arrived:
         return True
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Takes many connections at once."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class Receiver:
     """An HTTP server on a free port. `answer` may be swapped: event → (status, seconds to wait)."""
 
@@ -43,8 +50,7 @@ class Receiver:
         self.arrived: list[Arrived] = []
         self.answer: Callable[[dict[str, Any]], tuple[int, float]] = lambda _: (200, 0)
         self._lock = threading.Lock()
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
         )
