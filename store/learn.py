@@ -24,6 +24,8 @@ from store.facts import (
 from store.models import Dispute, Order, Refund
 
 Row = TypeVar("Row", bound=SQLModel)
+# What an order knows but its history does not repeat: an address opens what it leads to.
+PRIVATE = frozenset(["email", "checkout_url", "receipt_url"])
 
 
 @dataclass
@@ -172,7 +174,8 @@ def _fill(row: SQLModel, **values: str | None) -> list[str]:
     for name, value in news.items():
         setattr(row, name, value)
     return [
-        f"{name.replace('_', ' ')} {value}" for name, value in news.items() if "url" not in name
+        name.replace("_", " ") + (" known" if name in PRIVATE else f" {value}")
+        for name, value in news.items()
     ]
 
 
