@@ -109,8 +109,9 @@ def test_a_restricted_key_that_may_not_see_its_account_is_a_good_key(tmp_path: P
     assert "Stripe accepts the key" in result.stdout
 
 
-def test_catching_up_without_stripe_says_where_it_was_looked_for(tmp_path: Path) -> None:
-    offline = store("reconcile", "--emulator-port", "18502", DATA_DIR=str(tmp_path))
+@pytest.mark.parametrize("command", ["reconcile", "audit"])
+def test_a_silent_stripe_is_named_with_its_address(tmp_path: Path, command: str) -> None:
+    offline = store(command, "--emulator-port", "18502", DATA_DIR=str(tmp_path))
 
     assert "Stripe does not answer at http://127.0.0.1:18502" in one_sentence(offline)
 

@@ -42,7 +42,7 @@ COMMANDS = {
         "explain what is set, reachable or wrong, and how to mend it", "doctor:doctor"
     ),
     "reconcile": Command("catch up with Stripe now", "commands:reconcile"),
-    "audit": Command("put Stripe's book and ours side by side", "commands:audit"),
+    "audit": Command("put Stripe's book and ours side by side", "books:audit"),
     "export": Command("write every order to a CSV file", "commands:export"),
     "reset": Command("a fresh demo: forget all orders (offline only)", "commands:reset"),
     "bench": Command(
