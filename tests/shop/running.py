@@ -25,16 +25,24 @@ JEANS = {"blue-jeans": 1}
 
 
 class Door:
-    """`webhook_server` under uvicorn in a thread."""
+    """`webhook_server` under uvicorn in a thread, with its inbox but no reconciler.
+
+    A test that wants to catch up says so; nothing happens behind its back.
+    """
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._server = uvicorn.Server(
             uvicorn.Config(
-                webhook_server.app, port=port, log_level="critical", timeout_graceful_shutdown=2
+                webhook_server.app,
+                port=port,
+                lifespan="off",
+                log_level="critical",
+                timeout_graceful_shutdown=2,
             )
         )
         self._thread = threading.Thread(target=self._server.run)
+        webhook_server.inbox.open()
         self._thread.start()
         while not self._server.started:
             time.sleep(0.005)
@@ -42,6 +50,7 @@ class Door:
     def close(self) -> None:
         self._server.should_exit = True
         self._thread.join()
+        webhook_server.inbox.close()
 
 
 @dataclass
