@@ -36,6 +36,8 @@ HEADER_LENGTH = 4096  # two secrets make about 150; more is somebody trying
 PAYMENT = ["payment_intent.latest_charge"]
 
 stripe.enable_telemetry = False  # it would write a file into the home folder
+# The SDK loads its classes when they are first needed: better now than while a buyer waits.
+WARMED = (stripe.PaymentIntent, stripe.Charge)
 
 Answer = TypeVar("Answer")
 Document = dict[str, Any]

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 
 from store import db, events
+from store.errors import DatabaseUnavailable
 from store.events import Arrival, Outcome
 
 LARGEST_BATCH = 200
@@ -71,6 +72,8 @@ class Inbox:
                 return list(
                     events.receive(session, [event for event, *_ in batch], source="webhook")
                 )
+        except DatabaseUnavailable as error:
+            return [error] * len(batch)  # trying each alone would only wait as many times longer
         except Exception as error:  # noqa: BLE001 - each request is told what its event met
             if len(batch) == 1:
                 return [error]

@@ -47,6 +47,8 @@ def owned(session: Session, buyer: str, number: str) -> Order:
     Raises:
         OrderNotFound: there is none, or it is somebody else's; nobody can tell which.
     """
+    if not number.isprintable():  # PostgreSQL refuses to be asked about NUL
+        raise OrderNotFound
     order = session.exec(
         select(Order).where(col(Order.number) == number, col(Order.buyer) == buyer)
     ).first()

@@ -1,32 +1,10 @@
 """From the cart to a Checkout Session: reuse, supersede, cancel, try again."""
 
-import threading
-from collections.abc import Callable
-
 import pytest
 
-from store import checkout
-from store.errors import JustBought, OtherOrderPaid
-from tests.shop.running import JEANS, SHIRTS, Shop
-
-
-def at_once(count: int, act: Callable[[int], object]) -> list[object]:
-    """Run `act(0…count-1)` in threads that all start at the same moment; results or errors."""
-    gate, results = threading.Barrier(count), [None] * count
-
-    def run(place: int) -> None:
-        gate.wait()
-        try:
-            results[place] = act(place)  # type: ignore[call-overload]
-        except Exception as error:  # noqa: BLE001 - the test looks at it
-            results[place] = error  # type: ignore[call-overload]
-
-    threads = [threading.Thread(target=run, args=(place,)) for place in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return list(results)
+from store import buyers, checkout
+from store.errors import DatabaseUnavailable, JustBought, OtherOrderPaid
+from tests.shop.running import JEANS, SHIRTS, Shop, at_once
 
 
 @pytest.mark.scenario("A1")
@@ -100,3 +78,16 @@ def test_a_new_cart_does_not_hide_that_the_old_one_was_just_paid(shop: Shop) -> 
     assert shop.order(old).status == "paid"
     assert len(shop.orders()) == 1
     assert "/c/pay/" in checkout.open_checkout(shop.buyer, shop.place(JEANS))
+
+
+@pytest.mark.scenario("A15")
+def test_two_hundred_buyers_at_once_are_all_served_or_told_to_wait(shop: Shop) -> None:
+    buyers_now = [buyers.digest(buyers.new_cookie()) for _ in range(200)]
+
+    results = at_once(200, lambda place: shop.place(buyer=buyers_now[place]))
+
+    served = [result for result in results if isinstance(result, str)]
+    told = [result for result in results if isinstance(result, DatabaseUnavailable)]
+    assert len(served) + len(told) == 200
+    assert sorted(served) == sorted(order.number for order in shop.orders())
+    assert len(served) >= 150
