@@ -17,7 +17,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, event, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session, create_engine
 
 from store import settings
@@ -92,10 +93,11 @@ def translated() -> Iterator[None]:
     """Turn the driver's operational errors into the one error that callers know."""
     try:
         yield
-    except IntegrityError:
-        raise
+    except PoolTimeout as error:  # more work at once than there are connections
+        raise DatabaseUnavailable from error
     except DBAPIError as error:
-        if isinstance(error, OperationalError) or error.connection_invalidated:
+        broken = type(error) is DatabaseError  # SQLite, of a file that is none of its own
+        if broken or isinstance(error, OperationalError) or error.connection_invalidated:
             raise DatabaseUnavailable from error
         raise
 
