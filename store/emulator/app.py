@@ -11,7 +11,7 @@ from store.emulator import controls, openapi, pages
 from store.emulator.acts import Emulator
 from store.emulator.api import Api
 from store.emulator.config import API_VERSION, Config
-from store.emulator.errors import StripeError
+from store.emulator.errors import ApiError, StripeError
 from store.emulator.gate import Gate
 from store.emulator.ids import new_id
 
@@ -42,6 +42,7 @@ def create_app(config: Config) -> FastAPI:
     app.include_router(controls.router)
     app.include_router(pages.router)
     app.add_exception_handler(StripeError, _stripe_error)
+    app.add_exception_handler(Exception, _unforeseen)
     openapi.describe(app)
     return app
 
@@ -50,3 +51,9 @@ def _stripe_error(_: Request, error: Exception) -> JSONResponse:
     """The controls refuse in the same words and shape as the API."""
     assert isinstance(error, StripeError)
     return JSONResponse(error.body(new_id("request")), error.status, error.headers)
+
+
+def _unforeseen(_: Request, __: Exception) -> JSONResponse:
+    """A fault of the emulator's own. The server logs it; the caller gets a Stripe error."""
+    error = ApiError("The emulator failed; its log says why.")
+    return JSONResponse(error.body(new_id("request")), error.status)

@@ -1,0 +1,119 @@
+"""Whatever the description of the API allows, or does not, the emulator has a sane answer."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.generation import GenerationMode
+
+from store.emulator import openapi, operations
+from store.emulator.gate import FORM
+from tests.emulator import judge
+from tests.emulator.running import KEY, Running
+
+CALLS = sorted(operations.OPERATIONS)
+EXAMPLES = {"POST": 12, "GET": 4, "DELETE": 2}
+BRIEF = settings(
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@schemathesis.serializer(FORM)
+def brackets(_: Any, value: Any) -> bytes:
+    """Nested values as every Stripe SDK writes them."""
+    return urlencode(list(_flat(value, ""))).encode()
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}[{key}]" if name else str(key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _flat(inner, f"{name}[{index}]" if name else str(index))
+    elif isinstance(value, bool):
+        yield name, str(value).lower()
+    elif value is not None:
+        yield name, str(value).encode("utf-8", "replace").decode()
+
+
+def described() -> Any:
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Stripe", "version": "1"},
+        "paths": openapi.paths(),
+        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def test_its_openapi_describes_every_call_it_answers(stripe_: Running) -> None:
+    status, _, body = stripe_.raw("GET", "/openapi.json")
+    schema = json.loads(body)
+    found = {
+        f"{method.upper()} {path}"
+        for path, methods in schema["paths"].items()
+        for method in methods
+        if path.startswith("/v1/")
+    }
+
+    assert status == 200
+    assert found == set(operations.OPERATIONS)
+    assert "/emulator/troubles" in schema["paths"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_no_request_brings_a_500_or_an_odd_answer(
+    stripe_: Running, call: str, mode: GenerationMode
+) -> None:
+    schema = schemathesis.openapi.from_dict(described())
+    method, path = call.split(" ")
+    known = known_ids(stripe_)
+
+    def ask(case: Any) -> None:
+        if case.path_parameters and mode is GenerationMode.POSITIVE:
+            case.path_parameters["id"] = known[path.split("/")[2]]
+        response = case.call(
+            base_url=stripe_.config.address, headers={"Authorization": f"Bearer {KEY}"}
+        )
+        answer = json.loads(response.content)
+        assert response.status_code in (200, 400, 401, 404, 405), (case.body, case.query, answer)
+        if response.status_code == 200:
+            assert answer["object"]
+            assert judge.faults(answer) == []
+        else:
+            assert answer["error"]["type"] == "invalid_request_error"
+            assert answer["error"]["message"]
+
+    cases = schema[path][method].as_strategy(generation_mode=mode)
+    settings(BRIEF, max_examples=EXAMPLES[method])(given(case=cases)(ask))()
+
+
+def known_ids(running: Running) -> dict[str, str]:
+    """One id of each kind, so that valid requests meet something."""
+    intent = running.a_payment("4000000000000259")
+    running.emulator.move_clock(5)
+    client = running.client.v1
+    other = running.a_payment()
+    refund = client.refunds.create({"payment_intent": other.id, "amount": 1})
+    charge = running.charge_of(intent)
+    return {
+        "checkout": running.a_session().id,
+        "products": client.products.list().data[0].id,
+        "prices": client.prices.list().data[0].id,
+        "payment_intents": intent.id,
+        "charges": charge.id,
+        "refunds": refund.id,
+        "disputes": client.disputes.list().data[0].id,
+        "events": client.events.list().data[0].id,
+        "webhook_endpoints": client.webhook_endpoints.list().data[0].id,
+        "balance_transactions": str(charge.balance_transaction),
+        "payment_methods": str(intent.payment_method),
+    }
