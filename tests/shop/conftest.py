@@ -6,14 +6,16 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import stripe
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlmodel import SQLModel, select
 
-from store import db, gateway, settings
+from store import db, gateway, reconcile, settings
 from store.emulator.config import Config
 from store.models import Product
 from tests.emulator.running import Running, free_port
@@ -119,7 +121,10 @@ def _stripe() -> Iterator[Running]:
 def settled(
     database_url: str, _stripe: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """The environment of a shop on its own database, in front of an empty Stripe."""
+    """The environment of a shop on its own database, in front of an empty Stripe.
+
+    Its pauses are short: how long it waits is not what these tests are about.
+    """
     for name in set(os.environ) & {"STRIPE_SECRET_KEY", "STORE_URL", "CURRENCY"}:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
@@ -127,6 +132,11 @@ def settled(
     monkeypatch.setenv("STRIPE_API_BASE", _stripe.config.address)
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", SECRET)
     monkeypatch.setenv("RECONCILE_SECONDS", "3600")
+    monkeypatch.setattr(reconcile, "IN_FLIGHT", timedelta(0))
+    monkeypatch.setattr(gateway, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(gateway, "BUSY_PAUSES_SECONDS", (0.01, 0.02, 0.04))
+    monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.02)
+    monkeypatch.setattr(stripe.HTTPClient, "MAX_DELAY", 0.1)
     settings.current.cache_clear()
     _stripe.emulator.courier.quiet()
     _stripe.emulator.reset()
@@ -145,12 +155,12 @@ def _door() -> Iterator[Door]:
 
 
 @pytest.fixture
-def door(settled: None, _door: Door) -> str:
-    """The address of the webhook door; it looks at the settings anew for each event."""
-    return _door.url
+def door(settled: None, _door: Door) -> Door:
+    """The webhook door; it looks at the settings anew for each event."""
+    return _door
 
 
 @pytest.fixture
-def shop(_stripe: Running, door: str) -> Shop:
+def shop(_stripe: Running, door: Door) -> Shop:
     """A shop that sells, with its webhook door open and nobody delivering but the test."""
     return Shop(_stripe, door)

@@ -3,25 +3,48 @@
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import httpx
+import pytest
 import stripe
 import uvicorn
 from sqlmodel import col, select
+from stripe import Refund as StripeRefund
 from stripe.checkout import Session as CheckoutSession
 
 import webhook_server
 from store import buyers, catalog, checkout, db, reports
-from store.models import Order, OrderLog, StripeEvent
-from tests.emulator.running import Running
+from store.models import Dispute, Order, OrderLog, Refund, StripeEvent
+from tests.emulator.running import Running, line
 
 SECRET = "whsec_the_shop_under_test"
 STORE_URL = "http://127.0.0.1:9"
 SHIRTS = {"red-t-shirt": 2}
 JEANS = {"blue-jeans": 1}
+# For what never comes as far as the database.
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
+    """Run `act(0…count-1)` in threads that all start at the same moment; results or errors."""
+    gate, results = threading.Barrier(count), [None] * count
+
+    def run(place: int) -> None:
+        gate.wait()
+        try:
+            results[place] = act(place)
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            results[place] = error  # type: ignore[call-overload]
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return list(results)
 
 
 class Door:
@@ -32,6 +55,7 @@ class Door:
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
+        self.client = httpx.Client(base_url=self.url, timeout=30)
         self._server = uvicorn.Server(
             uvicorn.Config(
                 webhook_server.app,
@@ -51,6 +75,7 @@ class Door:
         self._server.should_exit = True
         self._thread.join()
         webhook_server.inbox.close()
+        self.client.close()
 
 
 @dataclass
@@ -58,7 +83,7 @@ class Shop:
     """What the tests do, in the words of the shop; `stripe` is the emulator's account."""
 
     stripe: Running
-    door: str
+    door: Door
     buyer: str = field(default_factory=lambda: buyers.digest(buyers.new_cookie()))
 
     def place(self, cart: Mapping[str, int] = SHIRTS, buyer: str | None = None, **more: Any) -> str:
@@ -84,9 +109,40 @@ class Shop:
 
     def pay(self, number: str, card: str = "4242424242424242") -> str:
         """Pay at Stripe, as on its page; the shop hears of it only through its doors."""
+        return self.stripe.pay(self.session_id(number), card).outcome
+
+    def pay_later(self, number: str, outcome: Literal["succeeds", "fails"] = "succeeds") -> str:
+        """Pay by bank debit; the id of the payment, which is then on its way."""
+        session_id = self.session_id(number)
+        paid = self.stripe.emulator.pay_later(session_id, outcome=outcome, email="ada@example.com")
+        assert paid.outcome == "processing"
+        return self.stripe.intent_of(session_id).id
+
+    def session_id(self, number: str) -> str:
         session_id = self.order(number).checkout_session_id
         assert session_id
-        return self.stripe.pay(session_id, card).outcome
+        return session_id
+
+    def payment_id(self, number: str) -> str:
+        """The PaymentIntent at Stripe, whether the shop knows it or not."""
+        return self.stripe.intent_of(self.session_id(number)).id
+
+    def dispute(self, number: str) -> str:
+        """Let the bank dispute the order's charge; the id of the dispute."""
+        intent = self.stripe.intent_of(self.session_id(number))
+        made: str = self.stripe.emulator.dispute(self.stripe.charge_of(intent).id)["id"]
+        return made
+
+    def pay_a_second_session(self, number: str, amount: int = 3998) -> str:
+        """Let Stripe capture another payment with this order's number; its payment's id."""
+        ours = {"order_number": number}
+        session = self.stripe.a_session(
+            metadata=ours,
+            payment_intent_data={"metadata": ours},
+            line_items=[line(amount)],
+        )
+        assert self.stripe.pay(session.id).outcome == "succeeded"
+        return self.stripe.intent_of(session.id).id
 
     def order(self, number: str) -> Order:
         with db.reading() as session:
@@ -102,6 +158,9 @@ class Shop:
 
     def log(self, number: str) -> list[str]:
         """The actions in an order's history."""
+        return [row.action for row in self.history(number)]
+
+    def history(self, number: str) -> list[OrderLog]:
         with db.reading() as session:
             rows = session.exec(
                 select(OrderLog)
@@ -109,7 +168,20 @@ class Shop:
                 .where(col(Order.number) == number)
                 .order_by(col(OrderLog.id))
             )
-            return [row.action for row in rows]
+            return list(rows)
+
+    def refunds(self) -> list[Refund]:
+        with db.reading() as session:
+            return list(session.exec(select(Refund).order_by(col(Refund.id))))
+
+    def disputes(self) -> list[Dispute]:
+        with db.reading() as session:
+            return list(session.exec(select(Dispute).order_by(col(Dispute.id))))
+
+    def refunds_at_stripe(self) -> list[StripeRefund]:
+        """Every refund at Stripe, oldest first."""
+        page = self.stripe.client.v1.refunds.list({"limit": 100})
+        return list(page.auto_paging_iter())[::-1]
 
     def inbox(self) -> dict[str, StripeEvent]:
         with db.reading() as session:
@@ -140,8 +212,21 @@ class Shop:
             body.encode(), stripe.WebhookSignature.generate_signature_header(body, secret, moment)
         )
 
+    def outcome(self, event: Any) -> str:
+        """Deliver an event that is accepted, and read what became of it."""
+        answer = self.deliver(event)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["outcome"])
+
+    def tell(self, kind: str) -> str:
+        """Deliver the latest event of a type."""
+        return self.outcome(self.event(kind))
+
+    def tell_all(self) -> None:
+        """Deliver every event of the account."""
+        for event in self.events():
+            self.outcome(event)
+
     def post(self, body: bytes, signature: str | None) -> httpx.Response:
         headers = {} if signature is None else {"Stripe-Signature": signature}
-        return httpx.post(
-            f"{self.door}/webhooks/stripe/", content=body, headers=headers, timeout=30
-        )
+        return self.door.client.post("/webhooks/stripe/", content=body, headers=headers)
