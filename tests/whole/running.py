@@ -1,0 +1,271 @@
+"""The three real processes of one shop, each of which can be killed, held and started again."""
+
+import os
+import signal
+import subprocess
+import time
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+import stripe
+from playwright.sync_api import BrowserContext
+from sqlmodel import Session, col, select
+
+from store import buyers, db, gateway, settings
+from store.launcher.serve import Shop, answers
+from store.launcher.supervise import OWN_GROUP, Program
+from store.models import Order, OrderLog
+from store.settings import EMULATOR_KEY, ROOT
+from tests.emulator.running import free_port
+
+START_SECONDS = 60
+# A blank is a value that wins over a developer's own `.env`, and then counts as not set.
+UNSET = (
+    "STRIPE_SECRET_KEY STRIPE_PUBLISHABLE_KEY STRIPE_WEBHOOK_SECRET CURRENCY STORE_URL "
+    "DEMO_CUSTOMER_EMAIL ADMIN_PASSWORD ALLOWED_HOSTS DEBUG LOG_LEVEL CHECKOUT_MINUTES"
+).split()
+
+
+def eventually(holds: Callable[[], object], seconds: float = 20) -> None:
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.05)
+
+
+@dataclass
+class Process:
+    """One program of the shop, started as the launcher starts it."""
+
+    program: Program
+    health: str
+    environment: dict[str, str]
+    log: Path
+    running: subprocess.Popen[bytes] | None = None
+    kills: int = 0
+
+    def start(self) -> "Process":
+        assert self.running is None
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(
+                self.program.command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env={**self.environment, **self.program.environment},
+                cwd=ROOT,
+                **OWN_GROUP,
+            )
+        return self
+
+    def wait_until_ready(self) -> None:
+        until = time.monotonic() + START_SECONDS
+        while not answers(self.health):
+            assert self.running is not None
+            assert self.running.poll() is None, f"{self.program.name} ended:\n{self.said()}"
+            assert time.monotonic() < until, f"{self.program.name} is not ready:\n{self.said()}"
+            time.sleep(0.05)
+
+    def restart(self) -> None:
+        self.start().wait_until_ready()
+
+    def kill(self) -> None:
+        """What `kill -9` does: nothing of the program runs any more."""
+        assert self.running is not None
+        assert self.running.stdin is not None
+        assert self.running.poll() is None, f"{self.program.name} had ended:\n{self.said()}"
+        self.running.kill()
+        self.running.wait()
+        self.running.stdin.close()
+        self.running = None
+        self.kills += 1
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """The program stands still, its doors open: whoever asks it something waits."""
+        assert self.running is not None
+        held = self.running
+        held.send_signal(signal.SIGSTOP)
+        yield
+        with suppress(ProcessLookupError):
+            held.send_signal(signal.SIGCONT)
+
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+
+@dataclass
+class House:
+    """A shop with a data folder of its own. `reconcile_seconds` is so long by default that what
+    settles an order is its webhook, or the buyer coming back."""
+
+    folder: Path
+    database_url: str
+    reconcile_seconds: float = 3600
+    secrets: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.ports = [free_port() for _ in range(3)]
+        shop, sidecar, emulator = self.ports
+        self.environment = {
+            "DATA_DIR": str(self.folder),
+            "DATABASE_URL": self.database_url,
+            "STRIPE_API_BASE": f"http://127.0.0.1:{emulator}",
+            "RECONCILE_SECONDS": str(self.reconcile_seconds),
+            "NO_PROXY": "127.0.0.1,localhost",
+            "no_proxy": "127.0.0.1,localhost",
+            **dict.fromkeys(UNSET, " "),
+        }
+        with self.entered():
+            arguments = Namespace(port=shop, webhook_port=sidecar, emulator_port=emulator)
+            launched = Shop(settings.current(), arguments, has_emulator=True)
+            self.secrets |= {EMULATOR_KEY, *settings.current().webhook_secrets}
+            db.migrate()
+        for name in ("shop", "sidecar", "emulator"):
+            assert getattr(launched, name).startswith("http://")
+        self.address = f"http://127.0.0.1:{shop}"
+        self.stripe_address = launched.emulator
+        self.webhook_address = f"{launched.sidecar}/webhooks/stripe/"
+        health, environment = launched.health(), {**os.environ, **self.environment}
+        environment |= {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+        self.processes = {
+            program.name: Process(
+                program, health[program.name], environment, self.folder / f"{program.name}.log"
+            )
+            for program in launched.programs()
+        }
+        self.stripe = stripe.StripeClient(
+            EMULATOR_KEY, base_addresses={"api": self.stripe_address}, max_network_retries=2
+        ).v1
+        self.engine = db.engine_for.__wrapped__(self.database_url)
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """This test process as one more process of the shop, with its environment."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            settings.current.cache_clear()
+            try:
+                yield
+            finally:
+                db.engine().dispose()
+                db.engine_for.cache_clear()
+                gateway.client_for.cache_clear()
+        settings.current.cache_clear()
+
+    @property
+    def sidecar(self) -> Process:
+        return self.processes["sidecar"]
+
+    @property
+    def storefront(self) -> Process:
+        return self.processes["storefront"]
+
+    @property
+    def emulator(self) -> Process:
+        return self.processes["emulator"]
+
+    def open(self, *names: str) -> None:
+        started = [self.processes[name].start() for name in names or self.processes]
+        for process in started:
+            process.wait_until_ready()
+
+    def close(self) -> None:
+        for process in self.processes.values():
+            if process.running:
+                process.kill()
+        self.engine.dispose()
+
+    # --- both books ------------------------------------------------------------------------------
+
+    def orders(self, buyer: str | None = None) -> list[Order]:
+        """The orders in our book, oldest first."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            rows = select(Order).order_by(col(Order.id))
+            return list(session.exec(rows if buyer is None else rows.where(Order.buyer == buyer)))
+
+    def the_order(self, buyer: str) -> Order:
+        """The one order of this buyer; a second one would be the fault we look for."""
+        (order,) = self.orders(buyer)
+        return order
+
+    def log(self, order: Order) -> list[tuple[str, str]]:
+        """The history of an order: who said it, and what."""
+        with Session(self.engine) as session:
+            rows = select(OrderLog).where(OrderLog.order_id == order.id).order_by(col(OrderLog.id))
+            return [(row.source, row.action) for row in session.exec(rows)]
+
+    def sessions(self, order: Order) -> list[stripe.checkout.Session]:
+        """Every Checkout Session at Stripe that names this order."""
+        listed = self.stripe.checkout.sessions.list({"limit": 100}).auto_paging_iter()
+        return [session for session in listed if session.client_reference_id == order.number]
+
+    def charges(self) -> dict[str, list[stripe.Charge]]:
+        """The charges at Stripe that took money, by payment."""
+        found: dict[str, list[stripe.Charge]] = {}
+        for charge in self.stripe.charges.list({"limit": 100}).auto_paging_iter():
+            if charge.status == "succeeded":
+                found.setdefault(str(charge.payment_intent), []).append(charge)
+        return found
+
+    def assert_paid_once(self, buyer: str) -> Order:
+        """One order, one session, one charge of the right amount."""
+        order = self.the_order(buyer)
+        assert order.status == "paid", (order.status, self.log(order))
+        (session,) = self.sessions(order)
+        assert session.id == order.checkout_session_id
+        (charge,) = self.charges()[str(session.payment_intent)]
+        assert (charge.amount, charge.amount_refunded) == (order.total_amount, 0)
+        return order
+
+    def assert_books_equal(self) -> int:
+        """Each payment at Stripe is one paid order here, to the cent, and the other way round."""
+        charges = self.charges()
+        theirs = {
+            payment: [charge.amount for charge in taken] for payment, taken in charges.items()
+        }
+        ours = {
+            str(order.payment_intent_id): [order.total_amount]
+            for order in self.orders()
+            if order.status == "paid"
+        }
+        assert ours == theirs
+        return len(ours)
+
+    def deliver_again(self, order: Order) -> None:
+        """Let Stripe send the order's completed checkout once more, and wait for the 2xx."""
+        listed = self.stripe.events.list({"type": "checkout.session.completed", "limit": 100})
+        event = next(e for e in listed.data if e.data.object["id"] == order.checkout_session_id)
+        controls = f"{self.stripe_address}/emulator"
+        httpx.post(f"{controls}/events/{event.id}/resend", json={}).raise_for_status()
+
+        def has_arrived() -> bool:
+            newest = httpx.get(f"{controls}/deliveries", params={"event": event.id}).json()[0]
+            return bool(newest["state"] == "succeeded")
+
+        eventually(has_arrived)
+
+    def knows(self, browser: BrowserContext) -> str:
+        """Who the shop takes this browser for; its name must never be written to a log."""
+        (cookie,) = [
+            cookie["value"]
+            for cookie in browser.cookies(self.address)
+            if cookie.get("name") == buyers.COOKIE
+        ]
+        self.secrets |= {cookie, buyers.digest(cookie)}
+        return buyers.digest(cookie)
+
+    def visitor(self) -> tuple[str, httpx.Client]:
+        """A buyer without a browser: the name the database knows, and a client with the cookie."""
+        cookie = buyers.new_cookie()
+        self.secrets |= {cookie, buyers.digest(cookie)}
+        client = httpx.Client(
+            base_url=self.address, cookies={buyers.COOKIE: cookie}, timeout=30, trust_env=False
+        )
+        return buyers.digest(cookie), client
