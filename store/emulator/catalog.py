@@ -1,5 +1,6 @@
 """Products and Prices, made by their own calls or inline by a Checkout Session."""
 
+import re
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -10,6 +11,8 @@ from store.emulator.ids import new_id
 from store.emulator.parameters import Parameters, missing
 from store.emulator.records import StripeObject
 
+PRODUCT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
+"""What a product's own id may be (unverified)."""
 NOT_IMITATED = ("recurring", "tiers", "tiers_mode", "transform_quantity", "custom_unit_amount")
 
 
@@ -105,9 +108,11 @@ def inside(path: str, name: str) -> str:
 
 def create_product(books: Books, given: Parameters) -> StripeObject:
     """POST /v1/products"""
+    if not PRODUCT_ID.fullmatch(given.get("id", "x")):
+        raise InvalidRequest("Invalid product ID: letters, digits, - and _ only", param="id")
     if given.get("id") and books.find(given["id"]):
         raise Refused("Product already exists.", code="resource_already_exists", param="id")
-    refuse(given, "default_price_data")
+    refuse(given, "default_price_data", "tax_details")
     product = new_product(books, given)
     books.emit("product.created", product)
     return product
@@ -115,6 +120,7 @@ def create_product(books: Books, given: Parameters) -> StripeObject:
 
 def update_product(books: Books, product: StripeObject, given: Parameters) -> StripeObject:
     """POST /v1/products/{id}"""
+    refuse(given, "tax_details")
     news = {name: value or None for name, value in given.items() if name != "expand"}
     news |= {name: given[name] for name in ("active", "shippable") if name in given}
     for listed in ("images", "marketing_features"):

@@ -1,0 +1,51 @@
+"""What the emulator's README promises is what the code has."""
+
+import re
+from pathlib import Path
+
+from store.emulator import __main__ as command
+from store.emulator import catalog, controls, operations, refunds, sessions, troubles
+
+README = (Path(controls.__file__).parent / "README.md").read_text()
+
+
+def test_the_readme_names_every_call_and_no_other() -> None:
+    named = set(re.findall(r"`((?:GET|POST|DELETE) /v1/[a-z_/{}]+)`", README))
+
+    assert named == set(operations.OPERATIONS)
+
+
+def test_the_readme_names_every_parameter_that_is_refused() -> None:
+    refused = (
+        *sessions.NOT_IMITATED,
+        *sessions.SWITCHES_NOT_IMITATED,
+        *sessions.INTENT_NOT_IMITATED,
+        *catalog.NOT_IMITATED,
+        *refunds.NOT_IMITATED,
+    )
+
+    assert [name for name in (*refused, *sessions.REFLECTED) if f"`{name}`" not in README] == [
+        "cancel_url"
+    ]
+
+
+def test_the_readme_names_every_event_trouble_and_option() -> None:
+    source = "".join(file.read_text() for file in Path(controls.__file__).parent.glob("*.py"))
+    events = set(re.findall(r'(?:emit|change)\(\s*"([a-z_.]+)"', source))
+    options = re.findall(r'add_argument\(\s*"(--[a-z-]+)"', Path(command.__file__).read_text())
+
+    assert len(events) > 20
+    for name in [*events, *troubles.REQUEST_TROUBLES, *troubles.DELIVERY_TROUBLES, *options]:
+        assert f"`{name}`" in README, name
+
+
+def test_the_readme_names_every_control() -> None:
+    paths = {
+        re.sub(r"\{\w+\}", "{id}", route.path.removeprefix("/emulator/"))
+        for route in controls.router.routes
+        if getattr(route, "include_in_schema", False) and hasattr(route, "path")
+    }
+
+    assert len(paths) > 10
+    for path in paths:
+        assert re.search(rf"(GET|POST|DELETE) {re.escape(path)}[` ]", README), path
