@@ -6,9 +6,9 @@ from pathlib import Path
 
 import uvicorn
 
-from store.emulator.app import LOOPBACK, create_app
+from store.emulator.app import create_app
 from store.emulator.config import RETRY_SCHEDULES, Config
-from store.emulator.endpoints import new_secret
+from store.emulator.endpoints import LOOPBACK, new_secret
 
 
 def main(arguments: list[str] | None = None) -> int:

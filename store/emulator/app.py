@@ -11,11 +11,10 @@ from store.emulator import controls, openapi, pages
 from store.emulator.acts import Emulator
 from store.emulator.api import Api
 from store.emulator.config import API_VERSION, Config
+from store.emulator.endpoints import LOOPBACK
 from store.emulator.errors import ApiError, StripeError
 from store.emulator.gate import Gate
 from store.emulator.ids import new_id
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def create_app(config: Config) -> FastAPI:

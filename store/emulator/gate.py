@@ -4,6 +4,7 @@ Everything here is synchronous and ignorant of HTTP servers; `api.py` carries it
 """
 
 import json
+import re
 import time
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from store.emulator.records import Trouble
 
 KEPT_REQUESTS = 10_000
 SHOWN_CHARACTERS = 20_000
+SECRET = re.compile(r"whsec_\w+")
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -131,7 +133,7 @@ class Gate:
                     *(saved.status, time.perf_counter() - incoming.started),
                     *(keys.masked(incoming.key), incoming.idempotency_key, replayed),
                     json.dumps(incoming.raw)[:SHOWN_CHARACTERS],
-                    saved.body[:SHOWN_CHARACTERS].decode(errors="replace"),
+                    SECRET.sub("whsec_****", saved.body[:SHOWN_CHARACTERS].decode()),
                     trouble.kind if trouble else None,
                 ),
             )

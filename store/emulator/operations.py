@@ -48,6 +48,12 @@ def _line_items(books: Books, session_id: str, given: Parameters) -> StripeObjec
     return lists.line_items(books, session["id"], given)
 
 
+def _charge_refunds(books: Books, charge_id: str, given: Parameters) -> StripeObject:
+    books.get(charge_id, "charge")
+    url = f"/v1/charges/{charge_id}/refunds"
+    return lists.objects(books, "refund", given | {"charge": charge_id}, url)
+
+
 def _product(books: Books, product_id: str, _: Parameters) -> StripeObject:
     """A deleted product still answers, as `deleted: true`."""
     found = books.find(product_id, "product")
@@ -81,6 +87,7 @@ OPERATIONS: dict[str, Act] = {
     "POST /v1/prices/{id}": _changing("price", "price", catalog.update_price),
     **_collection("/v1/payment_intents", "payment_intent", "intent"),
     **_collection("/v1/charges", "charge", "id"),
+    "GET /v1/charges/{id}/refunds": _charge_refunds,
     "POST /v1/refunds": lambda books, _, given: refunds.create(books, given),
     **_collection("/v1/refunds", "refund", "refund"),
     "POST /v1/refunds/{id}": _changing("refund", "refund", refunds.update),

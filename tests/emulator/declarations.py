@@ -36,6 +36,7 @@ CALLS = {
     "GET /v1/payment_intents/{id}": "_payment_intent_retrieve_params.PaymentIntentRetrieveParams",
     "GET /v1/charges": "_charge_list_params.ChargeListParams",
     "GET /v1/charges/{id}": "_charge_retrieve_params.ChargeRetrieveParams",
+    "GET /v1/charges/{id}/refunds": "_charge_list_refunds_params.ChargeListRefundsParams",
     "POST /v1/refunds": "_refund_create_params.RefundCreateParams",
     "GET /v1/refunds": "_refund_list_params.RefundListParams",
     "GET /v1/refunds/{id}": "_refund_retrieve_params.RefundRetrieveParams",

@@ -73,6 +73,12 @@ def test_1_idempotency_key_in_flight_is_a_conflict(stripe_: Running) -> None:
     assert stripe_.a_session("k").id, "afterwards the same key is answered again"
 
 
+def test_1_a_key_has_at_most_255_characters(stripe_: Running) -> None:
+    assert stripe_.a_session("k" * 255).id
+    with pytest.raises(stripe.InvalidRequestError, match="255 characters"):
+        stripe_.a_session("k" * 256)
+
+
 def test_2_url_is_null_unless_the_session_is_open(stripe_: Running) -> None:
     sessions = [stripe_.a_session() for _ in range(2)]
     assert all(session.url for session in sessions)
@@ -280,6 +286,9 @@ def test_8_refunds_are_limited_by_the_charge(stripe_: Running) -> None:
     assert rest.amount == 2998
     assert nothing_left.value.code == "charge_already_refunded"
     assert "has already been refunded" in str(nothing_left.value)
+    charge = stripe_.client.v1.charges.list({"expand": ["data.refunds"]}).data[0]
+    assert charge.refunds is not None
+    assert [refund.amount for refund in charge.refunds.auto_paging_iter()] == [2998, 1000]
     types = stripe_.event_types()
     assert types.count("refund.created") == types.count("charge.refunded") == 2
 

@@ -280,6 +280,18 @@ def test_a_receipt_shows_what_was_paid(stripe_: Running) -> None:
     assert stripe_.raw("GET", "/emulator/receipts/ch_nobody")[0] == 404
 
 
+def test_the_request_log_keeps_no_signing_secret(stripe_: Running) -> None:
+    made = stripe_.client.v1.webhook_endpoints.create(
+        {"url": "http://127.0.0.1:9/x", "enabled_events": ["charge.captured"]}
+    )
+
+    assert str(made.secret).startswith("whsec_")
+    assert "secret" not in stripe_.client.v1.webhook_endpoints.retrieve(made.id)
+    logged = "".join(request.answer for request in stripe_.emulator.request_log())
+    assert "whsec_****" in logged
+    assert str(made.secret) not in logged
+
+
 def test_the_request_log_masks_keys(stripe_: Running) -> None:
     stripe_.a_session()
 

@@ -285,4 +285,6 @@ def test_the_controls_are_not_for_other_sites(stripe_: Running) -> None:
         Content_Type="application/json",
     )
 
-    assert (status, unknown[0], outside[0]) == (403, 422, 400)
+    rebound = stripe_.raw("GET", "/emulator/clock", Host="evil.example")
+
+    assert (status, rebound[0], unknown[0], outside[0]) == (403, 403, 422, 400)
