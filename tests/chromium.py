@@ -12,8 +12,8 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update")
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+@pytest.fixture(name="chromium", scope="module")
+def installed_chromium() -> Iterator[Browser]:
     """An installed Chromium. None found: skipped, or failed where everything is required.
 
     One per module, because two Playwrights cannot be open in one thread at the same time.

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.chromium import installed_chromium  # noqa: F401 - a fixture
+
 REQUIRE_ALL = os.environ.get("STORE_REQUIRE_ALL") == "1"
 
 

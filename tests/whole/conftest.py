@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 from sqlalchemy import create_engine, make_url, text
 
-from tests.chromium import chromium  # noqa: F401 - a fixture
 from tests.whole.running import House
 
 DATABASES = ("sqlite", "postgresql")
@@ -63,7 +62,7 @@ def postgres() -> Iterator[Postgres]:
         running.server.cleanup()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def new_house(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., House]]:
@@ -86,7 +85,7 @@ def new_house(
         house.close()
 
 
-@pytest.fixture(scope="module", params=DATABASES)
+@pytest.fixture(scope="session", params=DATABASES)
 def house(request: pytest.FixtureRequest, new_house: Callable[..., House]) -> House:
     """All three processes, running; once on each database."""
     made = new_house(request.param)

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -237,6 +238,17 @@ class House:
         }
         assert ours == theirs
         return len(ours)
+
+    def requests(self) -> int:
+        """How often Stripe has been asked for something."""
+        with closing(sqlite3.connect(self.folder / "emulator.db")) as account:
+            count: int = account.execute("SELECT count(*) FROM requests").fetchone()[0]
+        return count
+
+    def trouble(self, kind: str, request: str, value: str = "") -> None:
+        """Let the next such request to Stripe go wrong."""
+        asked = {"target": "request", "kind": kind, "match": request, "value": value}
+        httpx.post(f"{self.stripe_address}/emulator/troubles", json=asked).raise_for_status()
 
     def deliver_again(self, order: Order) -> None:
         """Let Stripe send the order's completed checkout once more, and wait for the 2xx."""

@@ -1,0 +1,119 @@
+"""`kill -9` of any one of the three processes at any moment of a purchase loses nothing."""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.whole.buying import enter, fill_in, leave_for_stripe, pay, pay_button, reach, verdict
+from tests.whole.running import House, Process, eventually
+
+pytestmark = [
+    pytest.mark.browser,
+    # On PostgreSQL the same is done without a browser, many times over, in test_storm.py.
+    pytest.mark.parametrize("house", ["sqlite"], indirect=True),
+]
+
+BACK = re.compile(r"/order\?number=")
+
+
+def before_the_click(house: House, victim: Process, page: Page) -> None:
+    victim.kill()
+    if victim is house.emulator:
+        pay_button(page).click()
+        expect(page.get_by_text("You have not been charged")).to_be_visible(timeout=30_000)
+        victim.restart()
+        page.get_by_role("link", name="Try again").click()
+    else:
+        victim.restart()
+        reach(page)
+        leave_for_stripe(page)
+    fill_in(page)
+    pay(page)
+
+
+def at_stripes_page(house: House, victim: Process, page: Page) -> None:
+    leave_for_stripe(page)
+    victim.kill()
+    fill_in(page)
+    victim.restart()
+    pay(page)
+
+
+def between_payment_and_redirect(house: House, victim: Process, page: Page) -> None:
+    """Stripe waits for the answer to its webhook before it lets the buyer go."""
+    leave_for_stripe(page)
+    fill_in(page)
+    (session,) = house.sessions(house.the_order(house.knows(page.context)))
+    with house.sidecar.held():
+        pay(page)
+        eventually(lambda: house.stripe.checkout.sessions.retrieve(session.id).status == "complete")
+        assert not BACK.search(page.url)
+        victim.kill()
+    victim.restart()
+    if victim is not house.sidecar:  # the browser met a dead door, and the buyer opens the shop
+        reach(page, f"{house.address}/order?number={session.client_reference_id}")
+
+
+def right_after_the_redirect(house: House, victim: Process, page: Page) -> None:
+    leave_for_stripe(page)
+    fill_in(page)
+    with page.expect_request(BACK) as back:
+        pay(page)
+    victim.kill()
+    victim.restart()
+    reach(page, back.value.url)
+
+
+@pytest.mark.scenario("E1", "E4", "E5")
+@pytest.mark.parametrize("name", ["emulator", "sidecar", "storefront"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        before_the_click,
+        at_stripes_page,
+        between_payment_and_redirect,
+        right_after_the_redirect,
+    ],
+)
+def test_a_process_killed_during_a_purchase_loses_nothing(
+    house: House,
+    buyer: BrowserContext,
+    name: str,
+    moment: Callable[[House, Process, Page], None],
+) -> None:
+    page = enter(buyer, house, "/?red-t-shirt=2")
+
+    moment(house, house.processes[name], page)
+
+    expect(verdict(page)).to_be_visible(timeout=30_000)
+    house.assert_paid_once(house.knows(buyer))
+
+
+@pytest.mark.scenario("B4")
+def test_a_storefront_killed_while_stripe_creates_the_session_meets_that_session_again(
+    house: House, buyer: BrowserContext
+) -> None:
+    page = enter(buyer, house, "/?red-t-shirt=2")
+    who = house.knows(buyer)
+    house.trouble("hang", "POST /v1/checkout/sessions", "30")
+    with suppress(Exception):
+        pay_button(page).click(no_wait_after=True)
+    eventually(lambda: house.orders(who) and house.sessions(house.the_order(who)))
+    assert house.the_order(who).checkout_session_id is None
+
+    house.storefront.kill()
+    house.storefront.restart()
+
+    reach(page, f"{house.address}/?red-t-shirt=2")
+    leave_for_stripe(page)
+    fill_in(page)
+    pay(page)
+    expect(verdict(page)).to_be_visible()
+    house.assert_paid_once(who)
+
+
+def test_after_all_of_this_both_books_are_equal(house: House) -> None:
+    assert house.assert_books_equal() > 0
