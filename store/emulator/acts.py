@@ -12,6 +12,7 @@ from typing import Literal
 
 from store.emulator import (
     card_form,
+    debits,
     deliveries,
     disputes,
     endpoints,
@@ -159,7 +160,7 @@ class Emulator:
                 return PaymentResult("invalid", "This session does not take bank debits.")
             last4 = "6789" if succeeds else "2227"
             means = Means(type=method, email=email.strip(), name=name.strip(), last4=last4)
-            return payments.pay_later(books, session, means, succeeds=succeeds)
+            return debits.pay_later(books, session, means, succeeds=succeeds)
 
         return self._pay(session_id, attempt)
 
@@ -168,7 +169,7 @@ class Emulator:
     def settle(self, payment_intent_id: str, succeeded: bool) -> StripeObject:
         """End a payment that is `processing`; returns the PaymentIntent."""
         with self.account.writing() as books:
-            return payments.settle(books, payment_intent_id, succeeded=succeeded)
+            return debits.settle(books, payment_intent_id, succeeded=succeeded)
 
     def expire(self, session_id: str) -> StripeObject:
         """Expire an open session; returns it."""

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.routing import Mount
 
-from store.emulator import controls, openapi, pages
+from store.emulator import bank_controls, controls, openapi, pages
 from store.emulator.acts import Emulator
 from store.emulator.api import Api
 from store.emulator.config import API_VERSION, Config
@@ -39,6 +39,7 @@ def create_app(config: Config) -> FastAPI:
     api = Api(Gate(emulator.account))
     app.router.routes.insert(0, Mount("/v1", api))
     app.include_router(controls.router)
+    app.include_router(bank_controls.router)
     app.include_router(pages.router)
     app.add_exception_handler(StripeError, _stripe_error)
     app.add_exception_handler(Exception, _unforeseen)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from store.emulator import charges, disputes, payments, refunds, sessions
+from store.emulator import charges, debits, disputes, refunds, sessions
 from store.emulator.books import AUTOMATIC, Books
 from store.emulator.errors import StripeError
 
@@ -12,8 +12,8 @@ ACTS: dict[str, Callable[[Books, str], object]] = {
     "open_dispute": disputes.open_for,
     "refund_succeeds": refunds.succeed,
     "refund_fails": refunds.fail,
-    "debit_succeeds": lambda books, intent: payments.settle(books, intent, succeeded=True),
-    "debit_fails": lambda books, intent: payments.settle(books, intent, succeeded=False),
+    "debit_succeeds": lambda books, intent: debits.settle(books, intent, succeeded=True),
+    "debit_fails": lambda books, intent: debits.settle(books, intent, succeeded=False),
 }
 
 

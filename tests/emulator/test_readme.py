@@ -4,7 +4,16 @@ import re
 from pathlib import Path
 
 from store.emulator import __main__ as command
-from store.emulator import catalog, controls, operations, refunds, sessions, troubles
+from store.emulator import (
+    bank_controls,
+    catalog,
+    controls,
+    operations,
+    refunds,
+    session_rules,
+    sessions,
+    troubles,
+)
 
 README = (Path(controls.__file__).parent / "README.md").read_text()
 
@@ -17,9 +26,9 @@ def test_the_readme_names_every_call_and_no_other() -> None:
 
 def test_the_readme_names_every_parameter_that_is_refused() -> None:
     refused = (
-        *sessions.NOT_IMITATED,
-        *sessions.SWITCHES_NOT_IMITATED,
-        *sessions.INTENT_NOT_IMITATED,
+        *session_rules.NOT_IMITATED,
+        *session_rules.SWITCHES_NOT_IMITATED,
+        *session_rules.INTENT_NOT_IMITATED,
         *catalog.NOT_IMITATED,
         *refunds.NOT_IMITATED,
     )
@@ -42,7 +51,7 @@ def test_the_readme_names_every_event_trouble_and_option() -> None:
 def test_the_readme_names_every_control() -> None:
     paths = {
         re.sub(r"\{\w+\}", "{id}", route.path.removeprefix("/emulator/"))
-        for route in controls.router.routes
+        for route in [*controls.router.routes, *bank_controls.router.routes]
         if getattr(route, "include_in_schema", False) and hasattr(route, "path")
     }
 
