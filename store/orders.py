@@ -25,6 +25,8 @@ NUMBER_LENGTH = 16
 # What a look at Stripe may still change without anything new happening there.
 UNSETTLED = frozenset(["pending", "open", "processing", "review"])
 UNPAID_STATUS = {"none": "pending", "open": "open", "refused": "failed", "complete": "processing"}
+# Money that arrives after one of these is kept, and stands out in the order's history.
+GIVEN_UP = frozenset(["canceled", "expired", "failed"])
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def _take(ledger: Ledger, fact: Fact, source: Source) -> Recorded:
     news = LEARN[type(fact)](ledger, order, fact)
     if news:
         before, order.status = order.status, settle(order, ledger)
+        if before in GIVEN_UP and order.payment_status in PAID:
+            news = [*news, f"paid although it was {before}"]
         action = order.status if order.status != before else "noted"
         order.updated_at = clock.now()
         log(ledger.session, order, source, action, " · ".join(filter(None, [*news, fact.evidence])))

@@ -192,15 +192,16 @@ class Shop:
         page = self.stripe.client.v1.checkout.sessions.list({"limit": 100})
         return list(page.auto_paging_iter())[::-1]
 
-    def events(self, kind: str | None = None) -> list[dict[str, Any]]:
+    def events(self) -> list[dict[str, Any]]:
         """The events of the account, oldest first, as plain documents."""
         page = self.stripe.client.v1.events.list({"limit": 100})
-        found = [event.to_dict(for_json=True) for event in page.auto_paging_iter()][::-1]
-        return [event for event in found if kind in (None, event["type"])]
+        return [event.to_dict(for_json=True) for event in page.auto_paging_iter()][::-1]
 
     def event(self, kind: str) -> dict[str, Any]:
         """The latest event of a type."""
-        return self.events(kind)[-1]
+        page = self.stripe.client.v1.events.list({"type": kind, "limit": 1})
+        found: dict[str, Any] = page.data[0].to_dict(for_json=True)
+        return found
 
     def deliver(
         self, event: Any, *, secret: str = SECRET, at: float | None = None
