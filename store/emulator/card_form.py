@@ -45,7 +45,6 @@ def read(
         last4=card.last4,
         exp_month=until[0],
         exp_year=until[1],
-        number=card.number,
     )
 
 

@@ -110,6 +110,8 @@ TEST_CARDS: tuple[TestCard, ...] = (
 )
 
 BY_NUMBER = {card.number: card for card in TEST_CARDS}
+BY_LAST4 = {card.last4: card for card in TEST_CARDS}
+"""Four digits tell the test cards apart, so no more of a number needs to be kept."""
 
 
 def is_luhn(number: str) -> bool:

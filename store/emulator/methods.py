@@ -19,8 +19,6 @@ class Means:
     last4: str = ""
     exp_month: int = 0
     exp_year: int = 0
-    number: str = ""
-    """Only ever a number of the table of test cards, for its outcome; never stored as typed."""
 
     def kept(self) -> dict[str, Any]:
         """All that survives the page, for a 3-D Secure question in between."""

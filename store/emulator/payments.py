@@ -9,7 +9,7 @@ from typing import Literal
 
 from store.emulator import charges, disputes, intents, sessions
 from store.emulator.books import Books, text
-from store.emulator.cards import BY_NUMBER, TestCard
+from store.emulator.cards import BY_LAST4, TestCard
 from store.emulator.ids import new_id
 from store.emulator.methods import Means, new_method
 from store.emulator.records import Challenge, PaymentResult, StripeObject
@@ -30,7 +30,7 @@ def open_session(books: Books, session_id: str) -> StripeObject | PaymentResult:
 
 def pay(books: Books, session: StripeObject, means: Means) -> PaymentResult:
     """One attempt with a card of the table."""
-    card = BY_NUMBER[means.number]
+    card = BY_LAST4[means.last4]
     if session["amount_total"] == 0:
         return complete(books, session, means, payment_status="no_payment_required")
     intent = intents.for_session(books, session)
@@ -167,7 +167,7 @@ def take_challenge(books: Books, challenge_id: str) -> tuple[str, Means] | None:
 
 def answer(books: Books, session: StripeObject, means: Means, *, passed: bool) -> PaymentResult:
     """The buyer answered the bank's question."""
-    card = BY_NUMBER[means.number]
+    card = BY_LAST4[means.last4]
     intent = intents.for_session(books, session)
     if not passed:
         method = books.get(intent["payment_method"], "payment_method")
