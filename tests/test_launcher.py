@@ -381,20 +381,32 @@ def a_wheel(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project after its first start."""
+def first_starts(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, list[subprocess.CompletedProcess[str]]]:
+    """A project, and what its first two starts, made at the same moment, said."""
     project = a_project(tmp_path_factory.mktemp("made"))
-    first = start(project)
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "Making a virtual environment in" in first.stdout
-    assert "Installing requirements.txt" in first.stdout
-    assert (project / "data" / "store.db").exists()
-    return project
+    with ThreadPoolExecutor() as pool:
+        return project, list(pool.map(start, [project, project]))
 
 
 @pytest.fixture
-def project(made: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(made, tmp_path / "project", symlinks=True)
+def project(
+    first_starts: tuple[Path, list[subprocess.CompletedProcess[str]]], tmp_path: Path
+) -> Path:
+    """A copy of a project that has been started before."""
+    return shutil.copytree(first_starts[0], tmp_path / "project", symlinks=True)
+
+
+def test_two_first_starts_at_once_make_one_environment_and_one_shop(
+    first_starts: tuple[Path, list[subprocess.CompletedProcess[str]]],
+) -> None:
+    project, results = first_starts
+
+    assert [result.returncode for result in results] == [0, 0], results
+    assert sorted("Making" in result.stdout for result in results) == [False, True]
+    assert sorted("Installing" in result.stdout for result in results) == [False, True]
+    assert (project / "data" / "store.db").exists()
 
 
 def test_a_second_start_asks_neither_pip_nor_the_network(project: Path) -> None:
@@ -436,16 +448,6 @@ def test_a_half_made_environment_is_made_anew(project: Path) -> None:
 
     assert result.returncode == 0, result.stderr
     assert "Making a virtual environment" in result.stdout
-
-
-def test_two_first_starts_at_once_do_not_build_over_each_other(tmp_path: Path) -> None:
-    project = a_project(tmp_path / "project")
-
-    with ThreadPoolExecutor() as pool:
-        results = list(pool.map(start, [project, project]))
-
-    assert [result.returncode for result in results] == [0, 0], results
-    assert sorted("Making" in result.stdout for result in results) == [False, True]
 
 
 def test_pip_without_a_network_ends_in_one_sentence(project: Path) -> None:
