@@ -16,7 +16,7 @@ from itertools import islice
 from sqlmodel import col, or_, select
 
 from store import checkout, clock, db, events, gateway, orders, refunds, settings
-from store.errors import EventMalformed, StoreError, StripeRefused
+from store.errors import EventMalformed, StoreError, StripeRefused, StripeUncertain
 from store.facts import Fact, identity, of_dispute, of_refund, of_session
 from store.models import PAYABLE, Order, StripeEvent
 from store.orders import UNSETTLED
@@ -140,10 +140,13 @@ def _look_up(order: Order) -> None:
 
 
 def _attempt(done: CaughtUp, act: Callable[[], object]) -> None:
-    """One order that Stripe refuses to speak about must not keep the others waiting."""
+    """One order that Stripe refuses to speak about must not keep the others waiting.
+
+    Nor must one whose key repeats a saved failure for a day.
+    """
     try:
         act()
-    except StripeRefused as error:
+    except (StripeRefused, StripeUncertain) as error:
         done.troubles += 1
         log.warning("Left for the next pass: %s", error)
     time.sleep(gateway.PAUSE_SECONDS)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from sqlmodel import Session, col, select
 
 from store import clock, db, gateway, orders
-from store.errors import NothingToRefund, StripeRefused
+from store.errors import NothingToRefund, StripeRefused, StripeUncertain
 from store.facts import PAID, REFUND_VOID, of_refund
 from store.models import Order, Refund
 from store.orders import Source
@@ -76,6 +76,11 @@ def send(refund_id: int, *, source: Source) -> None:
         answer = _made_before(refund) or gateway.create_refund(
             refund.payment_intent_id, refund.amount, metadata, refund.idempotency_key
         )
+    except StripeUncertain as uncertain:  # a failure that Stripe saved hides what it did
+        found = _listed(refund) if uncertain.replayed else None
+        if found is None:
+            raise
+        answer = found
     except StripeRefused as refused:
         _give_up(refund_id, number, str(refused), source)
         return
@@ -86,8 +91,11 @@ def send(refund_id: int, *, source: Source) -> None:
 
 def _made_before(refund: Refund) -> gateway.Document | None:
     """The refund at Stripe for a row so old that its key may be forgotten there."""
-    if clock.now() < refund.created_at + KEY_LIFE:
-        return None
+    return None if clock.now() < refund.created_at + KEY_LIFE else _listed(refund)
+
+
+def _listed(refund: Refund) -> gateway.Document | None:
+    """The refund in Stripe's list, known by the key in its metadata."""
     for found in gateway.refunds_of(refund.payment_intent_id):
         if (found.get("metadata") or {}).get("refund_key") == refund.idempotency_key:
             return found

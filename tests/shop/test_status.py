@@ -1,0 +1,269 @@
+"""Status by facts: whatever order a payment's sayings come in, they end in one state."""
+
+import inspect
+import re
+from collections.abc import Sequence
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlmodel import Session
+from stripe import Dispute as StripeDispute
+from stripe import Refund as StripeRefund
+from stripe.checkout import Session as CheckoutSession
+
+from store import clock, facts, models, orders, reports
+from store.facts import (
+    DISPUTE_HARMLESS,
+    DISPUTE_RANK,
+    PAID,
+    PAYMENT_RANK,
+    REFUND_RANK,
+    REFUND_VOID,
+    SESSION_RANK,
+    CheckoutFact,
+    DisputeFact,
+    Fact,
+    RefundFact,
+    RefusedFact,
+)
+from store.learn import LEARN, Ledger
+from store.models import Order
+
+NUMBER, SESSION, PAYMENT = "TEST-TEST-TEST-TEST", "cs_test_1", "pi_1"
+State = tuple[object, ...]
+
+
+def an_order(**facts_known: Any) -> Order:
+    return Order(
+        id=1,
+        number=NUMBER,
+        buyer="b",
+        currency="usd",
+        total_amount=3998,
+        cart_key="c",
+        attempt=1,
+        idempotency_key="k",
+        checkout_parameters="{}",
+        checkout_expires_at=clock.now(),
+        **facts_known,
+    )
+
+
+def checkout(status: str, payment_status: str) -> CheckoutFact:
+    return CheckoutFact(
+        order_number=NUMBER,
+        session_id=SESSION,
+        status=status,
+        payment_status=payment_status,
+        amount=3998,
+        currency="usd",
+        livemode=False,
+        payment_intent_id=PAYMENT if status == "complete" else None,
+    )
+
+
+def refund(status: str, amount: int = 1000, name: str = "re_1") -> RefundFact:
+    return RefundFact(
+        order_number=NUMBER,
+        refund_id=name,
+        payment_intent_id=PAYMENT,
+        amount=amount,
+        status=status,
+    )
+
+
+def dispute(status: str) -> DisputeFact:
+    return DisputeFact(
+        order_number=NUMBER,
+        dispute_id="dp_1",
+        payment_intent_id=PAYMENT,
+        amount=3998,
+        status=status,
+    )
+
+
+def after(told: Sequence[Fact], order: Order | None = None) -> State:
+    """Where an order ends that hears these facts one after the other."""
+    order = order or an_order()
+    ledger = Ledger(Session(), {NUMBER: order}, [], [])
+    for fact in told:
+        if LEARN[type(fact)](ledger, order, fact):
+            order.status = orders.settle(order, ledger)
+    return (
+        order.status,
+        order.session_status,
+        order.payment_status,
+        order.payment_intent_id,
+        order.refunded_amount,
+        order.paid_at is not None,
+        sorted((row.stripe_refund_id, row.amount, row.status) for row in ledger.refunds),
+        sorted((row.stripe_dispute_id, row.status) for row in ledger.disputes),
+    )
+
+
+PAID_BY_CARD: list[Fact] = [checkout("open", "unpaid"), checkout("complete", "paid")]
+BY_BANK: list[Fact] = [checkout("open", "unpaid"), checkout("complete", "unpaid")]
+REFUNDED: list[Fact] = [refund("pending"), refund("succeeded")]
+DISPUTED: list[Fact] = [dispute("needs_response"), dispute("under_review")]
+
+# Each life in the order in which it happens at Stripe, and the status it ends in.
+LIVES: dict[str, tuple[list[Fact], str]] = {
+    "paid": (PAID_BY_CARD, "paid"),
+    "expired": ([checkout("open", "unpaid"), checkout("expired", "unpaid")], "expired"),
+    "expired while it was paid": ([checkout("expired", "unpaid"), *PAID_BY_CARD], "paid"),
+    "refused": ([RefusedFact(order_number=NUMBER, reason="no")], "failed"),
+    "by bank, on its way": (BY_BANK, "processing"),
+    "by bank, arrived": ([*BY_BANK, checkout("complete", "paid")], "paid"),
+    "by bank, failed": ([*BY_BANK, checkout("complete", "failed")], "failed"),
+    "by bank, failed and arrived": (
+        [*BY_BANK, checkout("complete", "failed"), checkout("complete", "paid")],
+        "paid",
+    ),
+    "nothing to pay": ([checkout("complete", "no_payment_required")], "paid"),
+    "part of it back": ([*PAID_BY_CARD, *REFUNDED], "partially_refunded"),
+    "all of it back": (
+        [
+            *PAID_BY_CARD,
+            *REFUNDED,
+            refund("pending", 2998, "re_2"),
+            refund("succeeded", 2998, "re_2"),
+        ],
+        "refunded",
+    ),
+    "a refund that failed after it had succeeded": (
+        [*PAID_BY_CARD, *REFUNDED, refund("failed")],
+        "paid",
+    ),
+    "disputed": ([*PAID_BY_CARD, *DISPUTED], "disputed"),
+    "disputed and lost": ([*PAID_BY_CARD, *DISPUTED, dispute("lost")], "disputed"),
+    "disputed and won": ([*PAID_BY_CARD, *DISPUTED, dispute("won")], "paid"),
+    "an inquiry that was closed": (
+        [*PAID_BY_CARD, dispute("warning_needs_response"), dispute("warning_closed")],
+        "paid",
+    ),
+    "refunded in part, then disputed and won": (
+        [checkout("complete", "paid"), *REFUNDED, *DISPUTED, dispute("won")],
+        "partially_refunded",
+    ),
+    "by bank, refunded, disputed": (
+        [*BY_BANK[1:], checkout("complete", "paid"), *REFUNDED, *DISPUTED],
+        "disputed",
+    ),
+}
+
+
+@pytest.mark.scenario("C6", "H2")
+@pytest.mark.parametrize(("life", "end"), LIVES.values(), ids=LIVES)
+def test_every_order_of_telling_with_every_saying_repeated_ends_in_one_state(
+    life: list[Fact], end: str
+) -> None:
+    orderly = after(life)
+    assert orderly[0] == end
+
+    for told in permutations(life):
+        at_once_and_late = [fact for fact in told for _ in range(2)] + list(told)
+        assert after(at_once_and_late) == orderly, told
+
+
+@pytest.mark.scenario("C6", "H2")
+@given(st.data())
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_any_number_of_repetitions_anywhere_ends_in_the_same_state(data: st.DataObject) -> None:
+    life, _ = data.draw(st.sampled_from(list(LIVES.values())))
+    repeated = data.draw(st.lists(st.sampled_from(life), max_size=10))
+
+    told = data.draw(st.permutations([*life, *repeated]))
+
+    assert after(told) == after(life)
+
+
+@pytest.mark.scenario("C6")
+def test_nothing_moves_back() -> None:
+    for life, _ in LIVES.values():
+        known = an_order()
+        end = after(life, known)
+        for fact in life:
+            ledger = Ledger(Session(), {NUMBER: known}, [], [])
+            if isinstance(fact, CheckoutFact):
+                assert LEARN[type(fact)](ledger, known, fact) == []
+        assert known.status == end[0]
+
+
+def test_a_word_that_stripe_may_invent_later_changes_nothing() -> None:
+    told = [*PAID_BY_CARD, refund("succeeded"), dispute("won")]
+
+    odd = [checkout("thawing", "half_paid"), refund("thinking"), dispute("appealed_twice")]
+
+    assert after([*told, *odd]) == after(told)
+
+
+# --- the tables are complete ----------------------------------------------------------------
+
+
+def declared(kind: type, name: str) -> set[str]:
+    """The values that the installed SDK declares for a field."""
+    return set(re.findall(r"['\"](\w+)['\"]", str(kind.__annotations__[name])))
+
+
+def test_every_state_that_stripe_declares_has_a_rank() -> None:
+    assert declared(CheckoutSession, "status") == set(SESSION_RANK) - {"none", "refused"}
+    assert declared(CheckoutSession, "payment_status") == set(PAYMENT_RANK) - {"failed"}
+    assert declared(StripeDispute, "status") == set(DISPUTE_RANK)
+    # The SDK leaves a refund's status open; its documentation names these.
+    documented = {"pending", "requires_action", "succeeded", "failed", "canceled"}
+    assert documented == set(REFUND_RANK) - {"requested"}
+    assert all(f"`{word}`" in inspect.getsource(StripeRefund) for word in documented)
+
+
+@pytest.mark.parametrize("rank", [SESSION_RANK, PAYMENT_RANK, REFUND_RANK, DISPUTE_RANK])
+def test_no_two_states_share_a_rank(rank: dict[str, int]) -> None:
+    assert sorted(rank.values()) == list(range(len(rank)))
+
+
+def test_the_sets_of_states_are_parts_of_the_tables() -> None:
+    assert set(PAYMENT_RANK) >= PAID
+    assert set(REFUND_RANK) >= REFUND_VOID
+    assert set(DISPUTE_RANK) >= DISPUTE_HARMLESS
+
+
+def test_every_combination_of_facts_has_a_status_that_people_can_be_shown() -> None:
+    seen = set()
+    for session_status in SESSION_RANK:
+        for payment_status in PAYMENT_RANK:
+            for cancel_requested_at in (None, clock.now()):
+                for review_reason in (None, "amount 1 instead of 3998"):
+                    for refunded_amount in (0, 1, 3998):
+                        order = an_order(
+                            session_status=session_status,
+                            payment_status=payment_status,
+                            cancel_requested_at=cancel_requested_at,
+                            review_reason=review_reason,
+                            refunded_amount=refunded_amount,
+                        )
+                        seen.add(orders.status_of(order, []))
+                        lost = models.Dispute(
+                            order_id=1,
+                            payment_intent_id=PAYMENT,
+                            amount=1,
+                            status="lost",
+                            stripe_dispute_id="dp_1",
+                        )
+                        seen.add(orders.status_of(order, [lost]))
+
+    assert seen == set(reports.STATUS_BADGES)
+
+
+def test_every_kind_of_fact_has_a_rule() -> None:
+    kinds = {kind for kind in vars(facts).values() if isinstance(kind, type)}
+
+    assert {kind for kind in kinds if issubclass(kind, Fact) and kind is not Fact} == set(LEARN)
+
+
+def test_paid_is_never_said_without_stripe_saying_so() -> None:
+    for payment_status in set(PAYMENT_RANK) - PAID:
+        for session_status in SESSION_RANK:
+            order = an_order(session_status=session_status, payment_status=payment_status)
+            assert orders.status_of(order, []) not in ("paid", "refunded", "partially_refunded")
