@@ -12,11 +12,11 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update")
 
 
-@pytest.fixture(name="chromium", scope="module")
+@pytest.fixture(name="chromium", scope="session")
 def installed_chromium() -> Iterator[Browser]:
     """An installed Chromium. None found: skipped, or failed where everything is required.
 
-    One per module, because two Playwrights cannot be open in one thread at the same time.
+    One for all tests, because two Playwrights cannot be open in one thread at the same time.
     """
     named = os.environ.get("CHROMIUM")
     found = [named] if named else [shutil.which(name) for name in NAMES]

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -437,7 +438,9 @@ class Browser:
             ) as client:
                 return await client.get(path, headers=sent)
 
-        return asyncio.run(ask())
+        # In a thread of its own: while a browser is open, this one already has an event loop.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, ask()).result()
 
 
 @pytest.fixture

@@ -2,25 +2,21 @@
 
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
 
 from store import settings
 
 pytestmark = pytest.mark.browser
 
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update")
 AT_STRIPE = re.compile(r"/c/pay/")
 
 
@@ -82,21 +78,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
             process.terminate()
         for process in running:
             process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    named = os.environ.get("CHROMIUM")
-    found = [named] if named else [shutil.which(name) for name in CHROMIUMS]
-    path = next((path for path in found if path and Path(path).exists()), None)
-    if path is None:
-        if os.environ.get("STORE_REQUIRE_ALL") == "1":
-            pytest.fail("No Chromium found: install one, or name it in CHROMIUM.")
-        pytest.skip("no Chromium found")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,27 +1,22 @@
 """A running emulator, a shop's address to come back to, and a Chromium to look with."""
 
-import os
-import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from store.emulator.app import create_app
 from store.emulator.config import Config
 
 Session = dict[str, Any]
-CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update")
 
 
 class Shop:
@@ -162,26 +157,10 @@ def shop_is_slow(till: Till) -> Iterator[None]:
     till.shop.seconds = 0.0
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """An installed Chromium. None found: skipped, or failed where everything is required."""
-    named = os.environ.get("CHROMIUM")
-    found = [named] if named else [shutil.which(name) for name in CHROMIUMS]
-    path = next((path for path in found if path and Path(path).exists()), None)
-    if path is None:
-        if os.environ.get("STORE_REQUIRE_ALL") == "1":
-            pytest.fail("No Chromium found: install one, or name it in CHROMIUM.")
-        pytest.skip("no Chromium found")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=list(QUIET))
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def tab(browser: Browser) -> Iterator[Page]:
+def tab(chromium: Browser) -> Iterator[Page]:
     """A fresh tab of a laptop in English; whatever it complains about fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-US")
+    context = chromium.new_context(viewport={"width": 1280, "height": 720}, locale="en-US")
     page = context.new_page()
     page.set_default_timeout(8000)
     complaints: list[str] = []

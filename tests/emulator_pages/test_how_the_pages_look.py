@@ -61,8 +61,8 @@ def pages_of(till: Till) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_text_can_be_read(till: Till, browser: Browser, scheme: str) -> None:
-    with browser.new_context(color_scheme="dark" if scheme == "dark" else "light") as context:
+def test_all_text_can_be_read(till: Till, chromium: Browser, scheme: str) -> None:
+    with chromium.new_context(color_scheme="dark" if scheme == "dark" else "light") as context:
         tab = context.new_page()
         faint = {}
         for path in pages_of(till):
@@ -72,8 +72,8 @@ def test_all_text_can_be_read(till: Till, browser: Browser, scheme: str) -> None
     assert {path: found for path, found in faint.items() if found} == {}
 
 
-def test_no_page_scrolls_sideways_on_a_phone(till: Till, browser: Browser) -> None:
-    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+def test_no_page_scrolls_sideways_on_a_phone(till: Till, chromium: Browser) -> None:
+    with chromium.new_context(viewport={"width": 390, "height": 844}) as context:
         tab = context.new_page()
         wide = []
         for path in pages_of(till):
@@ -95,26 +95,26 @@ def test_the_pay_button_is_on_the_first_screen_of_a_laptop(till: Till, tab: Page
     ("locale", "amount"), [("en-US", "$39.98"), ("de-DE", "39,98 $"), ("fr-FR", "39,98 $US")]
 )
 def test_amounts_are_written_as_the_browser_reads_them(
-    till: Till, browser: Browser, locale: str, amount: str
+    till: Till, chromium: Browser, locale: str, amount: str
 ) -> None:
-    with browser.new_context(locale=locale) as context:
+    with chromium.new_context(locale=locale) as context:
         tab = context.new_page()
         tab.goto(till.a_session()["url"])
 
         expect(tab.get_by_role("heading", level=1)).to_have_text(amount)
 
 
-def test_a_session_may_name_its_locale(till: Till, browser: Browser) -> None:
-    with browser.new_context(locale="en-US") as context:
+def test_a_session_may_name_its_locale(till: Till, chromium: Browser) -> None:
+    with chromium.new_context(locale="en-US") as context:
         tab = context.new_page()
         tab.goto(till.a_session(locale="de")["url"])
 
         expect(tab.get_by_role("heading", level=1)).to_have_text("39,98 $")
 
 
-def test_nothing_is_loaded_from_anywhere_else(till: Till, browser: Browser) -> None:
+def test_nothing_is_loaded_from_anywhere_else(till: Till, chromium: Browser) -> None:
     asked: list[str] = []
-    with browser.new_context() as context:
+    with chromium.new_context() as context:
         tab = context.new_page()
         tab.on("request", lambda request: asked.append(request.url))
         for path in pages_of(till):

@@ -249,10 +249,10 @@ def test_an_impatient_buyer_sees_that_it_is_on_its_way_and_sends_it_once(
 
 
 def test_a_second_tab_pays_nothing_and_goes_to_the_shop_too(
-    till: Till, tab: Page, browser: Browser
+    till: Till, tab: Page, chromium: Browser
 ) -> None:
     session = till.a_session()
-    with browser.new_context(locale="en-US") as other:
+    with chromium.new_context(locale="en-US") as other:
         stale = other.new_page()
         stale.goto(session["url"])
         fill_in(stale, "5555555555554444")
@@ -287,9 +287,9 @@ def test_a_paid_session_that_is_opened_again_explains_itself(till: Till, tab: Pa
     tab.wait_for_url(f"{till.shop.address}/order?session_id={session['id']}")
 
 
-def test_everything_works_without_javascript(till: Till, browser: Browser) -> None:
+def test_everything_works_without_javascript(till: Till, chromium: Browser) -> None:
     session = till.a_session()
-    with browser.new_context(java_script_enabled=False, locale="en-US") as context:
+    with chromium.new_context(java_script_enabled=False, locale="en-US") as context:
         tab = context.new_page()
         tab.goto(session["url"])
         fill_in(tab, "4242424242424241")
