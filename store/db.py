@@ -30,11 +30,15 @@ MIGRATION_LOCK = 20_261_123  # any number, the same in every process
 
 @lru_cache(maxsize=4)
 def engine_for(url: str) -> Engine:
-    """The engine of a database URL; connections to PostgreSQL are tried before they are used."""
+    """The engine of a database URL; connections to PostgreSQL are tried before they are used.
+
+    An error that reaches a log names the statement and never its values, such as who buys.
+    """
     if not url.startswith("sqlite"):
         limits = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout=20s"
         return create_engine(
             url,
+            hide_parameters=True,
             pool_pre_ping=True,
             pool_size=10,
             max_overflow=20,
@@ -43,7 +47,11 @@ def engine_for(url: str) -> Engine:
     if database := make_url(url).database:
         Path(database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
-        url, connect_args={"timeout": LOCK_SECONDS}, pool_size=10, max_overflow=40
+        url,
+        hide_parameters=True,
+        connect_args={"timeout": LOCK_SECONDS},
+        pool_size=10,
+        max_overflow=40,
     )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -11,6 +11,7 @@ AT_STRIPE = re.compile(r"/c/pay/")
 PAY = re.compile(r"^Pay ")
 VISA = "4242 4242 4242 4242"
 DECLINED = "4000 0000 0000 0002"
+CARD = {"email": "buyer@example.com", "number": VISA, "expiry": "12/34", "cvc": "123"}
 
 # Writes down the moment at which the verdict "Paid" stands on the page, in the browser's own clock.
 WATCH = """
@@ -59,15 +60,19 @@ def leave_for_stripe(page: Page) -> None:
 
 
 def fill_in(page: Page, card: str = VISA) -> None:
-    page.get_by_label("Email").fill("buyer@example.com")
+    page.get_by_label("Email").fill(CARD["email"])
     page.get_by_label("Card number").fill(card)
-    page.get_by_label("Expiry").fill("12/34")
-    page.get_by_label("CVC").fill("123")
+    page.get_by_label("Expiry").fill(CARD["expiry"])
+    page.get_by_label("CVC").fill(CARD["cvc"])
 
 
 def pay(page: Page) -> None:
     """Press the pay page's button, without waiting for what comes of it."""
     page.get_by_role("button", name=PAY).and_(page.locator("#pay")).click(no_wait_after=True)
+
+
+def refusal(page: Page) -> Locator:
+    return page.get_by_role("alert").get_by_text("Your card was declined.")
 
 
 def verdict(page: Page, word: str = "Paid") -> Locator:

@@ -71,18 +71,21 @@ def new_house(
         pytest.skip("processes are held and killed by signals")
     built: list[House] = []
 
-    def build(database: str = "sqlite", reconcile_seconds: float = 3600) -> House:
+    def build(
+        database: str = "sqlite", reconcile_seconds: float = 3600, **environment: str
+    ) -> House:
         folder = tmp_path_factory.mktemp("house")
         if database == "sqlite":
             url = f"sqlite:///{(folder / 'store.db').as_posix()}"
         else:
             url = request.getfixturevalue("postgres").new_database()
-        built.append(House(folder, url, reconcile_seconds))
+        built.append(House(folder, url, reconcile_seconds, environment))
         return built[-1]
 
     yield build
     for house in built:
         house.close()
+    assert [leak for house in built for leak in house.leaks()] == []
 
 
 @pytest.fixture(scope="session", params=DATABASES)

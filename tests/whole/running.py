@@ -108,6 +108,7 @@ class House:
     folder: Path
     database_url: str
     reconcile_seconds: float = 3600
+    more: dict[str, str] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -121,6 +122,7 @@ class House:
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
             **dict.fromkeys(UNSET, " "),
+            **self.more,
         }
         with self.entered():
             arguments = Namespace(port=shop, webhook_port=sidecar, emulator_port=emulator)
@@ -182,6 +184,16 @@ class House:
             if process.running:
                 process.kill()
         self.engine.dispose()
+
+    def leaks(self) -> list[str]:
+        """Which secret stands in which log, named by its first letters."""
+        return [
+            f"{name}: {secret[:9]}…"
+            for name, process in self.processes.items()
+            if process.log.exists()
+            for secret in sorted(self.secrets)
+            if secret in process.said()
+        ]
 
     # --- both books ------------------------------------------------------------------------------
 

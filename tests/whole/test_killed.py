@@ -1,17 +1,30 @@
 """`kill -9` of any one of the three processes at any moment of a purchase loses nothing."""
 
+import random
 import re
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.whole.buying import enter, fill_in, leave_for_stripe, pay, pay_button, reach, verdict
+from store import checkout
+from tests.whole.buying import (
+    AT_STRIPE,
+    CARD,
+    enter,
+    fill_in,
+    leave_for_stripe,
+    pay,
+    pay_button,
+    reach,
+    verdict,
+)
 from tests.whole.running import House, Process, eventually
 
 pytestmark = [
-    pytest.mark.browser,
     # On PostgreSQL the same is done without a browser, many times over, in test_storm.py.
     pytest.mark.parametrize("house", ["sqlite"], indirect=True),
 ]
@@ -67,6 +80,7 @@ def right_after_the_redirect(house: House, victim: Process, page: Page) -> None:
     reach(page, back.value.url)
 
 
+@pytest.mark.browser
 @pytest.mark.scenario("E1", "E4", "E5")
 @pytest.mark.parametrize("name", ["emulator", "sidecar", "storefront"])
 @pytest.mark.parametrize(
@@ -92,6 +106,7 @@ def test_a_process_killed_during_a_purchase_loses_nothing(
     house.assert_paid_once(house.knows(buyer))
 
 
+@pytest.mark.browser
 @pytest.mark.scenario("B4")
 def test_a_storefront_killed_while_stripe_creates_the_session_meets_that_session_again(
     house: House, buyer: BrowserContext
@@ -113,6 +128,48 @@ def test_a_storefront_killed_while_stripe_creates_the_session_meets_that_session
     pay(page)
     expect(verdict(page)).to_be_visible()
     house.assert_paid_once(who)
+
+
+@pytest.mark.scenario("E1", "E5")
+def test_a_sidecar_killed_again_and_again_while_six_buyers_pay_loses_nothing(house: House) -> None:
+    """Killed as soon as it stands, and each time in the middle of what Stripe has for it."""
+    visitors = [house.visitor() for _ in range(6)]
+
+    def shop(place: int) -> None:
+        buyer, client = visitors[place]
+        with client:
+            paid = 0
+            while paid < 3:
+                number = checkout.place(
+                    buyer,
+                    {"red-t-shirt": 2},
+                    shown_amount=3998,
+                    store_url=house.address,
+                    again=True,
+                )
+                way_on = client.get(f"/go/{number}").headers["location"]
+                if not AT_STRIPE.search(way_on):
+                    continue  # the last one, of whose payment the shop has just heard
+                answer = client.post(way_on, data=CARD | {"then": "stay"})
+                assert answer.status_code == 303, answer.text
+                paid += 1
+
+    with house.entered(), ThreadPoolExecutor() as pool:
+        shopping = [pool.submit(shop, place) for place in range(len(visitors))]
+        kills = house.sidecar.kills
+        while not all(each.done() for each in shopping) or house.sidecar.kills < kills + 3:
+            house.sidecar.kill()
+            house.sidecar.restart()
+            time.sleep(random.uniform(0.05, 0.3))
+        for each in shopping:
+            each.result()
+
+    def is_settled() -> bool:
+        orders = [order for buyer, _ in visitors for order in house.orders(buyer)]
+        return len(orders) == 18 and {order.status for order in orders} == {"paid"}
+
+    eventually(is_settled, seconds=60)
+    house.assert_books_equal()
 
 
 def test_after_all_of_this_both_books_are_equal(house: House) -> None:

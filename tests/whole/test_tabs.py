@@ -13,6 +13,7 @@ from tests.whole.buying import (
     leave_for_stripe,
     pay,
     pay_button,
+    refusal,
     row,
     verdict,
 )
@@ -90,7 +91,7 @@ def test_a_declined_card_leaves_the_session_open_for_the_next_card(
     checkout = page.url.partition("?")[0]
     fill_in(page, DECLINED)
     pay(page)
-    expect(page.get_by_text("declined").first).to_be_visible()
+    expect(refusal(page)).to_be_visible()
     order = house.the_order(house.knows(buyer))
     back = buyer.new_page()
     back.goto(f"{house.address}/order?number={order.number}&session_id=none")
