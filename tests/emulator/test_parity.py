@@ -73,6 +73,18 @@ def test_1_idempotency_key_in_flight_is_a_conflict(stripe_: Running) -> None:
     assert stripe_.a_session("k").id, "afterwards the same key is answered again"
 
 
+def test_1_a_refusal_by_an_objects_state_is_saved(stripe_: Running) -> None:
+    """What began executing is kept, a 400 included; what failed validation is not."""
+    session = stripe_.a_session()
+    stripe_.pay(session.id)
+    path = f"/v1/checkout/sessions/{session.id}/expire"
+
+    first, again = (post(stripe_, path, "", "k") for _ in range(2))
+
+    assert (first[0], first[2]) == (again[0], again[2]) == (400, first[2])
+    assert again[1]["Idempotent-Replayed"] == "true"
+
+
 def test_1_a_key_has_at_most_255_characters(stripe_: Running) -> None:
     assert stripe_.a_session("k" * 255).id
     with pytest.raises(stripe.InvalidRequestError, match="255 characters"):
@@ -415,7 +427,8 @@ def test_11_prices_are_frozen_in_the_session(stripe_: Running) -> None:
 def test_12_only_loopback_and_only_test_keys(stripe_: Running) -> None:
     with pytest.raises(ValueError, match="loopback only"):
         create_app(Config(host="0.0.0.0"))
-    for key in ("sk_live_abcdefghijklmnop", "rk_live_abcdefghijklmnop", "pk_test_abcdefghijklmnop"):
+    for prefix in ("sk_live_", "rk_live_", "pk_test_", "sk_", ""):
+        key = f"{prefix}abcdefghijklmnop"
         with pytest.raises(stripe.AuthenticationError) as refusal:
             stripe_.sdk(key).v1.checkout.sessions.create(session_params())
         assert key not in str(refusal.value.http_body)
