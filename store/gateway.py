@@ -71,6 +71,9 @@ def ask(call: Callable[[], Answer]) -> Answer:
             trouble = translate(error)
             if pause is None or not isinstance(trouble, StripeBusy):
                 raise trouble from error
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            # The SDK trips over JSON that is not Stripe's, such as a proxy's `{"error": "down"}`.
+            raise StripeUncertain(replayed=False) from error
         time.sleep(pause)
     raise AssertionError("the last pass either returns or raises")
 
@@ -218,6 +221,13 @@ def walk(page: Any) -> Iterator[Document]:
 
 
 def document(thing: stripe.StripeObject) -> Document:
+    """What Stripe answered, as plain dictionaries.
+
+    Raises:
+        StripeUncertain: it was JSON, but no object.
+    """
+    if not isinstance(thing, stripe.StripeObject):
+        raise StripeUncertain(replayed=False)
     return thing.to_dict()
 
 
