@@ -1,0 +1,233 @@
+"""What must never be otherwise, asked of both books after every step.
+
+The shop's tables and Stripe's objects are read as they lie there, by none of the shop's code
+but its rank tables. Whoever changes a rule of money has to change it here too, in other words.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, create_engine
+
+from store.facts import (
+    DISPUTE_RANK,
+    PAID,
+    PAYMENT_RANK,
+    REFUND_RANK,
+    REFUND_VOID,
+    SESSION_RANK,
+)
+from tests.simulation.stage import STRAY, Stage
+
+Row = dict[str, Any]
+ORDER_STATUSES_PAID = frozenset(["paid", "partially_refunded", "refunded", "disputed"])
+
+
+class Books:
+    """Both books as they lie there, and as they lay after the step before."""
+
+    def __init__(self, stage: Stage, database_url: str) -> None:
+        self.stage = stage
+        self.engine = create_engine(database_url, isolation_level="AUTOCOMMIT")
+        self.orders: dict[int, Row] = {}
+        self.refunds: dict[int, Row] = {}
+        self.disputes: dict[int, Row] = {}
+        self.stripes: dict[str, dict[str, Row]] = {}
+        self.deliveries: dict[str, int] = {}
+        self.paid_log: Sequence[Any] = ()
+        self.sessions: list[Row] = []
+        self._texts: dict[str, str] = {}
+        self._commits = -1
+        self.checks = 0
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.engine.dispose()
+
+    def check(self) -> None:
+        """Hold every invariant that can be held in the middle of things."""
+        before = self.orders, self.refunds, self.disputes
+        self.read()
+        self._nothing_goes_back(*before)
+        self._nothing_counts_twice()
+        self._one_payable_session()
+        self._one_kept_payment()
+        self._paid_means_paid()
+        self._refunds_fit()
+        self.checks += 1
+
+    def read(self) -> None:
+        """Both books as they are now; what was not written since is not read again."""
+        if self._commits != self.stage.commits:
+            self._commits = self.stage.commits
+            with self.engine.connect() as connection:
+                self._read_ours(connection)
+        self._read_stripes()
+
+    def _read_ours(self, connection: Connection) -> None:
+        self.orders = _rows(connection, "orders", self.orders)
+        self.refunds = _rows(connection, "refunds", self.refunds)
+        self.disputes = _rows(connection, "disputes", self.disputes)
+        told = connection.exec_driver_sql("SELECT id, deliveries FROM stripe_events")
+        self.deliveries = {row.id: row.deliveries for row in told}
+        self.paid_log = connection.exec_driver_sql(
+            "SELECT order_id FROM order_log WHERE detail LIKE 'payment status paid%%'"
+            " OR detail LIKE '%% payment status paid%%'"
+        ).fetchall()
+
+    def _read_stripes(self) -> None:
+        for kind in ("checkout.session", "charge", "refund"):
+            self.stripes[kind] = self._stripes(kind)
+        self.sessions = [
+            session
+            for session in self.stripes["checkout.session"].values()
+            if STRAY not in session["metadata"]
+        ]
+
+    def _stripes(self, kind: str) -> dict[str, Row]:
+        """Objects at Stripe; one that did not change is not read twice."""
+        with self.stage.emulator.account.reading() as books:
+            rows = books.connection.execute(
+                "SELECT id, body FROM objects WHERE kind = ? ORDER BY seq", (kind,)
+            ).fetchall()
+        known, found = self.stripes.get(kind, {}), {}
+        for identifier, body in rows:
+            same = self._texts.get(identifier) == body
+            found[identifier] = known[identifier] if same else json.loads(body)
+            self._texts[identifier] = body
+        return found
+
+    def order(self, number: str) -> Row:
+        """One of our orders."""
+        return next(order for order in self.orders.values() if order["number"] == number)
+
+    def _nothing_goes_back(
+        self, orders: dict[int, Row], refunds: dict[int, Row], disputes: dict[int, Row]
+    ) -> None:
+        """I5: every ranked column only moves forward, and nothing that was written is unwritten."""
+        for rows, now, ranks in (
+            (orders, self.orders, {"session_status": SESSION_RANK, "payment_status": PAYMENT_RANK}),
+            (refunds, self.refunds, {"status": REFUND_RANK}),
+            (disputes, self.disputes, {"status": DISPUTE_RANK}),
+        ):
+            assert rows.keys() <= now.keys(), "I5: a row is gone"
+            for identifier, row in rows.items():
+                if row is now[identifier]:
+                    continue
+                for name, rank in ranks.items():
+                    assert rank[row[name]] <= rank[now[identifier][name]], f"I5: {now[identifier]}"
+                for name in FIXED & row.keys():
+                    assert row[name] in (None, now[identifier][name]), f"I5: {now[identifier]}"
+
+    def _nothing_counts_twice(self) -> None:
+        """I3: an event is one row, an effect happens once, and what was answered is written."""
+        for identifier, answered in self.stage.arrived.items():
+            assert self.deliveries.get(identifier, 0) >= answered, f"I3, I6: {identifier} was lost"
+        twice = [order for order, count in Counter(self.paid_log).items() if count > 1]
+        assert not twice, f"I3: paid twice in the history of {twice}"
+        known = Counter(row["stripe_refund_id"] for row in self.refunds.values())
+        assert all(count == 1 for name, count in known.items() if name), "I3: a refund is two rows"
+
+    def _one_payable_session(self) -> None:
+        """I7: per order, and per buyer."""
+        buyer = {order["number"]: order["buyer"] for order in self.orders.values()}
+        payable = [s for s in self.sessions if s["status"] == "open"]
+        for session in payable:
+            assert session["metadata"]["order_number"] in buyer, "I7: a session without an order"
+        buyers = Counter(buyer[s["metadata"]["order_number"]] for s in payable)
+        assert all(count == 1 for count in buyers.values()), f"I7: {[s['id'] for s in payable]}"
+
+    def _one_kept_payment(self) -> None:
+        """I1: the shop's own sessions take money once per order."""
+        paid = Counter(
+            s["metadata"]["order_number"] for s in self.sessions if s["payment_status"] == "paid"
+        )
+        assert all(count == 1 for count in paid.values()), f"I1: {paid}"
+
+    def _paid_means_paid(self) -> None:
+        """I2, one way, and I11: what we call paid, Stripe calls paid, with everything fitting."""
+        for order in self.orders.values():
+            if order["payment_status"] not in PAID:
+                assert order["status"] not in ORDER_STATUSES_PAID, f"I2: {order}"
+                continue
+            session = self.stripes["checkout.session"][order["checkout_session_id"]]
+            assert session["payment_status"] in PAID, f"I2: {order}"
+            assert session["amount_total"] == order["total_amount"], f"I2: {order}"
+            assert session["currency"] == order["currency"], f"I2: {order}"
+            assert session["metadata"]["order_number"] == order["number"], f"I2: {order}"
+            assert session["livemode"] is False, f"I11: {order}"
+            assert order["status"] in ORDER_STATUSES_PAID, f"I2: {order}"
+
+    def _refunds_fit(self) -> None:
+        """I4: at Stripe and here no more goes back than came in, and one wish goes back once."""
+        refunds = self.stripes["refund"]
+        back = Counter[str]()
+        for refund in refunds.values():
+            if refund["status"] not in REFUND_VOID:
+                back[refund["payment_intent"]] += refund["amount"]
+        for charge in self.stripes["charge"].values():
+            if charge["status"] == "succeeded":
+                assert back[charge["payment_intent"]] <= charge["amount_captured"], f"I4: {charge}"
+        wishes = Counter(refund["metadata"].get("refund_key") for refund in refunds.values())
+        assert all(count == 1 for key, count in wishes.items() if key), f"I4: {wishes}"
+        ours = Counter[str]()
+        for row in self.refunds.values():
+            stripes = refunds.get(row["stripe_refund_id"] or "")
+            if stripes and stripes["status"] not in REFUND_VOID:
+                assert stripes["amount"] == row["amount"], f"I4: {row}"
+                ours[row["payment_intent_id"]] += row["amount"]
+        for payment, amount in ours.items():
+            assert amount <= back[payment], f"I4: {payment}"
+
+    # --- when everything has been said ------------------------------------------------------
+
+    def check_at_rest(self) -> None:
+        """The other way of I1 and I2: nothing that happened at Stripe is missing here."""
+        self.check()
+        ours = {order["checkout_session_id"]: order for order in self.orders.values()}
+        for session in self.sessions:
+            order = ours.get(session["id"])
+            assert order, f"I8: nobody knows {session['id']}"
+            assert order["session_status"] == session["status"], f"I8: {order}"
+            paid = session["payment_status"] in PAID
+            assert paid == (order["payment_status"] in PAID), f"I2: {order}"
+        for order in self.orders.values():
+            assert order["session_status"] != "none", f"I8: never asked for {order}"
+        self._second_payments_went_back()
+        sent = {row["stripe_refund_id"]: row for row in self.refunds.values()}
+        for refund in self.stripes["refund"].values():
+            assert refund["id"] in sent, f"I8: nobody knows {refund['id']}"
+            assert sent[refund["id"]]["status"] == refund["status"], f"I8: {refund['id']}"
+        assert not [row for row in self.refunds.values() if row["status"] == "requested"]
+
+    def _second_payments_went_back(self) -> None:
+        """I1: each payment by a stray session has gone back, all of it."""
+        back = Counter[str]()
+        for refund in self.stripes["refund"].values():
+            if refund["status"] not in REFUND_VOID:
+                back[refund["payment_intent"]] += refund["amount"]
+        for session in self.stripes["checkout.session"].values():
+            if STRAY in session["metadata"] and session["payment_status"] == "paid":
+                payment = session["payment_intent"]
+                rows = [row for row in self.refunds.values() if row["payment_intent_id"] == payment]
+                assert back[payment] == session["amount_total"], f"I1: {session['id']}: {rows}"
+
+
+FIXED = frozenset(
+    "number buyer total_amount currency idempotency_key checkout_parameters checkout_session_id"
+    " payment_intent_id paid_at amount stripe_refund_id stripe_dispute_id".split()
+)
+
+
+def _rows(connection: Connection, table: str, known: dict[int, Row]) -> dict[int, Row]:
+    """All rows of a table; a row that did not change is the same object as before."""
+    found = connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY id")
+    names = list(found.keys())
+    rows = {}
+    for values in found.fetchall():
+        row = dict(zip(names, values, strict=True))
+        before = known.get(row["id"])
+        rows[row["id"]] = before if before == row else row
+    return rows

@@ -1,0 +1,293 @@
+"""The shop and Stripe in one process and one thread, where every step can be the last.
+
+The store's own code runs unchanged, through the real `stripe` SDK, against the emulator. Three
+things are not what they are outside: the SDK hands its requests over without a socket, the clock
+only moves when it is told to, and SQLite does not wait for the disk, because what dies here is
+the process and not the machine.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, tzinfo
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import stripe
+from sqlalchemy import Connection, Engine, event
+
+from store import clock, db, events, gateway, settings
+from store.emulator import bent, deliveries
+from store.emulator.acts import Emulator
+from store.emulator.config import Config
+from store.emulator.gate import Gate, Incoming
+from store.emulator.ids import new_id
+from store.emulator.post import Answered
+from store.errors import StoreError
+
+SECRET = "whsec_the_simulated_shop"
+STORE_URL = "http://127.0.0.1:9"
+WEBHOOKS = f"{STORE_URL}/webhooks/stripe/"
+STRAY = "stray"
+"""In the metadata of sessions that the shop never made, though they name an order of its."""
+LIES = ("livemode", "amount", "currency")
+FIRST_DAY = 1_767_225_600.0
+"""1 January 2026, in Unix seconds."""
+
+
+class Crash(BaseException):
+    """The process ends here. No `except Exception` may know of it."""
+
+
+class Clock:
+    """The time of the store and of the emulator alike."""
+
+    def __init__(self) -> None:
+        self.seconds = FIRST_DAY
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def now(self, zone: tzinfo) -> datetime:
+        """Stands in for `datetime.now` in `store.clock`."""
+        return datetime.fromtimestamp(self.seconds, zone)
+
+
+class Points:
+    """The places where a process may die: on both sides of each commit and each Stripe call."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.act: Callable[[str], None] = _nothing
+
+    def __call__(self, place: str) -> None:
+        self.passed += 1
+        self.act(place)
+
+
+def _nothing(_place: str) -> None:
+    """Go on."""
+
+
+class Wire(stripe.HTTPClient):
+    """Carries the SDK's requests to the emulator's gate without a socket in between."""
+
+    name = "in process"
+
+    def __init__(self, stage: "Stage") -> None:
+        super().__init__()
+        self.stage = stage
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        **_usage: Any,
+    ) -> tuple[str, int, Mapping[str, str]]:
+        """One attempt; the SDK repeats it as it would over the network."""
+        assert not self.stage.open_transactions, "Stripe is asked inside a transaction"
+        given = {name.lower(): value for name, value in (headers or {}).items()}
+        assert given["authorization"].startswith("Bearer sk_test_")
+        parts = urlsplit(url)
+        self.stage.points(f"before {method} {parts.path}")
+        answer = self.stage.gate.answer(
+            Incoming(
+                method=method.upper(),
+                path=parts.path,
+                query=parts.query.encode(),
+                body=(post_data or "").encode(),
+                content_type=given.get("content-type", ""),
+                authorization=given["authorization"],
+                idempotency_key=given.get("idempotency-key"),
+            )
+        )
+        self.stage.points(f"after {method} {parts.path}")
+        self.stage.calls += 1
+        if answer.trouble and answer.trouble.kind in ("cut", "hang"):
+            raise stripe.APIConnectionError("Cut.", should_retry=True)  # type: ignore[no-untyped-call]
+        return answer.body.decode(), answer.status, answer.headers
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+@dataclass
+class Stage:
+    """Everything that outlives a crash: the database, Stripe, the time."""
+
+    emulator: Emulator
+    clock: Clock
+    points: Points = field(default_factory=Points)
+    open_transactions: set[int] = field(default_factory=set)
+    calls: int = 0
+    commits: int = 0
+    arrived: dict[str, int] = field(default_factory=dict)
+    """How often each event was answered with a 2xx."""
+
+    def __post_init__(self) -> None:
+        self.gate = Gate(self.emulator.account)
+        self.wire = Wire(self)
+
+    # --- the process ------------------------------------------------------------------------
+
+    def restart(self) -> None:
+        """A process begins: connections, engine and settings of the one before are gone."""
+        self.drop_connections()
+        db.engine_for.cache_clear()
+        settings.current.cache_clear()
+        self._watch(db.engine())
+
+    def drop_connections(self) -> None:
+        """What the database sees of a process that ends; much cheaper than a new engine."""
+        if db.engine_for.cache_info().currsize:
+            db.engine().dispose()
+        self.open_transactions.clear()
+
+    def _watch(self, engine: Engine) -> None:
+        commit, rollback = engine.dialect.do_commit, engine.dialect.do_rollback
+
+        def begun(connection: Connection) -> None:
+            self.open_transactions.add(id(connection.connection.dbapi_connection))
+
+        def do_commit(connection: Any) -> None:
+            self.points("before commit")
+            commit(connection)
+            self.commits += 1
+            self._ended(connection)
+            self.points("after commit")
+
+        def do_rollback(connection: Any) -> None:
+            rollback(connection)
+            self._ended(connection)
+
+        def gone(connection: Any, *_more: Any) -> None:
+            self.open_transactions.discard(id(connection))
+
+        event.listen(engine, "begin", begun)
+        event.listen(engine, "close", gone)
+        event.listen(engine, "invalidate", gone)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _never_wait_for_the_disk)
+        dialect: Any = engine.dialect
+        dialect.do_commit, dialect.do_rollback = do_commit, do_rollback
+
+    def _ended(self, connection: Any) -> None:
+        raw = getattr(connection, "dbapi_connection", None) or connection
+        self.open_transactions.discard(id(raw))
+
+    # --- the way from Stripe to the door -------------------------------------------------------
+
+    def due(self) -> list[int]:
+        """Deliveries whose time has come."""
+        with self.emulator.account.reading() as books:
+            return deliveries.due(books.connection, books.now, 500)
+
+    def carry(self, delivery_ids: Sequence[int]) -> int:
+        """Deliver some events together, in this order; answers how many got a 2xx."""
+        parcels = []
+        for delivery_id in delivery_ids:
+            with self.emulator.account.writing() as books:
+                if parcel := deliveries.pack(books, delivery_id):
+                    parcels.append(parcel)
+        posts = []
+        for parcel in parcels:
+            if parcel.trouble and parcel.trouble.kind == "forge":
+                assert self.knock([bent.forged(parcel, int(self.clock()))]) == [400]
+            if parcel.trouble and parcel.trouble.kind in LIES:
+                if STRAY.encode() not in parcel.payload:
+                    self.knock([_lie(parcel, int(self.clock()))])
+                parcel = replace(parcel, trouble=None)  # noqa: PLW2901
+            posts.append(bent.packed(parcel, int(self.clock())))
+        statuses = self.knock(posts)
+        for parcel, (_, signature), status in zip(parcels, posts, statuses, strict=True):
+            if status < 300:
+                self.arrived[parcel.event_id] = self.arrived.get(parcel.event_id, 0) + 1
+            with self.emulator.account.writing() as books:
+                deliveries.record(books, parcel, Answered(status, "", 0.0), signature, "sandbox")
+        return sum(status < 300 for status in statuses)
+
+    def knock(self, posts: Sequence[tuple[bytes, str]]) -> list[int]:
+        """The webhook door without its HTTP: verify, find out, commit together, answer."""
+        statuses, arrivals = [200] * len(posts), {}
+        for place, (body, header) in enumerate(posts):
+            try:
+                gateway.verify(body, header, settings.current().webhook_secrets)
+                arrivals[place] = events.arrival(events.parse(body))
+            except StoreError as error:
+                statuses[place] = int(error.status)
+        if arrivals:
+            try:
+                with db.unit_of_work() as session:
+                    events.receive(session, list(arrivals.values()), source="webhook")
+            except StoreError as error:
+                statuses = [
+                    int(error.status) if place in arrivals else status
+                    for place, status in enumerate(statuses)
+                ]
+        return statuses
+
+    def stripes(self, kind: str) -> list[dict[str, Any]]:
+        """All objects of a kind at Stripe, oldest first."""
+        with self.emulator.account.reading() as books:
+            rows = books.connection.execute(
+                "SELECT body FROM objects WHERE kind = ? ORDER BY seq", (kind,)
+            ).fetchall()
+        return [json.loads(row["body"]) for row in rows]
+
+
+def _lie(parcel: deliveries.Parcel, now: int) -> tuple[bytes, str]:
+    """The same story with another amount, currency or mode, as an event of its own, well signed.
+
+    It comes beside the true one and not in its place: Stripe says no event in two ways.
+    """
+    told = json.loads(parcel.payload)
+    told["id"] = new_id("event")
+    return bent.packed(replace(parcel, payload=json.dumps(told).encode()), now)
+
+
+def _never_wait_for_the_disk(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+@contextmanager
+def set_up(database_url: str, folder: Path) -> Iterator[Stage]:
+    """A stage on a migrated database, with an empty Stripe."""
+    made_clock = Clock()
+    config = Config(
+        data_path=folder / "emulator.db",
+        webhook_url=WEBHOOKS,
+        webhook_secret=SECRET,
+        clock=made_clock,
+        redirect_wait_seconds=0,
+    )
+    stage = Stage(Emulator(config), made_clock)
+    client = stripe.StripeClient(
+        settings.EMULATOR_KEY,
+        base_addresses={"api": config.address},
+        max_network_retries=gateway.RETRIES,
+        http_client=stage.wire,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("STRIPE_SECRET_KEY", "STRIPE_API_BASE", "CURRENCY", "CHECKOUT_MINUTES"):
+            patch.delenv(name, raising=False)
+        patch.setenv("DATABASE_URL", database_url)
+        patch.setenv("DATA_DIR", str(folder))
+        patch.setenv("STRIPE_WEBHOOK_SECRET", SECRET)
+        patch.setattr(clock, "datetime", made_clock)
+        patch.setattr(gateway, "client_for", lambda _key, _base: client)
+        patch.setattr(gateway, "BUSY_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+        patch.setattr(gateway, "PAUSE_SECONDS", 0)
+        patch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
+        patch.setattr(stripe.HTTPClient, "MAX_DELAY", 0)
+        stage.restart()
+        yield stage
+        stage.points.act = _nothing
+        db.engine().dispose()
+        db.engine_for.cache_clear()
+    settings.current.cache_clear()
+    stage.emulator.stop()

@@ -1,0 +1,289 @@
+"""H3: the process dies at every commit and at every call of Stripe, on both sides of each.
+
+Each story is told again and again: the first time it dies at the first such place, then at the
+second, until it is told to its end. After each death a new process starts. Then either the
+reconciler alone has to put things right, or the person who was cut off simply tries again.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from store import audit, catalog, checkout, clock, db, reconcile, refunds
+from store.emulator import sessions
+from store.errors import JustBought, OtherOrderPaid
+from store.facts import PAID
+from tests.simulation.invariants import Books
+from tests.simulation.stage import STORE_URL, STRAY, Crash, Stage, set_up
+
+Then = Literal["the reconciler alone", "the same person again"]
+SHIRTS = {"red-t-shirt": 2}
+JEANS = {"blue-jeans": 1}
+VISA = "4242424242424242"
+
+
+class Story:
+    """What one buyer does; `act` is what may be cut off, and `act` again must mend it."""
+
+    def __init__(self, stage: Stage, books: Books, buyer: str) -> None:
+        self.stage, self.books, self.buyer = stage, books, buyer
+        self.number = ""
+
+    def prepare(self) -> None:
+        """What happened before, without an accident."""
+
+    def act(self) -> None:
+        """What is cut off somewhere. Told again after that, it goes on where it was."""
+        raise NotImplementedError
+
+    def ends_well(self, then: Then) -> None:
+        """How it must have ended."""
+        raise NotImplementedError
+
+    # --- what stories are made of -----------------------------------------------------------
+
+    def place(self, cart: dict[str, int]) -> str:
+        with db.reading() as session:
+            shown = catalog.total_amount(catalog.on_sale(session), cart)
+        return checkout.place(self.buyer, cart, shown_amount=shown, store_url=STORE_URL)
+
+    def go_and_pay(self, number: str) -> None:
+        address = checkout.open_checkout(self.buyer, number)
+        if "/c/pay/" in address:
+            self.pay(address.rsplit("/", 1)[1])
+
+    def pay(self, session_id: str) -> None:
+        self.stage.emulator.pay_with_card(
+            session_id, number=VISA, expiry="12/34", cvc="123", name="Ada", email="a@example.com"
+        )
+
+    def bought(self) -> str:
+        number = self.place(SHIRTS)
+        self.go_and_pay(number)
+        checkout.settle(self.buyer, number)
+        return number
+
+    def deliver(self) -> None:
+        while due := self.stage.due():
+            self.stage.carry(due)
+
+    def mine(self) -> list[dict[str, object]]:
+        """The buyer's orders, oldest first."""
+        return [order for order in self.books.orders.values() if order["buyer"] == self.buyer]
+
+    def at_stripe(self, status: str) -> int:
+        """How many of the buyer's sessions have this status at Stripe."""
+        numbers = {order["number"] for order in self.mine()}
+        return sum(
+            session["metadata"]["order_number"] in numbers and session["status"] == status
+            for session in self.books.sessions
+        )
+
+    def refunded_at_stripe(self) -> list[int]:
+        """The amounts that went back to this buyer."""
+        numbers = {order["number"] for order in self.mine()}
+        return [
+            refund["amount"]
+            for refund in self.books.stripes["refund"].values()
+            if refund["metadata"].get("order_number") in numbers
+        ]
+
+
+class Purchase(Story):
+    """Cart, order, Stripe, back to the shop, and the webhooks besides."""
+
+    def act(self) -> None:
+        try:
+            self.number = self.place(SHIRTS)
+        except JustBought as paid:
+            self.number = paid.number
+        self.go_and_pay(self.number)
+        checkout.settle(self.buyer, self.number)
+        self.deliver()
+
+    def ends_well(self, then: Then) -> None:
+        paid = [order for order in self.mine() if order["payment_status"] in PAID]
+        assert len(paid) == self.at_stripe("complete")
+        assert [order["status"] for order in paid] == ["paid"] * len(paid)
+        if then == "the same person again":
+            assert [order["status"] for order in self.mine()] == ["paid"]
+        else:
+            assert all(order["status"] in ("paid", "open") for order in self.mine())
+
+
+class Cancellation(Story):
+    """An open order is cancelled."""
+
+    def prepare(self) -> None:
+        self.number = self.place(SHIRTS)
+        checkout.open_checkout(self.buyer, self.number)
+
+    def act(self) -> None:
+        checkout.cancel(self.buyer, self.number)
+        self.deliver()
+
+    def ends_well(self, then: Then) -> None:
+        (order,) = self.mine()
+        asked = order["cancel_requested_at"] is not None
+        assert asked or then == "the reconciler alone"
+        assert order["status"] == ("canceled" if asked else "open")
+        assert self.at_stripe("expired") == asked
+        assert self.at_stripe("open") == (not asked)
+
+
+class LateCancellation(Cancellation):
+    """An order is cancelled in one tab after it was paid in another: money wins."""
+
+    def prepare(self) -> None:
+        self.number = self.place(SHIRTS)
+        self.go_and_pay(self.number)
+
+    def act(self) -> None:
+        try:
+            checkout.cancel(self.buyer, self.number)
+        except OtherOrderPaid:
+            self.deliver()
+
+    def ends_well(self, then: Then) -> None:
+        (order,) = self.mine()
+        assert order["status"] == "paid"
+        assert self.at_stripe("complete") == 1
+
+
+class Replacement(Story):
+    """A second cart takes the place of an open order."""
+
+    def prepare(self) -> None:
+        self.number = self.place(SHIRTS)
+        checkout.open_checkout(self.buyer, self.number)
+
+    def act(self) -> None:
+        checkout.open_checkout(self.buyer, self.place(JEANS))
+        self.deliver()
+
+    def ends_well(self, then: Then) -> None:
+        statuses = [order["status"] for order in self.mine()]
+        assert self.at_stripe("open") == statuses.count("open") <= 1
+        if then == "the same person again":
+            assert statuses == ["canceled", "open"]
+
+
+class MoneyBack(Story):
+    """A part of a paid order goes back."""
+
+    def prepare(self) -> None:
+        self.number = self.bought()
+
+    def act(self) -> None:
+        wish = refunds.request(self.number, 1500, key=f"form-of-{self.number}")
+        refunds.send(wish, source="operator")
+        self.deliver()
+
+    def ends_well(self, then: Then) -> None:
+        (order,) = self.mine()
+        wished = [row for row in self.books.refunds.values() if row["order_id"] == order["id"]]
+        assert wished or then == "the reconciler alone"
+        assert self.refunded_at_stripe() == [1500] * len(wished)
+        assert [row["status"] for row in wished] in ([], ["succeeded"])
+        assert order["status"] == ("partially_refunded" if wished else "paid")
+
+
+class SecondPayment(Story):
+    """A paid order is paid once more through a session that is not the shop's."""
+
+    def prepare(self) -> None:
+        self.number = self.bought()
+        self.deliver()
+        ours = {"order_number": self.number}
+        price = {"currency": "usd", "unit_amount": 3998, "product_data": {"name": "A thing"}}
+        with self.stage.emulator.account.writing() as books:
+            stray = sessions.create(
+                books,
+                {
+                    "mode": "payment",
+                    "success_url": STORE_URL,
+                    "line_items": [{"price_data": price, "quantity": 1}],
+                    "metadata": ours | {STRAY: "yes"},
+                    "payment_intent_data": {"metadata": ours},
+                },
+            )
+        self.pay(stray["id"])
+
+    def act(self) -> None:
+        self.deliver()
+        reconcile.run_once(clock.now() - timedelta(hours=1))
+
+    def ends_well(self, then: Then) -> None:
+        (order,) = self.mine()
+        assert self.refunded_at_stripe() == [3998]
+        assert order["status"] == "paid"
+        assert order["refunded_amount"] == 0
+
+
+STORIES: tuple[type[Story], ...] = (
+    Purchase,
+    Cancellation,
+    LateCancellation,
+    Replacement,
+    MoneyBack,
+    SecondPayment,
+)
+
+
+@pytest.fixture
+def stage(database_url: str, tmp_path: Path) -> Iterator[Stage]:
+    with set_up(database_url, tmp_path) as made:
+        yield made
+
+
+@pytest.mark.scenario("H3", "E1", "E6", "B4")
+@pytest.mark.parametrize("then", ["the reconciler alone", "the same person again"])
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles(
+    story: type[Story], then: Then, stage: Stage, database_url: str, crashes: list[str]
+) -> None:
+    books = Books(stage, database_url)
+    for place in count(1):
+        stage.clock.seconds += 7_200  # what earlier tellings left open has expired
+        told = story(stage, books, f"buyer-{place}")
+        told.prepare()
+        died_at = die_at(stage, place, told.act)
+        if died_at is None:
+            break
+        stage.restart()
+        stage.clock.seconds += 10
+        if then == "the same person again":
+            told.act()
+        else:
+            reconcile.run_once(clock.now() - timedelta(hours=1))
+        told.deliver()
+        books.check()
+        told.ends_well(then)
+        crashes.append(died_at)
+    reconcile.run_once()
+    assert audit.audit().agrees
+    books.close()
+
+
+def die_at(stage: Stage, place: int, act: Callable[[], None]) -> str | None:
+    """Let the process die at this place of the story; None where it is over before."""
+    passed = 0
+
+    def count_down(where: str) -> None:
+        nonlocal passed
+        passed += 1
+        if passed == place:
+            raise Crash(where)
+
+    stage.points.act = count_down
+    try:
+        act()
+    except Crash as crash:
+        return str(crash)
+    finally:
+        stage.points.act = lambda _place: None
+    return None

@@ -1,0 +1,383 @@
+"""A small world of buyers, operators, banks and accidents, drawn from one seed.
+
+The same seed makes the same world, step by step. Between two lines of the shop's own code other
+things may happen: the process may die, or others may act while it waits for Stripe.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from random import Random
+from typing import Any
+
+from store import audit, catalog, checkout, clock, db, reconcile, refunds
+from store.emulator import sessions
+from store.emulator.errors import StripeError as EmulatorError
+from store.emulator.troubles import REQUEST_TROUBLES
+from store.errors import StoreError
+from tests.simulation.invariants import Books
+from tests.simulation.stage import LIES, STORE_URL, STRAY, Crash, Stage
+
+BUYERS = 8
+CARTS = (
+    {"red-t-shirt": 2},
+    {"red-t-shirt": 2},
+    {"blue-jeans": 1},
+    {"sneakers": 1, "blue-jeans": 1},
+)
+CARDS = {
+    "4242424242424242": 12,
+    "4000000000000002": 3,  # declined
+    "4000000000000259": 1,  # disputed
+    "4000000000001976": 1,  # an inquiry
+    "4000000000007726": 2,  # refunds are pending first
+    "4000000000005126": 1,  # refunds fail later
+    "4000002500003155": 1,  # asks the bank
+}
+ACCIDENTS = [kind for kind in REQUEST_TROUBLES if kind not in ("slow", "hang")]
+MISDELIVERIES = (
+    *("drop", "duplicate", "delay", "reorder", "forge", "tamper", "wrong_secret", "old_timestamp"),
+    *LIES,
+)
+CRASH_CHANCE = 0.008
+MEANWHILE_CHANCE = 0.03
+
+
+@dataclass
+class Tally:
+    """What happened, counted where it happened."""
+
+    steps: int = 0
+    crashes: int = 0
+    meanwhile: int = 0
+    payments: int = 0
+    checks: int = 0
+    audits: int = 0
+    acts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: "Tally") -> None:
+        """Take another tally into this one."""
+        for name in ("steps", "crashes", "meanwhile", "payments", "checks", "audits"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for act, count in other.acts.items():
+            self.acts[act] = self.acts.get(act, 0) + count
+
+
+class World:
+    """One stage, and the people on it."""
+
+    def __init__(self, stage: Stage, books: Books, seed: str) -> None:
+        self.stage, self.books, self.seed = stage, books, seed
+        self.random = Random(seed)
+        self.tally = Tally()
+        self.history: list[str] = []
+        self.buyers = [f"buyer-{number}" for number in range(BUYERS)]
+        self.numbers: list[tuple[str, str]] = []
+        self.sessions: list[str] = []
+        self.payments: list[tuple[str, str]] = []
+        self.wishes: list[tuple[str, int | None, str]] = []
+        self.caught_up: datetime | None = None
+        self.nested = False
+        with db.reading() as session:
+            self.products = catalog.on_sale(session)
+        self.stage.points.act = self.happen
+
+    # --- what a step is -----------------------------------------------------------------------
+
+    def run(self, steps: int) -> None:
+        """So many steps, each looked at; then everything comes to rest and is audited."""
+        for _ in range(steps):
+            self.step()
+            self.books.check()
+        self.rest()
+        self.tally.checks = self.books.checks
+
+    def step(self) -> None:
+        """Something happens to somebody."""
+        self.tally.steps += 1
+        act = self.random.choices(self.ACTS, self.WEIGHTS)[0]
+        try:
+            self.attempt(act)
+        except Crash:
+            self.tally.crashes += 1
+            self.note("the process dies")
+            self.stage.drop_connections()
+
+    def attempt(self, act: Callable[["World"], None]) -> None:
+        """One act; that the shop or Stripe says no is part of life."""
+        name = act.__name__
+        self.tally.acts[name] = self.tally.acts.get(name, 0) + 1
+        self.note(name)
+        try:
+            act(self)
+        except (StoreError, EmulatorError) as refusal:
+            self.note(f"  refused: {type(refusal).__name__} {refusal}")
+
+    def happen(self, place: str) -> None:
+        """At each place where a process may die: nothing, the end, or somebody else's step."""
+        drawn = self.random.random()
+        if drawn < CRASH_CHANCE:
+            self.note(f"  ✗ {place}")
+            raise Crash(place)
+        meanwhile = drawn < CRASH_CHANCE + MEANWHILE_CHANCE
+        if not meanwhile or self.nested or self.stage.open_transactions:
+            return
+        self.nested = True
+        self.note(f"  meanwhile, {place}:")
+        self.tally.meanwhile += 1
+        try:
+            self.attempt(self.random.choices(self.ACTS, self.WEIGHTS)[0])
+        except Crash:
+            self.tally.crashes += 1
+        finally:
+            self.nested = False
+
+    def note(self, line: str) -> None:
+        """Keep the history, for whoever has to find out why."""
+        self.history.append(f"{self.tally.steps:>5} {line}")
+
+    def pick(self, things: list[Any]) -> Any:
+        """One of them, more often a late one; None where there is none."""
+        if not things:
+            return None
+        if self.random.random() < 0.6:
+            return self.random.choice(things[-6:])
+        return self.random.choice(things)
+
+    # --- buyers -------------------------------------------------------------------------------
+
+    def shop(self) -> None:
+        """A buyer presses Pay, and most often goes to Stripe."""
+        buyer, cart = self.random.choice(self.buyers), self.random.choice(CARTS)
+        number = checkout.place(
+            buyer,
+            cart,
+            shown_amount=catalog.total_amount(self.products, cart),
+            store_url=STORE_URL,
+            again=self.random.random() < 0.5,
+        )
+        if (buyer, number) not in self.numbers:
+            self.numbers.append((buyer, number))
+        if self.random.random() < 0.85:
+            self._go(buyer, number)
+            if self.sessions and self.random.random() < 0.5:
+                self._use_card(self.sessions[-1])
+
+    def go(self) -> None:
+        """A link to an order is followed, however old."""
+        if chosen := self.pick(self.numbers):
+            self._go(*chosen)
+
+    def _go(self, buyer: str, number: str) -> None:
+        address = checkout.open_checkout(buyer, number)
+        session_id = address.rsplit("/", 1)[1]
+        if "/c/pay/" in address and session_id not in self.sessions:
+            self.sessions.append(session_id)
+
+    def pay(self) -> None:
+        """A tab at Stripe is used, also one that should be closed by now."""
+        if session_id := self.pick(self.sessions):
+            self._use_card(session_id)
+        if self.random.random() < 0.4:
+            self.come_back()
+
+    def _use_card(self, session_id: str) -> None:
+        card = self.random.choices(list(CARDS), list(CARDS.values()))[0]
+        result = self._pay(session_id, card)
+        if result.challenge_id:
+            result = self.stage.emulator.answer_challenge(
+                result.challenge_id, self.random.random() < 0.7
+            )
+        self._paid(session_id, result.outcome)
+
+    def _pay(self, session_id: str, card: str) -> Any:
+        return self.stage.emulator.pay_with_card(
+            session_id,
+            number=card,
+            expiry="12 / 34",
+            cvc="123",
+            name="Ada Buyer",
+            email="ada@example.com",
+        )
+
+    def _paid(self, session_id: str, outcome: str) -> None:
+        self.note(f"  {outcome}")
+        if outcome not in ("succeeded", "processing"):
+            return
+        self.tally.payments += 1
+        session = self.stage.emulator.session(session_id) or {}
+        intent = self.stage.emulator.retrieve(session["payment_intent"]) or {}
+        number = session["metadata"]["order_number"]
+        self.payments.append((number, intent["latest_charge"]))
+
+    def pay_by_debit(self) -> None:
+        """Money that arrives days later, or not."""
+        if session_id := self.pick(self.sessions):
+            outcome = self.random.choice(["succeeds", "succeeds", "fails"])
+            result = self.stage.emulator.pay_later(
+                session_id,
+                outcome=outcome,  # type: ignore[arg-type]
+                email="ada@example.com",
+            )
+            self._paid(session_id, result.outcome)
+
+    def come_back(self) -> None:
+        """Stripe sends the buyer back, or they reload the page."""
+        if chosen := self.pick(self.numbers):
+            checkout.settle(*chosen)
+
+    def cancel(self) -> None:
+        if chosen := self.pick(self.numbers):
+            checkout.cancel(*chosen)
+
+    # --- operators, banks, and somebody else's software ---------------------------------------
+
+    def refund(self) -> None:
+        """A refund by the shop's back office; sometimes the form is sent twice."""
+        if self.wishes and self.random.random() < 0.3:
+            number, amount, key = self.pick(self.wishes)
+        elif self.payments:
+            number, _ = self.pick(self.payments)
+            amount = self.random.choice([None, None, 500, 1999, 4000])
+            key = f"{self.seed}/wish-{len(self.wishes)}"
+            self.wishes.append((number, amount, key))
+        else:
+            return
+        refund_id = refunds.request(number, amount, key=key)
+        if self.random.random() < 0.8:
+            refunds.send(refund_id, source="operator")
+
+    def refund_at_stripe(self) -> None:
+        """Somebody gives money back in Stripe's dashboard."""
+        if self.payments:
+            _, charge_id = self.pick(self.payments)
+            charge = self.stage.emulator.retrieve(charge_id) or {}
+            amount = self.random.choice([None, 300, 1999])
+            self.stage.emulator.refund(charge["payment_intent"], amount)
+
+    def dispute(self) -> None:
+        if self.payments:
+            _, charge_id = self.pick(self.payments)
+            self.stage.emulator.dispute(charge_id, "product_not_received")
+
+    def close_dispute(self) -> None:
+        if disputes := self.stage.stripes("dispute"):
+            won = self.random.random() < 0.5
+            self.stage.emulator.close_dispute(self.pick(disputes)["id"], won)
+
+    def stray_payment(self) -> None:
+        """A session that the shop never made, naming an order of its, is paid."""
+        known = [number for _, number in self.numbers if self._has_session(number)]
+        if not known:
+            return
+        number = self.pick(known)
+        amount = self.random.choice([3998, 1234])
+        price = {"currency": "usd", "unit_amount": amount, "product_data": {"name": "A thing"}}
+        ours = {"order_number": number}
+        given: Any = {
+            "mode": "payment",
+            "success_url": STORE_URL,
+            "line_items": [{"price_data": price, "quantity": 1}],
+            "metadata": ours | {STRAY: "yes"},
+            "payment_intent_data": {"metadata": ours},
+        }
+        with self.stage.emulator.account.writing() as books:
+            session = sessions.create(books, given)
+        assert self._pay(session["id"], "4242424242424242").outcome == "succeeded"
+
+    def _has_session(self, number: str) -> bool:
+        return any(
+            order["number"] == number and order["checkout_session_id"]
+            for order in self.books.orders.values()
+        )
+
+    # --- time, the network, the sidecar -------------------------------------------------------
+
+    def wait(self) -> None:
+        """Seconds, minutes, and now and then a day."""
+        spans = (3, 40, 400, 1_500, 9_000, 90_000)
+        seconds = self.random.choices(spans, (8, 8, 5, 2, 1, 1))[0] * self.random.random()
+        self.stage.clock.seconds += seconds
+        self.note(f"  {seconds:.0f} s")
+
+    def deliver(self) -> None:
+        """Some events arrive, in any order, some of them together."""
+        due = self.stage.due()
+        self.random.shuffle(due)
+        left = self.random.choice([1, 2, 4, 12])
+        while due and left > 0:
+            size = self.random.choice([1, 1, 2, 5])
+            batch, due = due[:size], due[size:]
+            left -= len(batch)
+            self.stage.carry(batch)
+
+    def resend(self) -> None:
+        """Stripe repeats an event that was perhaps answered long ago."""
+        if events := self.stage.emulator.lists("event", 30).items:
+            self.stage.emulator.resend(self.random.choice(events)["id"])
+
+    def catch_up(self) -> None:
+        """One pass of the reconciler; now and then it has just been started anew."""
+        started = clock.now()
+        since = self.caught_up if self.random.random() < 0.95 else None
+        reconcile.run_once(since)
+        self.caught_up = started - timedelta(minutes=10)
+
+    def accident(self) -> None:
+        """One of the next calls to Stripe goes wrong, perhaps several in a row."""
+        self.stage.emulator.cause(
+            "request",
+            self.random.choice(ACCIDENTS),
+            times=self.random.choice([1, 1, 2, 4]),
+            match=self.random.choice(["*", "POST *", "POST /v1/checkout/sessions", "*refunds"]),
+        )
+
+    def misdelivery(self) -> None:
+        """One of the next deliveries goes astray, or is not what it should be."""
+        kind = self.random.choice(MISDELIVERIES)
+        match = "checkout.session.*" if kind in LIES else "*"
+        self.stage.emulator.cause("delivery", kind, match=match)
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def rest(self) -> None:
+        """Nothing goes wrong any more, everything is delivered, the reconciler runs: I8."""
+        self.stage.points.act = lambda _place: None
+        self.stage.emulator.calm()
+        self.stage.restart()
+        self.stage.clock.seconds += 86_400  # debits settle, sessions expire, retries are over
+        while due := self.stage.due():
+            self.stage.carry(due)
+        for since in (None, clock.now() - timedelta(hours=1)):
+            reconcile.run_once(since)
+            while due := self.stage.due():
+                self.stage.carry(due)
+        self.books.check_at_rest()
+        found = audit.audit()
+        disagreeing = [entry for entry in found.entries if not entry.agrees]
+        assert found.agrees, f"I8: {disagreeing}"
+        assert found.difference_amount == 0
+        assert found.strangers == []
+        self.tally.audits += 1
+
+    CHANCES: tuple[tuple[Callable[["World"], None], int], ...] = (
+        (shop, 18),
+        (go, 4),
+        (pay, 12),
+        (pay_by_debit, 2),
+        (come_back, 6),
+        (cancel, 3),
+        (refund, 5),
+        (refund_at_stripe, 1),
+        (dispute, 1),
+        (close_dispute, 1),
+        (stray_payment, 1),
+        (wait, 8),
+        (deliver, 16),
+        (resend, 2),
+        (catch_up, 3),
+        (accident, 4),
+        (misdelivery, 3),
+    )
+    ACTS = tuple(act for act, _ in CHANCES)
+    WEIGHTS = tuple(weight for _, weight in CHANCES)
