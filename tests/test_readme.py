@@ -25,7 +25,7 @@ def test_every_setting_is_documented_twice(name: str) -> None:
 
 
 def test_every_file_the_readme_names_is_there() -> None:
-    named = re.findall(r"\]\(((?!http)[^)#]+)\)|`((?:store|tests|data|bench)/[\w./-]+)`", README)
+    named = re.findall(r"\]\(((?!http|javascript)[^)#]+)\)|`((?:store|tests|data|bench)/[\w./-]+)`", README)
     files = {link or code for link, code in named}
     assert [file for file in sorted(files) if not (settings.ROOT / file).exists()] == []
 

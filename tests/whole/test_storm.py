@@ -8,7 +8,7 @@ from tests.whole.conftest import Postgres
 from tests.whole.storm import Storm, verdict
 
 
-@pytest.mark.scenario("E3", "E7")
+@pytest.mark.scenario("E3", "E7", "H4")
 def test_two_of_everything_killed_again_and_again_leave_equal_books(
     postgres: Postgres, tmp_path: Path
 ) -> None:
