@@ -27,6 +27,7 @@ JSON_FILTERS = {
     "type": "$.type",
     "url": "$.url",
 }
+DELETABLE = ("product", "webhook_endpoint")
 PAGING = ("limit", "starting_after", "ending_before", "expand", "created", "client_secret")
 
 
@@ -44,7 +45,9 @@ class Query:
 
 def objects(books: Books, kind: str, given: Parameters, url: str) -> StripeObject:
     """One page of stored objects of a kind."""
-    where, values = ["kind = ?", "body ->> '$.deleted' IS NULL"], [kind]
+    where, values = ["kind = ?"], [kind]
+    if kind in DELETABLE:
+        where.append("body ->> '$.deleted' IS NULL")
     for name, value in given.items():
         if name in PAGING:
             continue
