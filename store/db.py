@@ -17,7 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, event, make_url
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session, create_engine
 
@@ -105,7 +105,9 @@ def translated() -> Iterator[None]:
         raise DatabaseUnavailable from error
     except DBAPIError as error:
         broken = type(error) is DatabaseError  # SQLite, of a file that is none of its own
-        if broken or isinstance(error, OperationalError) or error.connection_invalidated:
+        # PostgreSQL calls it an internal error that it is read-only.
+        outage = broken or isinstance(error, (OperationalError, InternalError))
+        if outage or error.connection_invalidated:
             raise DatabaseUnavailable from error
         raise
 

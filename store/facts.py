@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.dataclasses import dataclass
 
 # `refused` is an attempt that Stripe never made a session for and never will.
@@ -43,6 +43,8 @@ DISPUTE_HARMLESS = frozenset(["warning_closed", "prevented", "won"])
 Document = Mapping[str, Any]
 # PostgreSQL cannot store NUL; strict types keep whatever else is not what Stripe documents out.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=5000)]
+# What an integer column holds on every database; no payment of this shop comes near.
+Amount = Annotated[int, Field(ge=0, lt=2**31)]
 STRICT = ConfigDict(strict=True)
 
 
@@ -93,7 +95,7 @@ class RefundFact(Fact):
 
     refund_id: Text
     payment_intent_id: Text
-    amount: int
+    amount: Amount
     status: Text
     key: Text | None = None
 
@@ -102,7 +104,7 @@ class RefundFact(Fact):
 class DisputeFact(Fact):
     dispute_id: Text
     payment_intent_id: Text
-    amount: int
+    amount: Amount
     status: Text
     reason: Text = ""
 

@@ -351,6 +351,22 @@ def test_an_event_about_a_session_that_is_not_one_is_refused(shop: Shop, bend: C
     assert_nothing_happened(shop, number)
 
 
+@pytest.mark.scenario("D10", "E10")
+@pytest.mark.parametrize("amount", [-1, 2**31, 10**30, True, "1"])
+def test_a_refund_of_an_amount_that_no_column_holds_is_refused_on_both_databases(
+    shop: Shop, amount: object
+) -> None:
+    number = shop.a_paid_order()
+    shop.stripe.emulator.refund(shop.payment_id(number), 1)
+    event = shop.event("refund.created")
+    event["data"]["object"]["amount"] = amount
+
+    answer = shop.deliver(event)
+
+    assert answer.status_code == 400
+    assert (shop.refunds(), shop.order(number).status) == ([], "paid")
+
+
 @pytest.mark.scenario("D10")
 def test_details_that_stripe_leaves_out_are_not_missed(shop: Shop) -> None:
     number, event = a_completed_checkout(shop)
