@@ -86,7 +86,11 @@ def row(page: Page, word: str) -> Locator:
 def seconds_until_paid(page: Page) -> float:
     """Pay, and measure from the redirect to the shop until *Paid* can be read there."""
     asked: list[Request] = []
-    page.on("request", asked.append)
+
+    def notice(request: Request) -> None:
+        asked.append(request)
+
+    page.on("request", notice)
     page.add_init_script(WATCH)
     pay(page)
     expect(verdict(page)).to_be_visible(timeout=20_000)

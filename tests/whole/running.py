@@ -7,7 +7,7 @@ import subprocess
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,13 +87,23 @@ class Process:
         self.kills += 1
 
     @contextmanager
+    def gone(self) -> Iterator[None]:
+        """Killed, and not started again until this is over."""
+        self.kill()
+        try:
+            yield
+        finally:
+            self.restart()
+
+    @contextmanager
     def held(self) -> Iterator[None]:
         """The program stands still, its doors open: whoever asks it something waits."""
         assert self.running is not None
         held = self.running
         held.send_signal(signal.SIGSTOP)
-        yield
-        with suppress(ProcessLookupError):
+        try:
+            yield
+        finally:
             held.send_signal(signal.SIGCONT)
 
     def said(self) -> str:
@@ -183,6 +193,7 @@ class House:
         for process in self.processes.values():
             if process.running:
                 process.kill()
+                process.kills -= 1
         self.engine.dispose()
 
     def leaks(self) -> list[str]:
