@@ -1,6 +1,9 @@
 """`python -m store.emulator --port 8502 --webhook http://… --secret whsec_… --data FILE`"""
 
 import argparse
+import contextlib
+import os
+import socket
 import sys
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import uvicorn
 from store.emulator.app import create_app
 from store.emulator.config import RETRY_SCHEDULES, Config
 from store.emulator.endpoints import LOOPBACK, new_secret
+from store.emulator.errors import StripeError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,21 +34,31 @@ def main(arguments: list[str] | None = None) -> int:
         retries=asked.retries,
     )
     try:
+        # Before the account is opened: where the port is taken, its owner may be serving this file.
+        listener = _bound(config.host, config.port)
         app = create_app(config)
-    except (ValueError, OSError) as problem:
-        say(str(problem))
+    except (ValueError, OSError, StripeError) as problem:
+        say(f"The emulator cannot start: {problem}")
         return 2
     say(f"Emulator at {config.address}, account in {asked.data}")
     # One connection that waits for a page must not keep Ctrl-C waiting.
-    uvicorn.run(
-        app,
-        host=config.host,
-        port=config.port,
-        log_level=asked.log_level,
-        access_log=False,
-        timeout_graceful_shutdown=3,
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, log_level=asked.log_level, access_log=False, timeout_graceful_shutdown=3
+        )
     )
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then
+        server.run(sockets=[listener])
     return 0
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """The port, taken but not yet listening: whoever waits for it finds it once it serves."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    if os.name == "posix":  # elsewhere this would share a port that is in use
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:

@@ -48,4 +48,5 @@ class Config:
     @property
     def address(self) -> str:
         """Where browsers and the SDK find this emulator."""
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
