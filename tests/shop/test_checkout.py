@@ -1,10 +1,24 @@
 """From the cart to a Checkout Session: reuse, supersede, cancel, try again."""
 
-import pytest
+import math
+from typing import Any
 
-from store import buyers, checkout
-from store.errors import DatabaseUnavailable, JustBought, OtherOrderPaid
-from tests.shop.running import JEANS, SHIRTS, Shop, at_once
+import pytest
+from sqlmodel import col, select
+
+from store import buyers, checkout, db
+from store.errors import (
+    AmountRefused,
+    CatalogError,
+    DatabaseUnavailable,
+    EmptyCart,
+    JustBought,
+    OtherOrderPaid,
+    PriceChanged,
+    QuantityRefused,
+)
+from store.models import Product
+from tests.shop.running import JEANS, ON_SQLITE, SHIRTS, Shop, at_once
 
 
 @pytest.mark.scenario("A1")
@@ -91,3 +105,144 @@ def test_two_hundred_buyers_at_once_are_all_served_or_told_to_wait(shop: Shop) -
     assert len(served) + len(told) == 200
     assert sorted(served) == sorted(order.number for order in shop.orders())
     assert len(served) >= 150
+
+
+# --- what may be in a cart ------------------------------------------------------------------
+
+
+def change(slug: str, **values: Any) -> None:
+    """Change a product, as a shopkeeper would."""
+    with db.unit_of_work() as session:
+        product = session.exec(select(Product).where(col(Product.slug) == slug)).one()
+        for name, value in values.items():
+            setattr(product, name, value)
+
+
+@ON_SQLITE
+@pytest.mark.scenario("A8")
+@pytest.mark.parametrize(
+    "quantity",
+    [-1, 11, 1.5, 1e3, math.nan, math.inf, 10**21, 10**5000, True, "3", "٣", None, [1], b"1"],
+    ids=lambda quantity: repr(quantity)[:20] if not isinstance(quantity, int) else "",
+)
+def test_a_quantity_that_nobody_could_have_chosen_orders_nothing(shop: Shop, quantity: Any) -> None:
+    with pytest.raises(QuantityRefused):
+        shop.place({"red-t-shirt": quantity, "blue-jeans": 1}, shown_amount=4999)
+
+    assert shop.orders() == []
+    assert shop.stripe.emulator.request_log() == []
+
+
+@ON_SQLITE
+@pytest.mark.scenario("A8", "A9")
+@pytest.mark.parametrize("cart", [{}, {"red-t-shirt": 0}, {"red-t-shirt": 0, "sneakers": 0}])
+def test_an_empty_cart_orders_nothing(shop: Shop, cart: dict[str, int]) -> None:
+    with pytest.raises(EmptyCart):
+        shop.place(cart)
+
+    assert shop.orders() == []
+
+
+@ON_SQLITE
+@pytest.mark.scenario("A8")
+def test_the_most_of_everything_can_be_bought_and_what_is_not_sold_cannot(shop: Shop) -> None:
+    slugs = ["red-t-shirt", "blue-jeans", "sneakers"]
+    number = shop.an_open_order(dict.fromkeys(slugs, 10))
+
+    with pytest.raises(QuantityRefused):
+        shop.place({"red-t-shirt": 1, "' OR 1=1 --": 1})
+
+    assert shop.order(number).total_amount == 10 * (1999 + 4999 + 7999)
+    assert len(shop.orders()) == 1
+
+
+@pytest.mark.scenario("A4")
+def test_a_session_keeps_the_price_of_the_click_and_a_new_click_needs_the_new_one(
+    shop: Shop,
+) -> None:
+    number = shop.place()
+    change("red-t-shirt", unit_amount=9999)
+
+    checkout.open_checkout(shop.buyer, number)
+    with pytest.raises(PriceChanged):
+        shop.place(shown_amount=3998)
+    newer = shop.place()
+    checkout.open_checkout(shop.buyer, newer)
+
+    assert [session.amount_total for session in shop.sessions()] == [3998, 19_998]
+    assert [session.status for session in shop.sessions()] == ["expired", "open"]
+
+
+@pytest.mark.scenario("A6")
+def test_a_product_that_is_switched_off_after_the_click_is_still_paid_for(shop: Shop) -> None:
+    number = shop.an_open_order()
+    change("red-t-shirt", active=False)
+
+    shop.pay(number)
+    shop.tell("checkout.session.completed")
+
+    assert shop.order(number).status == "paid"
+    assert [item.name for item in shop.view(number).items] == ["Red T-Shirt"]
+    with pytest.raises(QuantityRefused, match="no longer sold"):
+        shop.place(SHIRTS, again=True)
+
+
+@pytest.mark.scenario("A10")
+@pytest.mark.parametrize("unit_amount", [1, 24, 50_000_000])
+def test_a_total_that_stripe_would_not_charge_is_refused_before_it_is_asked(
+    shop: Shop, unit_amount: int
+) -> None:
+    change("red-t-shirt", unit_amount=unit_amount)
+
+    with pytest.raises(AmountRefused):
+        shop.place(SHIRTS)
+
+    assert shop.orders() == []
+    assert shop.stripe.emulator.request_log() == []
+
+
+@pytest.mark.scenario("A11")
+def test_products_in_two_currencies_are_not_sold_together(shop: Shop) -> None:
+    change("blue-jeans", currency="eur")
+
+    with pytest.raises(CatalogError, match="EUR"):
+        shop.place(SHIRTS, shown_amount=3998)
+
+    assert shop.orders() == []
+
+
+@pytest.mark.scenario("A12", "A13")
+def test_looking_at_an_order_again_and_again_asks_stripe_nothing(shop: Shop) -> None:
+    number = shop.an_open_order()
+    asked = len(shop.stripe.emulator.request_log())
+
+    for _ in range(5):
+        assert shop.view(number).status == "open"
+
+    assert len(shop.stripe.emulator.request_log()) == asked
+
+
+@pytest.mark.scenario("A13")
+def test_a_stale_button_meets_todays_truth(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+
+    address = checkout.open_checkout(shop.buyer, number)
+
+    assert address == f"/order?number={number}"
+    assert shop.order(number).status == "paid"
+
+
+@pytest.mark.scenario("A14")
+def test_a_buyer_without_the_old_cookie_starts_anew_and_the_old_order_is_finished(
+    shop: Shop,
+) -> None:
+    old = shop.an_open_order()
+    forgetful = Shop(shop.stripe, shop.door)
+    new = forgetful.an_open_order()
+    shop.pay(old)
+
+    shop.tell("checkout.session.completed")
+
+    assert old != new
+    assert (shop.order(old).status, shop.order(new).status) == ("paid", "open")
