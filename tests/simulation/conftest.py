@@ -16,6 +16,7 @@ from tests.simulation.world import Tally
 
 TALLY = pytest.StashKey[Tally]()
 CRASHES = pytest.StashKey[list[str]]()
+GUARDS = pytest.StashKey[list[str]]()
 LINES = pytest.StashKey[list[str]]()
 
 
@@ -32,6 +33,12 @@ def crashes(request: pytest.FixtureRequest) -> list[str]:
 
 
 @pytest.fixture
+def guards(request: pytest.FixtureRequest) -> list[str]:
+    """The guards without which a test failed, as it should."""
+    return request.config.stash.setdefault(GUARDS, [])
+
+
+@pytest.fixture
 def report(request: pytest.FixtureRequest) -> list[str]:
     """Lines for the end of the run."""
     return request.config.stash.setdefault(LINES, [])
@@ -43,5 +50,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
             f"crashed at {len(died)} commits and calls of purchases, refunds and cancellations: "
             "0 lost, 0 double"
         )
+    if missed := config.stash.get(GUARDS, []):
+        terminalreporter.write_line(f"removed {len(missed)} guards one at a time: each was missed")
     for line in config.stash.get(LINES, []):
         terminalreporter.write_line(line)

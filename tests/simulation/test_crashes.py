@@ -108,6 +108,7 @@ class Purchase(Story):
     def ends_well(self, then: Then) -> None:
         paid = [order for order in self.mine() if order["payment_status"] in PAID]
         assert len(paid) == self.at_stripe("complete")
+        assert len(self.mine()) - len(paid) == self.at_stripe("open")
         assert [order["status"] for order in paid] == ["paid"] * len(paid)
         if then == "the same person again":
             assert [order["status"] for order in self.mine()] == ["paid"]

@@ -1,0 +1,243 @@
+"""H5: each guard of the money is removed from a copy of the project, and its tests must notice.
+
+A guard that could go without any test failing would be one that nobody would miss, until the
+day it was needed. Each row names what goes, and the tests that have to fail without it.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = ("store", "tests", "data", "pyproject.toml", "webhook_server.py", "streamlit_app.py")
+LEFT_BEHIND = shutil.ignore_patterns("*.db*", "webhook_secret", ".env")
+MOST_SECONDS = 180
+
+SCHEMA = "store/migrations/versions/0001_schema.py"
+DATABASE = "tests/shop/test_database.py::test_"
+REFUNDS = "tests/shop/test_refunds.py::test_"
+SETTLING = "tests/shop/test_settling.py::test_"
+TROUBLE = "tests/shop/test_stripe_trouble.py::test_"
+WEBHOOKS = "tests/shop/test_webhooks.py::test_"
+RETURN = SETTLING + "a_redirect_before_the_webhook_settles_and_the_webhook_changes_nothing"
+GUARDS = "tests/simulation/test_guards.py::test_"
+CRASHES = (
+    "tests/simulation/test_crashes.py::test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles"
+)
+UNIQUE = DATABASE + "what_names_an_order_names_only_one[sqlite-{}]"
+WAITS = GUARDS + "who_counts_what_is_left_waits_for_whoever_holds_the_order[{}]"
+CRASH = CRASHES + "[sqlite-{}-{}]"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """In each file, what goes and what comes in its place; then the tests, one of which fails."""
+
+    changes: tuple[tuple[str, str, str], ...]
+    tests: tuple[str, ...]
+
+
+GUARDS_REMOVED: dict[str, Mutation] = {
+    "the unique idempotency key": Mutation(
+        (
+            (
+                "store/models.py",
+                "idempotency_key: str = Field(unique=True)\n    checkout_parameters",
+                "idempotency_key: str\n    checkout_parameters",
+            ),
+            (
+                SCHEMA,
+                'sa.UniqueConstraint("idempotency_key"),\n        sa.UniqueConstraint("number")',
+                'sa.UniqueConstraint("number")',
+            ),
+        ),
+        (UNIQUE.format("idempotency_key"),),
+    ),
+    "one payable order per buyer": Mutation(
+        ((SCHEMA, '["buyer"],\n        unique=True,', '["buyer"],\n        unique=False,'),),
+        (DATABASE + "a_second_payable_order_of_one_buyer_is_refused_by_the_database[sqlite]",),
+    ),
+    "the unique session": Mutation(
+        ((SCHEMA, '        sa.UniqueConstraint("checkout_session_id"),\n', ""),),
+        (UNIQUE.format("checkout_session_id"),),
+    ),
+    "an event that is known is counted and not stored again": Mutation(
+        (("store/events.py", "connection().execute(counted)", "connection().execute(insert)"),),
+        (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
+    ),
+    "an event has its effect once": Mutation(
+        (("store/events.py", ', col(StripeEvent.outcome).in_(["received", "orphan"])', ""),),
+        (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
+    ),
+    "SQLite's writers begin with a lock": Mutation(
+        (("store/db.py", '"BEGIN IMMEDIATE" if writes else "BEGIN"', '"BEGIN"'),),
+        (WAITS.format("sqlite"),),
+    ),
+    "the lock on an order's row": Mutation(
+        (
+            (
+                "store/orders.py",
+                ".order_by(col(Order.id))\n        .with_for_update()",
+                ".order_by(col(Order.id))",
+            ),
+        ),
+        (WAITS.format("postgresql"),),
+    ),
+    "the amount, currency and mode must fit": Mutation(
+        (
+            (
+                "store/learn.py",
+                "    if reason := misfit(order, fact):\n",
+                "    if reason := None:\n",
+            ),
+        ),
+        (WEBHOOKS + "another_amount_or_currency_than_ordered_is_never_paid",),
+    ),
+    "the signature": Mutation(
+        (
+            (
+                "store/gateway.py",
+                "if not any(_signed(body, header, secret) for secret in secrets):",
+                "if not header:",
+            ),
+        ),
+        (WEBHOOKS + "a_forged_signature_changes_nothing",),
+    ),
+    "facts only move forward": Mutation(
+        (
+            (
+                "store/learn.py",
+                "if rank.get(value, -1) <= rank.get(getattr(row, name), -1):",
+                "if value == getattr(row, name):",
+            ),
+        ),
+        ("tests/shop/test_status.py::test_nothing_moves_back",),
+    ),
+    "no more is refunded than is left": Mutation(
+        (("store/refunds.py", "not 0 < wanted <= left", "not 0 < wanted"),),
+        (REFUNDS + "more_than_is_left_or_nothing_is_refused_before_stripe_is_asked",),
+    ),
+    "a refund's own key": Mutation(
+        (
+            (
+                "store/gateway.py",
+                '"metadata": dict(metadata),\n                },\n'
+                '                options={"idempotency_key": key},',
+                '"metadata": dict(metadata),\n                },',
+            ),
+        ),
+        (CRASH.format("MoneyBack", "the same person again"),),
+    ),
+    "a checkout's own key": Mutation(
+        (
+            (
+                "store/gateway.py",
+                'create(frozen, options={"idempotency_key": key})',
+                "create(frozen)",
+            ),
+        ),
+        (CRASH.format("Purchase", "the same person again"),),
+    ),
+    "a second payment is sent back once": Mutation(
+        (
+            (
+                "store/learn.py",
+                "return _learn_stray_payment(ledger, order, fact)",
+                "return []",
+            ),
+        ),
+        (SETTLING + "a_second_captured_payment_is_written_down_and_sent_back_once[sqlite]",),
+    ),
+    "Stripe is asked before an order is cancelled": Mutation(
+        (
+            (
+                "store/checkout.py",
+                "session_now = gateway.expire_checkout(order.checkout_session_id)",
+                'session_now = gateway.checkout(order.checkout_session_id) | {"status": "expired"}',
+            ),
+        ),
+        (CRASH.format("Cancellation", "the same person again"),),
+    ),
+    "a session behind a saved failure is looked for": Mutation(
+        (
+            (
+                "store/checkout.py",
+                "in gateway.find_checkouts(order.number, order.created_at):",
+                "in list[dict[str, object]]():",
+            ),
+        ),
+        (TROUBLE + "a_500_after_the_session_was_created_still_leads_to_that_session[sqlite]",),
+    ),
+    "a returning buyer makes the shop ask Stripe": Mutation(
+        (
+            (
+                "store/checkout.py",
+                '        look_up(order, source="redirect")',
+                "        pass",
+            ),
+        ),
+        (
+            SETTLING
+            + "a_redirect_before_the_webhook_settles_and_the_webhook_changes_nothing[sqlite]",
+        ),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, "Future[str]"]:
+    """Every mutant under test, as many at once as there are processors."""
+    workshop = tmp_path_factory.mktemp("mutants")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return {
+            name: pool.submit(judge, workshop / str(number), mutation)
+            for number, (name, mutation) in enumerate(GUARDS_REMOVED.items())
+        }
+
+
+@pytest.mark.scenario("H5")
+@pytest.mark.parametrize("guard", GUARDS_REMOVED)
+def test_a_guard_that_is_missing_is_missed(
+    guard: str, verdicts: dict[str, "Future[str]"], guards: list[str]
+) -> None:
+    told = verdicts[guard].result()
+
+    failed = re.search(r"^(\d+) failed", told.splitlines()[-1])
+    assert failed, f"nobody missed {guard}:\n{told}"
+    guards.append(guard)
+
+
+def judge(copy: Path, mutation: Mutation) -> str:
+    """What pytest says about a copy of the project without the guard."""
+    for name in NEEDED:
+        source, target = ROOT / name, copy / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=LEFT_BEHIND)
+        else:
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy(source, target)
+    for name, old, new in mutation.changes:
+        file = copy / name
+        text = file.read_text("utf-8")
+        assert text.count(old) == 1, f"{name} no longer says {old!r} once; adjust this test"
+        file.write_text(text.replace(old, new), "utf-8")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-x", "--tb=line", "-k", "not postgresql or waits"),
+            *("-p", "no:cacheprovider", f"--basetemp={copy / 'temporary'}", *mutation.tests),
+        ],
+        cwd=copy,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True,
+        text=True,
+        timeout=MOST_SECONDS,
+        check=False,
+    )
+    return done.stdout + done.stderr
