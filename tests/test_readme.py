@@ -36,3 +36,7 @@ def test_the_table_of_scenarios_is_todays() -> None:
 
 def test_no_test_claims_a_scenario_that_is_not_listed() -> None:
     assert scenarios.proofs().keys() - scenarios.scenarios().keys() == set()
+
+
+def test_every_scenario_has_a_test() -> None:
+    assert [name for name in scenarios.scenarios() if not scenarios.proofs()[name]] == []

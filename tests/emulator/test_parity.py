@@ -424,6 +424,7 @@ def test_11_prices_are_frozen_in_the_session(stripe_: Running) -> None:
         stripe_.a_session(line_items=[{"price": price.id, "quantity": 1}])
 
 
+@pytest.mark.scenario("G11")
 def test_12_only_loopback_and_only_test_keys(stripe_: Running) -> None:
     with pytest.raises(ValueError, match="loopback only"):
         create_app(Config(host="0.0.0.0"))
