@@ -7,6 +7,7 @@ from playwright.sync_api import BrowserContext, Error, Locator, Page, Request, e
 
 from tests.whole.running import House
 
+expect.set_options(timeout=15_000)  # three servers and a browser may share one slow machine
 AT_STRIPE = re.compile(r"/c/pay/")
 PAY = re.compile(r"^Pay ")
 VISA = "4242 4242 4242 4242"
