@@ -16,6 +16,7 @@ from store.errors import (
     OtherOrderPaid,
     PriceChanged,
     QuantityRefused,
+    StripeBusy,
 )
 from store.models import Product
 from tests.shop.running import JEANS, ON_SQLITE, SHIRTS, Shop, at_once
@@ -36,12 +37,15 @@ def test_eight_tabs_that_pay_the_same_cart_at_once_meet_in_one_session(shop: Sho
 
 @pytest.mark.scenario("A7")
 def test_two_carts_paid_at_once_leave_one_payable_session(shop: Shop) -> None:
-    at_once(6, lambda place: shop.place(SHIRTS if place % 2 else JEANS))
+    results = at_once(6, lambda place: shop.place(SHIRTS if place % 2 else JEANS))
 
+    # Six tabs that keep replacing each other may all be told to try again; never are two payable.
+    assert all(isinstance(result, str | StripeBusy) for result in results), results
     payable = [order for order in shop.orders() if order.session_status in ("none", "open")]
-    assert len(payable) == 1
-    checkout.open_checkout(shop.buyer, payable[0].number)
-    assert sum(session.status == "open" for session in shop.sessions()) == 1
+    assert len(payable) <= 1
+    last = shop.an_open_order(JEANS)
+    (opened,) = [session for session in shop.sessions() if session.status == "open"]
+    assert opened.id == shop.session_id(last)
 
 
 @pytest.mark.scenario("A2")
