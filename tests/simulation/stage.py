@@ -7,6 +7,7 @@ the process and not the machine.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ WEBHOOKS = f"{STORE_URL}/webhooks/stripe/"
 STRAY = "stray"
 """In the metadata of sessions that the shop never made, though they name an order of its."""
 LIES = ("livemode", "amount", "currency")
+IDENTIFIER = re.compile(r"\b[a-z]+_[A-Za-z0-9_]{20,}")
 FIRST_DAY = 1_767_225_600.0
 """1 January 2026, in Unix seconds."""
 
@@ -94,7 +96,8 @@ class Wire(stripe.HTTPClient):
         given = {name.lower(): value for name, value in (headers or {}).items()}
         assert given["authorization"].startswith("Bearer sk_test_")
         parts = urlsplit(url)
-        self.stage.points(f"before {method} {parts.path}")
+        place = f"{method.upper()} {IDENTIFIER.sub('…', parts.path)}"
+        self.stage.points(f"before {place}")
         answer = self.stage.gate.answer(
             Incoming(
                 method=method.upper(),
@@ -106,7 +109,7 @@ class Wire(stripe.HTTPClient):
                 idempotency_key=given.get("idempotency-key"),
             )
         )
-        self.stage.points(f"after {method} {parts.path}")
+        self.stage.points(f"after {place}")
         self.stage.calls += 1
         if answer.trouble and answer.trouble.kind in ("cut", "hang"):
             raise stripe.APIConnectionError("Cut.", should_retry=True)  # type: ignore[no-untyped-call]

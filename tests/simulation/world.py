@@ -111,7 +111,7 @@ class World:
         try:
             act(self)
         except (StoreError, EmulatorError) as refusal:
-            self.note(f"  refused: {type(refusal).__name__} {refusal}")
+            self.note(f"  refused: {type(refusal).__name__}")
 
     def happen(self, place: str) -> None:
         """At each place where a process may die: nothing, the end, or somebody else's step."""
