@@ -25,8 +25,8 @@ def test_every_setting_is_documented_twice(name: str) -> None:
 
 
 def test_every_file_the_readme_names_is_there() -> None:
-    named = re.findall(r"\]\(((?!http|javascript)[^)#]+)\)|`((?:store|tests|data|bench)/[\w./-]+)`", README)
-    files = {link or code for link, code in named}
+    links = re.findall(r"\]\(((?!http|javascript)[^)#]+)\)", README)
+    files = {*links, *re.findall(r"`((?:store|tests|data|bench)/[\w./-]+)`", README)}
     assert [file for file in sorted(files) if not (settings.ROOT / file).exists()] == []
 
 
