@@ -203,12 +203,3 @@ def test_processes_that_make_a_secret_at_once_end_up_with_one(tmp_path: Path) ->
     assert [file.name for file in path.parent.iterdir()] == ["webhook_secret"]
     if os.name == "posix":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_every_setting_is_documented() -> None:
-    example = settings.ROOT / ".env.example"
-    if not example.exists():
-        pytest.skip("no .env.example yet")
-    documented = example.read_text("utf-8")
-
-    assert [name for name in NAMES if name not in documented] == []
