@@ -11,11 +11,7 @@ cart is in the address, and who the buyer is in a cookie.
 """
 
 import json
-import logging
 import secrets
-import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,15 +19,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from streamlit.errors import StreamlitAPIException
 
-from store import buyers, catalog, checkout, db, door, errors, markup, reconcile, reports
+from store import buyers, catalog, checkout, db, door, errors, markup, reports, server, views
 from store import settings as store_settings
 from store.markup import MOTTO, SHOP
 from store.models import Product
@@ -41,13 +33,9 @@ STYLE = store_settings.ROOT / ".streamlit" / "storefront.css"
 TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
 PATIENCE_SECONDS = 15  # how long something may wait before a button to ask Stripe appears
 RECENT_ORDERS = 6
+FRONTEND = Path(st.__file__).parent / "static" / "index.html"  # Streamlit's own page
+PATHS = ("", "order")  # where our pages are
 PAYING = "You pay on Stripe's page with a test card. No money moves."
-
-SHELL_HEAD = """
-<script>window.__streamlit = { BACKEND_BASE_URL: window.location.origin + "/" }</script>
-<style>html { color-scheme: light dark; background: light-dark(#fbf9f4, #15181a) }</style>"""
-
-log = logging.getLogger("store.storefront")
 
 
 @dataclass(frozen=True)
@@ -217,7 +205,7 @@ def cancel(who: str, number: str) -> None:
     if order.status == "canceled":
         say(Notice(f"Order {number} is canceled."))
     else:
-        word = reports.STATUS_BADGES[order.status].word.lower()
+        word = views.STATUS_BADGES[order.status].word.lower()
         say(Notice(f"The order could not be canceled any more: it is {word}.", "warning", number))
 
 
@@ -297,7 +285,7 @@ def refill(who: str, products: list[Product]) -> None:
             cart = {slug: str(count) for slug, count in order.cart.items() if slug in sold}
             notice = Notice("Your cart is as you left it. You have not been charged.")
         else:
-            word = reports.STATUS_BADGES[order.status].word.lower()
+            word = views.STATUS_BADGES[order.status].word.lower()
             notice = Notice(f"Order {number} is {word}.", order=number)
     try:
         st.query_params.from_dict(cart)
@@ -307,7 +295,7 @@ def refill(who: str, products: list[Product]) -> None:
     st.rerun()
 
 
-def find(who: str, number: str) -> reports.OrderView:
+def find(who: str, number: str) -> views.OrderView:
     """The buyer's order of this number; a stranger's and a made-up one answer alike."""
     if not door.is_number(number):
         raise errors.OrderNotFound
@@ -337,7 +325,7 @@ def my_orders(who: str, polling: bool) -> None:
                 order_row(order)
 
 
-def order_row(order: reports.OrderView) -> None:
+def order_row(order: views.OrderView) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"row-{order.number}"):
         put("order_row", order=order)
         if order.is_payable:
@@ -367,7 +355,7 @@ def order() -> None:
     )
 
 
-def settle(who: str, order: reports.OrderView) -> None:
+def settle(who: str, order: views.OrderView) -> None:
     place = st.empty()
     with place:
         put("confirming", order=order)
@@ -410,7 +398,7 @@ def order_view(who: str, number: str, polling: bool) -> None:
         put("timeline", order=order)
 
 
-def order_actions(who: str, order: reports.OrderView) -> None:
+def order_actions(who: str, order: views.OrderView) -> None:
     """What the buyer can do next; nothing here happens by itself."""
     with st.container(horizontal=True, vertical_alignment="center", key="actions"):
         links = markup.piece("order_links", reader(), order=order)
@@ -467,62 +455,18 @@ def script_failed(error: Exception) -> bool:
     return True
 
 
-@asynccontextmanager
-async def lifespan(_app: st.App) -> AsyncIterator[None]:
-    """Where only this process runs, it still brings the schema up to date and settles orders."""
-    stop = threading.Event()
-    for work in (keep_books, door.ACCOUNT.learn):
-        threading.Thread(target=work, args=(stop,), name=work.__name__, daemon=True).start()
-    yield
-    stop.set()
-
-
-def keep_books(stop: threading.Event) -> None:
-    while not stop.is_set():
-        try:
-            db.migrate()
-        except errors.StoreError as error:
-            log.warning("%s Trying again.", error)
-            stop.wait(3)
-        else:
-            reconcile.run_forever(stop)
-            return
-
-
-def shell(request: Request) -> Response:
-    """Streamlit's own page, under the shop's name and told at once where its server is.
-
-    Left alone, it first tries `/order/_stcore/…`, which costs a returning buyer a tenth of a
-    second, and shows "Streamlit" and a white page until then.
-    """
-    if tidy := door.tidied(request):
-        return RedirectResponse(tidy, 303)
-    door.RETURNING.notice(request)
-    page = (Path(st.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
-    page = page.replace("<title>Streamlit</title>", f"<title>{SHOP}</title>{SHELL_HEAD}")
-    return HTMLResponse(page, headers=door.PAGE_HEADERS)
-
-
-def middleware() -> list[Middleware]:
-    named = store_settings.current().allowed_hosts
-    hosts = [*named, "localhost", "127.0.0.1"]  # health checks come from this machine
-    trusted = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)] if named else []
-    return [*trusted, Middleware(door.BuyerCookie)]
-
-
 if __name__ == "__main__":
     main()
 else:
     app = st.App(
         __file__,
         routes=[
-            Route("/", shell),
-            Route("/order", shell),
+            *(Route(f"/{path}", server.Shell(FRONTEND).open) for path in PATHS),
             Route("/go/{number}", door.go, methods=["GET"]),
             Mount("/images", StaticFiles(directory=IMAGES)),
         ],
-        middleware=middleware(),
-        lifespan=lifespan,
+        middleware=server.middleware(),
+        lifespan=server.lifespan,
         on_script_error=script_failed,
         exception_handlers={Exception: door.request_failed},
     )

@@ -16,7 +16,7 @@ from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton, format_time
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from store import money, reports, settings
+from store import money, settings, views
 
 SHOP = "Three Good Things"
 MOTTO = "Few things, made to last."
@@ -75,7 +75,7 @@ class Reader:
         return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
     @staticmethod
-    def items(items: Sequence[reports.ItemView]) -> str:
+    def items(items: Sequence[views.ItemView]) -> str:
         return ", ".join(f"{item.quantity} × {item.name}" for item in items)
 
 
@@ -100,6 +100,6 @@ def _template() -> Template:
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined
     )
     environment.globals.update(
-        badges=reports.STATUS_BADGES, verdicts=VERDICTS, order_link=order_link, go_link=go_link
+        badges=views.STATUS_BADGES, verdicts=VERDICTS, order_link=order_link, go_link=go_link
     )
     return environment.get_template("storefront.html")

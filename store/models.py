@@ -40,7 +40,7 @@ class Product(SQLModel, table=True):
     currency: str
     image: str
     active: bool = True
-    updated_at: datetime = _moment(default_factory=now)
+    updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
 
 
 # At most one checkout per buyer may be payable: this index refuses the second one, whatever
@@ -92,7 +92,7 @@ class Order(SQLModel, table=True):
     receipt_url: str | None = Field(default=None, sa_type=Text)
     created_at: datetime = _moment(default_factory=now)
     paid_at: datetime | None = _moment(default=None)
-    updated_at: datetime = _moment(default_factory=now)
+    updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
 
 
 class OrderItem(SQLModel, table=True):
@@ -135,7 +135,7 @@ class Refund(SQLModel, table=True):
     idempotency_key: str = Field(unique=True)
     stripe_refund_id: str | None = Field(default=None, unique=True)
     created_at: datetime = _moment(default_factory=now)
-    updated_at: datetime = _moment(default_factory=now)
+    updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
 
 
 class Dispute(SQLModel, table=True):
@@ -149,7 +149,7 @@ class Dispute(SQLModel, table=True):
     reason: str = ""
     stripe_dispute_id: str = Field(unique=True)
     created_at: datetime = _moment(default_factory=now)
-    updated_at: datetime = _moment(default_factory=now)
+    updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
 
 
 class StripeEvent(SQLModel, table=True):

@@ -97,7 +97,6 @@ def _take(ledger: Ledger, fact: Fact, source: Source) -> Recorded:
         if before in GIVEN_UP and order.payment_status in PAID:
             news = [*news, f"paid although it was {before}"]
         action = order.status if order.status != before else "noted"
-        order.updated_at = clock.now()
         log(ledger.session, order, source, action, " · ".join(filter(None, [*news, fact.evidence])))
     return Recorded(order, news=bool(news))
 

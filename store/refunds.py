@@ -108,7 +108,7 @@ def _give_up(refund_id: int, number: str, reason: str, source: Source) -> None:
         order = orders.lock(session, [number]).orders[number]
         refund = session.get_one(Refund, refund_id)
         if refund.stripe_refund_id is None:
-            refund.status, refund.updated_at = "failed", clock.now()
+            refund.status = "failed"
             orders.log(session, order, source, "refund refused", reason)
 
 

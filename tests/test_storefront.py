@@ -20,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
-from store import buyers, checkout, db, door, errors, gateway, markup, reports, settings
+from store import buyers, checkout, db, door, errors, gateway, markup, settings, views
 from store.models import Order, Product
 
 APP = settings.ROOT / "streamlit_app.py"
@@ -378,7 +378,7 @@ def test_a_silent_stripe_leaves_the_buyer_with_a_page_that_follows_the_order(
 
 
 def test_every_status_has_a_badge_and_a_verdict() -> None:
-    assert markup.VERDICTS.keys() == reports.STATUS_BADGES.keys()
+    assert markup.VERDICTS.keys() == views.STATUS_BADGES.keys()
 
 
 @pytest.mark.scenario("G8")

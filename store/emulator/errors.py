@@ -4,7 +4,6 @@
     ├── InvalidRequest       400  a parameter, or the state of an object, forbids it
     ├── NotFound             404  resource_missing
     ├── Unauthorized         401  no key, or one that is not a test key
-    ├── CardDeclined         402  card_error, only ever seen by the pay page
     ├── KeyMismatch          400  idempotency_error
     ├── KeyInUse             409  idempotency_key_in_use
     ├── RateLimited          429  rate_limit or lock_timeout
@@ -83,14 +82,6 @@ class Unauthorized(StripeError):
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message, code=code)
         self.headers = {"WWW-Authenticate": 'Basic realm="Stripe"'}
-
-
-class CardDeclined(StripeError):
-    """The bank said no."""
-
-    status = 402
-    type = "card_error"
-    saved = True
 
 
 class KeyMismatch(StripeError):

@@ -1,6 +1,5 @@
 """The commands that do one thing and end; each returns the exit code."""
 
-import json
 import subprocess
 import sys
 import time
@@ -8,8 +7,8 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from store import audit as auditor
-from store import db, models, money, reports, settings
+from store import db, models, settings
+from store import export as exporter
 from store import reconcile as reconciler
 from store.errors import StripeKeyRefused, StripeUnreachable
 from store.launcher import checks
@@ -60,44 +59,6 @@ def reconcile(arguments: Namespace) -> int:
     return 1 if done.troubles else 0
 
 
-def audit(arguments: Namespace) -> int:
-    """Print what Stripe holds for each order beside what we think; 1 where they differ."""
-    chosen = checks.settings_for(arguments)
-    checks.database(chosen)
-    with from_stripe(chosen):
-        books = auditor.audit()
-    if arguments.json:
-        print(json.dumps(audit_as_json(books), indent=2))
-    else:
-        print("\n".join(audit_as_table(books)))
-    return 0 if books.agrees else 1
-
-
-def audit_as_json(books: auditor.Audit) -> dict[str, object]:
-    return {
-        "agrees": books.agrees,
-        "difference_amount": books.difference_amount,
-        "orders": [entry.as_json() for entry in books.entries],
-        "strangers": books.strangers,
-    }
-
-
-def audit_as_table(books: auditor.Audit) -> Iterator[str]:
-    yield f"{'order':<19}  {'we kept':>14}  {'Stripe kept':>14}  {'difference':>14}"
-    for entry in books.entries:
-        figures = (entry.ours.kept_amount, entry.stripes.kept_amount, entry.difference_amount)
-        texts = "  ".join(f"{money.text(amount, entry.currency):>14}" for amount in figures)
-        yield f"{entry.number:<19}  {texts}{'' if entry.agrees else '  ← differs'}"
-    differing = sum(not entry.agrees for entry in books.entries)
-    yield (
-        f"{len(books.entries)} orders, {differing} differ."
-        if differing
-        else (f"{len(books.entries)} orders: both books are equal.")
-    )
-    if books.strangers:
-        yield f"Stripe also knows {len(books.strangers)} order numbers that are not ours."
-
-
 @contextmanager
 def from_stripe(chosen: settings.Settings) -> Iterator[None]:
     """Say to the person at the keyboard what the errors say to buyers."""
@@ -116,7 +77,7 @@ def export(arguments: Namespace) -> int:
     checks.database(chosen)
     try:
         with db.reading() as session:
-            count = reports.export_csv(session, arguments.file)
+            count = exporter.write_csv(session, arguments.file)
     except OSError as error:
         raise CannotStart(f"Cannot write {arguments.file} ({error.strerror}).") from None
     print(f"Wrote {count} order{'' if count == 1 else 's'} to {arguments.file}.")

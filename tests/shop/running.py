@@ -16,7 +16,7 @@ from stripe import Refund as StripeRefund
 from stripe.checkout import Session as CheckoutSession
 
 import webhook_server
-from store import buyers, catalog, checkout, db, reports
+from store import buyers, catalog, checkout, db, reports, views
 from store.models import Dispute, Order, OrderLog, Refund, StripeEvent
 from tests.emulator.running import Running, line
 
@@ -153,7 +153,7 @@ class Shop:
         with db.reading() as session:
             return list(session.exec(select(Order).order_by(col(Order.id))))
 
-    def view(self, number: str) -> reports.OrderView:
+    def view(self, number: str) -> views.OrderView:
         with db.reading() as session:
             return reports.order_of(session, self.buyer, number)
 

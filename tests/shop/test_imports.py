@@ -15,11 +15,12 @@ LAYERS = [
     ["settings", "models"],
     ["db", "facts", "gateway"],
     ["catalog", "learn"],
-    ["orders"],
-    ["checkout", "events", "refunds", "reports"],
+    ["orders", "views"],
+    ["checkout", "events", "export", "refunds", "reports"],
     ["inbox", "reconcile"],
     ["audit", "back_office", "markup"],
     ["door"],
+    ["server"],
 ]
 ENTRANCES = {"__init__", "__main__"}
 

@@ -20,6 +20,17 @@ def refund(number: str, amount: int | None = None, key: str = "form-1") -> None:
     refunds.send(refunds.request(number, amount, key=key), source="operator")
 
 
+def test_a_refund_tells_when_it_last_changed(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    asked = refunds.request(number, 1000, key="form-1")
+
+    refunds.send(asked, source="operator")
+
+    (row,) = shop.refunds()
+    assert row.status == "succeeded"
+    assert row.updated_at > row.created_at
+
+
 # --- how much, how often --------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from store import buyers, db, facts, markup, reports
+from store import buyers, db, export, facts, markup, reports, views
 from store.models import Product
 from tests.shop.running import JEANS, ON_SQLITE, SHIRTS, Shop
 
@@ -29,7 +29,7 @@ def rename(slug: str, name: str) -> None:
 
 def exported(path: Path) -> list[list[str]]:
     with db.reading() as session:
-        count = reports.export_csv(session, path)
+        count = export.write_csv(session, path)
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.reader(file))
     assert len(rows) == count + 1
@@ -62,8 +62,8 @@ def test_no_cell_of_an_export_is_taken_for_a_formula(shop: Shop, tmp_path: Path,
     rows = exported(tmp_path / "orders.csv")
 
     cells = [cell for row in rows for cell in row]
-    assert not any(cell.startswith(reports.FORMULA_SIGNS) for cell in cells)
-    assert reports._cell(name) == f"'{name}"
+    assert not any(cell.startswith(export.FORMULA_SIGNS) for cell in cells)
+    assert export._cell(name) == f"'{name}"
     assert any(name in cell for cell in cells)
 
 
@@ -115,14 +115,14 @@ def test_orders_are_counted_by_status_the_empty_ones_included(shop: Shop) -> Non
     with db.reading() as session:
         counted = reports.orders_by_status(session)
 
-    assert counted == dict.fromkeys(reports.STATUS_BADGES, 0) | {"paid": 1, "open": 1}
+    assert counted == dict.fromkeys(views.STATUS_BADGES, 0) | {"paid": 1, "open": 1}
 
 
 def test_every_status_has_a_badge_of_its_own_and_a_verdict() -> None:
-    badges = reports.STATUS_BADGES.values()
+    badges = views.STATUS_BADGES.values()
 
     assert len({badge.glyph for badge in badges}) == len({badge.word for badge in badges}) == 11
-    assert set(markup.VERDICTS) == set(reports.STATUS_BADGES)
+    assert set(markup.VERDICTS) == set(views.STATUS_BADGES)
     assert facts.PAID
 
 

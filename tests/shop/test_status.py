@@ -14,7 +14,7 @@ from stripe import Dispute as StripeDispute
 from stripe import Refund as StripeRefund
 from stripe.checkout import Session as CheckoutSession
 
-from store import clock, facts, models, orders, reports
+from store import clock, facts, models, orders, views
 from store.facts import (
     DISPUTE_HARMLESS,
     DISPUTE_RANK,
@@ -253,7 +253,7 @@ def test_every_combination_of_facts_has_a_status_that_people_can_be_shown() -> N
                         )
                         seen.add(orders.status_of(order, [lost]))
 
-    assert seen == set(reports.STATUS_BADGES)
+    assert seen == set(views.STATUS_BADGES)
 
 
 def test_every_kind_of_fact_has_a_rule() -> None:

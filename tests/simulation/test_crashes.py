@@ -5,6 +5,7 @@ second, until it is told to its end. After each death a new process starts. Then
 reconciler alone has to put things right, or the person who was cut off simply tries again.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import count
@@ -26,23 +27,23 @@ JEANS = {"blue-jeans": 1}
 VISA = "4242424242424242"
 
 
-class Story:
+class Story(ABC):
     """What one buyer does; `act` is what may be cut off, and `act` again must mend it."""
 
     def __init__(self, stage: Stage, books: Books, buyer: str) -> None:
         self.stage, self.books, self.buyer = stage, books, buyer
         self.number = ""
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 - most stories have nothing before them
         """What happened before, without an accident."""
 
+    @abstractmethod
     def act(self) -> None:
         """What is cut off somewhere. Told again after that, it goes on where it was."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ends_well(self, then: Then) -> None:
         """How it must have ended."""
-        raise NotImplementedError
 
     # --- what stories are made of -----------------------------------------------------------
 

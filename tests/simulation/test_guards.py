@@ -11,7 +11,7 @@ from store.errors import NothingToRefund
 from store.models import Refund
 from tests.simulation.invariants import Books
 from tests.simulation.stage import Stage, set_up
-from tests.simulation.test_crashes import Story
+from tests.simulation.test_crashes import Purchase
 
 A_MOMENT_SECONDS = 0.3
 LONG_SECONDS = 20
@@ -26,7 +26,7 @@ def paid(database_url: str, tmp_path: Path) -> Iterator[str]:
 
 def bought(stage: Stage, database_url: str) -> str:
     books = Books(stage, database_url)
-    number = Story(stage, books, "buyer").bought()
+    number = Purchase(stage, books, "buyer").bought()
     books.close()
     return number
 

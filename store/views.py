@@ -1,0 +1,118 @@
+"""Orders as people see them: plain values, made from rows and safe to keep after the session."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlmodel import Session, col, select
+
+from store.models import Order, OrderItem, Product
+
+Tone = Literal["waiting", "good", "bad", "neutral"]
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A status for people: told by sign and word, never by colour alone."""
+
+    glyph: str
+    word: str
+    tone: Tone
+
+
+STATUS_BADGES = {
+    "pending": Badge("○", "Pending", "waiting"),
+    "open": Badge("◔", "Open", "waiting"),
+    "processing": Badge("◑", "Processing", "waiting"),
+    "paid": Badge("●", "Paid", "good"),
+    "failed": Badge("✕", "Failed", "bad"),
+    "expired": Badge("◌", "Expired", "neutral"),
+    "canceled": Badge("⊘", "Canceled", "neutral"),
+    "partially_refunded": Badge("◐", "Partially refunded", "neutral"),
+    "refunded": Badge("↩", "Refunded", "neutral"),
+    "disputed": Badge("⚑", "Disputed", "bad"),
+    "review": Badge("!", "Needs review", "bad"),
+}
+
+
+@dataclass(frozen=True)
+class ItemView:
+    slug: str
+    name: str
+    quantity: int
+    unit_amount: int
+
+    @property
+    def amount(self) -> int:
+        return self.unit_amount * self.quantity
+
+
+@dataclass(frozen=True)
+class LogView:
+    at: datetime
+    source: str
+    action: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class OrderView:
+    """An order as its buyer sees it; `*_amount` in minor units of `currency`, `*_at` in UTC."""
+
+    number: str
+    status: str
+    currency: str
+    total_amount: int
+    refunded_amount: int
+    items: list[ItemView]
+    log: list[LogView]
+    email: str | None
+    receipt_url: str | None
+    checkout_session_id: str | None
+    payment_intent_id: str | None
+    created_at: datetime
+    paid_at: datetime | None
+    is_payable: bool
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while something may still change without the buyer doing anything here."""
+        return self.status in ("pending", "open", "processing")
+
+    @property
+    def cart(self) -> dict[str, int]:
+        return {item.slug: item.quantity for item in self.items}
+
+
+def items_of(session: Session, mine: Sequence[Order]) -> Mapping[int, list[ItemView]]:
+    rows = session.exec(
+        select(OrderItem, Product.slug)
+        .join(Product, col(Product.id) == col(OrderItem.product_id))
+        .where(col(OrderItem.order_id).in_([order.id for order in mine]))
+        .order_by(col(OrderItem.id))
+    )
+    found: defaultdict[int, list[ItemView]] = defaultdict(list)
+    for item, slug in rows:
+        found[item.order_id].append(ItemView(slug, item.name, item.quantity, item.unit_amount))
+    return found
+
+
+def view(order: Order, items: list[ItemView], log: list[LogView]) -> OrderView:
+    return OrderView(
+        number=order.number,
+        status=order.status,
+        currency=order.currency,
+        total_amount=order.total_amount,
+        refunded_amount=order.refunded_amount,
+        items=items,
+        log=log,
+        email=order.email,
+        receipt_url=order.receipt_url,
+        checkout_session_id=order.checkout_session_id,
+        payment_intent_id=order.payment_intent_id,
+        created_at=order.created_at,
+        paid_at=order.paid_at,
+        is_payable=order.status in ("pending", "open") and order.cancel_requested_at is None,
+    )
