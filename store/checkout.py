@@ -220,6 +220,9 @@ def settle(buyer: str, number: str) -> None:
         order = orders.owned(session, buyer, number)
     if order.status in orders.UNSETTLED:
         look_up(order, source="redirect")
+    else:
+        with db.unit_of_work() as session:
+            orders.note_repeat(session, order, "redirect")
 
 
 def cancel(buyer: str, number: str) -> None:
@@ -240,17 +243,20 @@ def cancel(buyer: str, number: str) -> None:
 def look_up(order: Order, *, source: Source) -> Order:
     """Bring one order up to what Stripe knows; the redirect and the reconciler both end here.
 
-    An order that never got its session first repeats its question under its own key.
+    An order that never got its session first repeats its question under its own key. A person
+    who looked and learnt nothing new may see that later; the reconciler looks too often.
 
     Raises:
         StripeError, DatabaseUnavailable
     """
+    noted = order.checkout_session_id is not None and source != "reconciler"
     if order.checkout_session_id is None:
         order = _ask_for_session(order, source)
     if order.checkout_session_id is None:
         return order
     session = gateway.checkout(order.checkout_session_id)
-    return _record(order, of_session(session, evidence="looked up at Stripe"), source)
+    fact = of_session(session, evidence="looked up at Stripe")
+    return _record(order, fact, source, noted=noted)
 
 
 def _ask_for_session(order: Order, source: Source) -> Order:
@@ -265,16 +271,17 @@ def _ask_for_session(order: Order, source: Source) -> Order:
             session = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
             return _record(order, of_session(session, evidence="session created"), source)
         except StripeRefused as refused:
-            reason = str(refused)
+            reason, proof = str(refused), refused.call
         except StripeUncertain as uncertain:
             if not uncertain.replayed:
                 raise
-            reason = "Stripe keeps answering with a failure"
+            reason, proof = "Stripe keeps answering with a failure", uncertain.call
     else:
-        reason = "never reached Stripe"
+        reason, proof = "never reached Stripe", ""
     for session in gateway.find_checkouts(order.number, order.created_at):
         return _record(order, of_session(session, evidence="found in Stripe's list"), source)
-    return _record(order, RefusedFact(order_number=order.number, reason=reason), source)
+    refusal = RefusedFact(order_number=order.number, reason=reason, proof=proof)
+    return _record(order, refusal, source)
 
 
 def retire(order: Order, why: str, source: Source) -> Order:
@@ -304,9 +311,11 @@ def retire(order: Order, why: str, source: Source) -> Order:
     return _record(order, of_session(session_now, evidence="expired at Stripe"), source)
 
 
-def _record(order: Order, fact: Fact | None, source: Source) -> Order:
+def _record(order: Order, fact: Fact | None, source: Source, *, noted: bool = False) -> Order:
     """Record one fact about this order and answer the order as it then is."""
     with db.unit_of_work() as session:
         facts = [fact] if fact else []
-        orders.record(session, facts, source=source)
+        news = [told.news for told in orders.record(session, facts, source=source)]
+        if noted and not any(news):
+            orders.note_repeat(session, order, source, evidence=fact.proof if fact else "")
         return orders.lock(session, [order.number]).orders[order.number]

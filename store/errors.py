@@ -143,8 +143,11 @@ class NothingToRefund(StoreError):
 
 
 class StripeError(StoreError):
+    """`call` is how Stripe was asked, where it answered: status, ids, milliseconds, as JSON."""
+
     sentence = "Stripe could not do this. You have not been charged."
     status = HTTPStatus.BAD_GATEWAY
+    call = ""
 
 
 class StripeUnreachable(StripeError):

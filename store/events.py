@@ -8,7 +8,7 @@ the primary key lets one of them insert, and the other waits for it.
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from store.facts import (
     of_session,
     order_number,
 )
-from store.models import Order, StripeEvent
+from store.models import Order, Repeat, StripeEvent
 from store.orders import Source
 
 Outcome = Literal["applied", "known", "duplicate", "orphan", "ignored", "livemode"]
@@ -87,6 +87,8 @@ def arrival(event: Document) -> Arrival:
         read = HANDLERS.get(kind)
         thing = event.get("data", {}).get("object")
         fact = read(thing, identifier) if read and not event.get("livemode") else None
+        if fact:
+            fact = replace(fact, proof=json.dumps({"event_id": identifier}))
         return Arrival(
             id=_text(identifier),
             type=_text(kind),
@@ -132,6 +134,12 @@ def receive(session: Session, arrivals: Sequence[Arrival], *, source: Source) ->
         outcome: Outcome = "orphan" if answer.order is None else _effect(answer.news)
         outcomes[place] = row.outcome = outcome
         row.order_id = answer.order.id if answer.order else None
+    if source == "webhook":
+        session.add_all(
+            Repeat(at=clock.now(), source=source, event_id=event.id)
+            for event, outcome in zip(arrivals, outcomes, strict=True)
+            if outcome == "duplicate"
+        )
     return outcomes
 
 

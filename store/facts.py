@@ -52,12 +52,15 @@ STRICT = ConfigDict(strict=True)
 class Fact:
     """One saying about one order; `evidence` names where it comes from (`evt_…`, a look-up).
 
+    `proof` is the same for people to check: ids, HTTP status, milliseconds, as JSON.
+
     Raises:
         ValueError: a field is not of its type.
     """
 
     order_number: Text
     evidence: Text = ""
+    proof: Text = ""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -122,6 +125,7 @@ def of_session(session: Document, *, evidence: str, failed: bool = False) -> Che
     return CheckoutFact(
         order_number=number,
         evidence=evidence,
+        proof=proof_of(session),
         session_id=session["id"],
         status=session.get("status") or "open",
         payment_status=payment_status,
@@ -149,6 +153,7 @@ def of_refund(refund: Document, number: str, *, evidence: str) -> RefundFact:
     return RefundFact(
         order_number=number,
         evidence=evidence,
+        proof=proof_of(refund),
         refund_id=refund["id"],
         payment_intent_id=identity(refund["payment_intent"]) or "",
         amount=refund["amount"],
@@ -161,12 +166,18 @@ def of_dispute(dispute: Document, number: str, *, evidence: str) -> DisputeFact:
     return DisputeFact(
         order_number=number,
         evidence=evidence,
+        proof=proof_of(dispute),
         dispute_id=dispute["id"],
         payment_intent_id=identity(dispute["payment_intent"]) or "",
         amount=dispute["amount"],
         status=dispute["status"],
         reason=dispute.get("reason") or "",
     )
+
+
+def proof_of(answer: Document) -> str:
+    """How Stripe was asked for this document; nothing where an event brought it."""
+    return getattr(answer, "call", "")
 
 
 def order_number(thing: Document) -> str | None:

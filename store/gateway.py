@@ -7,9 +7,11 @@ Every creating call carries an idempotency key derived from a row of ours. Whate
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import stripe
 from stripe import StripeClient
@@ -39,8 +41,44 @@ stripe.enable_telemetry = False  # it would write a file into the home folder
 # The SDK loads its classes when they are first needed: better now than while a buyer waits.
 WARMED = (stripe.PaymentIntent, stripe.Charge)
 
-Answer = TypeVar("Answer")
+Asked = TypeVar("Asked")
 Document = dict[str, Any]
+# The last request of this thread or task, as JSON: what a history shows of it.
+TRACE: ContextVar[str] = ContextVar("TRACE", default="")
+
+
+class Answer(Document):
+    """What Stripe answered; `call` is how it was asked: status, ids, milliseconds, as JSON."""
+
+    call: str = ""
+
+
+class Listening(stripe.RequestsClient):
+    """The SDK's way to Stripe, which also notes each request; its key is the idempotency key."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+        **_usage: Any,
+    ) -> tuple[Any, int, Mapping[str, str]]:
+        started = time.monotonic()
+        content, status, answered = super().request(method, url, headers, post_data)
+        TRACE.set(
+            json.dumps(
+                {
+                    "request": f"{method.upper()} {urlsplit(url).path}",
+                    "http_status": status,
+                    "request_id": answered.get("Request-Id"),
+                    "idempotency_key": (headers or {}).get("Idempotency-Key"),
+                    "replayed": answered.get("Idempotent-Replayed") == "true",
+                    "milliseconds": round((time.monotonic() - started) * 1000),
+                }
+            )
+        )
+        return content, status, answered
 
 
 @lru_cache(maxsize=4)
@@ -49,7 +87,7 @@ def client_for(key: str, base: str | None) -> StripeClient:
         key,
         base_addresses={"api": base} if base else {},
         max_network_retries=RETRIES,
-        http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+        http_client=Listening(timeout=TIMEOUT_SECONDS),
     )
 
 
@@ -58,17 +96,19 @@ def client() -> StripeClient:
     return client_for(current.api_key, current.api_base)
 
 
-def ask(call: Callable[[], Answer]) -> Answer:
+def ask(call: Callable[[], Asked]) -> Asked:
     """Make one call; repeat it under its own key while Stripe is busy.
 
     Raises:
         StripeError: one of the tree in errors.py, without a word of Stripe's own text.
     """
     for pause in (*BUSY_PAUSES_SECONDS, None):
+        TRACE.set("")
         try:
             return call()
         except stripe.StripeError as error:
             trouble = translate(error)
+            trouble.call = TRACE.get()
             if pause is None or not isinstance(trouble, StripeBusy):
                 raise trouble from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -228,7 +268,9 @@ def document(thing: stripe.StripeObject) -> Document:
     """
     if not isinstance(thing, stripe.StripeObject):
         raise StripeUncertain(replayed=False)
-    return thing.to_dict()
+    answer = Answer(thing.to_dict())
+    answer.call = TRACE.get()
+    return answer
 
 
 def verify(body: bytes, header: str, secrets: list[str]) -> None:

@@ -119,6 +119,24 @@ class OrderLog(SQLModel, table=True):
     source: str
     action: str
     detail: str = Field(default="", sa_type=Text)
+    evidence: str = Field(default="", sa_type=Text)  # JSON: ids, HTTP status, milliseconds
+
+
+class Repeat(SQLModel, table=True):
+    """What was said once more and changed nothing, so that the history can show it.
+
+    Either a delivery of an event that was here before (its order is the event's), or a look at
+    an order by a returning buyer that brought no news. First deliveries are in `stripe_events`.
+    """
+
+    __tablename__ = "repeats"
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = _moment(default_factory=now)
+    source: str
+    event_id: str | None = Field(default=None, foreign_key="stripe_events.id", index=True)
+    order_id: int | None = Field(default=None, foreign_key="orders.id", index=True)
+    evidence: str = Field(default="", sa_type=Text)
 
 
 class Refund(SQLModel, table=True):

@@ -14,7 +14,7 @@ from store import clock
 from store.errors import OrderNotFound
 from store.facts import DISPUTE_HARMLESS, PAID, REFUND_VOID, Fact
 from store.learn import LEARN, Ledger
-from store.models import Dispute, Order, OrderLog, Refund
+from store.models import Dispute, Order, OrderLog, Refund, Repeat
 
 Source = Literal["buyer", "redirect", "webhook", "reconciler", "operator"]
 
@@ -97,16 +97,37 @@ def _take(ledger: Ledger, fact: Fact, source: Source) -> Recorded:
         if before in GIVEN_UP and order.payment_status in PAID:
             news = [*news, f"paid although it was {before}"]
         action = order.status if order.status != before else "noted"
-        log(ledger.session, order, source, action, " · ".join(filter(None, [*news, fact.evidence])))
+        detail = " · ".join(filter(None, [*news, fact.evidence]))
+        log(ledger.session, order, source, action, detail, evidence=fact.proof)
     return Recorded(order, news=bool(news))
 
 
-def log(session: Session, order: Order, source: Source, action: str, detail: str = "") -> None:
-    """Add a line to the order's history."""
+def log(
+    session: Session,
+    order: Order,
+    source: Source,
+    action: str,
+    detail: str = "",
+    *,
+    evidence: str = "",
+) -> None:
+    """Add a line to the order's history; `evidence` is JSON."""
     assert order.id is not None
     session.add(
-        OrderLog(order_id=order.id, at=clock.now(), source=source, action=action, detail=detail)
+        OrderLog(
+            order_id=order.id,
+            at=clock.now(),
+            source=source,
+            action=action,
+            detail=detail,
+            evidence=evidence,
+        )
     )
+
+
+def note_repeat(session: Session, order: Order, source: Source, *, evidence: str = "") -> None:
+    """Keep that somebody looked and nothing was new; no part of the order's history."""
+    session.add(Repeat(order_id=order.id, at=clock.now(), source=source, evidence=evidence))
 
 
 def settle(order: Order, ledger: Ledger) -> str:

@@ -82,7 +82,7 @@ def send(refund_id: int, *, source: Source) -> None:
             raise
         answer = found
     except StripeRefused as refused:
-        _give_up(refund_id, number, str(refused), source)
+        _give_up(refund_id, number, refused, source)
         return
     with db.unit_of_work() as session:
         fact = of_refund(answer, number, evidence="refund created")
@@ -102,14 +102,15 @@ def _listed(refund: Refund) -> gateway.Document | None:
     return None
 
 
-def _give_up(refund_id: int, number: str, reason: str, source: Source) -> None:
+def _give_up(refund_id: int, number: str, refused: StripeRefused, source: Source) -> None:
     """Stripe said no: the money stays, the row says so, and what was reserved is free again."""
     with db.unit_of_work() as session:
         order = orders.lock(session, [number]).orders[number]
         refund = session.get_one(Refund, refund_id)
         if refund.stripe_refund_id is None:
             refund.status = "failed"
-            orders.log(session, order, source, "refund refused", reason)
+            told = str(refused)
+            orders.log(session, order, source, "refund refused", told, evidence=refused.call)
 
 
 def waiting(session: Session) -> list[int]:

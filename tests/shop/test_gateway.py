@@ -155,7 +155,7 @@ def test_answers_are_plain_documents_in_which_new_fields_do_not_matter(shop: Sho
 
     document = gateway.checkout(shop.session_id(number))
 
-    assert type(document) is dict
+    assert isinstance(document, dict)
     assert document.get("a_field_of_the_future") is None
     assert shop.outcome(event) == "applied"
 

@@ -1,0 +1,120 @@
+"""What each line of an order's history can be checked by, and what was said more than once."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlmodel import col, select
+
+from store import checkout, db, refunds
+from store.models import Repeat
+from tests.shop.running import Shop
+
+
+def evidence(shop: Shop, number: str) -> dict[str, dict[str, Any]]:
+    """The evidence of each action in an order's history."""
+    return {row.action: json.loads(row.evidence or "{}") for row in shop.history(number)}
+
+
+def repeats() -> list[Repeat]:
+    with db.reading() as session:
+        return list(session.exec(select(Repeat).order_by(col(Repeat.id))))
+
+
+def test_a_line_of_the_history_keeps_how_stripe_was_asked(shop: Shop) -> None:
+    number = shop.an_open_order()
+
+    opened = evidence(shop, number)["open"]
+
+    assert opened.pop("milliseconds") >= 0
+    assert opened.pop("request_id").startswith("req_")
+    assert opened == {
+        "request": "POST /v1/checkout/sessions",
+        "http_status": 200,
+        "idempotency_key": shop.order(number).idempotency_key,
+        "replayed": False,
+    }
+
+
+@pytest.mark.scenario("B1")
+def test_a_replayed_answer_shows_in_the_history(shop: Shop) -> None:
+    number = shop.place()
+    shop.stripe.emulator.cause("request", "cut", match="POST /v1/checkout/sessions")
+
+    checkout.open_checkout(shop.buyer, number)
+
+    assert evidence(shop, number)["open"]["replayed"] is True
+
+
+def test_a_refusal_keeps_how_stripe_refused(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    first = refunds.request(number, None, key="first")
+    shop.stripe.client.v1.refunds.create({"payment_intent": shop.payment_id(number)})
+
+    refunds.send(first, source="operator")
+
+    refused = evidence(shop, number)["refund refused"]
+    assert refused["http_status"] == 400
+    assert refused["idempotency_key"] == "first"
+
+
+def test_a_line_that_a_webhook_caused_names_its_event(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+
+    assert shop.tell("checkout.session.completed") == "applied"
+
+    event = shop.event("checkout.session.completed")["id"]
+    assert evidence(shop, number)["paid"] == {"event_id": event}
+
+
+@pytest.mark.scenario("C5")
+def test_only_deliveries_after_the_first_are_kept_as_repeats(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    event = shop.event("checkout.session.completed")
+    history = shop.log(number)
+
+    told = [shop.outcome(event) for _ in range(3)]
+
+    assert told == ["applied", "duplicate", "duplicate"]
+    assert [(row.source, row.event_id) for row in repeats()] == [("webhook", event["id"])] * 2
+    assert shop.log(number) == [*history, "paid"]
+
+
+@pytest.mark.scenario("C2", "C15")
+def test_a_return_that_brings_no_news_is_kept_beside_the_history(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    shop.tell("checkout.session.completed")
+    history = shop.log(number)
+
+    for _ in range(2):
+        checkout.settle(shop.buyer, number)
+
+    assert shop.log(number) == history
+    order = shop.order(number)
+    assert [(row.source, row.order_id) for row in repeats()] == [("redirect", order.id)] * 2
+
+
+def test_the_reconcilers_looks_are_not_kept(shop: Shop) -> None:
+    number = shop.an_open_order()
+
+    for _ in range(3):
+        checkout.look_up(shop.order(number), source="reconciler")
+
+    assert repeats() == []
+
+
+@pytest.mark.scenario("A1")
+def test_a_second_click_that_meets_the_same_checkout_is_kept_beside_the_history(
+    shop: Shop,
+) -> None:
+    number = shop.an_open_order()
+    history, first = shop.log(number), repeats()
+
+    checkout.open_checkout(shop.buyer, shop.place())
+
+    (again,) = repeats()
+    assert (first, again.source, shop.log(number)) == ([], "buyer", history)
+    assert json.loads(again.evidence)["http_status"] == 200
