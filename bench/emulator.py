@@ -9,10 +9,7 @@ their ratio, and the same with many stored sessions.
 
 import argparse
 import http.client
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.parse
@@ -22,12 +19,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from bench.common.measuring import say
+from bench.common.servers import free_port, running
 from store.emulator import sessions
 from store.emulator.account import Account
 from store.emulator.config import Config
 
 BATCH = 100
-ROOT = Path(__file__).parents[1]
 PARAMETERS = {
     "mode": "payment",
     "success_url": "http://127.0.0.1:8501/order?session_id={CHECKOUT_SESSION_ID}",
@@ -48,30 +46,13 @@ def constant() -> dict[str, str]:
     return {"object": "checkout.session"}
 
 
-def free_port() -> int:
-    """A port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def served(command: list[str], port: int) -> Iterator[http.client.HTTPConnection]:
     """A server in a process of its own, and a connection to it."""
-    process = subprocess.Popen([sys.executable, "-m", *command], cwd=ROOT)  # noqa: S603
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        for _ in range(200):
-            try:
-                connection.connect()
-                break
-            except OSError:
-                time.sleep(0.05)
+    with running(command, port):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         yield connection
-    finally:
         connection.close()
-        process.terminate()
-        process.wait(10)
 
 
 def seconds_each(connection: http.client.HTTPConnection, key: str) -> list[float]:
@@ -140,12 +121,6 @@ def compare(folder: Path, stored: int, requests: int) -> None:
     say(
         f"emulator, {stored} stored:      {many:.3f} ms = {many / few:.2f} times few (at most 1.25)"
     )
-
-
-def say(line: str) -> None:
-    """One line of the result."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def main() -> None:

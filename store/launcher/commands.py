@@ -124,9 +124,16 @@ def forget(chosen: settings.Settings) -> None:
 
 def bench(arguments: Namespace) -> int:
     """Every benchmark, or the named one with the arguments that follow it."""
-    names = sorted(file.stem for file in (ROOT / "bench").glob("[!_]*.py"))
+    names = benchmarks()
     if arguments.name is None:
         return in_turn([(f"bench.{name}",) for name in names])
     if arguments.name not in names:
         raise CannotStart(f"There is no benchmark {arguments.name}; there are: {', '.join(names)}.")
     return in_turn([(f"bench.{arguments.name}", *arguments.rest)])
+
+
+def benchmarks() -> list[str]:
+    """Modules in `bench/`, and folders there that can be run; `common` is what they share."""
+    folder = ROOT / "bench"
+    modules = {file.stem for file in folder.glob("[!_]*.py")}
+    return sorted(modules | {file.parent.name for file in folder.glob("*/__main__.py")})

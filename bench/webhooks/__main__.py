@@ -1,0 +1,211 @@
+"""How many webhooks a second: signed, distinct, each durable and its order paid before its 2xx.
+
+`python -m store bench webhooks [--seconds 3] [--turns 5] [--database sqlite] [--only ours bare]`
+
+Our door (`uvicorn webhook_server:app`, one process) and its yardsticks take turns, each on a
+database of its own with fresh open orders: the bare batching endpoint (`bare.py`), the plain
+FastAPI + ORM endpoint (`plain.py`), dj-stripe (`dj.py`). Before each turn the events are signed;
+after it the database is asked whether each accepted event has paid its order. `constant.py` is
+what the load reaches against a socket that does nothing.
+"""
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from bench.common import databases, machine
+from bench.common.measuring import Spread, figure, ratios, say, spread
+from bench.common.report import Report, publish
+from bench.common.servers import ROOT
+from bench.webhooks import event
+from bench.webhooks.load import Job, Met
+from bench.webhooks.subjects import (
+    BARE,
+    NOTHING,
+    OURS,
+    PEER,
+    PLAIN,
+    SECRET,
+    Subject,
+    peer_python,
+    served,
+)
+
+CONNECTIONS = (1, 8, 64)
+WARM_SECONDS, WARM_ORDERS = 1.0, 6_000
+SPARE = 1.6  # how many more events are signed than the last turn would have used
+MARKS = {
+    event.EVENT: "evt_bench{:020}",
+    event.NUMBER: "BENCH-{:09}",
+    event.SESSION: "cs_test_bench{:050}",
+    event.PAYMENT: "pi_bench{:020}",
+}
+MUST = {BARE: 0.5, PLAIN: 8.0, PEER: 20.0}  # at 64 connections, so many times each at least
+LONGEST_P99_MILLISECONDS = 100
+Turns = dict[tuple[str, int, str], list[Met]]  # by database, connections and subject
+
+
+def attack(subject: Subject, connections: int, seconds: float, count: int, template: str) -> Met:
+    """One turn: fill in orders, post their events, and look whether each has paid its order."""
+    if subject.name == PEER:  # see dj.py
+        template = template.replace(f'"{event.PAYMENT}"', "null")
+    job = Job(
+        port=subject.port,
+        path=subject.path,
+        connections=connections,
+        seconds=seconds,
+        first=subject.fill(count),
+        count=count,
+        secret=SECRET,
+        template=template,
+        marks=MARKS,
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.webhooks.load"],
+        input=json.dumps(dataclasses.asdict(job)),
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    met = Met(**json.loads(done.stdout))
+    met.lost = subject.lost(met.accepted)
+    return met
+
+
+def measure(database: str, names: list[str], asked: argparse.Namespace, turns: Turns) -> None:
+    template = event.template()
+    with (
+        tempfile.TemporaryDirectory(dir=asked.folder) as name,
+        databases.fresh(database, Path(name)) as new_database,
+        served(names, new_database, Path(name)) as subjects,
+    ):
+        for connections in asked.connections:
+            rates = {}
+            for subject in subjects.values():
+                warm = attack(subject, connections, WARM_SECONDS, WARM_ORDERS, template)
+                rates[subject.name] = warm.per_second
+            for turn in range(asked.turns):
+                for subject in subjects.values():
+                    count = int(rates[subject.name] * asked.seconds * SPARE) + 200
+                    met = attack(subject, connections, asked.seconds, count, template)
+                    rates[subject.name] = max(met.per_second, rates[subject.name])
+                    turns[database, connections, subject.name].append(met)
+                    say(
+                        f"{database}, {connections} connections, turn {turn + 1}: "
+                        f"{subject.name} {figure(met.per_second)}/s, p99 "
+                        f"{figure(met.p99_milliseconds)} ms, lost {met.lost}, {met.statuses}"
+                    )
+
+
+def rates(turns: list[Met]) -> list[float]:
+    return [max(met.per_second, 1e-9) for met in turns]
+
+
+COLUMNS = (
+    *("database", "connections", "server", "events/s", "p50 ms", "p99 ms"),
+    *("accepted", "refused", "lost", "ours is … times"),
+)
+
+
+def row(key: tuple[str, int, str], turns: Turns) -> list[str]:
+    database, connections, name = key
+    mine = turns[key]
+    ours = turns.get((database, connections, OURS))
+    accepted = sum(len(met.accepted) for met in mine)
+    return [
+        database,
+        str(connections),
+        name,
+        str(spread(rates(mine))),
+        str(spread(met.p50_milliseconds for met in mine)),
+        str(spread(met.p99_milliseconds for met in mine)),
+        f"{accepted:,}",
+        f"{sum(sum(met.statuses.values()) for met in mine) - accepted:,}",
+        str(sum(met.lost for met in mine)),
+        str(ratios(rates(ours), rates(mine))) if ours and name != OURS else "",
+    ]
+
+
+def verdicts(turns: Turns) -> list[str]:
+    """What must be reached, beside what was."""
+    said = []
+    for database, connections, name in turns:
+        ours = turns.get((database, connections, OURS))
+        if not ours:
+            continue
+        beside = ratios(rates(ours), rates(turns[database, connections, name]))
+        if connections == 64 and name in MUST:
+            said.append(verdict(f"{database}: ours beside {name}", beside, MUST[name]))
+        if connections == 1 and name == PLAIN:
+            said.append(verdict(f"{database}, one connection: ours beside {name}", beside, 1.0))
+        if connections == 64 and name == OURS:
+            worst = spread(met.p99_milliseconds for met in ours)
+            kept = "reached" if worst.maximum < LONGEST_P99_MILLISECONDS else "NOT reached"
+            said.append(f"{database}: p99 {worst} ms, under {LONGEST_P99_MILLISECONDS}: {kept}")
+    lost = sum(met.lost for key, mine in turns.items() if key[2] == OURS for met in mine)
+    said.append(f"accepted by ours and lost: {lost}, wanted 0: {'NOT ' * bool(lost)}reached")
+    return said
+
+
+def verdict(what: str, found: Spread, wanted: float) -> str:
+    reached = "reached" if found.median >= wanted else "NOT reached"
+    return f"{what}: {found} times, at least {wanted:g}: {reached}"
+
+
+def available(wanted: list[str]) -> tuple[list[str], list[str]]:
+    """The servers that can be measured here, and what to say of those that cannot."""
+    if PEER not in wanted:
+        return wanted, []
+    try:
+        peer_python()
+    except (subprocess.CalledProcessError, OSError):
+        left = [name for name in wanted if name != PEER]
+        return left, [f"{PEER} was not measured: it could not be installed from PyPI."]
+    return wanted, []
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m store bench webhooks", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long each turn lasts")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--connections", type=int, nargs="+", default=list(CONNECTIONS))
+    parser.add_argument("--database", nargs="+", default=databases.NAMES, choices=databases.NAMES)
+    everyone = [OURS, BARE, PLAIN, PEER, NOTHING]
+    parser.add_argument("--only", nargs="+", default=everyone, choices=everyone)
+    parser.add_argument("--folder", type=Path, help="where the databases lie (default: temporary)")
+    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
+    asked = parser.parse_args()
+    names, remarks = available(asked.only)
+    found = machine.describe(asked.folder or Path(tempfile.gettempdir()))
+    say(machine.sentence(found))
+    turns: Turns = defaultdict(list)
+    for database in asked.database:
+        measure(database, names, asked, turns)
+    publish(
+        Report(
+            name="webhooks",
+            command=" ".join(["python -m store bench webhooks", *sys.argv[1:]]),
+            machine=found,
+            columns=COLUMNS,
+            rows=[row(key, turns) for key in turns],
+            verdicts=[*verdicts(turns), *remarks],
+            figures={" ".join(map(str, key)): [told(met) for met in turns[key]] for key in turns},
+        ),
+        keep=not asked.dry,
+    )
+
+
+def told(met: Met) -> dict[str, object]:
+    """What is kept of a turn; the list of accepted orders has been checked and is only counted."""
+    kept = dataclasses.asdict(met)
+    return kept | {"accepted": len(met.accepted), "per_second": round(met.per_second, 1)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The event that is posted: `checkout.session.completed` as Stripe writes it, told of any order."""
+
+import tempfile
+from pathlib import Path
+
+from bench.common import shop
+from store.emulator import sessions
+from store.emulator.acts import Emulator
+from store.emulator.config import Config
+
+EVENT, NUMBER, SESSION, PAYMENT = "@event@", "@number@", "@session@", "@payment@"
+
+
+def template() -> str:
+    """The body of such an event, with marks where the ids and the order's number belong."""
+    ours = {"order_number": NUMBER}
+    price = {"currency": "usd", "unit_amount": shop.AMOUNT // 2}
+    with tempfile.TemporaryDirectory() as folder:
+        emulator = Emulator(Config(data_path=Path(folder) / "stripe.db", redirect_wait_seconds=0))
+        with emulator.account.writing() as books:
+            session = sessions.create(
+                books,
+                {
+                    "mode": "payment",
+                    "success_url": "http://127.0.0.1:8501/order?session_id={CHECKOUT_SESSION_ID}",
+                    "client_reference_id": NUMBER,
+                    "metadata": ours,
+                    "payment_intent_data": {"metadata": ours},
+                    "line_items": [
+                        {
+                            "price_data": price | {"product_data": {"name": "Red T-Shirt"}},
+                            "quantity": 2,
+                        }
+                    ],
+                },
+            )
+        emulator.pay_with_card(
+            session["id"],
+            number="4242 4242 4242 4242",
+            expiry="12 / 34",
+            cvc="123",
+            name="Ada",
+            email="ada@example.com",
+        )
+        with emulator.account.reading() as books:
+            ((event_id, body),) = books.connection.execute(
+                "SELECT id, body FROM events WHERE type = 'checkout.session.completed'"
+            ).fetchall()
+            (payment,) = books.connection.execute(
+                "SELECT id FROM objects WHERE kind = 'payment_intent'"
+            ).fetchone()
+        emulator.stop()
+    text: str = body
+    for known, mark in ((event_id, EVENT), (session["id"], SESSION), (payment, PAYMENT)):
+        assert known in text
+        text = text.replace(known, mark)
+    return text
