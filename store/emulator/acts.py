@@ -6,7 +6,8 @@ committed when they return; they raise `StripeError` (errors.py: `.status`, `.me
 where Stripe would refuse, for example an unknown id (404) or a refund over the rest (400).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +20,7 @@ from store.emulator import (
     events,
     lists,
     payments,
+    questions,
     refunds,
     sessions,
     timeline,
@@ -95,10 +97,20 @@ class Emulator:
                 session["line_items"] = lists.line_items(books, session_id, {"limit": 100})
         return session
 
-    def pay_with_card(
-        self, session_id: str, *, number: str, expiry: str, cvc: str, name: str, email: str
+    def pay_with_card(  # noqa: PLR0913 - one argument per field of the form
+        self,
+        session_id: str,
+        *,
+        number: str,
+        expiry: str,
+        cvc: str,
+        name: str,
+        email: str,
+        answers: Mapping[str, str] | None = None,
     ) -> PaymentResult:
         """Pay an open session. `number` may hold spaces, `expiry` is `MM / YY` or `MM/YYYY`.
+
+        `answers` are those to `questions.asked(session)`, by the name of the question.
 
         The payment is committed first; then, like Stripe, this waits up to 10 seconds for the
         answer to `checkout.session.completed` before it gives the redirect.
@@ -106,19 +118,40 @@ class Emulator:
         means = card_form.read(
             number=number, expiry=expiry, cvc=cvc, name=name, email=email, now=self.now()
         )
-        if isinstance(means, PaymentResult):
-            return means
-        return self._pay(session_id, lambda books, session: payments.pay(books, session, means))
+        return self._pay(session_id, means, payments.pay, answers or {})
+
+    def confirm(
+        self, session_id: str, *, email: str, name: str = "", answers: Mapping[str, str]
+    ) -> PaymentResult:
+        """Complete a session whose total is nothing; any other one needs a way to pay."""
+        means = card_form.nothing(name=name, email=email)
+        refusal = PaymentResult("invalid", "This session has something to pay.")
+        return self._pay(session_id, means, lambda *_: refusal, answers)
 
     def _pay(
-        self, session_id: str, attempt: Callable[[Books, StripeObject], PaymentResult]
+        self,
+        session_id: str,
+        means: Means | PaymentResult,
+        attempt: Callable[[Books, StripeObject, Means], PaymentResult],
+        answers: Mapping[str, str] | None,
     ) -> PaymentResult:
-        """One attempt in one transaction, then the wait before the redirect."""
+        """One attempt in one transaction, then the wait before the redirect.
+
+        `answers` None means that they were read before, and are in the means.
+        """
+        if isinstance(means, PaymentResult):
+            return means
         with self.account.writing() as books:
             session = payments.open_session(books, session_id)
             if isinstance(session, PaymentResult):
                 return session
-            result = attempt(books, session)
+            if answers is not None:
+                told = questions.read(session, answers)
+                if isinstance(told, PaymentResult):
+                    return told
+                means = replace(means, answers=told)
+            act = attempt if session["amount_total"] else payments.confirm
+            result = act(books, session, means)
             completed = [name for kind, name in books.emitted if kind == COMPLETED]
         if completed:
             self.courier.wait_for(completed, self.config.redirect_wait_seconds)
@@ -138,31 +171,36 @@ class Emulator:
         session_id, means = taken
         return self._pay(
             session_id,
-            lambda books, session: payments.answer(books, session, means, passed=passed),
+            means,
+            lambda books, session, means: payments.answer(books, session, means, passed=passed),
+            None,
         )
 
     def pay_later(
-        self, session_id: str, *, outcome: Literal["succeeds", "fails"], email: str, name: str = ""
+        self,
+        session_id: str,
+        *,
+        outcome: Literal["succeeds", "fails"],
+        email: str,
+        name: str = "",
+        answers: Mapping[str, str] | None = None,
     ) -> PaymentResult:
         """Pay by bank debit: the session is `complete` but `unpaid` (result `processing`).
 
         It settles as `outcome` says a few minutes later on the emulator's clock, or at once
         through `settle`.
         """
-        problem = card_form.email_problem(email)
-        if problem:
-            return problem
         succeeds = outcome == "succeeds"
 
-        def attempt(books: Books, session: StripeObject) -> PaymentResult:
+        def attempt(books: Books, session: StripeObject, who: Means) -> PaymentResult:
             method = sessions.delayed_method(session["currency"])
             if method not in session["payment_method_types"]:
                 return PaymentResult("invalid", "This session does not take bank debits.")
-            last4 = "6789" if succeeds else "2227"
-            means = Means(type=method, email=email.strip(), name=name.strip(), last4=last4)
+            means = replace(who, type=method, last4="6789" if succeeds else "2227")
             return debits.pay_later(books, session, means, succeeds=succeeds)
 
-        return self._pay(session_id, attempt)
+        who = card_form.nothing(name=name, email=email)
+        return self._pay(session_id, who, attempt, answers or {})
 
     # --- the dashboard ---------------------------------------------------------------------
 

@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from starlette.routing import Mount
 
 from store.emulator import bank_controls, controls, openapi, pages
 from store.emulator.acts import Emulator
 from store.emulator.api import Api
 from store.emulator.config import API_VERSION, Config
+from store.emulator.door import Door
 from store.emulator.endpoints import LOOPBACK
 from store.emulator.errors import ApiError, StripeError
 from store.emulator.gate import Gate
@@ -36,8 +36,7 @@ def create_app(config: Config) -> FastAPI:
         title="Stripe emulator", version=API_VERSION, lifespan=running, redirect_slashes=False
     )
     app.state.emulator = emulator
-    api = Api(Gate(emulator.account))
-    app.router.routes.insert(0, Mount("/v1", api))
+    app.add_middleware(Door, api=Api(Gate(emulator.account)))
     app.include_router(controls.router)
     app.include_router(bank_controls.router)
     app.include_router(pages.router)

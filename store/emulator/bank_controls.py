@@ -2,11 +2,9 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Depends, HTTPException
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Body, Depends
 from pydantic import Field
 
-from store.emulator import receipts
 from store.emulator.controls import Asked, Running, same_site
 from store.emulator.records import PaymentResult, StripeObject
 
@@ -21,6 +19,7 @@ class PaymentAsked(Asked):
     cvc: str = "123"
     name: str = "Ada Buyer"
     email: str = "ada@example.com"
+    answers: dict[str, str] = Field(default_factory=dict)
 
 
 class RollAsked(Asked):
@@ -42,9 +41,10 @@ def pay_later(
     session_id: str,
     outcome: Annotated[Literal["succeeds", "fails"], Body(embed=True)] = "succeeds",
     email: Annotated[str, Body(embed=True)] = "ada@example.com",
+    answers: Annotated[dict[str, str] | None, Body(embed=True)] = None,
 ) -> PaymentResult:
     """Pay a session by bank debit."""
-    return emulator.pay_later(session_id, outcome=outcome, email=email)
+    return emulator.pay_later(session_id, outcome=outcome, email=email, answers=answers)
 
 
 @router.post("/challenges/{challenge_id}")
@@ -93,12 +93,3 @@ def resend(
 def roll(emulator: Running, endpoint_id: str, asked: RollAsked) -> dict[str, str]:
     """Replace a signing secret; for a while both sign."""
     return {"secret": emulator.roll_secret(endpoint_id, asked.seconds, asked.secret)}
-
-
-@router.get("/receipts/{charge_id}", include_in_schema=False)
-def receipt(emulator: Running, charge_id: str) -> HTMLResponse:
-    """What `receipt_url` of a charge shows."""
-    charge = emulator.retrieve(charge_id)
-    if charge is None or charge["object"] != "charge" or not charge.get("receipt_url"):
-        raise HTTPException(404, "No such receipt")
-    return HTMLResponse(receipts.shown(charge), headers=receipts.HEADERS)

@@ -5,7 +5,7 @@ import time
 
 from store.emulator.cards import BY_NUMBER, TestCard, is_luhn
 from store.emulator.methods import Means
-from store.emulator.records import CardField, PaymentResult
+from store.emulator.records import PaymentResult
 
 NUMBER = re.compile(r"\d{12,19}", re.ASCII)
 EXPIRY = re.compile(r"(\d{1,2})\s*[/ -]\s*(\d{4}|\d{2})|(\d{2})(\d{2})", re.ASCII)
@@ -13,7 +13,7 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 LONGEST = 500
 
 
-def refused(field: CardField, message: str) -> PaymentResult:
+def refused(field: str, message: str) -> PaymentResult:
     """Nothing was attempted: something in this field cannot be."""
     return PaymentResult("invalid", message, field=field)
 
@@ -46,6 +46,12 @@ def read(
         exp_month=until[0],
         exp_year=until[1],
     )
+
+
+def nothing(*, name: str, email: str) -> Means | PaymentResult:
+    """No means of payment at all: who confirms a session that costs nothing."""
+    problem = email_problem(email)
+    return problem or Means(type="none", email=email.strip(), name=name.strip()[:LONGEST])
 
 
 def _card(digits: str) -> TestCard | PaymentResult:

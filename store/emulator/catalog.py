@@ -13,7 +13,12 @@ from store.emulator.records import StripeObject
 
 PRODUCT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 """What a product's own id may be (unverified)."""
-NOT_IMITATED = ("recurring", "tiers", "tiers_mode", "transform_quantity", "custom_unit_amount")
+RECURRING = {
+    "interval_count": 1,
+    "meter": None,
+    "trial_period_days": None,
+    "usage_type": "licensed",
+}
 
 
 def metadata_of(given: Any, before: dict[str, str] | None = None) -> dict[str, str]:
@@ -39,10 +44,11 @@ def new_product(books: Books, given: Parameters, *, active: bool = True) -> Stri
             "marketing_features": given.get("marketing_features", []),
             "metadata": metadata_of(given.get("metadata")),
             "name": given["name"],
-            "package_dimensions": given.get("package_dimensions") or None,
+            "package_dimensions": _dimensions(given.get("package_dimensions")),
             "shippable": given.get("shippable"),
             "statement_descriptor": given.get("statement_descriptor"),
             "tax_code": given.get("tax_code") or None,
+            "tax_details": _tax_details(given.get("tax_details")),
             "type": given.get("type", "service"),
             "unit_label": given.get("unit_label") or None,
             "updated": books.seconds,
@@ -51,12 +57,22 @@ def new_product(books: Books, given: Parameters, *, active: bool = True) -> Stri
     )
 
 
+def _dimensions(given: Any) -> dict[str, float] | None:
+    return {name: float(value) for name, value in given.items()} if given else None
+
+
+def _tax_details(given: Any) -> dict[str, Any] | None:
+    blank = {"performance_location": None, "tax_code": None}
+    return blank | {name: value or None for name, value in given.items()} if given else None
+
+
 def new_price(
     books: Books, given: Parameters, product: str, path: str = "", *, active: bool = True
 ) -> StripeObject:
     """Store a Price. One made inline cannot be used again (unverified): `active` is false."""
     currency = money.currency_of(given["currency"], inside(path, "currency"))
     amount, exact = unit_amount(given, currency, path)
+    recurring = given.get("recurring")
     return books.add(
         {
             "id": new_id("price"),
@@ -71,11 +87,11 @@ def new_price(
             "metadata": metadata_of(given.get("metadata")),
             "nickname": given.get("nickname"),
             "product": product,
-            "recurring": None,
+            "recurring": RECURRING | recurring if recurring else None,
             "tax_behavior": given.get("tax_behavior", "unspecified"),
             "tiers_mode": None,
-            "transform_quantity": None,
-            "type": "one_time",
+            "transform_quantity": given.get("transform_quantity"),
+            "type": "recurring" if recurring else "one_time",
             "unit_amount": amount,
             "unit_amount_decimal": exact,
         },
@@ -112,24 +128,33 @@ def create_product(books: Books, given: Parameters) -> StripeObject:
         raise InvalidRequest("Invalid product ID: letters, digits, - and _ only", param="id")
     if given.get("id") and books.find(given["id"]):
         raise Refused("Product already exists.", code="resource_already_exists", param="id")
-    refuse(given, "default_price_data", "tax_details")
     product = new_product(books, given)
+    price = None
+    if "default_price_data" in given:
+        price = new_price(books, given["default_price_data"], product["id"], "default_price_data")
+        product["default_price"] = price["id"]
+        books.save(product)
     books.emit("product.created", product)
+    if price:
+        books.emit("price.created", price)
     return product
 
 
 def update_product(books: Books, product: StripeObject, given: Parameters) -> StripeObject:
     """POST /v1/products/{id}"""
-    refuse(given, "tax_details")
     news = {name: value or None for name, value in given.items() if name != "expand"}
     news |= {name: given[name] for name in ("active", "shippable") if name in given}
     for listed in ("images", "marketing_features"):
         if listed in given:
             news[listed] = given[listed] or []
+    if "package_dimensions" in given:
+        news["package_dimensions"] = _dimensions(given["package_dimensions"])
+    if "tax_details" in given:
+        news["tax_details"] = _tax_details(given["tax_details"])
     if "metadata" in given:
         news["metadata"] = metadata_of(given["metadata"], product["metadata"])
     if given.get("default_price"):
-        books.get(given["default_price"], "price", "default_price")
+        referred(books, given["default_price"], "price", "default_price")
     return books.change("product.updated", product, **news, updated=books.seconds)
 
 
@@ -147,9 +172,6 @@ def delete_product(books: Books, product: StripeObject) -> StripeObject:
 
 def create_price(books: Books, given: Parameters) -> StripeObject:
     """POST /v1/prices"""
-    refuse(given, *NOT_IMITATED, "currency_options", "transfer_lookup_key")
-    if given.get("billing_scheme") == "tiered":
-        raise not_imitated("billing_scheme=tiered", "billing_scheme")
     if ("product" in given) == ("product_data" in given):
         if "product" not in given:
             raise missing("product")
@@ -157,10 +179,11 @@ def create_price(books: Books, given: Parameters) -> StripeObject:
             "You may only specify one of these parameters: product, product_data.", param="product"
         )
     if "product" in given:
-        product = books.get(given["product"], "product", "product")
+        product = referred(books, given["product"], "product", "product")
     else:
         product = new_product(books, given["product_data"])
         books.emit("product.created", product)
+    _claim_lookup_key(books, given)
     price = new_price(books, given, product["id"])
     books.emit("price.created", price)
     return price
@@ -168,7 +191,8 @@ def create_price(books: Books, given: Parameters) -> StripeObject:
 
 def update_price(books: Books, price: StripeObject, given: Parameters) -> StripeObject:
     """POST /v1/prices/{id}. What it costs can never change; that is what sessions rely on."""
-    refuse(given, "currency_options", "transfer_lookup_key")
+    if given.get("lookup_key") != price["lookup_key"]:
+        _claim_lookup_key(books, given)
     news: dict[str, Any] = {
         name: given[name] or None
         for name in ("nickname", "lookup_key", "tax_behavior")
@@ -181,13 +205,28 @@ def update_price(books: Books, price: StripeObject, given: Parameters) -> Stripe
     return books.change("price.updated", price, **news)
 
 
-def not_imitated(what: str, param: str) -> InvalidRequest:
-    """The emulator's own refusal: Stripe would accept this, and half an answer would be a lie."""
-    return InvalidRequest(f"This emulator does not imitate {what}.", param=param)
+def _claim_lookup_key(books: Books, given: Parameters) -> None:
+    """A lookup key belongs to one active price; `transfer_lookup_key` takes it from another."""
+    key = given.get("lookup_key")
+    if not key:
+        return
+    row = books.connection.execute(
+        "SELECT id FROM objects WHERE kind = 'price' AND body ->> '$.lookup_key' = ?"
+        " AND body ->> '$.active'",
+        (key,),
+    ).fetchone()
+    if row is None:
+        return
+    if not given.get("transfer_lookup_key"):
+        raise InvalidRequest(
+            f"A price (`{row['id']}`) already uses that lookup key.", param="lookup_key"
+        )
+    books.change("price.updated", books.get(row["id"], "price"), lookup_key=None)
 
 
-def refuse(given: Parameters, *names: str, path: str = "") -> None:
-    """Refuse parameters Stripe knows and the emulator does not imitate."""
-    for name in names:
-        if given.get(name) not in (None, "", [], {}, False):
-            raise not_imitated(inside(path, name), inside(path, name))
+def referred(books: Books, object_id: str, kind: str, param: str) -> StripeObject:
+    """The object that a parameter names. Raises InvalidRequest where there is none."""
+    found = books.find(object_id, kind)
+    if found is None or found.get("deleted"):
+        raise InvalidRequest.unknown(kind, object_id, param)
+    return found

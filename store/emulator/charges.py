@@ -63,14 +63,14 @@ def new_charge(
             "receipt_url": f"{books.address}/emulator/receipts/{charge_id}" if succeeded else None,
             "refunded": False,
             "review": None,
-            "shipping": None,
+            "shipping": intent["shipping"],
             "source": None,
             "source_transfer": None,
             "statement_descriptor": intent["statement_descriptor"],
             "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
             "status": status,
             "transfer_data": None,
-            "transfer_group": None,
+            "transfer_group": intent["transfer_group"],
         }
     )
 

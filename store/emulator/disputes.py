@@ -126,6 +126,8 @@ def update(books: Books, dispute: StripeObject, given: Parameters) -> StripeObje
     news: dict[str, Any] = {}
     if "metadata" in given:
         news["metadata"] = metadata_of(given["metadata"], dispute["metadata"])
+    if "intended_submission_method" in given:
+        news["intended_submission_method"] = given["intended_submission_method"]
     evidence = {
         name: value for name, value in given.get("evidence", {}).items() if name in EVIDENCE
     }

@@ -25,8 +25,6 @@ def create(books: Books, given: Parameters) -> StripeObject:
     ).fetchone()[0]
     if count >= MOST:
         raise InvalidRequest(f"You have reached the maximum of {MOST} webhook endpoints.")
-    if given.get("connect"):
-        raise InvalidRequest("This emulator does not imitate Connect.", param="connect")
     endpoint = books.add(_blank(books, given))
     secret = new_secret()
     _add_secret(books, endpoint["id"], secret)

@@ -52,6 +52,11 @@ class StripeError(Exception):
 class InvalidRequest(StripeError):
     """A request Stripe would not carry out."""
 
+    @classmethod
+    def unknown(cls, kind: str, object_id: str, param: str) -> "InvalidRequest":
+        """A parameter names an object that is not there: 400, where its own address is a 404."""
+        return cls(f"No such {kind}: '{object_id}'", code="resource_missing", param=param)
+
 
 class Refused(InvalidRequest):
     """A valid request that the state of an object forbids: it began executing, so it is saved."""

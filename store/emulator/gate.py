@@ -8,7 +8,16 @@ import re
 import time
 from dataclasses import dataclass, field
 
-from store.emulator import expand, form, idempotency, keys, operations, parameters, troubles
+from store.emulator import (
+    expand,
+    form,
+    idempotency,
+    keys,
+    operations,
+    parameters,
+    refusals,
+    troubles,
+)
 from store.emulator.account import Account
 from store.emulator.books import Books, Cause
 from store.emulator.config import API_VERSION
@@ -170,6 +179,7 @@ def _acted(books: Books, incoming: Incoming, operation: Operation) -> Saved:
     given = parameters.read(operation.name, incoming.raw)
     if incoming.idempotency_key:
         idempotency.check(incoming.idempotency_key)
+    refusals.check(operation.name, given)
     thing = operation.act(books, operation.object_id, given)
     if given.get("expand"):
         # A copy: what an event has said must not change because an answer shows more.

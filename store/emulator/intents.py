@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from store.emulator.blanks import ADDRESS, Maybe, shown
 from store.emulator.books import Books
 from store.emulator.cards import TestCard
 from store.emulator.catalog import metadata_of
@@ -9,9 +10,21 @@ from store.emulator.errors import DOCS
 from store.emulator.ids import new_id, token
 from store.emulator.records import StripeObject
 
+SHIPPING = Maybe(address=ADDRESS, carrier=None, name=None, phone=None, tracking_number=None)
 
-def for_session(books: Books, session: StripeObject) -> StripeObject:
-    """The session's PaymentIntent. It is made by the first attempt to pay, not before."""
+
+def for_session(books: Books, session: StripeObject, answers: dict[str, Any]) -> StripeObject:
+    """The session's PaymentIntent. It is made by the first attempt to pay, not before.
+
+    Where the page asked for an address, the caller saves what was answered.
+    """
+    intent = _made(books, session)
+    if answers.get("shipping"):
+        intent["shipping"] = shown(SHIPPING, {"phone": answers.get("phone"), **answers["shipping"]})
+    return intent
+
+
+def _made(books: Books, session: StripeObject) -> StripeObject:
     if session["payment_intent"]:
         return books.get(session["payment_intent"], "payment_intent")
     given = books.hidden(session["id"]).get("payment_intent_data", {})
@@ -29,8 +42,8 @@ def _blank(books: Books, session: StripeObject, given: dict[str, Any]) -> Stripe
         *("cancellation_reason", "customer", "customer_account", "excluded_payment_method_types"),
         *("last_payment_error", "latest_charge", "next_action", "on_behalf_of", "payment_method"),
         *("payment_method_configuration_details", "payment_record", "presentment_details"),
-        *("processing", "review", "setup_future_usage", "shipping", "source", "transfer_data"),
-        *("transfer_group", "allowed_payment_method_types"),
+        *("processing", "review", "setup_future_usage", "source", "transfer_data"),
+        "allowed_payment_method_types",
     )
     return {
         "id": intent_id,
@@ -53,7 +66,9 @@ def _blank(books: Books, session: StripeObject, given: dict[str, Any]) -> Stripe
         "receipt_email": given.get("receipt_email"),
         "statement_descriptor": given.get("statement_descriptor"),
         "statement_descriptor_suffix": given.get("statement_descriptor_suffix"),
+        "shipping": shown(SHIPPING, given.get("shipping")),
         "status": "requires_payment_method",
+        "transfer_group": given.get("transfer_group"),
     }
 
 
@@ -62,9 +77,16 @@ def _options(session: StripeObject) -> dict[str, Any]:
         "installments": None,
         "mandate_options": None,
         "network": None,
-        "request_three_d_secure": "automatic",
     }
-    return {"card": card} if "card" in session["payment_method_types"] else {}
+    given: dict[str, Any] = session["payment_method_options"]
+    options = {method: dict(option) for method, option in given.items()}
+    if "card" in options:
+        options["card"] = card | {
+            name: value
+            for name, value in options["card"].items()
+            if name not in ("installments", "restrictions")
+        }
+    return options
 
 
 def decline(

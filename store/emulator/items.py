@@ -1,7 +1,7 @@
 """The line items of a session, with prices as they were when it was made."""
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Any
 
 from store.emulator import catalog
@@ -44,7 +44,6 @@ def priced(books: Books, given: list[Parameters], currency: str | None) -> list[
 
 
 def _line(books: Books, given: Parameters, path: str) -> Line:
-    catalog.refuse(given, "tax_rates", path=path)
     if ("price" in given) == ("price_data" in given):
         if "price" not in given:
             raise missing(f"{path}[price]")
@@ -60,26 +59,52 @@ def _line(books: Books, given: Parameters, path: str) -> Line:
         )
     price, name = _stored(books, given, path) if "price" in given else _inline(books, given, path)
     quantity: int = given["quantity"]
-    exact = Decimal(price["unit_amount_decimal"]) * quantity
+    exact = Decimal(price["unit_amount_decimal"]) * _units(price, quantity)
     amount = int(exact.quantize(Decimal(1), ROUND_HALF_UP))
     metadata = catalog.metadata_of(given.get("metadata"))
     return Line(price, name, quantity, amount, metadata, _adjustable(given))
 
 
 def _stored(books: Books, given: Parameters, path: str) -> tuple[StripeObject, str]:
-    price = books.get(given["price"], "price", f"{path}[price]")
+    price = _sellable(books, given["price"], f"{path}[price]")
+    product = catalog.referred(books, price["product"], "product", f"{path}[price]")
+    return price, product["name"]
+
+
+def _sellable(books: Books, price_id: str, param: str) -> StripeObject:
+    price = catalog.referred(books, price_id, "price", param)
     if not price["active"]:
         raise InvalidRequest(
-            "The price specified is inactive. This field only accepts active prices.",
-            param=f"{path}[price]",
+            "The price specified is inactive. This field only accepts active prices.", param=param
         )
-    product = books.get(price["product"], "product", f"{path}[price]")
-    return price, product["name"]
+    if price["type"] == "recurring":
+        raise InvalidRequest(
+            "You specified `payment` mode but passed a recurring price. Either switch to "
+            "`subscription` mode or use only one-time prices.",
+            param=param,
+        )
+    return price
+
+
+def _units(price: StripeObject, quantity: int) -> int:
+    """What is paid for: packages, where the price counts in packages."""
+    packages = price["transform_quantity"]
+    if packages is None:
+        return quantity
+    rounding = ROUND_CEILING if packages["round"] == "up" else ROUND_FLOOR
+    return int((Decimal(quantity) / packages["divide_by"]).to_integral_value(rounding))
+
+
+def check_optional(books: Books, given: list[Parameters], currency: str) -> None:
+    """Optional items name active prices of the session's currency; the page does not offer them."""
+    for index, item in enumerate(given):
+        param = f"optional_items[{index}][price]"
+        if _sellable(books, item["price"], param)["currency"] != currency:
+            raise InvalidRequest("All items must have the same currency.", param=param)
 
 
 def _inline(books: Books, given: Parameters, path: str) -> tuple[StripeObject, str]:
     where, data = f"{path}[price_data]", given["price_data"]
-    catalog.refuse(data, "recurring", path=where)
     if ("product" in data) == ("product_data" in data):
         if "product" not in data:
             raise missing(f"{where}[product]")
@@ -88,7 +113,7 @@ def _inline(books: Books, given: Parameters, path: str) -> tuple[StripeObject, s
             param=f"{where}[product]",
         )
     if "product" in data:
-        product = books.get(data["product"], "product", f"{where}[product]")
+        product = catalog.referred(books, data["product"], "product", f"{where}[product]")
     else:
         product = catalog.new_product(books, data["product_data"], active=False)
     price = catalog.new_price(books, data, product["id"], where, active=False)

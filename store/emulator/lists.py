@@ -62,7 +62,8 @@ def _condition(name: str, value: Any) -> tuple[str, list[Any]]:
         path = "id" if name == "ids" else "body ->> '$.lookup_key'"
         return f"{path} IN ({','.join('?' * len(value))})", list(value)
     if name == "recurring":
-        return "0", []  # no recurring price is ever made here
+        wanted = [f"body ->> '$.recurring.{field}' = ?" for field in value]
+        return " AND ".join(wanted) or "1", list(value.values())
     if name in COLUMNS:
         return f"{name} = ?", [value]
     if name == "customer_details":

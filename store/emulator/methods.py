@@ -1,8 +1,9 @@
 """PaymentMethods: what a buyer paid with, as far as it may be kept."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from store.emulator.blanks import ADDRESS
 from store.emulator.books import Books
 from store.emulator.ids import new_id
 from store.emulator.records import StripeObject
@@ -19,6 +20,8 @@ class Means:
     last4: str = ""
     exp_month: int = 0
     exp_year: int = 0
+    answers: dict[str, Any] = field(default_factory=dict)
+    """What else the page asked for; see `questions.py`."""
 
     def kept(self) -> dict[str, Any]:
         """All that survives the page, for a 3-D Secure question in between."""
@@ -26,24 +29,25 @@ class Means:
 
 
 def billing_details(means: Means) -> dict[str, Any]:
-    """Stripe's billing details; the emulator's page asks for no address."""
+    """Stripe's billing details; without an address where the page asked for none."""
     return {
-        "address": dict.fromkeys(("city", "country", "line1", "line2", "postal_code", "state")),
+        "address": means.answers.get("billing") or ADDRESS,
         "email": means.email or None,
         "name": means.name or None,
-        "phone": None,
+        "phone": means.answers.get("phone"),
         "tax_id": None,
     }
 
 
-def new_method(books: Books, means: Means) -> StripeObject:
-    """Store a PaymentMethod."""
+def new_method(books: Books, session: StripeObject, means: Means) -> StripeObject:
+    """Store the PaymentMethod a session is paid with."""
+    asked = books.hidden(session["id"]).get("payment_method_data", {})
     details = {"card": _card, "us_bank_account": _us_bank, "sepa_debit": _sepa}[means.type]
     return books.add(
         {
             "id": new_id("payment_method"),
             "object": "payment_method",
-            "allow_redisplay": "limited",
+            "allow_redisplay": asked.get("allow_redisplay", "limited"),
             "billing_details": billing_details(means),
             means.type: details(means),
             "created": books.seconds,

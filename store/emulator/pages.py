@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from store.emulator import dashboard
+from store.emulator import dashboard, receipts
 from store.emulator.acts import Emulator
 from store.emulator.controls import Running
 from store.emulator.errors import NotFound, StripeError
@@ -35,6 +35,7 @@ from store.emulator.rendering import (
 
 router = APIRouter(include_in_schema=False)
 router.include_router(dashboard.router)
+router.include_router(receipts.router)
 router.add_api_route("/static/{name}", static)
 
 SameSite = Depends(from_this_site)
@@ -67,13 +68,20 @@ def pay(
         return _unknown()
     if session["status"] != "open":
         return _onward(session, return_address(session), form.stays)
+    result = _result(emulator, session, form)
+    return _answer(request, emulator, session, result, form)
+
+
+def _result(emulator: Emulator, session: StripeObject, form: PayForm) -> PaymentResult:
+    """What becomes of the form: nothing to pay, a bank debit, or a card."""
+    fields = form.model_dump(include={"name", "email"}) | {"answers": form.answers}
+    if session["amount_total"] == 0:
+        return emulator.confirm(session["id"], **fields)
     if pays_by_bank(session, form):
         outcome: Literal["succeeds", "fails"] = "fails" if form.later == "fails" else "succeeds"
-        result = emulator.pay_later(session_id, outcome=outcome, email=form.email, name=form.name)
-    else:
-        fields = form.model_dump(include={"number", "expiry", "cvc", "name", "email"})
-        result = emulator.pay_with_card(session_id, **fields)
-    return _answer(request, emulator, session, result, form)
+        return emulator.pay_later(session["id"], outcome=outcome, **fields)
+    card = form.model_dump(include={"number", "expiry", "cvc"})
+    return emulator.pay_with_card(session["id"], **card, **fields)
 
 
 @router.post("/c/pay/{session_id}/expire", dependencies=[SameSite])

@@ -4,8 +4,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi.responses import Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
+from store.emulator import questions
 from store.emulator.acts import Emulator
 from store.emulator.cards import TEST_CARDS, TestCard
 from store.emulator.records import PaymentResult, StripeObject
@@ -41,7 +42,12 @@ PUBLIC_NUMBERS = {card.number for cards in CARD_GROUPS.values() for card in card
 
 
 class PayForm(BaseModel):
-    """What the pay page posts. Anything may be missing: the answer is a sentence, not a 422."""
+    """What the pay page posts. Anything may be missing: the answer is a sentence, not a 422.
+
+    Fields beyond these answer what the session asks (`questions.py`).
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     method: str = ""
     email: str = ""
@@ -57,9 +63,15 @@ class PayForm(BaseModel):
         """Whether the browser shall not go back to the shop."""
         return self.then == "stay"
 
+    @property
+    def answers(self) -> dict[str, str]:
+        """Answers by the name of their question."""
+        extra = self.model_extra or {}
+        return {name: answer for name, answer in extra.items() if isinstance(answer, str)}
+
     def shown_again(self, session: StripeObject) -> dict[str, str]:
         """What is filled in again after a refusal: of a card nothing, unless it is a test card."""
-        kept: dict[str, str] = self.model_dump()
+        kept: dict[str, str] = self.model_dump(include=set(PayForm.model_fields))
         if self.number.replace(" ", "") not in PUBLIC_NUMBERS:
             kept |= {"number": "", "expiry": "", "cvc": ""}
         kept["email"] = kept["email"] or session.get("customer_email") or SOMEONE
@@ -82,17 +94,23 @@ def form_page(
 ) -> Response:
     """The page of an open session: 200, after a decline 402, after a wrong field 422."""
     currency, methods = session["currency"], session["payment_method_types"]
+    answers = form.answers if form else {}
     form = form or PayForm()
+    to_pay = session["amount_total"] > 0
+    texts = {place: (text or {}).get("message") for place, text in session["custom_text"].items()}
     context = {
         "session": session,
         "lines": [_line(emulator, item, locale) for item in session["line_items"]["data"]],
         "total": money(session["amount_total"], currency, locale),
         "currency": currency.upper(),
-        "verb": VERBS.get(session.get("submit_type") or "", "Pay"),
-        "words": ((session.get("custom_text") or {}).get("submit") or {}).get("message"),
+        "verb": VERBS.get(session.get("submit_type") or "", "Pay") if to_pay else "Confirm",
+        "texts": texts,
+        "asked": questions.asked(session, locale),
+        "answers": answers,
         "back": web_link(session.get("cancel_url")),
-        "by_card": "card" in methods,
-        "by_bank": any(method != "card" for method in methods),
+        "to_pay": to_pay,
+        "by_card": to_pay and "card" in methods,
+        "by_bank": to_pay and any(method != "card" for method in methods),
         "form": form.shown_again(session),
         "field": result.field if result else None,
         "message": result.message if result else None,

@@ -7,12 +7,18 @@ Nobody asked for these over the API, so their events have no request id
 import json
 from typing import Literal
 
-from store.emulator import charges, disputes, intents, sessions
+from store.emulator import charges, disputes, intents, questions, session_object, sessions
 from store.emulator.books import Books, text
 from store.emulator.cards import BY_LAST4, TestCard
 from store.emulator.ids import new_id
 from store.emulator.methods import Means, new_method
 from store.emulator.records import Challenge, PaymentResult, StripeObject
+
+NETWORKS = {
+    "amex": "american_express",
+    **dict.fromkeys(("diners", "discover", "jcb", "unionpay"), "discover_global_network"),
+}
+"""Card brands by the networks of `restrictions[brands_blocked]`, where their names differ."""
 
 
 def open_session(books: Books, session_id: str) -> StripeObject | PaymentResult:
@@ -31,14 +37,29 @@ def open_session(books: Books, session_id: str) -> StripeObject | PaymentResult:
 def pay(books: Books, session: StripeObject, means: Means) -> PaymentResult:
     """One attempt with a card of the table."""
     card = BY_LAST4[means.last4]
-    if session["amount_total"] == 0:
-        return complete(books, session, means, payment_status="no_payment_required")
-    intent = intents.for_session(books, session)
+    if _is_blocked(session, card):
+        return PaymentResult("invalid", "The shop does not take this kind of card.", field="number")
+    intent = intents.for_session(books, session, means.answers)
     if card.outcome == "declines":
-        return _declined(books, intent, means, card)
+        return _declined(books, session, intent, means, card)
     if card.outcome in ("challenge", "challenge_then_declines"):
         return _challenged(books, session, intent, means)
     return _succeeded(books, session, intent, means, card)
+
+
+def _is_blocked(session: StripeObject, card: TestCard) -> bool:
+    """Whether the shop wants no cards of this network or funding; every test card is credit."""
+    options = session["payment_method_options"].get("card", {})
+    restrictions = options.get("restrictions") or {}
+    network = NETWORKS.get(card.brand, card.brand)
+    return network in restrictions.get("brands_blocked", ()) or "credit" in restrictions.get(
+        "funding_types_blocked", ()
+    )
+
+
+def confirm(books: Books, session: StripeObject, means: Means) -> PaymentResult:
+    """Nothing is to be paid: the session completes without a payment."""
+    return complete(books, session, means, payment_status="no_payment_required")
 
 
 def _succeeded(
@@ -49,7 +70,7 @@ def _succeeded(
     card: TestCard,
     authenticated: bool = False,
 ) -> PaymentResult:
-    intent["payment_method"] = new_method(books, means)["id"]
+    intent["payment_method"] = new_method(books, session, means)["id"]
     charge = charges.new_charge(
         books, intent, means, status="succeeded", authenticated=authenticated
     )
@@ -85,11 +106,12 @@ def complete(
 ) -> PaymentResult:
     """The session is over: paid, or unpaid where the money comes later."""
     session |= {
-        "customer_details": sessions.customer_details(means.email, means.name),
+        "customer_details": session_object.customer_details(means.email, means.name, means.answers),
         "payment_status": payment_status,
         "status": "complete",
         "url": None,
     }
+    questions.keep(session, means.answers)
     books.save(session)
     books.never("expire_session", session["id"])
     books.emit("checkout.session.completed", session)
@@ -99,9 +121,11 @@ def complete(
     return PaymentResult(outcome, redirect_url=sessions.success_url(session))
 
 
-def _declined(books: Books, intent: StripeObject, means: Means, card: TestCard) -> PaymentResult:
+def _declined(
+    books: Books, session: StripeObject, intent: StripeObject, means: Means, card: TestCard
+) -> PaymentResult:
     """The session stays open; only the intent and the failed charge say what happened."""
-    method = new_method(books, means)
+    method = new_method(books, session, means)
     charge = charges.new_charge(
         books, intent | {"payment_method": method["id"]}, means, status="failed", card=card
     )
@@ -128,7 +152,7 @@ def _challenged(
             },
             "type": "redirect_to_url",
         },
-        "payment_method": new_method(books, means)["id"],
+        "payment_method": new_method(books, session, means)["id"],
         "status": "requires_action",
     }
     books.save(intent)
@@ -168,11 +192,11 @@ def take_challenge(books: Books, challenge_id: str) -> tuple[str, Means] | None:
 def answer(books: Books, session: StripeObject, means: Means, *, passed: bool) -> PaymentResult:
     """The buyer answered the bank's question."""
     card = BY_LAST4[means.last4]
-    intent = intents.for_session(books, session)
+    intent = intents.for_session(books, session, means.answers)
     if not passed:
         method = books.get(intent["payment_method"], "payment_method")
         intents.decline(books, intent, method, intents.UNAUTHENTICATED, None)
         return PaymentResult("declined", intents.UNAUTHENTICATED.message)
     if card.outcome == "challenge_then_declines":
-        return _declined(books, intent, means, card)
+        return _declined(books, session, intent, means, card)
     return _succeeded(books, session, intent, means, card, authenticated=True)

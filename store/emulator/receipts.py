@@ -1,39 +1,34 @@
-"""The receipt behind a charge's `receipt_url`."""
+"""The receipt behind a charge's `receipt_url`: a page that the shop and the buyer may open."""
 
 from datetime import UTC, datetime
-from html import escape
 
-from store.emulator.money import exponent
-from store.emulator.records import StripeObject
+from babel.dates import format_datetime
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "Referrer-Policy": "no-referrer",
-}
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Receipt {number}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>:root {{ color-scheme: light dark }} body {{ font: 1rem/1.6 system-ui, sans-serif;
-max-width: 32rem; margin: 3rem auto; padding: 0 1rem }} dt {{ float: left; width: 9rem }}</style>
-</head><body><main><h1>Receipt</h1><p>From the emulator: no money moved.</p>
-<dl>{lines}</dl></main></body></html>
-"""
+from store.emulator.controls import Running
+from store.emulator.rendering import locale_of, money, page
+from store.emulator.tables import paid_with
+
+router = APIRouter(include_in_schema=False)
 
 
-def shown(charge: StripeObject) -> str:
-    """The page, as it is now: a refund shows on it too."""
-    currency, digits = charge["currency"], exponent(charge["currency"])
-    details = charge["payment_method_details"]
-    card = details.get("card")
-    lines = {
-        "Amount paid": f"{charge['amount'] / 10**digits:.{digits}f} {currency.upper()}",
-        "Date": f"{datetime.fromtimestamp(charge['created'], UTC):%Y-%m-%d %H:%M} UTC",
-        "Paid with": f"{card['brand']} ···· {card['last4']}" if card else "bank debit",
-        "Description": charge["description"] or "",
-        "Refunded": f"{charge['amount_refunded'] / 10**digits:.{digits}f} {currency.upper()}"
-        if charge["amount_refunded"]
-        else "",
-        "Charge": charge["id"],
+@router.get("/emulator/receipts/{charge_id}")
+def receipt(request: Request, emulator: Running, charge_id: str) -> Response:
+    """The charge as it is now: a refund shows on it too."""
+    charge = emulator.retrieve(charge_id)
+    if charge is None or charge["object"] != "charge" or not charge.get("receipt_url"):
+        return page("no_receipt.html", {}, status=404)
+    locale, currency = locale_of(request), charge["currency"]
+    refunded = charge["amount_refunded"]
+    amounts = {"Refunded": refunded, "Kept": charge["amount"] - refunded} if refunded else {}
+    context = {
+        "charge": charge,
+        "paid": money(charge["amount"], currency, locale),
+        "paid_at": format_datetime(
+            datetime.fromtimestamp(charge["created"], UTC), "d MMMM y, HH:mm 'UTC'", locale=locale
+        ),
+        "paid_with": paid_with(charge),
+        "amounts": [(name, money(amount, currency, locale)) for name, amount in amounts.items()],
     }
-    rows = (f"<dt>{name}</dt><dd>{escape(text)}</dd>" for name, text in lines.items() if text)
-    return PAGE.format(number=escape(charge["id"][-8:]), lines="".join(rows))
+    return page("receipt.html", context)

@@ -11,7 +11,6 @@ StripeObject = dict[str, Any]
 """One Stripe object as the API renders it, unexpanded unless a docstring says otherwise."""
 
 PaymentOutcome = Literal["succeeded", "declined", "challenge", "processing", "invalid"]
-CardField = Literal["number", "expiry", "cvc", "email"]
 DeliveryState = Literal["pending", "succeeded", "failed", "dropped"]
 
 
@@ -28,7 +27,7 @@ class PaymentResult:
 
     outcome: PaymentOutcome
     message: str | None = None
-    field: CardField | None = None
+    field: str | None = None
     redirect_url: str | None = None
     challenge_id: str | None = None
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from store.emulator import balance, disputes
 from store.emulator.books import Books
-from store.emulator.catalog import metadata_of, refuse
+from store.emulator.catalog import metadata_of
 from store.emulator.errors import InvalidRequest, Refused
 from store.emulator.ids import new_id
 from store.emulator.money import shown
@@ -13,12 +13,10 @@ from store.emulator.records import StripeObject
 
 LATER_SECONDS = 30.0
 """Until a pending refund succeeds, or a succeeded one fails, with the cards made for it."""
-NOT_IMITATED = ("origin", "customer", "currency", "refund_application_fee", "reverse_transfer")
 
 
 def create(books: Books, given: Parameters) -> StripeObject:
     """POST /v1/refunds. Raises Refused where the charge does not allow it."""
-    refuse(given, *NOT_IMITATED, "instructions_email")
     charge = _charge_of(books, given)
     amount = _allowed(books, charge, given.get("amount"))
     aftermath = books.hidden(charge["id"]).get("aftermath")
@@ -119,6 +117,8 @@ def _new_refund(
         "status": "pending" if pending else "succeeded",
         "transfer_reversal": None,
     }
+    if "instructions_email" in given:
+        refund["instructions_email"] = given["instructions_email"]
     if pending:
         refund["pending_reason"] = "processing"
     if charge["payment_method_details"]["type"] != "card":

@@ -1,48 +1,20 @@
-"""What the parameters of a Checkout Session must be together, and which are refused here."""
+"""What the parameters of a Checkout Session must be together."""
 
+import re
 from urllib.parse import urlsplit
 
-from store.emulator.catalog import not_imitated, refuse
 from store.emulator.errors import InvalidRequest
 from store.emulator.parameters import Parameters, missing
 
 PLACEHOLDER = "{CHECKOUT_SESSION_ID}"
-
-NOT_IMITATED = (
-    *("consent_collection", "custom_fields", "customer", "customer_account", "customer_update"),
-    *("discounts", "excluded_payment_method_types", "managed_payments", "name_collection"),
-    *("optional_items", "payment_method_configuration", "payment_method_data", "permissions"),
-    *("payment_method_options", "redirect_on_completion", "return_url", "wallet_options"),
-    *("saved_payment_method_options", "setup_intent_data", "shipping_address_collection"),
-    *("shipping_options", "subscription_data", "payment_method_collection"),
-)
-SWITCHES_NOT_IMITATED = (
-    *("automatic_tax", "invoice_creation", "phone_number_collection", "tax_id_collection"),
-)
-INTENT_NOT_IMITATED = (
-    *("application_fee_amount", "on_behalf_of", "transfer_data", "transfer_group"),
-    *("setup_future_usage", "shipping"),
-)
+ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+", re.ASCII)
 
 
 def check(given: Parameters) -> None:
     """What the parameters must be together. Raises InvalidRequest."""
-    if "mode" not in given:
-        raise missing("mode")
-    if given["mode"] != "payment":
-        raise not_imitated(f"mode={given['mode']}, only mode=payment", "mode")
-    if given.get("ui_mode", "hosted_page") != "hosted_page":
-        raise not_imitated(f"ui_mode={given['ui_mode']}, only hosted_page", "ui_mode")
-    refuse(given, *NOT_IMITATED)
-    for name in SWITCHES_NOT_IMITATED:
-        refuse(given.get(name, {}), "enabled", path=name)
-    refuse(given.get("after_expiration", {}), "recovery", path="after_expiration")
-    if given.get("customer_creation") == "always":
-        raise not_imitated("customer_creation=always", "customer_creation")
-    if not given.get("line_items"):
-        raise missing("line_items")
-    if "success_url" not in given:
-        raise missing("success_url")
+    for name in ("mode", "line_items", "success_url"):
+        if not given.get(name):
+            raise missing(name)
     for name in ("success_url", "cancel_url"):
         if name in given:
             _check_url(given[name], name)
@@ -52,13 +24,48 @@ def check(given: Parameters) -> None:
             code="email_invalid",
             param="customer_email",
         )
-    _check_intent(given.get("payment_intent_data", {}))
+    _check_custom_fields(given.get("custom_fields", []))
+    for name in ("icon", "logo"):
+        picture = given.get("branding_settings", {}).get(name, {})
+        if picture and picture["type"] not in picture:
+            raise missing(f"branding_settings[{name}][{picture['type']}]")
+    countries = given.get("shipping_address_collection", {"allowed_countries": ["US"]})
+    if not countries["allowed_countries"]:
+        raise missing("shipping_address_collection[allowed_countries]")
 
 
-def _check_intent(given: Parameters) -> None:
-    refuse(given, *INTENT_NOT_IMITATED, path="payment_intent_data")
-    if given.get("capture_method") == "manual":
-        raise not_imitated("capture_method=manual", "payment_intent_data[capture_method]")
+def _check_custom_fields(fields: list[Parameters]) -> None:
+    """Keys are alphanumeric and differ; a field has the settings of its type and no other's."""
+    for index, field in enumerate(fields):
+        path, kind = f"custom_fields[{index}]", field["type"]
+        if not ALPHANUMERIC.fullmatch(field["key"]):
+            raise InvalidRequest("Invalid key: must be alphanumeric.", param=f"{path}[key]")
+        if field["key"] in [other["key"] for other in fields[:index]]:
+            raise InvalidRequest("Keys of custom fields must be unique.", param=f"{path}[key]")
+        for other in {"dropdown", "numeric", "text"} - {kind}:
+            if other in field:
+                raise InvalidRequest(
+                    f"`{other}` cannot be given for a custom field of type `{kind}`.",
+                    param=f"{path}[{other}]",
+                )
+        _check_settings(field.get(kind, {}), kind, f"{path}[{kind}]")
+
+
+def _check_settings(settings: Parameters, kind: str, path: str) -> None:
+    if kind == "dropdown":
+        options = [option["value"] for option in settings.get("options", [])]
+        if not options:
+            raise missing(f"{path}[options]")
+        if not all(map(ALPHANUMERIC.fullmatch, options)) or len(set(options)) < len(options):
+            raise InvalidRequest(
+                "Values of options must be alphanumeric and unique.", param=f"{path}[options]"
+            )
+        if settings.get("default_value", options[0]) not in options:
+            raise InvalidRequest("Must be one of the options.", param=f"{path}[default_value]")
+    elif settings.get("minimum_length", 0) > settings.get("maximum_length", 255):
+        raise InvalidRequest("Must not exceed maximum_length.", param=f"{path}[minimum_length]")
+    elif kind == "numeric" and not settings.get("default_value", "0").isdigit():
+        raise InvalidRequest("Must be digits only.", param=f"{path}[default_value]")
 
 
 def _check_url(url: str, param: str) -> None:

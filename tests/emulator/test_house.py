@@ -4,8 +4,11 @@ import ast
 import sys
 from pathlib import Path
 
+import pytest
+
 import store
 from store import emulator
+from tests.emulator.running import Running
 
 HOUSE = Path(emulator.__file__).parent
 ALLOWED = {"fastapi", "starlette", "uvicorn", "pydantic", "jinja2", "babel", "markupsafe"}
@@ -36,3 +39,16 @@ def test_nothing_of_the_store_imports_it() -> None:
     for file in Path(next(iter(store.__path__))).rglob("*.py"):
         if HOUSE not in file.parents:
             assert not [name for name in imported(file) if name.startswith("store.emulator")], file
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/balance", "/c/pay/x", "/emulator/clock", "/static/x"])
+def test_only_names_of_this_machine_are_answered(stripe_: Running, path: str) -> None:
+    port = stripe_.config.port
+    ours = ("localhost", f"localhost:{port}", "127.0.0.1", f"[::1]:{port}", "LOCALHOST:1")
+    foreign = ("evil.example", f"evil.example:{port}", "localhost.evil.example", "", "[::1", "a@b")
+
+    answers = {host: stripe_.raw("GET", path, Host=host) for host in (*ours, *foreign)}
+
+    assert 403 not in [answers[host][0] for host in ours]
+    assert [answers[host][0] for host in foreign] == [403] * len(foreign)
+    assert b"localhost, 127.0.0.1 and [::1] only" in answers["evil.example"][2]

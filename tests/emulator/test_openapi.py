@@ -117,3 +117,10 @@ def known_ids(running: Running) -> dict[str, str]:
         "balance_transactions": str(charge.balance_transaction),
         "payment_methods": str(intent.payment_method),
     }
+
+
+def test_an_address_with_a_line_break_is_answered_in_stripes_words(stripe_: Running) -> None:
+    status, headers, body = stripe_.raw("POST", "/v1/disputes/%0A/close")
+
+    assert (status, headers["Request-Id"][:4]) == (404, "req_")
+    assert json.loads(body)["error"]["type"] == "invalid_request_error"

@@ -6,12 +6,10 @@ from pathlib import Path
 from store.emulator import __main__ as command
 from store.emulator import (
     bank_controls,
-    catalog,
     controls,
     operations,
-    refunds,
-    session_rules,
-    sessions,
+    parameters,
+    refusals,
     troubles,
 )
 
@@ -24,18 +22,12 @@ def test_the_readme_names_every_call_and_no_other() -> None:
     assert named == set(operations.OPERATIONS)
 
 
-def test_the_readme_names_every_parameter_that_is_refused() -> None:
-    refused = (
-        *session_rules.NOT_IMITATED,
-        *session_rules.SWITCHES_NOT_IMITATED,
-        *session_rules.INTENT_NOT_IMITATED,
-        *catalog.NOT_IMITATED,
-        *refunds.NOT_IMITATED,
-    )
+def test_the_readme_names_every_parameter_of_a_session_and_every_one_that_is_refused() -> None:
+    refused = {path.replace("[]", "") for paths in refusals.REFUSED.values() for path in paths}
+    of_sessions = parameters.TABLE["POST /v1/checkout/sessions"]["fields"]
 
-    assert [name for name in (*refused, *sessions.REFLECTED) if f"`{name}`" not in README] == [
-        "cancel_url"
-    ]
+    assert [path for path in refused if f"`{path}`" not in README] == []
+    assert [name for name in of_sessions if not re.search(rf"`{name}\b", README)] == []
 
 
 def test_the_readme_names_every_event_trouble_and_option() -> None:

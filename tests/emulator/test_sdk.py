@@ -175,7 +175,7 @@ def test_requests_that_are_no_calls_are_refused_as_stripe_does(stripe_: Running)
         ("mode=payment&metadata[a]=" + "x" * 501, None, "metadata[a]"),
         ("mode=payment&metadata[" + "x" * 41 + "]=y", None, "metadata"),
         ("mode=payment&" + "&".join(f"metadata[k{n}]=y" for n in range(51)), None, "metadata"),
-        ("mode=payment&discounts[0][coupon]=x", None, "discounts"),
+        ("mode=payment&discounts[0][coupon]=x", "resource_missing", "discounts[0][coupon]"),
         ("a[b=1", None, "a[b"),
         ("a=1&a[b]=2", None, "a[b]"),
     ],

@@ -59,6 +59,11 @@ const CHECKS = {
   },
 };
 
+for (const input of document.querySelectorAll("[data-missing]")) {
+  const given = () => (input.type === "checkbox" ? input.checked : input.value.trim());
+  CHECKS[input.id] = () => (given() ? "" : input.dataset.missing);
+}
+
 function say(name, message) {
   const input = field(name);
   field(`${name}-error`).textContent = message;
@@ -176,6 +181,7 @@ if (field("number")) {
   showBrand();
   // On a phone the keyboard would cover what is bought; a faulty field has the focus already.
   const wide = window.matchMedia("(min-width: 56rem)").matches;
-  if (wide && document.activeElement === document.body) field("number").focus();
+  const asked = document.querySelector("[data-missing]");
+  if (wide && !asked && document.activeElement === document.body) field("number").focus();
   else document.querySelector("[role=alert]")?.scrollIntoView();
 }

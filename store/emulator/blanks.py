@@ -1,0 +1,29 @@
+"""Objects as tables of blanks: what stands there unless something was given."""
+
+from typing import Any
+
+
+class Maybe(dict[str, Any]):
+    """Null unless it was given; what was given stands over these blanks."""
+
+
+class Each(dict[str, Any]):
+    """A list; each element that was given stands over these blanks."""
+
+
+ADDRESS: dict[str, None] = dict.fromkeys(
+    ("city", "country", "line1", "line2", "postal_code", "state")
+)
+
+
+def shown(blank: Any, given: Any) -> Any:
+    """What was given, laid over a blank. An empty string unsets."""
+    if isinstance(blank, Each):
+        return [shown(dict(blank), element) for element in given or []]
+    if isinstance(blank, Maybe) and given in (None, ""):
+        return None
+    if not isinstance(blank, dict):
+        return blank if given in (None, "") else given
+    given = given or {}
+    filled = {name: shown(value, given.get(name)) for name, value in blank.items()}
+    return given | filled

@@ -1,0 +1,47 @@
+"""The door of the server: who is let in, and what goes to the API and not to the pages.
+
+A foreign name that was made to point at 127.0.0.1 (DNS rebinding) would make a visited page the
+same site as this server; its requests give themselves away by their Host header.
+"""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from store.emulator.endpoints import LOOPBACK
+from store.emulator.errors import InvalidRequest
+from store.emulator.ids import new_id
+
+WORDS = "The emulator answers to localhost, 127.0.0.1 and [::1] only, not to this host name."
+
+
+class Door:
+    """Refuses (403) who asks by another name than this machine's, and sends `/v1/…` to the API.
+
+    The API is not a route: a path may hold what a route's pattern does not match, a line break
+    for example, and shall be answered in Stripe's words all the same.
+    """
+
+    def __init__(self, app: ASGIApp, api: ASGIApp) -> None:
+        self.app = app
+        self.api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; what is no request passes."""
+        app = self.app
+        if scope["type"] != "lifespan":
+            if not is_loopback(Headers(scope=scope).get("host", "")):
+                app = JSONResponse(InvalidRequest(WORDS).body(new_id("request")), 403)
+            elif scope["path"].startswith("/v1/"):
+                app = self.api
+        await app(scope, receive, send)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a Host header, with its port or without, names this machine."""
+    try:
+        return urlsplit(f"//{host}").hostname in LOOPBACK
+    except ValueError:
+        return False

@@ -1,0 +1,441 @@
+"""Every parameter the SDK declares for every imitated call: taken and shown, or refused by a rule.
+
+The walk is over `parameters.json`, which `test_declarations.py` holds against the SDK. A parameter
+that is taken and silently forgotten fails here: what was sent must stand at the same place in the
+answer, unless `ELSEWHERE` says where it went.
+"""
+
+import json
+import urllib.parse
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+
+from store.emulator import parameters, refusals
+from store.emulator.acts import Emulator
+from store.emulator.config import Config
+from store.emulator.gate import FORM, Answer, Gate, Incoming
+from store.emulator.limits import _plain
+from store.emulator.operations import OPERATIONS
+from store.emulator.refusals import REFUSED
+from tests.emulator import judge
+from tests.emulator.running import KEY
+
+Form = dict[str, str]
+SESSIONS = "POST /v1/checkout/sessions"
+CALLS = sorted(OPERATIONS)
+SHOWN_VALUES = 6
+
+ELSEWHERE = {
+    "": {
+        "expand": "tested by test_declarations.py",
+    },
+    SESSIONS: {
+        "line_items": "on the items, the Price and the Product, which lists show",
+        "payment_intent_data": "on the PaymentIntent, once there is one",
+        "payment_method_data": "on the PaymentMethod, once there is one",
+        "payment_method_options": "of methods that are offered; of others nothing is shown",
+    },
+    "POST /v1/products": {"default_price_data": "on the Price"},
+    "POST /v1/prices": {
+        "product_data": "on the Product",
+        "transfer_lookup_key": "on the Price that had the key",
+    },
+    "POST /v1/prices/{id}": {"transfer_lookup_key": "on the Price that had the key"},
+    "POST /v1/disputes/{id}": {"submit": "as the status"},
+    "POST /v1/webhook_endpoints/{id}": {"disabled": "as the status"},
+    "POST /v1/webhook_endpoints": {"connect": "refused if true"},
+    "POST /v1/refunds": {"refund_application_fee": "refused if true", "reverse_transfer": "same"},
+}
+"""Parameters that do not come back at their own place in the answer, and why."""
+
+LINE = {
+    "line_items[0][price_data][currency]": "usd",
+    "line_items[0][price_data][unit_amount]": "2000",
+    "line_items[0][price_data][product_data][name]": "Shirt",
+    "line_items[0][quantity]": "2",
+}
+MINIMAL: dict[str, Form] = {
+    SESSIONS: {"mode": "payment", "success_url": "http://127.0.0.1:1/", **LINE},
+    "POST /v1/products": {"name": "Shirt"},
+    "POST /v1/prices": {"currency": "usd", "unit_amount": "2000", "product": "<product>"},
+    "POST /v1/refunds": {"payment_intent": "<intent>", "amount": "1"},
+    "POST /v1/webhook_endpoints": {"url": "http://127.0.0.1:9/", "enabled_events[0]": "*"},
+}
+"""The least each call needs, without which nothing else could be tried."""
+
+INSTEAD = {
+    "line_items[0][price]": "line_items[0][price_data]",
+    "line_items[0][price_data][product]": "line_items[0][price_data][product_data]",
+    "unit_amount_decimal": "unit_amount",
+    "product_data": "product",
+    "charge": "payment_intent",
+}
+"""Parameters that exclude each other, by how they end: given the first, the second is left out."""
+
+NEEDED: dict[str, Form] = {
+    "custom_fields[0][dropdown]": {
+        "custom_fields[0][type]": "dropdown",
+        "custom_fields[0][dropdown][options][0][value]": "value",
+    },
+    "custom_fields[0][numeric]": {"custom_fields[0][type]": "numeric"},
+    "custom_fields[0][text]": {"custom_fields[0][type]": "text"},
+    "default_price_data": {"default_price_data[unit_amount]": "5"},
+    "tiers_mode": {"billing_scheme": "tiered"},
+    "branding_settings[icon][type]": {"branding_settings[icon][url]": "http://127.0.0.1:9/x"},
+    "branding_settings[logo][type]": {"branding_settings[logo][url]": "http://127.0.0.1:9/x"},
+}
+SAMPLES = {
+    "expires_at": "<soon>",
+    "currency": "usd",
+    "customer_email": "ada@example.com",
+    "key": "engraving",
+    "value": "value",
+    "default_value": "1",
+    "default_price": "<price>",
+    "price": "<price>",
+    "product": "<product>",
+    "payment_intent": "<intent>",
+    "charge": "<charge>",
+    "amount": "1",
+    "starting_after": "<cursor>",
+    "ending_before": "<cursor>",
+    "url": "http://127.0.0.1:9/hook",
+    "id": "<new>",
+    "lookup_key": "<new>",
+    "minimum_length": "1",
+    "unit_amount": "2000",
+    "unit_amount_decimal": "2000",
+}
+"""Values by the last name of a parameter, where not any text or number will do."""
+EXACT = {
+    "allowed_payment_method_types[0]": ["card"],  # the others are none that the page offers
+    "branding_settings[icon][type]": ["url"],
+    "custom_fields[0][dropdown][default_value]": ["value"],
+    "custom_fields[0][type]": ["text", "numeric"],
+    "branding_settings[logo][type]": ["url"],
+}
+
+
+class World:
+    """One emulator without a server, and an object of each kind."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
+        self.gate = Gate(emulator.account)
+        self.made = 0
+        product = self._made("POST /v1/products", {"name": "Jeans"})
+        price = self._made("POST /v1/prices", {"currency": "usd", "unit_amount": "4999"}, product)
+        paid = self.pay(self._made(SESSIONS, MINIMAL[SESSIONS]))
+        disputed = self.pay(self._made(SESSIONS, MINIMAL[SESSIONS]), "4000000000000259")
+        emulator.move_clock(5)
+        charge = emulator.lists("charge").items[-1]["id"]
+        self.ids = {"product": product, "price": price, "intent": paid, "charge": charge}
+        refund = self._made("POST /v1/refunds", {"payment_intent": paid, "amount": "1"})
+        kinds = ("checkout.session", "event", "webhook_endpoint", "dispute", "payment_intent")
+        endpoint = MINIMAL["POST /v1/webhook_endpoints"]
+        self._made("POST /v1/webhook_endpoints", endpoint)
+        newest = {kind: emulator.lists(kind, limit=1).items[0]["id"] for kind in kinds}  # type: ignore[arg-type]
+        assert disputed
+        self.of_path = {
+            "checkout": newest["checkout.session"],
+            "products": product,
+            "prices": price,
+            "payment_intents": paid,
+            "charges": charge,
+            "refunds": refund,
+            "disputes": newest["dispute"],
+            "events": newest["event"],
+            "webhook_endpoints": newest["webhook_endpoint"],
+            "balance_transactions": (emulator.retrieve(charge) or {})["balance_transaction"],
+            "payment_methods": (emulator.retrieve(charge) or {})["payment_method"],
+        }
+
+    def _made(self, call: str, form: Form, product: str = "") -> str:
+        answer = self.ask(call, form | ({"product": product} if product else {}))
+        assert answer.status == 200, answer.body
+        return str(json.loads(answer.body)["id"])
+
+    def pay(self, session: str, number: str = "4242424242424242") -> str:
+        """Pay; returns the PaymentIntent."""
+        result = self.emulator.pay_with_card(
+            session, number=number, expiry="12/40", cvc="123", name="Ada", email="ada@example.com"
+        )
+        assert result.outcome == "succeeded", result
+        return str((self.emulator.session(session) or {})["payment_intent"])
+
+    def ask(self, call: str, form: Form, object_id: str = "") -> Answer:
+        """One request."""
+        method, path = call.split(" ")
+        text = urllib.parse.urlencode(form).encode()
+        query, body = (b"", text) if method == "POST" else (text, b"")
+        path = path.replace("{id}", object_id)
+        return self.gate.answer(Incoming(method, path, query, body, FORM, f"Bearer {KEY}", None))
+
+    def target(self, call: str) -> str:
+        """The object whose address the call has; an object to be deleted is a fresh one."""
+        if "{id}" not in call:
+            return ""
+        kind = call.split("/")[2]
+        if call.startswith("DELETE"):
+            return self._made(f"POST /v1/{kind}", MINIMAL[f"POST /v1/{kind}"])
+        if call.endswith(("expire", "close")):
+            fresh = self._made(SESSIONS, MINIMAL[SESSIONS])
+            if call.endswith("expire"):
+                return fresh
+            self.pay(fresh, "4000000000000259")
+            self.emulator.move_clock(5)
+            return str(self.emulator.lists("dispute", limit=1).items[0]["id"])
+        if call == "POST /v1/prices/{id}":
+            return self._made("POST /v1/prices", self.filled(MINIMAL["POST /v1/prices"], call))
+        return str(self.of_path[kind])
+
+    def filled(self, form: Form, call: str) -> Form:
+        """The form with ids of this world."""
+        self.made += 1
+        values = {
+            **{f"<{name}>": object_id for name, object_id in self.ids.items()},
+            "<soon>": str(int(self.emulator.now()) + 3600),
+            "<new>": f"id_{self.made}",
+            "<cursor>": self.of_path.get(call.split("/")[2], "")
+            if "line_items" not in call and "/refunds" not in call[20:]
+            else self._inside(call),
+        }
+        return {name: values.get(value, value) for name, value in form.items()}
+
+    def _inside(self, call: str) -> str:
+        """An id of the list inside an object."""
+        listed = self.ask(call, {}, self.target(call))
+        return str(json.loads(listed.body)["data"][0]["id"])
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    emulator = Emulator(Config(redirect_wait_seconds=0))
+    yield World(emulator)
+    emulator.stop()
+
+
+Leaf = tuple[str, Any, Form]
+"""(path with indexes, its spec, the required neighbours on the way)"""
+
+
+@cache
+def leaves(call: str) -> list[Leaf]:
+    """Every parameter of a call that has no parameters below it."""
+    return list(_below(parameters.TABLE[call], "", {}))
+
+
+def _below(spec: Any, path: str, beside: Form) -> Iterator[Leaf]:
+    if isinstance(spec, str) or "enum" in spec:
+        yield (f"{path}[k]" if spec == "map" else path), spec, beside
+    elif "or_empty" in spec:
+        yield from _below(spec["or_empty"], path, beside)
+    elif "any" in spec:
+        for choice in spec["any"]:
+            yield from _below(choice, path, beside)
+    elif "list" in spec:
+        yield from _below(spec["list"], f"{path}[0]", beside)
+    elif "map" in spec:
+        yield from _below(spec["map"], f"{path}[usd]", beside)
+    else:
+        required = {
+            name: value
+            for field in spec.get("required", ())
+            for name, value in _least(spec["fields"][field], _inside(path, field)).items()
+        }
+        for field, inner in spec["fields"].items():
+            yield from _below(inner, _inside(path, field), beside | required)
+
+
+def _inside(path: str, name: str) -> str:
+    return f"{path}[{name}]" if path else name
+
+
+def _least(spec: Any, path: str) -> Form:
+    """The least that fills a required parameter."""
+    first = next(iter(_below(spec, path, {})))
+    return {**first[2], first[0]: values_of(first[0], first[1])[0]}
+
+
+def values_of(path: str, spec: Any) -> list[str]:
+    """Values that are valid for a parameter, a few of each kind."""
+    if path in EXACT:
+        return EXACT[path]
+    if not isinstance(spec, str):
+        return [*spec["enum"][:SHOWN_VALUES]]
+    name = path.replace("]", "").split("[")
+    last = next(part for part in reversed(name) if not part.isdigit())
+    sample = SAMPLES.get(last, "")
+    if sample and (spec == "string" or sample.startswith("<") or sample.isdigit()):
+        return [sample]
+    if last.endswith(("_url", "images")):
+        return ["http://127.0.0.1:9/x"]
+    return {
+        "boolean": ["false", "true"],
+        "integer": ["5"],
+        "decimal": ["12.5"],
+        "map": ["v"],
+        "string": ["text"],
+    }[spec]
+
+
+def form_of(call: str, leaf: Leaf, value: str) -> Form:
+    """The least request that carries this parameter."""
+    path, _, beside = leaf
+    form = MINIMAL.get(call, {}) | beside
+    for start, needed in NEEDED.items():
+        if path.startswith(start):
+            form |= needed
+    form[path] = value
+    for chosen, other in INSTEAD.items():
+        if path == chosen or path.endswith(f"[{chosen}]") or path.startswith(f"{chosen}["):
+            left_out = path.removesuffix(f"[{chosen}]") + f"[{other}]" if "[" in path else other
+            left_out = other if "[" in other or path.startswith(chosen) else left_out
+            form = {name: v for name, v in form.items() if not _is_within(name, left_out)}
+    return form
+
+
+def _is_within(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(f"{prefix}[")
+
+
+def expected_refusal(call: str, form: Form) -> set[str]:
+    """The messages with which the table refuses this request."""
+    messages = set()
+    for path, value in form.items():
+        parts = path.split("[")
+        for depth in range(1, len(parts) + 1):
+            param = "[".join(parts[:depth])
+            refusal = REFUSED.get(call, {}).get(_plain(param).removesuffix("[]"))
+            asked_for = depth < len(parts) or value not in ("false", *refusal_accepts(refusal))
+            if refusal and asked_for:
+                messages.add(refusal.words.format(value=value, param=param))
+    return messages
+
+
+def refusal_accepts(refusal: refusals.Refusal | None) -> tuple[str, ...]:
+    return refusal.accepted if refusal else ()
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_declared_parameter_is_taken_and_shown_or_refused_by_the_table(
+    world: World, call: str
+) -> None:
+    for leaf in leaves(call):
+        for value in values_of(leaf[0], leaf[1]):
+            form = world.filled(form_of(call, leaf, value), call)
+            if leaf[0] == "expand[0]":
+                continue
+            refused = expected_refusal(call, form)
+            answer = world.ask(call, form, world.target(call))
+            thing = json.loads(answer.body)
+            if refused:
+                assert answer.status == 400, (form, thing)
+                assert thing["error"]["message"] in refused, (form, thing)
+                continue
+            assert answer.status == 200, (form, thing)
+            assert judge.faults({k: v for k, v in thing.items() if k != "secret"}) == [], form
+            if call == "POST /v1/webhook_endpoints":  # there may be sixteen
+                world.ask("DELETE /v1/webhook_endpoints/{id}", {}, thing["id"])
+            if call.startswith("POST") and not is_elsewhere(call, leaf[0]):
+                assert shown_at(thing, leaf[0]) == form[leaf[0]], (form, thing)
+
+
+def is_elsewhere(call: str, path: str) -> bool:
+    places = ELSEWHERE[""] | ELSEWHERE.get(call, {})
+    return any(_is_within(path, place) for place in places)
+
+
+def shown_at(thing: Any, path: str) -> str:
+    """What an answer holds at a parameter's place, written as a form writes it."""
+    for part in path.replace("]", "").split("["):
+        thing = thing[int(part)] if part.isdigit() else thing[part]
+    return str(thing).lower() if isinstance(thing, bool) else str(thing)
+
+
+WRONG = {
+    "integer": ("abc", "parameter_invalid_integer"),
+    "boolean": ("maybe", None),
+    "decimal": ("1,5", None),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_every_declared_parameter_is_refused_in_the_wrong_type(world: World, call: str) -> None:
+    target = world.target(call)
+    for path, spec, beside in leaves(call):
+        kind = spec if isinstance(spec, str) else "enum"
+        value, code = WRONG.get(kind, ("nonsense!", None))
+        param = path.removesuffix("[k]") if kind == "map" else path
+        sent = f"{path}[x]" if kind == "string" else param
+        alone = {name: v for name, v in beside.items() if name != path}
+
+        error = refused(world, call, alone | {sent: value}, target)
+
+        either = path.endswith("[up_to]")  # `inf` or a number
+        assert either or (error.get("code"), error["param"]) == (code, param), error
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_what_is_not_declared_is_refused_at_every_depth(world: World, call: str) -> None:
+    target = world.target(call)
+    objects = {path.rpartition("[")[0] for path, spec, _ in leaves(call) if spec != "map"}
+    for path in {path for path in objects if not path.endswith("]") or path[-2].isalpha()} | {""}:
+        where = _inside(path, "surprise")
+
+        error = refused(world, call, {where: "1"}, target)
+
+        listed = "Invalid array" in error["message"]
+        assert listed or (error["code"], error["param"]) == ("parameter_unknown", where), error
+
+
+def refused(world: World, call: str, form: Form, target: str) -> dict[str, Any]:
+    """The error with which a request is answered."""
+    answer = world.ask(call, form, target)
+    assert answer.status == 400, (call, form, answer.body)
+    error: dict[str, Any] = json.loads(answer.body)["error"]
+    return error
+
+
+@pytest.mark.parametrize("call", sorted(REFUSED))
+def test_the_table_of_refusals_names_declared_parameters_only(call: str) -> None:
+    declared = {_plain(path) for path, _, _ in leaves(call)}
+
+    for path in REFUSED[call]:
+        assert any(_is_within(leaf, path) for leaf in declared), path
+
+
+def test_what_a_session_does_not_show_is_on_what_it_is_paid_with(world: World) -> None:
+    address = {"line1": "1 Main St", "city": "Berlin", "country": "DE"}
+    given = {
+        "payment_intent_data[description]": "Shirts",
+        "payment_intent_data[metadata][order]": "7",
+        "payment_intent_data[receipt_email]": "bob@example.com",
+        "payment_intent_data[shipping][name]": "Bob",
+        "payment_intent_data[shipping][carrier]": "Post",
+        **{f"payment_intent_data[shipping][address][{k}]": v for k, v in address.items()},
+        "payment_intent_data[statement_descriptor]": "SHOP",
+        "payment_intent_data[statement_descriptor_suffix]": "SHIRTS",
+        "payment_intent_data[transfer_group]": "group",
+        "payment_method_data[allow_redisplay]": "always",
+        "payment_method_options[card][request_three_d_secure]": "any",
+    }
+    session = json.loads(world.ask(SESSIONS, MINIMAL[SESSIONS] | given).body)["id"]
+
+    intent = world.emulator.retrieve(world.pay(session)) or {}
+
+    charge = world.emulator.retrieve(intent["latest_charge"]) or {}
+    method = world.emulator.retrieve(intent["payment_method"]) or {}
+    for path, value in given.items():
+        if path.startswith("payment_intent_data"):
+            place = path.removeprefix("payment_intent_data[").replace("]", "", 1)
+            assert shown_at(intent, place) == shown_at(charge, place) == value
+    assert intent["shipping"]["address"]["postal_code"] is None
+    assert charge["shipping"] == intent["shipping"]
+    assert charge["transfer_group"] == "group"
+    assert method["allow_redisplay"] == "always"
+    assert intent["payment_method_options"]["card"]["request_three_d_secure"] == "any"
+    assert [judge.faults(thing) for thing in (intent, charge, method)] == [[], [], []]
