@@ -1,11 +1,13 @@
 """What is sold, and what a cart of it costs."""
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlmodel import Session, col, select
 
-from store import money, settings
+from store import clock, money, settings
 from store.errors import AmountRefused, CatalogError, EmptyCart, QuantityRefused
 from store.models import Product
 
@@ -66,3 +68,22 @@ def priced(session: Session, cart: Mapping[str, int]) -> list[Line]:
     if not money.chargeable(sum(line.amount for line in lines), lines[0].product.currency):
         raise AmountRefused
     return lines
+
+
+def seeds() -> list[dict[str, Any]]:
+    """The products of `data/products.toml` as rows of the first day, priced in `CURRENCY`."""
+    currency = settings.current().currency
+    listed = tomllib.loads((settings.ROOT / "data" / "products.toml").read_text("utf-8"))
+    return [
+        {
+            "slug": product["slug"],
+            "name": product["name"],
+            "description": product["description"],
+            "unit_amount": money.minor(product["price"], currency),
+            "currency": currency,
+            "image": product["image"],
+            "active": True,
+            "updated_at": clock.now(),
+        }
+        for product in listed["products"]
+    ]

@@ -41,7 +41,7 @@ time.sleep(60)
 """
 
 LAUNCHER = """
-import sys
+import os, pathlib, sys
 from store.launcher.supervise import GaveUp, Patience, Program, supervise
 
 async def started(log):
@@ -49,8 +49,12 @@ async def started(log):
 
 tether = [sys.executable, "-m", "store.launcher.tether", "ticker"]
 pairs = [words.split("-") for words in sys.argv[1:]]
-programs = [Program(name, [*tether, name, manner]) for name, manner in pairs]
-patience = Patience(deaths=3, within_seconds=20, pause_seconds=0.05, grace_seconds=0.5)
+folder = pathlib.Path(os.environ["PIDS"])
+programs = [
+    Program(name, [*tether, name, manner], pid_file=folder / f"{name}.pid")
+    for name, manner in pairs
+]
+patience = Patience(3, 20, pause_seconds=0.05, grace_seconds=0.5, asked_seconds=0.05)
 try:
     supervise(programs, started, patience)
 except GaveUp as error:
@@ -184,6 +188,23 @@ def test_a_killed_program_is_started_again_and_the_others_go_on(
     assert "The sidecar died (signal SIGKILL). Starting it again" in launcher.log()
     assert len(launcher.pids("storefront")) == 1
     assert len(launcher.alive()) == 2
+
+
+def test_a_program_may_be_stopped_on_request_as_often_as_one_likes(
+    supervised: Callable[..., Supervised],
+) -> None:
+    launcher = supervised("sidecar-calm", "storefront-calm")
+    named = launcher.folder / "sidecar.pid"
+
+    for starts in range(1, 6):
+        eventually(lambda starts=starts: launcher.log().count("sidecar is up") == starts)
+        pid = int(named.read_text())
+        named.unlink()
+        os.kill(pid, signal.SIGKILL)
+
+    eventually(lambda: launcher.log().count("sidecar is up") == 6)
+    assert launcher.log().count("The sidecar was stopped. Starting it again") == 5
+    assert launcher.process.poll() is None
 
 
 def test_a_program_that_dies_again_and_again_is_given_up_with_a_reason(

@@ -8,11 +8,13 @@ from argparse import Namespace
 from dataclasses import dataclass
 
 from store.launcher import checks
-from store.launcher.supervise import GaveUp, Log, Program, supervise
+from store.launcher.log import Log
+from store.launcher.supervise import GaveUp, Program, supervise
 from store.settings import Settings
 
 REMINDER_SECONDS = 30
 SECRET = "EMULATOR_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
+PID_FILE = "SIDECAR_PID_FILE"  # tells the storefront's rehearsal which process to stop
 # Never through a proxy: these addresses are on this computer.
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -78,7 +80,11 @@ class Shop:
             *("--server.headless", "true"),
             *("--logger.hideWelcomeMessage", "true"),
         )
-        started = [Program("sidecar", sidecar), Program("storefront", storefront)]
+        pid_file = self.settings.data_dir.absolute() / "sidecar.pid"
+        started = [
+            Program("sidecar", sidecar, pid_file=pid_file),
+            Program("storefront", storefront, {PID_FILE: str(pid_file)}),
+        ]
         return [self.emulator_program(), *started] if self.has_emulator else started
 
     def emulator_program(self) -> Program:

@@ -10,14 +10,12 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from pathlib import Path
 from typing import Any
-
-from honcho.colour import get_colours
-from honcho.printer import Message, Printer
 
 from store.errors import StoreError
 from store.launcher.environment import ROOT
+from store.launcher.log import Log
 
 LONGEST_PAUSE_SECONDS = 8.0
 # A group of its own: Ctrl-C reaches only the launcher, which then ends each program once.
@@ -36,9 +34,14 @@ class GaveUp(StoreError):
 
 @dataclass(frozen=True)
 class Program:
+    """`pid_file` names the process while it runs. Whoever ends it takes the file away first, as
+    the rehearsal does: such an end was asked for, and no death that counts.
+    """
+
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
+    pid_file: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -49,26 +52,7 @@ class Patience:
     within_seconds: float = 60
     pause_seconds: float = 0.5
     grace_seconds: float = 8
-
-
-class Log:
-    """Lines on standard output, each with the time and the name of the program that wrote it."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        colours = get_colours()
-        self.colours = {name: next(colours) for name in names}
-        width = max(len(name) for name in [*names, "store"])
-        self.printer = Printer(sys.stdout, width=width, colour="NO_COLOR" not in os.environ)
-
-    def line(self, name: str, text: bytes | str) -> None:
-        now = datetime.now().astimezone()
-        with suppress(OSError):  # whoever read along may be gone; the shop goes on
-            self.printer.write(Message("line", text, now, name, self.colours.get(name)))
-
-    def notice(self, text: str) -> None:
-        """Something for people, that no program wrote."""
-        with suppress(OSError):
-            print(text, flush=True)
+    asked_seconds: float = 3  # long enough to be seen
 
 
 def supervise(
@@ -126,8 +110,15 @@ async def keep_running(program: Program, patience: Patience, log: Log) -> None:
     """Start the program, and start it again whenever it ends, until that happens too often."""
     deaths: deque[float] = deque(maxlen=patience.deaths)
     while True:
-        reason = in_words(await run_once(program, patience, log))
-        now = time.monotonic()
+        code, asked_for = await run_once(program, patience, log)
+        if asked_for:
+            seconds = patience.asked_seconds
+            log.line(
+                "store", f"The {program.name} was stopped. Starting it again in {seconds:g} s."
+            )
+            await asyncio.sleep(seconds)
+            continue
+        reason, now = in_words(code), time.monotonic()
         deaths.append(now)
         recent = sum(now - death < patience.within_seconds for death in deaths)
         if recent == patience.deaths:
@@ -141,7 +132,8 @@ async def keep_running(program: Program, patience: Patience, log: Log) -> None:
         await asyncio.sleep(pause)
 
 
-async def run_once(program: Program, patience: Patience, log: Log) -> int:
+async def run_once(program: Program, patience: Patience, log: Log) -> tuple[int, bool]:
+    """The exit code of one run, and whether its end was asked for."""
     process = await asyncio.create_subprocess_exec(
         *program.command,
         stdin=subprocess.PIPE,  # never written to: see tether
@@ -153,12 +145,25 @@ async def run_once(program: Program, patience: Patience, log: Log) -> int:
     )
     log.line("store", f"The {program.name} is process {process.pid}.")
     printing = asyncio.create_task(print_lines(program.name, process, log))
+    named = name_process(program.pid_file, process.pid)
     try:
-        return await process.wait()
+        code = await process.wait()
+        return code, named is not None and not named.exists()
     finally:
+        if named:
+            named.unlink(missing_ok=True)
         await end(process, patience.grace_seconds)
         await asyncio.wait([printing], timeout=1)
         printing.cancel()
+
+
+def name_process(pid_file: Path | None, pid: int) -> Path | None:
+    """Write down which process it is; None where that is not wanted, or not possible."""
+    if pid_file:
+        with suppress(OSError):
+            pid_file.write_text(str(pid), encoding="ascii")
+            return pid_file
+    return None
 
 
 async def print_lines(name: str, process: asyncio.subprocess.Process, log: Log) -> None:

@@ -3,12 +3,10 @@
 Revision ID: 0002
 """
 
-import tomllib
-
 import sqlalchemy as sa
 from alembic import op
 
-from store import clock, money, settings
+from store import catalog
 
 revision = "0002"
 down_revision = "0001"
@@ -27,21 +25,4 @@ products = sa.table(
 
 
 def upgrade() -> None:
-    currency = settings.current().currency
-    listed = tomllib.loads((settings.ROOT / "data" / "products.toml").read_text("utf-8"))
-    op.bulk_insert(
-        products,
-        [
-            {
-                "slug": product["slug"],
-                "name": product["name"],
-                "description": product["description"],
-                "unit_amount": money.minor(product["price"], currency),
-                "currency": currency,
-                "image": product["image"],
-                "active": True,
-                "updated_at": clock.now(),
-            }
-            for product in listed["products"]
-        ],
-    )
+    op.bulk_insert(products, catalog.seeds())

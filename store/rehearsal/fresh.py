@@ -1,0 +1,41 @@
+"""A fresh demo while everything runs: both sides forget every order, the products are as seeded."""
+
+from sqlmodel import SQLModel, func, insert, select
+
+from store import catalog, db
+from store.models import Order, Product
+from store.rehearsal.stand_in import StandIn, until
+
+QUIET_SECONDS = 3
+
+
+def order_count() -> int:
+    """How many orders a fresh demo would forget, everybody's."""
+    with db.reading() as session:
+        return session.exec(select(func.count()).select_from(Order)).one()
+
+
+def forget(stripe: StandIn) -> None:
+    """Stripe's side first: should this stop half way, the next time finishes it.
+
+    Rows are deleted in one transaction and no table is dropped, so the other processes go on
+    working on a shop that is merely empty.
+
+    Raises:
+        EmulatorSilent: nothing was forgotten.
+        DatabaseUnavailable
+    """
+    until(lambda: not _on_the_way(stripe), QUIET_SECONDS)
+    stripe.control("POST", "reset")
+    with db.unit_of_work() as session:
+        connection = session.connection()
+        for table in reversed(SQLModel.metadata.sorted_tables):
+            connection.execute(table.delete())
+        connection.execute(insert(Product), catalog.seeds())
+
+
+def _on_the_way(stripe: StandIn) -> bool:
+    """True while an event is being delivered: it would arrive in the emptied shop."""
+    now = stripe.control("GET", "clock")["now"]
+    listed = stripe.control("GET", "deliveries?limit=50")
+    return any(one["next_attempt_at"] and one["next_attempt_at"] <= now for one in listed)
