@@ -3,6 +3,7 @@
 Shown:
 - `/`       the products, the running total, the one pay button, and the buyer's own orders
 - `/order`  one order: what came of it, its lines and receipt, and the proof timeline
+- `/rehearsal`  troubles made on purpose, for a presenter; only where the emulator plays Stripe
 - `/go/…`   no page but the one way to Stripe: opens or resumes an order's Checkout
 
 Streamlit runs this file as `__main__` once per visit and click; the server imports it once, for
@@ -27,6 +28,8 @@ from store import buyers, catalog, checkout, db, door, errors, markup, reports, 
 from store import settings as store_settings
 from store.markup import MOTTO, SHOP
 from store.models import Product
+from store.rehearsal import lines as rehearsing
+from store.rehearsal import run as rehearsals
 
 IMAGES = store_settings.ROOT / "data" / "images"
 STYLE = store_settings.ROOT / ".streamlit" / "storefront.css"
@@ -34,7 +37,7 @@ TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
 PATIENCE_SECONDS = 15  # how long something may wait before a button to ask Stripe appears
 RECENT_ORDERS = 6
 FRONTEND = Path(st.__file__).parent / "static" / "index.html"  # Streamlit's own page
-PATHS = ("", "order")  # where our pages are
+PATHS = ("", "order", "rehearsal")  # where our pages are
 PAYING = "You pay on Stripe's page with a test card. No money moves."
 
 
@@ -98,7 +101,8 @@ def masthead() -> None:
         known = door.ACCOUNT.id
         mode = f"Stripe test mode acct …{known[-4:]}" if known else "Stripe test mode"
         hint = "Test cards only. No money moves."
-    put("masthead", shop=SHOP, motto=MOTTO, mode=mode, hint=hint)
+    offline = store_settings.current().offline
+    put("masthead", shop=SHOP, motto=MOTTO, mode=mode, hint=hint, rehearsal=offline)
 
 
 def show(notice: Notice | None) -> None:
@@ -210,7 +214,7 @@ def cancel(who: str, number: str) -> None:
 
 
 def stop_asking() -> None:
-    for name in ("question", "cancelling"):
+    for name in ("question", "cancelling", "forgetting"):
         st.session_state.pop(name, None)
 
 
@@ -416,6 +420,68 @@ def check(who: str, number: str) -> None:
         say(Notice("Stripe was asked just now, and this is what it says."))
 
 
+def rehearsal() -> None:
+    """Troubles for a presenter to make; the work is done beside the page, which only watches."""
+    who = buyer()
+    if reason := rehearsals.why_not():
+        show(Notice(reason))
+        put("back")
+        return
+    st.html(STYLE.with_name("rehearsal.css"))
+    mine = rehearsals.of(who)
+    with st.container(horizontal=True, vertical_alignment="center", key="rehearsal-head"):
+        st.html(markup.rehearsal_piece("head"))
+        with st.popover("Three-minute demo"):
+            st.html(markup.rehearsal_piece("script"))
+    if st.session_state.get("forgetting"):
+        ask_to_forget(mine)
+    busy = mine.progress is not None
+    st.fragment(rehearsal_stage, run_every=TICK_SECONDS / 2 if busy else None)(mine, busy)
+
+
+def rehearsal_stage(mine: rehearsals.Rehearsal, polling: bool) -> None:
+    """What can be tried and what came of it; refreshes itself while something is going on."""
+    progress = mine.progress
+    if polling and progress is None:
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center", key="rehearse"):
+        if st.button("Run all", type="primary", disabled=polling):
+            mine.run_all(store_url())
+            st.rerun()
+        if st.button("25 sample orders", disabled=polling):
+            mine.make_samples(store_url())
+            st.rerun()
+        if st.button("Fresh demo", disabled=polling):
+            st.session_state.forgetting = True
+            st.rerun()
+        if progress:
+            st.progress(progress.share, text=str(progress))
+        elif mine.summary:
+            st.html(markup.rehearsal_piece("summary", sentence=mine.summary, good=mine.good))
+    st.html(markup.rehearsal_piece("tally", tally=mine.tally, light=rehearsals.light()))
+    with st.container(key="troubles", gap=None):
+        for place, line in enumerate(mine.lines):
+            with st.container(horizontal=True, key=f"trouble-{place}"):
+                if st.button(line.trouble.name, disabled=polling, width="stretch"):
+                    mine.try_one(line.trouble.name, store_url())
+                    st.rerun()
+                glyph, tone = rehearsing.SIGNS[line.state]
+                st.html(markup.rehearsal_piece("line", line=line, glyph=glyph, tone=tone))
+
+
+@st.dialog("Start a fresh demo?", on_dismiss=stop_asking)
+def ask_to_forget(mine: rehearsals.Rehearsal) -> None:
+    st.text(rehearsals.what_goes())
+    with st.container(horizontal=True):
+        if st.button("Forget every order", type="primary"):
+            stop_asking()
+            mine.start_afresh()
+            st.rerun()
+        if st.button("Keep them"):
+            stop_asking()
+            st.rerun()
+
+
 def main() -> None:
     """One run of the page."""
     st.set_page_config(page_title=SHOP, page_icon=str(IMAGES / "mark.svg"), layout="wide")
@@ -423,6 +489,7 @@ def main() -> None:
     pages = [
         st.Page(shop, title=SHOP, default=True),
         st.Page(order, title=f"Your order · {SHOP}", url_path="order"),
+        st.Page(rehearsal, title=f"Rehearsal · {SHOP}", url_path="rehearsal"),
     ]
     page = st.navigation(pages, position="hidden")
     masthead()

@@ -1,6 +1,6 @@
 """The HTML of the storefront's pages, and how a reader's locale and clock put things.
 
-The pieces are macros in `templates/storefront.html`, where every value is escaped: a product
+The pieces are macros in `templates/`, where every value is escaped: a product
 may be called `<script>` and is shown by that name.
 """
 
@@ -89,12 +89,21 @@ def go_link(number: str) -> str:
 
 
 def piece(name: str, reader: Reader | None = None, **values: Any) -> str:
-    """The HTML of one macro of the template."""
-    return str(getattr(_template().make_module({"reader": reader}), name)(**values))
+    """The HTML of one macro of the storefront's template."""
+    return _made("storefront.html", name, reader, values)
 
 
-@lru_cache(maxsize=1)
-def _template() -> Template:
+def rehearsal_piece(name: str, reader: Reader | None = None, **values: Any) -> str:
+    """The HTML of one macro of the rehearsal's template."""
+    return _made("rehearsal.html", name, reader, values)
+
+
+def _made(file: str, name: str, reader: Reader | None, values: dict[str, Any]) -> str:
+    return str(getattr(_template(file).make_module({"reader": reader}), name)(**values))
+
+
+@lru_cache
+def _template(file: str) -> Template:
     folder = settings.ROOT / "store" / "templates"
     environment = Environment(
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined
@@ -102,4 +111,4 @@ def _template() -> Template:
     environment.globals.update(
         badges=views.STATUS_BADGES, verdicts=VERDICTS, order_link=order_link, go_link=go_link
     )
-    return environment.get_template("storefront.html")
+    return environment.get_template(file)

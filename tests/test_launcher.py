@@ -12,6 +12,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,10 @@ def supervised(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
         one.end()
 
 
+def is_up(launcher: Supervised, starts: int) -> bool:
+    return launcher.log().count("sidecar is up") == starts
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_ends_every_program(
     supervised: Callable[..., Supervised], number: signal.Signals
@@ -197,12 +202,12 @@ def test_a_program_may_be_stopped_on_request_as_often_as_one_likes(
     named = launcher.folder / "sidecar.pid"
 
     for starts in range(1, 6):
-        eventually(lambda starts=starts: launcher.log().count("sidecar is up") == starts)
+        eventually(partial(is_up, launcher, starts))
         pid = int(named.read_text())
         named.unlink()
         os.kill(pid, signal.SIGKILL)
 
-    eventually(lambda: launcher.log().count("sidecar is up") == 6)
+    eventually(partial(is_up, launcher, 6))
     assert launcher.log().count("The sidecar was stopped. Starting it again") == 5
     assert launcher.process.poll() is None
 

@@ -6,6 +6,14 @@ from typing import Literal
 from store.rehearsal.troubles import Trouble
 
 State = Literal["waiting", "running", "held", "broken", "untried"]
+# Sign and tone of each state: told by both, never by colour alone.
+SIGNS: dict[State, tuple[str, str]] = {
+    "waiting": ("", "neutral"),
+    "running": ("…", "waiting"),
+    "held": ("✓", "good"),
+    "broken": ("✕", "bad"),
+    "untried": ("–", "neutral"),
+}
 
 
 @dataclass
@@ -17,6 +25,11 @@ class Line:
     got: str = ""
     milliseconds: int = 0
     number: str | None = None
+
+    @property
+    def took(self) -> str:
+        seconds = self.milliseconds / 1000
+        return f"{self.milliseconds} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 @dataclass
@@ -31,3 +44,8 @@ class Progress:
     @property
     def share(self) -> float:
         return self.done / self.total
+
+    def __str__(self) -> str:
+        if not self.begun:
+            return f"{self.name}: waiting for another visitor's rehearsal"
+        return f"{self.name}: {self.done} of {self.total}" if self.total > 1 else f"{self.name} …"

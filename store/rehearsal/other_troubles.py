@@ -119,5 +119,5 @@ def refund_twice(stage: Stage) -> Seen:
     told = [f"1 told “{answer}”" for answer in answers if isinstance(answer, StoreError)]
     book = stage.books(number)
     given = len(book.given_back_amounts)
-    got = "; ".join([_count(given, "refund"), *told])
+    got = "; ".join([_count(given, "refund"), *(told or ["nobody told"])])
     return Seen(number, got, given == book.refunds == len(told) == 1 and book.status == "refunded")

@@ -181,3 +181,13 @@ def light() -> bool:
         return bool(WebhookDoor.of(StandIn.current()))
     except StoreError:
         return False
+
+
+def what_goes() -> str:
+    """What the visitor is asked before everything is forgotten."""
+    count = fresh.order_count()
+    orders = "order" if count == 1 else "orders"
+    return (
+        f"The {count} {orders} of this shop are forgotten, everybody's, here and in the emulator, "
+        "and the products are as on the first day."
+    )

@@ -21,7 +21,7 @@ TROUBLES = (
     Trouble("100 at once", "1 takes effect, 99 are ignored", webhook_troubles.hundred_at_once),
     Trouble(
         "Out of order",
-        "a refund before its payment ends as partially refunded",
+        "refund first: open; then partially refunded",
         webhook_troubles.out_of_order,
     ),
     Trouble("Three days late", "accepted, the order is paid", webhook_troubles.three_days_late),

@@ -62,7 +62,7 @@ def out_of_order(stage: Stage) -> Seen:
     after = stage.order(number)
     if before.paid_at:
         raise Untried("The payment was found out before the refund. Try again.")
-    got = f"{word(before.status)} first, {word(after.status)} in the end"
+    got = f"refund first: {word(before.status)}; then {word(after.status)}"
     return Seen(number, got, after.status == "partially_refunded")
 
 

@@ -108,6 +108,15 @@ def test_the_emulator_and_the_store_do_not_know_each_other() -> None:
     assert [file for file in store if of(file, "store.emulator")] == []
 
 
+def test_only_the_rehearsal_knows_of_the_rehearsal() -> None:
+    rehearsal = sources(STORE / "rehearsal")
+    others = [file for file in sources() if file not in rehearsal]
+
+    assert rehearsal
+    assert [file for file in others if of(file, "store.rehearsal")] == []
+    assert [file for file in rehearsal if of(file, "store.launcher")] == []
+
+
 def test_no_payment_path_asks_whether_stripe_is_the_emulator() -> None:
     for name in (
         "checkout",

@@ -1,0 +1,335 @@
+"""The rehearsal: its troubles against the real emulator and the real webhook door, and that its
+judgement can fail: with a guard taken away, or a book that was tampered with, the line says so.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from store import buyers, checkout, clock, db, events, gateway, inbox, learn, refunds
+from store.errors import StoreError
+from store.models import Product, StripeEvent
+from store.rehearsal import fresh, run, samples
+from store.rehearsal.evidence import Tally, both_books
+from store.rehearsal.lines import Line
+from store.rehearsal.run import Rehearsal
+from store.rehearsal.stage import Seen, Stage
+from store.rehearsal.stand_in import StandIn, until
+from store.rehearsal.troubles import TROUBLES, Trouble
+from tests.shop.running import ON_SQLITE, SECRET, STORE_URL, Shop
+
+KILLS = "Stop the webhooks"  # needs real processes: tests/whole/test_rehearsal.py
+HERE = [trouble for trouble in TROUBLES if trouble.name != KILLS]
+
+
+@pytest.fixture
+def heard(shop: Shop) -> Shop:
+    """A shop whose webhook door is known to the emulator, as the launcher makes it known."""
+    endpoint = shop.stripe.client.v1.webhook_endpoints.create(
+        {"url": f"{shop.door.url}/webhooks/stripe/", "enabled_events": ["*"]}
+    )
+    rolled = {"seconds": 0, "secret": SECRET}
+    address = f"{shop.stripe.config.address}/emulator/endpoints/{endpoint.id}/roll"
+    httpx.post(address, json=rolled).raise_for_status()
+    return shop
+
+
+@pytest.fixture
+def rehearsal(heard: Shop) -> Iterator[Rehearsal]:
+    yield run.of(heard.buyer)
+    run.REHEARSALS.clear()
+
+
+def played(rehearsal: Rehearsal, start: Callable[[], None]) -> Rehearsal:
+    start()
+    assert until(lambda: rehearsal.progress is None, 60)
+    return rehearsal
+
+
+def tried(rehearsal: Rehearsal, name: str) -> Line:
+    """Press one button, and the line as it is then."""
+    played(rehearsal, lambda: rehearsal.try_one(name, STORE_URL))
+    (line,) = [line for line in rehearsal.lines if line.trouble.name == name]
+    return line
+
+
+@pytest.mark.parametrize("trouble", HERE, ids=lambda trouble: trouble.name)
+def test_the_shop_holds(rehearsal: Rehearsal, trouble: Trouble) -> None:
+    first, line = tried(rehearsal, trouble.name).got, tried(rehearsal, trouble.name)
+
+    assert (line.state, line.got) == ("held", first), line.got
+    assert line.number
+    assert rehearsal.tally.orders >= 2
+    assert (rehearsal.tally.differing, rehearsal.tally.lost) == (0, 0)
+
+
+# --- the judgement can fail ----------------------------------------------------------------------
+
+
+def forget_what_was_heard(patch: pytest.MonkeyPatch) -> None:
+    register = events._register
+
+    def forgetful(session: Any, arrivals: Any, *, delivered: bool) -> dict[str, StripeEvent]:
+        register(session, arrivals, delivered=delivered)
+        names = [event.id for event in arrivals]
+        rows = session.exec(select(StripeEvent).where(col(StripeEvent.id).in_(names)))
+        return {row.id: row for row in rows}
+
+    patch.setattr(events, "_register", forgetful)
+    patch.setattr(inbox, "LARGEST_BATCH", 10)
+
+
+def be_deaf_to_refunds(patch: pytest.MonkeyPatch) -> None:
+    for kind in ("refund.created", "refund.updated"):
+        patch.delitem(events.HANDLERS, kind)
+
+
+def refuse_old_events(patch: pytest.MonkeyPatch) -> None:
+    moment = events._moment
+
+    def strict(created: Any) -> Any:
+        if (clock.now() - moment(created)).days:
+            raise ValueError
+        return moment(created)
+
+    patch.setattr(events, "_moment", strict)
+
+
+def believe_any_signature(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gateway, "verify", lambda *_: None)
+
+
+def accept_old_signatures(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(gateway, "TOLERANCE_SECONDS", 10**9)
+
+
+def believe_any_amount(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(learn, "misfit", lambda *_: None)
+
+
+def take_live_for_test(patch: pytest.MonkeyPatch) -> None:
+    parse = events.parse
+
+    def blind(body: bytes) -> Any:
+        return parse(body.replace(b'"livemode": true', b'"livemode": false'))
+
+    patch.setattr(events, "parse", blind)
+
+
+def sell_to_each_tab(patch: pytest.MonkeyPatch) -> None:
+    with db.engine().begin() as connection:
+        connection.execute(text("DROP INDEX one_payable_order_per_buyer"))
+    patch.setattr(checkout, "payable_order", lambda *_: None)
+
+
+def ask_under_a_new_key_each_time(patch: pytest.MonkeyPatch) -> None:
+    create = gateway.create_checkout
+    patch.setattr(gateway, "create_checkout", lambda p, _key: create(p, buyers.new_cookie()))
+
+
+def count_no_refunds(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(refunds, "_refundable", lambda order, _rows: order.total_amount)
+
+
+UNGUARDED = {
+    "Webhook twice": forget_what_was_heard,
+    "100 at once": forget_what_was_heard,
+    "Out of order": be_deaf_to_refunds,
+    "Three days late": refuse_old_events,
+    "Forged": believe_any_signature,
+    "Old signature": accept_old_signatures,
+    "Other amount": believe_any_amount,
+    "Live mode": take_live_for_test,
+    "Two tabs at once": sell_to_each_tab,
+    "Drop Stripe's answer": ask_under_a_new_key_each_time,
+    "Refund twice at once": count_no_refunds,
+}
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("trouble", HERE, ids=lambda trouble: trouble.name)
+def test_a_shop_without_its_guard_does_not_hold(
+    rehearsal: Rehearsal, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    UNGUARDED[trouble.name](monkeypatch)
+
+    line = tried(rehearsal, trouble.name)
+
+    assert line.state == "broken", line.got
+    assert line.got
+
+
+@ON_SQLITE
+def test_a_book_that_forgot_a_payment_is_found_out(heard: Shop) -> None:
+    number = heard.a_paid_order()
+    with db.unit_of_work() as session:
+        session.connection().execute(text("UPDATE orders SET payment_status = 'unpaid'"))
+
+    books = both_books(StandIn.current(), [number])
+
+    assert Tally.of(books).lost == 1
+    assert books[0].fault == "Stripe took the money and our book does not know"
+
+
+@ON_SQLITE
+def test_a_second_charge_is_counted(heard: Shop) -> None:
+    number = heard.a_paid_order()
+    heard.pay_a_second_session(number)
+
+    tally = Tally.of(both_books(StandIn.current(), [number]))
+
+    assert (tally.charges, tally.charged_twice) == (2, 1)
+
+
+# --- running -------------------------------------------------------------------------------------
+
+
+@ON_SQLITE
+def test_a_trouble_that_breaks_is_told_and_stops_no_other(rehearsal: Rehearsal) -> None:
+    def stumble(_stage: Stage) -> Seen:
+        raise RuntimeError("a fault of the rehearsal itself")
+
+    def refuse(_stage: Stage) -> Seen:
+        raise StoreError("The shop said no.")
+
+    good = rehearsal.lines[4]
+    rehearsal.lines = [
+        Line(Trouble("a", "b", stumble)),
+        Line(Trouble("c", "d", refuse)),
+        Line(good.trouble),
+    ]
+
+    played(rehearsal, lambda: rehearsal.run_all(STORE_URL))
+
+    assert [line.state for line in rehearsal.lines] == ["broken", "broken", "held"]
+    assert "quote error" in rehearsal.lines[0].got
+    assert rehearsal.lines[1].got == "The shop said no."
+    assert rehearsal.summary == "1 of 3 held; 0 charged twice, 0 lost"
+    assert not rehearsal.good
+
+
+@ON_SQLITE
+def test_without_a_webhook_process_the_line_says_what_is_missing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SIDECAR_PID_FILE", raising=False)
+
+    line = tried(Rehearsal(shop.buyer), "Forged")
+
+    assert line.state == "untried"
+    assert "No webhook process is running here" in line.got
+
+
+@ON_SQLITE
+def test_a_shop_that_nobody_would_start_again_is_not_stopped(
+    rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SIDECAR_PID_FILE", raising=False)
+
+    line = tried(rehearsal, KILLS)
+
+    assert line.state == "untried"
+    assert "Only python -m store starts a stopped webhook process again" in line.got
+
+
+@ON_SQLITE
+def test_two_visitors_take_turns_and_see_only_their_own_orders(heard: Shop) -> None:
+    visitors = [run.of(buyers.digest(buyers.new_cookie())) for _ in range(2)]
+
+    for visitor in visitors:
+        visitor.try_one("Webhook twice", STORE_URL)
+        visitor.try_one("Forged", STORE_URL)  # a second wish meanwhile is dropped
+    assert until(lambda: not any(visitor.progress for visitor in visitors), 30)
+
+    lines = [visitor.lines[0] for visitor in visitors]
+    assert [line.state for line in lines] == ["held", "held"]
+    for visitor, line in zip(visitors, lines, strict=True):
+        assert heard.order(line.number or "").buyer == visitor.buyer
+        assert list(visitor.books) == [line.number]
+        assert visitor.lines[4].state == "waiting"
+
+
+@ON_SQLITE
+def test_an_order_the_visitor_had_not_paid_is_canceled_first(
+    heard: Shop, rehearsal: Rehearsal
+) -> None:
+    mine, foreign = heard.an_open_order(), buyers.digest(buyers.new_cookie())
+    theirs = heard.place(buyer=foreign)
+
+    tried(rehearsal, "Webhook twice")
+
+    assert heard.order(mine).status == "canceled"
+    assert heard.order(theirs).status == "pending"
+
+
+# --- samples and fresh demo ----------------------------------------------------------------------
+
+
+def picture(shop: Shop) -> list[tuple[Any, ...]]:
+    """What two rehearsals must have in common: every order but for its random number."""
+    return [
+        (row.status, row.total_amount, row.refunded_amount, row.currency) for row in shop.orders()
+    ]
+
+
+def test_two_fresh_demos_give_the_same_twenty_five_orders(
+    heard: Shop, rehearsal: Rehearsal
+) -> None:
+    pictures = []
+    for _ in range(2):
+        played(rehearsal, lambda: rehearsal.make_samples(STORE_URL))
+        assert rehearsal.good, rehearsal.summary
+        pictures.append(picture(heard))
+        fresh.forget(StandIn.current())
+
+    assert pictures[0] == pictures[1]
+    assert len(pictures[0]) == 25
+    assert {status for status, *_ in pictures[0]} == {
+        *("paid", "refunded", "partially_refunded", "disputed", "expired", "canceled", "failed"),
+    }
+    assert rehearsal.summary.endswith("both books agree")
+
+
+@ON_SQLITE
+def test_the_samples_come_out_the_same_without_a_webhook_process(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samples, "WEBHOOK_SECONDS", 0.1)
+    alone = Rehearsal(shop.buyer)
+
+    played(alone, lambda: alone.make_samples(STORE_URL))
+
+    assert alone.good, alone.summary
+
+
+def test_a_fresh_demo_forgets_everybody_and_brings_the_products_back(
+    heard: Shop, rehearsal: Rehearsal
+) -> None:
+    heard.place(buyer=buyers.digest(buyers.new_cookie()))
+    heard.a_paid_order()
+    with db.unit_of_work() as session:
+        session.exec(select(Product)).first().unit_amount = 1  # type: ignore[union-attr]
+
+    played(rehearsal, rehearsal.start_afresh)
+
+    assert rehearsal.good, rehearsal.summary
+    assert (heard.orders(), heard.inbox(), heard.sessions(), heard.refunds()) == ([], {}, [], [])
+    with db.reading() as session:
+        prices = [product.unit_amount for product in session.exec(select(Product))]
+    assert prices == [1999, 4999, 7999]
+
+
+@ON_SQLITE
+def test_a_silent_emulator_keeps_our_orders(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.place()
+    alone = Rehearsal(shop.buyer)
+    monkeypatch.setattr(StandIn, "current", classmethod(lambda cls: cls("http://127.0.0.1:9", "")))
+
+    played(alone, alone.start_afresh)
+
+    assert alone.summary == "The emulator does not answer. Start everything with: python -m store"
+    assert len(shop.orders()) == 1

@@ -1,0 +1,128 @@
+"""The rehearsal page over the really started shop, whose webhook process is really killed."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from store import buyers, checkout
+from store.rehearsal.run import Rehearsal
+from store.rehearsal.stand_in import until
+from store.rehearsal.troubles import TROUBLES
+from tests.axe import grave_faults
+from tests.whole.buying import pay_button
+from tests.whole.running import House
+
+STOPPED = "Stop the webhooks"
+Launched = tuple[House, Path]
+
+
+@pytest.fixture
+def inside(launched: Launched, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    """This test as a part of the launched storefront."""
+    house, _ = launched
+    monkeypatch.setenv("SIDECAR_PID_FILE", str(house.folder / "sidecar.pid"))
+    with house.entered():
+        yield house
+
+
+def opened(buyer: BrowserContext, house: House) -> Page:
+    page = buyer.new_page()
+    page.goto(f"{house.address}/rehearsal")
+    expect(page.get_by_role("button", name="Run all")).to_be_enabled(timeout=20_000)
+    return page
+
+
+def test_a_killed_webhook_process_loses_nothing_and_comes_back(inside: House) -> None:
+    rehearsal = Rehearsal(buyers.digest(buyers.new_cookie()))
+
+    rehearsal.try_one(STOPPED, inside.address)
+    assert until(lambda: rehearsal.progress is None, 90)
+
+    (line,) = [line for line in rehearsal.lines if line.trouble.name == STOPPED]
+    assert line.state == "held", line.got
+    assert line.got.startswith("paid by redirect; back after")
+    inside.assert_paid_once(rehearsal.buyer)
+
+
+def test_a_shop_that_settles_by_webhooks_only_does_not_hold(
+    inside: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkout, "settle", lambda *_: None)
+    rehearsal = Rehearsal(buyers.digest(buyers.new_cookie()))
+
+    rehearsal.try_one(STOPPED, inside.address)
+    assert until(lambda: rehearsal.progress is None, 90)
+
+    (line,) = [line for line in rehearsal.lines if line.trouble.name == STOPPED]
+    assert line.state == "broken"
+    assert line.got.startswith("open by nobody")
+
+
+@pytest.mark.browser
+def test_run_all_holds_on_every_line_in_under_a_minute(
+    launched: Launched, buyer: BrowserContext
+) -> None:
+    house, _ = launched
+    page = opened(buyer, house)
+
+    started = time.monotonic()
+    page.get_by_role("button", name="Run all").click()
+
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.get_by_text("Webhook process is down")).to_be_visible(timeout=60_000)
+    summary = page.get_by_text("12 of 12 held; 0 charged twice, 0 lost")
+    expect(summary).to_be_visible(timeout=60_000)
+    assert time.monotonic() - started < 60
+    expect(page.locator(".trouble.held")).to_have_count(len(TROUBLES))
+    expect(page.get_by_text("Webhook process is up")).to_be_visible()
+    for trouble in TROUBLES:
+        expect(page.get_by_text(f"expected: {trouble.expected}")).to_be_visible()
+    page.reload()
+    expect(summary).to_be_visible(timeout=20_000)
+    page.goto(house.address)
+    expect(page.get_by_text("older")).to_be_visible(timeout=20_000)  # more than the newest six
+
+
+@pytest.mark.browser
+def test_a_fresh_demo_is_confirmed_and_twenty_five_samples_fill_it(
+    launched: Launched, buyer: BrowserContext
+) -> None:
+    house, _ = launched
+    page = opened(buyer, house)
+
+    page.get_by_role("button", name="Fresh demo").click()
+    page.get_by_role("button", name="Keep them").click()
+    expect(page.get_by_role("button", name="Keep them")).to_be_hidden()
+    page.get_by_role("button", name="Fresh demo").click()
+    page.get_by_role("button", name="Forget every order").click()
+    expect(page.get_by_text("A fresh demo: no orders")).to_be_visible(timeout=30_000)
+    assert house.orders() == []
+    page.get_by_role("button", name="25 sample orders").click()
+
+    told = "25 sample orders of today: 13 paid, 3 refunded, 3 partially refunded"
+    expect(page.locator(".summary")).to_contain_text(told, timeout=60_000)
+    expect(page.locator(".summary")).to_contain_text("both books agree")
+    assert len(house.orders(house.knows(buyer))) == 25
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_rehearsal_is_read_without_hindrance(
+    launched: Launched, buyer: BrowserContext, scheme: str
+) -> None:
+    page = buyer.new_page()
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.goto(launched[0].address)
+    expect(pay_button(page)).to_be_visible(timeout=20_000)
+    page.get_by_role("link", name="Rehearsal").click()
+    page.get_by_role("button", name="Forged").click()
+    expect(page.locator(".trouble.held")).to_have_count(1, timeout=30_000)
+
+    assert grave_faults(page) == []
+
+    page.get_by_role("button", name="Three-minute demo").click()
+    expect(page.get_by_text("Click twice.")).to_be_visible()
+    assert grave_faults(page) == []
