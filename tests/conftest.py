@@ -1,4 +1,4 @@
-"""What holds for every test: the scenarios it proves, and that nothing may quietly be left out."""
+"""What holds for every test: nothing may quietly be left out, and all is counted in the end."""
 
 import os
 from collections.abc import Generator
@@ -6,9 +6,23 @@ from typing import Any
 
 import pytest
 
+from tests import counting, scenarios
 from tests.chromium import installed_chromium  # noqa: F401 - a fixture
 
 REQUIRE_ALL = os.environ.get("STORE_REQUIRE_ALL") == "1"
+PASSED, FAILED = set[str](), set[str]()
+"""The scenarios that a test of this run has proven, and those that a test has not."""
+
+# Where several processes share a run, these begin first: what takes longest must not begin last.
+LONG = (
+    "tests/simulation/test_mutations.py",
+    "tests/simulation/test_crashes.py",
+    "tests/test_launcher.py",
+    "tests/whole/",
+    "tests/simulation/",
+    "tests/browser/",
+    "tests/test_commands.py",
+)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -22,14 +36,40 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    config.stash[SCENARIOS] = {
-        name for item in items for mark in item.iter_markers("scenario") for name in mark.args
-    }
+    for item in items:
+        for mark in item.iter_markers("scenario"):
+            item.user_properties += [("scenario", name) for name in mark.args]
+    if hasattr(config, "workerinput"):
+        items.sort(key=_begins)
 
 
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    proven = config.stash.get(SCENARIOS, set())
-    terminalreporter.write_line(f"{len(proven)} named scenarios in this run")
+def _begins(item: pytest.Item) -> int:
+    first = (place for place, path in enumerate(LONG) if item.nodeid.startswith(path))
+    return next(first, len(LONG))
 
 
-SCENARIOS: pytest.StashKey[set[str]] = pytest.StashKey()
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Called for every test of the run, in whichever process it ran."""
+    named = {name for kind, name in report.user_properties if kind == "scenario"}
+    if report.failed:
+        FAILED.update(map(str, named))
+    elif report.when == "call" and report.passed:
+        PASSED.update(map(str, named))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["counted"] = counting.sent()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """One of the processes that share this run has come to its end."""
+    if counted := getattr(node, "workeroutput", {}).get("counted"):
+        counting.take_in(counted)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    terminalreporter.section("never charged twice, nothing lost")
+    for line in counting.block(len(PASSED - FAILED), len(scenarios.scenarios())):
+        terminalreporter.write_line(line)

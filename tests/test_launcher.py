@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from store.launcher.serve import answers
+from tests.emulator.running import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE_PYTHON = Path(sys.base_prefix, "bin/python3" if os.name != "nt" else "python.exe")
@@ -370,11 +371,7 @@ def test_a_second_shop_in_the_same_data_folder_is_refused(tmp_path: Path) -> Non
 
 def free_ports() -> list[str]:
     flags = ("--port", "--webhook-port", "--emulator-port")
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in flags]
-    words = [f"{f}={s.getsockname()[1]}" for f, s in zip(flags, servers, strict=True)]
-    for server in servers:
-        server.close()
-    return words
+    return [f"{flag}={free_port()}" for flag in flags]
 
 
 # The environment that it makes for itself.

@@ -347,7 +347,9 @@ def test_what_stripe_did_not_answer_on_the_way_in_is_known_to_the_page(
         returning.settle(buyers.digest(ME), "2222-2222-2222-2222")
 
 
-@pytest.mark.parametrize(("number", "cookie"), [("' OR 1=1", ME), ("2222-2222", "no cookie")])
+@pytest.mark.parametrize(
+    ("number", "cookie"), [("' OR 1=1", ME), ("2222-2222", "no cookie")], ids=["number", "cookie"]
+)
 def test_nonsense_on_the_way_in_asks_nobody(
     monkeypatch: pytest.MonkeyPatch, number: str, cookie: str
 ) -> None:

@@ -1,10 +1,12 @@
 """The commands that do one thing and end; each returns the exit code."""
 
+import os
 import subprocess
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from store import db, models, settings
@@ -16,30 +18,49 @@ from store.launcher.checks import CannotStart
 from store.launcher.environment import ROOT
 from store.launcher.serve import answers
 
-CHECKS = (
-    ("ruff", "format", "--check"),
-    ("ruff", "check"),
-    ("mypy",),
-)
+# Tests wait for each other's processes more than for a processor; each worker has its own
+# PostgreSQL and browser.
+WORKERS = min((os.cpu_count() or 1) + 1, 4)
+QUICK = (("ruff", "format", "--check"), ("ruff", "check"))
+BESIDE = (("mypy",), ("tests.dependencies",))
+TESTS = ("pytest", "-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
 def test(arguments: Namespace) -> int:
     """Everything that must hold; arguments for pytest mean that only some tests are wanted."""
-    steps = [("pytest", *arguments.rest)] if arguments.rest else [*CHECKS, ("pytest",)]
-    return in_turn(steps)
+    if arguments.rest:
+        return in_turn([("pytest", *arguments.rest)])
+    worst = in_turn(QUICK)
+    with ThreadPoolExecutor() as pool:
+        beside = [pool.submit(run, step, quietly=True) for step in BESIDE]
+        return max(worst, run(TESTS), *(each.result() for each in beside))
 
 
 def in_turn(steps: Sequence[Sequence[str]]) -> int:
     """Run Python modules one after the other, all of them, and return the worst exit code."""
-    worst = 0
-    for step in steps:
-        print(f"\n── {' '.join(step)}", flush=True)
-        started = time.monotonic()
-        code = abs(subprocess.call([sys.executable, "-m", *step], cwd=ROOT))
-        outcome = f"failed with exit code {code}" if code else "passed"
-        print(f"── {' '.join(step)}: {outcome} in {time.monotonic() - started:.1f} s", flush=True)
-        worst = max(worst, code)
-    return worst
+    return max((run(step) for step in steps), default=0)
+
+
+def run(step: Sequence[str], *, quietly: bool = False) -> int:
+    """Run a Python module and say how it ended; quietly means that it speaks only then."""
+    name = " ".join(step)
+    if not quietly:
+        print(f"\n── {name}", flush=True)
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", *step],
+        cwd=ROOT,
+        stdout=subprocess.PIPE if quietly else None,
+        stderr=subprocess.STDOUT if quietly else None,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    code = abs(done.returncode)
+    outcome = f"failed with exit code {code}" if code else "passed"
+    told = f"\n{done.stdout}" if quietly else ""
+    print(f"{told}── {name}: {outcome} in {time.monotonic() - started:.1f} s", flush=True)
+    return code
 
 
 def migrate(arguments: Namespace) -> int:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
 
 from store import settings
+from tests.emulator.running import free_port
 
 pytestmark = pytest.mark.browser
 
@@ -24,13 +24,6 @@ AT_STRIPE = re.compile(r"/c/pay/")
 class Servers:
     shop: str
     stripe: str
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port
 
 
 def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:

@@ -1,11 +1,13 @@
 """The emulator under uvicorn in a thread, and the real SDK that drives it."""
 
 import json
+import secrets
 import socket
 import threading
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from email.message import Message
 from typing import Any
 
@@ -24,10 +26,16 @@ SUCCESS = "http://127.0.0.1:1/order?session_id={CHECKOUT_SESSION_ID}"
 
 
 def free_port() -> int:
-    """A port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port nobody listens on right now.
+
+    None of those that systems give to outgoing connections: a program that is killed must find
+    its port free when it starts again, though other tests connect all the time.
+    """
+    while True:
+        port = 11_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Running:

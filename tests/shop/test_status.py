@@ -31,6 +31,7 @@ from store.facts import (
 )
 from store.learn import LEARN, Ledger
 from store.models import Order
+from tests.counting import count
 
 NUMBER, SESSION, PAYMENT = "TEST-TEST-TEST-TEST", "cs_test_1", "pi_1"
 State = tuple[object, ...]
@@ -166,6 +167,7 @@ def test_every_order_of_telling_with_every_saying_repeated_ends_in_one_state(
     for told in permutations(life):
         at_once_and_late = [fact for fact in told for _ in range(2)] + list(told)
         assert after(at_once_and_late) == orderly, told
+        count("permutations")
 
 
 @pytest.mark.scenario("C6", "H2")
@@ -178,6 +180,7 @@ def test_any_number_of_repetitions_anywhere_ends_in_the_same_state(data: st.Data
     told = data.draw(st.permutations([*life, *repeated]))
 
     assert after(told) == after(life)
+    count("permutations")
 
 
 @pytest.mark.scenario("C6")

@@ -5,7 +5,7 @@ but its rank tables. Whoever changes a rule of money has to change it here too, 
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +19,7 @@ from store.facts import (
     REFUND_VOID,
     SESSION_RANK,
 )
+from tests.counting import Payment, count, judge
 from tests.simulation.stage import STRAY, Stage
 
 Row = dict[str, Any]
@@ -40,7 +41,6 @@ class Books:
         self.sessions: list[Row] = []
         self._texts: dict[str, str] = {}
         self._commits = -1
-        self.checks = 0
 
     def close(self) -> None:
         """Let go of the database."""
@@ -56,7 +56,7 @@ class Books:
         self._one_kept_payment()
         self._paid_means_paid()
         self._refunds_fit()
-        self.checks += 1
+        count("checks")
 
     def read(self) -> None:
         """Both books as they are now; what was not written since is not read again."""
@@ -162,11 +162,7 @@ class Books:
 
     def _refunds_fit(self) -> None:
         """I4: at Stripe and here no more goes back than came in, and one wish goes back once."""
-        refunds = self.stripes["refund"]
-        back = Counter[str]()
-        for refund in refunds.values():
-            if refund["status"] not in REFUND_VOID:
-                back[refund["payment_intent"]] += refund["amount"]
+        refunds, back = self.stripes["refund"], self._given_back()
         for charge in self.stripes["charge"].values():
             if charge["status"] == "succeeded":
                 assert back[charge["payment_intent"]] <= charge["amount_captured"], f"I4: {charge}"
@@ -186,6 +182,7 @@ class Books:
     def check_at_rest(self) -> None:
         """The other way of I1 and I2: nothing that happened at Stripe is missing here."""
         self.check()
+        self.judge()
         ours = {order["checkout_session_id"]: order for order in self.orders.values()}
         for session in self.sessions:
             order = ours.get(session["id"])
@@ -202,12 +199,37 @@ class Books:
             assert sent[refund["id"]]["status"] == refund["status"], f"I8: {refund['id']}"
         assert not [row for row in self.refunds.values() if row["status"] == "requested"]
 
-    def _second_payments_went_back(self) -> None:
-        """I1: each payment by a stray session has gone back, all of it."""
+    def judge(self) -> None:
+        """I1, I8: each payment at Stripe is known here, and no order keeps two."""
+        back, known = self._given_back(), defaultdict[str, set[str]](set)
+        for order in self.orders.values():
+            known[order["number"]].add(order["payment_intent_id"] or "")
+        for row in self.refunds.values():
+            known[self.orders[row["order_id"]]["number"]].add(row["payment_intent_id"])
+        judge(
+            (
+                Payment(
+                    session["payment_intent"],
+                    session["metadata"]["order_number"],
+                    kept=back[session["payment_intent"]] < session["amount_total"],
+                )
+                for session in self.stripes["checkout.session"].values()
+                if session["payment_status"] == "paid"
+            ),
+            known,
+        )
+
+    def _given_back(self) -> Counter[str]:
+        """What went back at Stripe, by payment."""
         back = Counter[str]()
         for refund in self.stripes["refund"].values():
             if refund["status"] not in REFUND_VOID:
                 back[refund["payment_intent"]] += refund["amount"]
+        return back
+
+    def _second_payments_went_back(self) -> None:
+        """I1: each payment by a stray session has gone back, all of it."""
+        back = self._given_back()
         for session in self.stripes["checkout.session"].values():
             if STRAY in session["metadata"] and session["payment_status"] == "paid":
                 payment = session["payment_intent"]

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import counting
+
 ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("store", "tests", "data", "pyproject.toml", "webhook_server.py", "streamlit_app.py")
 LEFT_BEHIND = shutil.ignore_patterns("*.db*", "webhook_secret", ".env")
@@ -204,14 +206,12 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, "Future[str]
 
 @pytest.mark.scenario("H5")
 @pytest.mark.parametrize("guard", GUARDS_REMOVED)
-def test_a_guard_that_is_missing_is_missed(
-    guard: str, verdicts: dict[str, "Future[str]"], guards: list[str]
-) -> None:
+def test_a_guard_that_is_missing_is_missed(guard: str, verdicts: dict[str, "Future[str]"]) -> None:
     told = verdicts[guard].result()
 
     failed = re.search(r"^(\d+) failed", told.splitlines()[-1])
     assert failed, f"nobody missed {guard}:\n{told}"
-    guards.append(guard)
+    counting.count("guards")
 
 
 def judge(copy: Path, mutation: Mutation) -> str:

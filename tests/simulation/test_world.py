@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests import counting
 from tests.simulation.invariants import Books
 from tests.simulation.stage import set_up
-from tests.simulation.world import Tally, World
+from tests.simulation.world import World
 
 STEPS = int(os.environ.get("WORLD_STEPS", "1000"))
 SEED = os.environ.get("WORLD_SEED", "1")
@@ -44,7 +46,7 @@ def chapters() -> list[tuple[str, int]]:
 
 @pytest.mark.scenario("H1")
 def test_no_random_world_charges_twice_or_loses_anything(
-    tmp_path: Path, sqlite_template: Path, tally: Tally, report: list[str]
+    tmp_path: Path, sqlite_template: Path
 ) -> None:
     started = time.perf_counter()
     worlds = [
@@ -54,30 +56,25 @@ def test_no_random_world_charges_twice_or_loses_anything(
 
     if len(worlds) < WORTH_A_PROCESS:
         for world in worlds:
-            tally.add(live(*world)[0])
+            live(*world)
     else:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-            for told in [pool.submit(live, *world) for world in worlds]:
-                tally.add(told.result()[0])
+            for told in [pool.submit(live_elsewhere, *world) for world in worlds]:
+                counting.take_in(told.result())
 
-    report.append(
-        f"simulated {tally.steps:,} steps, {tally.payments:,} payments, {tally.crashes:,} crashes, "
-        f"{tally.meanwhile:,} acts in the middle of others; {tally.checks:,} checks, "
-        f"{tally.audits} audits: 0 lost, 0 double (seed {SEED}, "
-        f"{time.perf_counter() - started:.1f} s)"
-    )
+    counting.tell(f"the worlds of seed {SEED} took {time.perf_counter() - started:.1f} s")
 
 
 def test_the_same_seed_makes_the_same_world(tmp_path: Path, sqlite_template: Path) -> None:
-    first, second = (live(sqlite_template, tmp_path / name, "again", 80)[1] for name in "ab")
+    first, second = (live(sqlite_template, tmp_path / name, "again", 80) for name in "ab")
 
     assert len(first) > 80
     assert first == second
 
 
-def live(template: Path, folder: Path, seed: str, steps: int) -> tuple[Tally, list[str]]:
-    """One world from its first step to its audit: what happened, counted and in words."""
+def live(template: Path, folder: Path, seed: str, steps: int) -> list[str]:
+    """One world from its first step to its audit: what happened, in words."""
     folder.mkdir()
     shutil.copy(template, folder / "store.db")
     database_url = f"sqlite:///{(folder / 'store.db').as_posix()}"
@@ -89,12 +86,19 @@ def live(template: Path, folder: Path, seed: str, steps: int) -> tuple[Tally, li
         except Exception as failure:
             lately = "\n".join(world.history[-60:])
             raise Doomed(
-                f"{type(failure).__name__}: {failure}\nafter step {world.tally.steps}; again with "
+                f"{type(failure).__name__}: {failure}\nafter step {world.steps}; again with "
                 f"WORLD_SEED={seed} WORLD_STEPS={steps}\n{lately}"
             ) from failure
         finally:
             books.close()
-        return world.tally, world.history
+        return world.history
+
+
+def live_elsewhere(template: Path, folder: Path, seed: str, steps: int) -> dict[str, Any]:
+    """One world in a process of its own; answers what it counted."""
+    counting.COUNTED.clear()
+    live(template, folder, seed, steps)
+    return counting.sent()
 
 
 @contextmanager

@@ -5,7 +5,6 @@ things may happen: the process may die, or others may act while it waits for Str
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -15,6 +14,7 @@ from store.emulator import sessions
 from store.emulator.errors import StripeError as EmulatorError
 from store.emulator.troubles import REQUEST_TROUBLES
 from store.errors import StoreError
+from tests.counting import count
 from tests.simulation.invariants import Books
 from tests.simulation.stage import LIES, STORE_URL, STRAY, Crash, Stage
 
@@ -43,33 +43,13 @@ CRASH_CHANCE = 0.008
 MEANWHILE_CHANCE = 0.03
 
 
-@dataclass
-class Tally:
-    """What happened, counted where it happened."""
-
-    steps: int = 0
-    crashes: int = 0
-    meanwhile: int = 0
-    payments: int = 0
-    checks: int = 0
-    audits: int = 0
-    acts: dict[str, int] = field(default_factory=dict)
-
-    def add(self, other: "Tally") -> None:
-        """Take another tally into this one."""
-        for name in ("steps", "crashes", "meanwhile", "payments", "checks", "audits"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for act, count in other.acts.items():
-            self.acts[act] = self.acts.get(act, 0) + count
-
-
 class World:
     """One stage, and the people on it."""
 
     def __init__(self, stage: Stage, books: Books, seed: str) -> None:
         self.stage, self.books, self.seed = stage, books, seed
         self.random = Random(seed)
-        self.tally = Tally()
+        self.steps = 0
         self.history: list[str] = []
         self.buyers = [f"buyer-{number}" for number in range(BUYERS)]
         self.numbers: list[tuple[str, str]] = []
@@ -90,24 +70,22 @@ class World:
             self.step()
             self.books.check()
         self.rest()
-        self.tally.checks = self.books.checks
 
     def step(self) -> None:
         """Something happens to somebody."""
-        self.tally.steps += 1
+        self.steps += 1
+        count("steps")
         act = self.random.choices(self.ACTS, self.WEIGHTS)[0]
         try:
             self.attempt(act)
         except Crash:
-            self.tally.crashes += 1
+            count("deaths")
             self.note("the process dies")
             self.stage.drop_connections()
 
     def attempt(self, act: Callable[["World"], None]) -> None:
         """One act; that the shop or Stripe says no is part of life."""
-        name = act.__name__
-        self.tally.acts[name] = self.tally.acts.get(name, 0) + 1
-        self.note(name)
+        self.note(act.__name__)
         try:
             act(self)
         except (StoreError, EmulatorError) as refusal:
@@ -124,17 +102,17 @@ class World:
             return
         self.nested = True
         self.note(f"  meanwhile, {place}:")
-        self.tally.meanwhile += 1
+        count("meanwhile")
         try:
             self.attempt(self.random.choices(self.ACTS, self.WEIGHTS)[0])
         except Crash:
-            self.tally.crashes += 1
+            count("deaths")
         finally:
             self.nested = False
 
     def note(self, line: str) -> None:
         """Keep the history, for whoever has to find out why."""
-        self.history.append(f"{self.tally.steps:>5} {line}")
+        self.history.append(f"{self.steps:>5} {line}")
 
     def pick(self, things: list[Any]) -> Any:
         """One of them, more often a late one; None where there is none."""
@@ -206,7 +184,6 @@ class World:
         self.note(f"  {outcome}")
         if outcome not in ("succeeded", "processing"):
             return
-        self.tally.payments += 1
         session = self.stage.emulator.session(session_id) or {}
         intent = self.stage.emulator.retrieve(session["payment_intent"]) or {}
         number = session["metadata"]["order_number"]
@@ -361,7 +338,7 @@ class World:
         assert found.agrees, f"I8: {disagreeing}"
         assert found.difference_amount == 0
         assert found.strangers == []
-        self.tally.audits += 1
+        count("audits")
 
     CHANCES: tuple[tuple[Callable[["World"], None], int], ...] = (
         (shop, 18),

@@ -9,7 +9,6 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext
@@ -19,18 +18,6 @@ from store.settings import ROOT
 from tests.whole.running import House, eventually
 
 DATABASES = ("sqlite", "postgresql")
-TOLD: pytest.StashKey[list[str]] = pytest.StashKey()
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    for line in config.stash.get(TOLD, []):
-        terminalreporter.write_line(line)
-
-
-@pytest.fixture
-def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Say something at the end of the run: what was measured."""
-    return request.config.stash.setdefault(TOLD, []).append
 
 
 class Postgres:
@@ -102,8 +89,6 @@ def new_house(
     yield build
     for house in built:
         house.close()
-    kills = sum(process.kills for house in built for process in house.processes.values())
-    request.config.stash.setdefault(TOLD, []).append(f"{kills} processes of the shop killed")
     assert [leak for house in built for leak in house.leaks()] == []
 
 

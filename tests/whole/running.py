@@ -1,6 +1,7 @@
 """The three real processes of one shop, each of which can be killed, held and started again."""
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -22,9 +23,12 @@ from store.launcher.serve import Shop, answers
 from store.launcher.supervise import OWN_GROUP, Program
 from store.models import Order, OrderLog
 from store.settings import EMULATOR_KEY, ROOT
+from tests.counting import Payment, count, judge
 from tests.emulator.running import free_port
 
 START_SECONDS = 60
+SECRET = re.compile(r"whsec_|sk_test_|store_buyer=")
+"""What begins with one of these is a secret, whichever."""
 # A blank is a value that wins over a developer's own `.env`, and then counts as not set.
 UNSET = (
     "STRIPE_SECRET_KEY STRIPE_PUBLISHABLE_KEY STRIPE_WEBHOOK_SECRET CURRENCY STORE_URL "
@@ -78,13 +82,19 @@ class Process:
     def kill(self) -> None:
         """What `kill -9` does: nothing of the program runs any more."""
         assert self.running is not None
-        assert self.running.stdin is not None
         assert self.running.poll() is None, f"{self.program.name} had ended:\n{self.said()}"
+        self.end()
+        self.kills += 1
+        count("kills")
+
+    def end(self) -> None:
+        """The same, when all is over and nobody counts."""
+        assert self.running is not None
+        assert self.running.stdin is not None
         self.running.kill()
         self.running.wait()
         self.running.stdin.close()
         self.running = None
-        self.kills += 1
 
     @contextmanager
     def gone(self) -> Iterator[None]:
@@ -192,19 +202,21 @@ class House:
     def close(self) -> None:
         for process in self.processes.values():
             if process.running:
-                process.kill()
-                process.kills -= 1
+                process.end()
         self.engine.dispose()
 
     def leaks(self) -> list[str]:
         """Which secret stands in which log, named by its first letters."""
-        return [
+        logs = {log.name: log.read_text("utf-8", "replace") for log in self.folder.glob("*.log")}
+        assert logs
+        known = [
             f"{name}: {secret[:9]}…"
-            for name, process in self.processes.items()
-            if process.log.exists()
+            for name, said in logs.items()
             for secret in sorted(self.secrets)
-            if secret in process.said()
+            if secret in said
         ]
+        kinds = [f"{name}: {kind}" for name, said in logs.items() for kind in SECRET.findall(said)]
+        return known + kinds
 
     # --- both books ------------------------------------------------------------------------------
 
@@ -259,8 +271,24 @@ class House:
             for order in self.orders()
             if order.status == "paid"
         }
+        self.judge()
         assert ours == theirs
         return len(ours)
+
+    def judge(self) -> None:
+        """Each charge at Stripe is known here, and no order keeps two."""
+        listed = self.stripe.checkout.sessions.list({"limit": 100}).auto_paging_iter()
+        order_of = {
+            str(session.payment_intent): str(session.client_reference_id) for session in listed
+        }
+        judge(
+            (
+                Payment(payment, order_of[payment], kept=charge.amount_refunded < charge.amount)
+                for payment, taken in self.charges().items()
+                for charge in taken
+            ),
+            {order.number: [str(order.payment_intent_id)] for order in self.orders()},
+        )
 
     def requests(self) -> int:
         """How often Stripe has been asked for something."""

@@ -20,10 +20,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+from sqlmodel import text
 
 from store import audit, buyers, catalog, checkout, db, reconcile, refunds, settings
 from store.errors import StoreError
 from store.launcher.serve import Shop, answers
+from tests.counting import COUNTED, count
 from tests.emulator.running import free_port
 from tests.whole.conftest import Postgres
 from tests.whole.running import House, Process, eventually
@@ -41,7 +43,7 @@ class Storm:
     """One run: the processes, the buyers, and what was counted."""
 
     def __init__(self, postgres: Postgres, folder: Path, seed: int) -> None:
-        self.random = random.Random(seed)
+        self.seed, self.random = seed, random.Random(seed)
         self.postgres, self.counts = postgres, Counter[str]()
         self.over = threading.Event()
         self.house = House(folder, postgres.new_database(), reconcile_seconds=5)
@@ -58,11 +60,17 @@ class Storm:
             {"url": f"{second.sidecar}/webhooks/stripe/", "enabled_events": ["*"]}
         )
         assert endpoint.secret
+        self.house.secrets.add(endpoint.secret)
         health, environment = second.health(), dict(self.house.sidecar.environment)
         environment["STRIPE_WEBHOOK_SECRET"] = endpoint.secret
         return [
-            Process(program, health[program.name], environment, self.house.folder / f"2{i}.log")
-            for i, program in enumerate(second.programs())
+            Process(
+                program,
+                health[program.name],
+                environment,
+                self.house.folder / f"second-{program.name}.log",
+            )
+            for program in second.programs()
         ]
 
     def run(self, seconds: float, least_kills: int = 0) -> audit.Audit:
@@ -101,6 +109,7 @@ class Storm:
                 self.postgres.crash()
                 self.postgres.restart()
                 self.counts["database crashes"] += 1
+                count("database crashes")
             time.sleep(KILL_SECONDS)
 
     def kill_one(self) -> None:
@@ -125,9 +134,10 @@ class Storm:
 
     # --- the buyers ------------------------------------------------------------------------------
 
-    def shop(self, seed: int) -> None:
-        chance = random.Random(seed)
+    def shop(self, number: int) -> None:
+        chance = random.Random(f"{self.seed}/{number}")
         cookie = buyers.new_cookie()
+        self.house.secrets |= {cookie, buyers.digest(cookie)}
         while not self.over.is_set():
             with suppress(StoreError, httpx.HTTPError):
                 self.buy(chance, cookie)
@@ -182,24 +192,31 @@ class Storm:
         with db.reading() as session:
             return not refunds.waiting(session)
 
+    def rows(self) -> str:
+        """How much the shop has written down, in words."""
+        tables = ("orders", "refunds", "stripe_events")
+        with self.house.engine.connect() as connection:
+            counted = [
+                f"{connection.scalar(text(f'SELECT count(*) FROM {table}')):,} {table}"
+                for table in tables
+            ]
+        return ", ".join(counted)
+
     def close(self) -> None:
         for process in self.processes:
             if process.running:
-                process.kill()
+                process.end()
         self.house.close()
 
 
 def verdict(storm: Storm, books: audit.Audit) -> list[str]:
     """What is wrong after a run; empty when every payment is kept once and in both books."""
     faults = [f"{entry.number}: books differ" for entry in books.entries if not entry.agrees]
-    for order in storm.house.orders():
-        if order.status == "paid":
-            sessions = [s for s in storm.house.sessions(order) if s.payment_status == "paid"]
-            if len(sessions) != 1:
-                faults.append(f"{order.number}: {len(sessions)} paid sessions")
-    taken = sum(entry.stripes.paid_amount > 0 for entry in books.entries)
-    charged = len(storm.house.charges())
-    return faults + ([f"{charged} charges for {taken} paid orders"] if charged != taken else [])
+    try:
+        storm.house.judge()
+    except AssertionError as wrong:
+        faults.append(str(wrong))
+    return faults + storm.house.leaks()
 
 
 def one_run(seconds: float, seed: int) -> bool:
@@ -207,17 +224,20 @@ def one_run(seconds: float, seed: int) -> bool:
         postgres = Postgres(Path(folder) / "postgres")
         (shop_folder := Path(folder) / "shop").mkdir()
         storm = Storm(postgres, shop_folder, seed)
+        COUNTED.clear()
         try:
             books = storm.run(seconds)
             faults = verdict(storm, books)
+            rows = storm.rows()
         finally:
             storm.close()
             postgres.server.cleanup()
     paid = sum(entry.ours.paid_amount for entry in books.entries)
-    told = ", ".join(f"{count} {name}" for name, count in sorted(storm.counts.items()))
+    told = ", ".join(f"{number} {name}" for name, number in sorted(storm.counts.items()))
     print(
-        f"seed {seed}: {told}; {len(books.entries)} orders, {paid} taken, "
-        f"difference {books.difference_amount}: {faults or 'books equal, 0 lost, 0 double'}",
+        f"seed {seed}: {told}; {rows}; {paid} taken, difference {books.difference_amount}, "
+        f"{COUNTED['payments']} charges at Stripe: {COUNTED['lost']} lost, "
+        f"{COUNTED['double']} double. {faults or 'Books equal.'}",
         flush=True,
     )
     return not faults

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from store.launcher.serve import answers
+from tests.counting import count
 from tests.whole.buying import enter, fill_in, leave_for_stripe, pay, verdict
 from tests.whole.running import House, eventually
 
@@ -27,6 +28,7 @@ def test_one_command_sells_two_shirts_though_everything_it_started_is_killed_on_
 
     for process in started:
         os.kill(int(process), signal.SIGKILL)
+        count("kills")
 
     eventually(lambda: log.read_text("utf-8").count(" is process ") == 6)
     eventually(lambda: all(answers(each.health) for each in house.processes.values()), seconds=60)

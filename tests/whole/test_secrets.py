@@ -1,6 +1,5 @@
 """What the processes write down, at their most talkative and when things break: no secret."""
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -46,6 +45,4 @@ def test_no_log_holds_a_secret_a_cookie_or_a_card_number(
     expect(page.get_by_text("Something went wrong here.")).to_be_visible(timeout=20_000)
     assert "Unexpected error" in house.storefront.said()
     assert house.leaks() == []
-    said = "".join(process.said() for process in house.processes.values())
-    assert not re.search(r"whsec_|sk_test_|store_buyer=", said)
     house.close()
