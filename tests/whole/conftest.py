@@ -15,9 +15,16 @@ from playwright.sync_api import Browser, BrowserContext
 from sqlalchemy import create_engine, make_url, text
 
 from store.settings import ROOT
+from tests import counting
 from tests.whole.running import House, eventually
 
 DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture
+def tell() -> Callable[[str], None]:
+    """Say something at the end of the run: what was measured."""
+    return counting.tell
 
 
 class Postgres:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.counting import tell
 from tests.whole.buying import (
     enter,
     fill_in,
@@ -40,6 +39,7 @@ def in_words(measured: list[float]) -> str:
 def test_two_shirts_are_paid_within_a_second_of_the_redirect(
     house: House,
     new_browser: Callable[[], BrowserContext],
+    tell: Callable[[str], None],
 ) -> None:
     measured = []
     for _ in range(ATTEMPTS):
@@ -59,6 +59,7 @@ def test_two_shirts_are_paid_within_a_second_of_the_redirect(
 def test_without_the_sidecar_they_are_paid_as_fast_and_its_return_changes_nothing(
     house: House,
     new_browser: Callable[[], BrowserContext],
+    tell: Callable[[str], None],
 ) -> None:
     measured = []
     with house.sidecar.gone():
