@@ -26,6 +26,7 @@ from store.errors import DatabaseUnavailable, SchemaUnknown
 
 LOCK_SECONDS = 5
 MIGRATION_LOCK = 20_261_123  # any number, the same in every process
+TURN_LOCK = MIGRATION_LOCK + 1
 
 
 @lru_cache(maxsize=4)
@@ -94,6 +95,28 @@ def reading() -> Iterator[Session]:
     """One transaction that reads; whatever it changes is thrown away."""
     with translated(), Session(engine(), expire_on_commit=False, autoflush=False) as session:
         yield session
+
+
+@contextmanager
+def alone(lock: int) -> Iterator[bool]:
+    """Whether this process may go on alone; no other one then can until the end of the block.
+
+    An advisory lock of PostgreSQL, on a connection of its own that dies with the process, or
+    two minutes after its machine. SQLite is one machine's, and everybody may go on there.
+
+    Raises:
+        DatabaseUnavailable
+    """
+    if engine().dialect.name != "postgresql":
+        yield True
+        return
+    with translated():
+        connection = engine().connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.detach()  # closed after use, and never anybody else's
+    with connection, translated():
+        connection.exec_driver_sql("SET tcp_keepalives_idle = 30")
+        connection.exec_driver_sql("SET tcp_keepalives_interval = 10")
+        yield bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({lock})").scalar())
 
 
 @contextmanager

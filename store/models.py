@@ -46,6 +46,12 @@ class Product(SQLModel, table=True):
 # At most one checkout per buyer may be payable: this index refuses the second one, whatever
 # two tabs, two processes or two servers try at the same moment.
 PAYABLE = text("session_status IN ('none', 'open')")
+# The few orders of all that Stripe may know more of; their index holds no others. A query finds
+# that index by these very words.
+UNDECIDED = text(
+    "(session_status IN ('none', 'open') OR status IN ('open', 'pending', 'processing', 'review'))"
+)
+UNSENT = text("status = 'requested'")
 
 
 class Order(SQLModel, table=True):
@@ -64,11 +70,13 @@ class Order(SQLModel, table=True):
             sqlite_where=PAYABLE,
             postgresql_where=PAYABLE,
         ),
+        Index("orders_of_a_buyer", "buyer", "id"),
+        Index("undecided_orders", "id", sqlite_where=UNDECIDED, postgresql_where=UNDECIDED),
     )
 
     id: int | None = Field(default=None, primary_key=True)
     number: str = Field(unique=True)
-    buyer: str = Field(index=True)
+    buyer: str
     currency: str
     total_amount: int
     status: str = Field(default="pending", index=True)
@@ -81,7 +89,7 @@ class Order(SQLModel, table=True):
     checkout_url: str | None = Field(default=None, sa_type=Text)
     checkout_expires_at: datetime = _moment()
 
-    session_status: str = Field(default="none", index=True)
+    session_status: str = "none"
     payment_status: str = "unpaid"
     payment_intent_id: str | None = Field(default=None, unique=True)
     cancel_requested_at: datetime | None = _moment(default=None)
@@ -143,6 +151,7 @@ class Refund(SQLModel, table=True):
     """Money back: first our intention (`requested`), then what Stripe says of it."""
 
     __tablename__ = "refunds"
+    __table_args__ = (Index("unsent_refunds", "id", sqlite_where=UNSENT, postgresql_where=UNSENT),)
 
     id: int | None = Field(default=None, primary_key=True)
     order_id: int = Field(foreign_key="orders.id", index=True)
@@ -174,6 +183,7 @@ class StripeEvent(SQLModel, table=True):
     """The inbox: an event counts once, however often it is delivered."""
 
     __tablename__ = "stripe_events"
+    __table_args__ = (Index("events_by_arrival", "received_at", "id"),)
 
     id: str = Field(primary_key=True)
     type: str
@@ -182,3 +192,14 @@ class StripeEvent(SQLModel, table=True):
     deliveries: int = 1
     outcome: str = "received"
     order_id: int | None = Field(default=None, foreign_key="orders.id", index=True)
+
+
+class Turn(SQLModel, table=True):
+    """Work that every process offers to do and one at a time does: when the last turn began, and
+    up to which moment the work is done."""
+
+    __tablename__ = "turns"
+
+    name: str = Field(primary_key=True)
+    began_at: datetime = _moment()
+    done_until: datetime | None = _moment(default=None)

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from sqlmodel import col, or_, select
+from sqlmodel import col, select
 
-from store import checkout, clock, db, events, gateway, orders, refunds, settings
+from store import checkout, clock, db, events, gateway, orders, refunds, settings, turns
 from store.errors import EventMalformed, StoreError, StripeRefused, StripeUncertain
 from store.facts import Fact, identity, of_dispute, of_refund, of_session
-from store.models import PAYABLE, Order, StripeEvent
-from store.orders import UNSETTLED
+from store.models import UNDECIDED, Order, StripeEvent
 
 log = logging.getLogger(__name__)
 
@@ -48,22 +47,31 @@ class CaughtUp:
 
 
 def run_forever(stop: threading.Event) -> None:
-    """Catch up every `RECONCILE_SECONDS`, first with all events Stripe still has."""
-    since = clock.now() - EVENTS_KEPT
+    """Catch up every `RECONCILE_SECONDS`, taking turns with all other processes.
+
+    One that has just started does so at once: it may be the one that was missing.
+    """
+    every = timedelta(0)
     while not stop.is_set():
-        started = clock.now()
         try:
             if not db.schema_is_current():
                 db.migrate()
-            done = run_once(since)
-            since = started - OVERLAP
-            if done.events or done.refunds or done.troubles:
-                log.info("Caught up with Stripe: %s.", done)
+            _take_a_turn(every)
+            every = timedelta(seconds=settings.current().reconcile_seconds)
         except StoreError as error:
             log.warning("Could not catch up with Stripe: %s", error)
         except Exception:
             log.exception("Could not catch up with Stripe")
         stop.wait(settings.current().reconcile_seconds)
+
+
+def _take_a_turn(every: timedelta) -> None:
+    with turns.turn("reconciler", every=every) as mine:
+        if mine is None:
+            return
+        done = run_once(mine.done_until and mine.done_until - OVERLAP)
+    if done.events or done.refunds or done.troubles:
+        log.info("Caught up with Stripe: %s.", done)
 
 
 def run_once(since: datetime | None = None) -> CaughtUp:
@@ -74,10 +82,11 @@ def run_once(since: datetime | None = None) -> CaughtUp:
         DatabaseUnavailable
     """
     done = CaughtUp()
+    earliest = clock.now() - EVENTS_KEPT
     for order in unsettled_orders():
         _attempt(done, lambda order=order: _look_up(order))  # type: ignore[misc]
         done.looked_up += 1
-    for batch in _batches(since or clock.now() - EVENTS_KEPT):
+    for batch in _batches(max(since or earliest, earliest)):
         done.events += _take_in(batch, done)
     with db.reading() as session:
         wishes = refunds.waiting(session)
@@ -124,7 +133,7 @@ def unsettled_orders() -> list[Order]:
             session.exec(
                 select(Order)
                 .where(
-                    or_(PAYABLE, col(Order.status).in_(UNSETTLED)),
+                    UNDECIDED,
                     col(Order.created_at) < clock.now() - IN_FLIGHT,
                 )
                 .order_by(col(Order.id))

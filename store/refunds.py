@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from store import clock, db, gateway, orders
 from store.errors import NothingToRefund, StripeRefused, StripeUncertain
 from store.facts import PAID, REFUND_VOID, of_refund
-from store.models import Order, Refund
+from store.models import UNSENT, Order, Refund
 from store.orders import Source
 
 KEY_LIFE = timedelta(hours=23)
@@ -117,9 +117,7 @@ def waiting(session: Session) -> list[int]:
     """Refunds that are written down and not yet known to Stripe, oldest first."""
     return [
         _id(refund)
-        for refund in session.exec(
-            select(Refund).where(col(Refund.status) == "requested").order_by(col(Refund.id))
-        )
+        for refund in session.exec(select(Refund).where(UNSENT).order_by(col(Refund.id)))
     ]
 
 

@@ -44,6 +44,7 @@ COMMANDS = {
     "reconcile": Command("catch up with Stripe now", "commands:reconcile"),
     "audit": Command("put Stripe's book and ours side by side", "books:audit"),
     "export": Command("write every order to a CSV file", "commands:export"),
+    "prune": Command("forget old events, in small steps, while the shop runs", "commands:prune"),
     "reset": Command("a fresh demo: forget all orders (offline only)", "commands:reset"),
     "bench": Command(
         "run the benchmarks, or the named one",
@@ -57,6 +58,14 @@ COMMANDS = {
 def port(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 65535:
+        raise ValueError
+    return number
+
+
+def days(text: str) -> int:
+    """Stripe lists an event for 30 days: what is forgotten sooner would only be fetched again."""
+    number = int(text)
+    if number < 30:
         raise ValueError
     return number
 
@@ -84,7 +93,7 @@ def parser() -> argparse.ArgumentParser:
             epilog=command.passes_on and f"What follows is passed on as {command.passes_on}.",
             allow_abbrev=False,
         )
-    for name in ("run", "migrate", "doctor", "reconcile", "audit", "export", "reset"):
+    for name in ("run", "migrate", "doctor", "reconcile", "audit", "export", "prune", "reset"):
         made[name].add_argument(
             "--data-dir",
             type=folder,
@@ -102,6 +111,15 @@ def parser() -> argparse.ArgumentParser:
         )
     made["audit"].add_argument("--json", action="store_true", help="print JSON instead of a table")
     made["export"].add_argument("file", type=Path, metavar="FILE.csv")
+    made["prune"].add_argument(
+        "--days", type=days, default=90, help="how old they must be (default: 90, at least 30)"
+    )
+    made["prune"].add_argument(
+        "--history-days",
+        type=days,
+        metavar="DAYS",
+        help="also forget lines of the orders' history that are older than this",
+    )
     made["reset"].add_argument("--yes", action="store_true", help="do not ask")
     made["bench"].add_argument("name", nargs="?", help="a module in bench/; without it, all")
     return top

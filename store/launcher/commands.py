@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from store import db, models, settings
+from store import db, models, retention, settings
 from store import export as exporter
 from store import reconcile as reconciler
 from store.errors import StripeKeyRefused, StripeUnreachable
@@ -102,6 +102,17 @@ def export(arguments: Namespace) -> int:
     except OSError as error:
         raise CannotStart(f"Cannot write {arguments.file} ({error.strerror}).") from None
     print(f"Wrote {count} order{'' if count == 1 else 's'} to {arguments.file}.")
+    return 0
+
+
+def prune(arguments: Namespace) -> int:
+    chosen = checks.settings_for(arguments)
+    checks.database(chosen)
+    gone = retention.prune(arguments.days, arguments.history_days)
+    print(
+        f"Forgot {gone.events} events and {gone.repeats} repetitions older than "
+        f"{arguments.days} days, and {gone.history} lines of history."
+    )
     return 0
 
 

@@ -1,0 +1,145 @@
+"""Many processes offer to catch up with Stripe, and one at a time does."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import timedelta
+
+import pytest
+
+from store import clock, db, orders, reconcile, turns
+from store.models import UNDECIDED
+from store.settings import ROOT
+from tests.shop.running import Shop
+
+HALF_A_MINUTE = timedelta(seconds=30)
+NEVER_LONG_AGO = timedelta(0)
+ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+HOLDER = """
+import sys
+from store import db
+with db.alone(db.TURN_LOCK) as free:
+    print(free, flush=True)
+    sys.stdin.read()
+"""
+
+
+def takes_a_turn(every: timedelta = HALF_A_MINUTE) -> turns.Mine | None:
+    with turns.turn("reconciler", every=every) as mine:
+        return mine
+
+
+def test_what_was_just_done_is_not_done_again_by_another(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = takes_a_turn()
+    another = takes_a_turn()
+    later = clock.now() + HALF_A_MINUTE
+    monkeypatch.setattr(clock, "now", lambda: later)
+    next_one = takes_a_turn()
+
+    assert first
+    assert first.done_until is None
+    assert another is None
+    assert next_one == turns.Mine(later, done_until=first.began_at)
+
+
+def test_who_has_just_started_looks_at_once(shop: Shop) -> None:
+    takes_a_turn()
+
+    assert takes_a_turn(NEVER_LONG_AGO)
+
+
+def test_a_turn_that_failed_counts_as_not_done(shop: Shop) -> None:
+    first = takes_a_turn()
+    with pytest.raises(RuntimeError), turns.turn("reconciler", every=NEVER_LONG_AGO):
+        raise RuntimeError
+
+    after = takes_a_turn(NEVER_LONG_AGO)
+
+    assert first
+    assert after
+    assert after.done_until == first.began_at
+
+
+def test_a_clock_that_was_set_back_stops_nobody(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takes_a_turn()
+    before = clock.now() - timedelta(days=1)
+    monkeypatch.setattr(clock, "now", lambda: before)
+
+    assert takes_a_turn()
+
+
+@ON_POSTGRESQL
+@pytest.mark.scenario("E7")
+def test_nobody_else_begins_while_one_is_at_it(shop: Shop) -> None:
+    with turns.turn("reconciler", every=NEVER_LONG_AGO) as mine:
+        other = takes_a_turn(NEVER_LONG_AGO)
+
+    assert mine
+    assert other is None
+    assert takes_a_turn(NEVER_LONG_AGO)
+
+
+@ON_POSTGRESQL
+@pytest.mark.scenario("E7")
+@pytest.mark.skipif(os.name == "nt", reason="killed by a signal")
+def test_a_process_that_is_killed_at_it_leaves_the_turn_to_the_others(shop: Shop) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert holder.stdout
+    assert holder.stdin
+    assert holder.stdout.readline() == b"True\n"
+    assert takes_a_turn(NEVER_LONG_AGO) is None
+
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdin.close()
+    holder.stdout.close()
+
+    for _ in range(200):
+        if mine := takes_a_turn(NEVER_LONG_AGO):
+            break
+        threading.Event().wait(0.02)  # the server notices by itself, a moment later
+    assert mine
+
+
+def test_two_reconcilers_ask_stripe_as_often_as_one(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        reconcile, "run_once", lambda _since: asked.append("all") or reconcile.CaughtUp()
+    )
+
+    reconcile._take_a_turn(HALF_A_MINUTE)
+    reconcile._take_a_turn(HALF_A_MINUTE)
+
+    assert asked == ["all"]
+
+
+def test_the_next_turn_lists_events_from_a_little_before_the_last(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = []
+    listed = reconcile.gateway.events
+    monkeypatch.setattr(
+        reconcile.gateway, "events", lambda kinds, at: since.append(at) or listed(kinds, at)
+    )
+
+    for _ in range(2):
+        reconcile._take_a_turn(NEVER_LONG_AGO)
+
+    first, second = since
+    assert clock.now() - first >= reconcile.EVENTS_KEPT
+    assert clock.now() - second < reconcile.OVERLAP + timedelta(minutes=1)
+
+
+def test_every_status_that_stripe_may_still_change_is_looked_up() -> None:
+    assert all(f"'{status}'" in str(UNDECIDED) for status in orders.UNSETTLED)
+    assert db.TURN_LOCK != db.MIGRATION_LOCK
