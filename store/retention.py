@@ -73,14 +73,14 @@ def _next_events(
     """The rows are locked first, so that nobody notes a repetition of what is going."""
     where = tuple_(col(StripeEvent.received_at), col(StripeEvent.id))
     rows = session.exec(
-        select(StripeEvent.received_at, StripeEvent.id, Order.status)
-        .join(Order, col(Order.id) == col(StripeEvent.order_id), isouter=True)
+        select(StripeEvent.received_at, StripeEvent.id, StripeEvent.order_id)
         .where(where > place, col(StripeEvent.received_at) < before)
         .order_by(col(StripeEvent.received_at), col(StripeEvent.id))
         .limit(BATCH)
-        .with_for_update(of=StripeEvent)
+        .with_for_update()
     ).all()
-    over = [name for _, name, status in rows if status not in UNSETTLED]
+    unsettled = _unsettled(session, {order for *_, order in rows if order})
+    over = [name for _, name, order in rows if order not in unsettled]
     run = session.connection().execute
     repeats = run(delete(Repeat).where(col(Repeat.event_id).in_(over))).rowcount
     events = run(delete(StripeEvent).where(col(StripeEvent.id).in_(over))).rowcount
@@ -105,14 +105,20 @@ def _next_rows(
 ) -> tuple[Place | None, tuple[int, ...]]:
     """Ids rise with time, so the first row that is young enough to stay is the end."""
     rows = session.exec(
-        select(table.id, table.at, Order.status)
-        .join(Order, col(Order.id) == col(table.order_id), isouter=True)
+        select(table.id, table.at, table.order_id)
         .where(col(table.id) > place)
         .order_by(col(table.id))
         .limit(BATCH)
     ).all()
     old = [row for row in rows if row[1] < before]
-    over = [name for name, _, status in old if status and status not in UNSETTLED]
+    unsettled = _unsettled(session, {order for *_, order in old if order})
+    over = [name for name, _, order in old if order and order not in unsettled]
     gone = session.connection().execute(delete(table).where(col(table.id).in_(over))).rowcount
     last = rows[-1][0] if len(old) == BATCH else None
     return last, (gone,)
+
+
+def _unsettled(session: Session, ids: set[int]) -> set[int | None]:
+    """Which of these orders Stripe may still change."""
+    of_these = select(Order.id, Order.status).where(col(Order.id).in_(ids))
+    return {name for name, status in session.exec(of_these) if status in UNSETTLED}

@@ -5,11 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 
-from store import clock, db, orders, reconcile, turns
+from store import clock, db, gateway, orders, reconcile, turns
 from store.models import UNDECIDED
 from store.settings import ROOT
 from tests.shop.running import Shop
@@ -29,6 +30,19 @@ with db.alone(db.TURN_LOCK) as free:
 def takes_a_turn(every: timedelta = HALF_A_MINUTE) -> turns.Mine | None:
     with turns.turn("reconciler", every=every) as mine:
         return mine
+
+
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """From when on Stripe is asked for events, each time that it is."""
+    since: list[datetime] = []
+    ask = gateway.events
+
+    def listen(kinds: list[str], at: datetime) -> Iterator[gateway.Document]:
+        since.append(at)
+        return ask(kinds, at)
+
+    monkeypatch.setattr(gateway, "events", listen)
+    return since
 
 
 def test_what_was_just_done_is_not_done_again_by_another(
@@ -112,25 +126,18 @@ def test_a_process_that_is_killed_at_it_leaves_the_turn_to_the_others(shop: Shop
 def test_two_reconcilers_ask_stripe_as_often_as_one(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(
-        reconcile, "run_once", lambda _since: asked.append("all") or reconcile.CaughtUp()
-    )
+    asked = noted(monkeypatch)
 
     reconcile._take_a_turn(HALF_A_MINUTE)
     reconcile._take_a_turn(HALF_A_MINUTE)
 
-    assert asked == ["all"]
+    assert len(asked) == 1
 
 
 def test_the_next_turn_lists_events_from_a_little_before_the_last(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    since = []
-    listed = reconcile.gateway.events
-    monkeypatch.setattr(
-        reconcile.gateway, "events", lambda kinds, at: since.append(at) or listed(kinds, at)
-    )
+    since = noted(monkeypatch)
 
     for _ in range(2):
         reconcile._take_a_turn(NEVER_LONG_AGO)

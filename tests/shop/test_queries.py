@@ -1,0 +1,144 @@
+"""No question is answered by reading a table that grows with the shop from end to end.
+
+The statements are those that the real functions send while a shop sells; the database itself
+says how it would answer each. PostgreSQL, which would rather read a small table whole, is told
+not to, so that what it still reads whole has no index to go by.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlmodel import SQLModel, col, func, select
+
+from store import catalog, checkout, clock, db, reconcile, refunds, reports, retention
+from store.models import Order
+from tests.shop.running import JEANS, Shop
+
+SMALL = {"products", "turns"}  # as many rows as there are things to sell, and kinds of work
+GROWING = set(SQLModel.metadata.tables) - SMALL
+FEW = {"one_payable_order_per_buyer", "undecided_orders", "unsent_refunds"}  # partial indexes
+WORDS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+Asked = dict[str, Any]  # a statement, and the values it came with last
+
+
+@contextmanager
+def listening() -> Iterator[Asked]:
+    """Every statement that is sent to the database meanwhile."""
+    asked: Asked = {}
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *more: Any) -> None:
+        many = more[-1]
+        if statement.lstrip().upper().startswith(WORDS):
+            asked[statement] = values[0] if many else values
+
+    event.listen(db.engine(), "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(db.engine(), "before_cursor_execute", note)
+
+
+def read_whole(statement: str, values: Any) -> list[str]:
+    """What the database would read from end to end, in its own words."""
+    with db.engine().connect() as connection:
+        if db.engine().dialect.name == "sqlite":
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            return [row.detail for row in plan if scans(row.detail, names_in(statement))]
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        found: Any = connection.exec_driver_sql(
+            f"EXPLAIN (FORMAT JSON) {statement}", values
+        ).scalar()
+        return list(walked(found[0]["Plan"]))
+
+
+def names_in(statement: str) -> set[str]:
+    """The growing tables, by every name that the statement gives them."""
+    return GROWING | {
+        alias
+        for table, alias in re.findall(r"\b(\w+) AS (\w+)", statement, re.IGNORECASE)
+        if table in GROWING
+    }
+
+
+def scans(detail: str, growing: set[str]) -> bool:
+    """SQLite reads all of what it says SCAN of; SEARCH goes by an index."""
+    words = detail.split()
+    return words[0] == "SCAN" and words[1] in growing and words[-1] not in FEW
+
+
+def walked(plan: dict[str, Any]) -> Iterator[str]:
+    """PostgreSQL reads all of what it has no condition for."""
+    by = plan.get("Index Name")
+    if plan.get("Relation Name") in GROWING and plan["Node Type"] == "Seq Scan":
+        yield f"{plan['Relation Name']} from end to end"
+    if by and "Index Cond" not in plan and by not in FEW and not by.startswith("products"):
+        yield f"all of {by}"
+    for below in plan.get("Plans", []):
+        yield from walked(below)
+
+
+def sells(shop: Shop) -> None:
+    """Everything that happens to orders, by each of the doors."""
+    paid, given_back = shop.a_paid_order(), shop.a_paid_order({"sneakers": 1})
+    shop.place({"red-t-shirt": 3})
+    waiting = shop.an_open_order(JEANS)
+    shop.stripe.emulator.refund(shop.payment_id(paid), 1000)
+    shop.pay_a_second_session(paid)
+    shop.dispute(paid)
+    shop.tell_all()
+    shop.tell("checkout.session.completed")
+    refunds.send(refunds.request(given_back, 100, key="form-1"), source="operator")
+    checkout.settle(shop.buyer, waiting)
+    checkout.cancel(shop.buyer, waiting)
+
+
+def shows(shop: Shop) -> None:
+    """What the pages ask."""
+    shop.a_paid_order()
+    with db.reading() as session:
+        catalog.on_sale(session)
+        for order in reports.orders_of(session, shop.buyer):
+            reports.order_of(session, shop.buyer, order.number)
+
+
+def catches_up(shop: Shop) -> None:
+    shop.pay_a_second_session(shop.a_paid_order(JEANS))
+    shop.pay(shop.an_open_order())
+    reconcile._take_a_turn(timedelta(0))
+    reconcile.catch_up()
+
+
+def forgets(shop: Shop) -> None:
+    shop.a_paid_order()
+    shop.tell_all()
+    later = clock.now() + timedelta(days=100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "now", lambda: later)
+        retention.prune(30, 30)
+
+
+@pytest.mark.parametrize("act", [sells, shows, catches_up, forgets])
+def test_no_question_reads_a_growing_table_whole(shop: Shop, act: Callable[[Shop], None]) -> None:
+    """Only the audit, the export and the count of every status read all orders: all is asked."""
+    with listening() as asked:
+        act(shop)
+
+    assert len(asked) > 3
+    whole = {statement: read_whole(statement, values) for statement, values in asked.items()}
+    assert {statement: found for statement, found in whole.items() if found} == {}
+
+
+def test_a_question_without_an_index_would_be_noticed(shop: Shop) -> None:
+    with listening() as asked, db.reading() as session:
+        session.exec(select(Order).where(col(Order.receipt_url) == "x")).all()
+        session.exec(select(Order.id).order_by(col(Order.id))).all()
+        session.exec(select(Order.status, func.count()).group_by(col(Order.status))).all()
+
+    assert [bool(read_whole(statement, values)) for statement, values in asked.items()] == [
+        True
+    ] * 3
