@@ -24,7 +24,20 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from streamlit.errors import StreamlitAPIException
 
-from store import buyers, catalog, checkout, db, door, errors, markup, reports, server, views
+from store import (
+    buyers,
+    catalog,
+    checkout,
+    db,
+    door,
+    errors,
+    markup,
+    orders,
+    proof,
+    reports,
+    server,
+    views,
+)
 from store import settings as store_settings
 from store.markup import MOTTO, SHOP
 from store.models import Product
@@ -199,7 +212,7 @@ def cancel(who: str, number: str) -> None:
     st.session_state.pop("cancelling", None)
     try:
         checkout.cancel(who, number)
-        order = find(who, number)
+        order = find(who, number).order
     except errors.OtherOrderPaid:
         say(Notice("Too late to cancel: this order has just been paid.", "good", number))
         return
@@ -269,8 +282,9 @@ def shop() -> None:
         ask_to_cancel(who, number)
     st.html('<h2 id="my-orders">My orders</h2>')
     with db.reading() as session:
-        waiting = any(order.is_waiting for order in reports.orders_of(session, who))
-    st.fragment(my_orders, run_every=TICK_SECONDS if waiting else None)(who, waiting)
+        shelf = reports.shelf_of(session, who)
+    waiting = any(order.is_waiting for order in shelf.orders)
+    st.fragment(my_orders, run_every=TICK_SECONDS if waiting else None)(who, waiting, [shelf])
 
 
 def refill(who: str, products: list[Product]) -> None:
@@ -280,7 +294,7 @@ def refill(who: str, products: list[Product]) -> None:
         return
     cart: dict[str, str] = {}
     try:
-        order = find(who, number)
+        order = find(who, number).order
     except errors.OrderNotFound:
         notice = None
     else:
@@ -299,34 +313,56 @@ def refill(who: str, products: list[Product]) -> None:
     st.rerun()
 
 
-def find(who: str, number: str) -> views.OrderView:
+def find(who: str, number: str) -> reports.Story:
     """The buyer's order of this number; a stranger's and a made-up one answer alike."""
     if not door.is_number(number):
         raise errors.OrderNotFound
     with db.reading() as session:
-        return reports.order_of(session, who, number)
+        return reports.story_of(session, orders.owned(session, who, number))
 
 
-def my_orders(who: str, polling: bool) -> None:
-    """The buyer's orders, newest first; refreshes itself while Stripe may still say something."""
+def my_orders(who: str, polling: bool, read: list[reports.Shelf]) -> None:
+    """The buyer's orders, newest first; refreshes itself while Stripe may still say something.
+
+    `read` holds what the page has just read, for the first time round.
+    """
     try:
         with db.reading() as session:
-            orders = reports.orders_of(session, who)
+            shelf = read.pop() if read else reports.shelf_of(session, who)
     except errors.DatabaseUnavailable:
         show(DATABASE_DOWN)
         return
-    if polling and not any(order.is_waiting for order in orders):
+    if polling and not any(order.is_waiting for order in shelf.orders):
         st.rerun()  # the whole page, which then no longer asks for refreshing
-    if not orders:
+    put("tally", tally=shelf.tally)
+    if not shelf.orders:
         put("hint", sentence="No orders yet. Your first one appears here and updates itself.")
         return
+    shown = chosen(shelf.orders)
     with st.container(key="orders", gap=None):
-        for order in orders[:RECENT_ORDERS]:
+        for order in shown[:RECENT_ORDERS]:
             order_row(order)
-    if older := orders[RECENT_ORDERS:]:
+    if older := shown[RECENT_ORDERS:]:
         with st.expander(f"{len(older)} older"), st.container(key="older-orders", gap=None):
             for order in older:
                 order_row(order)
+    if polling:
+        put("live", at=datetime.now(UTC))
+
+
+def chosen(mine: list[views.OrderView]) -> list[views.OrderView]:
+    """The orders of one status, where there are so many that this helps."""
+    present = [name for name in views.STATUS_BADGES if any(o.status == name for o in mine)]
+    if len(mine) <= RECENT_ORDERS or len(present) == 1:
+        return mine
+    name = st.selectbox(
+        "Show",
+        ["", *present],
+        format_func=lambda name: views.STATUS_BADGES[name].word if name else "All orders",
+        key="status",
+        width=220,
+    )
+    return [order for order in mine if name in ("", order.status)]
 
 
 def order_row(order: views.OrderView) -> None:
@@ -348,18 +384,19 @@ def order() -> None:
         put("back")
         return
     if "session_id" in st.query_params:
-        if found.is_waiting:
-            settle(who, found)
-            found = find(who, number)
+        settle(who, found.order)
+        found = find(who, number)
         del st.query_params["session_id"]  # so that a reload only reads
     if st.session_state.get("cancelling") == number:
         ask_to_cancel(who, number)
-    st.fragment(order_view, run_every=TICK_SECONDS if found.is_waiting else None)(
-        who, number, found.is_waiting
+    waiting = found.order.is_waiting
+    st.fragment(order_view, run_every=TICK_SECONDS if waiting else None)(
+        who, number, waiting, [found]
     )
 
 
 def settle(who: str, order: views.OrderView) -> None:
+    """Back from Stripe; where the webhook was faster, that is only noted."""
     place = st.empty()
     with place:
         put("confirming", order=order)
@@ -380,33 +417,42 @@ def ask_stripe(who: str, number: str) -> None:
         say(Notice("Stripe has not answered yet. This page follows your order by itself."))
 
 
-def order_view(who: str, number: str, polling: bool) -> None:
+def order_view(who: str, number: str, polling: bool, read: list[reports.Story]) -> None:
     """Everything about one order, top to bottom; refreshes itself while it may still change."""
     try:
-        order = find(who, number)
+        story = read.pop() if read else find(who, number)
     except errors.DatabaseUnavailable:
         show(DATABASE_DOWN)
         return
+    order = story.order
     if polling and not order.is_waiting:
         st.session_state.pop("notice", None)
         st.rerun()
-    story, proof = st.columns([1.5, 1], gap="large")
-    with story:
-        unconfirmed = order.is_waiting and st.session_state.get("unconfirmed") == number
-        put("confirming" if unconfirmed else "verdict", order=order)
+    put("tally", tally=story.tally)
+    said, proven = st.columns([1.35, 1], gap="large")
+    with said:
+        if order.is_waiting and st.session_state.get("unconfirmed") == number:
+            put("confirming", order=order)
+        else:
+            put("verdict", order=order, sentence=markup.sentence_of(order))
         show(st.session_state.get("notice"))
         order_actions(who, order)
         with st.container(border=True, key="receipt"):
             put("receipt", order=order)
-    with proof, st.container(key="proof"):
-        put("timeline", order=order)
+    with proven, st.container(key="proof"):
+        steps, text, data = story.steps, proof.as_text(story), proof.as_json(story)
+        given = {"number": number, "steps": steps, "text": text, "data": data}
+        st.html(markup.piece("timeline", reader(), **given), unsafe_allow_javascript=True)
+        if polling:
+            put("live", at=datetime.now(UTC))
+        else:
+            st.button("Look again", key="look", type="tertiary")
 
 
 def order_actions(who: str, order: views.OrderView) -> None:
     """What the buyer can do next; nothing here happens by itself."""
     with st.container(horizontal=True, vertical_alignment="center", key="actions"):
-        links = markup.piece("order_links", reader(), order=order)
-        st.html(links, width="content", unsafe_allow_javascript=True)
+        st.html(markup.piece("order_links", reader(), order=order), width="content")
         if order.is_payable:
             cancel_button(order.number, "Cancel this order")
         age = datetime.now(UTC) - order.created_at

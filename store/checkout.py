@@ -32,6 +32,7 @@ from store.errors import (
 from store.facts import PAID, Fact, RefusedFact, of_session
 from store.models import PAYABLE, Order, OrderItem
 from store.orders import Source
+from store.views import REPLACED
 
 JUST_BOUGHT = timedelta(minutes=10)
 LONGEST_SECONDS = 24 * 60 * 60 - 60  # Stripe counts from the moment it creates the session
@@ -78,7 +79,7 @@ def place(
                     return payable.number
         except IntegrityError:
             continue  # another tab was faster; its order is there now
-        if retire(payable, "replaced by a new cart", "buyer").payment_status in PAID:
+        if retire(payable, REPLACED, "buyer").payment_status in PAID:
             raise OtherOrderPaid(payable.number)
     raise StripeBusy
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, SQLModel
 
+from store import money
 from store.facts import (
     DISPUTE_RANK,
     PAYMENT_RANK,
@@ -24,6 +25,7 @@ from store.facts import (
 from store.models import Dispute, Order, Refund
 
 Row = TypeVar("Row", bound=SQLModel)
+WRITABLE = 10**15  # more than this in minor units is no amount, and cannot be written as money
 # What an order knows but its history does not repeat: an address opens what it leads to.
 PRIVATE = frozenset(["email", "checkout_url", "receipt_url"])
 
@@ -49,7 +51,9 @@ def misfit(order: Order, fact: CheckoutFact) -> str | None:
     if fact.livemode:
         return "a live-mode session"
     if fact.amount is not None and fact.amount != order.total_amount:
-        return f"amount {fact.amount} instead of {order.total_amount}"
+        sensible = abs(fact.amount) < WRITABLE
+        told = money.text(fact.amount, order.currency) if sensible else "of no sense"
+        return f"amount {told} instead of {money.text(order.total_amount, order.currency)}"
     if fact.currency is not None and fact.currency != order.currency:
         return f"currency {fact.currency} instead of {order.currency}"
     return None
@@ -119,7 +123,8 @@ def _learn_refund(ledger: Ledger, order: Order, fact: RefundFact) -> list[str]:
         *_fill(refund, stripe_refund_id=fact.refund_id),
         *_advance(refund, "status", fact.status, REFUND_RANK),
     ]
-    return news and [f"refund {fact.refund_id} of {fact.amount}: {refund.status}"]
+    amount = money.text(fact.amount, order.currency)
+    return news and [f"refund {fact.refund_id} of {amount}: {refund.status}"]
 
 
 def _learn_dispute(ledger: Ledger, order: Order, fact: DisputeFact) -> list[str]:
@@ -144,7 +149,8 @@ def _learn_dispute(ledger: Ledger, order: Order, fact: DisputeFact) -> list[str]
         _add(ledger.session, ledger.disputes, dispute)
     elif not _advance(dispute, "status", fact.status, DISPUTE_RANK):
         return []
-    return [f"dispute {fact.dispute_id} of {fact.amount}: {fact.status}"]
+    amount = money.text(fact.amount, order.currency)
+    return [f"dispute {fact.dispute_id} of {amount}: {fact.status}"]
 
 
 LEARN: dict[type[Fact], Callable[[Ledger, Order, Any], list[str]]] = {

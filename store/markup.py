@@ -4,16 +4,16 @@ The pieces are macros in `templates/`, where every value is escaped: a product
 may be called `<script>` and is shown by that name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_skeleton, format_time, format_timedelta
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from store import money, settings, views
@@ -21,7 +21,33 @@ from store import money, settings, views
 SHOP = "Three Good Things"
 MOTTO = "Few things, made to last."
 
-# What an order's page says under its status.
+EVIDENCE_NAMES = {
+    "http_status": "HTTP status",
+    "request_id": "Stripe request id",
+    "milliseconds": "Took",
+    "replayed": "Repeated by Stripe",
+    "event_id": "Event",
+    "made_at_stripe": "Made at Stripe",
+    "deliveries": "Deliveries so far",
+}
+EFFECTS = {
+    "changed": "This changed the order.",
+    "noted": "This was noted.",
+    "nothing": "This changed nothing.",
+}
+REFUND_WORDS = {
+    "requested": "asked for",
+    "pending": "on its way",
+    "requires_action": "waits for an action",
+    "succeeded": "sent back",
+    "failed": "did not arrive",
+    "canceled": "called off",
+}
+REPLACED = (
+    "A newer cart took this order's place, perhaps in another tab. You have not been charged."
+)
+TWICE = "Two payments arrived for this order. The second one goes back by itself."
+
 VERDICTS = {
     "pending": "Not paid yet. You can continue the payment or cancel it.",
     "open": "Not paid yet. You can continue the payment or cancel it.",
@@ -71,6 +97,20 @@ class Reader:
         return f"{day}, {format_time(local, 'medium' if seconds else 'short', locale=self.locale)}"
 
     @staticmethod
+    def late(delay: timedelta) -> str:
+        return f"{format_timedelta(delay, locale='en')} late"
+
+    def evidence(self, name: str, value: Any) -> str:
+        """One piece of a step's evidence, as people read it."""
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if name == "milliseconds":
+            return f"{value} ms"
+        if name in ("made_at_stripe", "received", "checkout_expires_at"):
+            return self.utc(datetime.fromisoformat(value))
+        return str(value)
+
+    @staticmethod
     def utc(at: datetime) -> str:
         return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
@@ -86,6 +126,24 @@ def order_link(number: str) -> str:
 def go_link(number: str) -> str:
     """The one way to Stripe, for this order."""
     return f"/go/{quote(number, safe='')}"
+
+
+def cart_link(cart: Mapping[str, int]) -> str:
+    """The shop with these quantities chosen."""
+    return f"/?{urlencode(cart)}"
+
+
+def dashboard_link(payment_intent_id: str) -> str:
+    """The payment on Stripe's own dashboard, or on that of whatever stands in for Stripe."""
+    base = settings.current().api_base or "https://dashboard.stripe.com/test"
+    return f"{base}/payments/{quote(payment_intent_id, safe='')}"
+
+
+def sentence_of(order: views.OrderView) -> str:
+    """What an order's page says under its status."""
+    if any(refund.second and refund.status != "succeeded" for refund in order.refunds):
+        return TWICE
+    return REPLACED if order.was_replaced else VERDICTS[order.status]
 
 
 def piece(name: str, reader: Reader | None = None, **values: Any) -> str:
@@ -109,6 +167,13 @@ def _template(file: str) -> Template:
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined
     )
     environment.globals.update(
-        badges=views.STATUS_BADGES, verdicts=VERDICTS, order_link=order_link, go_link=go_link
+        badges=views.STATUS_BADGES,
+        cart_link=cart_link,
+        dashboard_link=dashboard_link,
+        effects=EFFECTS,
+        evidence_names=EVIDENCE_NAMES,
+        go_link=go_link,
+        order_link=order_link,
+        refund_words=REFUND_WORDS,
     )
     return environment.get_template(file)

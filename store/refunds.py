@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
-from store import clock, db, gateway, orders
+from store import clock, db, gateway, money, orders
 from store.errors import NothingToRefund, StripeRefused, StripeUncertain
 from store.facts import PAID, REFUND_VOID, of_refund
 from store.models import UNSENT, Order, Refund
@@ -45,7 +45,7 @@ def request(number: str, amount: int | None, *, key: str) -> int:
             idempotency_key=key,
         )
         session.add(refund)
-        orders.log(session, order, "operator", "refund asked", f"{wanted}")
+        orders.log(session, order, "operator", "refund asked", money.text(wanted, order.currency))
         session.flush()
         return _id(refund)
 

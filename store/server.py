@@ -16,9 +16,11 @@ from store.markup import SHOP
 
 log = logging.getLogger(__name__)
 
-HEAD = """
-<script>window.__streamlit = { BACKEND_BASE_URL: window.location.origin + "/" }</script>
-<style>html { color-scheme: light dark; background: light-dark(#fbf9f4, #15181a) }</style>"""
+SCRIPT = (settings.ROOT / ".streamlit" / "storefront.js").read_text("utf-8")
+HEAD = f"""
+<script>{SCRIPT}</script>
+<script>window.__streamlit = {{ BACKEND_BASE_URL: window.location.origin + "/" }}</script>
+<style>html {{ color-scheme: light dark; background: light-dark(#fbf9f4, #15181a) }}</style>"""
 
 
 class Shell:

@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from sqlmodel import Session, col, select
 
-from store.models import Order, OrderItem, Product
+from store.facts import PAID
+from store.models import Dispute, Order, OrderItem, Product, Refund
 
+REPLACED = "replaced by a new cart"
 Tone = Literal["waiting", "good", "bad", "neutral"]
 
 
@@ -50,6 +52,39 @@ class ItemView:
 
 
 @dataclass(frozen=True)
+class RefundView:
+    """Money back; `second` where it was taken by a payment that is not the order's own."""
+
+    amount: int
+    status: str
+    stripe_refund_id: str | None
+    payment_intent_id: str
+    created_at: datetime
+    second: bool
+
+    @classmethod
+    def of(cls, row: Refund, order: Order) -> "RefundView":
+        own = order.payment_intent_id
+        second = row.reason == "duplicate" or own not in (None, row.payment_intent_id)
+        return cls(
+            row.amount,
+            row.status,
+            row.stripe_refund_id,
+            row.payment_intent_id,
+            row.created_at,
+            second,
+        )
+
+
+@dataclass(frozen=True)
+class DisputeView:
+    amount: int
+    status: str
+    reason: str
+    stripe_dispute_id: str
+
+
+@dataclass(frozen=True)
 class LogView:
     at: datetime
     source: str
@@ -75,11 +110,24 @@ class OrderView:
     created_at: datetime
     paid_at: datetime | None
     is_payable: bool
+    is_charged: bool = False
+    review_reason: str | None = None
+    refunds: list[RefundView] = field(default_factory=list)
+    disputes: list[DisputeView] = field(default_factory=list)
 
     @property
     def is_waiting(self) -> bool:
         """True while something may still change without the buyer doing anything here."""
         return self.status in ("pending", "open", "processing")
+
+    @property
+    def can_be_bought_again(self) -> bool:
+        return self.status in ("failed", "expired", "canceled")
+
+    @property
+    def was_replaced(self) -> bool:
+        """True where a new cart, perhaps in another tab, took this one's place."""
+        return self.status == "canceled" and any(row.detail == REPLACED for row in self.log)
 
     @property
     def cart(self) -> dict[str, int]:
@@ -99,7 +147,13 @@ def items_of(session: Session, mine: Sequence[Order]) -> Mapping[int, list[ItemV
     return found
 
 
-def view(order: Order, items: list[ItemView], log: list[LogView]) -> OrderView:
+def view(
+    order: Order,
+    items: list[ItemView],
+    log: list[LogView],
+    refunds: Sequence[Refund] = (),
+    disputes: Sequence[Dispute] = (),
+) -> OrderView:
     return OrderView(
         number=order.number,
         status=order.status,
@@ -115,4 +169,11 @@ def view(order: Order, items: list[ItemView], log: list[LogView]) -> OrderView:
         created_at=order.created_at,
         paid_at=order.paid_at,
         is_payable=order.status in ("pending", "open") and order.cancel_requested_at is None,
+        is_charged=order.payment_status in PAID,
+        review_reason=order.review_reason,
+        refunds=[RefundView.of(row, order) for row in refunds],
+        disputes=[
+            DisputeView(row.amount, row.status, row.reason, row.stripe_dispute_id)
+            for row in disputes
+        ],
     )

@@ -8,7 +8,10 @@ GRAVE = ("serious", "critical")
 
 def grave_faults(page: Page) -> list[str]:
     """Every serious or critical fault, as a line that says what and where; none is the aim."""
-    page.wait_for_function("document.getAnimations().every(a => a.playState !== 'running')")
+    page.wait_for_function(
+        "document.getAnimations().every("
+        "a => a.playState !== 'running' || a.effect.getComputedTiming().endTime > 5000)"
+    )
     found = Axe().run(page).response["violations"]
     return [
         f"{fault['impact']} {fault['id']}: {fault['help']}: {node['target']} {node['html'][:160]}"

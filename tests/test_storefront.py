@@ -270,7 +270,7 @@ def test_an_order_shows_its_lines_and_its_timeline(visit: Callable[..., AppTest]
 
     assert "Not paid yet." in shown
     assert "2 × $19.99" in shown
-    assert "placed" in shown
+    assert "Pay pressed: order saved" in shown
     assert f"/go/{number}" in shown
 
 

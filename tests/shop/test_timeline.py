@@ -1,0 +1,203 @@
+"""The proof of one order: its timeline, and the count of charges that must not move."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from store import checkout, clock, db, orders, proof, reconcile, reports
+from store.tally import Tally
+from store.timeline import Step
+from tests.shop.running import JEANS, ON_SQLITE, Shop
+
+
+def story(shop: Shop, number: str) -> reports.Story:
+    with db.reading() as session:
+        return reports.story_of(session, orders.owned(session, shop.buyer, number))
+
+
+def shelf(shop: Shop) -> Tally:
+    with db.reading() as session:
+        return reports.shelf_of(session, shop.buyer).tally
+
+
+def told(steps: list[Step]) -> list[tuple[str, str]]:
+    return [(step.title, step.effect) for step in steps]
+
+
+def figures(tally: Tally) -> tuple[int, int, int, int]:
+    return (tally.orders, tally.charges, tally.deliveries, tally.ignored)
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The questions that are asked of the database meanwhile."""
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if statement.startswith("SELECT"):
+            asked.append(statement)
+
+    event.listen(db.engine(), "before_cursor_execute", note)
+    yield asked
+    event.remove(db.engine(), "before_cursor_execute", note)
+
+
+def test_a_purchase_is_told_from_the_click_to_the_return(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    completed = shop.event("checkout.session.completed")
+    for _ in range(3):
+        shop.outcome(completed)
+    checkout.settle(shop.buyer, number)
+
+    steps = story(shop, number).steps
+
+    assert told(steps) == [
+        ("Pay pressed: order saved", "changed"),
+        ("Stripe answered: checkout open", "changed"),
+        ("Webhook: paid", "changed"),
+        ("Same event again: ignored", "nothing"),
+        ("Same event again: ignored", "nothing"),
+        ("Redirect: already settled", "nothing"),
+    ]
+    assert steps[0].evidence["idempotency_key"] == shop.order(number).idempotency_key
+    assert steps[1].evidence["http_status"] == 200
+    assert steps[2].evidence["event_id"] == completed["id"]
+    assert (steps[2].evidence["signature"], steps[2].evidence["deliveries"]) == ("verified", 3)
+
+
+@pytest.mark.scenario("C2")
+def test_a_webhook_that_comes_after_the_return_is_shown_and_changes_nothing(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    checkout.settle(shop.buyer, number)
+    shop.tell("checkout.session.completed")
+
+    steps = story(shop, number).steps
+
+    assert told(steps)[2:] == [("Redirect: paid", "changed"), ("Webhook: nothing new", "nothing")]
+    assert steps[3].note == "checkout.session.completed"
+
+
+@pytest.mark.scenario("C7")
+def test_an_event_that_comes_days_later_says_how_late_it_is(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    completed = shop.event("checkout.session.completed")
+    now = clock.now() + timedelta(days=3)
+    monkeypatch.setattr(clock, "now", lambda: now)
+
+    assert shop.deliver(completed, at=now.timestamp()).status_code == 200
+
+    (late,) = [step.late for step in story(shop, number).steps if step.late]
+    assert late.days == 3
+
+
+def test_what_the_reconciler_found_is_no_delivery(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    reconcile.run_once()
+
+    shown = story(shop, number)
+
+    assert ("Reconciler: paid", "changed") in told(shown.steps)
+    assert not [step for step in shown.steps if "signature" in step.evidence]
+    assert figures(shown.tally) == (1, 1, 0, 0)
+
+
+@pytest.mark.scenario("C5")
+def test_repeated_deliveries_move_only_the_ignored(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    completed = shop.event("checkout.session.completed")
+    shop.outcome(completed)
+    before = shelf(shop)
+
+    for _ in range(4):
+        shop.outcome(completed)
+
+    assert figures(before) == (1, 1, 1, 0)
+    assert figures(shelf(shop)) == figures(story(shop, number).tally) == (1, 1, 5, 4)
+    assert not shelf(shop).alarms
+
+
+def test_every_order_of_a_buyer_counts_and_nobody_elses(shop: Shop) -> None:
+    shop.a_paid_order()
+    shop.an_open_order(JEANS)
+    stranger = Shop(shop.stripe, shop.door)
+    stranger.a_paid_order()
+
+    assert figures(shelf(shop))[:2] == (2, 1)
+
+
+@pytest.mark.scenario("C14")
+def test_a_second_payment_is_an_alarm_until_it_is_sent_back(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    second = shop.pay_a_second_session(number)
+    shop.tell("checkout.session.completed")
+
+    alarmed = shelf(shop)
+    reconcile.run_once()
+    calmed = shelf(shop)
+
+    assert (alarmed.charges, alarmed.alarmed) == (2, True)
+    (alarm,) = alarmed.alarms
+    assert (alarm.cause, alarm.detail, alarm.amount) == ("second payment", second, 3998)
+    assert (calmed.charges, calmed.alarmed, [a.over for a in calmed.alarms]) == (2, False, [True])
+    assert story(shop, number).tally == calmed
+
+
+def test_money_given_back_for_the_order_itself_is_no_alarm(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    shop.stripe.emulator.refund(shop.payment_id(number), 1000)
+    shop.tell("refund.created")
+
+    assert (figures(shelf(shop))[1], shelf(shop).alarms) == (1, [])
+    (refund,) = story(shop, number).order.refunds
+    assert (refund.amount, refund.status, refund.second) == (1000, "succeeded", False)
+
+
+@pytest.mark.scenario("D12")
+def test_an_amount_that_does_not_fit_is_an_alarm_with_its_cause(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    lie = shop.event("checkout.session.completed")
+    lie["data"]["object"]["amount_total"] = 1
+    shop.outcome(lie)
+
+    tally = shelf(shop)
+
+    assert (tally.charges, tally.alarmed) == (0, True)
+    assert tally.alarms[0].detail == "amount $0.01 instead of $39.98"
+
+
+def test_the_proof_can_be_taken_away_and_names_no_buyer(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    shown = story(shop, number)
+
+    text, data = proof.as_text(shown), json.loads(proof.as_json(shown))
+
+    assert text.splitlines()[0].startswith(f"Order {number}: paid. 1 charge(s)")
+    assert len(text.splitlines()) == 1 + len(shown.steps) == 1 + len(data["timeline"])
+    assert data["timeline"][1]["evidence"]["http_status"] == 200
+    assert data["order"]["total_amount"] == 3998
+    assert shop.buyer not in text + json.dumps(data)
+
+
+@ON_SQLITE
+def test_a_page_asks_the_database_little_however_much_there_is(shop: Shop) -> None:
+    numbers = [shop.a_paid_order(cart) for cart in ({"sneakers": 1}, JEANS, {"red-t-shirt": 3})]
+
+    with counted() as for_the_shop:
+        shelf(shop)
+    with counted() as for_an_order:
+        story(shop, numbers[0])
+
+    assert (len(for_the_shop), len(for_an_order)) == (4, 7)
