@@ -15,7 +15,7 @@ from itertools import islice
 
 from sqlmodel import col, select
 
-from store import checkout, clock, db, events, gateway, orders, refunds, settings, turns
+from store import attempts, clock, db, events, gateway, orders, refunds, settings, turns
 from store.errors import EventMalformed, StoreError, StripeRefused, StripeUncertain
 from store.facts import Fact, identity, of_dispute, of_refund, of_session
 from store.models import UNDECIDED, Order, StripeEvent
@@ -142,10 +142,10 @@ def unsettled_orders() -> list[Order]:
 
 
 def _look_up(order: Order) -> None:
-    if order.cancel_requested_at and order.session_status in checkout.PAYABLE_SESSION:
-        checkout.retire(order, "finishing a cancellation", "reconciler")
+    if order.cancel_requested_at and order.session_status in attempts.PAYABLE_SESSION:
+        attempts.retire(order, "finishing a cancellation", "reconciler")
     else:
-        checkout.look_up(order, source="reconciler")
+        attempts.look_up(order, source="reconciler")
 
 
 def _attempt(done: CaughtUp, act: Callable[[], object]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from store import checkout, db, refunds
+from store import attempts, checkout, db, refunds
 from store.models import Repeat
 from tests.shop.running import Shop
 
@@ -101,7 +101,7 @@ def test_the_reconcilers_looks_are_not_kept(shop: Shop) -> None:
     number = shop.an_open_order()
 
     for _ in range(3):
-        checkout.look_up(shop.order(number), source="reconciler")
+        attempts.look_up(shop.order(number), source="reconciler")
 
     assert repeats() == []
 

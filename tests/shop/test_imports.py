@@ -18,7 +18,7 @@ LAYERS = [
     ["orders", "views"],
     ["timeline"],
     ["tally"],
-    ["checkout", "events", "export", "refunds", "reports", "retention"],
+    ["attempts", "checkout", "events", "export", "refunds", "reports", "retention"],
     ["inbox", "proof", "reconcile"],
     ["audit", "back_office", "markup"],
     ["door"],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from store import buyers, checkout, clock, db, events, gateway, orders, reconcile, reports
+from store import attempts, buyers, checkout, clock, db, events, gateway, orders, reconcile, reports
 from store.errors import OrderNotFound, OtherOrderPaid
 from store.models import Order
 from tests.shop.running import JEANS, Shop, at_once
@@ -96,7 +96,7 @@ def test_the_answer_of_a_create_call_that_comes_after_the_payment_changes_nothin
     shop.stripe.pay(made["id"])
     shop.tell(COMPLETED)
 
-    checkout.look_up(order, source="buyer")  # as read before the payment: it asks once more
+    attempts.look_up(order, source="buyer")  # as read before the payment: it asks once more
 
     assert shop.order(number).status == "paid"
     assert shop.log(number).count("paid") == 1

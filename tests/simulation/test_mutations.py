@@ -160,7 +160,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "Stripe is asked before an order is cancelled": Mutation(
         (
             (
-                "store/checkout.py",
+                "store/attempts.py",
                 "session_now = gateway.expire_checkout(order.checkout_session_id)",
                 'session_now = gateway.checkout(order.checkout_session_id) | {"status": "expired"}',
             ),
@@ -170,7 +170,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "a session behind a saved failure is looked for": Mutation(
         (
             (
-                "store/checkout.py",
+                "store/attempts.py",
                 "in gateway.find_checkouts(order.number, order.created_at):",
                 "in list[dict[str, object]]():",
             ),
