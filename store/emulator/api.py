@@ -36,7 +36,8 @@ class Api:
         if key is None:
             await self._serve(incoming, request, send)
         elif key in self._in_flight:
-            answer = refused(idempotency.in_use(key), incoming.id)
+            refusal = idempotency.in_use(key)
+            answer = await run_in_threadpool(self.gate.turn_away, incoming, refusal)
             await _respond(answer, scope, receive, send)
         else:
             self._in_flight.add(key)

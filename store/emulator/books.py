@@ -159,7 +159,7 @@ class Books:
 
     def change(self, event_type: str, thing: StripeObject, **news: Any) -> StripeObject:
         """Set fields, store, and announce it with what they were before."""
-        previous = {name: thing.get(name) for name in news if thing.get(name) != news[name]}
+        previous = _before(thing, news)
         thing.update(news)
         self.save(thing)
         self.emit(event_type, thing, previous)
@@ -198,6 +198,23 @@ class Books:
     def never(self, act: str, subject: str) -> None:
         """Take a timer back."""
         self.connection.execute("DELETE FROM timers WHERE act = ? AND subject = ?", (act, subject))
+
+
+def _before(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """What the changed keys held; of an object inside only its own changed keys, lists as a whole.
+
+    A key that was not there is null (docs.stripe.com/api/events/object).
+    """
+    before: dict[str, Any] = {}
+    for name, is_now in new.items():
+        was = old.get(name)
+        if isinstance(was, dict) and isinstance(is_now, dict):
+            gone = dict.fromkeys(was.keys() - is_now.keys())
+            inner = _before(was, {**is_now, **gone})
+            before |= {name: inner} if inner else {}
+        elif was != is_now:
+            before[name] = was
+    return before
 
 
 def text(thing: object) -> str:

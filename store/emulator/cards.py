@@ -15,6 +15,7 @@ Aftermath = Literal[
     "inquiry",
     "refund_pending",
     "refund_fails",
+    "fraud_warning",
 ]
 
 
@@ -103,6 +104,7 @@ TEST_CARDS: tuple[TestCard, ...] = (
         aftermath="dispute_product_not_received",
     ),
     TestCard("4000000000001976", "visa", "Inquiry before a dispute", aftermath="inquiry"),
+    TestCard("4000000000005423", "visa", "Early fraud warning", aftermath="fraud_warning"),
     TestCard(
         "4000000000007726", "visa", "Refund pending, then succeeds", aftermath="refund_pending"
     ),

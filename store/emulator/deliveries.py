@@ -61,7 +61,7 @@ def pack(books: Books, delivery_id: int) -> Parcel | None:
         return None
     trouble = None
     if row["trouble"] is None:
-        trouble = troubles.take(books.connection, "delivery", row["event_type"])
+        trouble = troubles.take(books.connection, "delivery", row["event_type"], row["endpoint_id"])
         if trouble and _postponed(books, row, trouble):
             return None
     return Parcel(

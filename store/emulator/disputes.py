@@ -53,6 +53,27 @@ def open_for(books: Books, charge_id: str) -> None:
         create(books, charge_id, AFTERMATHS[aftermath], inquiry=aftermath == "inquiry")
 
 
+def warn(books: Books, charge_id: str) -> None:
+    """The card's bank takes a payment for fraud, and may dispute it; a refund would forestall it.
+
+    That it stays actionable after a refund is the emulator's; what Stripe changes is unverified.
+    """
+    charge = books.get(charge_id, "charge")
+    warning = books.add(
+        {
+            "id": new_id("radar.early_fraud_warning"),
+            "object": "radar.early_fraud_warning",
+            "actionable": charge["amount_refunded"] < charge["amount"],
+            "charge": charge_id,
+            "created": books.seconds,
+            "fraud_type": "made_with_stolen_card",
+            "livemode": False,
+            "payment_intent": charge["payment_intent"],
+        }
+    )
+    books.emit("radar.early_fraud_warning.created", warning)
+
+
 def create(
     books: Books, charge_id: str, reason: str = "fraudulent", *, inquiry: bool = False
 ) -> StripeObject:

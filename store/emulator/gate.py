@@ -84,6 +84,11 @@ class Gate:
         self._log(incoming, saved, replayed=replayed, trouble=trouble)
         return Answer(saved.status, saved.body, headers, trouble)
 
+    def turn_away(self, incoming: Incoming, error: StripeError) -> Answer:
+        """Answer and log a request that is not carried out: its key is still in use."""
+        self._log(incoming, _refusal(error, incoming), replayed=False, trouble=None)
+        return refused(error, incoming.id)
+
     def _trouble(self, operation: Operation) -> Trouble | None:
         """The trouble somebody ordered for this request, if any."""
         with self.account.storage.reading() as connection:

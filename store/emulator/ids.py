@@ -17,6 +17,7 @@ PREFIXES = {
     "charge": "ch_3",
     "refund": "re_3",
     "dispute": "du_1",
+    "radar.early_fraud_warning": "issfr_1",
     "event": "evt_1",
     "product": "prod_",
     "price": "price_1",

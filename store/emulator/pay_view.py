@@ -31,8 +31,8 @@ CARD_GROUPS: dict[str, tuple[TestCard, ...]] = {
     ),
     "Are declined": (*(card for card in TEST_CARDS if card.outcome == "declines"), MISTYPED),
     "Ask for 3-D Secure": tuple(card for card in TEST_CARDS if "challenge" in card.outcome),
-    "Are disputed later": tuple(
-        card for card in TEST_CARDS if card.aftermath.startswith(("dispute", "inquiry"))
+    "Bring trouble later": tuple(
+        card for card in TEST_CARDS if card.aftermath.startswith(("dispute", "inquiry", "fraud"))
     ),
     "Misbehave when refunded": tuple(
         card for card in TEST_CARDS if card.aftermath.startswith("refund")

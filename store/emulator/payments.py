@@ -80,6 +80,8 @@ def _succeeded(
     books.later(charges.CAPTURE_SECONDS, "settle_balance", charge["id"])
     if card.aftermath in disputes.AFTERMATHS:
         books.later(disputes.OPEN_SECONDS, "open_dispute", charge["id"])
+    if card.aftermath == "fraud_warning":
+        books.later(disputes.OPEN_SECONDS, "warn_of_fraud", charge["id"])
     return complete(books, session, means, payment_status="paid")
 
 

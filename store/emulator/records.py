@@ -125,7 +125,7 @@ class Trouble:
     kind: str
     remaining: int
     match: str
-    """A path such as `POST /v1/checkout/sessions`, or an event type; `*` ends or is a wildcard."""
+    """A call (`POST /v1/checkout/*`), an event type or an endpoint's id; `*` is a wildcard."""
     value: str
     """Seconds, milliseconds, a count, an amount or a currency, depending on the kind."""
     seed: int

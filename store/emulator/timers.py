@@ -10,6 +10,7 @@ ACTS: dict[str, Callable[[Books, str], object]] = {
     "expire_session": sessions.expire_in_time,
     "settle_balance": charges.settle_balance,
     "open_dispute": disputes.open_for,
+    "warn_of_fraud": disputes.warn,
     "refund_succeeds": refunds.succeed,
     "refund_fails": refunds.fail,
     "debit_succeeds": lambda books, intent: debits.settle(books, intent, succeeded=True),

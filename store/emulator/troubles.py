@@ -78,14 +78,16 @@ def waiting(connection: sqlite3.Connection) -> list[Trouble]:
     return [_trouble(row) for row in connection.execute("SELECT * FROM troubles ORDER BY id")]
 
 
-def take(connection: sqlite3.Connection, target: Target, subject: str) -> Trouble | None:
+def take(connection: sqlite3.Connection, target: Target, *names: str) -> Trouble | None:
     """The trouble that strikes this request or delivery, if one does, and count it.
+
+    It is meant by any of its names: a call, or the type of the event and the id of the endpoint.
 
     With a `chance` under 1 the same seed strikes the same requests in the same order.
     """
     rows = connection.execute("SELECT * FROM troubles WHERE target = ? ORDER BY id", (target,))
     for row in rows.fetchall():
-        if not fnmatchcase(subject, row["match"]):
+        if not any(fnmatchcase(name, row["match"]) for name in names):
             continue
         connection.execute("UPDATE troubles SET drawn = drawn + 1 WHERE id = ?", (row["id"],))
         if Random(f"{row['seed']}:{row['drawn']}").random() >= row["chance"]:  # noqa: S311

@@ -15,6 +15,7 @@ from tests.emulator.running import Running, line
 CARDS = (
     *("4242424242424242", "5555555555554444", "378282246310005", "4000000000000259"),
     *("4000000000002685", "4000000000001976", "4000000000007726", "4000000000005126"),
+    "4000000000005423",
 )
 DECLINES = ("4000000000000002", "4000000000000069", "4000000000000127", "4000000000000119")
 LISTS = (
@@ -37,14 +38,16 @@ def test_it_knows_exactly_the_parameters_the_sdk_declares() -> None:
 def test_every_event_it_can_send_is_one_the_sdk_knows() -> None:
     source = "".join(file.read_text() for file in declarations.TABLE.parent.glob("*.py"))
     sent = set(
-        re.findall(r'"((?:charge|checkout|payment_intent|refund|price|product)\.[a-z_.]+)"', source)
+        re.findall(
+            r'"((?:charge|checkout|payment_intent|radar|refund|price|product)\.[a-z_.]+)"', source
+        )
     )
     declared = judge.declared("event").keys()["type"]
     known = {
         choice for member in declarations.members(declared) for choice in judge._literals(member)
     }
 
-    assert sent - {"checkout.session"} <= known
+    assert sent - {"checkout.session", "radar.early_fraud_warning"} <= known
 
 
 def everything(running: Running) -> None:

@@ -71,6 +71,7 @@ def test_1_idempotency_key_in_flight_is_a_conflict(stripe_: Running) -> None:
     assert refusal.value.error is not None
     assert refusal.value.error.code == "idempotency_key_in_use"
     assert stripe_.a_session("k").id, "afterwards the same key is answered again"
+    assert sorted(one.status for one in stripe_.emulator.request_log()) == [200, 200, 409]
 
 
 def test_1_a_refusal_by_an_objects_state_is_saved(stripe_: Running) -> None:

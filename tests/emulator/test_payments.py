@@ -315,3 +315,31 @@ def test_a_dispute_that_came_too_late_comes_to_nothing(stripe_: Running) -> None
 
     assert stripe_.client.v1.disputes.list().data == []
     assert stripe_.charge_of(intent).balance_transaction is not None
+
+
+def test_an_early_fraud_warning_comes_after_the_payment(
+    stripe_: Running, receiver: Receiver
+) -> None:
+    intent = stripe_.a_payment("4000000000005423")
+
+    stripe_.emulator.move_clock(5)
+
+    (arrived,) = receiver.wait_for("radar.early_fraud_warning.created")
+    warning = arrived.event["data"]["object"]
+    assert (warning["payment_intent"], warning["actionable"]) == (intent.id, True)
+    assert stripe_.charge_of(intent).disputed is False
+
+
+def test_an_event_says_of_an_object_inside_only_what_changed_in_it(stripe_: Running) -> None:
+    client = stripe_.client.v1
+    product = client.products.create({"name": "Shirt", "metadata": {"size": "L", "fit": "slim"}})
+
+    client.products.update(product.id, {"metadata": {"size": "M", "fit": "", "cut": "V"}})
+
+    (event,) = client.events.list({"type": "product.updated"}).data
+    previous = json.loads(stripe_.raw("GET", f"/v1/events/{event.id}")[2])["data"]
+    assert previous["previous_attributes"]["metadata"] == {
+        "size": "L",
+        "fit": "slim",
+        "cut": None,
+    }

@@ -288,3 +288,15 @@ def test_the_controls_are_not_for_other_sites(stripe_: Running) -> None:
     rebound = stripe_.raw("GET", "/emulator/clock", Host="evil.example")
 
     assert (status, rebound[0], unknown[0], outside[0]) == (403, 403, 422, 400)
+
+
+def test_a_trouble_may_be_for_one_endpoint_only(stripe_: Running, receiver: Receiver) -> None:
+    (ours,) = stripe_.client.v1.webhook_endpoints.list().data
+    stripe_.client.v1.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["*"]})
+    stripe_.emulator.cause("delivery", "drop", match=ours.id)
+
+    stripe_.client.v1.products.create({"name": "Shirt"})
+
+    assert stripe_.emulator.courier.quiet()
+    states = {one.endpoint_id == ours.id: one.state for one in stripe_.emulator.deliveries()}
+    assert states == {True: "dropped", False: "succeeded"}
