@@ -575,3 +575,32 @@ def test_what_nobody_expected_gets_a_number_and_keeps_its_secrets(
     assert "Traceback" not in answer.text
     (record,) = [line for line in caplog.records if line.name == "store.door"]
     assert record.getMessage().removeprefix("Unexpected error ") in answer.text
+
+
+# --- the rehearsal -------------------------------------------------------------------------------
+
+
+def test_beside_real_stripe_there_is_nothing_to_rehearse(
+    visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_test_of_a_real_account")
+    settings.current.cache_clear()
+
+    at = visit("rehearsal")
+
+    assert "This shop talks to Stripe&#39;s test mode" in html(at)
+    assert at.button == []
+    assert "/rehearsal" not in html(visit())
+
+
+def test_without_the_emulator_the_rehearsal_says_how_to_start_it(
+    visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRIPE_API_BASE", "http://127.0.0.1:9")
+    settings.current.cache_clear()
+
+    at = visit("rehearsal")
+
+    assert "The emulator does not answer. Start everything with: python -m store" in html(at)
+    assert at.button == []
+    assert 'href="/rehearsal"' in html(visit())

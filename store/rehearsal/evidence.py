@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session, col, select
 
-from store import db
+from store import db, money
 from store.facts import PAID, REFUND_VOID, order_number
 from store.models import Order, OrderLog, Refund, StripeEvent
 from store.rehearsal.stand_in import Document, StandIn
@@ -19,6 +19,7 @@ class BothBooks:
 
     number: str
     status: str
+    currency: str
     paid_amount: int
     refunded_amount: int
     refunds: int
@@ -46,12 +47,15 @@ class BothBooks:
             return f"charged {charges} times and settled {settlings} times"
         if self.is_lost:
             return "Stripe took the money and our book does not know"
-        if self.paid_amount != sum(self.charged_amounts):
-            return f"our book says {self.paid_amount} paid, Stripe {sum(self.charged_amounts)}"
-        if self.refunded_amount != sum(self.given_back_amounts):
-            given = sum(self.given_back_amounts)
-            return f"our book says {self.refunded_amount} refunded, Stripe {given}"
-        return None
+        return self._difference("paid", self.paid_amount, self.charged_amounts) or (
+            self._difference("refunded", self.refunded_amount, self.given_back_amounts)
+        )
+
+    def _difference(self, word: str, ours: int, theirs: list[int]) -> str | None:
+        if ours == sum(theirs):
+            return None
+        told, taken = (money.text(amount, self.currency) for amount in (ours, sum(theirs)))
+        return f"our book says {told} {word}, Stripe {taken}"
 
 
 def both_books(stripe: StandIn, numbers: Sequence[str]) -> list[BothBooks]:
@@ -82,6 +86,7 @@ def _our_side(session: Session, order: Order) -> BothBooks:
     return BothBooks(
         number=order.number,
         status=order.status,
+        currency=order.currency,
         paid_amount=order.total_amount if order.payment_status in PAID else 0,
         refunded_amount=order.refunded_amount,
         refunds=len(refunds),

@@ -141,7 +141,7 @@ class Rehearsal:
         self.good = samples.as_planned(statuses) and not differing
         agree = f"the books differ on {differing}" if differing else "both books agree"
         told = "" if samples.as_planned(statuses) else " (not as planned)"
-        self.summary = f"{len(statuses)} sample orders of today: {samples.in_words(statuses)}"
+        self.summary = f"{len(statuses)} orders of today: {samples.in_words(statuses)}"
         self.summary += f"{told}; {agree}"
 
     def _start_afresh(self) -> None:
@@ -185,9 +185,7 @@ def light() -> bool:
 
 def what_goes() -> str:
     """What the visitor is asked before everything is forgotten."""
-    count = fresh.order_count()
-    orders = "order" if count == 1 else "orders"
     return (
-        f"The {count} {orders} of this shop are forgotten, everybody's, here and in the emulator, "
-        "and the products are as on the first day."
+        f"All orders of this shop ({fresh.order_count()}), everybody's, are forgotten here and in "
+        "the emulator, and the products are as on the first day."
     )

@@ -176,6 +176,17 @@ def test_a_book_that_forgot_a_payment_is_found_out(heard: Shop) -> None:
 
 
 @ON_SQLITE
+def test_a_book_that_invents_a_payment_is_found_out(heard: Shop) -> None:
+    number = heard.an_open_order()
+    with db.unit_of_work() as session:
+        session.connection().execute(text("UPDATE orders SET payment_status = 'paid'"))
+
+    (book,) = both_books(StandIn.current(), [number])
+
+    assert book.fault == "our book says $39.98 paid, Stripe $0.00"
+
+
+@ON_SQLITE
 def test_a_second_charge_is_counted(heard: Shop) -> None:
     number = heard.a_paid_order()
     heard.pay_a_second_session(number)

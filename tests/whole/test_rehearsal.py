@@ -102,7 +102,7 @@ def test_a_fresh_demo_is_confirmed_and_twenty_five_samples_fill_it(
     assert house.orders() == []
     page.get_by_role("button", name="25 sample orders").click()
 
-    told = "25 sample orders of today: 13 paid, 3 refunded, 3 partially refunded"
+    told = "25 orders of today: 13 paid, 3 refunded, 3 partially refunded"
     expect(page.locator(".summary")).to_contain_text(told, timeout=60_000)
     expect(page.locator(".summary")).to_contain_text("both books agree")
     assert len(house.orders(house.knows(buyer))) == 25
