@@ -12,6 +12,7 @@ from store.emulator import (
     refusals,
     troubles,
 )
+from tests.emulator.test_parameters import CALLS, leaves
 
 README = (Path(controls.__file__).parent / "README.md").read_text()
 
@@ -28,6 +29,10 @@ def test_the_readme_names_every_parameter_of_a_session_and_every_one_that_is_ref
 
     assert [path for path in refused if f"`{path}`" not in README] == []
     assert [name for name in of_sessions if not re.search(rf"`{name}\b", README)] == []
+
+
+def test_the_readme_counts_the_parameters_right() -> None:
+    assert f"each of the {sum(len(leaves(call)) for call in CALLS)}, right" in README
 
 
 def test_the_readme_names_every_event_trouble_and_option() -> None:

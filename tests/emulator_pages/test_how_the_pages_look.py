@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.axe import grave_faults
 from tests.emulator_pages.conftest import Till
+from tests.emulator_pages.test_what_the_page_asks import ASKING
 
 pytestmark = pytest.mark.browser
 
@@ -51,8 +53,11 @@ def pages_of(till: Till) -> list[str]:
     payment = till.pay(paid)
     till.client.post(f"/c/pay/{expired['id']}/expire")
     event = till.api("GET", "/v1/events?limit=1")["data"][0]["id"]
+    asking, free = till.a_session(**ASKING), till.a_session(amount=0)
+    (charge,) = till.charges(paid)
     return [
-        *(f"/c/pay/{session['id']}" for session in (open_session, paid, expired)),
+        *(f"/c/pay/{session['id']}" for session in (open_session, paid, expired, asking, free)),
+        f"/emulator/receipts/{charge['id']}",
         f"/c/pay/{paid['id']}/left-here",
         "/c/pay/cs_test_unknown",
         *("/", "/sessions", "/events", "/deliveries", "/requests", "/trouble"),
@@ -70,6 +75,15 @@ def test_all_text_can_be_read(till: Till, chromium: Browser, scheme: str) -> Non
             faint[path] = tab.evaluate(TOO_FAINT)
 
     assert {path: found for path, found in faint.items() if found} == {}
+
+
+def test_nothing_grave_stands_in_the_way_of_anybody(till: Till, tab: Page) -> None:
+    faults = {}
+    for path in pages_of(till):
+        tab.goto(till.address + path)
+        faults[path] = grave_faults(tab)
+
+    assert {path: found for path, found in faults.items() if found} == {}
 
 
 def test_no_page_scrolls_sideways_on_a_phone(till: Till, chromium: Browser) -> None:
