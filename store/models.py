@@ -160,6 +160,7 @@ class Refund(SQLModel, table=True):
     status: str = "requested"
     reason: str = ""
     idempotency_key: str = Field(unique=True)
+    attempt: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     stripe_refund_id: str | None = Field(default=None, unique=True)
     created_at: datetime = _moment(default_factory=now)
     updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})

@@ -3,6 +3,11 @@
 Dead before the row is committed: nothing happened. Dead before, during or after the call: the
 row stays `requested`, and the reconciler asks again under the same key. Two at once: the order
 is locked while what is left is counted, so that intentions never exceed what was paid.
+
+Where Stripe saved a failure under the key and lists no refund with the row's name, the row goes
+on to its next attempt, which has a key of its own. Dead before that is committed: the same
+failure is met again. Dead after it: the next pass looks into the list once more, then asks under
+the new key. Two at once: only one of them counts the attempt on, and both meet the same key.
 """
 
 from datetime import timedelta
@@ -71,27 +76,41 @@ def send(refund_id: int, *, source: Source) -> None:
         number = session.get_one(Order, refund.order_id).number
     if refund.stripe_refund_id or refund.status != "requested":
         return
-    metadata = {"order_number": number, "refund_key": refund.idempotency_key}
     try:
-        answer = _made_before(refund) or gateway.create_refund(
-            refund.payment_intent_id, refund.amount, metadata, refund.idempotency_key
-        )
+        answer = _made_before(refund) or _ask(refund, number)
     except StripeUncertain as uncertain:  # a failure that Stripe saved hides what it did
         found = _listed(refund) if uncertain.replayed else None
         if found is None:
+            if uncertain.replayed:
+                _begin_anew(refund, number, source, uncertain)
             raise
         answer = found
-    except StripeRefused as refused:
-        _give_up(refund_id, number, refused, source)
-        return
+    except StripeRefused as refused:  # perhaps because an earlier attempt was not in vain
+        found = _listed(refund) if refund.attempt > 1 else None
+        if found is None:
+            _give_up(refund_id, number, refused, source)
+            return
+        answer = found
     with db.unit_of_work() as session:
         fact = of_refund(answer, number, evidence="refund created")
         orders.record(session, [fact], source=source)
 
 
+def _ask(refund: Refund, number: str) -> gateway.Document:
+    """Create the refund, under the key of this attempt; its name is the same in each."""
+    name = refund.idempotency_key
+    return gateway.create_refund(
+        refund.payment_intent_id,
+        refund.amount,
+        {"order_number": number, "refund_key": name},
+        name if refund.attempt == 1 else f"{name}/{refund.attempt}",
+    )
+
+
 def _made_before(refund: Refund) -> gateway.Document | None:
-    """The refund at Stripe for a row so old that its key may be forgotten there."""
-    return None if clock.now() < refund.created_at + KEY_LIFE else _listed(refund)
+    """The refund at Stripe for a row whose first key is not, or perhaps no more, the answer."""
+    first = refund.attempt == 1 and clock.now() < refund.created_at + KEY_LIFE
+    return None if first else _listed(refund)
 
 
 def _listed(refund: Refund) -> gateway.Document | None:
@@ -100,6 +119,19 @@ def _listed(refund: Refund) -> gateway.Document | None:
         if (found.get("metadata") or {}).get("refund_key") == refund.idempotency_key:
             return found
     return None
+
+
+def _begin_anew(refund: Refund, number: str, source: Source, failed: StripeUncertain) -> None:
+    """The failure under this key will be repeated for a day: the next try gets another one."""
+    with db.unit_of_work() as session:
+        order = orders.lock(session, [number]).orders[number]
+        row = session.get_one(Refund, refund.id)
+        if row.attempt != refund.attempt or row.stripe_refund_id:
+            return
+        row.attempt += 1
+        if row.attempt == 2:  # the first failure is news, the others are more of the same
+            told = "Stripe failed and made no refund; asking again under a new key"
+            orders.log(session, order, source, "refund failed", told, evidence=failed.call)
 
 
 def _give_up(refund_id: int, number: str, refused: StripeRefused, source: Source) -> None:

@@ -214,7 +214,10 @@ def _strike_before(trouble: Trouble | None) -> None:
 
 
 def _strike_after(trouble: Trouble | None, saved: Saved, incoming: Incoming) -> Saved:
-    """A 500 after the fact: the effects stay, and the key keeps answering the 500."""
+    """A 500 after the fact, which the key keeps answering; whether the effects stay or not."""
+    error = ApiError("An unknown error occurred.")
     if trouble and trouble.kind == "error_after":
-        return _refusal(ApiError("An unknown error occurred."), incoming)
+        return _refusal(error, incoming)
+    if trouble and trouble.kind == "error_kept":
+        raise error
     return saved

@@ -15,6 +15,7 @@ REQUEST_TROUBLES: dict[str, str] = {
     "lock_timeout": "Answer 429, another request holds the object, before acting",
     "error_before": "Answer 500 before acting",
     "error_after": "Act, then answer 500",
+    "error_kept": "Undo the act, answer 500, and keep answering so to the same idempotency key",
     "hang": "Act, then keep silent for {value} seconds (default 90)",
     "cut": "Act, then cut the connection",
     "slow": "Answer {value} milliseconds late (default 1000)",

@@ -44,6 +44,17 @@ def test_an_error_after_acting_leaves_the_session_and_is_saved(stripe_: Running)
     assert sessions_of(stripe_) == 1
 
 
+def test_an_error_that_is_kept_has_no_effect_and_needs_a_new_key(stripe_: Running) -> None:
+    stripe_.emulator.cause("request", "error_kept", match=CREATE)
+
+    for _ in range(2):
+        with pytest.raises(stripe.APIError):
+            stripe_.a_session("k")
+
+    assert sessions_of(stripe_) == 0
+    assert stripe_.a_session("another").id
+
+
 @pytest.mark.parametrize("kind", ["cut", "hang"])
 def test_a_lost_answer_is_found_again_with_the_same_key(stripe_: Running, kind: str) -> None:
     stripe_.emulator.cause("request", kind, match=CREATE, value="0.2")

@@ -189,6 +189,54 @@ def test_a_refund_that_only_ever_meets_500_holds_no_other_up(shop: Shop) -> None
     assert sorted(given_back(shop)) == [500, 1000]
 
 
+@pytest.mark.scenario("F3")
+def test_a_refund_whose_saved_answer_is_500_gets_a_new_key_within_a_pass(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    shop.stripe.emulator.cause("request", "error_kept", match=REFUNDS)
+
+    with pytest.raises(StripeUnreachable):
+        refund(number, 1000)
+    tried = [(row.status, row.attempt) for row in shop.refunds()]
+    reconcile.run_once()
+
+    assert tried == [("requested", 2)]
+    assert given_back(shop) == [1000]
+    assert shop.order(number).refunded_amount == 1000
+    assert shop.log(number)[-3:] == ["refund asked", "refund failed", "partially_refunded"]
+
+
+@pytest.mark.scenario("F3", "F1")
+def test_two_who_meet_the_same_saved_500_give_back_once(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    wish = refunds.request(number, 1000, key="form-1")
+    shop.stripe.emulator.cause("request", "error_kept", match=REFUNDS)
+
+    at_once(4, lambda _: refunds.send(wish, source="reconciler"))
+    at_once(4, lambda _: refunds.send(wish, source="reconciler"))
+
+    assert given_back(shop) == [1000]
+    assert [(row.status, row.attempt) for row in shop.refunds()] == [("succeeded", 2)]
+
+
+@pytest.mark.scenario("F3", "E6")
+def test_a_new_key_is_not_used_where_the_first_refund_shows_after_all(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = shop.a_paid_order()
+    shop.stripe.emulator.cause("request", "error_after", match=REFUNDS)
+    with monkeypatch.context() as late:  # Stripe's list does not show it at once
+        late.setattr(gateway, "refunds_of", lambda _payment: [])
+        with pytest.raises(StripeUnreachable):
+            refund(number, 1000)
+    (row,) = shop.refunds()
+
+    refunds.send(row.id or 0, source="reconciler")
+
+    assert row.attempt == 2
+    assert given_back(shop) == [1000]
+    assert [row.status for row in shop.refunds()] == ["succeeded"]
+
+
 @pytest.mark.scenario("F3", "E6")
 @pytest.mark.parametrize("days", [0, 2])
 def test_a_refund_made_just_before_a_crash_is_found_again(

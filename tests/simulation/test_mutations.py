@@ -137,6 +137,14 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         ),
         (CRASH.format("MoneyBack", "the same person again"),),
     ),
+    "a refund behind a saved failure gets a new key": Mutation(
+        (("store/refunds.py", "        row.attempt += 1\n", ""),),
+        (REFUNDS + "a_refund_whose_saved_answer_is_500_gets_a_new_key_within_a_pass[sqlite]",),
+    ),
+    "the attempt before is looked for before the next is made": Mutation(
+        (("store/refunds.py", "first = refund.attempt == 1 and ", "first = "),),
+        (REFUNDS + "a_new_key_is_not_used_where_the_first_refund_shows_after_all[sqlite]",),
+    ),
     "a checkout's own key": Mutation(
         (
             (

@@ -34,7 +34,10 @@ BUYERS = 20
 KILL_SECONDS = 0.2
 CARTS = ({"red-t-shirt": 2}, {"blue-jeans": 1}, {"sneakers": 1, "red-t-shirt": 1})
 FAULTS = (
-    *(("request", kind) for kind in ("rate_limit", "error_before", "error_after", "cut")),
+    *(
+        ("request", kind)
+        for kind in ("rate_limit", "error_before", "error_after", "error_kept", "cut")
+    ),
     *(("delivery", kind) for kind in ("drop", "duplicate", "reorder", "wrong_secret")),
 )
 
