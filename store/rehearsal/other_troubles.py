@@ -90,7 +90,7 @@ def sidecar_stopped(stage: Stage) -> Seen:
     if not is_back:
         return Seen(number, f"{got}; the process did not come back", held=False)
     late = _late_delivery(stage, event["id"])
-    got += f"; back after {seconds:.0f} s, the late webhook {late.words}"
+    got += f"; back after {seconds:.0f} s, late webhook {late.words}"
     without = book.status == "paid" and "webhook" not in book.settlings
     return Seen(number, got, without and late.status == 200)
 
