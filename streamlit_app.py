@@ -200,7 +200,7 @@ def pay(who: str, cart: dict[str, int], shown_amount: int, again: bool = False) 
     except errors.OtherOrderPaid as news:
         say(Notice(str(news), "good", news.number))
     except errors.StoreError as error:
-        say(Notice(str(error), "warning"))
+        say(Notice(door.told(error), "warning"))
 
 
 def say(notice: Notice | None) -> None:
@@ -217,7 +217,7 @@ def cancel(who: str, number: str) -> None:
         say(Notice("Too late to cancel: this order has just been paid.", "good", number))
         return
     except errors.StoreError as error:
-        say(Notice(str(error), "warning", number))
+        say(Notice(door.told(error), "warning", number))
         return
     if order.status == "canceled":
         say(Notice(f"Order {number} is canceled."))
@@ -545,7 +545,7 @@ def main() -> None:
         show(DATABASE_DOWN)
         st.fragment(wait_for_database, run_every=2)()
     except errors.StoreError as error:
-        show(Notice(str(error), "warning"))
+        show(Notice(door.told(error), "warning"))
 
 
 def wait_for_database() -> None:

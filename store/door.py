@@ -5,6 +5,7 @@ import re
 import secrets
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from starlette.datastructures import Headers
@@ -165,7 +166,7 @@ def go(request: Request) -> Response:
         return plain_page(str(error), error.status)
     except errors.StoreError as error:
         links = {"Try again": markup.go_link(number), "Back to the shop": f"/?resume={number}"}
-        return plain_page(str(error), error.status, links)
+        return plain_page(told(error), error.status, links)
     return RedirectResponse(address, 303, headers={"Cache-Control": "no-store"})
 
 
@@ -174,6 +175,15 @@ def plain_page(sentence: str, status: int, links: dict[str, str] | None = None) 
     links = links or {"Back to the shop": "/"}
     body = markup.piece("plain_page", shop=markup.SHOP, sentence=sentence, links=links)
     return HTMLResponse(body, status, headers=PLAIN_HEADERS)
+
+
+def told(error: errors.StoreError) -> str:
+    """An expected error in words; one that the shop should look into also names its log line."""
+    if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return str(error)
+    name = secrets.token_hex(4)
+    log.warning("Told a buyer %s: %s", name, error)
+    return f"{error} If it stays, quote {name}."
 
 
 def incident(error: Exception) -> str:

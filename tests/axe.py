@@ -4,6 +4,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 GRAVE = ("serious", "critical")
+SIZES = ((1280, 720), (390, 844))
 
 
 def grave_faults(page: Page) -> list[str]:
@@ -20,3 +21,19 @@ def grave_faults(page: Page) -> list[str]:
         if fault["impact"] in GRAVE
         for node in fault["nodes"]
     ]
+
+
+def grave_faults_in_every_look(page: Page) -> list[str]:
+    """The same on a projector and a phone, in the light and in the dark."""
+    found = []
+    for width, height in SIZES:
+        for scheme in ("light", "dark"):
+            page.set_viewport_size({"width": width, "height": height})
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(
+                "scheme => getComputedStyle(document.querySelector('.stApp')).colorScheme"
+                ".startsWith(scheme)",
+                arg=scheme,
+            )
+            found += [f"{width} px, {scheme}: {fault}" for fault in grave_faults(page)]
+    return found

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from sqlalchemy import event
 from sqlmodel import Session, col, func, select
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -20,8 +21,8 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
-from store import buyers, checkout, db, door, errors, gateway, markup, settings, views
-from store.models import Order, Product
+from store import buyers, checkout, db, door, errors, gateway, markup, orders, settings, views
+from store.models import Order, Product, Refund
 
 APP = settings.ROOT / "streamlit_app.py"
 ME, STRANGER = buyers.new_cookie(), buyers.new_cookie()
@@ -374,6 +375,139 @@ def test_a_silent_stripe_leaves_the_buyer_with_a_page_that_follows_the_order(
     assert "Stripe has not answered yet." in html(at)
     assert "Confirming…" in html(at)
     assert "not been charged" not in html(at)
+
+
+def make_it(number: str, **values: object) -> None:
+    """Let an order be as Stripe's answers would have made it."""
+    with db.unit_of_work() as session:
+        order = session.exec(select(Order).where(col(Order.number) == number)).one()
+        for name, value in values.items():
+            setattr(order, name, value)
+
+
+@pytest.mark.parametrize("status", ["expired", "canceled", "failed"])
+def test_what_was_never_paid_can_be_bought_again(
+    visit: Callable[..., AppTest], status: str
+) -> None:
+    number = an_order(red_t_shirt=2, sneakers=1)
+    make_it(number, status=status, session_status="expired")
+
+    pages = [html(visit()), html(visit("order", number=number))]
+
+    assert all('href="/?red-t-shirt=2&amp;sneakers=1"' in page for page in pages)
+    assert all("Buy again" in page for page in pages)
+
+
+@pytest.mark.scenario("A7")
+def test_an_order_that_a_newer_cart_replaced_says_so(visit: Callable[..., AppTest]) -> None:
+    number = an_order(red_t_shirt=2)
+    make_it(number, status="canceled", session_status="expired")
+    with db.unit_of_work() as session:
+        order = orders.owned(session, buyers.digest(ME), number)
+        orders.log(session, order, "buyer", "cancel asked", views.REPLACED)
+
+    assert "A newer cart took this order" in html(visit("order", number=number))
+
+
+def test_the_count_of_charges_stands_on_both_pages(visit: Callable[..., AppTest]) -> None:
+    number = an_order(red_t_shirt=2)
+    make_it(number, status="paid", payment_status="paid", session_status="complete")
+    an_order(sneakers=1)
+
+    shop, page = html(visit()), html(visit("order", number=number))
+
+    assert "<span>2 orders</span>" in shop
+    assert "<span>1 order</span>" in page
+    assert all("<b>1</b> charge</span>" in shown for shown in (shop, page))
+    assert '<p role="alert"' not in shop + page
+
+
+@pytest.mark.scenario("C14")
+def test_a_second_payment_alarms_both_pages_with_its_cause(visit: Callable[..., AppTest]) -> None:
+    number = an_order(red_t_shirt=2)
+    paid = {"status": "paid", "payment_status": "paid", "session_status": "complete"}
+    make_it(number, **paid, payment_intent_id="pi_own")
+    with db.unit_of_work() as session:
+        order = orders.owned(session, buyers.digest(ME), number)
+        session.add(
+            Refund(
+                order_id=order.id or 0,
+                payment_intent_id="pi_second",
+                amount=3998,
+                reason="duplicate",
+                idempotency_key="second",
+            )
+        )
+
+    shop, page = html(visit()), html(visit("order", number=number))
+
+    for shown in (shop, page):
+        assert '<p role="alert"' in shown
+        assert "Second payment of $39.98" in shown
+        assert "<b>2</b> charges</span>" in shown
+    assert "You were charged once" not in page
+    assert "Two payments arrived" in page
+
+
+def test_many_orders_can_be_narrowed_to_one_status(visit: Callable[..., AppTest]) -> None:
+    numbers = []
+    for count in range(1, 8):
+        numbers.append(an_order(red_t_shirt=count))
+        make_it(numbers[-1], status="expired", session_status="expired")
+    make_it(numbers[0], status="paid", payment_status="paid", session_status="complete")
+
+    at = visit()
+    everything = html(at)
+    narrowed = html(at.selectbox(key="status").set_value("paid").run())
+
+    assert all(number in everything for number in numbers)
+    assert [number for number in numbers if number in narrowed] == numbers[:1]
+
+
+def test_a_page_asks_the_database_a_fixed_number_of_questions(
+    visit: Callable[..., AppTest],
+) -> None:
+    number = an_order(red_t_shirt=2)
+    make_it(number, status="paid", payment_status="paid", session_status="complete")
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if not statement.startswith(("BEGIN", "PRAGMA")):
+            asked.append(statement)
+
+    at, page = visit(red_t_shirt="1"), visit("order", number=number)
+    event.listen(db.engine(), "before_cursor_execute", note)
+    at.run()
+    for_the_shop = len(asked)
+    page.run()
+    event.remove(db.engine(), "before_cursor_execute", note)
+
+    assert (for_the_shop, len(asked) - for_the_shop) == (5, 7)
+
+
+@pytest.mark.scenario("B1")
+def test_an_error_in_words_names_the_log_line_that_knows_more(
+    visit: Callable[..., AppTest],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def silent(*_arguments: object, **_more: object) -> str:
+        raise errors.StripeUnreachable
+
+    at = visit(red_t_shirt="1")
+    monkeypatch.setattr(checkout, "place", silent)
+
+    shown = html(pay_button(at).click().run())
+
+    (record,) = [line for line in caplog.records if line.name == "store.door"]
+    assert errors.StripeUnreachable.sentence in shown
+    assert record.getMessage().split()[3].removesuffix(":") in shown
+
+
+def test_the_style_sheet_holds_nothing_that_a_page_would_throw_away() -> None:
+    style = (settings.ROOT / ".streamlit" / "storefront.css").read_text("utf-8")
+
+    assert "<" not in style
 
 
 # --- what the pages are made of ------------------------------------------------------------------

@@ -1,103 +1,13 @@
 """The storefront's pages in a real Chromium: how they behave before and around a payment."""
 
-import os
 import re
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, WebSocket, expect
+from playwright.sync_api import Browser, BrowserContext, WebSocket, expect
 
-from store import settings
-from tests.emulator.running import free_port
+from tests.browser.visiting import AT_STRIPE, Servers, opened, pay_at_stripe
 
 pytestmark = pytest.mark.browser
-
-AT_STRIPE = re.compile(r"/c/pay/")
-
-
-@dataclass(frozen=True)
-class Servers:
-    shop: str
-    stripe: str
-
-
-def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if httpx.get(address, timeout=2).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError(f"{address} did not answer")
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """A storefront of its own, with an emulator and no sidecar."""
-    folder = tmp_path_factory.mktemp("shop")
-    shop, stripe = free_port(), free_port()
-    environment = os.environ | {
-        "DATA_DIR": str(folder),
-        "DATABASE_URL": "",
-        "STRIPE_SECRET_KEY": "",
-        "STRIPE_API_BASE": f"http://127.0.0.1:{stripe}",
-        "STORE_URL": "",
-    }
-    commands = {
-        f"http://127.0.0.1:{stripe}/emulator/health": [
-            *("-m", "store.emulator", "--port", str(stripe), "--data", str(folder / "emulator.db")),
-        ],
-        f"http://127.0.0.1:{shop}/_stcore/health": [
-            *("-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(shop)),
-        ],
-    }
-    running = []
-    try:
-        for address, command in commands.items():
-            process = subprocess.Popen(
-                [sys.executable, *command], cwd=settings.ROOT, env=environment
-            )
-            running.append(process)
-            wait_for(address, process)
-        yield Servers(f"http://127.0.0.1:{shop}", f"http://127.0.0.1:{stripe}")
-    finally:
-        for process in running:
-            process.terminate()
-        for process in running:
-            process.wait(20)
-
-
-@pytest.fixture
-def buyer(chromium: Browser, servers: Servers) -> Iterator[BrowserContext]:
-    """A buyer who was never here before, at a projector."""
-    context = chromium.new_context(
-        viewport={"width": 1280, "height": 720}, locale="en-US", base_url=servers.shop
-    )
-    context.set_default_timeout(15_000)
-    yield context
-    context.close()
-
-
-def opened(buyer: BrowserContext, path: str = "/") -> Page:
-    page = buyer.new_page()
-    page.goto(path)
-    expect(page.get_by_role("heading", name="My orders")).to_be_visible(timeout=15_000)
-    return page
-
-
-def pay_at_stripe(page: Page) -> None:
-    page.wait_for_url(AT_STRIPE)
-    page.get_by_label("Email").fill("buyer@example.com")
-    page.get_by_label("Card number").fill("4242424242424242")
-    page.get_by_label("Expiry").fill("12/34")
-    page.get_by_label("CVC").fill("123")
-    page.get_by_role("button", name=re.compile("^Pay ")).last.click()
 
 
 def test_a_projector_shows_products_total_and_button_without_scrolling(
