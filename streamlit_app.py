@@ -41,7 +41,6 @@ from store import (
 from store import settings as store_settings
 from store.markup import MOTTO, SHOP
 from store.models import Product
-from store.rehearsal import lines as rehearsing
 from store.rehearsal import run as rehearsals
 
 IMAGES = store_settings.ROOT / "data" / "images"
@@ -475,7 +474,7 @@ def rehearsal() -> None:
         return
     st.html(STYLE.with_name("rehearsal.css"))
     mine = rehearsals.of(who)
-    with st.container(horizontal=True, vertical_alignment="center", key="rehearsal-head"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.html(markup.rehearsal_piece("head"))
         with st.popover("Three-minute demo"):
             st.html(markup.rehearsal_piece("script"))
@@ -485,22 +484,17 @@ def rehearsal() -> None:
     st.fragment(rehearsal_stage, run_every=TICK_SECONDS / 2 if busy else None)(mine, busy)
 
 
-def rehearsal_stage(mine: rehearsals.Rehearsal, polling: bool) -> None:
+def rehearsal_stage(mine: rehearsals.Rehearsal, busy: bool) -> None:
     """What can be tried and what came of it; refreshes itself while something is going on."""
-    progress = mine.progress
-    if polling and progress is None:
+    if busy and mine.progress is None:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", key="rehearse"):
-        if st.button("Run all", type="primary", disabled=polling):
-            mine.run_all(store_url())
-            st.rerun()
-        if st.button("25 sample orders", disabled=polling):
-            mine.make_samples(store_url())
-            st.rerun()
-        if st.button("Fresh demo", disabled=polling):
+        rehearsal_button(mine, rehearsals.ALL, busy, type="primary")
+        rehearsal_button(mine, rehearsals.SAMPLES, busy)
+        if st.button("Fresh demo", disabled=busy):
             st.session_state.forgetting = True
             st.rerun()
-        if progress:
+        if progress := mine.progress:
             st.progress(progress.share, text=str(progress))
         elif mine.summary:
             st.html(markup.rehearsal_piece("summary", sentence=mine.summary, good=mine.good))
@@ -508,22 +502,24 @@ def rehearsal_stage(mine: rehearsals.Rehearsal, polling: bool) -> None:
     with st.container(key="troubles", gap=None):
         for place, line in enumerate(mine.lines):
             with st.container(horizontal=True, key=f"trouble-{place}"):
-                if st.button(line.trouble.name, disabled=polling, width="stretch"):
-                    mine.try_one(line.trouble.name, store_url())
-                    st.rerun()
-                glyph, tone = rehearsing.SIGNS[line.state]
-                st.html(markup.rehearsal_piece("line", line=line, glyph=glyph, tone=tone))
+                rehearsal_button(mine, line.trouble.name, busy, width="stretch")
+                st.html(markup.rehearsal_piece("line", line=line))
+
+
+def rehearsal_button(mine: rehearsals.Rehearsal, name: str, busy: bool, **look: Any) -> None:
+    if st.button(name, disabled=busy, **look):
+        mine.begin(name, store_url())
+        st.rerun()
 
 
 @st.dialog("Start a fresh demo?", on_dismiss=stop_asking)
 def ask_to_forget(mine: rehearsals.Rehearsal) -> None:
     st.text(rehearsals.what_goes())
     with st.container(horizontal=True):
-        if st.button("Forget every order", type="primary"):
-            stop_asking()
+        sure = st.button("Forget every order", type="primary")
+        if sure:
             mine.start_afresh()
-            st.rerun()
-        if st.button("Keep them"):
+        if sure or st.button("Keep them"):
             stop_asking()
             st.rerun()
 

@@ -27,6 +27,14 @@ class Line:
     number: str | None = None
 
     @property
+    def sign(self) -> str:
+        return SIGNS[self.state][0]
+
+    @property
+    def tone(self) -> str:
+        return SIGNS[self.state][1]
+
+    @property
     def took(self) -> str:
         seconds = self.milliseconds / 1000
         return f"{self.milliseconds} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -24,6 +24,7 @@ from store.rehearsal.webhook_door import WebhookDoor
 
 REMEMBERED = 200  # visitors
 TURNS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rehearsal")
+ALL, SAMPLES = "Run all", "25 sample orders"  # what the buttons beside the troubles are called
 NOT_HERE = (
     "The rehearsal plays with an emulator in Stripe's place. This shop talks to Stripe's test "
     "mode, so there is nothing to break here."
@@ -46,16 +47,16 @@ class Rehearsal:
 
     # --- what can be asked for -------------------------------------------------------------------
 
-    def try_one(self, name: str, store_url: str) -> None:
-        (line,) = [line for line in self.lines if line.trouble.name == name]
-        self._begin(Progress(name, 1), lambda: self._play([line], store_url))
-
-    def run_all(self, store_url: str) -> None:
-        self._begin(Progress("Run all", len(self.lines)), lambda: self._run_all(store_url))
-
-    def make_samples(self, store_url: str) -> None:
-        progress = Progress("25 sample orders", len(samples.SAMPLES))
-        self._begin(progress, lambda: self._make_samples(store_url))
+    def begin(self, name: str, store_url: str) -> None:
+        """Begin what the button of this name is for; `store_url` is where Stripe sends buyers."""
+        if name == ALL:
+            self._begin(Progress(ALL, len(self.lines)), lambda: self._run_all(store_url))
+        elif name == SAMPLES:
+            total = len(samples.SAMPLES)
+            self._begin(Progress(SAMPLES, total), lambda: self._make_samples(store_url))
+        else:
+            (line,) = [line for line in self.lines if line.trouble.name == name]
+            self._begin(Progress(name, 1), lambda: self._play([line], store_url))
 
     def start_afresh(self) -> None:
         self._begin(Progress("Fresh demo", 1), self._start_afresh)

@@ -52,7 +52,7 @@ def played(rehearsal: Rehearsal, start: Callable[[], None]) -> Rehearsal:
 
 def tried(rehearsal: Rehearsal, name: str) -> Line:
     """Press one button, and the line as it is then."""
-    played(rehearsal, lambda: rehearsal.try_one(name, STORE_URL))
+    played(rehearsal, lambda: rehearsal.begin(name, STORE_URL))
     (line,) = [line for line in rehearsal.lines if line.trouble.name == name]
     return line
 
@@ -214,7 +214,7 @@ def test_a_trouble_that_breaks_is_told_and_stops_no_other(rehearsal: Rehearsal) 
         Line(good.trouble),
     ]
 
-    played(rehearsal, lambda: rehearsal.run_all(STORE_URL))
+    played(rehearsal, lambda: rehearsal.begin(run.ALL, STORE_URL))
 
     assert [line.state for line in rehearsal.lines] == ["broken", "broken", "held"]
     assert "quote error" in rehearsal.lines[0].got
@@ -252,8 +252,8 @@ def test_two_visitors_take_turns_and_see_only_their_own_orders(heard: Shop) -> N
     visitors = [run.of(buyers.digest(buyers.new_cookie())) for _ in range(2)]
 
     for visitor in visitors:
-        visitor.try_one("Webhook twice", STORE_URL)
-        visitor.try_one("Forged", STORE_URL)  # a second wish meanwhile is dropped
+        visitor.begin("Webhook twice", STORE_URL)
+        visitor.begin("Forged", STORE_URL)  # a second wish meanwhile is dropped
     assert until(lambda: not any(visitor.progress for visitor in visitors), 30)
 
     lines = [visitor.lines[0] for visitor in visitors]
@@ -292,7 +292,7 @@ def test_two_fresh_demos_give_the_same_twenty_five_orders(
 ) -> None:
     pictures = []
     for _ in range(2):
-        played(rehearsal, lambda: rehearsal.make_samples(STORE_URL))
+        played(rehearsal, lambda: rehearsal.begin(run.SAMPLES, STORE_URL))
         assert rehearsal.good, rehearsal.summary
         pictures.append(picture(heard))
         fresh.forget(StandIn.current())
@@ -312,7 +312,7 @@ def test_the_samples_come_out_the_same_without_a_webhook_process(
     monkeypatch.setattr(samples, "WEBHOOK_SECONDS", 0.1)
     alone = Rehearsal(shop.buyer)
 
-    played(alone, lambda: alone.make_samples(STORE_URL))
+    played(alone, lambda: alone.begin(run.SAMPLES, STORE_URL))
 
     assert alone.good, alone.summary
 

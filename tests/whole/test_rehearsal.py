@@ -38,7 +38,7 @@ def opened(buyer: BrowserContext, house: House) -> Page:
 def test_a_killed_webhook_process_loses_nothing_and_comes_back(inside: House) -> None:
     rehearsal = Rehearsal(buyers.digest(buyers.new_cookie()))
 
-    rehearsal.try_one(STOPPED, inside.address)
+    rehearsal.begin(STOPPED, inside.address)
     assert until(lambda: rehearsal.progress is None, 90)
 
     (line,) = [line for line in rehearsal.lines if line.trouble.name == STOPPED]
@@ -53,7 +53,7 @@ def test_a_shop_that_settles_by_webhooks_only_does_not_hold(
     monkeypatch.setattr(checkout, "settle", lambda *_: None)
     rehearsal = Rehearsal(buyers.digest(buyers.new_cookie()))
 
-    rehearsal.try_one(STOPPED, inside.address)
+    rehearsal.begin(STOPPED, inside.address)
     assert until(lambda: rehearsal.progress is None, 90)
 
     (line,) = [line for line in rehearsal.lines if line.trouble.name == STOPPED]
