@@ -467,13 +467,8 @@ def check(who: str, number: str) -> None:
 
 def rehearsal() -> None:
     """Troubles for a presenter to make; the work is done beside the page, which only watches."""
-    who = buyer()
-    if reason := rehearsals.why_not():
-        show(Notice(reason))
-        put("back")
-        return
+    mine = rehearsals.of(buyer())
     st.html(STYLE.with_name("rehearsal.css"))
-    mine = rehearsals.of(who)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(markup.rehearsal_piece("head"))
         with st.popover("Three-minute demo"):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from store import door, settings
 from store.errors import StoreError
 from store.rehearsal import fresh, samples
-from store.rehearsal.errors import EmulatorSilent, Untried
+from store.rehearsal.errors import EmulatorSilent, NotHere, Untried
 from store.rehearsal.evidence import BothBooks, Tally, both_books
 from store.rehearsal.lines import Line, Progress, State
 from store.rehearsal.stage import Stage
@@ -25,10 +25,6 @@ from store.rehearsal.webhook_door import WebhookDoor
 REMEMBERED = 200  # visitors
 TURNS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rehearsal")
 ALL, SAMPLES = "Run all", "25 sample orders"  # what the buttons beside the troubles are called
-NOT_HERE = (
-    "The rehearsal plays with an emulator in Stripe's place. This shop talks to Stripe's test "
-    "mode, so there is nothing to break here."
-)
 
 
 @dataclass
@@ -161,19 +157,20 @@ REHEARSALS: dict[str, Rehearsal] = {}
 
 
 def of(buyer: str) -> Rehearsal:
-    """This visitor's rehearsal; the oldest idle ones are forgotten."""
+    """This visitor's rehearsal; the oldest idle ones are forgotten.
+
+    Raises:
+        NotHere, EmulatorSilent
+    """
+    if not settings.current().offline:
+        raise NotHere
+    if not StandIn.current().is_there():
+        raise EmulatorSilent
     found = REHEARSALS.setdefault(buyer, Rehearsal(buyer))
     idle = [name for name, one in REHEARSALS.items() if not one.progress and one is not found]
     for name in idle[: max(0, len(REHEARSALS) - REMEMBERED)]:
         REHEARSALS.pop(name, None)
     return found
-
-
-def why_not() -> str | None:
-    """Why nothing can be rehearsed here, in a sentence; None where it can."""
-    if not settings.current().offline:
-        return NOT_HERE
-    return None if StandIn.current().is_there() else EmulatorSilent.sentence
 
 
 def light() -> bool:
