@@ -4,6 +4,7 @@ Shown:
 - `/`       the products, the running total, the one pay button, and the buyer's own orders
 - `/order`  one order: what came of it, its lines and receipt, and the proof timeline
 - `/rehearsal`  troubles made on purpose, for a presenter; only where the emulator plays Stripe
+- `/back-office`  figures, orders, products, webhooks and books, behind a password
 - `/go/…`   no page but the one way to Stripe: opens or resumes an order's Checkout
 
 Streamlit runs this file as `__main__` once per visit and click; the server imports it once, for
@@ -13,15 +14,13 @@ cart is in the address, and who the buyer is in a cookie.
 
 import json
 import secrets
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import streamlit as st
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 from streamlit.errors import StreamlitAPIException
 
 from store import (
@@ -29,9 +28,12 @@ from store import (
     catalog,
     checkout,
     db,
+    desk,
     door,
     errors,
     markup,
+    office,
+    office_pages,
     orders,
     proof,
     reports,
@@ -41,39 +43,18 @@ from store import (
 from store import settings as store_settings
 from store.markup import MOTTO, SHOP
 from store.models import Product
+from store.notices import DATABASE_DOWN, Notice, Question
 from store.rehearsal import run as rehearsals
 
 IMAGES = store_settings.ROOT / "data" / "images"
 STYLE = store_settings.ROOT / ".streamlit" / "storefront.css"
+HEALTH_SECONDS = 5.0  # how often the back office looks how everything is
 TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
 PATIENCE_SECONDS = 15  # how long something may wait before a button to ask Stripe appears
 RECENT_ORDERS = 6
 FRONTEND = Path(st.__file__).parent / "static" / "index.html"  # Streamlit's own page
 PATHS = ("", "order", "rehearsal")  # where our pages are
 PAYING = "You pay on Stripe's page with a test card. No money moves."
-
-
-@dataclass(frozen=True)
-class Notice:
-    """One sentence for the buyer, and the order it is about."""
-
-    sentence: str
-    tone: str = "waiting"
-    order: str | None = None
-
-
-DATABASE_DOWN = Notice(
-    "The shop's database does not answer. This page comes back by itself.", "warning"
-)
-
-
-@dataclass(frozen=True)
-class Question:
-    """The buyer pressed Pay for what they bought moments ago."""
-
-    sentence: str
-    shown_amount: int
-
 
 # --- who is here ---------------------------------------------------------------------------------
 
@@ -107,14 +88,7 @@ def put(name: str, **values: Any) -> None:
 
 def masthead() -> None:
     """The shop's name, and whether any of this could be real money (it never is)."""
-    if store_settings.current().offline:
-        mode, hint = "Offline emulator", "No Stripe account, no network, no money."
-    else:
-        known = door.ACCOUNT.id
-        mode = f"Stripe test mode acct …{known[-4:]}" if known else "Stripe test mode"
-        hint = "Test cards only. No money moves."
-    offline = store_settings.current().offline
-    put("masthead", shop=SHOP, motto=MOTTO, mode=mode, hint=hint, rehearsal=offline)
+    put("masthead", shop=SHOP, motto=MOTTO, **server.mode())
 
 
 def show(notice: Notice | None) -> None:
@@ -519,6 +493,45 @@ def ask_to_forget(mine: rehearsals.Rehearsal) -> None:
             st.rerun()
 
 
+def operator() -> office.Visit:
+    """Whoever is signed in at this very moment; everybody else is shown the way in."""
+    try:
+        return office.OFFICE.visit(st.context.cookies.get(office.COOKIE, ""))
+    except office.NotSignedIn:
+        st.html(markup.office_piece("closed"))
+        st.stop()
+
+
+def back_office() -> None:
+    """Behind the counter. Pages only show: what changes something is a POST to `store/desk.py`."""
+    visit, asked = operator(), st.query_params.to_dict()
+    st.html(STYLE.with_name("back_office.css"))
+    st.html(office_pages.head(visit, asked))
+    st.fragment(office_lights, run_every=HEALTH_SECONDS)()
+    if word := visit.hear():
+        say(Notice(*word))
+    show(st.session_state.get("notice"))
+    changing = office_pages.is_changing(asked)
+    st.fragment(office_view, run_every=TICK_SECONDS if changing else None)(asked, changing)
+
+
+def office_lights() -> None:
+    operator()
+    st.html(office_pages.lights())
+
+
+def office_view(asked: dict[str, str], polling: bool) -> None:
+    operator()
+    if polling and not office_pages.is_changing(asked):
+        st.rerun()
+    for block in office_pages.page(asked, reader()):
+        if isinstance(block, str):
+            st.html(block, unsafe_allow_javascript=True)
+            continue
+        for place, chart in zip(st.columns([2, 1]), block, strict=True):
+            place.bar_chart(**chart)
+
+
 def main() -> None:
     """One run of the page."""
     st.set_page_config(page_title=SHOP, page_icon=str(IMAGES / "mark.svg"), layout="wide")
@@ -527,6 +540,7 @@ def main() -> None:
         st.Page(shop, title=SHOP, default=True),
         st.Page(order, title=f"Your order · {SHOP}", url_path="order"),
         st.Page(rehearsal, title=f"Rehearsal · {SHOP}", url_path="rehearsal"),
+        st.Page(back_office, title=f"Back office · {SHOP}", url_path="back-office"),
     ]
     page = st.navigation(pages, position="hidden")
     masthead()
@@ -567,7 +581,7 @@ else:
         routes=[
             *(Route(f"/{path}", server.Shell(FRONTEND).open) for path in PATHS),
             Route("/go/{number}", door.go, methods=["GET"]),
-            Mount("/images", StaticFiles(directory=IMAGES)),
+            *desk.routes(server.Shell(FRONTEND).open),
         ],
         middleware=server.middleware(),
         lifespan=server.lifespan,

@@ -126,11 +126,14 @@ def opens_a_page(scope: Scope) -> bool:
     return "text/html" in headers.get("accept", "")
 
 
+def over_https(scope: Scope) -> bool:
+    return "https" in (scope["scheme"], Headers(scope=scope).get("x-forwarded-proto"))
+
+
 def cookie_header(scope: Scope) -> str:
-    over_https = "https" in (scope["scheme"], Headers(scope=scope).get("x-forwarded-proto"))
     return (
         f"{buyers.COOKIE}={buyers.new_cookie()}; Path=/; Max-Age={buyers.COOKIE_SECONDS}; "
-        f"HttpOnly; SameSite=Lax{'; Secure' if over_https else ''}"
+        f"HttpOnly; SameSite=Lax{'; Secure' if over_https(scope) else ''}"
     )
 
 

@@ -19,6 +19,7 @@ StoreError
 ├── OrderNotFound            unknown, or a stranger's: both answer alike
 ├── OtherOrderPaid           the checkout that was to be replaced turned out to be paid
 ├── NothingToRefund
+│   └── RefundChanged        somebody else has just given some of it back
 └── StripeError              Stripe did not do what was asked
     ├── StripeUnreachable    no answer, or none that can be trusted: the outcome is unknown
     │   └── StripeUncertain  5xx or nonsense: it may have happened all the same
@@ -140,6 +141,12 @@ class OtherOrderPaid(StoreError):
 class NothingToRefund(StoreError):
     sentence = "There is not that much left to refund."
     status = HTTPStatus.CONFLICT
+
+
+class RefundChanged(NothingToRefund):
+    sentence = (
+        "Somebody else has just given some of this back. Look at what is left, then decide again."
+    )
 
 
 class StripeError(StoreError):

@@ -1,7 +1,8 @@
 """Orders as a CSV file that no spreadsheet takes for formulas."""
 
 import csv
-from collections.abc import Iterable
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sqlmodel import Session, col, select
@@ -9,8 +10,14 @@ from sqlmodel import Session, col, select
 from store import money, views
 from store.models import Order
 
-# A sheet runs what begins with one of these as a formula.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+Items = Mapping[int, list[views.ItemView]]
+# A sheet runs what begins with one of these as a formula; some read the wide forms alike.
+FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+HEAD = [
+    *("number", "created_at", "paid_at", "status", "items", "currency", "total", "refunded"),
+    *("email", "checkout_session", "payment"),
+]
+MARK = "\ufeff"  # tells a spreadsheet that this is UTF-8
 
 
 def write_csv(session: Session, path: Path) -> int:
@@ -21,14 +28,26 @@ def write_csv(session: Session, path: Path) -> int:
     """
     every = session.exec(select(Order).order_by(col(Order.id))).all()
     items = views.items_of(session, every)
-    with path.open("w", newline="", encoding="utf-8-sig") as file:
-        sheet = csv.writer(file)
-        sheet.writerow(
-            ["number", "created_at", "paid_at", "status", "items", "currency", "total", "refunded"]
-        )
-        for order in every:
-            sheet.writerow(map(_cell, _row(order, items[order.id or 0])))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        file.writelines([MARK, lines([HEAD]), sheet(every, items)])
     return len(every)
+
+
+def stream(batches: Iterable[tuple[Sequence[Order], Items]]) -> Iterator[str]:
+    """A CSV file piece by piece, however many orders there are."""
+    yield MARK + lines([HEAD])
+    for rows, items in batches:
+        yield sheet(rows, items)
+
+
+def sheet(rows: Sequence[Order], items: Items) -> str:
+    return lines(map(_cell, _row(order, items[order.id or 0])) for order in rows)
+
+
+def lines(rows: Iterable[Iterable[str]]) -> str:
+    file = io.StringIO()
+    csv.writer(file).writerows(rows)
+    return file.getvalue()
 
 
 def _row(order: Order, items: Iterable[views.ItemView]) -> list[str]:
@@ -41,6 +60,9 @@ def _row(order: Order, items: Iterable[views.ItemView]) -> list[str]:
         order.currency,
         str(money.major(order.total_amount, order.currency)),
         str(money.major(order.refunded_amount, order.currency)),
+        order.email or "",
+        order.checkout_session_id or "",
+        order.payment_intent_id or "",
     ]
 
 

@@ -8,7 +8,8 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -238,6 +239,22 @@ def refunds() -> Iterator[Document]:
 def disputes() -> Iterator[Document]:
     """Every dispute of the account, newest first."""
     yield from walk(ask(lambda: client().v1.disputes.list({"limit": 100})))
+
+
+def event(event_id: str) -> Document:
+    """One event as Stripe keeps it, for 30 days."""
+    return document(ask(lambda: client().v1.events.retrieve(event_id)))
+
+
+def clock_offset() -> timedelta:
+    """How far this machine's clock is ahead of Stripe's, to the second.
+
+    Raises:
+        StripeError: Stripe does not answer, or does not accept the key.
+    """
+    said = ask(lambda: client().v1.checkout.sessions.list({"limit": 1})).last_response
+    date = (said.headers if said else {}).get("date", "")
+    return clock.now() - parsedate_to_datetime(date) if date else timedelta(0)
 
 
 def events(types: list[str], since: datetime) -> Iterator[Document]:

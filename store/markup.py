@@ -151,6 +151,11 @@ def piece(name: str, reader: Reader | None = None, **values: Any) -> str:
     return _made("storefront.html", name, reader, values)
 
 
+def office_piece(name: str, reader: Reader | None = None, **values: Any) -> str:
+    """The HTML of one macro of the back office's template."""
+    return _made("back_office.html", name, reader, values)
+
+
 def rehearsal_piece(name: str, reader: Reader | None = None, **values: Any) -> str:
     """The HTML of one macro of the rehearsal's template."""
     return _made("rehearsal.html", name, reader, values)

@@ -4,6 +4,7 @@ Minor units are Stripe's (https://docs.stripe.com/currencies): ISK and UGX count
 there although nobody uses them, and the last digit of a three-decimal amount must be 0.
 """
 
+import re
 from decimal import Decimal, InvalidOperation
 
 from babel import Locale, UnknownLocaleError
@@ -48,6 +49,23 @@ def minor(price: str, currency: str) -> int:
     if amount != amount.to_integral_value() or not fits(int(amount), currency):
         raise ValueError(f"{price!r} cannot be charged in {currency}")
     return int(amount)
+
+
+def exact(price: str, currency: str) -> int:
+    """Read an amount as people write it in `currency`: "19.99" of dollars, "500" of yen.
+
+    Raises:
+        ValueError: one sentence that says how to write it.
+    """
+    example = str(major(1999, currency))
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", price):
+        raise ValueError(f"Write the amount in digits, like {example}.")
+    number = Decimal(price).scaleb(decimals(currency))
+    if number != number.to_integral_value():
+        raise ValueError(f"{currency.upper()} has no such small change: write it like {example}.")
+    if not fits(int(number), currency):
+        raise ValueError(f"Stripe charges {currency.upper()} only with a 0 as the last digit.")
+    return int(number)
 
 
 def fits(amount: int, currency: str) -> bool:

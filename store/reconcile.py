@@ -74,14 +74,16 @@ def _take_a_turn(every: timedelta) -> None:
         log.info("Caught up with Stripe: %s.", done)
 
 
-def run_once(since: datetime | None = None) -> CaughtUp:
+def run_once(since: datetime | None = None, done: CaughtUp | None = None) -> CaughtUp:
     """One pass; `since` bounds the events that are listed, 30 days by default.
+
+    `done` is counted up on the way, for whoever watches.
 
     Raises:
         StripeError: Stripe cannot be reached; the next pass continues.
         DatabaseUnavailable
     """
-    done = CaughtUp()
+    done = CaughtUp() if done is None else done
     earliest = clock.now() - EVENTS_KEPT
     for order in unsettled_orders():
         _attempt(done, lambda order=order: _look_up(order))  # type: ignore[misc]
@@ -96,13 +98,13 @@ def run_once(since: datetime | None = None) -> CaughtUp:
     return done
 
 
-def catch_up() -> CaughtUp:
+def catch_up(done: CaughtUp | None = None) -> CaughtUp:
     """One pass, and then everything else that Stripe knows, however long ago it happened.
 
     Raises:
         StripeError, DatabaseUnavailable
     """
-    done = run_once()
+    done = run_once(done=done)
     told = facts_at_stripe()
     while batch := list(islice(told, BATCH)):
         with db.unit_of_work() as session:

@@ -10,12 +10,13 @@ failure is met again. Dead after it: the next pass looks into the list once more
 the new key. Two at once: only one of them counts the attempt on, and both meet the same key.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlmodel import Session, col, select
 
 from store import clock, db, gateway, money, orders
-from store.errors import NothingToRefund, StripeRefused, StripeUncertain
+from store.errors import NothingToRefund, RefundChanged, StripeRefused, StripeUncertain
 from store.facts import PAID, REFUND_VOID, of_refund
 from store.models import UNSENT, Order, Refund
 from store.orders import Source
@@ -23,14 +24,18 @@ from store.orders import Source
 KEY_LIFE = timedelta(hours=23)
 
 
-def request(number: str, amount: int | None, *, key: str) -> int:
+def request(
+    number: str, amount: int | None, *, key: str, shown_left: int | None = None, by: str = ""
+) -> int:
     """Write down the wish to give `amount` back (all that is left when None); answers its row.
 
     `key` names the intention: a form submitted twice carries the same key and is one refund,
-    two intended refunds of the same amount carry two.
+    two intended refunds of the same amount carry two. `shown_left` is what the form said was
+    left, so that nobody gives back what somebody else has just given; `by` is who asks.
 
     Raises:
         NothingToRefund: the order is not paid, is disputed, or less than that is left.
+        RefundChanged: another amount is left than the form said.
     """
     with db.unit_of_work() as session:
         ledger = orders.lock(session, [number])
@@ -38,7 +43,9 @@ def request(number: str, amount: int | None, *, key: str) -> int:
         known = next((row for row in ledger.refunds_of(order) if row.idempotency_key == key), None)
         if known:
             return _id(known)
-        left = _refundable(order, ledger.refunds_of(order))
+        left = left_amount(order, ledger.refunds_of(order))
+        if shown_left is not None and shown_left != left:
+            raise RefundChanged
         wanted = left if amount is None else amount
         if order.status == "disputed" or not 0 < wanted <= left or not order.payment_intent_id:
             raise NothingToRefund
@@ -50,12 +57,14 @@ def request(number: str, amount: int | None, *, key: str) -> int:
             idempotency_key=key,
         )
         session.add(refund)
-        orders.log(session, order, "operator", "refund asked", money.text(wanted, order.currency))
+        asked = " by ".join(filter(None, [money.text(wanted, order.currency), by]))
+        orders.log(session, order, "operator", "refund asked", asked)
         session.flush()
         return _id(refund)
 
 
-def _refundable(order: Order, refunds: list[Refund]) -> int:
+def left_amount(order: Order, refunds: Sequence[Refund]) -> int:
+    """What could still be given back of the order's own payment."""
     if order.payment_status not in PAID:
         return 0
     return order.total_amount - sum(

@@ -1,11 +1,16 @@
 """Read-only figures and tables, for the pages and the command line."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from sqlmodel import Session, col, func, select
+from sqlalchemy import column, values
+from sqlalchemy import select as select_columns
+from sqlmodel import Integer, Session, and_, col, func, select
 
-from store import orders, tally, timeline, views
-from store.models import Dispute, Order, OrderLog, Refund
+from store import clock, orders, settings, tally, timeline, views
+from store.models import Dispute, Order, OrderItem, OrderLog, Product, Refund, UtcDateTime
 
 
 @dataclass(frozen=True)
@@ -71,3 +76,107 @@ def orders_by_status(session: Session) -> dict[str, int]:
     """How many orders there are of each status, the empty ones included."""
     counted = session.exec(select(Order.status, func.count()).group_by(col(Order.status))).all()
     return dict.fromkeys(views.STATUS_BADGES, 0) | dict(counted)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What came in during a period; `refunded_amount` is what went back of just that."""
+
+    revenue_amount: int = 0
+    orders: int = 0
+    refunded_amount: int = 0
+
+    def __add__(self, other: "Sums") -> "Sums":
+        return Sums(
+            self.revenue_amount + other.revenue_amount,
+            self.orders + other.orders,
+            self.refunded_amount + other.refunded_amount,
+        )
+
+    @property
+    def average_amount(self) -> int:
+        return round(self.revenue_amount / self.orders) if self.orders else 0
+
+    @property
+    def refund_rate(self) -> float:
+        return self.refunded_amount / self.revenue_amount if self.revenue_amount else 0.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One currency's business in a period and in the one before it."""
+
+    currency: str
+    now: Sums
+    before: Sums
+    per_day: dict[date, int]
+    per_product: dict[str, int]
+
+
+def figures(session: Session, days: int, zone: tzinfo) -> list[Figures]:
+    """The last `days` days of the reader's calendar, today included; a currency at a time.
+
+    Revenue is what was paid, by the day on which it was; refunds are told apart.
+    """
+    today = clock.now().astimezone(zone).date()
+    calendar = [today - timedelta(days=back) for back in range(2 * days)][::-1]
+    sums = _sums_by_day(session, calendar, zone)
+    products = _revenue_by_product(session, midnight(calendar[days], zone))
+    return [
+        Figures(
+            currency,
+            sum((sums.get((currency, day), Sums()) for day in calendar[days:]), Sums()),
+            sum((sums.get((currency, day), Sums()) for day in calendar[:days]), Sums()),
+            {day: sums.get((currency, day), Sums()).revenue_amount for day in calendar[days:]},
+            products.get(currency, {}),
+        )
+        for currency in sorted({currency for currency, _ in sums} or {settings.current().currency})
+    ]
+
+
+def midnight(day: date, zone: tzinfo) -> datetime:
+    """When a day begins there, in UTC; days around a change of the clocks last 23 or 25 hours."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def _sums_by_day(
+    session: Session, calendar: Sequence[date], zone: tzinfo
+) -> dict[tuple[str, date], Sums]:
+    begins = [*(midnight(day, zone) for day in calendar), clock.now() + timedelta(days=1)]
+    columns = column("place", Integer), column("begin", UtcDateTime), column("stop", UtcDateTime)
+    listed = values(*columns, name="listed").data(
+        [(place, begins[place], begins[place + 1]) for place in range(len(calendar))]
+    )
+    days = listed.cte("days")
+    rows = session.connection().execute(
+        select_columns(
+            days.c.place,
+            col(Order.currency),
+            func.sum(Order.total_amount),
+            func.count(),
+            func.sum(Order.refunded_amount),
+        )
+        .join(days, and_(col(Order.paid_at) >= days.c.begin, col(Order.paid_at) < days.c.stop))
+        .group_by(days.c.place, col(Order.currency))
+    )
+    return {
+        (currency, calendar[place]): Sums(revenue, count, refunded)
+        for place, currency, revenue, count, refunded in rows
+    }
+
+
+def _revenue_by_product(session: Session, since: datetime) -> dict[str, dict[str, int]]:
+    """What each product brought at the prices of its orders, under today's name, most first."""
+    amount = func.sum(OrderItem.unit_amount * OrderItem.quantity)
+    rows = session.connection().execute(
+        select_columns(col(Order.currency), col(Product.name), amount)
+        .join(OrderItem, col(OrderItem.order_id) == col(Order.id))
+        .join(Product, col(Product.id) == col(OrderItem.product_id))
+        .where(col(Order.paid_at) >= since)
+        .group_by(col(Order.currency), col(Product.id), col(Product.name))
+        .order_by(amount.desc())
+    )
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for currency, name, revenue in rows:
+        found[currency][name] = found[currency].get(name, 0) + int(revenue)
+    return found

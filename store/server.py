@@ -42,6 +42,18 @@ class Shell:
         return HTMLResponse(page, headers=door.PAGE_HEADERS)
 
 
+def mode() -> dict[str, str | bool]:
+    """Whether any of this could be real money (it never is): a badge, what it means, and whether
+    troubles can be rehearsed.
+    """
+    if settings.current().offline:
+        hint = "No Stripe account, no network, no money."
+        return {"mode": "Offline emulator", "hint": hint, "rehearsal": True}
+    known = door.ACCOUNT.id
+    badge = f"Stripe test mode acct …{known[-4:]}" if known else "Stripe test mode"
+    return {"mode": badge, "hint": "Test cards only. No money moves.", "rehearsal": False}
+
+
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
     """Where only this process runs, it still brings the schema up to date and settles orders."""

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     demo_customer_email: str | None = None
     store_url: str | None = None
     admin_password: SecretStr | None = None
+    sidecar_url: str = "http://127.0.0.1:8000"
     allowed_hosts: Annotated[list[str], NoDecode] = Field(default_factory=list)
     debug: bool = False
     log_level: str = "INFO"
@@ -95,7 +96,7 @@ class Settings(BaseSettings):
             raise ValueError("is not a currency code such as usd")
         return value.lower()
 
-    @field_validator("store_url", "stripe_api_base")
+    @field_validator("store_url", "stripe_api_base", "sidecar_url")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):

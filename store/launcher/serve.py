@@ -7,6 +7,7 @@ import urllib.request
 from argparse import Namespace
 from dataclasses import dataclass
 
+from store import office
 from store.launcher import checks
 from store.launcher.log import Log
 from store.launcher.supervise import GaveUp, Program, supervise
@@ -83,7 +84,9 @@ class Shop:
         pid_file = self.settings.data_dir.absolute() / "sidecar.pid"
         started = [
             Program("sidecar", sidecar, pid_file=pid_file),
-            Program("storefront", storefront, {PID_FILE: str(pid_file)}),
+            Program(
+                "storefront", storefront, {PID_FILE: str(pid_file), "SIDECAR_URL": self.sidecar}
+            ),
         ]
         return [self.emulator_program(), *started] if self.has_emulator else started
 
@@ -128,6 +131,7 @@ class Shop:
         lines = [self.mode(), "", f"  Shop       {self.shop}"]
         lines += [f"  Webhooks   {self.sidecar}/webhooks/stripe/"]
         lines += [f"  Emulator   {self.emulator}"] if self.has_emulator else []
+        lines += [f"  Office     {office.link(self.shop)}"]
         lines += ["", "  Pay with card 4242 4242 4242 4242, any future date, any CVC."]
         lines += ["  Ctrl-C stops everything."]
         if not self.settings.webhook_secrets:

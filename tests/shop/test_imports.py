@@ -11,18 +11,23 @@ from store.settings import ROOT
 STORE = ROOT / "store"
 # From the bottom up: a module may import those before it, and none after.
 LAYERS = [
-    ["errors", "clock", "money", "buyers"],
+    ["errors", "clock", "money", "buyers", "notices"],
     ["settings", "models"],
-    ["db", "facts", "gateway"],
+    ["assortment", "db", "facts", "gateway", "office", "pictures"],
     ["catalog", "learn", "turns"],
     ["orders", "views"],
     ["timeline"],
     ["tally"],
     ["attempts", "checkout", "events", "export", "refunds", "reports", "retention"],
-    ["inbox", "proof", "reconcile"],
-    ["audit", "back_office", "markup"],
+    ["inbox", "listing", "proof", "reconcile"],
+    ["audit", "markup"],
+    ["bookkeeping"],
+    ["health"],
+    ["operations"],
+    ["office_pages"],
     ["door"],
-    ["server"],
+    ["entrance", "server"],
+    ["desk"],
 ]
 ENTRANCES = {"__init__", "__main__"}
 

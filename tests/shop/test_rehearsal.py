@@ -132,7 +132,7 @@ def ask_under_a_new_key_each_time(patch: pytest.MonkeyPatch) -> None:
 
 
 def count_no_refunds(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(refunds, "_refundable", lambda order, _rows: order.total_amount)
+    patch.setattr(refunds, "left_amount", lambda order, _rows: order.total_amount)
 
 
 UNGUARDED = {

@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 import stripe
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 from sqlmodel import Session, col, select
 
-from store import buyers, db, gateway, settings
+from store import buyers, db, gateway, office, settings
 from store.launcher.serve import Shop, answers
 from store.launcher.supervise import OWN_GROUP, Program
 from store.models import Order, OrderLog
@@ -147,7 +147,8 @@ class House:
         with self.entered():
             arguments = Namespace(port=shop, webhook_port=sidecar, emulator_port=emulator)
             launched = Shop(settings.current(), arguments, has_emulator=True)
-            self.secrets |= {EMULATOR_KEY, *settings.current().webhook_secrets}
+            self.sign_in_link = office.link(f"http://127.0.0.1:{shop}")
+            self.secrets |= {EMULATOR_KEY, office.password(), *settings.current().webhook_secrets}
             db.migrate()
         for name in ("shop", "sidecar", "emulator"):
             assert getattr(launched, name).startswith("http://")
@@ -323,6 +324,18 @@ class House:
         ]
         self.secrets |= {cookie, buyers.digest(cookie)}
         return buyers.digest(cookie)
+
+    def opens_the_office(self, browser: BrowserContext) -> Page:
+        """Sign in as the printed link does; the session's cookie must never be in a log either."""
+        page = browser.new_page()
+        page.goto(self.sign_in_link)
+        page.wait_for_url(f"{self.address}/back-office")
+        self.secrets |= {
+            cookie["value"]
+            for cookie in browser.cookies(self.address)
+            if cookie.get("name") == office.COOKIE
+        }
+        return page
 
     def visitor(self) -> tuple[str, httpx.Client]:
         """A buyer without a browser: the name the database knows, and a client with the cookie."""

@@ -1,0 +1,152 @@
+"""What an operator can do; every answer is the sentence that they read afterwards.
+
+Nothing here trusts a page: amounts, keys and numbers are read as strictly as a stranger's.
+"""
+
+import logging
+import re
+
+from sqlmodel import Session, col, select
+
+from store import (
+    assortment,
+    attempts,
+    db,
+    events,
+    gateway,
+    listing,
+    money,
+    orders,
+    refunds,
+    views,
+)
+from store.errors import OrderNotFound, StoreError
+from store.models import Order, Refund, StripeEvent
+
+log = logging.getLogger(__name__)
+
+KEY = re.compile(r"[0-9a-f]{32}")
+LONGEST_NOTE = 500
+LOOKED_AGAIN = {
+    "applied": "It has had its effect now.",
+    "known": "It says nothing that was not known.",
+    "duplicate": "It had its effect before, so nothing was changed.",
+    "orphan": "Its order is still not known here.",
+    "ignored": "It is of no interest to this shop.",
+    "livemode": "It is a live-mode event; this test shop does not touch it.",
+}
+
+
+class FormBroken(StoreError):
+    sentence = "This form was not complete. Reload the page, then try again."
+
+
+class AmountUnclear(StoreError):
+    """The amount cannot be read; the sentence says how to write it."""
+
+
+def find(session: Session, number: str) -> Order:
+    order = session.exec(select(Order).where(col(Order.number) == listing.tidy(number))).first()
+    if order is None:
+        raise OrderNotFound
+    return order
+
+
+def write(number: str, action: str, detail: str) -> None:
+    """Put what an operator did into the order's history."""
+    with db.unit_of_work() as session:
+        order = orders.lock(session, [number]).orders[number]
+        orders.log(session, order, "operator", action, detail)
+
+
+def refund(by: str, number: str, amount: str, *, key: str, shown_left: str) -> str:
+    """Give money back, once per form however often the form is sent.
+
+    Raises:
+        NothingToRefund, RefundChanged, AmountUnclear, FormBroken, StripeError
+    """
+    with db.reading() as session:
+        order = find(session, number)
+    if not KEY.fullmatch(key) or not shown_left.isdecimal():
+        raise FormBroken
+    try:
+        wanted = money.exact(amount.strip(), order.currency)
+    except ValueError as error:
+        raise AmountUnclear(str(error)) from None
+    row = refunds.request(
+        order.number, wanted, key=f"office-{key}", shown_left=int(shown_left[:12]), by=by
+    )
+    try:
+        refunds.send(row, source="operator")
+    except StoreError:
+        return (
+            "Stripe has not answered yet. The refund is written down and is sent again by itself; "
+            "it will not happen twice."
+        )
+    with db.reading() as session:
+        made = session.get_one(Refund, row)
+    if made.status == "failed":
+        return "Stripe refused this refund. The money stays where it is."
+    return f"Refunded {money.text(made.amount, order.currency)} of order {number}: {made.status}."
+
+
+def ask(by: str, number: str) -> str:
+    """Ask Stripe how an order stands, and record the answer."""
+    with db.reading() as session:
+        order = find(session, number)
+    before = order.status
+    write(order.number, "asked Stripe", f"by {by}")
+    after = attempts.look_up(order, source="operator").status
+    word = views.STATUS_BADGES[after].word.lower()
+    return (
+        f"Stripe was asked: the order is {word}, as before."
+        if after == before
+        else (f"Stripe was asked: the order is now {word}.")
+    )
+
+
+def cancel(by: str, number: str) -> str:
+    """Make an order unpayable, at Stripe first."""
+    with db.reading() as session:
+        order = find(session, number)
+    after = attempts.retire(order, f"by {by}", "operator")
+    return f"Order {number} is {views.STATUS_BADGES[after.status].word.lower()}."
+
+
+def note(by: str, number: str, words: str) -> str:
+    """Add a remark to an order's history, where buyers can read it too."""
+    remark = listing.tidy(words)[:LONGEST_NOTE]
+    if not remark:
+        raise FormBroken("Write the note first.")
+    with db.reading() as session:
+        order = find(session, number)
+    write(order.number, "note", f"{remark} · by {by}")
+    return "The note is in the order's history."
+
+
+def look_again(by: str, event_id: str) -> str:
+    """Fetch an event from Stripe and let it through the same door as its webhook."""
+    with db.reading() as session:
+        known = session.get(StripeEvent, listing.tidy(event_id))
+    if known is None:
+        raise FormBroken("There is no such event here.")
+    arrival = events.arrival(gateway.event(known.id))
+    with db.unit_of_work() as session:
+        (outcome,) = events.receive(session, [arrival], source="operator")
+        if outcome == "applied" and arrival.fact:
+            number = arrival.fact.order_number
+            order = orders.lock(session, [number]).orders[number]
+            orders.log(session, order, "operator", "looked again", f"{known.id} · by {by}")
+    return f"{known.id}: {LOOKED_AGAIN[outcome]}"
+
+
+def save_product(by: str, slug: str, form: assortment.Form) -> str:
+    """Change a product, or add one where `slug` is empty; placed orders keep theirs."""
+    with db.unit_of_work() as session:
+        if not slug:
+            product = assortment.add(session, form)
+            log.info("%s added the product %s.", by, product.slug)
+            return f"{product.name} is in the shop."
+        told = assortment.change(session, slug, form)
+    log.info("%s changed the product %s: %s", by, slug, "; ".join(told) or "nothing")
+    return f"Saved: {'; '.join(told)}." if told else "Nothing was different."

@@ -1,0 +1,76 @@
+"""Pictures of products: those that come with the shop, and those that operators bring.
+
+What is brought is decoded and written anew, so that nothing of the file but its pixels reaches
+a buyer: no script, no second meaning, no place where the photo was taken.
+"""
+
+import hashlib
+import io
+from pathlib import Path
+
+from PIL import Image, ImageOps
+from starlette.staticfiles import StaticFiles
+
+from store import settings
+from store.errors import StoreError
+
+OURS = settings.ROOT / "data" / "images"
+BRAND = "mark.svg"
+SHOWN = (".svg", ".webp", ".png", ".jpg", ".jpeg")
+LARGEST_BYTES = 1024 * 1024
+LARGEST_SIDE = 6000  # pixels, as they come
+KEPT_SIDE = 1000  # pixels, as they are kept
+
+
+class PictureRefused(StoreError):
+    sentence = "This is not a PNG, JPEG or WebP picture that can be read."
+
+
+def brought() -> Path:
+    return settings.current().data_dir / "pictures"
+
+
+def listed() -> list[str]:
+    """The names a product's picture can have."""
+    found = {
+        file.name
+        for folder in (OURS, brought())
+        if folder.is_dir()
+        for file in folder.iterdir()
+        if file.suffix in SHOWN and file.name != BRAND
+    }
+    return sorted(found)
+
+
+def keep(data: bytes) -> str:
+    """Keep a picture that was brought; answers its name, which follows from its content.
+
+    Raises:
+        PictureRefused
+    """
+    if len(data) > LARGEST_BYTES:
+        raise PictureRefused("The picture is larger than 1 MB. Save it smaller, then try again.")
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
+            if max(picture.size) > LARGEST_SIDE:  # before anything is unpacked
+                raise PictureRefused(f"No side of a picture may exceed {LARGEST_SIDE} pixels.")
+            plain = ImageOps.exif_transpose(picture).convert("RGBA")
+    except PictureRefused:
+        raise
+    except Exception as error:
+        raise PictureRefused from error  # decoders meet nonsense with every kind of error
+    plain.thumbnail((KEPT_SIDE, KEPT_SIDE))
+    written = io.BytesIO()
+    plain.save(written, "WEBP", quality=88)
+    name = f"{hashlib.sha256(written.getvalue()).hexdigest()[:20]}.webp"
+    brought().mkdir(parents=True, exist_ok=True)
+    (brought() / name).write_bytes(written.getvalue())
+    return name
+
+
+class Pictures(StaticFiles):
+    """Serves both folders; the one for what is brought may not exist yet."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=OURS)
+        self.all_directories = [OURS, brought()]

@@ -1,0 +1,626 @@
+"""What operators find, sum up and do, on both databases and before a real Stripe stand-in."""
+
+import csv
+import io
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from PIL import Image
+from sqlmodel import col, select
+
+from store import (
+    assortment,
+    audit,
+    clock,
+    db,
+    export,
+    health,
+    listing,
+    operations,
+    pictures,
+    reports,
+    settings,
+)
+from store.assortment import Form
+from store.bookkeeping import AtWork, Bookkeeper
+from store.errors import NothingToRefund, OrderNotFound, RefundChanged, StripeUnreachable
+from store.facts import REFUND_VOID
+from store.listing import Wanted
+from store.models import Order, Product, StripeEvent
+from tests.shop.running import JEANS, Shop, at_once
+
+KEY = "0123456789abcdef" * 2
+BOOTS = Form("Boots", "High and dry.", "89.50", "sneakers.svg", active=True)
+
+
+def found(wanted: Wanted, before: str = "", limit: int = listing.PAGE) -> listing.Page[Order]:
+    with db.reading() as session:
+        return listing.found_orders(session, wanted, before, limit)
+
+
+def numbers(**wanted: Any) -> list[str]:
+    return [order.number for order in found(Wanted(**wanted)).rows]
+
+
+def change(number: str, /, **columns: object) -> None:
+    with db.unit_of_work() as session:
+        order = session.exec(select(Order).where(col(Order.number) == number)).one()
+        for name, value in columns.items():
+            setattr(order, name, value)
+
+
+def product(slug: str = "red-t-shirt") -> Product:
+    with db.reading() as session:
+        return session.exec(select(Product).where(col(Product.slug) == slug)).one()
+
+
+def edited(shirt: Product, **fields: object) -> Form:
+    now = {
+        "name": shirt.name,
+        "description": shirt.description,
+        "price": "19.99",
+        "image": shirt.image,
+        "active": shirt.active,
+        "seen": shirt.updated_at.isoformat(),
+    }
+    return Form(**(now | fields))  # type: ignore[arg-type]
+
+
+# --- finding -------------------------------------------------------------------------------------
+
+
+def test_an_order_is_found_by_whatever_somebody_has_in_hand(shop: Shop) -> None:
+    number, other = shop.a_paid_order(), shop.a_paid_order(JEANS)
+    change(other, email="Grace@Example.com")
+    shop.tell("checkout.session.completed")
+    operations.refund("Ada", number, "1", key=KEY, shown_left="3998")
+    order = shop.order(number)
+    event = next(event.id for event in shop.inbox().values())
+
+    for text in (
+        number,
+        number.lower(),
+        number[:6],
+        order.checkout_session_id,
+        order.payment_intent_id,
+        shop.refunds()[0].stripe_refund_id,
+        "ADA@example.com",
+        "ada@",
+    ):
+        assert numbers(text=text) == [number], text
+    assert numbers(text="grace@example.com") == numbers(text=event) == [other]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nobody", "%", "_", "cs_", "'; DROP TABLE orders", "\\", "*", "é" * 200, "re_1", "evt_%"],
+)
+def test_a_search_for_nonsense_finds_nothing(shop: Shop, text: str) -> None:
+    shop.a_paid_order()
+
+    assert numbers(text=listing.tidy(text)) == []
+
+
+def test_what_no_database_could_be_asked_is_left_out_of_a_search() -> None:
+    assert listing.tidy(" a\x00b\ud800\n ") == "ab"
+    assert len(listing.tidy("x" * 5000)) == listing.LONGEST
+
+
+def test_status_and_days_narrow_it_down(shop: Shop) -> None:
+    paid, opened = shop.a_paid_order(), Shop(shop.stripe, shop.door).an_open_order()
+    change(paid, created_at=datetime(2026, 3, 1, 23, 30, tzinfo=UTC))
+
+    first, second = date(2026, 3, 1), date(2026, 3, 2)
+    assert numbers(status="paid") == [paid]
+    assert numbers(status="open") == [opened]
+    assert numbers(since=first, until=first) == [paid]
+    assert numbers(since=second, until=second) == []
+    assert numbers(since=second, until=second, zone=ZoneInfo("Europe/Berlin")) == [paid]
+    assert numbers(status="open", until=second) == []
+
+
+def test_pages_show_every_order_once_newest_first(shop: Shop) -> None:
+    made = [Shop(shop.stripe, shop.door).an_open_order() for _ in range(5)]
+    same = clock.now()
+    for number in made[:3]:
+        change(number, created_at=same)  # a page may end between two of the same moment
+
+    seen, before = [], ""
+    while True:
+        page = found(Wanted(), before, limit=2)
+        seen += [order.number for order in page.rows]
+        if page.older is None:
+            break
+        before = page.older
+
+    assert seen == [made[place] for place in (2, 1, 0, 4, 3)]
+
+
+@pytest.mark.parametrize("before", ["0", "x", "-1", "9" * 400, "٣"])
+def test_a_made_up_place_in_the_list_is_its_beginning(shop: Shop, before: str) -> None:
+    number = shop.an_open_order()
+
+    assert [order.number for order in found(Wanted(), before).rows] == [number]
+
+
+def test_an_unknown_order_is_not_found(shop: Shop) -> None:
+    with db.reading() as session, pytest.raises(OrderNotFound):
+        listing.whole(session, "BCDF\x00")
+
+
+@pytest.mark.scenario("G7")
+def test_an_export_streams_what_the_filter_shows(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "BATCH", 2)
+    made = [Shop(shop.stripe, shop.door).an_open_order() for _ in range(5)]
+    change(made[0], email="=HYPERLINK(1)")
+    change(made[1], email="＝1+1")
+
+    text = "".join(export.stream(listing.batches(Wanted(status="open"))))
+
+    rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
+    assert [row["number"] for row in rows] == made[::-1]
+    assert [row["email"] for row in rows[-2:]] == ["'＝1+1", "'=HYPERLINK(1)"]
+    assert "".join(export.stream(listing.batches(Wanted(status="review")))).count("\n") == 1
+
+
+# --- figures -------------------------------------------------------------------------------------
+
+
+def test_figures_are_the_periods_beside_the_one_before(shop: Shop) -> None:
+    today, week_ago, older = (Shop(shop.stripe, shop.door).a_paid_order() for _ in range(3))
+    change(week_ago, paid_at=clock.now() - timedelta(days=7), total_amount=1000)
+    change(older, paid_at=clock.now() - timedelta(days=14), total_amount=5)
+    operations.refund("Ada", today, "19.99", key=KEY, shown_left="3998")
+
+    with db.reading() as session:
+        (usd,) = reports.figures(session, 7, UTC)
+
+    assert (usd.currency, usd.now, usd.before) == (
+        "usd",
+        reports.Sums(3998, 1, 1999),
+        reports.Sums(1000, 1, 0),
+    )
+    assert (usd.now.average_amount, usd.now.refund_rate) == (3998, 0.5)
+    assert list(usd.per_day.values()) == [0, 0, 0, 0, 0, 0, 3998]
+    assert usd.per_product == {"Red T-Shirt": 3998}
+
+
+def test_currencies_are_never_added_up(shop: Shop) -> None:
+    dollars, euros = (Shop(shop.stripe, shop.door).a_paid_order() for _ in range(2))
+    change(euros, currency="eur")
+
+    with db.reading() as session:
+        told = reports.figures(session, 7, UTC)
+
+    assert [(each.currency, each.now.revenue_amount) for each in told] == [
+        ("eur", 3998),
+        ("usd", 3998),
+    ]
+    assert dollars != euros
+
+
+def test_a_day_is_the_readers(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = shop.a_paid_order()
+    change(number, paid_at=datetime(2026, 3, 28, 23, 30, tzinfo=UTC))
+    monkeypatch.setattr(clock, "now", lambda: datetime(2026, 3, 30, 12, tzinfo=UTC))
+
+    with db.reading() as session:
+        (here,) = reports.figures(session, 7, UTC)
+        (there,) = reports.figures(session, 7, ZoneInfo("Europe/Berlin"))  # the clocks change
+
+    assert [day.day for day, amount in here.per_day.items() if amount] == [28]
+    assert [day.day for day, amount in there.per_day.items() if amount] == [29]
+
+
+def test_a_shop_where_nothing_happened_has_figures_too(shop: Shop) -> None:
+    with db.reading() as session:
+        (usd,) = reports.figures(session, 30, UTC)
+
+    assert (usd.now, usd.now.average_amount, usd.now.refund_rate) == (reports.Sums(), 0, 0.0)
+    assert len(usd.per_day) == 30
+
+
+# --- money back ----------------------------------------------------------------------------------
+
+
+@pytest.mark.scenario("F1")
+def test_a_refund_form_sent_twice_at_once_refunds_once(shop: Shop) -> None:
+    number = shop.a_paid_order()
+
+    said = at_once(4, lambda _: operations.refund("Ada", number, "10", key=KEY, shown_left="3998"))
+
+    assert [refund.amount for refund in shop.refunds_at_stripe()] == [1000]
+    assert all(str(word).startswith("Refunded $10.00 of order") for word in said), said
+    assert shop.order(number).status == "partially_refunded"
+
+
+@pytest.mark.scenario("F1")
+def test_two_operators_with_the_same_idea_are_told_of_each_other(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    keys = (KEY, KEY[::-1])
+
+    said = at_once(
+        2, lambda place: operations.refund("Ada", number, "10", key=keys[place], shown_left="3998")
+    )
+
+    assert [type(word) for word in said if not isinstance(word, str)] == [RefundChanged]
+    assert [refund.amount for refund in shop.refunds_at_stripe()] == [1000]
+
+
+def test_who_refunded_stands_in_the_history(shop: Shop) -> None:
+    number = shop.a_paid_order()
+
+    operations.refund("Ada", number, "39.98", key=KEY, shown_left="3998")
+
+    asked = next(row for row in shop.history(number) if row.action == "refund asked")
+    assert (asked.source, asked.detail) == ("operator", "$39.98 by Ada")
+    assert shop.history(number)[-1].source == "operator"
+
+
+@pytest.mark.parametrize("amount", ["", "0", "-1", "1e3", "10,00", "10.001", "39.99", "NaN", "٣"])
+def test_an_amount_that_cannot_be_given_back_is_refused(shop: Shop, amount: str) -> None:
+    number = shop.a_paid_order()
+
+    with pytest.raises((operations.AmountUnclear, NothingToRefund)):
+        operations.refund("Ada", number, amount, key=KEY, shown_left="3998")
+
+    assert shop.refunds() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "left"), [("", "3998"), ("x" * 32, "3998"), (KEY, ""), (KEY, "-1")]
+)
+def test_a_form_that_is_not_ours_refunds_nothing(shop: Shop, key: str, left: str) -> None:
+    number = shop.a_paid_order()
+
+    with pytest.raises(operations.FormBroken):
+        operations.refund("Ada", number, "1", key=key, shown_left=left)
+
+    assert shop.refunds() == []
+
+
+@pytest.mark.scenario("F3")
+def test_a_refund_without_an_answer_is_said_to_be_on_its_way(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    shop.stripe.emulator.cause("request", "error_before", times=9, match="POST /v1/refunds")
+
+    said = operations.refund("Ada", number, "10", key=KEY, shown_left="3998")
+
+    assert "Stripe has not answered yet." in said
+    assert [refund.status for refund in shop.refunds() if refund.status not in REFUND_VOID] == [
+        "requested"
+    ]
+
+
+# --- looking again -------------------------------------------------------------------------------
+
+
+@pytest.mark.scenario("C9")
+def test_an_orphan_is_tried_again_when_its_order_is_there(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    event = shop.event("checkout.session.completed")
+    change(number, number="MOVED-AWAY")
+    assert shop.outcome(event) == "orphan"
+    still = operations.look_again("Ada", event["id"])
+    change("MOVED-AWAY", number=number)
+
+    said = operations.look_again("Ada", event["id"])
+    again = operations.look_again("Ada", event["id"])
+
+    assert "Its order is still not known here." in still
+    assert "It has had its effect now." in said
+    assert "nothing was changed" in again
+    assert shop.order(number).status == "paid"
+    assert shop.history(number)[-1].action == "looked again"
+    assert shop.inbox()[event["id"]].deliveries == 1
+
+
+def test_an_event_nobody_sent_is_not_asked_for(shop: Shop) -> None:
+    with pytest.raises(operations.FormBroken):
+        operations.look_again("Ada", "evt_made_up")
+
+
+def test_the_inbox_is_filtered_and_paged(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "PAGE", 2)
+    for _ in range(2):
+        Shop(shop.stripe, shop.door).a_paid_order()
+    shop.tell_all()
+
+    seen: list[StripeEvent] = []
+    before: str | None = ""
+    while before is not None:
+        with db.reading() as session:
+            page = listing.found_events(session, "ignored", before=before)
+        seen += page.rows
+        before = page.older
+
+    ignored = [event for event in shop.inbox().values() if event.outcome == "ignored"]
+    assert len(ignored) > 2
+    assert {event.id for event in seen} == {event.id for event in ignored}
+    assert [event.received_at for event in seen] == sorted(
+        (event.received_at for event in ignored), reverse=True
+    )
+
+
+def test_an_operator_asks_stripe_and_cancels(shop: Shop) -> None:
+    paid, open_one = shop.an_open_order(), Shop(shop.stripe, shop.door).an_open_order(JEANS)
+    shop.pay(paid)
+
+    asked = operations.ask("Ada", paid)
+    canceled = operations.cancel("Ada", open_one)
+    too_late = operations.cancel("Ada", paid)
+
+    assert "the order is now paid" in asked
+    assert (canceled, too_late) == (
+        f"Order {open_one} is canceled.",
+        f"Order {paid} is paid.",
+    )
+    assert {row.detail for row in shop.history(open_one)} >= {"by Ada"}
+
+
+def done(begin: Callable[[str], None], keeper: Bookkeeper) -> str:
+    begin("Ada")
+    while keeper.busy:
+        time.sleep(0.01)
+    assert keeper.task
+    return keeper.task.result
+
+
+def test_the_books_are_reconciled_and_compared_beside_the_page(shop: Shop) -> None:
+    keeper = Bookkeeper()
+    number = shop.an_open_order()
+    shop.pay(number)
+
+    before = done(keeper.compare, keeper)
+    differing = keeper.audited and [entry.number for entry in keeper.audited.differing]
+    caught_up = done(keeper.reconcile, keeper)
+    after = done(keeper.compare, keeper)
+
+    assert (before, differing) == ("Stripe 1 ≠ ours 0.", [number])
+    assert caught_up.startswith("Caught up: 1 open orders looked up")
+    assert after == "Stripe 1 = ours 1."
+    assert keeper.audited
+    assert keeper.audited.agrees
+
+
+def test_one_task_at_a_time_and_a_failure_is_a_sentence(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeper, hold = Bookkeeper(), threading.Event()
+    monkeypatch.setattr(audit, "audit", lambda: hold.wait(5) and never_answers())
+
+    keeper.compare("Ada")
+    with pytest.raises(AtWork):
+        keeper.reconcile("Grace")
+    hold.set()
+    while keeper.busy:
+        time.sleep(0.01)
+
+    assert keeper.task
+    assert (keeper.task.good, keeper.task.result) == (False, StripeUnreachable.sentence)
+    assert keeper.audited is None
+
+
+def never_answers() -> audit.Audit:
+    raise StripeUnreachable
+
+
+# --- products ------------------------------------------------------------------------------------
+
+
+@pytest.mark.scenario("A5")
+def test_an_edit_never_changes_a_placed_order(shop: Shop) -> None:
+    paid = shop.a_paid_order()
+    placed = Shop(shop.stripe, shop.door).an_open_order()
+    before = [(row.total_amount, row.checkout_parameters) for row in shop.orders()]
+    shirt = product()
+
+    said = operations.save_product(
+        "Ada", shirt.slug, edited(shirt, name="Blue Shirt", price="29.99", active=False)
+    )
+
+    assert said == (
+        "Saved: name Red T-Shirt → Blue Shirt; price $19.99 → $29.99; no longer on sale."
+    )
+    assert [(row.total_amount, row.checkout_parameters) for row in shop.orders()] == before
+    with db.reading() as session:
+        for number in (paid, placed):
+            (item,) = listing.whole(session, number).items
+            assert (item.name, item.unit_amount, item.quantity) == ("Red T-Shirt", 1999, 2)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("name", " ", "Name: write something"),
+        ("name", "x" * 121, "Name: at most 120 characters"),
+        ("name", "a\x00b", "Name: there is an invisible control character"),
+        ("description", "", "Description: write something"),
+        ("price", "free", "Price: Write the amount in digits, like 19.99."),
+        ("price", "1.999", "Price: USD has no such small change"),
+        ("price", "0.49", "Price: Stripe charges at least $0.50 and at most $999,999.99."),
+        ("price", "1000000", "Price: Stripe charges at least"),
+        ("image", "../../.env", "Picture: choose one of the list"),
+        ("seen", "", "Somebody else has changed Red T-Shirt meanwhile."),
+    ],
+)
+def test_what_cannot_be_a_product_is_refused_in_words(
+    shop: Shop, field: str, value: str, reason: str
+) -> None:
+    shirt = product()
+
+    with pytest.raises(assortment.ProductRefused) as refused:
+        operations.save_product("Ada", shirt.slug, edited(shirt, **{field: value}))
+
+    assert str(refused.value).startswith(reason)
+    assert product() == shirt
+
+
+def test_of_two_who_change_a_product_at_once_one_is_told(shop: Shop) -> None:
+    shirt = product()
+    prices = ("29.99", "39.99")
+
+    said = at_once(
+        2,
+        lambda place: operations.save_product(
+            "Ada", shirt.slug, edited(shirt, price=prices[place])
+        ),
+    )
+
+    assert sorted(isinstance(word, str) for word in said) == [False, True]
+
+
+def test_a_new_product_can_be_bought(shop: Shop) -> None:
+    said = operations.save_product("Ada", "", BOOTS)
+    operations.save_product("Ada", "", BOOTS)
+
+    number = shop.a_paid_order({"boots": 1})
+
+    assert said == "Boots is in the shop."
+    assert product("boots-2").name == "Boots"
+    assert shop.order(number).total_amount == 8950
+
+
+def test_prices_are_written_as_their_currency_is(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CURRENCY", "jpy")
+    settings.current.cache_clear()
+
+    with pytest.raises(assortment.ProductRefused, match="JPY has no such small change"):
+        operations.save_product("Ada", "", BOOTS)
+    operations.save_product("Ada", "", Form("Boots", "High.", "8950", "sneakers.svg", active=True))
+
+    assert (product("boots").unit_amount, product("boots").currency) == (8950, "jpy")
+
+
+# --- pictures ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def a_picture(shop: Shop) -> Iterator[Callable[..., bytes]]:
+    def draw(kind: str = "PNG", size: tuple[int, int] = (1500, 1200)) -> bytes:
+        file = io.BytesIO()
+        Image.new("RGB", size, "teal").save(file, kind)
+        return file.getvalue()
+
+    yield draw
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_that_is_brought_is_drawn_anew(
+    a_picture: Callable[..., bytes], kind: str
+) -> None:
+    data = a_picture(kind) + b"<script>alert(1)</script>"
+
+    name = pictures.keep(data)
+
+    kept = (pictures.brought() / name).read_bytes()
+    assert name in pictures.listed()
+    assert b"script" not in kept
+    with Image.open(io.BytesIO(kept)) as drawn:
+        assert (drawn.format, max(drawn.size)) == ("WEBP", pictures.KEPT_SIDE)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+        b"GIF89a" * 9,
+        b"\x89PNG",
+    ],
+)
+def test_what_is_no_picture_is_refused(shop: Shop, data: bytes) -> None:
+    with pytest.raises(pictures.PictureRefused, match="not a PNG, JPEG or WebP picture"):
+        pictures.keep(data)
+
+    assert not pictures.brought().exists()
+
+
+def test_a_picture_that_would_unpack_to_a_flood_is_refused(a_picture: Callable[..., bytes]) -> None:
+    with pytest.raises(pictures.PictureRefused, match="6000 pixels"):
+        pictures.keep(a_picture(size=(6001, 1)))
+    with pytest.raises(pictures.PictureRefused, match="larger than 1 MB"):
+        pictures.keep(b"x" * (pictures.LARGEST_BYTES + 1))
+
+
+# --- health --------------------------------------------------------------------------------------
+
+
+def lights() -> dict[str, health.Light]:
+    watch = health.Watch()
+    assert watch.first is not None
+    seen = watch.lights()
+    watch.first.wait(20)
+    return {light.name: light for light in seen or watch.seen}
+
+
+def test_every_part_has_a_light(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECAR_URL", shop.door.url)
+    settings.current.cache_clear()
+    shop.a_paid_order()
+    shop.tell("checkout.session.completed")
+
+    seen = lights()
+
+    assert {name: light.good for name, light in seen.items()} == {
+        "Shop": True,
+        "Webhooks": True,
+        "Database": True,
+        "Emulator": True,
+        "Clock": True,
+        "Last event": None,
+        "Books": seen["Books"].good,
+    }
+    assert all(light.mend == "" for light in seen.values())
+
+
+def test_a_red_light_says_how_to_mend_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDECAR_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("STRIPE_API_BASE", "http://127.0.0.1:9")
+    settings.current.cache_clear()
+
+    seen = lights()
+
+    assert (seen["Webhooks"].good, seen["Emulator"].good) == (False, False)
+    assert "python -m store" in seen["Webhooks"].mend
+    assert "python -m store" in seen["Emulator"].mend
+
+
+def test_a_clock_that_is_off_is_red(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = clock.now
+    monkeypatch.setattr(clock, "now", lambda: real() + timedelta(minutes=4))
+
+    (_, light) = health.stripe()
+
+    assert not light.good
+    assert re.fullmatch(r"2[34]\d s ahead", light.says)
+    assert "NTP" in light.mend
+
+
+def test_one_thread_looks_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, looks, hold = health.Watch(), [], threading.Event()
+
+    def look() -> None:
+        looks.append(1)
+        hold.wait(5)
+        watch.first.set()
+        watch.looking.release()
+
+    monkeypatch.setattr(watch, "_look", look)
+    monkeypatch.setattr(health, "FIRST_SECONDS", 0)
+    for _ in range(5):
+        watch.lights()
+    hold.set()
+
+    assert looks == [1]
