@@ -38,6 +38,11 @@ class Tally:
     alarms: Sequence[Alarm] = ()
 
     @property
+    def sent_back(self) -> int:
+        """Second payments that are the buyer's again."""
+        return sum(alarm.over for alarm in self.alarms)
+
+    @property
     def alarmed(self) -> bool:
         return any(not alarm.over for alarm in self.alarms)
 

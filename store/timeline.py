@@ -5,6 +5,7 @@ and what was said again without changing anything (`repeats`).
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ WHO = {
     "reconciler": "Reconciler",
     "operator": "Back office",
 }
+ID = re.compile(r" (?:by )?[a-z]+_[A-Za-z0-9_]{8,}")
 CREATED = "POST /v1/checkout/sessions"
 
 
@@ -94,7 +96,6 @@ def steps_of(order: Order, log: Sequence[OrderLog], told: Heard) -> list[Step]:
 
 def _logged(order: Order, row: OrderLog, events: Mapping[str, StripeEvent]) -> Step:
     proof = json.loads(row.evidence) if row.evidence else {}
-    changed = row.action == "placed" or row.action in STATUS_BADGES
     event = events.get(proof.get("event_id", ""))
     evidence, note, late = {**proof, "learnt": row.detail}, row.detail, None
     if row.action == "placed":
@@ -106,7 +107,7 @@ def _logged(order: Order, row: OrderLog, events: Mapping[str, StripeEvent]) -> S
         late = _late(row.at - event.created_at) if row.source == "webhook" else None
     elif "http_status" in proof:
         note = _asked(proof)
-    effect: Effect = "changed" if changed else "noted"
+    effect: Effect = "changed" if row.action in ("placed", *STATUS_BADGES) else "noted"
     return Step(row.at, row.source, _title(row, proof), effect, note, late, evidence)
 
 
@@ -116,7 +117,7 @@ def _title(row: OrderLog, proof: Mapping[str, Any]) -> str:
     if row.action == "open" and proof.get("request") == CREATED:
         return "Stripe answered: checkout open"
     badge = STATUS_BADGES.get(row.action)
-    told = row.detail.split(" · ")[0] if row.action == "noted" else row.action
+    told = ID.sub("", row.detail.split(" · ")[0]) if row.action == "noted" else row.action
     return f"{WHO.get(row.source, row.source)}: {badge.word.lower() if badge else told}"
 
 
@@ -146,11 +147,11 @@ def _of_event(event: StripeEvent, *, delivered: bool) -> dict[str, Any]:
 def _unheeded(event: StripeEvent) -> Step:
     """An event about the order that told nothing new."""
     delivered = event.deliveries > 0
-    who = "Webhook" if delivered else "Reconciler"
+    source = "webhook" if delivered else "reconciler"
     return Step(
         event.received_at,
-        who.lower(),
-        f"{who}: nothing new",
+        source,
+        f"{WHO[source]}: nothing new",
         "nothing",
         event.type,
         _late(event.received_at - event.created_at) if delivered else None,
@@ -170,11 +171,11 @@ def _repeated(row: Repeat, events: Mapping[str, StripeEvent]) -> Step:
             _of_event(event, delivered=True),
         )
     proof = json.loads(row.evidence) if row.evidence else {}
-    titles = {
-        "buyer": "Pay pressed again: same checkout",
-        "redirect": "Redirect: nothing new at Stripe" if proof else "Redirect: already settled",
-    }
-    title = titles.get(row.source, f"{WHO.get(row.source, row.source)}: nothing new")
+    title = f"{WHO.get(row.source, row.source)}: nothing new at Stripe"
+    if row.source == "buyer":
+        title = "Pay pressed again: same checkout"
+    elif not proof:
+        title = "Redirect: already settled"
     note = _asked(proof) if proof else "Stripe did not have to be asked"
     return Step(row.at, row.source, title, "nothing", note, None, proof)
 

@@ -152,6 +152,9 @@ def test_a_second_payment_is_an_alarm_until_it_is_sent_back(shop: Shop) -> None:
     assert (alarm.cause, alarm.detail, alarm.amount) == ("second payment", second, 3998)
     assert (calmed.charges, calmed.alarmed, [a.over for a in calmed.alarms]) == (2, False, [True])
     assert story(shop, number).tally == calmed
+    assert calmed.sent_back == 1
+    titles = [step.title for step in story(shop, number).steps]
+    assert "Webhook: second payment: to be refunded" in titles
 
 
 def test_money_given_back_for_the_order_itself_is_no_alarm(shop: Shop) -> None:
