@@ -39,6 +39,7 @@ PAID = frozenset(["paid", "no_payment_required"])
 REFUND_VOID = frozenset(["failed", "canceled"])
 # An inquiry (`warning_…`) takes no money; a won or prevented dispute gives it back.
 DISPUTE_HARMLESS = frozenset(["warning_closed", "prevented", "won"])
+DISPUTE_DECIDED = DISPUTE_HARMLESS | {"lost"}
 
 Document = Mapping[str, Any]
 # PostgreSQL cannot store NUL; strict types keep whatever else is not what Stripe documents out.

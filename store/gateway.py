@@ -223,6 +223,13 @@ def refunds_of(payment_intent_id: str) -> list[Document]:
     return list(walk(page))
 
 
+def disputes_of(payment_intent_id: str) -> list[Document]:
+    page = ask(
+        lambda: client().v1.disputes.list({"payment_intent": payment_intent_id, "limit": 100})
+    )
+    return list(walk(page))
+
+
 def checkouts() -> Iterator[Document]:
     """Every Checkout Session of the account with its payment and charge, newest first."""
     expand = [f"data.{PAYMENT[0]}"]

@@ -16,12 +16,19 @@ from datetime import timedelta
 from sqlmodel import Session, col, select
 
 from store import clock, db, gateway, money, orders
-from store.errors import NothingToRefund, RefundChanged, StripeRefused, StripeUncertain
-from store.facts import PAID, REFUND_VOID, of_refund
-from store.models import UNSENT, Order, Refund
+from store.errors import (
+    NothingToRefund,
+    RefundChanged,
+    StripeError,
+    StripeRefused,
+    StripeUncertain,
+)
+from store.facts import DISPUTE_DECIDED, PAID, REFUND_VOID, of_refund
+from store.models import UNSENT, Dispute, Order, Refund
 from store.orders import Source
 
 KEY_LIFE = timedelta(hours=23)
+SECOND_PAYMENT = "duplicate"  # the reason of a refund that nobody asked for, in Stripe's word
 
 
 def request(
@@ -85,24 +92,34 @@ def send(refund_id: int, *, source: Source) -> None:
         number = session.get_one(Order, refund.order_id).number
     if refund.stripe_refund_id or refund.status != "requested":
         return
+    answer = _answer(refund, number, source)
+    if answer:
+        with db.unit_of_work() as session:
+            fact = of_refund(answer, number, evidence="refund created")
+            orders.record(session, [fact], source=source)
+
+
+def _answer(refund: Refund, number: str, source: Source) -> gateway.Document | None:
+    """The refund that Stripe made for this row, now or before; None where it refused."""
     try:
-        answer = _made_before(refund) or _ask(refund, number)
-    except StripeUncertain as uncertain:  # a failure that Stripe saved hides what it did
-        found = _listed(refund) if uncertain.replayed else None
-        if found is None:
-            if uncertain.replayed:
-                _begin_anew(refund, number, source, uncertain)
+        return _made_before(refund) or _ask(refund, number)
+    except StripeUncertain as uncertain:
+        if not uncertain.replayed:
             raise
-        answer = found
-    except StripeRefused as refused:  # perhaps because an earlier attempt was not in vain
-        found = _listed(refund) if refund.attempt > 1 else None
-        if found is None:
-            _give_up(refund_id, number, refused, source)
-            return
-        answer = found
-    with db.unit_of_work() as session:
-        fact = of_refund(answer, number, evidence="refund created")
-        orders.record(session, [fact], source=source)
+        if found := _listed(refund):  # a failure that Stripe saved hides what it did
+            return found
+        told = "Stripe failed and made no refund; asking again under a new key"
+        _begin_anew(refund, number, source, told, uncertain)
+        raise
+    except StripeRefused as refused:
+        if refund.attempt > 1 and (found := _listed(refund)):  # an attempt before was not in vain
+            return found
+        if _disputed_at_stripe(refund):
+            told = "refused during a dispute; asking again when that is over"
+            _begin_anew(refund, number, source, told, refused)
+        else:
+            _give_up(refund, number, refused, source)
+        return None
 
 
 def _ask(refund: Refund, number: str) -> gateway.Document:
@@ -130,8 +147,28 @@ def _listed(refund: Refund) -> gateway.Document | None:
     return None
 
 
-def _begin_anew(refund: Refund, number: str, source: Source, failed: StripeUncertain) -> None:
-    """The failure under this key will be repeated for a day: the next try gets another one."""
+def _disputed(session: Session, refund: Refund) -> bool:
+    """Whether we know of a dispute about this payment that is not over."""
+    known = session.exec(select(Dispute).where(col(Dispute.order_id) == refund.order_id))
+    return any(
+        dispute.payment_intent_id == refund.payment_intent_id
+        and dispute.status not in DISPUTE_DECIDED
+        for dispute in known
+    )
+
+
+def _disputed_at_stripe(refund: Refund) -> bool:
+    """Whether a second payment is refused for a dispute we have not heard of."""
+    return refund.reason == SECOND_PAYMENT and any(
+        dispute["status"] not in DISPUTE_DECIDED
+        for dispute in gateway.disputes_of(refund.payment_intent_id)
+    )
+
+
+def _begin_anew(
+    refund: Refund, number: str, source: Source, told: str, answered: StripeError
+) -> None:
+    """The answer under this key will be repeated for a day: the next try gets another one."""
     with db.unit_of_work() as session:
         order = orders.lock(session, [number]).orders[number]
         row = session.get_one(Refund, refund.id)
@@ -139,26 +176,30 @@ def _begin_anew(refund: Refund, number: str, source: Source, failed: StripeUncer
             return
         row.attempt += 1
         if row.attempt == 2:  # the first failure is news, the others are more of the same
-            told = "Stripe failed and made no refund; asking again under a new key"
-            orders.log(session, order, source, "refund failed", told, evidence=failed.call)
+            orders.log(session, order, source, "refund failed", told, evidence=answered.call)
 
 
-def _give_up(refund_id: int, number: str, refused: StripeRefused, source: Source) -> None:
+def _give_up(refund: Refund, number: str, refused: StripeRefused, source: Source) -> None:
     """Stripe said no: the money stays, the row says so, and what was reserved is free again."""
     with db.unit_of_work() as session:
         order = orders.lock(session, [number]).orders[number]
-        refund = session.get_one(Refund, refund_id)
-        if refund.stripe_refund_id is None:
-            refund.status = "failed"
+        row = session.get_one(Refund, refund.id)
+        if row.stripe_refund_id is None and row.attempt == refund.attempt:
+            row.status = "failed"
             told = str(refused)
             orders.log(session, order, source, "refund refused", told, evidence=refused.call)
 
 
 def waiting(session: Session) -> list[int]:
-    """Refunds that are written down and not yet known to Stripe, oldest first."""
+    """Refunds that are written down and not yet known to Stripe, oldest first.
+
+    A second payment that is disputed goes back when the dispute is won; where it is lost, the
+    bank has taken it.
+    """
     return [
         _id(refund)
-        for refund in session.exec(select(Refund).where(UNSENT).order_by(col(Refund.id)))
+        for refund in session.exec(select(Refund).where(UNSENT).order_by(col(Refund.id))).all()
+        if refund.reason != SECOND_PAYMENT or not _disputed(session, refund)
     ]
 
 

@@ -524,6 +524,48 @@ def test_a_second_payment_does_not_make_the_order_look_refunded(shop: Shop) -> N
     assert len(shop.refunds()) == 1
 
 
+@pytest.mark.scenario("C14", "F6")
+@pytest.mark.parametrize("heard", [True, False], ids=["told of the dispute", "not told"])
+def test_a_disputed_second_payment_goes_back_once_the_dispute_is_won(
+    shop: Shop, heard: bool
+) -> None:
+    number = shop.a_paid_order()
+    second = shop.pay_a_second_session(number)
+    shop.tell(COMPLETED)
+    dispute = shop.stripe.emulator.dispute(charge_of(shop, second), "duplicate")
+    if heard:
+        shop.tell("charge.dispute.created")
+    reconcile.run_once(clock.now() + timedelta(minutes=1))
+    meanwhile = [(row.status, row.stripe_refund_id) for row in shop.refunds()]
+
+    shop.stripe.emulator.close_dispute(dispute["id"], won=True)
+    shop.tell("charge.dispute.closed")
+    reconcile.run_once()
+
+    assert meanwhile == [("requested", None)]
+    assert [row.status for row in shop.refunds()] == ["succeeded"]
+    assert [refund.payment_intent for refund in shop.refunds_at_stripe()] == [second]
+
+
+@pytest.mark.scenario("C14", "F6")
+def test_a_second_payment_that_a_dispute_took_is_not_given_back_again(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    second = shop.pay_a_second_session(number)
+    shop.tell(COMPLETED)
+    dispute = shop.stripe.emulator.dispute(charge_of(shop, second), "duplicate")
+
+    shop.stripe.emulator.close_dispute(dispute["id"], won=False)
+    shop.tell_all()
+    reconcile.run_once()
+
+    assert [row.status for row in shop.refunds()] == ["failed"]
+    assert shop.refunds_at_stripe() == []
+
+
+def charge_of(shop: Shop, payment: str) -> str:
+    return str((shop.stripe.emulator.retrieve(payment) or {})["latest_charge"])
+
+
 @pytest.mark.scenario("C14")
 def test_two_reconcilers_at_once_send_a_second_payment_back_once(shop: Shop) -> None:
     number = shop.a_paid_order()
