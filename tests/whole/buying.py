@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, Error, Locator, Page, Request, e
 
 from tests.whole.running import House
 
-expect.set_options(timeout=15_000)  # three servers and a browser may share one slow machine
+expect.set_options(timeout=30_000)  # three servers and a browser may share one slow machine
 AT_STRIPE = re.compile(r"/c/pay/")
 PAY = re.compile(r"^Pay ")
 VISA = "4242 4242 4242 4242"
@@ -30,7 +30,7 @@ requestAnimationFrame(look);
 def enter(browser: BrowserContext, house: House, path: str = "/") -> Page:
     page = browser.new_page()
     page.goto(house.address + path)
-    expect(page.get_by_role("heading", name="My orders")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="My orders")).to_be_visible(timeout=60_000)
     return page
 
 
@@ -94,7 +94,7 @@ def seconds_until_paid(page: Page) -> float:
     page.on("request", notice)
     page.add_init_script(WATCH)
     pay(page)
-    expect(verdict(page)).to_be_visible(timeout=20_000)
+    expect(verdict(page)).to_be_visible(timeout=60_000)
     back = next(r for r in asked if r.is_navigation_request() and "/order?" in r.url)
     page.wait_for_function("window.paidAt")
     paid_at: float = page.evaluate("window.paidAt")

@@ -123,10 +123,10 @@ def launched(new_house: Callable[..., House]) -> Iterator[tuple[House, Path]]:
             stdout=output,
             stderr=output,
         )
-    eventually(lambda: "Ctrl-C stops everything" in log.read_text("utf-8"), seconds=60)
+    eventually(lambda: "Ctrl-C stops everything" in log.read_text("utf-8"), seconds=120)
     yield house, log
     launcher.send_signal(signal.SIGINT)
-    assert launcher.wait(20) == 0
+    assert launcher.wait(60) == 0
     assert not any(secret in log.read_text("utf-8") for secret in house.secrets)
 
 

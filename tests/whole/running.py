@@ -26,7 +26,7 @@ from store.settings import EMULATOR_KEY, ROOT
 from tests.counting import Payment, count, judge
 from tests.emulator.running import free_port
 
-START_SECONDS = 60
+START_SECONDS = 120
 SECRET = re.compile(r"whsec_|sk_test_|store_buyer=")
 """What begins with one of these is a secret, whichever."""
 # A blank is a value that wins over a developer's own `.env`, and then counts as not set.
@@ -36,7 +36,7 @@ UNSET = (
 ).split()
 
 
-def eventually(holds: Callable[[], object], seconds: float = 20) -> None:
+def eventually(holds: Callable[[], object], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < until, "it did not happen in time"
