@@ -31,10 +31,10 @@ from store import (
     desk,
     door,
     errors,
+    kept,
     markup,
     office,
     office_pages,
-    orders,
     proof,
     reports,
     server,
@@ -47,7 +47,7 @@ from store.notices import DATABASE_DOWN, Notice, Question
 from store.rehearsal import run as rehearsals
 
 IMAGES = store_settings.ROOT / "data" / "images"
-STYLE = store_settings.ROOT / ".streamlit" / "storefront.css"
+STYLE = "storefront.css"
 HEALTH_SECONDS = 5.0  # how often the back office looks how everything is
 TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
 PATIENCE_SECONDS = 15  # how long something may wait before a button to ask Stripe appears
@@ -242,7 +242,7 @@ def shop() -> None:
     """What is sold, what it comes to, and what this buyer ordered before."""
     who = buyer()
     with db.reading() as session:
-        products = catalog.on_sale(session)
+        products, shelf = catalog.on_sale(session), kept.shelf(session, who)
     refill(who, products)
     goods, side = st.columns([3, 1.15], gap="medium")
     with goods, st.container(key="goods"):
@@ -254,8 +254,6 @@ def shop() -> None:
     elif number := st.session_state.get("cancelling"):
         ask_to_cancel(who, number)
     st.html('<h2 id="my-orders">My orders</h2>')
-    with db.reading() as session:
-        shelf = reports.shelf_of(session, who)
     waiting = any(order.is_waiting for order in shelf.orders)
     st.fragment(my_orders, run_every=TICK_SECONDS if waiting else None)(who, waiting, [shelf])
 
@@ -291,7 +289,7 @@ def find(who: str, number: str) -> reports.Story:
     if not door.is_number(number):
         raise errors.OrderNotFound
     with db.reading() as session:
-        return reports.story_of(session, orders.owned(session, who, number))
+        return kept.story(session, who, number)
 
 
 def my_orders(who: str, polling: bool, read: list[reports.Shelf]) -> None:
@@ -301,7 +299,7 @@ def my_orders(who: str, polling: bool, read: list[reports.Shelf]) -> None:
     """
     try:
         with db.reading() as session:
-            shelf = read.pop() if read else reports.shelf_of(session, who)
+            shelf = read.pop() if read else kept.shelf(session, who)
     except errors.DatabaseUnavailable:
         show(DATABASE_DOWN)
         return
@@ -442,7 +440,7 @@ def check(who: str, number: str) -> None:
 def rehearsal() -> None:
     """Troubles for a presenter to make; the work is done beside the page, which only watches."""
     mine = rehearsals.of(buyer())
-    st.html(STYLE.with_name("rehearsal.css"))
+    st.html(markup.style("rehearsal.css"))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(markup.rehearsal_piece("head"))
         with st.popover("Three-minute demo"):
@@ -505,7 +503,7 @@ def operator() -> office.Visit:
 def back_office() -> None:
     """Behind the counter. Pages only show: what changes something is a POST to `store/desk.py`."""
     visit, asked = operator(), st.query_params.to_dict()
-    st.html(STYLE.with_name("back_office.css"))
+    st.html(markup.style("back_office.css"))
     st.html(office_pages.head(visit, asked))
     st.fragment(office_lights, run_every=HEALTH_SECONDS)()
     if word := visit.hear():
@@ -534,8 +532,8 @@ def office_view(asked: dict[str, str], polling: bool) -> None:
 
 def main() -> None:
     """One run of the page."""
-    st.set_page_config(page_title=SHOP, page_icon=str(IMAGES / "mark.svg"), layout="wide")
-    st.html(STYLE)
+    st.set_page_config(page_title=SHOP, page_icon=markup.icon("mark.svg"), layout="wide")
+    st.html(markup.style(STYLE))
     pages = [
         st.Page(shop, title=SHOP, default=True),
         st.Page(order, title=f"Your order · {SHOP}", url_path="order"),
@@ -567,7 +565,7 @@ def wait_for_database() -> None:
 
 def script_failed(error: Exception) -> bool:
     """What a person sees of an error nobody expected: a short name for it, and a way on."""
-    st.html(STYLE)
+    st.html(markup.style(STYLE))
     show(Notice(door.incident(error), "bad"))
     put("back")
     return True

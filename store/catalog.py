@@ -12,6 +12,8 @@ from store.errors import AmountRefused, CatalogError, EmptyCart, QuantityRefused
 from store.models import Product
 
 MAX_QUANTITY = 10
+# Asked at each rerun of the shop, so it is put together once.
+ON_SALE = select(Product).where(col(Product.active)).order_by(col(Product.id))
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,7 @@ def on_sale(session: Session) -> list[Product]:
     Raises:
         CatalogError: a product is in another currency than the shop, so that no total exists.
     """
-    products = session.exec(select(Product).where(col(Product.active)).order_by(col(Product.id)))
-    listed = list(products)
+    listed = list(session.exec(ON_SALE))
     currency = settings.current().currency
     if strangers := sorted({product.currency for product in listed} - {currency}):
         raise CatalogError(

@@ -4,6 +4,7 @@ The pieces are macros in `templates/`, where every value is escaped: a product
 may be called `<script>` and is shown by that name.
 """
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -15,6 +16,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton, format_time, format_timedelta
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2.environment import TemplateModule
 
 from store import money, settings, views
 
@@ -71,6 +73,7 @@ class Reader:
     zone: tzinfo
 
     @classmethod
+    @lru_cache(maxsize=512)
     def of(cls, language: str | None, timezone: str | None) -> "Reader":
         """What the browser says of itself, or US English and UTC where that means nothing."""
         try:
@@ -82,6 +85,7 @@ class Reader:
         except (ValueError, OSError, KeyError):
             return cls(locale, UTC)
 
+    @lru_cache(maxsize=4096)  # noqa: B019 - readers are few, and kept anyway
     def price(self, amount: int, currency: str) -> str:
         return money.text(amount, currency, str(self.locale).replace("_", "-"))
 
@@ -89,6 +93,10 @@ class Reader:
         """ "Nov 23, 11:24 AM" by the reader's clock, with the year once it is another one."""
         local = at.astimezone(self.zone)
         this_year = local.year == datetime.now(self.zone).year
+        return self._moment(local.replace(microsecond=0), this_year, seconds)
+
+    @lru_cache(maxsize=4096)  # noqa: B019 - as above
+    def _moment(self, local: datetime, this_year: bool, seconds: bool) -> str:
         day = (
             format_skeleton("MMMd", local, locale=self.locale)
             if this_year
@@ -146,6 +154,19 @@ def sentence_of(order: views.OrderView) -> str:
     return REPLACED if order.was_replaced else VERDICTS[order.status]
 
 
+@lru_cache
+def style(name: str) -> str:
+    """A style sheet as an element of the page, read once."""
+    return f"<style>{(settings.ROOT / '.streamlit' / name).read_text('utf-8')}</style>"
+
+
+@lru_cache
+def icon(name: str) -> str:
+    """A small picture as an address that holds it, so that no server need have it at hand."""
+    picture = (settings.ROOT / "data" / "images" / name).read_bytes()
+    return f"data:image/svg+xml;base64,{b64encode(picture).decode()}"
+
+
 def piece(name: str, reader: Reader | None = None, **values: Any) -> str:
     """The HTML of one macro of the storefront's template."""
     return _made("storefront.html", name, reader, values)
@@ -162,7 +183,13 @@ def rehearsal_piece(name: str, reader: Reader | None = None, **values: Any) -> s
 
 
 def _made(file: str, name: str, reader: Reader | None, values: dict[str, Any]) -> str:
-    return str(getattr(_template(file).make_module({"reader": reader}), name)(**values))
+    return str(getattr(_macros(file, reader), name)(**values))
+
+
+@lru_cache(maxsize=512)
+def _macros(file: str, reader: Reader | None) -> TemplateModule:
+    """The macros for one kind of reader; making them takes longer than using one of them."""
+    return _template(file).make_module({"reader": reader})
 
 
 @lru_cache

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from sqlalchemy import column, values
 from sqlalchemy import select as select_columns
+from sqlalchemy.orm import defer
 from sqlmodel import Integer, Session, and_, col, func, select
 
 from store import clock, orders, settings, tally, timeline, views
@@ -33,7 +34,10 @@ class Shelf:
 def orders_of(session: Session, buyer: str) -> list[views.OrderView]:
     """What this buyer ordered, newest first, without the histories."""
     mine = session.exec(
-        select(Order).where(col(Order.buyer) == buyer).order_by(col(Order.id).desc())
+        select(Order)
+        .where(col(Order.buyer) == buyer)
+        .order_by(col(Order.id).desc())
+        .options(defer(Order.checkout_parameters))  # type: ignore[arg-type]
     ).all()
     items = views.items_of(session, mine)
     return [views.view(order, items[order.id or 0], []) for order in mine]
@@ -41,6 +45,8 @@ def orders_of(session: Session, buyer: str) -> list[views.OrderView]:
 
 def shelf_of(session: Session, buyer: str) -> Shelf:
     found = orders_of(session, buyer)
+    if not found:
+        return Shelf([], tally.Tally(0, 0, 0, 0))
     return Shelf(found, tally.of_buyer(session, buyer, found))
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from sqlmodel import Session, col, select
+from sqlalchemy import select
+from sqlmodel import Session, col
 
 from store.facts import PAID
 from store.models import Dispute, Order, OrderItem, Product, Refund
@@ -135,15 +136,23 @@ class OrderView:
 
 
 def items_of(session: Session, mine: Sequence[Order]) -> Mapping[int, list[ItemView]]:
-    rows = session.exec(
-        select(OrderItem, Product.slug)
+    found: defaultdict[int, list[ItemView]] = defaultdict(list)
+    if not mine:
+        return found
+    rows = session.connection().execute(
+        select(
+            col(OrderItem.order_id),
+            col(Product.slug),
+            col(OrderItem.name),
+            col(OrderItem.quantity),
+            col(OrderItem.unit_amount),
+        )
         .join(Product, col(Product.id) == col(OrderItem.product_id))
         .where(col(OrderItem.order_id).in_([order.id for order in mine]))
         .order_by(col(OrderItem.id))
     )
-    found: defaultdict[int, list[ItemView]] = defaultdict(list)
-    for item, slug in rows:
-        found[item.order_id].append(ItemView(slug, item.name, item.quantity, item.unit_amount))
+    for order_id, slug, name, quantity, unit_amount in rows:
+        found[order_id].append(ItemView(slug, name, quantity, unit_amount))
     return found
 
 

@@ -12,15 +12,20 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 QUIET = ("--no-sandbox", "--disable-background-networking", "--disable-component-update")
 
 
+def found_chromium() -> str | None:
+    """Where it is: as named in CHROMIUM, or under one of its usual names."""
+    named = os.environ.get("CHROMIUM")
+    found = [named] if named else [shutil.which(name) for name in NAMES]
+    return next((path for path in found if path and Path(path).exists()), None)
+
+
 @pytest.fixture(name="chromium", scope="session")
 def installed_chromium() -> Iterator[Browser]:
     """An installed Chromium. None found: skipped, or failed where everything is required.
 
     One for all tests, because two Playwrights cannot be open in one thread at the same time.
     """
-    named = os.environ.get("CHROMIUM")
-    found = [named] if named else [shutil.which(name) for name in NAMES]
-    path = next((path for path in found if path and Path(path).exists()), None)
+    path = found_chromium()
     if path is None:
         if os.environ.get("STORE_REQUIRE_ALL") == "1":
             pytest.fail("No Chromium found: install one, or name it in CHROMIUM.")

@@ -20,7 +20,7 @@ LAYERS = [
     ["tally"],
     ["attempts", "checkout", "events", "export", "refunds", "reports", "retention"],
     ["inbox", "listing", "proof", "reconcile"],
-    ["audit", "markup"],
+    ["audit", "kept", "markup"],
     ["bookkeeping"],
     ["health"],
     ["operations"],

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import event
 from sqlmodel import SQLModel, col, func, select
 
-from store import catalog, checkout, clock, db, reconcile, refunds, reports, retention
+from store import catalog, checkout, clock, db, kept, reconcile, refunds, retention
 from store.models import Order
 from tests.shop.running import JEANS, Shop
 
@@ -102,8 +102,8 @@ def shows(shop: Shop) -> None:
     shop.a_paid_order()
     with db.reading() as session:
         catalog.on_sale(session)
-        for order in reports.orders_of(session, shop.buyer):
-            reports.order_of(session, shop.buyer, order.number)
+        for order in kept.shelf(session, shop.buyer).orders:
+            kept.story(session, shop.buyer, order.number)
 
 
 def catches_up(shop: Shop) -> None:

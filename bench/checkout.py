@@ -1,0 +1,132 @@
+"""What a click on Pay costs beyond Stripe itself: from the click to the address of Stripe's page.
+
+`python -m store bench checkout [--turns 7] [--clicks 20]`
+
+Each click is a new buyer's, over the storefront's own WebSocket and then `/go/…`, as a browser
+does; Stripe is the emulator. The shop asks Stripe to create a session and looks it up once, so in
+each turn the bare SDK does the same two things, with the parameters that the shop sent; what the
+click took longer than that is our own.
+"""
+
+import argparse
+import http.client
+import json
+import re
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import stripe
+from sqlmodel import col, select
+
+from bench.common import machine, shop
+from bench.common.measuring import figure, say, spread
+from bench.common.report import Report, publish
+from bench.common.servers import free_port, running
+from bench.rerun.visitor import Visitor
+from store import buyers, db
+from store.models import Order
+from store.settings import EMULATOR_KEY
+
+AT_MOST_MILLISECONDS = 15
+SECRET = "whsec_benchmark"  # noqa: S105 - of this benchmark alone
+GO = re.compile(r"/go/([A-Z0-9-]+)")
+SHIRTS = 2.0
+
+
+def click(port: int) -> float:
+    """Milliseconds from a new buyer's click to the address of Stripe's page."""
+    cookie = buyers.new_cookie()
+    answers = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    answers.connect()
+    with Visitor(port, cookie=cookie) as visitor:
+        chosen = {next(iter(visitor.numbers.values())): SHIRTS}
+        visitor.seconds(**chosen)
+        (pay,) = (name for label, name in visitor.buttons.items() if label.startswith("Pay $"))
+        started = time.perf_counter()
+        number = None
+        run = visitor.run(**chosen, **{pay: True})
+        while number is None:
+            if found := GO.search(next(run).delta.new_element.html.body):
+                number = found[1]
+        answers.request("GET", f"/go/{number}", headers={"Cookie": f"{buyers.COOKIE}={cookie}"})
+        answer = answers.getresponse()
+        milliseconds = (time.perf_counter() - started) * 1000
+        answer.read()
+        assert "/c/pay/" in answer.headers["Location"], answer.headers["Location"]
+        for _ in run:
+            pass
+    answers.close()
+    return milliseconds
+
+
+def ask(client: stripe.StripeClient, parameters: dict[str, object]) -> float:
+    """Milliseconds of the same questions, asked by nothing but the SDK."""
+    sessions = client.v1.checkout.sessions
+    started = time.perf_counter()
+    made = sessions.create(parameters)  # type: ignore[arg-type]
+    assert sessions.retrieve(made.id).url
+    return (time.perf_counter() - started) * 1000
+
+
+def measure(asked: argparse.Namespace, folder: Path) -> tuple[list[float], list[float]]:
+    """The medians of each turn: a click, and the bare questions."""
+    emulator, storefront = free_port(), free_port()
+    told = shop.environment(f"sqlite:///{(folder / 'store.db').as_posix()}", folder, SECRET)
+    told["STRIPE_API_BASE"] = f"http://127.0.0.1:{emulator}"
+    data = ("--data", str(folder / "emulator.db"), "--secret", SECRET)
+    stripes = ["store.emulator", "--port", str(emulator), *data]
+    streamlit = ["streamlit", "run", "streamlit_app.py", "--server.port", str(storefront)]
+    client = stripe.StripeClient(EMULATOR_KEY, base_addresses={"api": told["STRIPE_API_BASE"]})
+    clicks, bare = [], []
+    with (
+        running(stripes, emulator),
+        shop.entered(told),
+        running([*streamlit, "--server.headless", "true"], storefront, environment=told),
+    ):
+        click(storefront)
+        with db.reading() as session:
+            frozen = session.exec(select(col(Order.checkout_parameters))).one()
+        for turn in range(asked.turns + 1):  # the first one warms up
+            pairs = [
+                (click(storefront), ask(client, json.loads(frozen))) for _ in range(asked.clicks)
+            ]
+            if turn:
+                clicks.append(statistics.median(pair[0] for pair in pairs))
+                bare.append(statistics.median(pair[1] for pair in pairs))
+    return clicks, bare
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m store bench checkout", description=__doc__)
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--clicks", type=int, default=20)
+    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
+    asked = parser.parse_args()
+    found = machine.describe(Path(tempfile.gettempdir()))
+    say(machine.sentence(found))
+    stripe.enable_telemetry = False
+    with tempfile.TemporaryDirectory() as name:
+        clicks, bare = measure(asked, Path(name))
+    own = spread(mine - theirs for mine, theirs in zip(clicks, bare, strict=True))
+    reached = "reached" if own.median <= AT_MOST_MILLISECONDS else "NOT reached"
+    publish(
+        Report(
+            name="checkout",
+            command=" ".join(["python -m store bench checkout", *sys.argv[1:]]),
+            machine=found,
+            columns=("click to Stripe's page ms", "bare SDK ms", "our own ms"),
+            rows=[[str(spread(clicks)), str(spread(bare)), str(own)]],
+            verdicts=[
+                f"our own {figure(own.median)} ms, at most {AT_MOST_MILLISECONDS} ms: {reached}"
+            ],
+            figures={"clicks": clicks, "bare": bare},
+        ),
+        keep=not asked.dry,
+    )
+
+
+if __name__ == "__main__":
+    main()

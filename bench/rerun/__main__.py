@@ -1,0 +1,192 @@
+"""What a rerun of our pages takes, beside a page that shows the same and works nothing out.
+
+`python -m store bench rerun [--turns 7] [--reruns 40] [--sessions 1 20]`
+
+Both are served by Streamlit, each in a process of its own, and are asked in turns over its own
+WebSocket, from the question to the message that the script has finished. `shop` changes a
+quantity at each rerun; `order` looks again at a paid order. With many sessions each of them asks
+again as soon as it has its answer, all at once. The yardstick is made from the messages that drew
+our page just before, so it has exactly its elements.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import cycle
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.common import machine, shop
+from bench.common.measuring import figure, ratios, say, spread
+from bench.common.report import Report, publish
+from bench.common.servers import free_port, running
+from bench.rerun import elements
+from bench.rerun.visitor import Visitor
+from store import buyers, checkout, db
+from store.models import Order
+
+AT_MOST = 1.5
+WARM = 20
+ORDERS = 6
+QUIET = ("--server.headless", "true", "--logger.level", "error", "--logger.hideWelcomeMessage")
+TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+COLUMNS = (
+    *("page", "elements", "sessions", "ours ms", "empty ms", "ours is … times"),
+    *("ours: processor ms", "empty: processor ms", "ours is … times"),
+)
+Times = dict[tuple[str, int, str], list["Turn"]]  # by page, sessions and server
+
+
+class Turn(NamedTuple):
+    """A rerun in one turn: how long it took, and how long a processor worked on it."""
+
+    milliseconds: float
+    processor: float
+
+
+def bought(cookie: str) -> str:
+    """Let this buyer have some paid orders; the number of the last one."""
+    who = buyers.digest(cookie)
+    for _ in range(ORDERS):
+        number = checkout.place(
+            who, {"red-t-shirt": 2}, shown_amount=shop.AMOUNT, store_url="http://x", again=True
+        )
+        with db.unit_of_work() as session:
+            table = Order.metadata.tables["orders"]
+            session.connection().execute(
+                table.update()
+                .where(table.c.number == number)
+                .values(
+                    status="paid",
+                    session_status="complete",
+                    payment_status="paid",
+                    paid_at=table.c.created_at,
+                    payment_intent_id=f"pi_{number}",
+                    checkout_session_id=f"cs_test_{number}",
+                )
+            )
+    return number
+
+
+@contextmanager
+def streamlit(script: str, environment: dict[str, str]) -> Iterator[tuple[int, int]]:
+    """A Streamlit server: its port and its process."""
+    port = free_port()
+    command = ["streamlit", "run", script, "--server.port", str(port), *QUIET, "true"]
+    with running(command, port, environment=environment) as process:
+        yield port, process.pid
+
+
+def worked(process: int) -> float:
+    """Milliseconds of processor that a process has had; 0 where the system does not tell."""
+    told = Path(f"/proc/{process}/stat")
+    if not told.exists():
+        return 0.0
+    fields = told.read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / TICKS
+
+
+def question(visitor: Visitor, counts: Iterator[float]) -> dict[str, float]:
+    """What changes with the next rerun: the first quantity, where the page has one."""
+    first = next(iter(visitor.numbers.values()), None)
+    return {first: next(counts)} if first else {}
+
+
+def reruns(visitor: Visitor, times: int) -> list[float]:
+    counts = cycle((1.0, 2.0))
+    return [visitor.seconds(**question(visitor, counts)) * 1000 for _ in range(times)]
+
+
+def turn(process: int, visitors: Sequence[Visitor], times: int) -> Turn:
+    """The median rerun while so many sessions ask at once."""
+    before = worked(process)
+    with ThreadPoolExecutor(len(visitors)) as pool:
+        taken = list(pool.map(lambda visitor: reruns(visitor, times), visitors))
+    work = (worked(process) - before) / (times * len(visitors))
+    return Turn(statistics.median(each for one in taken for each in one), work)
+
+
+def compare(page: str, asked: argparse.Namespace, folder: Path, times: Times) -> int:
+    """Fill in `times` for one page; answers how many elements it has."""
+    told = shop.environment(f"sqlite:///{(folder / f'{page}.db').as_posix()}", folder, "whsec_x")
+    cookie = buyers.new_cookie()
+    with shop.entered(told):
+        number = bought(cookie)
+    page_name, query = ("order", f"number={number}") if page == "order" else ("", "")
+    with ExitStack() as stack:
+        ours, our_process = stack.enter_context(streamlit("streamlit_app.py", told))
+        with Visitor(ours, page_name, query, cookie) as visitor:
+            drawn = elements.elements_of(visitor.deltas)
+        (folder / f"{page}.json").write_text(json.dumps(drawn), "utf-8")
+        recorded = {"EMPTY_PAGE": str(folder / f"{page}.json")}
+        empty, empty_process = stack.enter_context(streamlit("bench/rerun/empty.py", recorded))
+        for sessions in asked.sessions:
+            with ExitStack() as open_pages:
+                ours_open, empty_open = (
+                    [
+                        open_pages.enter_context(Visitor(port, name, asks, cookie))
+                        for _ in range(sessions)
+                    ]
+                    for port, name, asks in ((ours, page_name, query), (empty, "", ""))
+                )
+                both = (("ours", our_process, ours_open), ("empty", empty_process, empty_open))
+                for _, process, visitors in both:
+                    turn(process, visitors, max(WARM // sessions, 2))
+                each = max(asked.reruns // sessions, 5)
+                for _ in range(asked.turns):
+                    for name, process, visitors in both:
+                        times[page, sessions, name].append(turn(process, visitors, each))
+    return elements.count(drawn)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m store bench rerun", description=__doc__)
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--reruns", type=int, default=60, help="in each turn, of all sessions")
+    parser.add_argument("--sessions", type=int, nargs="+", default=[1, 20])
+    parser.add_argument("--pages", nargs="+", default=["shop", "order"])
+    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
+    asked = parser.parse_args()
+    found = machine.describe(Path(tempfile.gettempdir()))
+    say(machine.sentence(found))
+    times: Times = defaultdict(list)
+    rows, verdicts = [], []
+    for page in asked.pages:
+        with tempfile.TemporaryDirectory() as name:
+            shown = compare(page, asked, Path(name), times)
+        for sessions in asked.sessions:
+            ours, empty = (times[page, sessions, name] for name in ("ours", "empty"))
+            clocks = [[each.milliseconds for each in turns] for turns in (ours, empty)]
+            work = [[max(each.processor, 0.01) for each in turns] for turns in (ours, empty)]
+            beside = ratios(*clocks)
+            rows.append([page, str(shown), str(sessions), *(str(spread(c)) for c in clocks)])
+            rows[-1] += [str(beside), *(str(spread(w)) for w in work), str(ratios(*work))]
+            reached = "reached" if beside.median <= AT_MOST else "NOT reached"
+            verdicts.append(
+                f"{page}, {sessions} sessions: {figure(beside.median)} times the empty page, "
+                f"at most {AT_MOST}: {reached}"
+            )
+            say(verdicts[-1])
+    publish(
+        Report(
+            name="rerun",
+            command=" ".join(["python -m store bench rerun", *sys.argv[1:]]),
+            machine=found,
+            columns=COLUMNS,
+            rows=rows,
+            verdicts=verdicts,
+            figures={" ".join(map(str, key)): turns for key, turns in times.items()},
+        ),
+        keep=not asked.dry,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""Whether the shop stays as quick as its past grows: 1,000, 100,000 and 1,000,000 orders.
+
+`python -m store bench scale [--orders 1000 100000 1000000] [--turns 5] [--database sqlite]`
+
+One database of each size, asked in turns: the pages' and the reconciler's questions in a process
+each, from the functions that the pages call, and the webhook door over HTTP (events a second, 8
+connections, each event paying an order of its own). The orders are as many a day in each; what
+differs is how long the shop has been open.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sqlalchemy import create_engine
+
+from bench.common import databases, machine, shop
+from bench.common.measuring import Spread, figure, ratios, say, spread
+from bench.common.report import Report, publish
+from bench.common.servers import ROOT, free_port, running
+from bench.scale import history
+from bench.webhooks import event
+from bench.webhooks.__main__ import attack
+from bench.webhooks.subjects import OURS, SECRET, Subject
+from store import db
+
+ORDERS = (1_000, 100_000, 1_000_000)
+AT_MOST = 1.3
+TIMES = 40
+OPEN = 20
+DOOR = "door"
+DOOR_SECONDS, DOOR_ORDERS, DOOR_CONNECTIONS = 2.0, 4_000, 8
+Taken = dict[tuple[str, str, int], list[float]]  # milliseconds, by database, question and size
+
+
+class Asked:
+    """The process that asks one database."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.names = self.answer().split("|")
+
+    def answer(self) -> str:
+        assert self.process.stdout
+        line = self.process.stdout.readline().strip()
+        assert line, "the questions ended; their error is above"
+        return line
+
+    def milliseconds(self, name: str) -> float:
+        assert self.process.stdin
+        self.process.stdin.write(f"{name} {TIMES}\n")
+        self.process.stdin.flush()
+        return float(self.answer())
+
+
+@contextmanager
+def asking(count: int, told: dict[str, str]) -> Iterator[Asked]:
+    with subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", "bench.scale.questions", str(count)],
+        cwd=ROOT,
+        env=os.environ | told,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield Asked(process)
+        assert process.stdin
+        process.stdin.close()
+
+
+def grow(count: int, told: dict[str, str]) -> Subject:
+    """A migrated database with a past, and its door (not yet open)."""
+    started = time.perf_counter()
+    with shop.entered(told):
+        history.write(db.engine(), count)
+        engine = create_engine(told["DATABASE_URL"])
+    say(f"{count:,} orders written in {time.perf_counter() - started:.1f} s")
+    subject = Subject(OURS, free_port(), engine=engine, environment=told)
+    leave_open(subject)
+    return subject
+
+
+def leave_open(subject: Subject) -> None:
+    """What the door left over expires, and the reconciler finds as many open orders everywhere."""
+    assert subject.engine
+    with subject.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE orders SET status = 'expired', session_status = 'expired' "
+            "WHERE session_status = 'open'"
+        )
+    subject.fill(OPEN)
+
+
+def measure(database: str, asked: argparse.Namespace, taken: Taken) -> None:
+    template = event.template()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=asked.folder)))
+        new_database = stack.enter_context(databases.fresh(database, folder))
+        doors, processes = {}, {}
+        for count in asked.orders:
+            told = shop.environment(new_database(), folder / str(count), SECRET)
+            doors[count] = grow(count, told)
+            command, port = doors[count].command(), doors[count].port
+            stack.enter_context(running(command, port, environment=told))
+            processes[count] = stack.enter_context(asking(count, told))
+        for turn in range(asked.turns + 1):  # the first one warms up
+            for count, process in processes.items():
+                for name in process.names:
+                    milliseconds = process.milliseconds(name)
+                    if turn:
+                        taken[database, name, count].append(milliseconds)
+            for count, door in doors.items():
+                met = attack(door, DOOR_CONNECTIONS, DOOR_SECONDS, DOOR_ORDERS, template)
+                assert met.lost == 0, f"{met.lost} events lost"
+                leave_open(door)
+                if turn:
+                    taken[database, DOOR, count].append(1000 / met.per_second)
+            say(f"{database}, turn {turn}{'' if turn else ' (not counted)'} done")
+        for door in doors.values():
+            assert door.engine
+            door.engine.dispose()
+
+
+def compared(taken: Taken, sizes: list[int]) -> tuple[list[list[str]], list[str]]:
+    """The table, and for each question whether it stays as quick."""
+    rows, verdicts = [], []
+    for database, name in dict.fromkeys((key[0], key[1]) for key in taken):
+        few = taken[database, name, sizes[0]]
+        row = [database, name]
+        beside: Spread | None = None
+        for count in sizes:
+            mine = taken[database, name, count]
+            beside = ratios(mine, few)
+            row.append(str(spread(mine)))
+        row.append(str(beside))
+        rows.append(row)
+        assert beside
+        reached = "reached" if beside.median <= AT_MOST else "NOT reached"
+        verdicts.append(
+            f"{database}, {name}: {figure(beside.median)} times, at most {AT_MOST}: {reached}"
+        )
+    return rows, verdicts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m store bench scale", description=__doc__)
+    parser.add_argument("--orders", type=int, nargs="+", default=list(ORDERS))
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--database", nargs="+", default=databases.NAMES, choices=databases.NAMES)
+    parser.add_argument("--folder", type=Path, help="where the databases lie (default: temporary)")
+    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
+    asked = parser.parse_args()
+    found = machine.describe(asked.folder or Path(tempfile.gettempdir()))
+    say(machine.sentence(found))
+    taken: Taken = defaultdict(list)
+    for database in asked.database:
+        measure(database, asked, taken)
+    rows, verdicts = compared(taken, asked.orders)
+    most, least = f"{asked.orders[-1]:,}", f"{asked.orders[0]:,}"
+    publish(
+        Report(
+            name="scale",
+            command=" ".join(["python -m store bench scale", *sys.argv[1:]]),
+            machine=found,
+            columns=(
+                *("database", "what"),
+                *(f"ms at {count:,}" for count in asked.orders),
+                f"{most} is … times {least}",
+            ),
+            rows=rows,
+            verdicts=verdicts,
+            figures={" ".join(map(str, key)): each for key, each in taken.items()},
+        ),
+        keep=not asked.dry,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""How long a second start takes, beside `streamlit hello`.
+
+`python -m store bench start [--turns 5]`
+
+Ours is `python -m store` in a data folder that it has used before, from the command to the moment
+at which the shop, the sidecar and the emulator all answer; the yardstick is Streamlit's own
+demonstration until its server answers. They take turns.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.common import machine, shop
+from bench.common.measuring import figure, ratios, say, spread
+from bench.common.report import Report, publish
+from bench.common.servers import ROOT, free_port
+from store.launcher.serve import answers
+
+AT_MOST = 1.5
+LONGEST_SECONDS = 120
+
+
+def seconds_until(command: Sequence[str], addresses: Sequence[str]) -> float:
+    """From the command to the first moment at which every address answers."""
+    environment = os.environ | dict.fromkeys(shop.UNSET, " ")
+    started = time.perf_counter()
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        waiting = list(addresses)
+        while waiting := [address for address in waiting if not answers(address)]:
+            assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
+            assert time.perf_counter() - started < LONGEST_SECONDS, f"no answer from {waiting}"
+            time.sleep(0.01)
+        return time.perf_counter() - started
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def ours(folder: Path) -> float:
+    shop_port, sidecar, emulator = (free_port() for _ in range(3))
+    ports = ("--port", shop_port, "--webhook-port", sidecar, "--emulator-port", emulator)
+    return seconds_until(
+        ["store", "run", *map(str, ports), "--data-dir", str(folder)],
+        [
+            f"http://127.0.0.1:{shop_port}/_stcore/health",
+            f"http://127.0.0.1:{sidecar}/readyz",
+            f"http://127.0.0.1:{emulator}/emulator/health",
+        ],
+    )
+
+
+def hello() -> float:
+    port = free_port()
+    return seconds_until(
+        ["streamlit", "hello", "--server.port", str(port), "--server.headless", "true"],
+        [f"http://127.0.0.1:{port}/_stcore/health"],
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m store bench start", description=__doc__)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
+    asked = parser.parse_args()
+    found = machine.describe(Path(tempfile.gettempdir()))
+    say(machine.sentence(found))
+    times: dict[str, list[float]] = {"ours": [], "hello": []}
+    with tempfile.TemporaryDirectory() as name:
+        ours(Path(name))  # the first start of this folder, and everything read from the disk once
+        hello()
+        for turn in range(asked.turns):
+            times["ours"].append(ours(Path(name)))
+            times["hello"].append(hello())
+            say(f"turn {turn + 1}: {times['ours'][-1]:.2f} s beside {times['hello'][-1]:.2f} s")
+    beside = ratios(times["ours"], times["hello"])
+    reached = "reached" if beside.median <= AT_MOST else "NOT reached"
+    publish(
+        Report(
+            name="start",
+            command=" ".join(["python -m store bench start", *sys.argv[1:]]),
+            machine=found,
+            columns=("ours s", "streamlit hello s", "ours is … times"),
+            rows=[[str(spread(times["ours"])), str(spread(times["hello"])), str(beside)]],
+            verdicts=[f"{figure(beside.median)} times, at most {AT_MOST}: {reached}"],
+            figures=dict(times),
+        ),
+        keep=not asked.dry,
+    )
+
+
+if __name__ == "__main__":
+    main()

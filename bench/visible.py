@@ -1,0 +1,93 @@
+"""How soon a payment is seen: from the pay page's redirect to *Paid* on the screen.
+
+`python -m store bench visible [--purchases 50]`
+
+A real Chromium before the three real processes on SQLite. Each purchase is a new buyer's, on
+Stripe's page already when the clock is not yet running; it runs, in the browser, from the request
+that leads back to the shop until the word can be read.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from bench.common import machine
+from bench.common.measuring import figure, percentile, say, spread
+from bench.common.report import Report, publish
+from store import buyers, checkout
+from tests.chromium import QUIET, found_chromium
+from tests.whole.buying import fill_in, seconds_until_paid
+from tests.whole.running import House
+
+AT_MOST = 1.0
+
+
+def purchase(house: House, browser: Browser) -> float:
+    """One new buyer's purchase; answers the seconds until they see it."""
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-US")
+    cookie = buyers.new_cookie()
+    context.add_cookies([{"name": buyers.COOKIE, "value": cookie, "url": house.address}])
+    number = checkout.place(
+        buyers.digest(cookie), {"red-t-shirt": 2}, shown_amount=3998, store_url=house.address
+    )
+    page = context.new_page()
+    page.goto(f"{house.address}/go/{number}")
+    fill_in(page)
+    seconds = seconds_until_paid(page)
+    context.close()
+    house.assert_paid_once(buyers.digest(cookie))
+    return seconds
+
+
+def measure(purchases: int) -> list[float]:
+    measured = []
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        folder = Path(name)
+        house = House(folder, f"sqlite:///{(folder / 'store.db').as_posix()}")
+        browser = playwright.chromium.launch(executable_path=found_chromium(), args=list(QUIET))
+        try:
+            house.open()
+            with house.entered():
+                purchase(house, browser)  # the first one waits for what is loaded once
+                for place in range(purchases):
+                    measured.append(purchase(house, browser))
+                    if place % 10 == 9:
+                        say(f"{place + 1} purchases, the last one {measured[-1]:.2f} s")
+        finally:
+            browser.close()
+            house.close()
+    return measured
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m store bench visible", description=__doc__)
+    parser.add_argument("--purchases", type=int, default=50)
+    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
+    asked = parser.parse_args()
+    found = machine.describe(Path(tempfile.gettempdir()))
+    say(machine.sentence(found))
+    if found_chromium() is None:
+        say("No Chromium found: install one, or name it in CHROMIUM.")
+        sys.exit(2)
+    measured = measure(asked.purchases)
+    worst = percentile(measured, 95)
+    reached = "reached" if worst <= AT_MOST else "NOT reached"
+    publish(
+        Report(
+            name="visible",
+            command=" ".join(["python -m store bench visible", *sys.argv[1:]]),
+            machine=found,
+            columns=("purchases", "seconds", "p95"),
+            rows=[[str(len(measured)), str(spread(measured)), figure(worst)]],
+            verdicts=[f"p95 {figure(worst)} s, at most {AT_MOST:.1f} s: {reached}"],
+            figures={"seconds": measured},
+        ),
+        keep=not asked.dry,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What pages showed last, kept in this process for as long as nothing new has been said.
+
+One short question tells the version of an order, or of all that a buyer ordered: whatever changes
+an order leaves a line in its history, each delivery is counted, and each look is a row. It is
+asked before the rest is read, so what is kept is never older than its version says, and a page
+that looks again after a change finds another version.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import TextClause, text
+from sqlmodel import Session
+
+from store import orders, reports, settings
+from store.errors import OrderNotFound
+
+Thing = TypeVar("Thing")
+MOST = 1000
+
+# For each order by itself, so that each part goes by the index of that order's rows.
+PARTS = """
+  (SELECT count(*) FROM order_log WHERE order_id = orders.id) AS lines,
+  (SELECT sum(id) FROM order_log WHERE order_id = orders.id) AS which,
+  (SELECT count(*) FROM stripe_events WHERE order_id = orders.id) AS events,
+  (SELECT sum(deliveries) FROM stripe_events WHERE order_id = orders.id) AS deliveries,
+  (SELECT count(*) FROM repeats WHERE order_id = orders.id) AS looks
+"""
+OF_ORDER = text(
+    f"SELECT {PARTS} FROM orders WHERE number = :number AND buyer = :buyer"  # noqa: S608 - nor of this
+)
+OF_BUYER = text(
+    f"""
+    SELECT count(*), sum(lines), sum(which), sum(events), sum(deliveries)
+    FROM (SELECT {PARTS} FROM orders WHERE buyer = :buyer) AS mine
+    """  # noqa: S608 - no value is part of it
+)
+
+
+class Kept:
+    """The last thing of each kind with its version; the one used longest ago goes first."""
+
+    def __init__(self) -> None:
+        self.things: OrderedDict[Any, tuple[Any, Any]] = OrderedDict()
+        self.lock = threading.Lock()
+
+    def get(self, key: Any, version: Any, read: Callable[[], Thing]) -> Thing:
+        with self.lock:
+            known = self.things.get(key)
+            if known and known[0] == version:
+                self.things.move_to_end(key)
+                found: Thing = known[1]
+                return found
+        made = read()
+        with self.lock:
+            self.things[key] = (version, made)
+            self.things.move_to_end(key)
+            while len(self.things) > MOST:
+                self.things.popitem(last=False)
+        return made
+
+
+KEPT = Kept()
+
+
+def shelf(session: Session, buyer: str) -> reports.Shelf:
+    """What this buyer ordered, and the figures of it all."""
+    version = _version(session, OF_BUYER, buyer=buyer)
+    return KEPT.get(
+        (settings.current().database, buyer), version, lambda: reports.shelf_of(session, buyer)
+    )
+
+
+def story(session: Session, buyer: str, number: str) -> reports.Story:
+    """One order with everything that proves how often it was charged.
+
+    Raises:
+        OrderNotFound: there is none of this number, or it is a stranger's.
+    """
+    if not number.isprintable():  # PostgreSQL refuses to be asked about NUL
+        raise OrderNotFound
+    version = _version(session, OF_ORDER, buyer=buyer, number=number)
+    if version is None:
+        raise OrderNotFound
+    return KEPT.get(
+        (settings.current().database, buyer, number),
+        version,
+        lambda: reports.story_of(session, orders.owned(session, buyer, number)),
+    )
+
+
+def _version(session: Session, question: TextClause, **values: str) -> tuple[Any, ...] | None:
+    row = session.connection().execute(question, values).first()
+    return None if row is None else tuple(row)

@@ -1,0 +1,107 @@
+"""What a page shows again without reading it again, and that it never shows too little."""
+
+from collections.abc import Callable
+
+import pytest
+
+from store import buyers, db, kept, refunds
+from store.errors import OrderNotFound
+from tests.shop.running import JEANS, Shop
+
+
+def seen(shop: Shop, number: str) -> tuple[object, object]:
+    with db.reading() as session:
+        return kept.shelf(session, shop.buyer), kept.story(session, shop.buyer, number)
+
+
+def test_nothing_is_read_again_while_nothing_is_new(shop: Shop) -> None:
+    number = shop.a_paid_order()
+
+    first, again = seen(shop, number), seen(shop, number)
+
+    assert first[0] is again[0]
+    assert first[1] is again[1]
+
+
+def a_delivery(shop: Shop, number: str) -> None:
+    shop.tell("checkout.session.completed")
+
+
+def a_second_delivery(shop: Shop, number: str) -> None:
+    shop.tell("checkout.session.completed")
+    seen(shop, number)
+    shop.tell("checkout.session.completed")
+
+
+def a_refund_that_is_asked(shop: Shop, number: str) -> None:
+    refunds.request(number, 100, key="form-1")
+
+
+def a_refund_that_is_made(shop: Shop, number: str) -> None:
+    row = refunds.request(number, 100, key="form-1")
+    seen(shop, number)
+    refunds.send(row, source="operator")
+
+
+def a_dispute(shop: Shop, number: str) -> None:
+    shop.dispute(number)
+    shop.tell("charge.dispute.created")
+
+
+def a_receipt(shop: Shop, number: str) -> None:
+    shop.tell("charge.succeeded")
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        a_delivery,
+        a_second_delivery,
+        a_refund_that_is_asked,
+        a_refund_that_is_made,
+        a_dispute,
+        a_receipt,
+    ],
+)
+def test_whatever_is_new_is_read(shop: Shop, news: Callable[[Shop, str], None]) -> None:
+    number = shop.a_paid_order()
+    seen(shop, number)
+
+    news(shop, number)
+
+    shelf, story = seen(shop, number)
+    kept.KEPT.things.clear()
+    assert (shelf, story) == seen(shop, number)
+
+
+def test_another_order_is_on_the_shelf_at_once(shop: Shop) -> None:
+    first = shop.a_paid_order()
+    seen(shop, first)
+    second = shop.an_open_order(JEANS)
+
+    with db.reading() as session:
+        shelf = kept.shelf(session, shop.buyer)
+
+    assert [order.number for order in shelf.orders] == [second, first]
+
+
+@pytest.mark.scenario("G1")
+def test_what_is_kept_for_one_buyer_is_not_shown_to_another(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    seen(shop, number)
+    shop.buyer = buyers.digest(buyers.new_cookie())
+
+    with db.reading() as session:
+        assert kept.shelf(session, shop.buyer).orders == []
+        with pytest.raises(OrderNotFound):
+            kept.story(session, shop.buyer, number)
+
+
+def test_only_so_much_is_kept() -> None:
+    keeper = kept.Kept()
+
+    for key in range(kept.MOST + 5):
+        keeper.get(key, 1, object)
+
+    assert len(keeper.things) == kept.MOST
+    assert 0 not in keeper.things
