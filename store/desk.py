@@ -89,7 +89,7 @@ def save_product(request: Request, visit: Visit, form: FormData) -> str:
     if isinstance(brought, UploadFile) and brought.size:
         image = pictures.keep(brought.file.read(pictures.LARGEST_BYTES + 1))
     written = assortment.Form(
-        name=field(form, "name"),
+        name=field(form, "product_name"),
         description=field(form, "description"),
         price=field(form, "price"),
         image=image,

@@ -7,7 +7,7 @@ may be called `<script>` and is shown by that name.
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -117,6 +117,10 @@ class Reader:
         if name in ("made_at_stripe", "received", "checkout_expires_at"):
             return self.utc(datetime.fromisoformat(value))
         return str(value)
+
+    def day(self, day: date) -> str:
+        """ "Mon, Nov 23" """
+        return str(format_skeleton("MMMEd", day, locale=self.locale))
 
     @staticmethod
     def utc(at: datetime) -> str:

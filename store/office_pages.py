@@ -1,21 +1,21 @@
 """The pages of the back office as HTML: what each address shows, read afresh each time."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any
 from urllib.parse import urlencode
 
 from store import (
     assortment,
     bookkeeping,
-    clock,
     db,
     health,
     listing,
     markup,
     money,
+    office_figures,
     pictures,
+    proof,
     refunds,
     reports,
     settings,
@@ -24,11 +24,10 @@ from store.errors import StoreError
 from store.listing import Wanted
 from store.markup import Reader
 from store.office import Visit
-from store.reports import Figures
+from store.office_figures import Block
 from store.views import STATUS_BADGES
 
 Asked = Mapping[str, str]  # the query of the page's address
-Block = str | list[dict[str, Any]]  # HTML, or the arguments of bar charts side by side
 VIEWS = {
     "figures": "Figures",
     "orders": "Orders",
@@ -36,7 +35,6 @@ VIEWS = {
     "webhooks": "Webhooks",
     "books": "Books",
 }
-PERIODS = (7, 30, 90)
 FILTERS = ("q", "status", "from", "until")
 
 
@@ -82,9 +80,11 @@ def lights() -> str:
 def page(asked: Asked, reader: Reader) -> list[Block]:
     """The view that is asked for, or one sentence where there is none."""
     try:
-        if "order" not in asked and view_of(asked) == "figures":
-            return list(figures(asked, reader))
-        return [PAGES["order" if "order" in asked else view_of(asked)](asked, reader)]
+        if view_of(asked) == "figures":
+            return list(office_figures.blocks(asked.get("days", ""), reader))
+        if "order" in asked:
+            return order(asked, reader)
+        return [PAGES[view_of(asked)](asked, reader)]
     except StoreError as error:
         return [markup.office_piece("trouble", reader, sentence=str(error))]
 
@@ -106,21 +106,26 @@ def orders(asked: Asked, reader: Reader) -> str:
     )
 
 
-def order(asked: Asked, reader: Reader) -> str:
+def order(asked: Asked, reader: Reader) -> list[Block]:
     with db.reading() as session:
         found = listing.whole(session, asked["order"])
+        story = reports.story_of(session, found.order)
     left = refunds.left_amount(found.order, found.refunds)
     currency = found.order.currency
-    return markup.office_piece(
+    shown = markup.office_piece(
         "order",
         reader,
         found=found,
         order=found.order,
+        story=story,
+        text=proof.as_text(story),
+        data=proof.as_json(story),
         left=left,
         left_major=str(money.major(left, currency)),
         decimals=money.decimals(currency),
         key=secrets.token_hex(16),
     )
+    return [markup.piece("tally", reader, tally=story.tally), shown]
 
 
 def products(asked: Asked, reader: Reader) -> str:
@@ -175,7 +180,6 @@ def books(_asked: Asked, reader: Reader) -> str:
 
 PAGES: Mapping[str, Callable[[Asked, Reader], str]] = {
     "orders": orders,
-    "order": order,
     "products": products,
     "webhooks": webhooks,
     "books": books,
@@ -185,103 +189,3 @@ PAGES: Mapping[str, Callable[[Asked, Reader], str]] = {
 def is_changing(asked: Asked) -> bool:
     """True while this page may tell something new from one moment to the next."""
     return view_of(asked) == "books" and bookkeeping.KEEPER.busy
-
-
-# --- figures -------------------------------------------------------------------------------------
-
-
-def figures(asked: Asked, reader: Reader) -> Iterator[Block]:
-    """What came in, currency by currency, with two charts that tables tell as well."""
-    said = asked.get("days", "")
-    days = int(said) if said in map(str, PERIODS) else PERIODS[1]
-    yield markup.office_piece("periods", periods=PERIODS, days=days)
-    with db.reading() as session:
-        every = reports.figures(session, days, reader.zone)
-    for found in every:
-        yield sums(found, days, reader)
-        yield charts(found, reader)
-        yield tables(found, reader)
-
-
-def sums(found: Figures, days: int, reader: Reader) -> str:
-    """The four figures of a currency, each beside the period before."""
-    now, before, currency = found.now, found.before, found.currency
-    cards: list[tuple[str, str, str]] = [
-        (
-            "Revenue",
-            reader.price(now.revenue_amount, currency),
-            change(now.revenue_amount, before.revenue_amount),
-        ),
-        ("Paid orders", str(now.orders), change(now.orders, before.orders)),
-        (
-            "Average order",
-            reader.price(now.average_amount, currency),
-            change(now.average_amount, before.average_amount),
-        ),
-        ("Refund rate", f"{now.refund_rate:.1%}", points(now.refund_rate - before.refund_rate)),
-    ]
-    return markup.office_piece(
-        "sums",
-        reader,
-        cards=cards,
-        currency=currency.upper(),
-        days=days,
-        refunded=reader.price(now.refunded_amount, currency) if now.refunded_amount else "",
-    )
-
-
-def change(now: int, before: int) -> str:
-    if now == before:
-        return "as before"
-    if not before:
-        return "nothing before"
-    share = (now - before) / before
-    return f"{'▲' if share > 0 else '▼'} {abs(share):.0%}"
-
-
-def points(difference: float) -> str:
-    if abs(difference) < 0.0005:
-        return "as before"
-    return f"{'▲' if difference > 0 else '▼'} {abs(difference) * 100:.1f} points"
-
-
-def charts(found: Figures, reader: Reader) -> list[dict[str, Any]]:
-    """Revenue per day and per product: the arguments of two bar charts, with words for each."""
-    unit, code = f"Revenue in {found.currency.upper()}", found.currency
-
-    def major(amounts: Any) -> list[float]:
-        return [float(money.major(amount, code)) for amount in amounts]
-
-    def told(pairs: Any) -> str:
-        return "; ".join(f"{name}: {reader.price(amount, code)}" for name, amount in pairs)
-
-    days = [(day.isoformat(), amount) for day, amount in found.per_day.items() if amount]
-    return [
-        {
-            "data": {"Day": list(found.per_day), unit: major(found.per_day.values())},
-            "x": "Day",
-            "y": unit,
-            "x_label": "",
-            "height": 260,
-            "alt": f"Revenue per day. {told(days) or 'None yet'}. Every other day: nothing.",
-        },
-        {
-            "data": {
-                "Product": list(found.per_product),
-                unit: major(found.per_product.values()),
-            },
-            "x": "Product",
-            "y": unit,
-            "x_label": "",
-            "height": 260,
-            "horizontal": True,
-            "sort": f"-{unit}",
-            "alt": f"Revenue per product. {told(found.per_product.items()) or 'None yet'}.",
-        },
-    ]
-
-
-def tables(found: Figures, reader: Reader) -> str:
-    """The same as the charts, in figures."""
-    days = {day: amount for day, amount in found.per_day.items() if amount}
-    return markup.office_piece("tables", reader, found=found, days=days, today=clock.now().date())

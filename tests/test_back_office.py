@@ -468,7 +468,12 @@ def test_what_failed_is_said_on_the_page_it_came_from(
     browser: httpx.Client, visit: Callable[..., AppTest]
 ) -> None:
     sign_in(browser)
-    form = {"name": "Boots", "description": "High", "price": "free", "image": "sneakers.svg"}
+    form = {
+        "product_name": "Boots",
+        "description": "High",
+        "price": "free",
+        "image": "sneakers.svg",
+    }
 
     answer = browser.post("/back-office/products", data=form)
 

@@ -24,6 +24,7 @@ LAYERS = [
     ["bookkeeping"],
     ["health"],
     ["operations"],
+    ["office_figures"],
     ["office_pages"],
     ["door"],
     ["entrance", "server"],

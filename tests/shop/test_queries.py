@@ -8,14 +8,27 @@ not to, so that what it still reads whole has no index to go by.
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 from sqlmodel import SQLModel, col, func, select
 
-from store import catalog, checkout, clock, db, kept, reconcile, refunds, retention
+from store import (
+    catalog,
+    checkout,
+    clock,
+    db,
+    kept,
+    listing,
+    operations,
+    reconcile,
+    refunds,
+    reports,
+    retention,
+)
+from store.listing import Wanted
 from store.models import Order
 from tests.shop.running import JEANS, Shop
 
@@ -122,7 +135,22 @@ def forgets(shop: Shop) -> None:
         retention.prune(30, 30)
 
 
-@pytest.mark.parametrize("act", [sells, shows, catches_up, forgets])
+def operates(shop: Shop) -> None:
+    """What the back office asks, except for pages of lists, which the next test is about."""
+    number = shop.a_paid_order()
+    shop.tell_all()
+    with db.reading() as session:
+        listing.whole(session, number)
+        reports.figures(session, 90, UTC)
+        listing.numbers_of(session, listing.found_events(session, "applied").rows)
+        for text in (number, "BCDF", "ada@", "cs_x", "pi_x", "re_x", "du_x", "evt_x"):
+            listing.found_orders(session, Wanted(text=text))
+    operations.ask("Ada", number)
+    operations.refund("Ada", number, "1", key="0" * 32, shown_left="3998")
+    operations.look_again("Ada", shop.event("checkout.session.completed")["id"])
+
+
+@pytest.mark.parametrize("act", [sells, shows, catches_up, forgets, operates])
 def test_no_question_reads_a_growing_table_whole(shop: Shop, act: Callable[[Shop], None]) -> None:
     """Only the audit, the export and the count of every status read all orders: all is asked."""
     with listening() as asked:
@@ -131,6 +159,43 @@ def test_no_question_reads_a_growing_table_whole(shop: Shop, act: Callable[[Shop
     assert len(asked) > 3
     whole = {statement: read_whole(statement, values) for statement, values in asked.items()}
     assert {statement: found for statement, found in whole.items() if found} == {}
+
+
+def test_a_page_of_a_list_is_read_in_the_order_of_an_index(shop: Shop) -> None:
+    """Nothing is sorted, so that the database stops where the page ends, however long the list."""
+    shop.a_paid_order()
+    last = str(shop.orders()[-1].id)
+    shop.tell_all()
+    event_id = next(iter(shop.inbox()))
+    day = clock.now().date()
+    filters = [Wanted(), Wanted(status="paid"), Wanted(since=day, until=day)]
+    filters.append(Wanted(status="paid", since=day))
+    with listening() as asked, db.reading() as session:
+        for before in ("", last):
+            for wanted in filters:
+                listing.found_orders(session, wanted, before)
+        for before in ("", event_id):
+            listing.found_events(session, "", before=before)
+            listing.found_events(session, "applied", before=before)
+
+    pages = {text: values for text, values in asked.items() if "LIMIT" in text}
+    assert len(pages) == 12
+    found = {text: unordered(text, values) for text, values in pages.items()}
+    assert {text: told for text, told in found.items() if told} == {}
+
+
+def unordered(statement: str, values: Any) -> list[str]:
+    """What the database would sort, or read without an index at all."""
+    with db.engine().connect() as connection:
+        if db.engine().dialect.name == "sqlite":
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            told = [row.detail for row in plan]
+            return [line for line in told if "TEMP B-TREE" in line or " USING " not in line]
+        for setting in ("enable_seqscan", "enable_sort", "enable_bitmapscan"):
+            connection.exec_driver_sql(f"SET LOCAL {setting} = off")
+        plan = connection.exec_driver_sql(f"EXPLAIN {statement}", values)
+        told = [str(row[0]) for row in plan]
+        return [line for line in told if "Sort" in line or "Seq Scan" in line]
 
 
 def test_a_question_without_an_index_would_be_noticed(shop: Shop) -> None:

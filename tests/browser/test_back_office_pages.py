@@ -1,0 +1,190 @@
+"""The back office in a real Chromium: signing in, giving money back, changing a product."""
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from store import settings
+from tests.axe import grave_faults, grave_faults_in_every_look
+from tests.browser.visiting import Servers, opened, pay_at_stripe
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def operator(chromium: Browser, servers: Servers) -> Iterator[BrowserContext]:
+    """A browser of its own, not signed in yet."""
+    context = chromium.new_context(
+        viewport={"width": 1280, "height": 720}, locale="en-US", base_url=servers.shop
+    )
+    context.set_default_timeout(20_000)
+    yield context
+    context.close()
+
+
+def password_of(servers: Servers) -> str:
+    """What the shop made for this data folder; whoever asks first makes it."""
+    return settings.kept_secret(servers.folder / "admin_password")
+
+
+def signed_in(operator: BrowserContext, servers: Servers) -> Page:
+    page = operator.new_page()
+    page.goto(f"/back-office/sign-in#{password_of(servers)}")
+    page.wait_for_url("**/back-office")
+    expect(page.get_by_role("heading", name="USD, last 30 days")).to_be_visible()
+    return page
+
+
+def a_paid_order(buyer: BrowserContext) -> str:
+    page = opened(buyer, "/?red-t-shirt=2")
+    page.get_by_role("button", name="Pay $39.98 with Stripe (test)").click()
+    pay_at_stripe(page)
+    expect(page.locator(".verdict").get_by_text("Paid", exact=True)).to_be_visible()
+    number = re.search(r"number=([\w-]+)", page.url)
+    assert number
+    return number.group(1)
+
+
+def test_the_printed_link_signs_in_and_leaves_no_password_behind(
+    operator: BrowserContext, servers: Servers
+) -> None:
+    asked: list[str] = []
+    operator.on("request", lambda request: asked.append(request.url))
+
+    page = signed_in(operator, servers)
+    page.go_back()
+
+    password = password_of(servers)
+    assert password not in page.url
+    assert all(password not in url.split("#")[0] for url in asked)
+
+
+def test_an_operator_finds_an_order_and_gives_part_of_it_back(
+    operator: BrowserContext, buyer: BrowserContext, servers: Servers
+) -> None:
+    number = a_paid_order(buyer)
+    page = signed_in(operator, servers)
+
+    page.get_by_role("link", name="Orders", exact=True).click()
+    page.get_by_label("Number, email or Stripe id").fill(number[:6].lower())
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name=number).click()
+    amount = page.get_by_label("Amount in USD")
+    expect(amount).to_have_value("39.98")
+    amount.fill("50")
+    expect(page.get_by_role("button", name="At most $39.98 is left")).to_be_disabled()
+    amount.fill("10")
+    page.get_by_role("button", name="Refund $10.00 of $39.98").dblclick()
+
+    expect(page.get_by_text(f"Refunded $10.00 of order {number}: succeeded.")).to_be_visible()
+    expect(page.get_by_role("button", name="Refund $29.98 of $29.98")).to_be_visible()
+    expect(page.locator(".timeline").get_by_text("Back office: refund asked")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Refund $29.98 of $29.98")).to_be_visible()
+
+
+def test_a_changed_product_with_a_picture_is_what_the_next_buyer_sees(
+    operator: BrowserContext, buyer: BrowserContext, servers: Servers, tmp_path: Path
+) -> None:
+    drawn = io.BytesIO()
+    Image.new("RGB", (60, 48), "teal").save(drawn, "PNG")
+    (tmp_path / "boots.png").write_bytes(drawn.getvalue())
+    page = signed_in(operator, servers)
+
+    page.get_by_role("link", name="Products", exact=True).click()
+    page.locator("summary").filter(has_text="Sneakers").click()
+    form = page.locator("form").filter(has=page.get_by_role("button", name="Save Sneakers"))
+    form.get_by_label("Price in USD").fill("0")
+    form.get_by_role("button", name="Save Sneakers").click()
+    expect(page.get_by_text("Price: Stripe charges at least $0.50")).to_be_visible()
+    page.locator("summary").filter(has_text="Sneakers").click()
+    form.get_by_label("Name").fill("Rain boots")
+    form.get_by_label("Price in USD").fill("89.50")
+    form.get_by_label("or bring one").set_input_files(tmp_path / "boots.png")
+    form.get_by_role("button", name="Save Sneakers").click()
+
+    expect(
+        page.get_by_text("Saved: name Sneakers → Rain boots; price $79.99 → $89.50")
+    ).to_be_visible()
+    shop = opened(buyer)
+    expect(shop.get_by_label("Quantity of Rain boots")).to_be_visible()
+    picture = shop.locator(".st-key-card-sneakers img")
+    expect(picture).to_have_attribute("src", re.compile(r"/images/[0-9a-f]{20}\.webp"))
+    assert picture.evaluate("image => image.naturalWidth") == 60
+
+
+def test_the_books_are_compared_and_the_result_stays(
+    operator: BrowserContext, servers: Servers
+) -> None:
+    page = signed_in(operator, servers)
+    page.get_by_role("link", name="Books", exact=True).click()
+
+    page.get_by_role("button", name="Compare both books").click()
+
+    expect(
+        page.locator(".verdict").get_by_text(re.compile(r"Stripe \d+ = ours \d+"))
+    ).to_be_visible()
+    expect(page.get_by_role("button", name="Reconcile now")).to_be_enabled()
+
+
+def test_after_signing_out_an_open_tab_can_do_nothing(
+    operator: BrowserContext, buyer: BrowserContext, servers: Servers
+) -> None:
+    number = a_paid_order(buyer)
+    page = signed_in(operator, servers)
+    page.goto(f"/back-office?order={number}")
+    expect(page.get_by_role("button", name="Refund $39.98 of $39.98")).to_be_visible()
+    other = operator.new_page()
+    other.goto("/back-office")
+
+    other.get_by_role("button", name="Sign out").click()
+    expect(other.get_by_role("button", name="Sign in")).to_be_visible()
+    page.get_by_role("button", name="Refund $39.98 of $39.98").click()
+
+    expect(page.get_by_text("You are not signed in, or your session has ended.")).to_be_visible()
+    other.goto(f"/back-office?order={number}")
+    expect(other.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_a_red_light_stands_out_and_says_how_to_mend_it(
+    operator: BrowserContext, servers: Servers
+) -> None:
+    page = signed_in(operator, servers)  # there is no sidecar here
+
+    light = page.locator(".lights li").filter(has_text="Webhooks")
+    expect(light).to_contain_text("not running")
+    expect(light).to_contain_text("Start it: python -m store")
+
+
+def test_nothing_grave_is_in_anybodys_way(
+    operator: BrowserContext, buyer: BrowserContext, servers: Servers
+) -> None:
+    number = a_paid_order(buyer)
+    way_in = operator.new_page()
+    way_in.goto("/back-office/sign-in")
+    found = [f"the way in: {fault}" for fault in grave_faults(way_in)]
+    page = signed_in(operator, servers)
+
+    for query, heading in (
+        ("", "USD, last 30 days"),
+        ("?view=orders", "Orders"),
+        (f"?order={number}", f"Order {number}"),
+        ("?view=products", "Products"),
+        ("?view=webhooks", "Webhooks"),
+        ("?view=books", "Books"),
+    ):
+        page.goto(f"/back-office{query}")
+        expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+        expect(page.locator(".lights li")).to_have_count(7)
+        if query == "?view=products":
+            page.locator("summary").last.click()
+        found += [f"{heading}: {fault}" for fault in grave_faults_in_every_look(page)]
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+    assert found == []
