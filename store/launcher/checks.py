@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from store import db, gateway, settings
+from store import db, settings
 from store.errors import DatabaseUnavailable, StoreError, StripeError, StripeKeyRefused
 from store.launcher.lock import Held, exclusive
 
@@ -158,6 +158,11 @@ def stripe_account() -> str | None:
     Raises:
         CannotStart: Stripe does not accept the key.
     """
+    if settings.current().offline:
+        return None
+    # Stripe's library takes half a second to load, which a start without a key need not spend.
+    from store import gateway  # noqa: PLC0415
+
     try:
         account = gateway.account()
     except StripeKeyRefused as error:

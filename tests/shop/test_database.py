@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import event, inspect, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlmodel import Session, SQLModel, select
@@ -443,3 +444,9 @@ def test_what_fails_half_way_leaves_nothing(shop: Shop) -> None:
 def test_an_error_that_is_no_outage_keeps_its_name(shop: Shop) -> None:
     with pytest.raises(ProgrammingError), db.reading() as session:
         session.connection().exec_driver_sql("SELECT nothing FROM nowhere")
+
+
+def test_the_newest_schema_is_known_without_the_library_that_makes_it() -> None:
+    known = ScriptDirectory.from_config(db._alembic()).get_current_head()
+
+    assert db.newest_revision() == known
