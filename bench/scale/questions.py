@@ -7,11 +7,12 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC
 
 from sqlmodel import Session, text
 
 from bench.scale import history
-from store import db, kept, reconcile, refunds
+from store import db, kept, listing, reconcile, refunds, reports
 from store.errors import OrderNotFound
 
 chance = random.Random(1)  # noqa: S311
@@ -38,10 +39,26 @@ def catching_up(session: Session, _count: int) -> None:
     refunds.waiting(session)
 
 
+def figures(session: Session, _count: int) -> None:
+    assert reports.figures(session, 30, UTC)
+
+
+def first_page(session: Session, _count: int) -> None:
+    assert listing.found_orders(session, listing.Wanted()).rows
+
+
+def search(session: Session, count: int) -> None:
+    email = f"buyer{chance.randrange(1, count + 1):09}@"
+    assert listing.found_orders(session, listing.Wanted(text=email)).rows
+
+
 QUESTIONS: dict[str, Callable[[Session, int], None]] = {
     "my orders": my_orders,
     "one order": one_order,
     "reconcile": catching_up,
+    "back office: figures": figures,
+    "back office: orders": first_page,
+    "back office: search": search,
 }
 
 
