@@ -186,7 +186,4 @@ def _record(order: Order, fact: Fact | None, source: Source, *, noted: bool = Fa
         recorded = orders.record(session, facts, source=source)
         if noted and not any(told.news for told in recorded):
             orders.note_repeat(session, order, source, evidence=fact.proof if fact else "")
-        for told in recorded:
-            if told.order and told.order.id == order.id:
-                return told.order
         return orders.lock(session, [order.number]).orders[order.number]

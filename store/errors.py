@@ -7,9 +7,11 @@ StoreError
 ├── CatalogError             products that cannot be sold together
 ├── SignatureRefused         a webhook that Stripe did not sign, or signed too long ago
 ├── WebhookSecretMissing     nothing to hold a signature against
+├── MethodRefused            events are posted
 ├── BodyTooLarge
 ├── BodyTooSlow
 ├── EventMalformed           a signed body that is not an event
+├── InboxFull                more events at once than can wait for their commit
 ├── CartError                what is in the cart cannot be bought as it stands
 │   ├── EmptyCart
 │   ├── QuantityRefused
@@ -73,6 +75,11 @@ class WebhookSecretMissing(StoreError):
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
+class MethodRefused(StoreError):
+    sentence = "Events are posted here, and nothing else is done."
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+
 class BodyTooLarge(StoreError):
     sentence = "This body is larger than any Stripe event."
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -86,6 +93,11 @@ class BodyTooSlow(StoreError):
 class EventMalformed(StoreError):
     sentence = "This is not a Stripe event."
     status = HTTPStatus.BAD_REQUEST
+
+
+class InboxFull(StoreError):
+    sentence = "Too many events at once. Send this one again in a moment."
+    status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class CartError(StoreError):

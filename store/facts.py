@@ -113,7 +113,9 @@ class DisputeFact(Fact):
     reason: Text = ""
 
 
-def of_session(session: Document, *, evidence: str, failed: bool = False) -> CheckoutFact | None:
+def of_session(
+    session: Document, *, evidence: str, proof: str = "", failed: bool = False
+) -> CheckoutFact | None:
     """Read a `checkout.session`; None where it carries no order number of ours."""
     if not (number := order_number(session)):
         return None
@@ -126,7 +128,7 @@ def of_session(session: Document, *, evidence: str, failed: bool = False) -> Che
     return CheckoutFact(
         order_number=number,
         evidence=evidence,
-        proof=proof_of(session),
+        proof=proof or proof_of(session),
         session_id=session["id"],
         status=session.get("status") or "open",
         payment_status=payment_status,
@@ -150,11 +152,11 @@ def _gave_up(session: Document, payment: Any) -> bool:
     )
 
 
-def of_refund(refund: Document, number: str, *, evidence: str) -> RefundFact:
+def of_refund(refund: Document, number: str, *, evidence: str, proof: str = "") -> RefundFact:
     return RefundFact(
         order_number=number,
         evidence=evidence,
-        proof=proof_of(refund),
+        proof=proof or proof_of(refund),
         refund_id=refund["id"],
         payment_intent_id=identity(refund["payment_intent"]) or "",
         amount=refund["amount"],
@@ -163,11 +165,11 @@ def of_refund(refund: Document, number: str, *, evidence: str) -> RefundFact:
     )
 
 
-def of_dispute(dispute: Document, number: str, *, evidence: str) -> DisputeFact:
+def of_dispute(dispute: Document, number: str, *, evidence: str, proof: str = "") -> DisputeFact:
     return DisputeFact(
         order_number=number,
         evidence=evidence,
-        proof=proof_of(dispute),
+        proof=proof or proof_of(dispute),
         dispute_id=dispute["id"],
         payment_intent_id=identity(dispute["payment_intent"]) or "",
         amount=dispute["amount"],
@@ -177,7 +179,7 @@ def of_dispute(dispute: Document, number: str, *, evidence: str) -> DisputeFact:
 
 
 def proof_of(answer: Document) -> str:
-    """How Stripe was asked for this document; nothing where an event brought it."""
+    """How Stripe was asked for this document."""
     return getattr(answer, "call", "")
 
 

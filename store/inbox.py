@@ -1,28 +1,39 @@
 """One thread that commits waiting webhooks together, so that a burst costs few commits.
 
 An event that arrives alone is committed at once. While a commit is on its way to the disk,
-others gather, and the next commit takes them all.
+others gather, and the next commit takes them all. Each is answered after the commit that holds
+it, so that a process that dies has lost nothing it has answered. No more than `MOST` may be
+inside: who comes then is told to come again, and memory stays what it is.
 """
 
 import asyncio
 import queue
 import threading
+import time
+from collections import defaultdict
 from collections.abc import Sequence
 
-from store import db, events
-from store.errors import DatabaseUnavailable
-from store.events import Arrival, Outcome
+from store import arrivals, db, events
+from store.arrivals import Arrival
+from store.errors import DatabaseUnavailable, InboxFull
+from store.events import Outcome
+from store.facts import Document
 
 LARGEST_BATCH = 200
-Waiting = tuple[Arrival, "asyncio.Future[Outcome]", asyncio.AbstractEventLoop]
+MOST = 2000
+GATHER_SECONDS = 0.001
+Loop = asyncio.AbstractEventLoop
+Waiting = tuple[Arrival, "asyncio.Future[Outcome]", Loop]
 
 
 class Inbox:
     """Takes events from many requests and answers each after its commit."""
 
     def __init__(self) -> None:
-        self._waiting: queue.Queue[Waiting | None] = queue.Queue()
+        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._inside = 0
+        self._crowded = False
 
     def open(self) -> None:
         self._thread = threading.Thread(target=self._work, name="inbox", daemon=True)
@@ -34,37 +45,58 @@ class Inbox:
         if self._thread:
             self._thread.join(timeout=10)
 
-    async def receive(self, event: Arrival) -> Outcome:
+    async def receive(self, event: Document) -> Outcome:
         """Wait until the event and its effect are committed.
 
         Raises:
-            DatabaseUnavailable: nothing was written; Stripe has to send it again.
+            InboxFull, DatabaseUnavailable, StripeError: nothing was written; Stripe has to send
+                it again.
+            EventMalformed: it is none; sending it again would not help.
         """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Outcome] = loop.create_future()
-        self._waiting.put((event, answer, loop))
-        return await answer
+        if self._inside >= MOST:
+            raise InboxFull
+        self._inside += 1
+        try:
+            if arrivals.may_ask(event):
+                arrival = await asyncio.to_thread(arrivals.read, event)
+            else:
+                arrival = arrivals.read(event)
+            loop = asyncio.get_running_loop()
+            answer: asyncio.Future[Outcome] = loop.create_future()
+            self._waiting.put((arrival, answer, loop))
+            return await answer
+        finally:
+            self._inside -= 1
 
     def _work(self) -> None:
         while batch := self._next_batch():
-            for waiting, outcome in zip(batch, self._commit(batch), strict=True):
-                _answer(waiting, outcome)
+            _answer(batch, self._commit(batch))
 
     def _next_batch(self) -> list[Waiting]:
-        first = self._waiting.get()
-        if first is None:
-            return []
-        batch = [first]
-        while len(batch) < LARGEST_BATCH:
-            try:
-                other = self._waiting.get_nowait()
-            except queue.Empty:
+        """Whatever waits, and at least one; nothing at the end."""
+        batch: list[Waiting] = []
+        while len(batch) < LARGEST_BATCH and not (batch and self._waiting.empty()):
+            waiting = self._waiting.get()
+            if waiting is None:
+                if batch:
+                    self._waiting.put(None)
                 break
-            if other is None:
-                self._waiting.put(None)
-                break
-            batch.append(other)
+            batch.append(waiting)
+            if len(batch) == 1 and self._crowded:
+                self._gather()
+        self._crowded = len(batch) > 1
         return batch
+
+    def _gather(self) -> None:
+        """Let those come in who are at the door, while there are any.
+
+        Only where the last commit was for several: they have just been answered, and send the
+        next ones at the same moment. Who comes alone never waits.
+        """
+        known = -1
+        while known < self._waiting.qsize() < LARGEST_BATCH:
+            known = self._waiting.qsize()
+            time.sleep(GATHER_SECONDS)
 
     def _commit(self, batch: Sequence[Waiting]) -> list[Outcome | Exception]:
         try:
@@ -81,15 +113,21 @@ class Inbox:
         return [outcome for waiting in batch for outcome in self._commit([waiting])]
 
 
-def _answer(waiting: Waiting, outcome: Outcome | Exception) -> None:
-    _, answer, loop = waiting
+def _answer(batch: Sequence[Waiting], outcomes: Sequence[Outcome | Exception]) -> None:
+    """Wake every request of a batch; each event loop is called only once, for that is dear."""
+    told: dict[Loop, list[tuple[asyncio.Future[Outcome], Outcome | Exception]]]
+    told = defaultdict(list)
+    for (_, answer, loop), outcome in zip(batch, outcomes, strict=True):
+        told[loop].append((answer, outcome))
+    for loop, answers in told.items():
+        loop.call_soon_threadsafe(_tell, answers)
 
-    def tell() -> None:
-        if answer.cancelled():
-            return
+
+def _tell(answers: Sequence[tuple["asyncio.Future[Outcome]", Outcome | Exception]]) -> None:
+    for answer, outcome in answers:
+        if answer.done():
+            continue  # nobody waits for it any more
         if isinstance(outcome, Exception):
             answer.set_exception(outcome)
         else:
             answer.set_result(outcome)
-
-    loop.call_soon_threadsafe(tell)

@@ -4,7 +4,6 @@ Every function answers with words for the order's log, and with none where the f
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sqlmodel import Session, SQLModel
@@ -22,7 +21,8 @@ from store.facts import (
     RefundFact,
     RefusedFact,
 )
-from store.models import Dispute, Order, Refund
+from store.ledger import Ledger, OrderState
+from store.models import Dispute, Refund
 
 Row = TypeVar("Row", bound=SQLModel)
 WRITABLE = 10**15  # more than this in minor units is no amount, and cannot be written as money
@@ -30,23 +30,7 @@ WRITABLE = 10**15  # more than this in minor units is no amount, and cannot be w
 PRIVATE = frozenset(["email", "checkout_url", "receipt_url"])
 
 
-@dataclass
-class Ledger:
-    """The orders of one batch, locked, with the money that went back or is contested."""
-
-    session: Session
-    orders: dict[str, Order]
-    refunds: list[Refund]
-    disputes: list[Dispute]
-
-    def refunds_of(self, order: Order) -> list[Refund]:
-        return [refund for refund in self.refunds if refund.order_id == order.id]
-
-    def disputes_of(self, order: Order) -> list[Dispute]:
-        return [dispute for dispute in self.disputes if dispute.order_id == order.id]
-
-
-def misfit(order: Order, fact: CheckoutFact) -> str | None:
+def misfit(order: OrderState, fact: CheckoutFact) -> str | None:
     """Why a session cannot be the one this order asked for; None where everything fits."""
     if fact.livemode:
         return "a live-mode session"
@@ -59,7 +43,7 @@ def misfit(order: Order, fact: CheckoutFact) -> str | None:
     return None
 
 
-def _learn_checkout(ledger: Ledger, order: Order, fact: CheckoutFact) -> list[str]:
+def _learn_checkout(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> list[str]:
     if order.checkout_session_id not in (None, fact.session_id):
         return _learn_stray_payment(ledger, order, fact)
     if reason := misfit(order, fact):
@@ -73,14 +57,13 @@ def _learn_checkout(ledger: Ledger, order: Order, fact: CheckoutFact) -> list[st
     ]
 
 
-def _learn_stray_payment(ledger: Ledger, order: Order, fact: CheckoutFact) -> list[str]:
+def _learn_stray_payment(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> list[str]:
     """A payment through a session that is not the order's own is money to give back, once."""
     payment = fact.payment_intent_id
     if fact.payment_status != "paid" or not payment or not fact.amount or fact.livemode:
         return []
     if any(refund.payment_intent_id == payment for refund in ledger.refunds_of(order)):
         return []
-    assert order.id is not None
     refund = Refund(
         order_id=order.id,
         payment_intent_id=payment,
@@ -92,15 +75,15 @@ def _learn_stray_payment(ledger: Ledger, order: Order, fact: CheckoutFact) -> li
     return [f"second payment {payment} by {fact.session_id}: to be refunded"]
 
 
-def _learn_refused(_ledger: Ledger, order: Order, fact: RefusedFact) -> list[str]:
+def _learn_refused(_ledger: Ledger, order: OrderState, fact: RefusedFact) -> list[str]:
     return _advance(order, "session_status", "refused", SESSION_RANK) and [fact.reason]
 
 
-def _learn_receipt(_ledger: Ledger, order: Order, fact: ReceiptFact) -> list[str]:
+def _learn_receipt(_ledger: Ledger, order: OrderState, fact: ReceiptFact) -> list[str]:
     return _fill(order, receipt_url=fact.receipt_url)
 
 
-def _learn_refund(ledger: Ledger, order: Order, fact: RefundFact) -> list[str]:
+def _learn_refund(ledger: Ledger, order: OrderState, fact: RefundFact) -> list[str]:
     refund = next(
         (
             refund
@@ -111,7 +94,6 @@ def _learn_refund(ledger: Ledger, order: Order, fact: RefundFact) -> list[str]:
         None,
     )
     if refund is None:
-        assert order.id is not None
         refund = Refund(
             order_id=order.id,
             payment_intent_id=fact.payment_intent_id,
@@ -127,7 +109,7 @@ def _learn_refund(ledger: Ledger, order: Order, fact: RefundFact) -> list[str]:
     return news and [f"refund {fact.refund_id} of {amount}: {refund.status}"]
 
 
-def _learn_dispute(ledger: Ledger, order: Order, fact: DisputeFact) -> list[str]:
+def _learn_dispute(ledger: Ledger, order: OrderState, fact: DisputeFact) -> list[str]:
     dispute = next(
         (
             dispute
@@ -137,7 +119,6 @@ def _learn_dispute(ledger: Ledger, order: Order, fact: DisputeFact) -> list[str]
         None,
     )
     if dispute is None:
-        assert order.id is not None
         dispute = Dispute(
             order_id=order.id,
             payment_intent_id=fact.payment_intent_id,
@@ -153,7 +134,7 @@ def _learn_dispute(ledger: Ledger, order: Order, fact: DisputeFact) -> list[str]
     return [f"dispute {fact.dispute_id} of {amount}: {fact.status}"]
 
 
-LEARN: dict[type[Fact], Callable[[Ledger, Order, Any], list[str]]] = {
+LEARN: dict[type[Fact], Callable[[Ledger, OrderState, Any], list[str]]] = {
     CheckoutFact: _learn_checkout,
     RefusedFact: _learn_refused,
     ReceiptFact: _learn_receipt,
@@ -162,7 +143,7 @@ LEARN: dict[type[Fact], Callable[[Ledger, Order, Any], list[str]]] = {
 }
 
 
-def _advance(row: SQLModel, name: str, value: str, rank: dict[str, int]) -> list[str]:
+def _advance(row: OrderState | SQLModel, name: str, value: str, rank: dict[str, int]) -> list[str]:
     """Move a ranked column forward, never back; a word that Stripe may invent later is no news."""
     if rank.get(value, -1) <= rank.get(getattr(row, name), -1):
         return []
@@ -170,7 +151,7 @@ def _advance(row: SQLModel, name: str, value: str, rank: dict[str, int]) -> list
     return [f"{name.replace('_', ' ')} {value}"]
 
 
-def _fill(row: SQLModel, **values: str | None) -> list[str]:
+def _fill(row: OrderState | SQLModel, **values: str | None) -> list[str]:
     """Set what is not known yet; the first saying stays."""
     news = {
         name: value

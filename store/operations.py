@@ -9,6 +9,7 @@ import re
 from sqlmodel import Session, col, select
 
 from store import (
+    arrivals,
     assortment,
     attempts,
     db,
@@ -130,7 +131,7 @@ def look_again(by: str, event_id: str) -> str:
         known = session.get(StripeEvent, listing.tidy(event_id))
     if known is None:
         raise FormBroken("There is no such event here.")
-    arrival = events.arrival(gateway.event(known.id))
+    arrival = arrivals.read(gateway.event(known.id))
     with db.unit_of_work() as session:
         (outcome,) = events.receive(session, [arrival], source="operator")
         if outcome == "applied" and arrival.fact:

@@ -10,10 +10,11 @@ from typing import Literal
 
 from sqlmodel import Session, col, select
 
-from store import clock
+from store import clock, ledger
 from store.errors import OrderNotFound
 from store.facts import DISPUTE_HARMLESS, PAID, REFUND_VOID, Fact
-from store.learn import LEARN, Ledger
+from store.learn import LEARN
+from store.ledger import Ledger, OrderState
 from store.models import Dispute, Order, OrderLog, Refund, Repeat
 
 Source = Literal["buyer", "redirect", "webhook", "reconciler", "operator"]
@@ -31,9 +32,9 @@ GIVEN_UP = frozenset(["canceled", "expired", "failed"])
 
 @dataclass(frozen=True)
 class Recorded:
-    """What became of one fact: `order` is None where no such order exists."""
+    """What became of one fact: `order_id` is None where no such order exists."""
 
-    order: Order | None
+    order_id: int | None
     news: bool
 
 
@@ -59,17 +60,18 @@ def owned(session: Session, buyer: str, number: str) -> Order:
     return order
 
 
-def record(session: Session, facts: Sequence[Fact], *, source: Source) -> list[Recorded]:
-    """Add what Stripe said to the orders it is about, and let their status follow.
+@dataclass(frozen=True)
+class Locked:
+    """Orders that nobody else can change until the transaction ends."""
 
-    Safe to call twice, late or out of order: a fact that is already known, or older than what
-    is known, changes nothing and leaves no trace in the log. Answers fact by fact.
-    """
-    ledger = lock(session, {fact.order_number for fact in facts})
-    return [_take(ledger, fact, source) for fact in facts]
+    session: Session
+    orders: dict[str, Order]
+
+    def refunds_of(self, order: Order) -> list[Refund]:
+        return list(self.session.exec(select(Refund).where(col(Refund.order_id) == order.id)))
 
 
-def lock(session: Session, numbers: Iterable[str]) -> Ledger:
+def lock(session: Session, numbers: Iterable[str]) -> Locked:
     """Hold these orders until the transaction ends, in id order, so that no two ever deadlock."""
     found = session.exec(
         select(Order)
@@ -77,29 +79,49 @@ def lock(session: Session, numbers: Iterable[str]) -> Ledger:
         .order_by(col(Order.id))
         .with_for_update()
         .execution_options(populate_existing=True)
-    ).all()
-    ids = [order.id for order in found]
-    return Ledger(
-        session,
-        {order.number: order for order in found},
-        list(session.exec(select(Refund).where(col(Refund.order_id).in_(ids)))),
-        list(session.exec(select(Dispute).where(col(Dispute.order_id).in_(ids)))),
     )
+    return Locked(session, {order.number: order for order in found})
 
 
-def _take(ledger: Ledger, fact: Fact, source: Source) -> Recorded:
-    order = ledger.orders.get(fact.order_number)
+def record(
+    session: Session, facts: Sequence[Fact], *, source: Source, held: Ledger | None = None
+) -> list[Recorded]:
+    """Add what Stripe said to the orders it is about, and let their status follow.
+
+    Safe to call twice, late or out of order: a fact that is already known, or older than what
+    is known, changes nothing and leaves no trace in the log. Answers fact by fact. `held` are
+    the orders, where the caller has locked them already (`ledger.hold`).
+
+    Dead anywhere in it: the transaction is gone, and nothing of any fact happened; whoever
+    brought them brings them again. Two at once about one order: the second waits in `hold`, and
+    then learns from what the first has written.
+    """
+    kept = held or ledger.hold(session, {fact.order_number for fact in facts})
+    answers = [_take(kept, fact, source) for fact in facts]
+    ledger.write(kept)
+    return answers
+
+
+def _take(kept: Ledger, fact: Fact, source: Source) -> Recorded:
+    order = kept.orders.get(fact.order_number)
     if order is None:
         return Recorded(None, news=False)
-    news = LEARN[type(fact)](ledger, order, fact)
+    news = LEARN[type(fact)](kept, order, fact)
     if news:
-        before, order.status = order.status, settle(order, ledger)
+        before, order.status = order.status, settle(order, kept)
         if before in GIVEN_UP and order.payment_status in PAID:
             news = [*news, f"paid although it was {before}"]
-        action = order.status if order.status != before else "noted"
-        detail = " · ".join(filter(None, [*news, fact.evidence]))
-        log(ledger.session, order, source, action, detail, evidence=fact.proof)
-    return Recorded(order, news=bool(news))
+        kept.lines.append(
+            {
+                "order_id": order.id,
+                "at": kept.at,
+                "source": source,
+                "action": order.status if order.status != before else "noted",
+                "detail": " · ".join(filter(None, [*news, fact.evidence])),
+                "evidence": fact.proof,
+            }
+        )
+    return Recorded(order.id, news=bool(news))
 
 
 def log(
@@ -130,16 +152,16 @@ def note_repeat(session: Session, order: Order, source: Source, *, evidence: str
     session.add(Repeat(order_id=order.id, at=clock.now(), source=source, evidence=evidence))
 
 
-def settle(order: Order, ledger: Ledger) -> str:
+def settle(order: OrderState, kept: Ledger) -> str:
     """Bring the derived columns of an order up to its facts and answer its status."""
-    refunds = ledger.refunds_of(order)
+    refunds = kept.refunds_of(order)
     order.refunded_amount = refunded_amount(order, refunds)
     if order.payment_status in PAID and order.paid_at is None:
-        order.paid_at = clock.now()
-    return status_of(order, ledger.disputes_of(order))
+        order.paid_at = kept.at
+    return status_of(order, kept.disputes_of(order))
 
 
-def refunded_amount(order: Order, refunds: Iterable[Refund]) -> int:
+def refunded_amount(order: OrderState, refunds: Iterable[Refund]) -> int:
     """What went back of the order's own payment; a second payment's refund is not part of it."""
     return sum(
         refund.amount
@@ -150,7 +172,7 @@ def refunded_amount(order: Order, refunds: Iterable[Refund]) -> int:
     )
 
 
-def status_of(order: Order, disputes: Sequence[Dispute]) -> str:
+def status_of(order: OrderState, disputes: Sequence[Dispute]) -> str:
     """The status that follows from the facts; a pure function of its arguments."""
     if order.payment_status in PAID:
         return _paid_status(order, disputes)
@@ -163,7 +185,7 @@ def status_of(order: Order, disputes: Sequence[Dispute]) -> str:
     return UNPAID_STATUS[order.session_status]
 
 
-def _paid_status(order: Order, disputes: Sequence[Dispute]) -> str:
+def _paid_status(order: OrderState, disputes: Sequence[Dispute]) -> str:
     if any(dispute.status not in DISPUTE_HARMLESS for dispute in disputes):
         return "disputed"
     if order.refunded_amount >= order.total_amount:

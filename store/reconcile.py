@@ -15,7 +15,7 @@ from itertools import islice
 
 from sqlmodel import col, select
 
-from store import attempts, clock, db, events, gateway, orders, refunds, settings, turns
+from store import arrivals, attempts, clock, db, events, gateway, orders, refunds, settings, turns
 from store.errors import EventMalformed, StoreError, StripeRefused, StripeUncertain
 from store.facts import Fact, identity, of_dispute, of_refund, of_session
 from store.models import UNDECIDED, Order, StripeEvent
@@ -164,7 +164,7 @@ def _attempt(done: CaughtUp, act: Callable[[], object]) -> None:
 
 
 def _batches(since: datetime) -> Iterator[list[gateway.Document]]:
-    listed = gateway.events(list(events.HANDLERS), since)
+    listed = gateway.events(list(arrivals.HANDLERS), since)
     while batch := list(islice(listed, BATCH)):
         yield batch
         time.sleep(gateway.PAUSE_SECONDS)
@@ -186,7 +186,7 @@ def _take_in(batch: list[gateway.Document], done: CaughtUp) -> int:
         if event["id"] in known:
             continue
         try:
-            missed.append(events.arrival(event))
+            missed.append(arrivals.read(event))
         except (EventMalformed, StripeRefused):
             done.troubles += 1
     with db.unit_of_work() as session:

@@ -65,6 +65,7 @@ def attack(subject: Subject, connections: int, seconds: float, count: int, templ
         template=template,
         marks=MARKS,
     )
+    cpu_seconds = subject.cpu_seconds()
     done = subprocess.run(
         [sys.executable, "-m", "bench.webhooks.load"],
         input=json.dumps(dataclasses.asdict(job)),
@@ -74,6 +75,7 @@ def attack(subject: Subject, connections: int, seconds: float, count: int, templ
         check=True,
     )
     met = Met(**json.loads(done.stdout))
+    met.server_cpu_seconds = subject.cpu_seconds() - cpu_seconds
     met.lost = subject.lost(met.accepted)
     return met
 
@@ -99,7 +101,8 @@ def measure(database: str, names: list[str], asked: argparse.Namespace, turns: T
                     say(
                         f"{database}, {connections} connections, turn {turn + 1}: "
                         f"{subject.name} {figure(met.per_second)}/s, p99 "
-                        f"{figure(met.p99_milliseconds)} ms, lost {met.lost}, {met.statuses}"
+                        f"{figure(met.p99_milliseconds)} ms, {figure(met.cpu_microseconds)} µs of "
+                        f"the processor each, lost {met.lost}, {met.statuses}"
                     )
 
 
@@ -108,7 +111,7 @@ def rates(turns: list[Met]) -> list[float]:
 
 
 COLUMNS = (
-    *("database", "connections", "server", "events/s", "p50 ms", "p99 ms"),
+    *("database", "connections", "server", "events/s", "p50 ms", "p99 ms", "CPU µs each"),
     *("accepted", "refused", "lost", "ours is … times"),
 )
 
@@ -125,6 +128,7 @@ def row(key: tuple[str, int, str], turns: Turns) -> list[str]:
         str(spread(rates(mine))),
         str(spread(met.p50_milliseconds for met in mine)),
         str(spread(met.p99_milliseconds for met in mine)),
+        str(spread(met.cpu_microseconds for met in mine)),
         f"{accepted:,}",
         f"{sum(sum(met.statuses.values()) for met in mine) - accepted:,}",
         str(sum(met.lost for met in mine)),

@@ -44,11 +44,17 @@ class Met:
     accepted: list[int] = field(default_factory=list)
     statuses: dict[str, int] = field(default_factory=dict)
     ran_dry: bool = False
+    server_cpu_seconds: float = 0.0
     lost: int = 0
 
     @property
     def per_second(self) -> float:
         return len(self.accepted) / self.seconds
+
+    @property
+    def cpu_microseconds(self) -> float:
+        """What each accepted event cost the server's process."""
+        return self.server_cpu_seconds * 1e6 / max(1, len(self.accepted))
 
 
 def requests(job: Job) -> list[bytes]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from bench.common import shop
@@ -36,6 +37,12 @@ class Subject:
     events: str = "stripe_events"
     python: str = sys.executable
     placed: int = 0
+    process: psutil.Process | None = None
+
+    def cpu_seconds(self) -> float:
+        """What the server itself has used of the processor since it started."""
+        assert self.process is not None
+        return float(sum(self.process.cpu_times()[:2]))
 
     def command(self) -> list[str]:
         if self.name == NOTHING:
@@ -105,11 +112,12 @@ def _running(subjects: list[Subject]) -> Iterator[None]:
         yield
         return
     first, *others = subjects
-    with (
-        running(first.command(), first.port, python=first.python, environment=first.environment),
-        _running(others),
-    ):
-        yield
+    with running(
+        first.command(), first.port, python=first.python, environment=first.environment
+    ) as process:
+        first.process = psutil.Process(process.pid)
+        with _running(others):
+            yield
 
 
 def subject(name: str, new_database: Callable[[], str], folder: Path) -> Subject:

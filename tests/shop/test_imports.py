@@ -13,8 +13,9 @@ STORE = ROOT / "store"
 LAYERS = [
     ["errors", "clock", "money", "buyers", "notices"],
     ["settings", "models"],
-    ["assortment", "db", "facts", "gateway", "office", "pictures"],
-    ["catalog", "learn", "turns"],
+    ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
+    ["arrivals", "catalog", "ledger", "turns"],
+    ["learn"],
     ["orders", "views"],
     ["timeline"],
     ["tally"],
@@ -127,11 +128,13 @@ def test_only_the_rehearsal_knows_of_the_rehearsal() -> None:
 
 def test_no_payment_path_asks_whether_stripe_is_the_emulator() -> None:
     for name in (
+        "arrivals",
         "checkout",
         "events",
         "gateway",
         "inbox",
         "learn",
+        "ledger",
         "orders",
         "reconcile",
         "refunds",

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
-from sqlmodel import col, select
+from sqlmodel import select
 
-from store import buyers, checkout, clock, db, events, gateway, inbox, learn, refunds
+from store import arrivals, buyers, checkout, clock, db, events, gateway, inbox, learn, refunds
 from store.errors import StoreError
-from store.models import Product, StripeEvent
+from store.models import Product
 from store.rehearsal import fresh, run, samples
 from store.rehearsal.evidence import Tally, both_books
 from store.rehearsal.lines import Line
@@ -71,32 +71,29 @@ def test_the_shop_holds(rehearsal: Rehearsal, trouble: Trouble) -> None:
 
 
 def forget_what_was_heard(patch: pytest.MonkeyPatch) -> None:
-    register = events._register
+    count = events._count
 
-    def forgetful(session: Any, arrivals: Any, *, delivered: bool) -> dict[str, StripeEvent]:
-        register(session, arrivals, delivered=delivered)
-        names = [event.id for event in arrivals]
-        rows = session.exec(select(StripeEvent).where(col(StripeEvent.id).in_(names)))
-        return {row.id: row for row in rows}
+    def forgetful(session: Any, known: Any, counts: Any) -> dict[str, str]:
+        return dict.fromkeys(count(session, known, counts), "orphan")
 
-    patch.setattr(events, "_register", forgetful)
+    patch.setattr(events, "_count", forgetful)
     patch.setattr(inbox, "LARGEST_BATCH", 10)
 
 
 def be_deaf_to_refunds(patch: pytest.MonkeyPatch) -> None:
     for kind in ("refund.created", "refund.updated"):
-        patch.delitem(events.HANDLERS, kind)
+        patch.delitem(arrivals.HANDLERS, kind)
 
 
 def refuse_old_events(patch: pytest.MonkeyPatch) -> None:
-    moment = events._moment
+    moment = arrivals._moment
 
     def strict(created: Any) -> Any:
         if (clock.now() - moment(created)).days:
             raise ValueError
         return moment(created)
 
-    patch.setattr(events, "_moment", strict)
+    patch.setattr(arrivals, "_moment", strict)
 
 
 def believe_any_signature(patch: pytest.MonkeyPatch) -> None:
@@ -112,12 +109,12 @@ def believe_any_amount(patch: pytest.MonkeyPatch) -> None:
 
 
 def take_live_for_test(patch: pytest.MonkeyPatch) -> None:
-    parse = events.parse
+    parse = arrivals.parse
 
     def blind(body: bytes) -> Any:
         return parse(body.replace(b'"livemode": true', b'"livemode": false'))
 
-    patch.setattr(events, "parse", blind)
+    patch.setattr(arrivals, "parse", blind)
 
 
 def sell_to_each_tab(patch: pytest.MonkeyPatch) -> None:

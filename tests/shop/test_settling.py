@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from store import attempts, buyers, checkout, clock, db, events, gateway, orders, reconcile, reports
+from store import (
+    arrivals,
+    attempts,
+    buyers,
+    checkout,
+    clock,
+    db,
+    events,
+    gateway,
+    orders,
+    reconcile,
+    reports,
+)
 from store.errors import OrderNotFound, OtherOrderPaid
 from store.models import Order
 from tests.shop.running import JEANS, Shop, at_once
@@ -138,22 +150,22 @@ def test_two_webhook_workers_with_the_same_events_let_each_have_its_effect_once(
 ) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.refund(shop.payment_id(number), 1000)
-    arrivals = [events.arrival(event) for event in shop.events() if event["type"] in KINDS]
+    told = [arrivals.read(event) for event in shop.events() if event["type"] in KINDS]
 
     def work(place: int) -> list[events.Outcome]:
-        batch = arrivals if place % 2 else arrivals[::-1]
+        batch = told if place % 2 else told[::-1]
         with db.unit_of_work() as session:
             return events.receive(session, batch, source="webhook")
 
     results = at_once(6, work)
 
-    assert sum(outcome == "duplicate" for mine in results for outcome in mine) == 5 * len(arrivals)
+    assert sum(outcome == "duplicate" for mine in results for outcome in mine) == 5 * len(told)
     assert all(row.deliveries == 6 for row in shop.inbox().values())
     assert [refund.amount for refund in shop.refunds()] == [1000]
     assert shop.order(number).refunded_amount == 1000
 
 
-KINDS = frozenset(events.HANDLERS)
+KINDS = frozenset(arrivals.HANDLERS)
 
 
 # --- in any order, at any time --------------------------------------------------------------

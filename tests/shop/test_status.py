@@ -29,28 +29,16 @@ from store.facts import (
     RefundFact,
     RefusedFact,
 )
-from store.learn import LEARN, Ledger
-from store.models import Order
+from store.learn import LEARN
+from store.ledger import Ledger, OrderState
 from tests.counting import count
 
 NUMBER, SESSION, PAYMENT = "TEST-TEST-TEST-TEST", "cs_test_1", "pi_1"
 State = tuple[object, ...]
 
 
-def an_order(**facts_known: Any) -> Order:
-    return Order(
-        id=1,
-        number=NUMBER,
-        buyer="b",
-        currency="usd",
-        total_amount=3998,
-        cart_key="c",
-        attempt=1,
-        idempotency_key="k",
-        checkout_parameters="{}",
-        checkout_expires_at=clock.now(),
-        **facts_known,
-    )
+def an_order(**facts_known: Any) -> OrderState:
+    return OrderState(id=1, number=NUMBER, currency="usd", total_amount=3998, **facts_known)
 
 
 def checkout(status: str, payment_status: str) -> CheckoutFact:
@@ -86,10 +74,10 @@ def dispute(status: str) -> DisputeFact:
     )
 
 
-def after(told: Sequence[Fact], order: Order | None = None) -> State:
+def after(told: Sequence[Fact], order: OrderState | None = None) -> State:
     """Where an order ends that hears these facts one after the other."""
     order = order or an_order()
-    ledger = Ledger(Session(), {NUMBER: order}, [], [])
+    ledger = Ledger(Session(), {NUMBER: order})
     for fact in told:
         if LEARN[type(fact)](ledger, order, fact):
             order.status = orders.settle(order, ledger)
@@ -189,7 +177,7 @@ def test_nothing_moves_back() -> None:
         known = an_order()
         end = after(life, known)
         for fact in life:
-            ledger = Ledger(Session(), {NUMBER: known}, [], [])
+            ledger = Ledger(Session(), {NUMBER: known})
             if isinstance(fact, CheckoutFact):
                 assert LEARN[type(fact)](ledger, known, fact) == []
         assert known.status == end[0]

@@ -15,7 +15,7 @@ import pytest
 import stripe
 
 import webhook_server
-from store import clock, db, events, settings
+from store import arrivals, clock, db, settings
 from tests.shop.running import JEANS, ON_SQLITE, SECRET, Door, Shop, at_once
 
 OTHER_SECRET = "whsec_another_one"
@@ -516,7 +516,7 @@ def test_an_event_of_no_interest_is_accepted_and_counted(shop: Shop, event: dict
 
 @pytest.mark.scenario("D15")
 def test_every_kind_of_event_that_is_handled_can_be_listed_in_one_question() -> None:
-    assert len(events.HANDLERS) <= 20
+    assert len(arrivals.HANDLERS) <= 20
 
 
 @ON_SQLITE

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = ("store", "tests", "data", "pyproject.toml", "webhook_server.py", "streamlit_app.py")
+OURS = ("store", "tests", "bench", "webhook_server", "streamlit_app")
+NEEDED = (*OURS[:3], "data", "pyproject.toml", "webhook_server.py", "streamlit_app.py")
 LEFT_BEHIND = shutil.ignore_patterns("*.db*", "webhook_secret", ".env")
 LIBRARIES = "alembic babel fastapi hypothesis httpx playwright.sync_api pytest sqlmodel stripe"
-OURS = ("store", "tests", "webhook_server", "streamlit_app")
 
 
 @dataclass(frozen=True)

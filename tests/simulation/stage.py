@@ -20,7 +20,7 @@ import pytest
 import stripe
 from sqlalchemy import Connection, Engine, event
 
-from store import clock, db, events, gateway, settings
+from store import arrivals, clock, db, events, gateway, settings
 from store.emulator import bent, deliveries
 from store.emulator.acts import Emulator
 from store.emulator.config import Config
@@ -216,20 +216,20 @@ class Stage:
 
     def knock(self, posts: Sequence[tuple[bytes, str]]) -> list[int]:
         """The webhook door without its HTTP: verify, find out, commit together, answer."""
-        statuses, arrivals = [200] * len(posts), {}
+        statuses, arrived = [200] * len(posts), {}
         for place, (body, header) in enumerate(posts):
             try:
                 gateway.verify(body, header, settings.current().webhook_secrets)
-                arrivals[place] = events.arrival(events.parse(body))
+                arrived[place] = arrivals.read(arrivals.parse(body))
             except StoreError as error:
                 statuses[place] = int(error.status)
-        if arrivals:
+        if arrived:
             try:
                 with db.unit_of_work() as session:
-                    events.receive(session, list(arrivals.values()), source="webhook")
+                    events.receive(session, list(arrived.values()), source="webhook")
             except StoreError as error:
                 statuses = [
-                    int(error.status) if place in arrivals else status
+                    int(error.status) if place in arrived else status
                     for place, status in enumerate(statuses)
                 ]
         return statuses

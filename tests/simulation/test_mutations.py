@@ -20,6 +20,7 @@ DATABASE = "tests/shop/test_database.py::test_"
 REFUNDS = "tests/shop/test_refunds.py::test_"
 SETTLING = "tests/shop/test_settling.py::test_"
 TROUBLE = "tests/shop/test_stripe_trouble.py::test_"
+INBOX = "tests/shop/test_inbox.py::test_"
 WEBHOOKS = "tests/shop/test_webhooks.py::test_"
 RETURN = SETTLING + "a_redirect_before_the_webhook_settles_and_the_webhook_changes_nothing"
 GUARDS = "tests/simulation/test_guards.py::test_"
@@ -56,12 +57,42 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (UNIQUE.format("checkout_session_id"),),
     ),
     "an event that is known is counted and not stored again": Mutation(
-        (("store/events.py", "connection().execute(counted)", "connection().execute(insert)"),),
+        (("store/bulk.py", '"ON CONFLICT (id) DO NOTHING RETURNING id"', '"RETURNING id"'),),
         (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
     ),
     "an event has its effect once": Mutation(
-        (("store/events.py", ', col(StripeEvent.outcome).in_(["received", "orphan"])', ""),),
+        (
+            (
+                "store/events.py",
+                "return unseen | orphans, orphans",
+                "return set(first), orphans",
+            ),
+        ),
         (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
+    ),
+    "the inbox has an end": Mutation(
+        (("store/inbox.py", "if self._inside >= MOST:", "if self._inside < 0:"),),
+        (INBOX + "who_comes_when_the_inbox_is_full_is_told_to_come_again[sqlite]",),
+    ),
+    "a batch that fails is tried one by one": Mutation(
+        (
+            (
+                "store/inbox.py",
+                "if len(batch) == 1:\n                return [error]",
+                "return [error] * len(batch)",
+            ),
+        ),
+        (INBOX + "an_event_that_the_database_refuses_fails_alone[sqlite]",),
+    ),
+    "the lock on the orders of a batch": Mutation(
+        (
+            (
+                "store/ledger.py",
+                ".order_by(col(Order.id))\n        .with_for_update()",
+                ".order_by(col(Order.id))",
+            ),
+        ),
+        (INBOX + "a_batch_waits_for_another_about_the_same_order[postgresql]",),
     ),
     "SQLite's writers begin with a lock": Mutation(
         (("store/db.py", '"BEGIN IMMEDIATE" if writes else "BEGIN"', '"BEGIN"'),),

@@ -1,0 +1,118 @@
+"""Many rows in one statement, in the words of both databases.
+
+The rows travel as one JSON parameter, which `json_to_recordset` unfolds on PostgreSQL and
+`json_each` on SQLite. One statement for a batch costs the driver about as much as one for a row.
+Names come from the models and never from outside.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Dialect, Table, TextClause
+from sqlmodel import Session, SQLModel, text
+
+Row = Mapping[str, Any]
+"""Column names and values; all rows of one call have the same names."""
+
+
+def insert(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None:
+    """Add these rows, in their order."""
+    if rows:
+        _run(session, _insertion, model, rows)
+
+
+def insert_new(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> set[str]:
+    """Add the rows whose `id` is not there yet; answers their ids.
+
+    The primary key decides, also between two transactions: the second waits for the first. Give
+    rows sorted by `id`, else two that insert the same ones would wait for each other.
+    """
+    return set(_run(session, _insertion_of_new, model, rows).scalars()) if rows else set()
+
+
+def update(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None:
+    """Change the rows that the `id`s name; hold them locked, else two may wait for each other."""
+    if rows:
+        _run(session, _change, model, rows)
+
+
+def exists(
+    session: Session, name: str, values: Sequence[int], models: Sequence[type[SQLModel]]
+) -> bool:
+    """Whether any of these tables has a row with one of the values in this column."""
+    sqlite = session.connection().dialect.name == "sqlite"
+    statement = _existence(name, tuple(str(model.__tablename__) for model in models), sqlite)
+    return bool(session.connection().execute(statement, {"rows": json.dumps(values)}).scalar())
+
+
+@lru_cache(maxsize=64)
+def _existence(name: str, tables: tuple[str, ...], sqlite: bool) -> TextClause:
+    listed = (
+        "SELECT value FROM json_each(:rows)"
+        if sqlite
+        else "SELECT CAST(value AS integer) FROM json_array_elements_text(CAST(:rows AS json))"
+    )
+    found = (f"EXISTS (SELECT 1 FROM {table} WHERE {name} IN ({listed}))" for table in tables)  # noqa: S608
+    return text(f"SELECT {' OR '.join(found)}")
+
+
+def _run(session: Session, statement: Any, model: type[SQLModel], rows: Sequence[Row]) -> Any:
+    connection = session.connection()
+    table: Table = model.metadata.tables[str(model.__tablename__)]
+    sqlite = connection.dialect.name == "sqlite"
+    document = json.dumps(rows, default=_on_sqlite if sqlite else datetime.isoformat)
+    prepared = statement(table, tuple(rows[0]), connection.dialect)
+    values: dict[str, Any] = {"rows": document}
+    if "ids" in prepared._bindparams:
+        values["ids"] = [row["id"] for row in rows]
+    return connection.execute(prepared, values)
+
+
+@lru_cache(maxsize=256)  # a batch says the same moment many times
+def _on_sqlite(moment: datetime) -> str:
+    """As SQLAlchemy writes a moment into SQLite, so that moments compare."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+@lru_cache(maxsize=64)
+def _insertion(table: Table, names: tuple[str, ...], dialect: Dialect) -> TextClause:
+    return text(_insert_sql(table, names, dialect))
+
+
+@lru_cache(maxsize=64)
+def _insertion_of_new(table: Table, names: tuple[str, ...], dialect: Dialect) -> TextClause:
+    conflict = "ON CONFLICT (id) DO NOTHING RETURNING id"
+    return text(f"{_insert_sql(table, names, dialect)} {conflict}")
+
+
+@lru_cache(maxsize=64)
+def _change(table: Table, names: tuple[str, ...], dialect: Dialect) -> TextClause:
+    changes = ", ".join(f"{name} = fresh.{name}" for name in names if name != "id")
+    one_by_one = ""
+    if dialect.name == "postgresql":  # it cannot know how few rows come, and would read them all
+        kind = table.c["id"].type.compile(dialect)
+        one_by_one = f" AND {table.name}.id = ANY(CAST(:ids AS {kind}[]))"
+    return text(
+        f"UPDATE {table.name} SET {changes} FROM {_unfolded(table, names, dialect)} AS fresh "  # noqa: S608
+        f"WHERE {table.name}.id = fresh.id{one_by_one}"
+    )
+
+
+def _insert_sql(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+    # SQLite would take ON CONFLICT after a bare FROM for a join; WHERE tells them apart.
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {', '.join(names)} "  # noqa: S608
+        f"FROM {_unfolded(table, names, dialect)} AS fresh WHERE true"
+    )
+
+
+def _unfolded(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+    """The JSON parameter as a table with these columns."""
+    if dialect.name == "sqlite":
+        values = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in names)
+        return f"(SELECT {values} FROM json_each(:rows))"  # noqa: S608
+    typed = ", ".join(f"{name} {table.c[name].type.compile(dialect)}" for name in names)
+    return f"(SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS unfolded ({typed}))"  # noqa: S608
