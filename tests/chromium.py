@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ def found_chromium() -> str | None:
     return next((path for path in found if path and Path(path).exists()), None)
 
 
+@contextmanager
+def launched(path: str | None) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+        yield browser
+        browser.close()
+
+
 @pytest.fixture(name="chromium", scope="session")
 def installed_chromium() -> Iterator[Browser]:
     """An installed Chromium. None found: skipped, or failed where everything is required.
@@ -30,7 +39,5 @@ def installed_chromium() -> Iterator[Browser]:
         if os.environ.get("STORE_REQUIRE_ALL") == "1":
             pytest.fail("No Chromium found: install one, or name it in CHROMIUM.")
         pytest.skip("no Chromium found")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
+    with launched(path) as browser:
         yield browser
-        browser.close()

@@ -1,9 +1,6 @@
 """Whole shops: the emulator, the sidecar and the storefront as real processes, and a browser."""
 
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 import uuid
 import warnings
@@ -14,9 +11,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext
 from sqlalchemy import create_engine, make_url, text
 
-from store.settings import ROOT
 from tests import counting
-from tests.whole.running import House, eventually
+from tests.whole.running import House
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -111,22 +107,8 @@ def house(request: pytest.FixtureRequest, new_house: Callable[..., House]) -> Ho
 def launched(new_house: Callable[..., House]) -> Iterator[tuple[House, Path]]:
     """`python -m store` on an empty folder, once it says that it is open; and its log."""
     house = new_house()
-    flags = ("--port", "--webhook-port", "--emulator-port")
-    words = [f"{flag}={port}" for flag, port in zip(flags, house.ports, strict=True)]
-    given = {"STRIPE_API_BASE": " ", "DATABASE_URL": " ", "DATA_DIR": " "}
-    log = house.folder / "launcher.log"
-    with log.open("wb") as output:
-        launcher = subprocess.Popen(
-            [sys.executable, "-m", "store", "--data-dir", str(house.folder), *words],
-            cwd=ROOT,
-            env={**os.environ, **house.environment, **given},
-            stdout=output,
-            stderr=output,
-        )
-    eventually(lambda: "Ctrl-C stops everything" in log.read_text("utf-8"), seconds=120)
-    yield house, log
-    launcher.send_signal(signal.SIGINT)
-    assert launcher.wait(60) == 0
+    with house.launched() as log:
+        yield house, log
     assert house.leaks() == []
 
 

@@ -5,6 +5,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
@@ -201,6 +202,29 @@ class House:
         started = [self.processes[name].start() for name in names or self.processes]
         for process in started:
             process.wait_until_ready()
+
+    @contextmanager
+    def launched(self) -> Iterator[Path]:
+        """The whole shop by one command instead, from when it says that it is open; its log."""
+        flags = ("--port", "--webhook-port", "--emulator-port")
+        words = [f"{flag}={port}" for flag, port in zip(flags, self.ports, strict=True)]
+        given = {"STRIPE_API_BASE": " ", "DATABASE_URL": " ", "DATA_DIR": " "}
+        log = self.folder / "launcher.log"
+        with log.open("wb") as output:
+            launcher = subprocess.Popen(
+                [sys.executable, "-m", "store", "--data-dir", str(self.folder), *words],
+                cwd=ROOT,
+                env={**os.environ, **self.environment, **given},
+                stdout=output,
+                stderr=output,
+            )
+        eventually(lambda: "Ctrl-C stops everything" in log.read_text("utf-8"), seconds=120)
+        try:
+            yield log
+        finally:
+            launcher.send_signal(signal.SIGINT)
+            ended = launcher.wait(60)
+        assert ended == 0
 
     def close(self) -> None:
         for process in self.processes.values():
