@@ -4,7 +4,7 @@ An object of the ORM costs more than all the rules it goes through, so the order
 here. Refunds and disputes are rare and stay what they are.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from store import bulk, clock
-from store.models import Dispute, Order, OrderLog, Refund
+from store.models import Dispute, Order, OrderItem, OrderLog, Product, Refund
 
 
 @dataclass(slots=True)
@@ -95,6 +95,22 @@ def hold(session: Session, numbers: Iterable[str]) -> Ledger:
         ledger.refunds.extend(session.exec(select(Refund).where(col(Refund.order_id).in_(ids))))
         ledger.disputes.extend(session.exec(select(Dispute).where(col(Dispute.order_id).in_(ids))))
     return ledger
+
+
+def flag_withdrawn(ledger: Ledger, paid: Sequence[int], source: str) -> None:
+    """Say of orders that were just paid what of them has been taken off sale since the click."""
+    if not paid:
+        return
+    found = ledger.session.connection().execute(
+        select(OrderItem.order_id, OrderItem.name)
+        .join(Product, col(Product.id) == col(OrderItem.product_id))
+        .where(col(OrderItem.order_id).in_(paid), col(Product.active).is_(False))
+        .order_by(col(OrderItem.id))
+    )
+    for order_id, name in found:
+        line = {"order_id": order_id, "at": ledger.at, "source": source, "action": "noted"}
+        detail = f"paid for {name}, which is no longer sold"
+        ledger.lines.append(line | {"detail": detail, "evidence": ""})
 
 
 def write(ledger: Ledger) -> None:

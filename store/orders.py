@@ -97,7 +97,10 @@ def record(
     then learns from what the first has written.
     """
     kept = held or ledger.hold(session, {fact.order_number for fact in facts})
+    unpaid = [order for order in kept.orders.values() if order.payment_status not in PAID]
     answers = [_take(kept, fact, source) for fact in facts]
+    paid = [order.id for order in unpaid if order.payment_status in PAID]
+    ledger.flag_withdrawn(kept, paid, source)
     ledger.write(kept)
     return answers
 

@@ -187,6 +187,8 @@ def test_a_product_that_is_switched_off_after_the_click_is_still_paid_for(shop: 
 
     assert shop.order(number).status == "paid"
     assert [item.name for item in shop.view(number).items] == ["Red T-Shirt"]
+    told = [line.detail for line in shop.history(number)]
+    assert told[-1] == "paid for Red T-Shirt, which is no longer sold"
     with pytest.raises(QuantityRefused, match="no longer sold"):
         shop.place(SHIRTS, again=True)
 
