@@ -14,8 +14,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("store", "tests", "bench", "webhook_server", "streamlit_app")
-NEEDED = (*OURS[:3], "data", "pyproject.toml", "webhook_server.py", "streamlit_app.py")
-LEFT_BEHIND = shutil.ignore_patterns("*.db*", "webhook_secret", ".env")
+NEEDED = (
+    *OURS[:3],
+    *("data", ".streamlit", "pyproject.toml", "webhook_server.py", "streamlit_app.py"),
+)
+LEFT_BEHIND = shutil.ignore_patterns("*.db*", "*_secret", "*_password", ".env")
 LIBRARIES = "alembic babel fastapi hypothesis httpx playwright.sync_api pytest sqlmodel stripe"
 
 
