@@ -6,7 +6,7 @@ with `BEGIN IMMEDIATE`, because a lock taken only at the first write makes two o
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,7 +115,13 @@ def alone(lock: int) -> Iterator[bool]:
     with connection, translated():
         connection.exec_driver_sql("SET tcp_keepalives_idle = 30")
         connection.exec_driver_sql("SET tcp_keepalives_interval = 10")
-        yield bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({lock})").scalar())
+        free = bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({lock})").scalar())
+        try:
+            yield free
+        finally:  # at once; a closed connection's lock stays until its server process has ended
+            if free:
+                with suppress(DBAPIError):
+                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock({lock})")
 
 
 @contextmanager

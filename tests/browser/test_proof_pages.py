@@ -33,6 +33,11 @@ def make_it(servers: Servers) -> Change:
                 " review_reason = ? WHERE number = ?",
                 (status, paid, ended, "amount $1.00 instead of $19.99", number),
             )
+            database.execute(  # as every change does; pages look again only where there is news
+                "INSERT INTO order_log (order_id, at, source, action, detail, evidence)"
+                " SELECT id, created_at, 'operator', ?, '', '' FROM orders WHERE number = ?",
+                (status, number),
+            )
             database.commit()
 
     return change

@@ -125,7 +125,8 @@ def knock(port: int, *, connections: int, count: int, seconds: float = LONG_SECO
         template=ready_made.template(),
         marks=MARKS,
     )
-    return asyncio.run(Load(job).run())
+    with ThreadPoolExecutor(1) as thread:  # in this one a browser's loop may be running
+        return thread.submit(lambda: asyncio.run(Load(job).run())).result()
 
 
 # --- each for itself ------------------------------------------------------------------------
