@@ -145,9 +145,10 @@ def settled(
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.02)
     monkeypatch.setattr(stripe.HTTPClient, "MAX_DELAY", 0.1)
     settings.current.cache_clear()
+    yield
+    # Before the database is emptied for the next test, or a last delivery would come in between.
     _stripe.emulator.courier.quiet()
     _stripe.emulator.reset()
-    yield
     db.engine().dispose()
     db.engine_for.cache_clear()
     settings.current.cache_clear()
