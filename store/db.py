@@ -16,13 +16,12 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InternalError, Operational
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session, create_engine
 
-from store import settings
+from store import schema, settings
 from store.errors import DatabaseUnavailable, SchemaUnknown
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-VERSIONS = settings.ROOT / "store" / "migrations" / "versions"
 LOCK_SECONDS = 5
 MIGRATION_LOCK = 20_261_123  # any number, the same in every process
 TURN_LOCK = MIGRATION_LOCK + 1
@@ -182,10 +181,4 @@ def schema_is_current() -> bool:
         if not inspect(connection).has_table("alembic_version"):
             return False
         found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
-        return list(found) == [newest_revision()]
-
-
-@lru_cache(maxsize=1)
-def newest_revision() -> str:
-    """The schema that this program was written for: revisions are files that count upwards."""
-    return max(file.stem.split("_")[0] for file in VERSIONS.glob("[0-9]*.py"))
+        return list(found) == [schema.newest_revision()]

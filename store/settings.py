@@ -144,7 +144,12 @@ class Settings(BaseSettings):
         """The SQLAlchemy URL of the shared database; holds a password, so never print it."""
         if self.database_url:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{(self.data_dir / 'store.db').as_posix()}"
+        return f"sqlite:///{self.sqlite_file.as_posix()}"
+
+    @property
+    def sqlite_file(self) -> Path:
+        """The database where no other one is named."""
+        return self.data_dir / "store.db"
 
     @property
     def webhook_secrets(self) -> list[str]:

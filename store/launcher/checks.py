@@ -8,10 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
-from store import db, settings
+from store import schema, settings
 from store.errors import DatabaseUnavailable, StoreError, StripeError, StripeKeyRefused
 from store.launcher.lock import Held, exclusive
 
@@ -119,6 +116,10 @@ def database(chosen: settings.Settings) -> None:
     Raises:
         CannotStart: it does not answer, or not to these credentials.
     """
+    if chosen.database_url is None and schema.is_current_in(chosen.sqlite_file):
+        return
+    from store import db  # noqa: PLC0415 - as in schema: a second start has no need of it
+
     where = database_name(chosen)
     try:
         db.migrate()
@@ -130,6 +131,9 @@ def database(chosen: settings.Settings) -> None:
 
 def database_name(chosen: settings.Settings) -> str:
     """Where the database is, fit to be shown: without user, password and options."""
+    from sqlalchemy import make_url  # noqa: PLC0415 - as in database
+    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
+
     try:
         url = make_url(chosen.database)
     except (ArgumentError, ValueError):
@@ -145,6 +149,8 @@ def database_name(chosen: settings.Settings) -> str:
 
 def reason(error: BaseException, chosen: settings.Settings) -> str:
     """What the driver said first, without the password that some drivers repeat."""
+    from sqlalchemy import make_url  # noqa: PLC0415 - as in database
+
     while error.__cause__ is not None:
         error = error.__cause__
     said = (str(error).strip().splitlines() or [type(error).__name__])[0]

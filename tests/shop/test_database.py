@@ -18,7 +18,7 @@ from sqlalchemy import event, inspect, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlmodel import Session, SQLModel, select
 
-from store import checkout, db, events, settings
+from store import checkout, db, events, schema, settings
 from store.errors import DatabaseUnavailable, EventMalformed, SchemaUnknown
 from store.models import Order, Product, Refund, StripeEvent
 from tests.shop.running import ON_SQLITE, Shop, at_once
@@ -449,4 +449,22 @@ def test_an_error_that_is_no_outage_keeps_its_name(shop: Shop) -> None:
 def test_the_newest_schema_is_known_without_the_library_that_makes_it() -> None:
     known = ScriptDirectory.from_config(db._alembic()).get_current_head()
 
-    assert db.newest_revision() == known
+    assert schema.newest_revision() == known
+
+
+@ON_SQLITE
+def test_a_look_without_libraries_tells_the_same_of_every_schema(shop: Shop) -> None:
+    file = Path(settings.current().database.removeprefix("sqlite:///"))
+    assert schema.is_current_in(file)
+
+    for there in ("0001", "9999"):
+        version(there)
+        assert not schema.is_current_in(file)
+        assert not db.schema_is_current()
+
+
+def test_a_look_without_libraries_makes_nothing_and_trusts_nothing(tmp_path: Path) -> None:
+    for file in (missing := tmp_path / "none.db", nonsense := tmp_path / "what?#%.db"):
+        assert not schema.is_current_in(file)
+        assert not missing.exists()
+        nonsense.write_text("This is no database, though long enough to be read as one. " * 20)

@@ -13,6 +13,7 @@ STORE = ROOT / "store"
 LAYERS = [
     ["errors", "clock", "money", "buyers", "notices"],
     ["settings", "models"],
+    ["schema"],
     ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
     ["arrivals", "catalog", "ledger", "turns"],
     ["learn"],
