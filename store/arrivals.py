@@ -44,7 +44,7 @@ def parse(body: bytes) -> Document:
         EventMalformed: not a snapshot event as Stripe writes them.
     """
     try:
-        event = json.loads(body, parse_constant=_refuse, object_pairs_hook=_without_repeats)
+        event = STRICT.decode(body.decode())
     except (ValueError, RecursionError):
         raise EventMalformed from None
     if not isinstance(event, dict) or event.get("object") not in ("event", "v2.core.event"):
@@ -61,6 +61,9 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found := dict(pairs)) != len(pairs):
         raise ValueError
     return found
+
+
+STRICT = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_without_repeats)
 
 
 def may_ask(event: Document) -> bool:

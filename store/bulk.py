@@ -2,7 +2,8 @@
 
 The rows travel as one JSON parameter, which `json_to_recordset` unfolds on PostgreSQL and
 `json_each` on SQLite. One statement for a batch costs the driver about as much as one for a row.
-Names come from the models and never from outside.
+They go to the driver as they are, past SQLAlchemy's compiler, which for a batch of one would cost
+more than the database does. Names come from the models and never from outside.
 """
 
 import json
@@ -11,8 +12,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Dialect, Table, TextClause
-from sqlmodel import Session, SQLModel, text
+from sqlalchemy import Dialect, Table
+from sqlmodel import Session, SQLModel
 
 Row = Mapping[str, Any]
 """Column names and values; all rows of one call have the same names."""
@@ -43,20 +44,21 @@ def exists(
     session: Session, name: str, values: Sequence[int], models: Sequence[type[SQLModel]]
 ) -> bool:
     """Whether any of these tables has a row with one of the values in this column."""
-    sqlite = session.connection().dialect.name == "sqlite"
-    statement = _existence(name, tuple(str(model.__tablename__) for model in models), sqlite)
-    return bool(session.connection().execute(statement, {"rows": json.dumps(values)}).scalar())
+    connection = session.connection()
+    tables = tuple(str(model.__tablename__) for model in models)
+    statement = _existence(name, tables, connection.dialect)
+    return bool(connection.exec_driver_sql(statement, {"rows": json.dumps(values)}).scalar())
 
 
 @lru_cache(maxsize=64)
-def _existence(name: str, tables: tuple[str, ...], sqlite: bool) -> TextClause:
+def _existence(name: str, tables: tuple[str, ...], dialect: Dialect) -> str:
     listed = (
         "SELECT value FROM json_each(:rows)"
-        if sqlite
-        else "SELECT CAST(value AS integer) FROM json_array_elements_text(CAST(:rows AS json))"
+        if dialect.name == "sqlite"
+        else "SELECT CAST(value AS integer) FROM json_array_elements_text(CAST(%(rows)s AS json))"
     )
     found = (f"EXISTS (SELECT 1 FROM {table} WHERE {name} IN ({listed}))" for table in tables)  # noqa: S608
-    return text(f"SELECT {' OR '.join(found)}")
+    return f"SELECT {' OR '.join(found)}"
 
 
 def _run(session: Session, statement: Any, model: type[SQLModel], rows: Sequence[Row]) -> Any:
@@ -64,11 +66,10 @@ def _run(session: Session, statement: Any, model: type[SQLModel], rows: Sequence
     table: Table = model.metadata.tables[str(model.__tablename__)]
     sqlite = connection.dialect.name == "sqlite"
     document = json.dumps(rows, default=_on_sqlite if sqlite else datetime.isoformat)
-    prepared = statement(table, tuple(rows[0]), connection.dialect)
     values: dict[str, Any] = {"rows": document}
-    if "ids" in prepared._bindparams:
+    if statement is _change:
         values["ids"] = [row["id"] for row in rows]
-    return connection.execute(prepared, values)
+    return connection.exec_driver_sql(statement(table, tuple(rows[0]), connection.dialect), values)
 
 
 @lru_cache(maxsize=256)  # a batch says the same moment many times
@@ -78,34 +79,29 @@ def _on_sqlite(moment: datetime) -> str:
 
 
 @lru_cache(maxsize=64)
-def _insertion(table: Table, names: tuple[str, ...], dialect: Dialect) -> TextClause:
-    return text(_insert_sql(table, names, dialect))
-
-
-@lru_cache(maxsize=64)
-def _insertion_of_new(table: Table, names: tuple[str, ...], dialect: Dialect) -> TextClause:
-    conflict = "ON CONFLICT (id) DO NOTHING RETURNING id"
-    return text(f"{_insert_sql(table, names, dialect)} {conflict}")
-
-
-@lru_cache(maxsize=64)
-def _change(table: Table, names: tuple[str, ...], dialect: Dialect) -> TextClause:
-    changes = ", ".join(f"{name} = fresh.{name}" for name in names if name != "id")
-    one_by_one = ""
-    if dialect.name == "postgresql":  # it cannot know how few rows come, and would read them all
-        kind = table.c["id"].type.compile(dialect)
-        one_by_one = f" AND {table.name}.id = ANY(CAST(:ids AS {kind}[]))"
-    return text(
-        f"UPDATE {table.name} SET {changes} FROM {_unfolded(table, names, dialect)} AS fresh "  # noqa: S608
-        f"WHERE {table.name}.id = fresh.id{one_by_one}"
-    )
-
-
-def _insert_sql(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+def _insertion(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
     # SQLite would take ON CONFLICT after a bare FROM for a join; WHERE tells them apart.
     return (
         f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {', '.join(names)} "  # noqa: S608
         f"FROM {_unfolded(table, names, dialect)} AS fresh WHERE true"
+    )
+
+
+@lru_cache(maxsize=64)
+def _insertion_of_new(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+    return f"{_insertion(table, names, dialect)} ON CONFLICT (id) DO NOTHING RETURNING id"
+
+
+@lru_cache(maxsize=64)
+def _change(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+    changes = ", ".join(f"{name} = fresh.{name}" for name in names if name != "id")
+    one_by_one = ""
+    if dialect.name == "postgresql":  # it cannot know how few rows come, and would read them all
+        kind = table.c["id"].type.compile(dialect)
+        one_by_one = f" AND {table.name}.id = ANY(CAST(%(ids)s AS {kind}[]))"
+    return (
+        f"UPDATE {table.name} SET {changes} FROM {_unfolded(table, names, dialect)} AS fresh "  # noqa: S608
+        f"WHERE {table.name}.id = fresh.id{one_by_one}"
     )
 
 
@@ -115,4 +111,4 @@ def _unfolded(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
         values = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in names)
         return f"(SELECT {values} FROM json_each(:rows))"  # noqa: S608
     typed = ", ".join(f"{name} {table.c[name].type.compile(dialect)}" for name in names)
-    return f"(SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS unfolded ({typed}))"  # noqa: S608
+    return f"(SELECT * FROM json_to_recordset(CAST(%(rows)s AS json)) AS unfolded ({typed}))"  # noqa: S608

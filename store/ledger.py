@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, bindparam, col, select
 
 from store import bulk, clock
 from store.models import Dispute, Order, OrderItem, OrderLog, Product, Refund
@@ -47,6 +47,13 @@ class OrderState:
 
 NAMES = tuple(column.name for column in fields(OrderState))
 COLUMNS = tuple(Order.metadata.tables["orders"].c[name] for name in NAMES)
+HOLD = (
+    select(*COLUMNS)
+    .where(col(Order.number).in_(bindparam("numbers", expanding=True)))
+    .order_by(col(Order.id))
+    .with_for_update()
+)
+WITHDRAWN = select(Product.id).where(col(Product.active).is_(False))
 
 
 @dataclass
@@ -82,12 +89,7 @@ def hold(session: Session, numbers: Iterable[str]) -> Ledger:
     a lock sees the locked row as it is now, but everything else as it was before the wait.
     """
     session.flush()
-    found = session.connection().execute(
-        select(*COLUMNS)
-        .where(col(Order.number).in_(sorted(numbers)))
-        .order_by(col(Order.id))
-        .with_for_update()
-    )
+    found = session.connection().execute(HOLD, {"numbers": sorted(numbers)})
     read = {row.number: tuple(row) for row in found}
     ledger = Ledger(session, {number: OrderState(*row) for number, row in read.items()}, read=read)
     ids = [order.id for order in ledger.orders.values()]
@@ -101,10 +103,13 @@ def flag_withdrawn(ledger: Ledger, paid: Sequence[int], source: str) -> None:
     """Say of orders that were just paid what of them has been taken off sale since the click."""
     if not paid:
         return
-    found = ledger.session.connection().execute(
+    connection = ledger.session.connection()
+    withdrawn = connection.execute(WITHDRAWN).scalars().all()  # hardly ever any
+    if not withdrawn:
+        return
+    found = connection.execute(
         select(OrderItem.order_id, OrderItem.name)
-        .join(Product, col(Product.id) == col(OrderItem.product_id))
-        .where(col(OrderItem.order_id).in_(paid), col(Product.active).is_(False))
+        .where(col(OrderItem.order_id).in_(paid), col(OrderItem.product_id).in_(withdrawn))
         .order_by(col(OrderItem.id))
     )
     for order_id, name in found:

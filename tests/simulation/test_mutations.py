@@ -59,7 +59,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (UNIQUE.format("checkout_session_id"),),
     ),
     "an event that is known is counted and not stored again": Mutation(
-        (("store/bulk.py", '"ON CONFLICT (id) DO NOTHING RETURNING id"', '"RETURNING id"'),),
+        (("store/bulk.py", " ON CONFLICT (id) DO NOTHING RETURNING id", " RETURNING id"),),
         (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
     ),
     "an event has its effect once": Mutation(
@@ -90,7 +90,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             (
                 "store/ledger.py",
-                ".order_by(col(Order.id))\n        .with_for_update()",
+                ".order_by(col(Order.id))\n    .with_for_update()",
                 ".order_by(col(Order.id))",
             ),
         ),
@@ -104,7 +104,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             (
                 "store/orders.py",
-                ".order_by(col(Order.id))\n        .with_for_update()",
+                ".order_by(col(Order.id))\n    .with_for_update()",
                 ".order_by(col(Order.id))",
             ),
         ),
