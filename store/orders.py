@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from store import clock, ledger
@@ -28,6 +29,18 @@ UNSETTLED = frozenset(["pending", "open", "processing", "review"])
 UNPAID_STATUS = {"none": "pending", "open": "open", "refused": "failed", "complete": "processing"}
 # Money that arrives after one of these is kept, and stands out in the order's history.
 GIVEN_UP = frozenset(["canceled", "expired", "failed"])
+
+# Made once: to make such a question takes as long as to have it answered.
+OWNED = select(Order).where(
+    col(Order.number) == bindparam("number"), col(Order.buyer) == bindparam("buyer")
+)
+HELD = (
+    select(Order)
+    .where(col(Order.number).in_(bindparam("numbers", expanding=True)))
+    .order_by(col(Order.id))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
 
 
 @dataclass(frozen=True)
@@ -52,9 +65,7 @@ def owned(session: Session, buyer: str, number: str) -> Order:
     """
     if not number.isprintable():  # PostgreSQL refuses to be asked about NUL
         raise OrderNotFound
-    order = session.exec(
-        select(Order).where(col(Order.number) == number, col(Order.buyer) == buyer)
-    ).first()
+    order = session.exec(OWNED, params={"number": number, "buyer": buyer}).first()
     if order is None:
         raise OrderNotFound
     return order
@@ -73,13 +84,7 @@ class Locked:
 
 def lock(session: Session, numbers: Iterable[str]) -> Locked:
     """Hold these orders until the transaction ends, in id order, so that no two ever deadlock."""
-    found = session.exec(
-        select(Order)
-        .where(col(Order.number).in_(sorted(numbers)))
-        .order_by(col(Order.id))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    found = session.exec(HELD, params={"numbers": sorted(numbers)})
     return Locked(session, {order.number: order for order in found})
 
 

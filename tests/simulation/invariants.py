@@ -6,10 +6,9 @@ but its rank tables. Whoever changes a rule of money has to change it here too, 
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import create_engine
 
 from store.facts import (
     DISPUTE_RANK,
@@ -20,9 +19,14 @@ from store.facts import (
     SESSION_RANK,
 )
 from tests.counting import Payment, count, judge
+from tests.simulation.reading import Reader, Row, Table
 from tests.simulation.stage import STRAY, Stage
 
-Row = dict[str, Any]
+OURS = ("orders", "refunds", "disputes")
+PAID_LINES = (
+    "SELECT * FROM (SELECT id, order_id FROM order_log WHERE detail LIKE 'payment status paid%'"
+    " OR detail LIKE '% payment status paid%') AS paid"
+)
 ORDER_STATUSES_PAID = frozenset(["paid", "partially_refunded", "refunded", "disputed"])
 
 
@@ -32,72 +36,79 @@ class Books:
     def __init__(self, stage: Stage, database_url: str) -> None:
         self.stage = stage
         self.engine = create_engine(database_url, isolation_level="AUTOCOMMIT")
-        self.orders: dict[int, Row] = {}
-        self.refunds: dict[int, Row] = {}
-        self.disputes: dict[int, Row] = {}
+        self.connection = self.engine.raw_connection()
+        self.tables = {name: Table(f"SELECT * FROM {name}", make=dict) for name in OURS}
+        self.tables["stripe_events"] = Table("SELECT id, deliveries FROM stripe_events", make=dict)
+        self.tables["order_log"] = Table(PAID_LINES, make=dict)
+        sqlite = self.engine.dialect.name == "sqlite"
+        self.ours = Reader(self._ask_ours, self.tables, sqlite=sqlite)
+        objects = Table("SELECT id, kind, body FROM objects", order="seq", make=_parsed)
+        self.theirs = Reader(self._ask_stripe, {"objects": objects}, sqlite=True)
         self.stripes: dict[str, dict[str, Row]] = {}
-        self.deliveries: dict[str, int] = {}
-        self.paid_log: Sequence[Any] = ()
         self.sessions: list[Row] = []
-        self._texts: dict[str, str] = {}
-        self._commits = -1
+        self._commits = self._answered = -1
 
     def close(self) -> None:
         """Let go of the database."""
+        self.connection.close()
         self.engine.dispose()
+
+    @property
+    def orders(self) -> dict[int, Row]:
+        return self.tables["orders"].rows
+
+    @property
+    def refunds(self) -> dict[int, Row]:
+        return self.tables["refunds"].rows
+
+    @property
+    def disputes(self) -> dict[int, Row]:
+        return self.tables["disputes"].rows
 
     def check(self) -> None:
         """Hold every invariant that can be held in the middle of things."""
         before = self.orders, self.refunds, self.disputes
-        self.read()
+        answered, self._answered = self._answered, sum(self.stage.arrived.values())
+        count("checks")
+        if not self.read() and answered == self._answered:
+            return  # both books, and what was answered, are what was held the last time
         self._nothing_goes_back(*before)
         self._nothing_counts_twice()
         self._one_payable_session()
         self._one_kept_payment()
         self._paid_means_paid()
         self._refunds_fit()
-        count("checks")
 
-    def read(self) -> None:
-        """Both books as they are now; what was not written since is not read again."""
-        if self._commits != self.stage.commits:
+    def read(self, *, whole: bool = False) -> bool:
+        """Both books as they are now; answers whether anything was written in one of them."""
+        ours, theirs = set[str](), self.theirs.read(whole=whole)
+        if whole or self._commits != self.stage.commits:
             self._commits = self.stage.commits
-            with self.engine.connect() as connection:
-                self._read_ours(connection)
-        self._read_stripes()
+            ours = self.ours.read(whole=whole)
+        if theirs:
+            self._sort_theirs()
+        return bool(ours or theirs)
 
-    def _read_ours(self, connection: Connection) -> None:
-        self.orders = _rows(connection, "orders", self.orders)
-        self.refunds = _rows(connection, "refunds", self.refunds)
-        self.disputes = _rows(connection, "disputes", self.disputes)
-        told = connection.exec_driver_sql("SELECT id, deliveries FROM stripe_events")
-        self.deliveries = {row.id: row.deliveries for row in told}
-        self.paid_log = connection.exec_driver_sql(
-            "SELECT order_id FROM order_log WHERE detail LIKE 'payment status paid%%'"
-            " OR detail LIKE '%% payment status paid%%'"
-        ).fetchall()
-
-    def _read_stripes(self) -> None:
-        for kind in ("checkout.session", "charge", "refund"):
-            self.stripes[kind] = self._stripes(kind)
+    def _sort_theirs(self) -> None:
+        """Stripe's objects by kind."""
+        self.stripes = {kind: {} for kind in ("checkout.session", "charge", "refund")}
+        for name, thing in self.theirs.tables["objects"].rows.items():
+            if thing["object"] in self.stripes:
+                self.stripes[thing["object"]][name] = thing
         self.sessions = [
             session
             for session in self.stripes["checkout.session"].values()
             if STRAY not in session["metadata"]
         ]
 
-    def _stripes(self, kind: str) -> dict[str, Row]:
-        """Objects at Stripe; one that did not change is not read twice."""
+    def _ask_ours(self, question: str) -> Any:
+        cursor = self.connection.cursor()
+        cursor.execute(question)
+        return cursor
+
+    def _ask_stripe(self, question: str) -> Any:
         with self.stage.emulator.account.reading() as books:
-            rows = books.connection.execute(
-                "SELECT id, body FROM objects WHERE kind = ? ORDER BY seq", (kind,)
-            ).fetchall()
-        known, found = self.stripes.get(kind, {}), {}
-        for identifier, body in rows:
-            same = self._texts.get(identifier) == body
-            found[identifier] = known[identifier] if same else json.loads(body)
-            self._texts[identifier] = body
-        return found
+            return books.connection.execute(question)
 
     def order(self, number: str) -> Row:
         """One of our orders."""
@@ -124,8 +135,10 @@ class Books:
     def _nothing_counts_twice(self) -> None:
         """I3: an event is one row, an effect happens once, and what was answered is written."""
         for identifier, answered in self.stage.arrived.items():
-            assert self.deliveries.get(identifier, 0) >= answered, f"I3, I6: {identifier} was lost"
-        twice = [order for order, count in Counter(self.paid_log).items() if count > 1]
+            event = self.tables["stripe_events"].rows.get(identifier)
+            assert event and event["deliveries"] >= answered, f"I3, I6: {identifier} was lost"
+        paid = Counter(line["order_id"] for line in self.tables["order_log"].rows.values())
+        twice = [order for order, times in paid.items() if times > 1]
         assert not twice, f"I3: paid twice in the history of {twice}"
         known = Counter(row["stripe_refund_id"] for row in self.refunds.values())
         assert all(count == 1 for name, count in known.items() if name), "I3: a refund is two rows"
@@ -182,6 +195,9 @@ class Books:
     def check_at_rest(self) -> None:
         """The other way of I1 and I2: nothing that happened at Stripe is missing here."""
         self.check()
+        kept = self.orders, self.refunds, self.disputes, self.stripes
+        self.read(whole=True)
+        assert kept == (self.orders, self.refunds, self.disputes, self.stripes), "misread"
         self.judge()
         ours = {order["checkout_session_id"]: order for order in self.orders.values()}
         for session in self.sessions:
@@ -243,13 +259,7 @@ FIXED = frozenset(
 )
 
 
-def _rows(connection: Connection, table: str, known: dict[int, Row]) -> dict[int, Row]:
-    """All rows of a table; a row that did not change is the same object as before."""
-    found = connection.exec_driver_sql(f"SELECT * FROM {table} ORDER BY id")
-    names = list(found.keys())
-    rows = {}
-    for values in found.fetchall():
-        row = dict(zip(names, values, strict=True))
-        before = known.get(row["id"])
-        rows[row["id"]] = before if before == row else row
-    return rows
+def _parsed(row: Row) -> Row:
+    """An object at Stripe."""
+    found: Row = json.loads(row["body"])
+    return found

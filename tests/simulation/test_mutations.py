@@ -104,7 +104,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             (
                 "store/orders.py",
-                ".order_by(col(Order.id))\n        .with_for_update()",
+                ".order_by(col(Order.id))\n    .with_for_update()",
                 ".order_by(col(Order.id))",
             ),
         ),
