@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -11,7 +11,17 @@ from threading import Thread
 import pytest
 
 from store.settings import ROOT
-from tests.dependencies import FILES, installed, lines
+from tests import dependencies
+from tests.dependencies import (
+    FILES,
+    OSV,
+    NotAnswered,
+    Package,
+    ask_somebody,
+    installed,
+    judge,
+    lines,
+)
 
 FAULT = {
     "id": "GHSA-0000-0000-0000",
@@ -82,6 +92,38 @@ def test_a_database_that_does_not_answer_is_said_and_fails_nothing(tmp_path: Pat
 
     assert found.returncode == 0, found.stderr
     assert found.stdout.startswith("Not checked for known vulnerabilities: ")
+
+
+def test_who_is_not_known_at_all_is_named_and_not_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    known = {"name": "alembic", "version": "1.20.1", "vulns": []}
+    unknown = {"name": "honcho", "skip_reason": "Dependency not found on PyPI"}
+
+    assert judge([known, unknown]) == 0
+
+    told = capsys.readouterr().out
+    assert told.startswith("1 packages checked, 0 known vulnerabilities.")
+    assert "Nothing is said about honcho." in told
+
+
+def test_where_osv_does_not_answer_pypi_is_asked_about_one_package_and_then_about_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, str]] = []
+
+    def answer(versions: Mapping[str, str], service: Sequence[str]) -> list[Package]:
+        asked.append((len(versions), service[0]))
+        if service[0] == "osv":
+            raise NotAnswered
+        return [{"name": name, "version": versions[name], "vulns": []} for name in versions]
+
+    monkeypatch.setattr(dependencies, "ask", answer)
+
+    found = ask_somebody({"alembic": "1.20.1", "honcho": "2.0.0"}, OSV)
+
+    assert [package["name"] for package in found] == ["alembic", "honcho"]
+    assert asked == [(2, "osv"), (1, "pypi"), (2, "pypi")]
 
 
 def test_what_packages_bring_along_is_looked_at_too() -> None:
