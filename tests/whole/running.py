@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from socket import socket
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -70,6 +72,13 @@ class Process:
                 **OWN_GROUP,
             )
         return self
+
+    def listens(self) -> bool:
+        """Whether it has opened its door; asked without waiting for an answer from inside."""
+        parts = urlsplit(self.health)
+        with socket() as knock:
+            knock.settimeout(0.02)
+            return knock.connect_ex((parts.hostname or "", parts.port or 0)) == 0
 
     def wait_until_ready(self) -> None:
         until = time.monotonic() + START_SECONDS

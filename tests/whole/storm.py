@@ -4,8 +4,11 @@
 
 Two sidecars and two storefronts share one PostgreSQL. Every 200 ms one of them gets SIGKILL and is
 started again; half way PostgreSQL itself is stopped in immediate mode. The emulator, which plays
-Stripe, fails at random on calls and deliveries. Each buyer places orders, goes to Stripe through
-whichever storefront answers, pays, cancels, changes the cart, asks for refunds and comes back.
+Stripe, fails at random on calls and deliveries. What the buyers do is in crowd.py.
+
+A process takes seconds to start, so most of what a kill meets is still starting. Where two of a
+kind serve, one of them is killed; else whoever was started last, which delays the others least;
+and one time in ten anybody. So the shop goes on selling while it is killed at that rate.
 """
 
 import argparse
@@ -16,23 +19,21 @@ import threading
 import time
 from argparse import Namespace
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
 from sqlmodel import text
 
-from store import audit, buyers, catalog, checkout, db, reconcile, refunds, settings
-from store.errors import StoreError
+from store import audit, db, reconcile, refunds, settings
 from store.launcher.serve import Shop, answers
 from tests.counting import COUNTED, count
 from tests.emulator.running import free_port
 from tests.whole.conftest import Postgres
+from tests.whole.crowd import Crowd
 from tests.whole.running import House, Process, eventually
 
-BUYERS = 20
 KILL_SECONDS = 0.2
-CARTS = ({"red-t-shirt": 2}, {"blue-jeans": 1}, {"sneakers": 1, "red-t-shirt": 1})
+TROUBLE_SECONDS = 0.7
 FAULTS = (
     *(
         ("request", kind)
@@ -51,7 +52,6 @@ class Storm:
         self.over = threading.Event()
         self.house = House(folder, postgres.new_database(), reconcile_seconds=5)
         self.processes: list[Process] = []
-        self.shops: list[str] = []
 
     def second_pair(self) -> list[Process]:
         """A sidecar with an endpoint of its own and a storefront more, on the same database."""
@@ -77,11 +77,11 @@ class Storm:
         ]
 
     def run(self, seconds: float, least_kills: int = 0) -> audit.Audit:
-        """Rage for so long, and until so many were killed: a busy machine kills slowly."""
+        """Rage for so long, and until so many were killed."""
         self.house.emulator.restart()
         with self.house.entered():
             self.processes = [self.house.sidecar, self.house.storefront, *self.second_pair()]
-            self.shops = [
+            shops = [
                 process.health.removesuffix("/_stcore/health")
                 for process in self.processes
                 if process.program.name == "storefront"
@@ -90,90 +90,66 @@ class Storm:
                 process.start()
             for process in self.processes:
                 process.wait_until_ready()
-            workers = [threading.Thread(target=self.shop, args=(n,)) for n in range(BUYERS)]
-            for worker in workers:
-                worker.start()
-            self.rage(seconds, least_kills)
-            self.over.set()
-            for worker in workers:
-                worker.join()
+            crowd = Crowd(self.seed, shops, self.house.stripe_address)
+            with crowd.shopping():
+                self.rage(seconds, least_kills)
+            self.counts.update(crowd.counts)
+            self.house.secrets |= crowd.secrets
             return self.calm()
 
     # --- the weather -----------------------------------------------------------------------------
 
     def rage(self, seconds: float, least_kills: int) -> None:
-        started, crashed = time.monotonic(), False
+        """Kill on time, whatever else takes its time: by schedule, not by pauses in between."""
+        others = [
+            threading.Thread(target=self.make_trouble),
+            threading.Timer(seconds / 2, self.crash_the_database),
+        ]
+        for other in others:
+            other.start()
+        due = started = time.monotonic()
         while time.monotonic() < started + seconds or self.counts["kills"] < least_kills:
             self.kill_one()
-            if self.random.random() < 0.3:
-                self.trouble()
-            if not crashed and time.monotonic() > started + seconds / 2:
-                crashed = True
-                self.postgres.crash()
-                self.postgres.restart()
-                self.counts["database crashes"] += 1
-                count("database crashes")
-            time.sleep(KILL_SECONDS)
+            due = max(due + KILL_SECONDS, time.monotonic())
+            time.sleep(max(0, due - time.monotonic()))
+        self.over.set()
+        for other in others:
+            other.join()
 
     def kill_one(self) -> None:
-        """Mostly sidecars: a storefront takes seconds to start, and should also sell."""
-        weights = [5 if process.program.name == "sidecar" else 1 for process in self.processes]
-        (process,) = self.random.choices(self.processes, weights)
+        serving = [process for process in self.processes if process.listens()]
+        process = self.victim(serving)
         if process.running and process.running.poll() is None:
             process.kill()
             self.counts["kills"] += 1
+            self.counts["kills while serving"] += process in serving
         else:
             process.running = None  # it ended by itself: the database was away as it started
         process.start()
+        self.processes.remove(process)
+        self.processes.append(process)
 
-    def trouble(self) -> None:
-        target, kind = self.random.choice(FAULTS)
-        asked = {"target": target, "kind": kind, "times": self.random.randint(1, 3)}
-        self.control("troubles", asked)
-        self.counts["faults"] += 1
+    def victim(self, serving: list[Process]) -> Process:
+        """As the head of this file says; `processes` are in the order of their starts."""
+        kinds = Counter(process.program.name for process in serving)
+        spare = [process for process in serving if kinds[process.program.name] > 1]
+        if self.random.random() < 0.1:
+            return self.random.choice(self.processes)
+        return self.random.choice(spare) if spare else self.processes[-1]
 
-    def control(self, path: str, asked: dict[str, object]) -> httpx.Response:
-        return httpx.post(f"{self.house.stripe_address}/emulator/{path}", json=asked, timeout=30)
+    def crash_the_database(self) -> None:
+        self.postgres.crash()
+        self.postgres.restart()
+        self.counts["database crashes"] += 1
+        count("database crashes")
 
-    # --- the buyers ------------------------------------------------------------------------------
-
-    def shop(self, number: int) -> None:
-        chance = random.Random(f"{self.seed}/{number}")
-        cookie = buyers.new_cookie()
-        self.house.secrets |= {cookie, buyers.digest(cookie)}
-        while not self.over.is_set():
-            with suppress(StoreError, httpx.HTTPError):
-                self.buy(chance, cookie)
-            time.sleep(chance.random() * 0.3)
-
-    def buy(self, chance: random.Random, cookie: str) -> None:
-        """One visit; whatever fails on the way, the next visit starts anew."""
-        buyer, cart = buyers.digest(cookie), chance.choice(CARTS)
-        with db.reading() as session:
-            shown = catalog.total_amount(catalog.on_sale(session), cart)
-        number = checkout.place(
-            buyer, cart, shown_amount=shown, store_url=self.shops[0], again=True
-        )
-        self.counts["clicks"] += 1
-        for _ in range(chance.randint(1, 2)):  # some click twice
-            answer = httpx.get(
-                f"{chance.choice(self.shops)}/go/{number}",
-                cookies={buyers.COOKIE: cookie},
-                timeout=30,
-            )
-        if "/c/pay/" not in answer.headers.get("location", ""):
-            return
-        session_id = answer.headers["location"].rpartition("/")[2]
-        if chance.random() < 0.2:
-            checkout.cancel(buyer, number)
-            return
-        paid = self.control(f"sessions/{session_id}/pay", {}).json()
-        self.counts["payments"] += paid.get("outcome") == "succeeded"
-        if chance.random() < 0.5:
-            checkout.settle(buyer, number)
-        if chance.random() < 0.2:
-            row = refunds.request(number, chance.choice([None, 500]), key=f"storm-{number}")
-            refunds.send(row, source="operator")
+    def make_trouble(self) -> None:
+        chance = random.Random(f"{self.seed}/troubles")
+        while not self.over.wait(chance.random() * 2 * TROUBLE_SECONDS):
+            target, kind = chance.choice(FAULTS)
+            asked = {"target": target, "kind": kind, "times": chance.randint(1, 3)}
+            httpx.post(f"{self.house.stripe_address}/emulator/troubles", json=asked, timeout=30)
+            self.counts["faults"] += 1
 
     # --- and then --------------------------------------------------------------------------------
 
