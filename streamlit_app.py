@@ -81,14 +81,24 @@ def store_url() -> str:
 # --- pieces --------------------------------------------------------------------------------------
 
 
-def put(name: str, **values: Any) -> None:
-    """Write one piece of HTML; every value in it is shown literally."""
-    st.html(markup.piece(name, reader(), **values))
+def put(name: str, script: str = "", **values: Any) -> None:
+    """Write one piece of HTML; every value in it is shown literally.
+
+    A script runs in the browser; a token makes the same one new when it is asked for again.
+    """
+    code = f"<script>{script} // {secrets.token_hex(4)}</script>" if script else ""
+    html = markup.piece(name, reader(), **values) + code
+    st.html(html, unsafe_allow_javascript=bool(code))
 
 
 def masthead() -> None:
-    """The shop's name, and whether any of this could be real money (it never is)."""
-    put("masthead", shop=SHOP, motto=MOTTO, **server.mode())
+    """The shop's name, and whether any of this could be real money (it never is).
+
+    Whoever is about to leave for Stripe does so from here, before the rest is drawn.
+    """
+    leaving = st.session_state.get("leaving")
+    go = f"window.location.assign({json.dumps(markup.go_link(leaving))})" if leaving else ""
+    put("masthead", go, shop=SHOP, motto=MOTTO, **server.mode())
 
 
 def show(notice: Notice | None) -> None:
@@ -122,13 +132,12 @@ def till(who: str, products: list[Product], cart: dict[str, int]) -> None:
     total = catalog.total_amount(products, cart)
     currency = store_settings.current().currency
     lines = [catalog.Line(p, cart[p.slug]) for p in products if cart[p.slug]]
-    leaving = st.session_state.pop("leaving", None)
+    leaving = st.session_state.pop("leaving", None)  # masthead() has sent the browser there
     with st.container(border=True, key="till"):
         put("cart", lines=lines, total=total, currency=currency)
         show(st.session_state.get("notice"))
         if leaving:
             st.button("Opening Stripe…", type="primary", disabled=True, width="stretch")
-            run_script(f"window.location.assign({json.dumps(markup.go_link(leaving))})")
             return
         amount = f" {reader().price(total, currency)}" if lines else ""
         st.button(
@@ -141,12 +150,6 @@ def till(who: str, products: list[Product], cart: dict[str, int]) -> None:
             key="pay",
         )
         put("hint", sentence=PAYING if lines else str(errors.EmptyCart()))
-
-
-def run_script(source: str) -> None:
-    """Run it in the browser; the token makes the same script a new one when asked again."""
-    token = secrets.token_hex(4)
-    st.html(f"<script>{source} // {token}</script>", unsafe_allow_javascript=True)
 
 
 # --- clicks --------------------------------------------------------------------------------------

@@ -111,24 +111,28 @@ def _parameters(number: str, lines: Sequence[Line], store_url: str, expires_at: 
 def look_up(order: Order, *, source: Source) -> Order:
     """Bring one order up to what Stripe knows; the redirect and the reconciler both end here.
 
-    An order that never got its session first repeats its question under its own key. A person
-    who looked and learnt nothing new may see that later; the reconciler looks too often.
+    An order that never got its session first repeats its question under its own key; a session
+    made only now needs no look, because nobody knows its address yet. A person who looked and
+    learnt nothing new may see that later; the reconciler looks too often.
 
     Raises:
         StripeError, DatabaseUnavailable
     """
     noted = order.checkout_session_id is not None and source != "reconciler"
+    is_current = False
     if order.checkout_session_id is None:
-        order = _ask(order, source)
-    if order.checkout_session_id is None:
+        order, is_current = _ask(order, source)
+    if order.checkout_session_id is None or is_current:
         return order
     session = gateway.checkout(order.checkout_session_id)
     fact = of_session(session, evidence="looked up at Stripe")
     return _record(order, fact, source, noted=noted)
 
 
-def _ask(order: Order, source: Source) -> Order:
+def _ask(order: Order, source: Source) -> tuple[Order, bool]:
     """Send the frozen question, or find out what became of it where it cannot be sent again.
+
+    Answers the order, and whether Stripe has just made its session.
 
     A question that Stripe refuses, or whose saved answer is a failure, will never succeed under
     this key. If a session exists all the same, it is in Stripe's list; if it is not there,
@@ -136,8 +140,9 @@ def _ask(order: Order, source: Source) -> Order:
     """
     if clock.now() < order.created_at + KEY_LIFE:
         try:
-            session = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
-            return _record(order, of_session(session, evidence="session created"), source)
+            made = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
+            fact = of_session(made, evidence="session created")
+            return _record(order, fact, source), not made.repeated
         except StripeRefused as refused:
             reason, proof = str(refused), refused.call
         except StripeUncertain as uncertain:
@@ -147,9 +152,10 @@ def _ask(order: Order, source: Source) -> Order:
     else:
         reason, proof = "never reached Stripe", ""
     for session in gateway.find_checkouts(order.number, order.created_at):
-        return _record(order, of_session(session, evidence="found in Stripe's list"), source)
+        fact = of_session(session, evidence="found in Stripe's list")
+        return _record(order, fact, source), False
     refusal = RefusedFact(order_number=order.number, reason=reason, proof=proof)
-    return _record(order, refusal, source)
+    return _record(order, refusal, source), False
 
 
 def retire(order: Order, why: str, source: Source) -> Order:
@@ -169,7 +175,7 @@ def retire(order: Order, why: str, source: Source) -> Order:
             order.cancel_requested_at = clock.now()
             orders.log(session, order, source, "cancel asked", why)
     if order.checkout_session_id is None:
-        order = _ask(order, source)
+        order, _ = _ask(order, source)
     if order.checkout_session_id is None:
         return order
     try:

@@ -49,9 +49,13 @@ TRACE: ContextVar[str] = ContextVar("TRACE", default="")
 
 
 class Answer(Document):
-    """What Stripe answered; `call` is how it was asked: status, ids, milliseconds, as JSON."""
+    """What Stripe answered; `call` is how it was asked: status, ids, milliseconds, as JSON.
+
+    An answer that is `repeated` was kept by Stripe since its key came first, and may be old.
+    """
 
     call: str = ""
+    repeated: bool = True
 
 
 class Listening(stripe.RequestsClient):
@@ -157,7 +161,7 @@ def account() -> str | None:
     return None if current.offline else _account_of(current.api_key, current.api_base)
 
 
-def create_checkout(parameters: str, key: str) -> Document:
+def create_checkout(parameters: str, key: str) -> Answer:
     """Create the Checkout Session of these frozen parameters (JSON), or meet it again."""
     frozen = json.loads(parameters)
     session = ask(
@@ -284,7 +288,7 @@ def walk(page: Any) -> Iterator[Document]:
         page = ask(page.next_page)
 
 
-def document(thing: stripe.StripeObject) -> Document:
+def document(thing: stripe.StripeObject) -> Answer:
     """What Stripe answered, as plain dictionaries.
 
     Raises:
@@ -294,6 +298,7 @@ def document(thing: stripe.StripeObject) -> Document:
         raise StripeUncertain(replayed=False)
     answer = Answer(thing.to_dict())
     answer.call = TRACE.get()
+    answer.repeated = not answer.call or json.loads(answer.call)["replayed"]
     return answer
 
 
