@@ -70,7 +70,7 @@ class Listening(stripe.RequestsClient):
         **_usage: Any,
     ) -> tuple[Any, int, Mapping[str, str]]:
         started = time.monotonic()
-        content, status, answered = super().request(method, url, headers, post_data)
+        content, status, answered = self.carry(method, url, headers, post_data)
         TRACE.set(
             json.dumps(
                 {
@@ -84,6 +84,12 @@ class Listening(stripe.RequestsClient):
             )
         )
         return content, status, answered
+
+    def carry(
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
+    ) -> tuple[Any, int, Mapping[str, str]]:
+        """One attempt; what is answered has been read to its end."""
+        return super().request(method, url, headers, post_data)
 
 
 @lru_cache(maxsize=4)

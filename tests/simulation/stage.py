@@ -74,7 +74,7 @@ def _nothing(_place: str) -> None:
     """Go on."""
 
 
-class Wire(stripe.HTTPClient):
+class Wire(gateway.Listening):
     """Carries the SDK's requests to the emulator's gate without a socket in between."""
 
     name = "in process"
@@ -83,13 +83,8 @@ class Wire(stripe.HTTPClient):
         super().__init__()
         self.stage = stage
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None,
-        post_data: Any = None,
-        **_usage: Any,
+    def carry(
+        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
     ) -> tuple[str, int, Mapping[str, str]]:
         """One attempt; the SDK repeats it as it would over the network."""
         assert not self.stage.open_transactions, "Stripe is asked inside a transaction"
