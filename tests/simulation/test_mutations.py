@@ -148,9 +148,8 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             (
                 "store/gateway.py",
-                '"metadata": dict(metadata),\n                },\n'
-                '                options={"idempotency_key": key},',
-                '"metadata": dict(metadata),\n                },',
+                'post("/v1/refunds", asked, key=key)',
+                'post("/v1/refunds", asked)',
             ),
         ),
         (CRASH.format("MoneyBack", "the same person again"),),
@@ -167,8 +166,8 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             (
                 "store/gateway.py",
-                'create(frozen, options={"idempotency_key": key})',
-                "create(frozen)",
+                "post(SESSIONS, json.loads(parameters), key=key)",
+                "post(SESSIONS, json.loads(parameters))",
             ),
         ),
         (CRASH.format("Purchase", "the same person again"),),
