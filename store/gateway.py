@@ -7,7 +7,6 @@ Every creating call carries an idempotency key derived from a row of ours. Whate
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -28,6 +27,7 @@ from store.errors import (
     StripeUncertain,
     StripeUnreachable,
 )
+from store.traces import TRACE, note
 
 TIMEOUT_SECONDS = 10.0
 RETRIES = 2
@@ -43,8 +43,6 @@ stripe.enable_telemetry = False  # it would write a file into the home folder
 
 Asked = TypeVar("Asked")
 Document = dict[str, Any]
-# The last request of this thread or task, as JSON: what a history shows of it.
-TRACE: ContextVar[str] = ContextVar("TRACE", default="")
 
 
 class Answer(Document):
@@ -69,20 +67,9 @@ class Listening(stripe.RequestsClient):
         **_usage: Any,
     ) -> tuple[Any, int, Mapping[str, str]]:
         started = time.monotonic()
-        content, status, answered = self.carry(method, url, headers, post_data)
-        TRACE.set(
-            json.dumps(
-                {
-                    "request": f"{method.upper()} {urlsplit(url).path}",
-                    "http_status": status,
-                    "request_id": answered.get("Request-Id"),
-                    "idempotency_key": (headers or {}).get("Idempotency-Key"),
-                    "replayed": answered.get("Idempotent-Replayed") == "true",
-                    "milliseconds": round((time.monotonic() - started) * 1000),
-                }
-            )
-        )
-        return content, status, answered
+        content, status, said = self.carry(method, url, headers, post_data)
+        note(f"{method.upper()} {urlsplit(url).path}", headers or {}, status, said, started)
+        return content, status, said
 
     def carry(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any

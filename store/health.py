@@ -18,10 +18,10 @@ from sqlmodel import func, select
 from store import bookkeeping, clock, db, gateway, settings
 from store.errors import DatabaseUnavailable, StoreError, StripeKeyRefused
 from store.models import StripeEvent, Turn
+from store.traces import CLOCK_SECONDS
 
 OLD_SECONDS = 4.0
 FIRST_SECONDS = 1.5
-CLOCK_SECONDS = 60  # Stripe's signatures allow for five minutes
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

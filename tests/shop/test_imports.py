@@ -12,7 +12,7 @@ STORE = ROOT / "store"
 # From the bottom up: a module may import those before it, and none after.
 LAYERS = [
     ["errors", "clock", "money", "buyers", "notices"],
-    ["settings", "models"],
+    ["settings", "models", "traces"],
     ["schema"],
     ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
     ["arrivals", "catalog", "ledger", "turns"],

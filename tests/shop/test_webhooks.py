@@ -16,6 +16,7 @@ import stripe
 
 import webhook_server
 from store import arrivals, clock, db, settings
+from store.traces import STRIPES_CLOCK
 from tests.shop.running import JEANS, ON_SQLITE, SECRET, Door, Shop, at_once
 
 OTHER_SECRET = "whsec_another_one"
@@ -168,6 +169,26 @@ def test_our_clock_may_be_minutes_off_but_not_ten(
 
     assert answer.status_code == (200 if abs(minutes) == 4 else 400)
     assert ("Check this machine's clock" in answer.text) == (abs(minutes) == 10)
+
+
+@ON_SQLITE
+@pytest.mark.scenario("D6")
+@pytest.mark.parametrize("minutes", [-4, 0, 4])
+def test_a_wrong_clock_is_named_where_the_door_is_asked_and_the_door_stays_ready(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, minutes: int
+) -> None:
+    monkeypatch.setattr(STRIPES_CLOCK, "ahead", None)
+    before = shop.door.client.get("/readyz")
+    moment = clock.now() + timedelta(minutes=minutes)
+    monkeypatch.setattr(clock, "now", lambda: moment)
+
+    shop.an_open_order()  # anything that Stripe answers says what time it is there
+    ready = shop.door.client.get("/readyz")
+
+    assert before.json()["clock"] == "not compared with Stripe's yet"
+    assert ready.status_code == 200
+    said = {-4: "behind Stripe's", 0: "ok", 4: "ahead of Stripe's"}
+    assert said[minutes] in ready.json()["clock"]
 
 
 @ON_SQLITE
