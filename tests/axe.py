@@ -1,10 +1,15 @@
 """What axe-core finds on a page in a real browser: contrast, names, roles, keyboard."""
 
+from collections.abc import Iterable
+
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+VIOLATIONS = {"resultTypes": ["violations"]}
 GRAVE = ("serious", "critical")
-SIZES = ((1280, 720), (390, 844))
+PROJECTOR, PHONE = (1280, 720), (390, 844)
+EVERY_LOOK = tuple((size, scheme) for size in (PROJECTOR, PHONE) for scheme in ("light", "dark"))
+BOTH_LOOKS = ((PROJECTOR, "light"), (PHONE, "dark"))  # each size and each scheme once
 # Until nothing fades or slides any more; asked in one go, because a page's policy may forbid
 # Playwright's own way of waiting for a function.
 ENOUGH_MOVED = """() => Promise.allSettled(
@@ -17,7 +22,7 @@ ENOUGH_MOVED = """() => Promise.allSettled(
 def grave_faults(page: Page) -> list[str]:
     """Every serious or critical fault, as a line that says what and where; none is the aim."""
     page.evaluate(ENOUGH_MOVED)
-    found = Axe().run(page).response["violations"]
+    found = Axe().run(page, options=VIOLATIONS).response["violations"]
     return [
         f"{fault['impact']} {fault['id']}: {fault['help']}: {node['target']} {node['html'][:160]}"
         f" {node['failureSummary'].splitlines()[-1].strip()}"
@@ -27,17 +32,16 @@ def grave_faults(page: Page) -> list[str]:
     ]
 
 
-def grave_faults_in_every_look(page: Page) -> list[str]:
+def grave_faults_in(page: Page, looks: Iterable[tuple[tuple[int, int], str]]) -> list[str]:
     """The same on a projector and a phone, in the light and in the dark."""
     found = []
-    for width, height in SIZES:
-        for scheme in ("light", "dark"):
-            page.set_viewport_size({"width": width, "height": height})
-            page.emulate_media(color_scheme=scheme)
-            page.wait_for_function(
-                "scheme => getComputedStyle(document.querySelector('.stApp')).colorScheme"
-                ".startsWith(scheme)",
-                arg=scheme,
-            )
-            found += [f"{width} px, {scheme}: {fault}" for fault in grave_faults(page)]
+    for (width, height), scheme in looks:
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.wait_for_function(
+            "scheme => getComputedStyle(document.querySelector('.stApp')).colorScheme"
+            ".startsWith(scheme)",
+            arg=scheme,
+        )
+        found += [f"{width} px, {scheme}: {fault}" for fault in grave_faults(page)]
     return found

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from store import views
-from tests.axe import grave_faults_in_every_look
+from tests.axe import BOTH_LOOKS, EVERY_LOOK, grave_faults_in
 from tests.browser.visiting import AT_STRIPE, Servers, opened, pay_at_stripe
 
 pytestmark = pytest.mark.browser
@@ -182,16 +182,16 @@ def test_a_page_that_follows_an_order_does_not_jump(buyer: BrowserContext) -> No
 
 def test_axe_finds_nothing_grave_in_the_shop(buyer: BrowserContext) -> None:
     page = opened(buyer)
-    empty = grave_faults_in_every_look(page)
+    empty = grave_faults_in(page, EVERY_LOOK)
     page.goto("/?red-t-shirt=2")
     expect(page.get_by_role("button", name="Pay $39.98 with Stripe (test)")).to_be_enabled()
-    filled = grave_faults_in_every_look(page)
+    filled = grave_faults_in(page, EVERY_LOOK)
     page.get_by_role("button", name="Pay $39.98 with Stripe (test)").click()
     page.wait_for_url(AT_STRIPE)
     page.goto("/")
     expect(page.locator(".live")).to_be_visible()
 
-    assert empty + filled + grave_faults_in_every_look(page) == []
+    assert empty + filled + grave_faults_in(page, EVERY_LOOK) == []
 
 
 def test_axe_finds_nothing_grave_on_an_order_of_any_status(
@@ -207,7 +207,7 @@ def test_axe_finds_nothing_grave_on_an_order_of_any_status(
         expect(page.locator(".verdict").get_by_text(badge.word, exact=True)).to_be_visible()
         for step in page.locator(".timeline summary").all()[:2]:
             step.click()
-        faults += [f"{status}: {fault}" for fault in grave_faults_in_every_look(page)]
+        faults += [f"{status}: {fault}" for fault in grave_faults_in(page, BOTH_LOOKS)]
     make_it(number, "paid")
 
     assert faults == []
