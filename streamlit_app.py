@@ -14,7 +14,9 @@ cart is in the address, and who the buyer is in a cookie.
 
 import json
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,7 +44,6 @@ from store import (
 )
 from store import settings as store_settings
 from store.markup import MOTTO, SHOP
-from store.models import Product
 from store.notices import DATABASE_DOWN, Notice, Question
 from store.rehearsal import run as rehearsals
 
@@ -68,6 +69,7 @@ def buyer() -> str:
     return buyers.digest(cookie)
 
 
+@cache  # Streamlit makes all of this file anew for each run, and asking it takes its time
 def reader() -> markup.Reader:
     return markup.Reader.of(st.context.locale, st.context.timezone)
 
@@ -87,7 +89,7 @@ def put(name: str, script: str = "", **values: Any) -> None:
     A script runs in the browser; a token makes the same one new when it is asked for again.
     """
     code = f"<script>{script} // {secrets.token_hex(4)}</script>" if script else ""
-    html = markup.piece(name, reader(), **values) + code
+    html = markup.Html(markup.piece(name, reader(), **values) + code)
     st.html(html, unsafe_allow_javascript=bool(code))
 
 
@@ -106,7 +108,7 @@ def show(notice: Notice | None) -> None:
         put("notice", sentence=notice.sentence, tone=notice.tone, order=notice.order)
 
 
-def product_card(product: Product) -> int:
+def product_card(product: catalog.Sold) -> int:
     """One product with its quantity, which lives in the address and so survives a reload."""
     with st.container(border=True, key=f"card-{product.slug}"):
         put("product", product=product)
@@ -127,11 +129,11 @@ def product_card(product: Product) -> int:
     return int(quantity or 0)
 
 
-def till(who: str, products: list[Product], cart: dict[str, int]) -> None:
+def till(who: str, products: list[catalog.Sold], cart: dict[str, int]) -> None:
     """What it comes to, and the one button that says so."""
     total = catalog.total_amount(products, cart)
     currency = store_settings.current().currency
-    lines = [catalog.Line(p, cart[p.slug]) for p in products if cart[p.slug]]
+    lines = tuple(catalog.Line(p, cart[p.slug]) for p in products if cart[p.slug])
     leaving = st.session_state.pop("leaving", None)  # masthead() has sent the browser there
     with st.container(border=True, key="till"):
         put("cart", lines=lines, total=total, currency=currency)
@@ -150,6 +152,15 @@ def till(who: str, products: list[Product], cart: dict[str, int]) -> None:
             key="pay",
         )
         put("hint", sentence=PAYING if lines else str(errors.EmptyCart()))
+
+
+def following(part: Callable[..., None], waiting: bool, *given: Any) -> None:
+    """A part of the page that looks again by itself while something in it is `waiting`."""
+    if waiting:
+        st.fragment(part, run_every=TICK_SECONDS)(*given)
+        return
+    with st.container():  # as a fragment has one, so that everything stays in its place
+        part(*given)
 
 
 # --- clicks --------------------------------------------------------------------------------------
@@ -258,10 +269,10 @@ def shop() -> None:
         ask_to_cancel(who, number)
     st.html('<h2 id="my-orders">My orders</h2>')
     waiting = any(order.is_waiting for order in shelf.orders)
-    st.fragment(my_orders, run_every=TICK_SECONDS if waiting else None)(who, waiting, [shelf])
+    following(my_orders, waiting, who, waiting, [shelf])
 
 
-def refill(who: str, products: list[Product]) -> None:
+def refill(who: str, products: list[catalog.Sold]) -> None:
     """Back from Stripe without paying: put that order's cart into the address once more."""
     number = st.query_params.get("resume")
     if number is None:
@@ -364,9 +375,7 @@ def order() -> None:
     if st.session_state.get("cancelling") == number:
         ask_to_cancel(who, number)
     waiting = found.order.is_waiting
-    st.fragment(order_view, run_every=TICK_SECONDS if waiting else None)(
-        who, number, waiting, [found]
-    )
+    following(order_view, waiting, who, number, waiting, [found])
 
 
 def settle(who: str, order: views.OrderView) -> None:

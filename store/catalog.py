@@ -3,24 +3,40 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, text
 
 from store import clock, money, settings
 from store.errors import AmountRefused, CatalogError, EmptyCart, QuantityRefused
-from store.models import Product
 
 MAX_QUANTITY = 10
-# Asked at each rerun of the shop, so it is put together once.
-ON_SALE = select(Product).where(col(Product.active)).order_by(col(Product.id))
+# Asked at each rerun of the shop, where rows of a model would take four times as long.
+ON_SALE = text(
+    """
+    SELECT id, slug, name, description, unit_amount, currency, image
+    FROM products WHERE active ORDER BY id
+    """
+)
+
+
+class Sold(NamedTuple):
+    """A product that can be bought, as its row is now."""
+
+    id: int
+    slug: str
+    name: str
+    description: str
+    unit_amount: int
+    currency: str
+    image: str
 
 
 @dataclass(frozen=True)
 class Line:
     """One product in a cart, at the price of this moment."""
 
-    product: Product
+    product: Sold
     quantity: int
 
     @property
@@ -28,13 +44,13 @@ class Line:
         return self.product.unit_amount * self.quantity
 
 
-def on_sale(session: Session) -> list[Product]:
+def on_sale(session: Session) -> list[Sold]:
     """The products that can be bought, in the order they were added.
 
     Raises:
         CatalogError: a product is in another currency than the shop, so that no total exists.
     """
-    listed = list(session.exec(ON_SALE))
+    listed = [Sold._make(row) for row in session.connection().execute(ON_SALE)]
     currency = settings.current().currency
     if strangers := sorted({product.currency for product in listed} - {currency}):
         raise CatalogError(
@@ -44,7 +60,7 @@ def on_sale(session: Session) -> list[Product]:
     return listed
 
 
-def total_amount(products: list[Product], cart: Mapping[str, int]) -> int:
+def total_amount(products: list[Sold], cart: Mapping[str, int]) -> int:
     """What the cart costs, for display; `priced` is what an order is made from."""
     return sum(product.unit_amount * cart.get(product.slug, 0) for product in products)
 

@@ -158,10 +158,19 @@ def sentence_of(order: views.OrderView) -> str:
     return REPLACED if order.was_replaced else VERDICTS[order.status]
 
 
+class Html(str):
+    """HTML that Streamlit takes as it is: it looks whether other text is a file's name, and
+    searches it for indentation, at each rerun.
+    """
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
 @lru_cache
-def style(name: str) -> str:
+def style(name: str) -> Html:
     """A style sheet as an element of the page, read once."""
-    return f"<style>{(settings.ROOT / '.streamlit' / name).read_text('utf-8')}</style>"
+    return Html(f"<style>{(settings.ROOT / '.streamlit' / name).read_text('utf-8')}</style>")
 
 
 @lru_cache
@@ -171,23 +180,36 @@ def icon(name: str) -> str:
     return f"data:image/svg+xml;base64,{b64encode(picture).decode()}"
 
 
-def piece(name: str, reader: Reader | None = None, **values: Any) -> str:
-    """The HTML of one macro of the storefront's template."""
+def piece(name: str, reader: Reader | None = None, **values: Any) -> Html:
+    """The HTML of one macro of the storefront's template, made once for the same values.
+
+    So these must be frozen, like all that a buyer's pages show; a list is one that has to be
+    made into HTML each time.
+    """
+    year = datetime.now(reader.zone if reader else UTC).year  # moments are told with it, or not
+    try:
+        return _kept_piece(name, reader, year, **values)
+    except TypeError:  # something in it has no hash
+        return _made("storefront.html", name, reader, values)
+
+
+@lru_cache(maxsize=2048)
+def _kept_piece(name: str, reader: Reader | None, _year: int, **values: Any) -> Html:
     return _made("storefront.html", name, reader, values)
 
 
-def office_piece(name: str, reader: Reader | None = None, **values: Any) -> str:
+def office_piece(name: str, reader: Reader | None = None, **values: Any) -> Html:
     """The HTML of one macro of the back office's template."""
     return _made("back_office.html", name, reader, values)
 
 
-def rehearsal_piece(name: str, reader: Reader | None = None, **values: Any) -> str:
+def rehearsal_piece(name: str, reader: Reader | None = None, **values: Any) -> Html:
     """The HTML of one macro of the rehearsal's template."""
     return _made("rehearsal.html", name, reader, values)
 
 
-def _made(file: str, name: str, reader: Reader | None, values: dict[str, Any]) -> str:
-    return str(getattr(_macros(file, reader), name)(**values))
+def _made(file: str, name: str, reader: Reader | None, values: dict[str, Any]) -> Html:
+    return Html(getattr(_macros(file, reader), name)(**values))
 
 
 @lru_cache(maxsize=512)

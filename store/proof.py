@@ -1,11 +1,16 @@
-"""The proof of one order to take away: as text for people, as JSON for programs."""
+"""The proof of one order to take away: as text for people, as JSON for programs.
+
+A page that is looked at again offers the same, so what was made last is kept.
+"""
 
 import json
 from dataclasses import asdict
+from functools import lru_cache
 
 from store.reports import Story
 
 
+@lru_cache(maxsize=256)
 def as_text(story: Story) -> str:
     """The timeline for a mail or a chat; a star marks what changed the order."""
     figures = story.tally
@@ -22,6 +27,7 @@ def as_text(story: Story) -> str:
     return "\n".join(lines)
 
 
+@lru_cache(maxsize=256)
 def as_json(story: Story) -> str:
     """The same with all evidence; amounts are in minor units, moments in UTC."""
     order = story.order

@@ -19,7 +19,7 @@ class Story:
     """One order with everything that proves how often it was charged."""
 
     order: views.OrderView
-    steps: list[timeline.Step]
+    steps: tuple[timeline.Step, ...]
     tally: tally.Tally
 
 
@@ -75,7 +75,7 @@ def story_of(session: Session, order: Order) -> Story:
         session.exec(select(Dispute).where(col(Dispute.order_id) == about)).all(),
     )
     told = timeline.heard(session, about)
-    return Story(shown, timeline.steps_of(order, log, told), tally.of_order(shown, told))
+    return Story(shown, tuple(timeline.steps_of(order, log, told)), tally.of_order(shown, told))
 
 
 def orders_by_status(session: Session) -> dict[str, int]:

@@ -1,7 +1,6 @@
 """The server around the storefront's pages: the page that loads them, and what runs beside them."""
 
 import logging
-import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,10 +15,6 @@ from store import db, door, errors, reconcile, settings
 from store.markup import SHOP
 
 log = logging.getLogger(__name__)
-
-# How long a page that has its answer from the database waits for the thread that is at work just
-# then; Python's own 5 ms are half of what drawing a page takes.
-SWITCH_SECONDS = 0.0005
 
 SCRIPT = (settings.ROOT / ".streamlit" / "storefront.js").read_text("utf-8")
 HEAD = f"""
@@ -62,7 +57,6 @@ def mode() -> dict[str, str | bool]:
 @asynccontextmanager
 async def lifespan(_app: object) -> AsyncIterator[None]:
     """Where only this process runs, it still brings the schema up to date and settles orders."""
-    sys.setswitchinterval(SWITCH_SECONDS)
     stop = threading.Event()
     for work in (keep_books, door.ACCOUNT.learn):
         threading.Thread(target=work, args=(stop,), name=work.__name__, daemon=True).start()

@@ -35,7 +35,7 @@ class Tally:
     charges: int
     deliveries: int
     ignored: int
-    alarms: Sequence[Alarm] = ()
+    alarms: tuple[Alarm, ...] = ()
 
     @property
     def sent_back(self) -> int:
@@ -87,7 +87,7 @@ def _tally(
     alarms = [alarm for order in orders for alarm in _alarms(order, second.get(order.number, []))]
     extra = sum(alarm.cause == "second payment" for alarm in alarms)
     charges = sum(order.is_charged for order in orders) + extra
-    return Tally(len(orders), charges, deliveries, deliveries - counted, alarms)
+    return Tally(len(orders), charges, deliveries, deliveries - counted, tuple(alarms))
 
 
 def _alarms(order: OrderView, second: Iterable[RefundView]) -> list[Alarm]:

@@ -40,7 +40,7 @@ class Step:
     effect: Effect
     note: str = ""
     late: timedelta | None = None
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)

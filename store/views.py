@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -95,15 +95,18 @@ class LogView:
 
 @dataclass(frozen=True)
 class OrderView:
-    """An order as its buyer sees it; `*_amount` in minor units of `currency`, `*_at` in UTC."""
+    """An order as its buyer sees it; `*_amount` in minor units of `currency`, `*_at` in UTC.
+
+    It has a hash, so that what was made of it can be found again.
+    """
 
     number: str
     status: str
     currency: str
     total_amount: int
     refunded_amount: int
-    items: list[ItemView]
-    log: list[LogView]
+    items: tuple[ItemView, ...]
+    log: tuple[LogView, ...]
     email: str | None
     receipt_url: str | None
     checkout_session_id: str | None
@@ -113,8 +116,8 @@ class OrderView:
     is_payable: bool
     is_charged: bool = False
     review_reason: str | None = None
-    refunds: list[RefundView] = field(default_factory=list)
-    disputes: list[DisputeView] = field(default_factory=list)
+    refunds: tuple[RefundView, ...] = ()
+    disputes: tuple[DisputeView, ...] = ()
 
     @property
     def is_waiting(self) -> bool:
@@ -158,8 +161,8 @@ def items_of(session: Session, mine: Sequence[Order]) -> Mapping[int, list[ItemV
 
 def view(
     order: Order,
-    items: list[ItemView],
-    log: list[LogView],
+    items: Sequence[ItemView],
+    log: Sequence[LogView],
     refunds: Sequence[Refund] = (),
     disputes: Sequence[Dispute] = (),
 ) -> OrderView:
@@ -169,8 +172,8 @@ def view(
         currency=order.currency,
         total_amount=order.total_amount,
         refunded_amount=order.refunded_amount,
-        items=items,
-        log=log,
+        items=tuple(items),
+        log=tuple(log),
         email=order.email,
         receipt_url=order.receipt_url,
         checkout_session_id=order.checkout_session_id,
@@ -180,9 +183,9 @@ def view(
         is_payable=order.status in ("pending", "open") and order.cancel_requested_at is None,
         is_charged=order.payment_status in PAID,
         review_reason=order.review_reason,
-        refunds=[RefundView.of(row, order) for row in refunds],
-        disputes=[
+        refunds=tuple(RefundView.of(row, order) for row in refunds),
+        disputes=tuple(
             DisputeView(row.amount, row.status, row.reason, row.stripe_dispute_id)
             for row in disputes
-        ],
+        ),
     )

@@ -1,7 +1,7 @@
 """The proof of one order: its timeline, and the count of charges that must not move."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -25,7 +25,7 @@ def shelf(shop: Shop) -> Tally:
         return reports.shelf_of(session, shop.buyer).tally
 
 
-def told(steps: list[Step]) -> list[tuple[str, str]]:
+def told(steps: Sequence[Step]) -> list[tuple[str, str]]:
     return [(step.title, step.effect) for step in steps]
 
 
@@ -162,7 +162,7 @@ def test_money_given_back_for_the_order_itself_is_no_alarm(shop: Shop) -> None:
     shop.stripe.emulator.refund(shop.payment_id(number), 1000)
     shop.tell("refund.created")
 
-    assert (figures(shelf(shop))[1], shelf(shop).alarms) == (1, [])
+    assert (figures(shelf(shop))[1], shelf(shop).alarms) == (1, ())
     (refund,) = story(shop, number).order.refunds
     assert (refund.amount, refund.status, refund.second) == (1000, "succeeded", False)
 
