@@ -20,6 +20,8 @@ FILES = ("requirements.txt", "requirements-dev.txt")
 OSV = "https://api.osv.dev/v1/query"
 IGNORED: dict[str, str] = {}
 """Ids of vulnerabilities that concern nobody here, and why."""
+NOT_OURS = frozenset(["pip"])
+"""Comes with Python and is pinned by nobody here; only pip-audit asks for it."""
 Package = dict[str, Any]
 """As pip-audit tells it: `name`, and either `version` and `vulns` or a `skip_reason`."""
 
@@ -32,7 +34,7 @@ def installed(requirements: Iterable[str]) -> dict[str, str]:
         wanted = waiting.pop()
         for extra in ("", *wanted.extras):
             key = (canonicalize_name(wanted.name), extra)
-            if key in asked:
+            if key in asked or key[0] in NOT_OURS:
                 continue
             asked.add(key)
             try:

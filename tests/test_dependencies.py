@@ -130,3 +130,4 @@ def test_what_packages_bring_along_is_looked_at_too() -> None:
     found = installed(lines(ROOT / name for name in FILES))
 
     assert {"streamlit", "starlette", "uvloop", "pytest"} <= found.keys()
+    assert "pip" not in found, "it comes with Python, whichever it is"
