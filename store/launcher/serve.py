@@ -14,6 +14,7 @@ from store.launcher.supervise import GaveUp, Program, supervise
 from store.settings import Settings
 
 REMINDER_SECONDS = 30
+LOOK_SECONDS = 0.05  # between two looks whether everything answers
 SECRET = "EMULATOR_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 PID_FILE = "SIDECAR_PID_FILE"  # tells the storefront's rehearsal which process to stop
 # Never through a proxy: these addresses are on this computer.
@@ -124,7 +125,7 @@ class Shop:
             if clock() > remind_at:
                 log.line("store", f"Still waiting for {' and '.join(waiting)}.")
                 remind_at += REMINDER_SECONDS
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(LOOK_SECONDS)
         log.notice(self.welcome())
 
     def welcome(self) -> str:

@@ -7,6 +7,7 @@ A word `env:NAME` stands for the environment variable of that name: a command li
 user of the computer to see, so a secret must not be on it.
 """
 
+import gc
 import os
 import runpy
 import signal
@@ -15,6 +16,9 @@ import threading
 import time
 
 GRACE_SECONDS = 5
+# Python looks for garbage after 700 new objects; loading a server's libraries makes hundreds of
+# thousands that all stay, and looking through them again and again was a seventh of its start.
+NEW_OBJECTS = 50_000
 
 
 def end_with_the_launcher() -> None:
@@ -30,6 +34,7 @@ def spelled_out(word: str) -> str:
 
 
 if __name__ == "__main__":
+    gc.set_threshold(NEW_OBJECTS)
     threading.Thread(target=end_with_the_launcher, daemon=True).start()
     sys.argv = [spelled_out(word) for word in sys.argv[1:]]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
