@@ -6,10 +6,14 @@ a buyer: no script, no second meaning, no place where the photo was taken.
 
 import hashlib
 import io
+import os
+import re
 from pathlib import Path
 
 from PIL import Image, ImageOps
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from store import settings
 from store.errors import StoreError
@@ -20,6 +24,8 @@ SHOWN = (".svg", ".webp", ".png", ".jpg", ".jpeg")
 LARGEST_BYTES = 1024 * 1024
 LARGEST_SIDE = 6000  # pixels, as they come
 KEPT_SIDE = 1000  # pixels, as they are kept
+NAMED_BY_CONTENT = re.compile(r"[0-9a-f]{20}\.webp")
+FOREVER, AN_HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
 
 
 class PictureRefused(StoreError):
@@ -69,8 +75,24 @@ def keep(data: bytes) -> str:
 
 
 class Pictures(StaticFiles):
-    """Serves both folders; the one for what is brought may not exist yet."""
+    """Serves both folders; the one for what is brought may not exist yet.
+
+    What was brought is named by its content, so a browser need never ask for it again; one of
+    ours may be drawn anew, and is asked for again, by its tag, after an hour.
+    """
 
     def __init__(self) -> None:
         super().__init__(directory=OURS)
         self.all_directories = [OURS, brought()]
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        answer = super().file_response(full_path, stat_result, scope, status_code)
+        lasting = NAMED_BY_CONTENT.fullmatch(Path(full_path).name)
+        answer.headers["Cache-Control"] = FOREVER if lasting else AN_HOUR
+        return answer

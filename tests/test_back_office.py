@@ -29,6 +29,7 @@ from store import (
     gateway,
     health,
     office,
+    pictures,
     server,
     settings,
 )
@@ -345,6 +346,23 @@ def test_a_body_that_is_too_large_is_refused_unread(browser: httpx.Client) -> No
     answer = browser.post("/back-office/products/sneakers", data={"name": "x"}, files=picture)
 
     assert (huge.status_code, answer.status_code) == (413, 413)
+
+
+def test_pictures_are_kept_by_the_browser_and_only_ours_asked_for_again(
+    browser: httpx.Client,
+) -> None:
+    brought = pictures.brought() / f"{'0a' * 10}.webp"
+    brought.parent.mkdir()
+    brought.write_bytes(b"a picture")
+
+    lasting = browser.get(f"/images/{brought.name}")
+    ours = browser.get("/images/sneakers.svg")
+    again = browser.get("/images/sneakers.svg", headers={"If-None-Match": ours.headers["etag"]})
+
+    assert lasting.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert ours.headers["cache-control"] == "public, max-age=3600"
+    assert (again.status_code, again.content) == (304, b"")
+    assert "cache-control" not in browser.get("/images/nothing.svg").headers
 
 
 # --- what was done, and the pages ----------------------------------------------------------------
