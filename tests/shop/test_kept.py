@@ -1,10 +1,11 @@
 """What a page shows again without reading it again, and that it never shows too little."""
 
 from collections.abc import Callable
+from datetime import datetime, tzinfo
 
 import pytest
 
-from store import buyers, db, kept, refunds
+from store import buyers, db, kept, markup, refunds
 from store.errors import OrderNotFound
 from tests.shop.running import JEANS, Shop
 
@@ -95,6 +96,35 @@ def test_what_is_kept_for_one_buyer_is_not_shown_to_another(shop: Shop) -> None:
         assert kept.shelf(session, shop.buyer).orders == []
         with pytest.raises(OrderNotFound):
             kept.story(session, shop.buyer, number)
+
+
+def test_a_row_that_was_drawn_is_drawn_again_once_its_order_or_the_year_is_another(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, reader = shop.an_open_order(), markup.Reader.of("en-US", "UTC")
+
+    def row() -> str:
+        return markup.piece("order_row", reader, order=shop.view(number))
+
+    first = row()
+    assert row() is first
+
+    shop.pay(number)
+    shop.tell("checkout.session.completed")
+    paid = row()
+    assert "Paid" in paid
+    assert "Paid" not in first
+
+    monkeypatch.setattr(markup, "datetime", NextYear)
+    assert f", {shop.view(number).created_at.year}" in row()
+    assert f", {shop.view(number).created_at.year}" not in paid
+
+
+class NextYear(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "NextYear":
+        real = super().now(tz)
+        return real.replace(year=real.year + 1, day=1)
 
 
 def test_only_so_much_is_kept() -> None:
