@@ -94,13 +94,8 @@ def put(name: str, script: str = "", **values: Any) -> None:
 
 
 def masthead() -> None:
-    """The shop's name, and whether any of this could be real money (it never is).
-
-    Whoever is about to leave for Stripe does so from here, before the rest is drawn.
-    """
-    leaving = st.session_state.get("leaving")
-    go = f"window.location.assign({json.dumps(markup.go_link(leaving))})" if leaving else ""
-    put("masthead", go, shop=SHOP, motto=MOTTO, **server.mode())
+    """The shop's name, and whether any of this could be real money (it never is)."""
+    put("masthead", shop=SHOP, motto=MOTTO, **server.mode())
 
 
 def show(notice: Notice | None) -> None:
@@ -130,19 +125,23 @@ def product_card(product: catalog.Sold) -> int:
 
 
 def till(who: str, products: list[catalog.Sold], cart: dict[str, int]) -> None:
-    """What it comes to, and the one button that says so."""
+    """What it comes to, and the one button that says so.
+
+    A fragment, so that whoever goes to Stripe waits for no other part of the page.
+    """
     total = catalog.total_amount(products, cart)
     currency = store_settings.current().currency
     lines = tuple(catalog.Line(p, cart[p.slug]) for p in products if cart[p.slug])
-    leaving = st.session_state.pop("leaving", None)  # masthead() has sent the browser there
+    leaving = st.session_state.pop("leaving", None)
+    go = f"window.location.assign({json.dumps(markup.go_link(leaving))})" if leaving else ""
     with st.container(border=True, key="till"):
-        put("cart", lines=lines, total=total, currency=currency)
+        put("cart", go, lines=lines, total=total, currency=currency)
         show(st.session_state.get("notice"))
         if leaving:
             st.button("Opening Stripe…", type="primary", disabled=True, width="stretch")
             return
         amount = f" {reader().price(total, currency)}" if lines else ""
-        st.button(
+        if st.button(
             f"Pay{amount} with Stripe (test)",
             type="primary",
             width="stretch",
@@ -150,7 +149,8 @@ def till(who: str, products: list[catalog.Sold], cart: dict[str, int]) -> None:
             on_click=pay,
             args=(who, cart, total),
             key="pay",
-        )
+        ):
+            st.rerun()  # still here: the whole page has news
         put("hint", sentence=PAYING if lines else str(errors.EmptyCart()))
 
 
@@ -262,7 +262,7 @@ def shop() -> None:
     with goods, st.container(key="goods"):
         cart = {product.slug: product_card(product) for product in products}
     with side:
-        till(who, products, cart)
+        st.fragment(till)(who, products, cart)
     if question := st.session_state.get("question"):
         ask_again(who, cart, question)
     elif number := st.session_state.get("cancelling"):

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session, col, func, select
 
-from store import clock, db, gateway, orders, settings
+from store import bulk, clock, db, gateway, orders, settings
 from store.catalog import Line
 from store.errors import StripeRefused, StripeUncertain
 from store.facts import Fact, RefusedFact, of_session
@@ -59,21 +59,19 @@ def write(
     )
     session.add(order)
     session.flush()
-    session.add_all(_item(order, line) for line in lines)
+    bulk.insert(session, OrderItem, [_item(order, line) for line in lines])
     orders.log(session, order, "buyer", "placed", f"attempt {attempt}")
     return order
 
 
-def _item(order: Order, line: Line) -> OrderItem:
-    assert order.id is not None
-    assert line.product.id is not None
-    return OrderItem(
-        order_id=order.id,
-        product_id=line.product.id,
-        name=line.product.name,
-        unit_amount=line.product.unit_amount,
-        quantity=line.quantity,
-    )
+def _item(order: Order, line: Line) -> bulk.Row:
+    return {
+        "order_id": order.id,
+        "product_id": line.product.id,
+        "name": line.product.name,
+        "unit_amount": line.product.unit_amount,
+        "quantity": line.quantity,
+    }
 
 
 def _parameters(number: str, lines: Sequence[Line], store_url: str, expires_at: datetime) -> str:

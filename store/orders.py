@@ -11,7 +11,7 @@ from typing import Literal
 from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
-from store import clock, ledger
+from store import bulk, clock, ledger
 from store.errors import OrderNotFound
 from store.facts import DISPUTE_HARMLESS, PAID, REFUND_VOID, Fact
 from store.learn import LEARN
@@ -142,17 +142,8 @@ def log(
     evidence: str = "",
 ) -> None:
     """Add a line to the order's history; `evidence` is JSON."""
-    assert order.id is not None
-    session.add(
-        OrderLog(
-            order_id=order.id,
-            at=clock.now(),
-            source=source,
-            action=action,
-            detail=detail,
-            evidence=evidence,
-        )
-    )
+    line = {"order_id": order.id, "at": clock.now(), "source": source, "action": action}
+    bulk.insert(session, OrderLog, [line | {"detail": detail, "evidence": evidence}])
 
 
 def note_repeat(session: Session, order: Order, source: Source, *, evidence: str = "") -> None:

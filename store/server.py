@@ -5,6 +5,7 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -42,7 +43,7 @@ class Shell:
         return HTMLResponse(page, headers=door.PAGE_HEADERS)
 
 
-def mode() -> dict[str, str | bool]:
+def mode() -> dict[str, Any]:
     """Whether any of this could be real money (it never is): a badge, what it means, and whether
     troubles can be rehearsed.
     """

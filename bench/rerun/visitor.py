@@ -12,11 +12,15 @@ from websockets.sync.client import ClientConnection, connect
 from store import buyers
 
 ANSWER_SECONDS = 60
+SUCCESSFULLY = (
+    ForwardMsg.FINISHED_SUCCESSFULLY,
+    ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY,
+)
 
 
 @dataclass
 class Visitor:
-    """One open page; `widgets` are its inputs by the beginning of their label."""
+    """One open page: its inputs and buttons by their labels, and in which fragment each is."""
 
     port: int
     page: str = ""
@@ -25,6 +29,7 @@ class Visitor:
     _: KW_ONLY
     numbers: dict[str, str] = field(default_factory=dict)
     buttons: dict[str, str] = field(default_factory=dict)
+    fragments: dict[str, str] = field(default_factory=dict)
     page_hash: str = ""
     known: list[str] = field(default_factory=list)
 
@@ -55,6 +60,8 @@ class Visitor:
         state.context_info.url = f"http://localhost:{self.port}/{self.page}"
         state.context_info.timezone, state.context_info.locale = "UTC", "en-US"
         for name, value in changed.items():
+            if value is True:
+                state.fragment_id = self.fragments.get(name, "")
             widget = state.widget_states.widgets.add()
             widget.id = name
             if value is True:
@@ -74,7 +81,7 @@ class Visitor:
                 ended = message.script_finished
                 if ended == ForwardMsg.FINISHED_EARLY_FOR_RERUN:
                     continue
-                assert ended == ForwardMsg.FINISHED_SUCCESSFULLY, ended
+                assert ended in SUCCESSFULLY, ended
                 return
 
     def learn(self, message: ForwardMsg) -> None:
@@ -91,6 +98,7 @@ class Visitor:
             self.numbers[element.number_input.label] = element.number_input.id
         elif element.HasField("button"):
             self.buttons[element.button.label] = element.button.id
+            self.fragments[element.button.id] = message.delta.fragment_id
 
     def seconds(self, **changed: Any) -> float:
         """How long one rerun takes, from the question to its last message."""
