@@ -17,7 +17,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session
 
 from store import bulk, clock, db, gateway, orders, settings
 from store.catalog import Line
@@ -33,16 +33,14 @@ PAYABLE_SESSION = frozenset(["none", "open"])  # as in the index that models.PAY
 
 
 def write(
-    session: Session, buyer: str, cart_key: str, lines: Sequence[Line], store_url: str
+    session: Session,
+    buyer: str,
+    cart_key: str,
+    lines: Sequence[Line],
+    store_url: str,
+    *,
+    attempt: int,
 ) -> Order:
-    attempt = (
-        1
-        + session.exec(
-            select(func.count())
-            .select_from(Order)
-            .where(col(Order.buyer) == buyer, col(Order.cart_key) == cart_key)
-        ).one()
-    )
     number = orders.new_number()
     lasts_seconds = min(settings.current().checkout_minutes * 60, LONGEST_SECONDS)
     expires_at = clock.now().replace(microsecond=0) + timedelta(seconds=lasts_seconds)

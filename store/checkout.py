@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from store import attempts, catalog, clock, db, orders
 from store.attempts import PAYABLE_SESSION, look_up, retire
@@ -54,9 +54,10 @@ def place(
                 payable = payable_order(session, buyer)
                 cart_key = key_of_cart(buyer, lines)
                 if payable is None:
-                    if not again:
-                        _ask_if_just_bought(session, buyer, cart_key)
-                    return attempts.write(session, buyer, cart_key, lines, store_url).number
+                    attempt = 1 + _attempts_so_far(session, buyer, cart_key, again)
+                    return attempts.write(
+                        session, buyer, cart_key, lines, store_url, attempt=attempt
+                    ).number
                 if payable.cart_key == cart_key and _still_wanted(payable):
                     return payable.number
         except IntegrityError:
@@ -86,18 +87,20 @@ def key_of_cart(buyer: str, lines: Sequence[Line]) -> str:
     return hashlib.sha256(json.dumps([buyer, sorted(what)]).encode()).hexdigest()
 
 
-def _ask_if_just_bought(session: Session, buyer: str, cart_key: str) -> None:
-    last = session.exec(
-        select(Order)
-        .where(
-            col(Order.buyer) == buyer,
-            col(Order.cart_key) == cart_key,
-            col(Order.paid_at) > clock.now() - JUST_BOUGHT,
-        )
-        .order_by(col(Order.paid_at).desc())
-    ).first()
-    if last and last.paid_at:
-        raise JustBought(last.number, int((clock.now() - last.paid_at).total_seconds() // 60))
+def _attempts_so_far(session: Session, buyer: str, cart_key: str, again: bool) -> int:
+    """How often this cart was ordered already.
+
+    Raises:
+        JustBought: and paid for, minutes ago, and the buyer has not said that it is wanted again.
+    """
+    mine = (col(Order.buyer) == buyer, col(Order.cart_key) == cart_key)
+    count, paid_at = session.exec(
+        select(func.count(), func.max(col(Order.paid_at))).where(*mine)
+    ).one()
+    if paid_at and not again and (ago := clock.now() - paid_at) < JUST_BOUGHT:
+        last = select(Order.number).where(*mine, col(Order.paid_at) == paid_at).limit(1)
+        raise JustBought(session.exec(last).one(), int(ago.total_seconds() // 60))
+    return count
 
 
 def open_checkout(buyer: str, number: str) -> str:
