@@ -12,8 +12,6 @@ the ASGI app at the foot. Nothing of value lives in the session: orders are in t
 cart is in the address, and who the buyer is in a cookie.
 """
 
-import json
-import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
@@ -47,7 +45,6 @@ from store.markup import MOTTO, SHOP
 from store.notices import DATABASE_DOWN, Notice, Question
 from store.rehearsal import run as rehearsals
 
-IMAGES = store_settings.ROOT / "data" / "images"
 STYLE = "storefront.css"
 HEALTH_SECONDS = 5.0  # how often the back office looks how everything is
 TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
@@ -84,13 +81,9 @@ def store_url() -> str:
 
 
 def put(name: str, script: str = "", **values: Any) -> None:
-    """Write one piece of HTML; every value in it is shown literally.
-
-    A script runs in the browser; a token makes the same one new when it is asked for again.
-    """
-    code = f"<script>{script} // {secrets.token_hex(4)}</script>" if script else ""
-    html = markup.Html(markup.piece(name, reader(), **values) + code)
-    st.html(html, unsafe_allow_javascript=bool(code))
+    """Write one piece of HTML; every value in it is shown literally. A script comes with it."""
+    html = markup.Html(markup.piece(name, reader(), **values) + script)
+    st.html(html, unsafe_allow_javascript=bool(script))
 
 
 def masthead() -> None:
@@ -133,7 +126,7 @@ def till(who: str, products: list[catalog.Sold], cart: dict[str, int]) -> None:
     currency = store_settings.current().currency
     lines = tuple(catalog.Line(p, cart[p.slug]) for p in products if cart[p.slug])
     leaving = st.session_state.pop("leaving", None)
-    go = f"window.location.assign({json.dumps(markup.go_link(leaving))})" if leaving else ""
+    go = markup.leaving(leaving) if leaving else ""
     with st.container(border=True, key="till"):
         put("cart", go, lines=lines, total=total, currency=currency)
         show(st.session_state.get("notice"))
@@ -328,8 +321,9 @@ def my_orders(who: str, polling: bool, read: list[reports.Shelf]) -> None:
         for order in shown[:RECENT_ORDERS]:
             order_row(order)
     if older := shown[RECENT_ORDERS:]:
-        with st.expander(f"{len(older)} older"), st.container(key="older-orders", gap=None):
-            for order in older:
+        drawer = st.expander(f"{len(older)} older", key="older", on_change="rerun")
+        with drawer, st.container(key="older-orders", gap=None):
+            for order in older if drawer.open else ():
                 order_row(order)
     if polling:
         put("live", at=datetime.now(UTC))

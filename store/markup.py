@@ -4,6 +4,8 @@ The pieces are macros in `templates/`, where every value is escaped: a product
 may be called `<script>` and is shown by that name.
 """
 
+import json
+import secrets
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -138,6 +140,12 @@ def order_link(number: str) -> str:
 def go_link(number: str) -> str:
     """The one way to Stripe, for this order."""
     return f"/go/{quote(number, safe='')}"
+
+
+def leaving(number: str) -> str:
+    """A script that leaves for this order's Checkout; a token makes each a new one to Streamlit."""
+    address = json.dumps(go_link(number))
+    return f"<script>window.location.assign({address}) // {secrets.token_hex(4)}</script>"
 
 
 def cart_link(cart: Mapping[str, int]) -> str:

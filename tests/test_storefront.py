@@ -449,7 +449,9 @@ def test_a_second_payment_alarms_both_pages_with_its_cause(visit: Callable[..., 
     assert "Two payments arrived" in page
 
 
-def test_many_orders_can_be_narrowed_to_one_status(visit: Callable[..., AppTest]) -> None:
+def test_many_orders_show_the_latest_and_can_be_narrowed_to_one_status(
+    visit: Callable[..., AppTest],
+) -> None:
     numbers = []
     for count in range(1, 8):
         numbers.append(an_order(red_t_shirt=count))
@@ -460,7 +462,12 @@ def test_many_orders_can_be_narrowed_to_one_status(visit: Callable[..., AppTest]
     everything = html(at)
     narrowed = html(at.selectbox(key="status").set_value("paid").run())
 
-    assert all(number in everything for number in numbers)
+    at.session_state["older"] = True
+    at.selectbox(key="status").set_value("")
+    opened = html(at.run())
+
+    assert [number for number in numbers if number not in everything] == numbers[:1]
+    assert all(number in opened for number in numbers)
     assert [number for number in numbers if number in narrowed] == numbers[:1]
 
 
