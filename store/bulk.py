@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+import orjson
 from sqlalchemy import Dialect, Table
 from sqlmodel import Session, SQLModel
 
@@ -65,8 +66,10 @@ def _run(session: Session, statement: Any, model: type[SQLModel], rows: Sequence
     connection = session.connection()
     table: Table = model.metadata.tables[str(model.__tablename__)]
     sqlite = connection.dialect.name == "sqlite"
-    document = json.dumps(rows, default=_on_sqlite if sqlite else datetime.isoformat)
-    values: dict[str, Any] = {"rows": document}
+    # The standard library's json took a fifth of what a batch costs in Python.
+    option = orjson.OPT_PASSTHROUGH_DATETIME if sqlite else 0
+    document = orjson.dumps(rows, default=_on_sqlite, option=option)
+    values: dict[str, Any] = {"rows": document.decode()}
     if statement is _change:
         values["ids"] = [row["id"] for row in rows]
     return connection.exec_driver_sql(statement(table, tuple(rows[0]), connection.dialect), values)

@@ -28,6 +28,8 @@ SECRET = os.environ["STRIPE_WEBHOOK_SECRET"]
 settings.configure(
     DATABASES={"default": {**json.loads(os.environ["DJANGO_DATABASE"]), "CONN_MAX_AGE": None}},
     INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "djstripe"],
+    # Says how long an answer is; else waitress ends the connection after each.
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
     ROOT_URLCONF=__name__,
     ALLOWED_HOSTS=["*"],
     SECRET_KEY="benchmark",  # noqa: S106 - nobody signs in here
