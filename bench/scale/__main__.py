@@ -24,11 +24,11 @@ from sqlalchemy import create_engine
 from bench.common import databases, machine, shop
 from bench.common.measuring import Spread, figure, ratios, say, spread
 from bench.common.report import Report, publish
-from bench.common.servers import ROOT, free_port, running
+from bench.common.servers import ROOT, free_port
 from bench.scale import history
 from bench.webhooks import event
 from bench.webhooks.__main__ import attack
-from bench.webhooks.subjects import OURS, SECRET, Subject
+from bench.webhooks.subjects import OURS, SECRET, Subject, serving
 from store import db
 
 ORDERS = (1_000, 100_000, 1_000_000)
@@ -107,8 +107,7 @@ def measure(database: str, asked: argparse.Namespace, taken: Taken) -> None:
         for count in asked.orders:
             told = shop.environment(new_database(), folder / str(count), SECRET)
             doors[count] = grow(count, told)
-            command, port = doors[count].command(), doors[count].port
-            stack.enter_context(running(command, port, environment=told))
+            stack.enter_context(serving([doors[count]]))
             processes[count] = stack.enter_context(asking(count, told))
         for turn in range(asked.turns + 1):  # the first one warms up
             for count, process in processes.items():

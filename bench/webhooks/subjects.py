@@ -102,12 +102,13 @@ def served(
 ) -> Iterator[dict[str, Subject]]:
     """All of them at once, each in a process of its own; only the one that is asked works."""
     subjects = {name: subject(name, new_database, folder / name) for name in names}
-    with _running(list(subjects.values())):
+    with serving(list(subjects.values())):
         yield subjects
 
 
 @contextmanager
-def _running(subjects: list[Subject]) -> Iterator[None]:
+def serving(subjects: list[Subject]) -> Iterator[None]:
+    """Each of them in a process of its own, until the end of the block."""
     if not subjects:
         yield
         return
@@ -116,7 +117,7 @@ def _running(subjects: list[Subject]) -> Iterator[None]:
         first.command(), first.port, python=first.python, environment=first.environment
     ) as process:
         first.process = psutil.Process(process.pid)
-        with _running(others):
+        with serving(others):
             yield
 
 
