@@ -8,7 +8,8 @@ Where each step may die, and what is then left:
    second, which looks again.
 2. `_ask` sends that question outside any transaction. Dead before, during or after it: the row
    is `pending`, and whoever comes next sends the same bytes under the same key and meets the
-   same session.
+   same session. Stripe then repeats an answer that may be old, so that session is looked up; the
+   one who made it need not look, for nobody else knew its address.
 3. `orders.record` saves the answer. Dead before its commit: as in 2.
 """
 

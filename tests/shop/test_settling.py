@@ -114,6 +114,19 @@ def test_the_answer_of_a_create_call_that_comes_after_the_payment_changes_nothin
     assert shop.log(number).count("paid") == 1
 
 
+@pytest.mark.scenario("C4")
+def test_a_session_met_again_is_looked_up_because_its_kept_answer_may_be_old(shop: Shop) -> None:
+    number = shop.place()
+    order = shop.order(number)
+    made = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
+    shop.stripe.pay(made["id"])  # and the process that asked has died before it wrote this down
+
+    address = checkout.open_checkout(shop.buyer, number)
+
+    assert address == f"/order?number={number}"
+    assert (shop.order(number).status, len(shop.sessions())) == ("paid", 1)
+
+
 # --- again and again ------------------------------------------------------------------------
 
 
