@@ -12,38 +12,42 @@ the ASGI app at the foot. Nothing of value lives in the session: orders are in t
 cart is in the address, and who the buyer is in a cookie.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import streamlit as st
-from starlette.routing import Route
 from streamlit.errors import StreamlitAPIException
 
-from store import (
-    buyers,
-    catalog,
-    checkout,
-    db,
-    desk,
-    door,
-    errors,
-    kept,
-    markup,
-    office,
-    office_pages,
-    proof,
-    reports,
-    server,
-    views,
-)
+from store import server
 from store import settings as store_settings
-from store.markup import MOTTO, SHOP
-from store.notices import DATABASE_DOWN, Notice, Question
-from store.rehearsal import run as rehearsals
+
+if __name__ == "__main__":  # the server does without these while it starts
+    from store import (
+        buyers,
+        catalog,
+        checkout,
+        db,
+        door,
+        errors,
+        kept,
+        markup,
+        office,
+        office_pages,
+        proof,
+        reports,
+        views,
+    )
+    from store.markup import MOTTO, SHOP
+    from store.notices import DATABASE_DOWN, Notice, Question
+    from store.rehearsal import run as rehearsals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STYLE = "storefront.css"
 HEALTH_SECONDS = 5.0  # how often the back office looks how everything is
@@ -51,7 +55,6 @@ TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
 PATIENCE_SECONDS = 15  # how long something may wait before a button to ask Stripe appears
 RECENT_ORDERS = 6
 FRONTEND = Path(st.__file__).parent / "static" / "index.html"  # Streamlit's own page
-PATHS = ("", "order", "rehearsal")  # where our pages are
 PAYING = "You pay on Stripe's page with a test card. No money moves."
 
 # --- who is here ---------------------------------------------------------------------------------
@@ -88,7 +91,7 @@ def put(name: str, script: str = "", **values: Any) -> None:
 
 def masthead() -> None:
     """The shop's name, and whether any of this could be real money (it never is)."""
-    put("masthead", shop=SHOP, motto=MOTTO, **server.mode())
+    put("masthead", shop=SHOP, motto=MOTTO, **door.mode())
 
 
 def show(notice: Notice | None) -> None:
@@ -571,24 +574,15 @@ def wait_for_database() -> None:
 
 def script_failed(error: Exception) -> bool:
     """What a person sees of an error nobody expected: a short name for it, and a way on."""
-    st.html(markup.style(STYLE))
-    show(Notice(door.incident(error), "bad"))
-    put("back")
+    from store import door, markup  # noqa: PLC0415 - as above
+
+    told = markup.piece("notice", sentence=door.incident(error), tone="bad", order=None)
+    for html in (markup.style(STYLE), told, markup.piece("back")):
+        st.html(html)
     return True
 
 
 if __name__ == "__main__":
     main()
 else:
-    app = st.App(
-        __file__,
-        routes=[
-            *(Route(f"/{path}", server.Shell(FRONTEND).open) for path in PATHS),
-            Route("/go/{number}", door.go, methods=["GET"]),
-            *desk.routes(server.Shell(FRONTEND).open),
-        ],
-        middleware=server.middleware(),
-        lifespan=server.lifespan,
-        on_script_error=script_failed,
-        exception_handlers={Exception: door.request_failed},
-    )
+    app = st.App(__file__, on_script_error=script_failed, **server.around(FRONTEND))

@@ -1,4 +1,4 @@
-"""What surrounds the storefront's pages: the buyer's cookie, and the one way to Stripe."""
+"""What surrounds the storefront's pages: the one way to Stripe, and the way back."""
 
 import logging
 import re
@@ -6,14 +6,14 @@ import secrets
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from store import buyers, catalog, checkout, errors, gateway, markup
+from store import catalog, checkout, errors, gateway, markup, settings
+from store.cookies import buyer_of
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +22,6 @@ REMEMBERED = 1000  # returns whose page never came to fetch the answer
 KEPT = ("resume", "embed")
 QUANTITIES = frozenset(map(str, range(catalog.MAX_QUANTITY + 1)))
 NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
-PAGE_HEADERS = {
-    "Cache-Control": "no-cache",
-    "Referrer-Policy": "same-origin",  # order numbers stay in the shop
-    "X-Content-Type-Options": "nosniff",
-}
 PLAIN_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
@@ -52,6 +47,18 @@ class Account:
 
 
 ACCOUNT = Account()
+
+
+def mode() -> dict[str, Any]:
+    """Whether any of this could be real money (it never is): a badge, what it means, and whether
+    troubles can be rehearsed.
+    """
+    if settings.current().offline:
+        hint = "No Stripe account, no network, no money."
+        return {"mode": "Offline emulator", "hint": hint, "rehearsal": True}
+    known = ACCOUNT.id
+    badge = f"Stripe test mode acct …{known[-4:]}" if known else "Stripe test mode"
+    return {"mode": badge, "hint": "Test cards only. No money moves.", "rehearsal": False}
 
 
 class Returning:
@@ -90,57 +97,6 @@ class Returning:
 
 
 RETURNING = Returning()
-
-
-class BuyerCookie:
-    """Gives every browser its private random name when it first opens a page.
-
-    The answer to a page carries the cookie, so the page's own connection back already brings it.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not opens_a_page(scope) or buyer_of(Request(scope)):
-            await self.app(scope, receive, send)
-            return
-
-        async def send_with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                cookie = (b"set-cookie", cookie_header(scope).encode())
-                # A list of its own: one that answers share would give everybody this name.
-                message = {**message, "headers": [*message["headers"], cookie]}
-            await send(message)
-
-        await self.app(scope, receive, send_with_cookie)
-
-
-def opens_a_page(scope: Scope) -> bool:
-    """True for what a person opens; scripts, pictures and health checks need no name."""
-    headers = Headers(scope=scope)
-    if scope["method"] != "GET":
-        return False
-    if destination := headers.get("sec-fetch-dest"):
-        return destination in ("document", "iframe")
-    return "text/html" in headers.get("accept", "")
-
-
-def over_https(scope: Scope) -> bool:
-    return "https" in (scope["scheme"], Headers(scope=scope).get("x-forwarded-proto"))
-
-
-def cookie_header(scope: Scope) -> str:
-    return (
-        f"{buyers.COOKIE}={buyers.new_cookie()}; Path=/; Max-Age={buyers.COOKIE_SECONDS}; "
-        f"HttpOnly; SameSite=Lax{'; Secure' if over_https(scope) else ''}"
-    )
-
-
-def buyer_of(request: Request) -> str | None:
-    """Who asks, as the database knows them; None without a cookie that could be ours."""
-    cookie = request.cookies.get(buyers.COOKIE, "")
-    return buyers.digest(cookie) if buyers.is_cookie(cookie) else None
 
 
 def tidied(request: Request) -> str | None:
@@ -194,7 +150,3 @@ def incident(error: Exception) -> str:
     name = secrets.token_hex(4)
     log.error("Unexpected error %s", name, exc_info=error)
     return f"Something went wrong here. Reload the page; if it stays, quote error {name}."
-
-
-async def request_failed(_request: Request, error: Exception) -> Response:
-    return plain_page(incident(error), 500)

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from store import door, markup, office, settings
+from store.cookies import over_https
 from store.errors import StoreError
 from store.office import OFFICE, NotSignedIn, TooManyTries
 
@@ -123,7 +124,7 @@ async def sign_in(request: Request) -> Response:
         cookie,
         httponly=True,
         samesite="strict",
-        secure=door.over_https(request.scope),
+        secure=over_https(request.scope),
     )
     return there
 

@@ -1,75 +1,99 @@
-"""The server around the storefront's pages: the page that loads them, and what runs beside them."""
+"""The server around the storefront's pages: what it opens with, and what then runs beside it.
+
+A server that is starting answers before the database's library, Stripe's and the pages are
+loaded: that goes on beside it, while the first browser still fetches Streamlit's own scripts.
+Whoever asks for one of the shop's addresses meanwhile waits for it. So the heavy modules are
+imported inside functions here, and nowhere else.
+"""
+# ruff: noqa: PLC0415
 
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
 
-from store import db, door, errors, reconcile, settings
-from store.markup import SHOP
+from store import settings
+from store.cookies import BuyerCookie
+from store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-SCRIPT = (settings.ROOT / ".streamlit" / "storefront.js").read_text("utf-8")
-HEAD = f"""
-<script>{SCRIPT}</script>
-<script>window.__streamlit = {{ BACKEND_BASE_URL: window.location.origin + "/" }}</script>
-<style>html {{ color-scheme: light dark; background: light-dark(#fbf9f4, #15181a) }}</style>"""
+STREAMLITS = "/_stcore/"  # health checks and the pages' own connections
+FOUND = "store.route"
 
 
-class Shell:
-    """Streamlit's own page, under the shop's name and told at once where its server is.
-
-    Left alone, it first tries `/order/_stcore/…`, which costs a returning buyer a tenth of a
-    second, and shows "Streamlit" and a white page until then.
-    """
+class Pages(BaseRoute):
+    """The shop's own addresses, behind one route that is there before they are."""
 
     def __init__(self, frontend: Path) -> None:
         self.frontend = frontend
 
-    def open(self, request: Request) -> Response:
-        if tidy := door.tidied(request):
-            return RedirectResponse(tidy, 303)
-        door.RETURNING.notice(request)
-        page = self.frontend.read_text(encoding="utf-8")
-        page = page.replace("<title>Streamlit</title>", f"<title>{SHOP}</title>{HEAD}")
-        return HTMLResponse(page, headers=door.PAGE_HEADERS)
+    @lru_cache  # noqa: B019 - there is one, for as long as the server runs
+    def routes(self) -> Sequence[BaseRoute]:
+        from store import shell
+
+        return shell.routes(self.frontend)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As Starlette's own router does: the first that fits, else one for another method."""
+        best: tuple[Match, Scope] = Match.NONE, {}
+        if scope["path"].startswith(STREAMLITS):
+            return best
+        for route in self.routes():
+            match, inside = route.matches(scope)
+            if match.value > best[0].value:
+                best = match, {**inside, FOUND: route}
+        return best
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await scope[FOUND].handle(scope, receive, send)
 
 
-def mode() -> dict[str, Any]:
-    """Whether any of this could be real money (it never is): a badge, what it means, and whether
-    troubles can be rehearsed.
-    """
-    if settings.current().offline:
-        hint = "No Stripe account, no network, no money."
-        return {"mode": "Offline emulator", "hint": hint, "rehearsal": True}
-    known = door.ACCOUNT.id
-    badge = f"Stripe test mode acct …{known[-4:]}" if known else "Stripe test mode"
-    return {"mode": badge, "hint": "Test cards only. No money moves.", "rehearsal": False}
+def around(frontend: Path) -> dict[str, Any]:
+    """What `st.App` is given; `frontend` is Streamlit's own page."""
+    pages = Pages(frontend)
+
+    @asynccontextmanager
+    async def lifespan(_app: object) -> AsyncIterator[None]:
+        """Where only this process runs, it still migrates the database and settles orders."""
+        stop = threading.Event()
+        threading.Thread(target=run_beside, args=(pages, stop), daemon=True).start()
+        yield
+        stop.set()
+
+    return {
+        "routes": [pages],
+        "middleware": middleware(),
+        "lifespan": lifespan,
+        "exception_handlers": {Exception: request_failed},
+    }
 
 
-@asynccontextmanager
-async def lifespan(_app: object) -> AsyncIterator[None]:
-    """Where only this process runs, it still brings the schema up to date and settles orders."""
-    stop = threading.Event()
+def run_beside(pages: Pages, stop: threading.Event) -> None:
+    pages.routes()
+    from store import door
+
     for work in (keep_books, door.ACCOUNT.learn):
         threading.Thread(target=work, args=(stop,), name=work.__name__, daemon=True).start()
-    yield
-    stop.set()
 
 
 def keep_books(stop: threading.Event) -> None:
+    from store import db, reconcile
+
     while not stop.is_set():
         try:
             db.migrate()
-        except errors.StoreError as error:
+        except StoreError as error:
             log.warning("%s Trying again.", error)
             stop.wait(3)
         else:
@@ -77,8 +101,14 @@ def keep_books(stop: threading.Event) -> None:
             return
 
 
+async def request_failed(_request: Request, error: Exception) -> Response:
+    from store import door
+
+    return door.plain_page(door.incident(error), 500)
+
+
 def middleware() -> list[Middleware]:
     named = settings.current().allowed_hosts
     hosts = [*named, "localhost", "127.0.0.1"]  # health checks come from this machine
     trusted = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)] if named else []
-    return [*trusted, Middleware(door.BuyerCookie)]
+    return [*trusted, Middleware(BuyerCookie)]

@@ -21,7 +21,20 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
-from store import buyers, checkout, db, door, errors, gateway, markup, orders, settings, views
+from store import (
+    buyers,
+    checkout,
+    db,
+    door,
+    errors,
+    gateway,
+    markup,
+    orders,
+    server,
+    settings,
+    views,
+)
+from store.cookies import BuyerCookie
 from store.models import Order, Product, Refund
 
 APP = settings.ROOT / "streamlit_app.py"
@@ -566,8 +579,8 @@ class Browser:
     def __init__(self) -> None:
         app = Starlette(
             routes=[Route("/go/{number}", door.go), Route("/{path:path}", a_page)],
-            middleware=[Middleware(door.BuyerCookie)],
-            exception_handlers={Exception: door.request_failed},
+            middleware=[Middleware(BuyerCookie)],
+            exception_handlers={Exception: server.request_failed},
         )
         self.transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 

@@ -1,6 +1,8 @@
 """Imports point down only, and each door has one keeper; read from the sources, not run."""
 
 import ast
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from store.settings import ROOT
 STORE = ROOT / "store"
 # From the bottom up: a module may import those before it, and none after.
 LAYERS = [
-    ["errors", "clock", "money", "buyers", "notices"],
+    ["errors", "clock", "money", "buyers", "cookies", "notices"],
     ["settings", "models", "traces"],
     ["schema"],
     ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
@@ -29,8 +31,10 @@ LAYERS = [
     ["office_figures"],
     ["office_pages"],
     ["door"],
-    ["entrance", "server"],
+    ["entrance"],
     ["desk"],
+    ["shell"],
+    ["server"],
 ]
 ENTRANCES = {"__init__", "__main__"}
 
@@ -91,6 +95,16 @@ def test_no_module_reaches_itself_through_others() -> None:
 def test_nothing_in_the_store_knows_its_pages() -> None:
     assert [file for file in sources() if of(file, "streamlit") or of(file, "streamlit_app")] == []
     assert [file for file in sources() if of(file, "webhook_server")] == []
+
+
+def test_the_storefront_opens_before_the_heavy_libraries_are_loaded() -> None:
+    heavy = ("sqlalchemy", "stripe", "jinja2.environment", "alembic")
+    asking = f"import sys, streamlit_app; print(*(n for n in {heavy} if n in sys.modules))"
+
+    command = [sys.executable, "-c", asking]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert found.stdout.split() == []
 
 
 def test_fastapi_is_used_by_the_webhook_door_and_the_emulator_only() -> None:
