@@ -45,15 +45,12 @@ class Pages(BaseRoute):
         return shell.routes(self.frontend)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """As Starlette's own router does: the first that fits, else one for another method."""
-        best: tuple[Match, Scope] = Match.NONE, {}
-        if scope["path"].startswith(STREAMLITS):
-            return best
-        for route in self.routes():
-            match, inside = route.matches(scope)
-            if match.value > best[0].value:
-                best = match, {**inside, FOUND: route}
-        return best
+        if not scope["path"].startswith(STREAMLITS):
+            for route in self.routes():
+                match, inside = route.matches(scope)
+                if match is Match.FULL:
+                    return match, {**inside, FOUND: route}
+        return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         await scope[FOUND].handle(scope, receive, send)

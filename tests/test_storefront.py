@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
@@ -576,9 +576,9 @@ async def a_page(_request: Request) -> HTMLResponse:
 class Browser:
     """Asks the door as a browser does, one request at a time, and keeps no cookies of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, *routes: BaseRoute) -> None:
         app = Starlette(
-            routes=[Route("/go/{number}", door.go), Route("/{path:path}", a_page)],
+            routes=routes or [Route("/go/{number}", door.go), Route("/{path:path}", a_page)],
             middleware=[Middleware(BuyerCookie)],
             exception_handlers={Exception: server.request_failed},
         )
@@ -759,3 +759,27 @@ def test_without_the_emulator_the_rehearsal_says_how_to_start_it(
     assert "The emulator does not answer. Start everything with: python -m store" in html(at)
     assert at.button == []
     assert 'href="/rehearsal"' in html(visit())
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/order", 200),
+        ("/back-office/sign-in", 200),
+        ("/images/nothing.svg", 404),
+        ("/back-office/sign-out", 418),  # only a POST signs out; this and the rest is Streamlit's
+        ("/static/js/index.js", 418),
+        ("/_stcore/health", 418),
+        ("/elsewhere", 418),
+    ],
+)
+def test_the_shops_addresses_stand_behind_one_route_and_the_rest_is_streamlits(
+    tmp_path: Path, path: str, status: int
+) -> None:
+    frontend = tmp_path / "index.html"
+    frontend.write_text("<title>Streamlit</title>", encoding="utf-8")
+    streamlits = Route("/{path:path}", lambda _request: HTMLResponse("", 418))
+
+    answer = Browser(server.Pages(frontend), streamlits).get(path)
+
+    assert answer.status_code == status
