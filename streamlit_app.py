@@ -15,7 +15,7 @@ cart is in the address, and who the buyer is in a cookie.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -40,6 +40,7 @@ if __name__ == "__main__":  # the server does without these while it starts
         office_pages,
         proof,
         reports,
+        shelves,
         views,
     )
     from store.markup import MOTTO, SHOP
@@ -47,14 +48,14 @@ if __name__ == "__main__":  # the server does without these while it starts
     from store.rehearsal import run as rehearsals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 STYLE = "storefront.css"
 HEALTH_SECONDS = 5.0  # how often the back office looks how everything is
 TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
 PATIENCE_SECONDS = 15  # how long something may wait before a button to ask Stripe appears
-RECENT_ORDERS = 6
 FRONTEND = Path(st.__file__).parent / "static" / "index.html"  # Streamlit's own page
+NOTHING_YET = "No orders yet. Your first one appears here and updates itself."
 PAYING = "You pay on Stripe's page with a test card. No money moves."
 
 # --- who is here ---------------------------------------------------------------------------------
@@ -264,8 +265,7 @@ def shop() -> None:
     elif number := st.session_state.get("cancelling"):
         ask_to_cancel(who, number)
     st.html('<h2 id="my-orders">My orders</h2>')
-    waiting = any(order.is_waiting for order in shelf.orders)
-    following(my_orders, waiting, who, waiting, [shelf])
+    following(my_orders, shelf.is_waiting, who, shelf.is_waiting, [shelf])
 
 
 def refill(who: str, products: list[catalog.Sold]) -> None:
@@ -302,49 +302,55 @@ def find(who: str, number: str) -> reports.Story:
         return kept.story(session, who, number)
 
 
-def my_orders(who: str, polling: bool, read: list[reports.Shelf]) -> None:
-    """The buyer's orders, newest first; refreshes itself while Stripe may still say something.
-
-    `read` holds what the page has just read, for the first time round.
-    """
+def my_orders(who: str, polling: bool, read: list[shelves.Shelf]) -> None:
+    """The buyer's orders, newest first; refreshes itself while Stripe may still say something."""
     try:
-        with db.reading() as session:
+        with db.reading() as session:  # at first there is what the page has just read
             shelf = read.pop() if read else kept.shelf(session, who)
+            if polling and not shelf.is_waiting:
+                st.rerun()  # the whole page, which then no longer asks for refreshing
+            put("tally", tally=shelf.tally)
+            if shelf.orders:
+                order_rows(shelf, partial(shelves.orders_of, session, who))
+            else:
+                put("hint", sentence=NOTHING_YET)
     except errors.DatabaseUnavailable:
         show(DATABASE_DOWN)
         return
-    if polling and not any(order.is_waiting for order in shelf.orders):
-        st.rerun()  # the whole page, which then no longer asks for refreshing
-    put("tally", tally=shelf.tally)
-    if not shelf.orders:
-        put("hint", sentence="No orders yet. Your first one appears here and updates itself.")
-        return
-    shown = chosen(shelf.orders)
-    with st.container(key="orders", gap=None):
-        for order in shown[:RECENT_ORDERS]:
-            order_row(order)
-    if older := shown[RECENT_ORDERS:]:
-        drawer = st.expander(f"{len(older)} older", key="older", on_change="rerun")
-        with drawer, st.container(key="older-orders", gap=None):
-            for order in older if drawer.open else ():
-                order_row(order)
     if polling:
         put("live", at=datetime.now(UTC))
 
 
-def chosen(mine: list[views.OrderView]) -> list[views.OrderView]:
-    """The orders of one status, where there are so many that this helps."""
-    present = [name for name in views.STATUS_BADGES if any(o.status == name for o in mine)]
-    if len(mine) <= RECENT_ORDERS or len(present) == 1:
-        return mine
-    name = st.selectbox(
+def order_rows(shelf: shelves.Shelf, ask: Callable[..., Sequence[views.OrderView]]) -> None:
+    """The newest orders; older ones are read a page at a time, once somebody opens them."""
+    status = chosen(shelf.choices) if shelf.choices else ""
+    shown = ask(status) if status else shelf.orders
+    with st.container(key="orders", gap=None):
+        for order in shown:
+            order_row(order)
+    if (left := shelf.count(status) - len(shown)) > 0:
+        drawer = st.expander(f"{left} older", key="older", on_change="rerun")
+        pages = st.session_state.get("pages", 1)
+        older = ask(status, shown, pages * shelves.PAGE) if drawer.open else ()
+        with drawer, st.container(key="older-orders", gap=None):
+            for order in older:
+                order_row(order)
+        if drawer.open and len(older) < left:
+            more = {"pages": pages + 1}
+            drawer.button("Show more", key="more", on_click=st.session_state.update, kwargs=more)
+
+
+def chosen(choices: Sequence[str]) -> str:
+    """The one status that the buyer wants to see, or "" for all."""
+    return st.selectbox(
         "Show",
-        ["", *present],
+        ["", *choices],
         format_func=lambda name: views.STATUS_BADGES[name].word if name else "All orders",
         key="status",
         width=220,
+        on_change=st.session_state.pop,
+        args=("pages", None),
     )
-    return [order for order in mine if name in ("", order.status)]
 
 
 def order_row(order: views.OrderView) -> None:

@@ -11,31 +11,24 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
 from sqlmodel import Session
 
-from store import orders, reports, settings
+from store import orders, reports, settings, shelves, tally
 from store.errors import OrderNotFound
 
 Thing = TypeVar("Thing")
 MOST = 1000
 
-# For each order by itself, so that each part goes by the index of that order's rows.
-PARTS = """
-  (SELECT count(*) FROM order_log WHERE order_id = orders.id) AS lines,
-  (SELECT sum(id) FROM order_log WHERE order_id = orders.id) AS which,
-  (SELECT count(*) FROM stripe_events WHERE order_id = orders.id) AS events,
-  (SELECT sum(deliveries) FROM stripe_events WHERE order_id = orders.id) AS deliveries,
-  (SELECT count(*) FROM repeats WHERE order_id = orders.id) AS looks
-"""
 OF_ORDER = text(
-    f"SELECT {PARTS} FROM orders WHERE number = :number AND buyer = :buyer"  # noqa: S608 - nor of this
-)
-OF_BUYER = text(
-    f"""
-    SELECT count(*), sum(lines), sum(which), sum(events), sum(deliveries)
-    FROM (SELECT {PARTS} FROM orders WHERE buyer = :buyer) AS mine
-    """  # noqa: S608 - no value is part of it
+    """
+    SELECT (SELECT count(*) FROM order_log WHERE order_id = orders.id) AS lines,
+      (SELECT sum(id) FROM order_log WHERE order_id = orders.id) AS which,
+      (SELECT count(*) FROM stripe_events WHERE order_id = orders.id) AS events,
+      (SELECT sum(deliveries) FROM stripe_events WHERE order_id = orders.id) AS deliveries,
+      (SELECT count(*) FROM repeats WHERE order_id = orders.id) AS looks
+    FROM orders WHERE number = :number AND buyer = :buyer
+    """
 )
 
 
@@ -65,11 +58,13 @@ class Kept:
 KEPT = Kept()
 
 
-def shelf(session: Session, buyer: str) -> reports.Shelf:
-    """What this buyer ordered, and the figures of it all."""
-    version = _version(session, OF_BUYER, buyer=buyer)
+def shelf(session: Session, buyer: str) -> shelves.Shelf:
+    """The newest of what this buyer ordered, and the figures of it all."""
+    counted = tally.counted(session, buyer)
     return KEPT.get(
-        (settings.current().database, buyer), version, lambda: reports.shelf_of(session, buyer)
+        (settings.current().database, buyer),
+        counted,
+        lambda: shelves.of_buyer(session, buyer, counted),
     )
 
 
@@ -81,16 +76,11 @@ def story(session: Session, buyer: str, number: str) -> reports.Story:
     """
     if not number.isprintable():  # PostgreSQL refuses to be asked about NUL
         raise OrderNotFound
-    version = _version(session, OF_ORDER, buyer=buyer, number=number)
+    version = session.connection().execute(OF_ORDER, {"buyer": buyer, "number": number}).first()
     if version is None:
         raise OrderNotFound
     return KEPT.get(
         (settings.current().database, buyer, number),
-        version,
+        tuple(version),
         lambda: reports.story_of(session, orders.owned(session, buyer, number)),
     )
-
-
-def _version(session: Session, question: TextClause, **values: str) -> tuple[Any, ...] | None:
-    row = session.connection().execute(question, values).first()
-    return None if row is None else tuple(row)

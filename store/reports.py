@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from sqlalchemy import column, values
 from sqlalchemy import select as select_columns
-from sqlalchemy.orm import defer
 from sqlmodel import Integer, Session, and_, col, func, select
 
 from store import clock, orders, settings, tally, timeline, views
@@ -21,33 +20,6 @@ class Story:
     order: views.OrderView
     steps: tuple[timeline.Step, ...]
     tally: tally.Tally
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """What a buyer ordered, newest first, and the figures of it all."""
-
-    orders: list[views.OrderView]
-    tally: tally.Tally
-
-
-def orders_of(session: Session, buyer: str) -> list[views.OrderView]:
-    """What this buyer ordered, newest first, without the histories."""
-    mine = session.exec(
-        select(Order)
-        .where(col(Order.buyer) == buyer)
-        .order_by(col(Order.id).desc())
-        .options(defer(Order.checkout_parameters))  # type: ignore[arg-type]
-    ).all()
-    items = views.items_of(session, mine)
-    return [views.view(order, items[order.id or 0], []) for order in mine]
-
-
-def shelf_of(session: Session, buyer: str) -> Shelf:
-    found = orders_of(session, buyer)
-    if not found:
-        return Shelf([], tally.Tally(0, 0, 0, 0))
-    return Shelf(found, tally.of_buyer(session, buyer, found))
 
 
 def order_of(session: Session, buyer: str, number: str) -> views.OrderView:

@@ -6,15 +6,58 @@ becomes an alarm with its cause.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from operator import attrgetter
+from typing import Literal, NamedTuple
 
-from sqlmodel import Session, and_, col, func, or_, select
+from sqlalchemy import text
+from sqlmodel import Session, col, or_, select
 
-from store.models import Order, Refund, StripeEvent
+from store.facts import PAID
+from store.models import Order, Refund
 from store.timeline import Heard
 from store.views import OrderView, RefundView
 
 Cause = Literal["second payment", "review"]
+
+# For each order by itself, so that each part goes by the index of that order's rows. All of it is
+# read in the indexes, which stay together where the rows of a long past are far apart.
+COUNTED = text(
+    f"""
+    SELECT status, count(*), count(*) FILTER (WHERE payment_status IN {tuple(sorted(PAID))}),
+      sum(refunds), sum(events), sum(deliveries), sum(applied), sum(lines), sum(which)
+    FROM (
+      SELECT status, payment_status,
+        (SELECT count(*) FROM refunds WHERE order_id = orders.id) AS refunds,
+        (SELECT count(*) FROM stripe_events WHERE order_id = orders.id) AS events,
+        (SELECT coalesce(sum(deliveries), 0) FROM stripe_events
+          WHERE order_id = orders.id) AS deliveries,
+        (SELECT count(*) FROM stripe_events
+          WHERE order_id = orders.id AND outcome = 'applied' AND deliveries > 0) AS applied,
+        (SELECT count(*) FROM order_log WHERE order_id = orders.id) AS lines,
+        (SELECT coalesce(sum(id), 0) FROM order_log WHERE order_id = orders.id) AS which
+      FROM orders WHERE buyer = :buyer
+    ) AS mine
+    GROUP BY status ORDER BY status
+    """  # noqa: S608 - the two words for paid are ours
+)
+
+
+class Counted(NamedTuple):
+    """A buyer's orders of one status, and what was said of them.
+
+    No two moments have the same figures unless nothing was said between them: each line that is
+    added to the history has a higher id than those that `retention` takes away.
+    """
+
+    status: str
+    orders: int
+    charged: int
+    refunds: int
+    events: int
+    deliveries: int
+    applied: int
+    lines: int
+    which: int  # the sum of the lines' ids
 
 
 @dataclass(frozen=True)
@@ -47,15 +90,39 @@ class Tally:
         return any(not alarm.over for alarm in self.alarms)
 
 
-def of_buyer(session: Session, buyer: str, orders: Sequence[OrderView]) -> Tally:
-    """The figures of all that a buyer ordered; `orders` are those already read for the page."""
-    applied = and_(col(StripeEvent.outcome) == "applied", col(StripeEvent.deliveries) > 0)
-    deliveries, counted = session.exec(
-        select(func.coalesce(func.sum(StripeEvent.deliveries), 0), func.count().filter(applied))
-        .join(Order, col(Order.id) == col(StripeEvent.order_id))
-        .where(col(Order.buyer) == buyer)
-    ).one()
-    strays = session.exec(
+def counted(session: Session, buyer: str) -> tuple[Counted, ...]:
+    """How many orders a buyer has of each status, in one question."""
+    rows = session.connection().execute(COUNTED, {"buyer": buyer})
+    return tuple(Counted(row[0], *map(int, row[1:])) for row in rows)
+
+
+def of_buyer(
+    session: Session, buyer: str, counted: Sequence[Counted], shown: Sequence[OrderView]
+) -> Tally:
+    """The figures of all that a buyer ordered; every order that needs review is among `shown`."""
+    suspects: dict[str, Order | OrderView] = {o.number: o for o in shown if o.status == "review"}
+    second: dict[str, list[RefundView]] = {}
+    if any(each.refunds for each in counted):
+        for order, refund in _strays(session, buyer):
+            suspects[order.number] = order
+            second.setdefault(order.number, []).append(RefundView.of(refund, order))
+    alarms = [
+        alarm
+        for order in sorted(suspects.values(), key=attrgetter("created_at"), reverse=True)
+        for alarm in _alarms(order, second.get(order.number, []))
+    ]
+    return _tally(
+        sum(each.orders for each in counted),
+        sum(each.charged for each in counted),
+        sum(each.deliveries for each in counted),
+        sum(each.applied for each in counted),
+        alarms,
+    )
+
+
+def _strays(session: Session, buyer: str) -> Sequence[tuple[Order, Refund]]:
+    """Money that went back from another payment than the order's own."""
+    return session.exec(
         select(Order, Refund)
         .join(Order, col(Order.id) == col(Refund.order_id))
         .where(
@@ -66,31 +133,23 @@ def of_buyer(session: Session, buyer: str, orders: Sequence[OrderView]) -> Tally
             ),
         )
     ).all()
-    found: dict[str, list[RefundView]] = {}
-    for order, refund in strays:
-        found.setdefault(order.number, []).append(RefundView.of(refund, order))
-    return _tally(orders, found, int(deliveries), int(counted))
 
 
 def of_order(order: OrderView, told: Heard) -> Tally:
     """The figures of one order, from what its page has read anyway."""
-    second = {order.number: [refund for refund in order.refunds if refund.second]}
-    return _tally([order], second, told.deliveries, told.deliveries - told.ignored)
+    alarms = _alarms(order, [refund for refund in order.refunds if refund.second])
+    applied = told.deliveries - told.ignored
+    return _tally(1, int(order.is_charged), told.deliveries, applied, alarms)
 
 
 def _tally(
-    orders: Sequence[OrderView],
-    second: dict[str, list[RefundView]],
-    deliveries: int,
-    counted: int,
+    orders: int, charged: int, deliveries: int, applied: int, alarms: Sequence[Alarm]
 ) -> Tally:
-    alarms = [alarm for order in orders for alarm in _alarms(order, second.get(order.number, []))]
     extra = sum(alarm.cause == "second payment" for alarm in alarms)
-    charges = sum(order.is_charged for order in orders) + extra
-    return Tally(len(orders), charges, deliveries, deliveries - counted, tuple(alarms))
+    return Tally(orders, charged + extra, deliveries, deliveries - applied, tuple(alarms))
 
 
-def _alarms(order: OrderView, second: Iterable[RefundView]) -> list[Alarm]:
+def _alarms(order: Order | OrderView, second: Iterable[RefundView]) -> list[Alarm]:
     payments: dict[str, list[RefundView]] = {}
     for refund in second:
         payments.setdefault(refund.payment_intent_id, []).append(refund)

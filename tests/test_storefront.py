@@ -484,6 +484,28 @@ def test_many_orders_show_the_latest_and_can_be_narrowed_to_one_status(
     assert [number for number in numbers if number in narrowed] == numbers[:1]
 
 
+def test_older_orders_are_read_a_page_at_a_time_once_they_are_opened(
+    visit: Callable[..., AppTest],
+) -> None:
+    numbers = []
+    for count in range(28):
+        numbers.append(an_order(red_t_shirt=1 + count % 10, sneakers=1 + count // 10))
+        make_it(numbers[-1], status="expired", session_status="expired")
+
+    def shown(at: AppTest) -> int:
+        return sum(number in html(at) for number in numbers)
+
+    at = visit()
+    seen = [shown(at)]
+    at.session_state["older"] = True
+    seen.append(shown(at.run()))
+    seen.append(shown(at.button(key="more").click().run()))
+
+    assert seen == [6, 26, 28]
+    assert [expander.label for expander in at.expander] == ["22 older"]
+    assert not [button for button in at.button if button.label == "Show more"]
+
+
 def test_a_page_asks_the_database_a_fixed_number_of_questions(
     visit: Callable[..., AppTest],
 ) -> None:

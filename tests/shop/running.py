@@ -16,8 +16,8 @@ from stripe import Refund as StripeRefund
 from stripe.checkout import Session as CheckoutSession
 
 import webhook_server
-from store import buyers, catalog, checkout, db, reports, views
-from store.models import Dispute, Order, OrderLog, Refund, StripeEvent
+from store import buyers, catalog, checkout, clock, db, orders, reports, views
+from store.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
 from tests.emulator.running import Running, line
 
 SECRET = "whsec_the_shop_under_test"
@@ -107,6 +107,34 @@ class Shop:
         checkout.settle(self.buyer, number)
         assert self.order(number).status == "paid"
         return number
+
+    def a_past(self, *statuses: str) -> list[str]:
+        """Orders that nobody needs to pay for, oldest first; Stripe knows nothing of them."""
+        now, numbers = clock.now(), [orders.new_number() for _ in statuses]
+        with db.unit_of_work() as session:
+            for number, status in zip(numbers, statuses, strict=True):
+                order = Order(
+                    number=number,
+                    buyer=self.buyer,
+                    currency="usd",
+                    total_amount=1999,
+                    status=status,
+                    cart_key=number,
+                    attempt=1,
+                    idempotency_key=number,
+                    checkout_parameters="{}",
+                    checkout_expires_at=now,
+                    session_status="complete",
+                    payment_status="paid" if status == "paid" else "unpaid",
+                )
+                session.add(order)
+                session.flush()
+                of = order.id or 0
+                session.add(
+                    OrderItem(order_id=of, product_id=1, name="Shirt", unit_amount=1999, quantity=1)
+                )
+                orders.log(session, order, "buyer", "placed", "")
+        return numbers
 
     def pay(self, number: str, card: str = "4242424242424242") -> str:
         """Pay at Stripe, as on its page; the shop hears of it only through its doors."""

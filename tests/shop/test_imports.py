@@ -22,7 +22,7 @@ LAYERS = [
     ["orders", "views"],
     ["timeline"],
     ["tally"],
-    ["attempts", "checkout", "events", "export", "refunds", "reports", "retention"],
+    ["attempts", "checkout", "events", "export", "refunds", "reports", "retention", "shelves"],
     ["inbox", "listing", "proof", "reconcile"],
     ["audit", "kept", "markup"],
     ["bookkeeping"],

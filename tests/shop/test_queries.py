@@ -27,6 +27,8 @@ from store import (
     refunds,
     reports,
     retention,
+    shelves,
+    tally,
 )
 from store.listing import Wanted
 from store.models import Order
@@ -131,10 +133,15 @@ def sells(shop: Shop) -> None:
 
 def shows(shop: Shop) -> None:
     """What the pages ask."""
-    shop.a_paid_order()
+    shop.a_past("processing", *["paid"] * 7)
+    shop.pay_a_second_session(shop.a_paid_order())
+    shop.tell_all()
     with db.reading() as session:
         catalog.on_sale(session)
-        for order in kept.shelf(session, shop.buyer).orders:
+        shelf = kept.shelf(session, shop.buyer)
+        assert len(shelf.orders) > shelves.RECENT
+        shelves.orders_of(session, shop.buyer, "paid", shelf.orders, shelves.PAGE)
+        for order in shelf.orders:
             kept.story(session, shop.buyer, order.number)
 
 
@@ -196,9 +203,11 @@ def test_a_page_of_a_list_is_read_in_the_order_of_an_index(shop: Shop) -> None:
         for before in ("", event_id):
             listing.found_events(session, "", before=before)
             listing.found_events(session, "applied", before=before)
+        for status in ("", "paid"):
+            shelves.orders_of(session, shop.buyer, status)
 
     pages = {text: values for text, values in asked.items() if "LIMIT" in text}
-    assert len(pages) == 12
+    assert len(pages) == 14
     found = {text: unordered(text, values) for text, values in pages.items()}
     assert {text: told for text, told in found.items() if told} == {}
 
@@ -214,6 +223,27 @@ def unordered(statement: str, values: Any) -> list[str]:
         plan = connection.exec_driver_sql(f"EXPLAIN {statement}", values)
         told = [str(row[0]) for row in plan]
         return [line for line in told if "Sort" in line or "Seq Scan" in line]
+
+
+def test_the_figures_of_a_buyer_are_counted_in_indexes_alone(shop: Shop) -> None:
+    """Each order, line and event of a long past would be a page of its own to read."""
+    shop.a_paid_order()
+    with listening() as asked, db.reading() as session:
+        tally.counted(session, shop.buyer)
+
+    ((statement, values),) = asked.items()
+    with db.engine().connect() as connection:
+        if db.engine().dialect.name == "sqlite":
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
+            read = [row.detail for row in plan if row.detail.startswith(("SEARCH", "SCAN"))]
+            alone = [line for line in read if "COVERING INDEX" in line or line == "SCAN mine"]
+        else:
+            plan_anew(connection, "seqscan", "bitmapscan")
+            plan = connection.exec_driver_sql(f"EXPLAIN {statement}", values)
+            read = [str(row[0]) for row in plan if " Scan " in str(row[0])]
+            alone = [line for line in read if "Index Only Scan" in line]
+    assert len(read) >= 7
+    assert read == alone
 
 
 def test_a_question_without_an_index_would_be_noticed(shop: Shop) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from store import buyers, db, export, facts, markup, reports, views
+from store import buyers, db, export, facts, markup, reports, shelves, views
 from store.models import Product
 from tests.shop.running import JEANS, ON_SQLITE, SHIRTS, Shop
 
@@ -101,8 +101,8 @@ def test_a_buyer_sees_their_own_orders_only(shop: Shop) -> None:
     theirs = stranger.an_open_order()
 
     with db.reading() as session:
-        seen = {buyer: reports.orders_of(session, buyer) for buyer in (shop.buyer, stranger.buyer)}
-        nobodys = reports.orders_of(session, "")
+        seen = {buyer: shelves.orders_of(session, buyer) for buyer in (shop.buyer, stranger.buyer)}
+        nobodys = shelves.orders_of(session, "")
 
     assert [[view.number for view in views] for views in seen.values()] == [[mine], [theirs]]
     assert nobodys == []

@@ -21,7 +21,7 @@ from store import (
     gateway,
     orders,
     reconcile,
-    reports,
+    shelves,
 )
 from store.errors import OrderNotFound, OtherOrderPaid
 from store.models import Order
@@ -653,7 +653,7 @@ def test_a_buyer_who_closed_the_tab_finds_the_paid_order_on_the_next_visit(shop:
     shop.tell(COMPLETED)
 
     with db.reading() as session:
-        (mine,) = reports.orders_of(session, shop.buyer)
+        (mine,) = shelves.orders_of(session, shop.buyer)
 
     assert (mine.number, mine.status, mine.email) == (number, "paid", "ada@example.com")
 
