@@ -136,6 +136,7 @@ def till(who: str, products: list[catalog.Sold], cart: dict[str, int]) -> None:
         show(st.session_state.get("notice"))
         if leaving:
             st.button("Opening Stripe…", type="primary", disabled=True, width="stretch")
+            put("leaving", number=leaving)
             return
         amount = f" {reader().price(total, currency)}" if lines else ""
         if st.button(

@@ -164,6 +164,7 @@ def test_pay_leaves_for_the_one_order_however_often_it_is_pressed(
     with db.reading() as session:
         (order,) = session.exec(select(Order))
     assert all(f'window.location.assign("/go/{order.number}")' in page for page in gone)
+    assert all(f'<a href="/go/{order.number}">' in page for page in gone)  # where that is stopped
 
 
 @pytest.mark.scenario("A4")
