@@ -2,10 +2,10 @@
 
 `python -m store bench scale [--orders 1000 100000 1000000] [--turns 5] [--database sqlite]`
 
-One database of each size, asked in turns: the pages' and the reconciler's questions in a process
-each, from the functions that the pages call, and the webhook door over HTTP (events a second, 8
-connections, each event paying an order of its own). The orders are as many a day in each; what
-differs is how long the shop has been open.
+One database of each size, asked in turns: first the pages' and the reconciler's questions in a
+process each, from the functions that the pages call, and then the webhook door over HTTP (events a
+second, 8 connections, each event paying an order of its own). The orders are as many a day in each;
+what differs is how long the shop has been open.
 """
 
 import argparse
@@ -34,6 +34,7 @@ from store import db
 ORDERS = (1_000, 100_000, 1_000_000)
 AT_MOST = 1.3
 TIMES = 25
+ROUNDS = 5  # of questions for each turn of the door, which takes far longer
 OPEN = 20
 DOOR = "door"
 DOOR_SECONDS, DOOR_ORDERS, DOOR_CONNECTIONS = 2.0, 4_000, 8
@@ -99,32 +100,48 @@ def leave_open(subject: Subject) -> None:
 
 
 def measure(database: str, asked: argparse.Namespace, taken: Taken) -> None:
-    template = event.template()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=asked.folder)))
         new_database = stack.enter_context(databases.fresh(database, folder))
-        doors, processes = {}, {}
+        shops = {}
         for count in asked.orders:
             told = shop.environment(new_database(), folder / str(count), SECRET)
-            doors[count] = grow(count, told)
-            stack.enter_context(serving([doors[count]]))
-            processes[count] = stack.enter_context(asking(count, told))
-        for turn in range(asked.turns + 1):  # the first one warms up
-            for count, process in processes.items():
-                for name in process.names:
-                    milliseconds = process.milliseconds(name)
+            shops[count] = grow(count, told)
+        ask(database, shops, asked.turns * ROUNDS, taken)
+        knock(database, shops, asked.turns, taken)
+        for subject in shops.values():
+            assert subject.engine
+            subject.engine.dispose()
+
+
+def ask(database: str, shops: dict[int, Subject], turns: int, taken: Taken) -> None:
+    """Put each question to one shop after the other, in both directions by turns."""
+    with ExitStack() as stack:
+        processes = {
+            count: stack.enter_context(asking(count, subject.environment))
+            for count, subject in shops.items()
+        }
+        for turn in range(turns + 1):  # the first one warms up
+            for name in next(iter(processes.values())).names:
+                for count in list(processes)[:: 1 if turn % 2 else -1]:
+                    milliseconds = processes[count].milliseconds(name)
                     if turn:
                         taken[database, name, count].append(milliseconds)
-            for count, door in doors.items():
+        say(f"{database}, {turns} turns of questions done")
+
+
+def knock(database: str, shops: dict[int, Subject], turns: int, taken: Taken) -> None:
+    """Measure the doors last: each turn adds thousands of orders, all of them today's."""
+    template = event.template()
+    with serving(list(shops.values())):
+        for turn in range(turns + 1):
+            for count, door in shops.items():
                 met = attack(door, DOOR_CONNECTIONS, DOOR_SECONDS, DOOR_ORDERS, template)
                 assert met.lost == 0, f"{met.lost} events lost"
                 leave_open(door)
                 if turn:
                     taken[database, DOOR, count].append(1000 / met.per_second)
-            say(f"{database}, turn {turn}{'' if turn else ' (not counted)'} done")
-        for door in doors.values():
-            assert door.engine
-            door.engine.dispose()
+            say(f"{database}, turn {turn} of the door{'' if turn else ' (not counted)'} done")
 
 
 def compared(taken: Taken, sizes: list[int]) -> tuple[list[list[str]], list[str]]:

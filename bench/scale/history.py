@@ -1,13 +1,14 @@
 """A shop's past, written by the database itself: so many settled orders and all that hangs on them.
 
-Every 43 minutes one order, up to now, whatever their number: a longer past, not a busier day.
-Each buyer has bought six times, all over that past; one order in a hundred was given back.
+Every 86 minutes one order, up to now, whatever their number: a longer past, not a busier day. The
+shortest past is as long as what the figures of thirty days look at, which is the thirty days before
+as well. Each buyer has bought six times, all over that past; one order in a hundred was given back.
 """
 
 from sqlalchemy import Connection, Engine
 
 PER_BUYER = 6
-MINUTES = 43.2  # a thousand orders in thirty days
+MINUTES = 86.4  # a thousand orders in sixty days
 
 WORDS = {
     "sqlite": {
@@ -85,6 +86,9 @@ def write(engine: Engine, count: int) -> None:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             unhurried(connection)
             connection.exec_driver_sql("VACUUM ANALYZE")
+            connection.exec_driver_sql(
+                "CHECKPOINT"
+            )  # nothing of it is written during the questions
 
 
 def unhurried(connection: Connection) -> None:
