@@ -4,7 +4,8 @@
 
 A real Chromium before the three real processes on SQLite. Each purchase is a new buyer's, on
 Stripe's page already when the clock is not yet running; it runs, in the browser, from the request
-that leads back to the shop until the word can be read.
+that leads back to the shop until the word can be read, and until the whole page of the order is
+there: the server's first answer says it already, and Streamlit's page takes its place.
 """
 
 import argparse
@@ -25,8 +26,8 @@ from tests.whole.running import House
 AT_MOST = 1.0
 
 
-def purchase(house: House, browser: Browser) -> float:
-    """One new buyer's purchase; answers the seconds until they see it."""
+def purchase(house: House, browser: Browser) -> tuple[float, float]:
+    """One new buyer's purchase; the seconds until they read *Paid*, and until the page is drawn."""
     context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-US")
     cookie = buyers.new_cookie()
     context.add_cookies([{"name": buyers.COOKIE, "value": cookie, "url": house.address}])
@@ -37,12 +38,14 @@ def purchase(house: House, browser: Browser) -> float:
     page.goto(f"{house.address}/go/{number}")
     fill_in(page)
     seconds = seconds_until_paid(page)
+    page.wait_for_function("window.drawnAt")
+    drawn = seconds + page.evaluate("window.drawnAt - window.paidAt") / 1000
     context.close()
     house.assert_paid_once(buyers.digest(cookie))
-    return seconds
+    return seconds, drawn
 
 
-def measure(purchases: int) -> list[float]:
+def measure(purchases: int) -> list[tuple[float, float]]:
     measured = []
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
@@ -55,7 +58,7 @@ def measure(purchases: int) -> list[float]:
                 for place in range(purchases):
                     measured.append(purchase(house, browser))
                     if place % 10 == 9:
-                        say(f"{place + 1} purchases, the last one {measured[-1]:.2f} s")
+                        say(f"{place + 1} purchases, the last one {measured[-1][0]:.2f} s")
         finally:
             browser.close()
             house.close()
@@ -73,17 +76,21 @@ def main() -> None:
         say("No Chromium found: install one, or name it in CHROMIUM.")
         sys.exit(2)
     measured = measure(asked.purchases)
-    worst = percentile(measured, 95)
+    read, drawn = ([each[place] for each in measured] for place in (0, 1))
+    worst = percentile(read, 95)
     reached = "reached" if worst <= AT_MOST else "NOT reached"
     publish(
         Report(
             name="visible",
             command=" ".join(["python -m store bench visible", *sys.argv[1:]]),
             machine=found,
-            columns=("purchases", "seconds", "p95"),
-            rows=[[str(len(measured)), str(spread(measured)), figure(worst)]],
+            columns=("purchases", "until", "seconds", "p95"),
+            rows=[
+                [str(len(measured)), until, str(spread(seconds)), figure(percentile(seconds, 95))]
+                for until, seconds in (("Paid can be read", read), ("the page is drawn", drawn))
+            ],
             verdicts=[f"p95 {figure(worst)} s, at most {AT_MOST:.1f} s: {reached}"],
-            figures={"seconds": measured},
+            figures={"read": read, "drawn": drawn},
         ),
         keep=not asked.dry,
     )

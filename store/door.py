@@ -69,11 +69,11 @@ class Returning:
         self.asked: dict[tuple[str, str], Future[None]] = {}
         self.lock = threading.Lock()
 
-    def notice(self, request: Request) -> None:
+    def notice(self, request: Request) -> Future[None] | None:
         """A page is opened; where that is the way back from Stripe, begin to ask."""
         buyer, number = buyer_of(request), request.query_params.get("number", "")
         if "session_id" not in request.query_params or not buyer or not is_number(number):
-            return
+            return None
         with self.lock:
             begun = self.asked.pop((buyer, number), None)
             if begun is None or begun.done():
@@ -81,6 +81,7 @@ class Returning:
             self.asked[buyer, number] = begun
             while len(self.asked) > REMEMBERED:
                 del self.asked[next(iter(self.asked))]
+        return begun
 
     def settle(self, buyer: str, number: str) -> None:
         """Wait for what was asked on the way in, or else ask now.

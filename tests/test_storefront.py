@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+import streamlit
 from sqlalchemy import event
 from sqlmodel import Session, col, func, select
 from starlette.applications import Starlette
@@ -37,6 +38,7 @@ from store import (
 from store.cookies import BuyerCookie
 from store.models import Order, Product, Refund
 
+FRONTEND = Path(streamlit.__file__).parent / "static" / "index.html"
 APP = settings.ROOT / "streamlit_app.py"
 ME, STRANGER = buyers.new_cookie(), buyers.new_cookie()
 A_PAGE = "text/html,application/xhtml+xml"
@@ -797,12 +799,56 @@ def test_without_the_emulator_the_rehearsal_says_how_to_start_it(
     ],
 )
 def test_the_shops_addresses_stand_behind_one_route_and_the_rest_is_streamlits(
-    tmp_path: Path, path: str, status: int
+    path: str, status: int
 ) -> None:
-    frontend = tmp_path / "index.html"
-    frontend.write_text("<title>Streamlit</title>", encoding="utf-8")
     streamlits = Route("/{path:path}", lambda _request: HTMLResponse("", 418))
 
-    answer = Browser(server.Pages(frontend), streamlits).get(path)
+    answer = Browser(server.Pages(FRONTEND), streamlits).get(path)
 
     assert answer.status_code == status
+
+
+def back_from_stripe(number: str, cookie: str = ME) -> httpx.Response:
+    """The first answer to a browser that Stripe sends back to the shop."""
+    path = f"/order?number={number}&session_id=cs_test_x"
+    return Browser(server.Pages(FRONTEND)).get(path, cookie=cookie)
+
+
+@pytest.fixture
+def paid_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes back has paid, as Stripe says once it is asked."""
+    paid = {"status": "paid", "payment_status": "paid", "session_status": "complete"}
+    monkeypatch.setattr(checkout, "settle", lambda _buyer, number: make_it(number, **paid))
+
+
+@pytest.mark.scenario("C1")
+def test_the_first_answer_already_says_that_it_is_paid(paid_meanwhile: None) -> None:
+    answer = back_from_stripe(an_order(red_t_shirt=2))
+
+    assert 'class="verdict"' in answer.text
+    assert "Paid" in answer.text
+    assert answer.headers["cache-control"] == "no-store"  # Back must not show it again
+
+
+@pytest.mark.scenario("G1")
+def test_the_first_answer_tells_a_stranger_nothing(paid_meanwhile: None) -> None:
+    answer = back_from_stripe(an_order(STRANGER, red_t_shirt=2))
+
+    assert answer.status_code == 200
+    assert "verdict" not in answer.text
+
+
+@pytest.mark.scenario("C7")
+def test_the_first_answer_waits_for_a_silent_stripe_but_a_moment_and_claims_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silence = threading.Event()
+    monkeypatch.setattr(checkout, "settle", lambda _buyer, _number: silence.wait(30))
+
+    answer = back_from_stripe(an_order(red_t_shirt=2))
+    was_silent = not silence.is_set()
+    silence.set()
+
+    assert was_silent
+    assert "<title>Three Good Things</title>" in answer.text
+    assert "verdict" not in answer.text

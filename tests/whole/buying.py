@@ -14,14 +14,18 @@ VISA = "4242 4242 4242 4242"
 DECLINED = "4000 0000 0000 0002"
 CARD = {"email": "buyer@example.com", "number": VISA, "expiry": "12/34", "cvc": "123"}
 
-# Writes down the moment at which the verdict "Paid" stands on the page, in the browser's own clock.
+# Writes down the moments at which the verdict "Paid" stands on the page, whoever drew it, and at
+# which Streamlit has drawn it, in the browser's own clock.
 WATCH = """
+function paid(where) {
+  const verdict = document.querySelector(where);
+  return verdict?.innerText.includes("Paid") && verdict.getBoundingClientRect().height > 0;
+}
 function look() {
-  const verdict = document.querySelector(".verdict");
-  if (verdict?.innerText.includes("Paid") && verdict.getBoundingClientRect().height > 0)
-    window.paidAt ??= performance.timeOrigin + performance.now();
-  else
-    requestAnimationFrame(look);
+  const now = performance.timeOrigin + performance.now();
+  if (paid(".verdict")) window.paidAt ??= now;
+  if (paid("#root .verdict")) window.drawnAt ??= now;
+  else requestAnimationFrame(look);
 }
 requestAnimationFrame(look);
 """

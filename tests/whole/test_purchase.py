@@ -9,10 +9,12 @@ from tests.whole.buying import (
     enter,
     fill_in,
     leave_for_stripe,
+    pay,
     pay_button,
     row,
     seconds_until_paid,
     take,
+    verdict,
 )
 from tests.whole.running import House
 
@@ -53,6 +55,26 @@ def test_two_shirts_are_paid_within_a_second_of_the_redirect(
     tell(f"from the redirect to Paid, seconds: {in_words(measured)}")
 
     assert min(measured) < 1, measured
+
+
+@pytest.mark.scenario("C1")
+def test_paid_is_said_before_any_script_of_the_page_has_come(
+    house: House, new_browser: Callable[[], BrowserContext]
+) -> None:
+    page = enter(new_browser(), house)
+    take(page, 2)
+    leave_for_stripe(page)
+    fill_in(page)
+    page.route("**/static/js/**", lambda route: route.abort())
+
+    pay(page)
+
+    expect(verdict(page)).to_be_visible()
+    page.unroute("**/static/js/**")
+    page.reload()
+    expect(page.get_by_role("heading", name="Timeline")).to_be_visible(timeout=60_000)
+    expect(verdict(page)).to_be_visible()
+    expect(page.locator("#outcome")).to_have_count(0)
 
 
 @pytest.mark.scenario("E5", "C2")
