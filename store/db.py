@@ -35,13 +35,16 @@ def engine_for(url: str) -> Engine:
     """
     if not url.startswith("sqlite"):
         limits = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout=20s"
+        # As on today's disks. PostgreSQL's own 4 is for disks that turn, and made it read every
+        # item that was ever sold for the figures of a month.
+        options = f"{limits} -c random_page_cost=1.1"
         return create_engine(
             url,
             hide_parameters=True,
             pool_pre_ping=True,
             pool_size=10,
             max_overflow=20,
-            connect_args={"connect_timeout": LOCK_SECONDS, "options": limits},
+            connect_args={"connect_timeout": LOCK_SECONDS, "options": options},
         )
     if database := make_url(url).database:
         Path(database).parent.mkdir(parents=True, exist_ok=True)

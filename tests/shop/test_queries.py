@@ -246,6 +246,38 @@ def test_the_figures_of_a_buyer_are_counted_in_indexes_alone(shop: Shop) -> None
     assert read == alone
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_the_figures_of_a_month_do_not_read_every_item_ever_sold(shop: Shop) -> None:
+    """With all that PostgreSQL reckons with, in a shop of 100,000 orders, 500 of this month."""
+    with listening() as asked, db.reading() as session:
+        reports.figures(session, 30, UTC)
+    (items,) = (statement for statement in asked if "order_items" in statement)
+
+    with db.engine().connect() as connection:
+        for statement in PAST:
+            connection.exec_driver_sql(statement)
+        connection.exec_driver_sql("ANALYZE orders, order_items")
+        plan = connection.exec_driver_sql(f"EXPLAIN {items}", asked[items])
+        assert [row[0] for row in plan if "Seq Scan on order_items" in row[0]] == []
+    with db.engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM orders, order_items")  # else other tests read all that
+
+
+PAST = (
+    """
+    INSERT INTO orders (number, buyer, currency, total_amount, status, cart_key, attempt,
+      idempotency_key, checkout_parameters, checkout_expires_at, session_status, payment_status,
+      refunded_amount, created_at, paid_at, updated_at)
+    SELECT i, i, 'usd', 3998, 'paid', i, 1, i, '', at, 'complete', 'paid', 0, at, at, at
+    FROM (SELECT i, now() - interval '86.4 minutes' * i AS at FROM generate_series(1, 100000) i) p
+    """,
+    """
+    INSERT INTO order_items (order_id, product_id, name, unit_amount, quantity)
+    SELECT id, 1, 'Red T-Shirt', 1999, 2 FROM orders ORDER BY id DESC
+    """,
+)
+
+
 def test_a_question_without_an_index_would_be_noticed(shop: Shop) -> None:
     with listening() as asked, db.reading() as session:
         session.exec(select(Order).where(col(Order.receipt_url) == "x")).all()

@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import event
+from sqlmodel import col, select
 
-from store import db, shelves
-from store.models import Order
+from store import db, shelves, tally
+from store.models import Order, OrderLog
 from tests.shop.running import Shop
 
 
@@ -98,3 +99,19 @@ def test_second_payments_of_old_orders_are_told_with_what_needs_review(shop: Sho
         ("second payment", twice),
     ]
     assert (told.orders, told.charges, told.alarmed) == (12, 12, True)
+
+
+def test_a_new_line_in_the_place_of_a_forgotten_one_is_noticed(shop: Shop) -> None:
+    shop.a_past("paid", "paid")
+    with db.reading() as session:
+        before = tally.counted(session, shop.buyer)
+
+    with db.unit_of_work() as session:
+        first, *_, last = session.exec(select(OrderLog).order_by(col(OrderLog.id))).all()
+        session.delete(first)
+        session.add(OrderLog(order_id=last.order_id, source="operator", action="noted"))
+
+    with db.reading() as session:
+        after = tally.counted(session, shop.buyer)
+    assert [each.lines for each in before] == [each.lines for each in after]
+    assert before != after
