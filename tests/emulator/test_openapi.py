@@ -25,10 +25,12 @@ BRIEF = settings(
 )
 
 
-@schemathesis.serializer(FORM)
 def brackets(_: Any, value: Any) -> bytes:
     """Nested values as every Stripe SDK writes them."""
     return urlencode(list(_flat(value, ""))).encode()
+
+
+schemathesis.serializer(FORM)(brackets)
 
 
 def _flat(value: Any, name: str) -> Iterator[tuple[str, str]]:
