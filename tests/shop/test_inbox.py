@@ -32,6 +32,7 @@ from tests.emulator.running import free_port
 from tests.shop.running import SECRET, Shop, at_once
 
 LONG_SECONDS = 60
+SOON_SECONDS = 10
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_who_comes_when_the_inbox_is_full_is_told_to_come_again(
         with held_up():
             inside = [pool.submit(shop.deliver, event) for event in several[:3]]
             wait_until(lambda: webhook_server.inbox._inside == 3)
-            refused = shop.deliver(several[3])
+            refused = pool.submit(shop.deliver, several[3]).result(SOON_SECONDS)
         answers = [each.result() for each in inside]
 
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
