@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests import counting, scenarios
-from tests.chromium import installed_chromium  # noqa: F401 - a fixture
+from tests.chromium import browsers, installed_chromium, lent_browsers  # noqa: F401 - fixtures
 
 REQUIRE_ALL = os.environ.get("STORE_REQUIRE_ALL") == "1"
 PASSED, FAILED = set[str](), set[str]()

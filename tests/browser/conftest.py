@@ -8,10 +8,11 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import BrowserContext, expect
 
 from store import settings
 from tests.browser.visiting import Servers
+from tests.chromium import NewBrowser
 from tests.emulator.running import free_port
 
 expect.set_options(timeout=15_000)  # the machine may be busy
@@ -66,11 +67,6 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 
 @pytest.fixture
-def buyer(chromium: Browser, servers: Servers) -> Iterator[BrowserContext]:
+def buyer(new_browser: NewBrowser, servers: Servers) -> BrowserContext:
     """A buyer who was never here before, at a projector."""
-    context = chromium.new_context(
-        viewport={"width": 1280, "height": 720}, locale="en-US", base_url=servers.shop
-    )
-    context.set_default_timeout(15_000)
-    yield context
-    context.close()
+    return new_browser(servers.shop)

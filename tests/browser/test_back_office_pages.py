@@ -2,29 +2,24 @@
 
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from store import settings
 from tests.axe import EVERY_LOOK, grave_faults, grave_faults_in
 from tests.browser.visiting import Servers, opened, pay_at_stripe
+from tests.chromium import NewBrowser
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
-def operator(chromium: Browser, servers: Servers) -> Iterator[BrowserContext]:
+def operator(new_browser: NewBrowser, servers: Servers) -> BrowserContext:
     """A browser of its own, not signed in yet."""
-    context = chromium.new_context(
-        viewport={"width": 1280, "height": 720}, locale="en-US", base_url=servers.shop
-    )
-    context.set_default_timeout(20_000)
-    yield context
-    context.close()
+    return new_browser(servers.shop)
 
 
 def password_of(servers: Servers) -> str:

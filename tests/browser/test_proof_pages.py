@@ -8,7 +8,7 @@ from contextlib import closing
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from store import views
 from tests.axe import BOTH_LOOKS, EVERY_LOOK, grave_faults_in
@@ -213,16 +213,11 @@ def test_axe_finds_nothing_grave_on_an_order_of_any_status(
     assert faults == []
 
 
-def test_a_phone_scrolls_an_order_in_one_direction_only(
-    chromium: Browser, servers: Servers
-) -> None:
-    phone = chromium.new_context(
-        viewport={"width": 390, "height": 844}, locale="en-US", base_url=servers.shop
-    )
-    page = phone.new_page()
+def test_a_phone_scrolls_an_order_in_one_direction_only(buyer: BrowserContext) -> None:
+    page = buyer.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
     bought(page)
     for step in page.locator(".timeline summary").all():
         step.click()
 
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    phone.close()

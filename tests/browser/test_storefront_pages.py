@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, WebSocket, expect
 
 from tests.browser.visiting import AT_STRIPE, Servers, opened, pay_at_stripe
+from tests.chromium import NewBrowser
 
 pytestmark = pytest.mark.browser
 
@@ -23,15 +24,14 @@ def test_a_projector_shows_products_total_and_button_without_scrolling(
         expect(piece).to_be_in_viewport(ratio=1)
 
 
-def test_a_phone_scrolls_in_one_direction_only(chromium: Browser, servers: Servers) -> None:
-    context = chromium.new_context(
-        viewport={"width": 390, "height": 844}, locale="en-US", base_url=servers.shop
-    )
+def test_a_phone_scrolls_in_one_direction_only(buyer: BrowserContext) -> None:
+    page = buyer.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
 
-    page = opened(context, "/?red-t-shirt=10&blue-jeans=10&sneakers=10")
+    page.goto("/?red-t-shirt=10&blue-jeans=10&sneakers=10")
+    expect(page.get_by_role("heading", name="My orders")).to_be_visible()
 
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    context.close()
 
 
 def test_a_purchase_begins_by_keyboard_alone(buyer: BrowserContext) -> None:
@@ -171,20 +171,19 @@ def test_cancelling_asks_first_and_then_shows_it(buyer: BrowserContext) -> None:
 
 @pytest.mark.scenario("A14", "G2")
 def test_another_browser_sees_nothing_of_it(
-    buyer: BrowserContext, chromium: Browser, servers: Servers
+    buyer: BrowserContext, new_browser: NewBrowser, servers: Servers
 ) -> None:
     page = opened(buyer, "/?red-t-shirt=1")
     page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
     page.wait_for_url(AT_STRIPE)
     page.goto("/")
     number = page.locator(".order .number").inner_text()
-    stranger = chromium.new_context(locale="en-US", base_url=servers.shop).new_page()
+    stranger = new_browser(servers.shop).new_page()
 
     stranger.goto(f"/order?number={number}&session_id=cs_test_guess")
 
     expect(stranger.get_by_text("There is no such order here.")).to_be_visible(timeout=15_000)
     assert stranger.goto(f"/go/{number}").status == 404  # type: ignore[union-attr]
-    stranger.context.close()
 
 
 def test_two_tabs_opened_at_once_are_one_buyer(buyer: BrowserContext) -> None:
@@ -201,9 +200,9 @@ def test_two_tabs_opened_at_once_are_one_buyer(buyer: BrowserContext) -> None:
 
 
 def test_the_pages_ask_nobody_but_the_shop_and_complain_of_nothing(
-    buyer: BrowserContext, servers: Servers
+    chromium: Browser, servers: Servers
 ) -> None:
-    page = buyer.new_page()
+    page = chromium.new_page(base_url=servers.shop)  # has fetched nothing yet
     asked: list[str] = []
     complaints: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -214,6 +213,7 @@ def test_the_pages_ask_nobody_but_the_shop_and_complain_of_nothing(
         page.goto(path)
         page.get_by_text("Three Good Things").first.wait_for()
         page.wait_for_timeout(500)
+    page.close()
 
     assert [url for url in asked if not url.startswith((servers.shop, "data:", "blob:"))] == []
     assert complaints == []

@@ -11,10 +11,11 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Page
 
 from store.emulator.app import create_app
 from store.emulator.config import Config
+from tests.chromium import NewBrowser
 
 Session = dict[str, Any]
 
@@ -158,10 +159,9 @@ def shop_is_slow(till: Till) -> Iterator[None]:
 
 
 @pytest.fixture
-def tab(chromium: Browser) -> Iterator[Page]:
+def tab(new_browser: NewBrowser) -> Iterator[Page]:
     """A fresh tab of a laptop in English; whatever it complains about fails the test."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 720}, locale="en-US")
-    page = context.new_page()
+    page = new_browser().new_page()
     page.set_default_timeout(8000)
     complaints: list[str] = []
 
@@ -172,5 +172,5 @@ def tab(chromium: Browser) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", listen)
     yield page
-    context.close()
+    page.close()
     assert complaints == []

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import BrowserContext
 from sqlalchemy import create_engine, make_url, text
 
 from tests import counting
+from tests.chromium import NewBrowser
 from tests.whole.running import House
 
 DATABASES = ("sqlite", "postgresql")
@@ -113,20 +114,5 @@ def launched(new_house: Callable[..., House]) -> Iterator[tuple[House, Path]]:
 
 
 @pytest.fixture
-def new_browser(chromium: Browser) -> Iterator[Callable[[], BrowserContext]]:
-    """Opens browsers that were never here before."""
-    opened: list[BrowserContext] = []
-
-    def open_one() -> BrowserContext:
-        opened.append(chromium.new_context(viewport={"width": 1280, "height": 720}, locale="en-US"))
-        opened[-1].set_default_timeout(20_000)
-        return opened[-1]
-
-    yield open_one
-    for browser in opened:
-        browser.close()
-
-
-@pytest.fixture
-def buyer(new_browser: Callable[[], BrowserContext]) -> BrowserContext:
+def buyer(new_browser: NewBrowser) -> BrowserContext:
     return new_browser()

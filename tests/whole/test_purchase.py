@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from tests.chromium import NewBrowser
 from tests.whole.buying import (
     enter,
     fill_in,
@@ -40,7 +41,7 @@ def in_words(measured: list[float]) -> str:
 @pytest.mark.scenario("C1")
 def test_two_shirts_are_paid_within_a_second_of_the_redirect(
     house: House,
-    new_browser: Callable[[], BrowserContext],
+    new_browser: NewBrowser,
     tell: Callable[[str], None],
 ) -> None:
     measured = []
@@ -80,7 +81,7 @@ def test_paid_is_said_before_any_script_of_the_page_has_come(
 @pytest.mark.scenario("E5", "C2")
 def test_without_the_sidecar_they_are_paid_as_fast_and_its_return_changes_nothing(
     house: House,
-    new_browser: Callable[[], BrowserContext],
+    new_browser: NewBrowser,
     tell: Callable[[str], None],
 ) -> None:
     measured = []

@@ -1,11 +1,11 @@
 """What people do with tabs, reloads and the Back button while they buy; and what strangers see."""
 
 import re
-from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import BrowserContext, expect
 
+from tests.chromium import NewBrowser
 from tests.whole.buying import (
     DECLINED,
     enter,
@@ -128,7 +128,7 @@ def test_who_comes_back_unpaid_finds_the_cart_filled_and_pays_in_the_same_sessio
 
 @pytest.mark.scenario("A14", "G1", "G2")
 def test_a_stranger_learns_nothing_from_an_order_address(
-    house: House, new_browser: Callable[[], BrowserContext]
+    house: House, new_browser: NewBrowser
 ) -> None:
     owner, stranger = new_browser(), new_browser()
     page = enter(owner, house, "/?red-t-shirt=2")
@@ -155,9 +155,9 @@ def test_a_stranger_learns_nothing_from_an_order_address(
     expect(theirs.get_by_label("Quantity of Red T-Shirt")).to_have_value("0")
 
 
-def test_a_paid_order_fits_a_phone(house: House, chromium: Browser) -> None:
-    phone = chromium.new_context(viewport={"width": 390, "height": 844}, locale="en-US")
-    page = enter(phone, house, "/?red-t-shirt=2&blue-jeans=10&sneakers=10")
+def test_a_paid_order_fits_a_phone(house: House, buyer: BrowserContext) -> None:
+    page = enter(buyer, house, "/?red-t-shirt=2&blue-jeans=10&sneakers=10")
+    page.set_viewport_size({"width": 390, "height": 844})
     leave_for_stripe(page)
     fill_in(page)
     pay(page)
@@ -170,5 +170,4 @@ def test_a_paid_order_fits_a_phone(house: House, chromium: Browser) -> None:
     )
 
     assert widest <= 390
-    house.knows(phone)
-    phone.close()
+    house.knows(buyer)
