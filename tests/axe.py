@@ -22,7 +22,9 @@ ENOUGH_MOVED = """() => Promise.allSettled(
 def grave_faults(page: Page) -> list[str]:
     """Every serious or critical fault, as a line that says what and where; none is the aim."""
     page.evaluate(ENOUGH_MOVED)
-    found = Axe().run(page, options=VIOLATIONS).response["violations"]
+    if not page.evaluate("() => 'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    found = page.evaluate("options => axe.run(options).then(all => all.violations)", VIOLATIONS)
     return [
         f"{fault['impact']} {fault['id']}: {fault['help']}: {node['target']} {node['html'][:160]}"
         f" {node['failureSummary'].splitlines()[-1].strip()}"
