@@ -19,7 +19,10 @@ NEEDED = (
     *("data", ".streamlit", "pyproject.toml", "webhook_server.py", "streamlit_app.py"),
 )
 LEFT_BEHIND = shutil.ignore_patterns("*.db*", "*_secret", "*_password", ".env")
-LIBRARIES = "alembic babel fastapi hypothesis httpx playwright.sync_api pytest sqlmodel stripe"
+LIBRARIES = (
+    "alembic babel.numbers fastapi hypothesis httpx jinja2 PIL.Image playwright.sync_api "
+    "prometheus_client pydantic_settings pytest sqlmodel streamlit.testing.v1 stripe uvicorn"
+)
 
 
 @dataclass(frozen=True)
