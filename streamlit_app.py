@@ -27,6 +27,7 @@ from store import server
 from store import settings as store_settings
 
 if __name__ == "__main__":  # the server does without these while it starts
+    server.load()
     from store import (
         buyers,
         catalog,

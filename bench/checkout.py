@@ -80,21 +80,20 @@ def measure(asked: argparse.Namespace, folder: Path) -> tuple[list[float], list[
     streamlit = ["streamlit", "run", "streamlit_app.py", "--server.port", str(storefront)]
     client = stripe.StripeClient(EMULATOR_KEY, base_addresses={"api": told["STRIPE_API_BASE"]})
     clicks, bare = [], []
-    with (
-        running(stripes, emulator),
-        shop.entered(told),
-        running([*streamlit, "--server.headless", "true"], storefront, environment=told),
-    ):
-        click(storefront)
-        with db.reading() as session:
-            frozen = session.exec(select(col(Order.checkout_parameters))).one()
-        for turn in range(asked.turns + 1):  # the first one warms up
-            pairs = [
-                (click(storefront), ask(client, json.loads(frozen))) for _ in range(asked.clicks)
-            ]
-            if turn:
-                clicks.append(statistics.median(pair[0] for pair in pairs))
-                bare.append(statistics.median(pair[1] for pair in pairs))
+    with running(stripes, emulator), shop.entered(told):
+        db.migrate()
+        with running([*streamlit, "--server.headless", "true"], storefront, environment=told):
+            click(storefront)
+            with db.reading() as session:
+                frozen = session.exec(select(col(Order.checkout_parameters))).one()
+            for turn in range(asked.turns + 1):  # the first one warms up
+                pairs = [
+                    (click(storefront), ask(client, json.loads(frozen)))
+                    for _ in range(asked.clicks)
+                ]
+                if turn:
+                    clicks.append(statistics.median(pair[0] for pair in pairs))
+                    bare.append(statistics.median(pair[1] for pair in pairs))
     return clicks, bare
 
 

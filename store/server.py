@@ -2,8 +2,8 @@
 
 A server that is starting answers before the database's library, Stripe's and the pages are
 loaded: that goes on beside it, while the first browser still fetches Streamlit's own scripts.
-Whoever asks for one of the shop's addresses meanwhile waits for it. So the heavy modules are
-imported inside functions here, and nowhere else.
+Whoever asks for one of the shop's addresses or draws a page meanwhile waits for it. So the heavy
+modules are imported inside functions here, and nowhere else.
 """
 # ruff: noqa: PLC0415
 
@@ -32,6 +32,15 @@ STREAMLITS = "/_stcore/"  # health checks and the pages' own connections
 FOUND = "store.route"
 
 
+def load() -> None:
+    """Load what the pages need; returns once that is done.
+
+    Every thread begins with the same module, so that one loads and the others wait. Where two
+    begin at different ends of modules that import each other, as SQLAlchemy's do, they get halves.
+    """
+    from store import shell  # noqa: F401
+
+
 class Pages(BaseRoute):
     """The shop's own addresses, behind one route that is there before they are."""
 
@@ -40,6 +49,7 @@ class Pages(BaseRoute):
 
     @lru_cache  # noqa: B019 - there is one, for as long as the server runs
     def routes(self) -> Sequence[BaseRoute]:
+        load()
         from store import shell
 
         return shell.routes(self.frontend)
@@ -64,7 +74,7 @@ def around(frontend: Path) -> dict[str, Any]:
     async def lifespan(_app: object) -> AsyncIterator[None]:
         """Where only this process runs, it still migrates the database and settles orders."""
         stop = threading.Event()
-        threading.Thread(target=run_beside, args=(pages, stop), daemon=True).start()
+        threading.Thread(target=run_beside, args=(stop,), daemon=True).start()
         yield
         stop.set()
 
@@ -76,8 +86,8 @@ def around(frontend: Path) -> dict[str, Any]:
     }
 
 
-def run_beside(pages: Pages, stop: threading.Event) -> None:
-    pages.routes()
+def run_beside(stop: threading.Event) -> None:
+    load()
     from store import door
 
     for work in (keep_books, door.ACCOUNT.learn):

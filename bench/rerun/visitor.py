@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
@@ -35,7 +36,7 @@ class Visitor:
 
     def __enter__(self) -> "Visitor":
         address = f"ws://127.0.0.1:{self.port}/_stcore/stream"
-        self.socket: ClientConnection = connect(
+        connection = connect(
             address,
             additional_headers={"Cookie": f"{buyers.COOKIE}={self.cookie}"},
             subprotocols=["streamlit"],  # type: ignore[list-item]
@@ -44,11 +45,13 @@ class Visitor:
             compression=None,
             open_timeout=ANSWER_SECONDS,
         )
+        self.open = ExitStack()
+        self.socket: ClientConnection = self.open.enter_context(connection)
         self.deltas = [message for message in self.run() if message.HasField("delta")]
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self.socket.close()
+        self.open.close()
 
     def ask(self, **changed: Any) -> None:
         """Ask for a rerun; `changed` are widget ids with their new values."""

@@ -107,6 +107,15 @@ def test_the_storefront_opens_before_the_heavy_libraries_are_loaded() -> None:
     assert found.stdout.split() == []
 
 
+def test_a_page_imports_nothing_before_the_server_has_loaded_it() -> None:
+    """See `server.load`; `test_launched.py` opens pages while this goes on, and then needs luck."""
+    script = ast.parse((ROOT / "streamlit_app.py").read_text("utf-8"))
+    faces = [node for node in script.body if isinstance(node, ast.If)]
+
+    assert ast.unparse(faces[0].test) == "__name__ == '__main__'"
+    assert ast.unparse(faces[0].body[0]) == "server.load()"
+
+
 def test_fastapi_is_used_by_the_webhook_door_and_the_emulator_only() -> None:
     users = {file.relative_to(ROOT).parts[:2] for file in sources() if of(file, "fastapi")}
 

@@ -3,11 +3,17 @@
 import os
 import re
 import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
+from bench.rerun.visitor import Visitor
+from store.buyers import new_cookie
 from store.launcher.serve import answers
 from tests.counting import count
 from tests.whole.buying import enter, fill_in, leave_for_stripe, pay, verdict
@@ -35,3 +41,21 @@ def test_one_command_sells_two_shirts_though_everything_it_started_is_killed_on_
     pay(page)
     expect(verdict(page)).to_be_visible(timeout=60_000)
     house.assert_paid_once(house.knows(buyer))
+
+
+@pytest.mark.scenario("E4")
+def test_a_page_asked_for_while_the_shop_still_opens_is_a_whole_page(
+    new_house: Callable[..., House],
+) -> None:
+    house = new_house()
+    opening = house.storefront.start()
+    while not answers(opening.health):  # at the first moment: libraries are still being loaded
+        time.sleep(0.005)
+    port = urlsplit(house.address).port or 0
+
+    def quantities(_number: int) -> int:
+        with Visitor(port, cookie=new_cookie()) as visitor:
+            return len(visitor.numbers)
+
+    with ThreadPoolExecutor() as crowd:
+        assert list(crowd.map(quantities, range(4))) == [3] * 4, opening.said()
