@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +47,15 @@ class Pages(BaseRoute):
     def __init__(self, frontend: Path) -> None:
         self.frontend = frontend
 
-    @lru_cache  # noqa: B019 - there is one, for as long as the server runs
+    @cached_property
     def routes(self) -> Sequence[BaseRoute]:
-        load()
         from store import shell
 
         return shell.routes(self.frontend)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if not scope["path"].startswith(STREAMLITS):
-            for route in self.routes():
+            for route in self.routes:
                 match, inside = route.matches(scope)
                 if match is Match.FULL:
                     return match, {**inside, FOUND: route}
