@@ -25,6 +25,7 @@ from streamlit.errors import StreamlitAPIException
 
 from store import server
 from store import settings as store_settings
+from store.settings import MOTTO, SHOP
 
 if __name__ == "__main__":  # the server does without these while it starts
     server.load()
@@ -44,7 +45,6 @@ if __name__ == "__main__":  # the server does without these while it starts
         shelves,
         views,
     )
-    from store.markup import MOTTO, SHOP
     from store.notices import DATABASE_DOWN, Notice, Question
     from store.rehearsal import run as rehearsals
 
@@ -549,7 +549,7 @@ def office_view(asked: dict[str, str], polling: bool) -> None:
 
 def main() -> None:
     """One run of the page."""
-    st.set_page_config(page_title=SHOP, page_icon=markup.icon("mark.svg"), layout="wide")
+    st.set_page_config(page_title=SHOP, layout="wide")
     st.html(markup.style(STYLE))
     pages = [
         st.Page(shop, title=SHOP, default=True),

@@ -56,7 +56,6 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(migrate)
     inbox.open()
     reconciler.start()
-    gc.collect()
     gc.freeze()  # what is here now stays; looking through it again would hold up every answer
     yield
     stop.set()

@@ -28,6 +28,7 @@ from store.bookkeeping import KEEPER
 from store.entrance import ENTRANCE, HOME, NOT_KEPT
 from store.errors import StoreError
 from store.office import OFFICE, Visit
+from store.shell import Shell
 
 LARGEST_FORM = 1536 * 1024  # a picture and its product
 Act = Callable[[Request, Visit, FormData], str]
@@ -148,8 +149,8 @@ def posted(path: str, act: Act, back: str) -> Route:
     return Route(f"{HOME}/{path}", action(act, back), methods=["POST"])
 
 
-def routes(shell: Callable[[Request], Response]) -> list[BaseRoute]:
-    """Everything under `/back-office`, and the pictures; `shell` opens Streamlit's page."""
+def routes(shell: Shell) -> list[BaseRoute]:
+    """Everything under `/back-office`, and the pictures."""
     return [
         Mount("/images", pictures.Pictures()),
         Route(HOME, entrance.enter(shell)),

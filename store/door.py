@@ -4,7 +4,7 @@ import logging
 import re
 import secrets
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -12,12 +12,13 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from store import catalog, checkout, errors, gateway, markup, settings
+from store import catalog, checkout, db, errors, gateway, markup, reports, settings
 from store.cookies import buyer_of
 
 log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = 30
+EARLY_SECONDS = 0.3  # how long a page is held back, so that it can say what came of a payment
 REMEMBERED = 1000  # returns whose page never came to fetch the answer
 KEPT = ("resume", "embed")
 QUANTITIES = frozenset(map(str, range(catalog.MAX_QUANTITY + 1)))
@@ -110,6 +111,28 @@ def tidied(request: Request) -> str | None:
     return None if kept == given or request.url.path != "/" else f"/?{urlencode(kept)}"
 
 
+def outcome(request: Request) -> str:
+    """What came of the order of whoever is back from Stripe, where that can be said at once.
+
+    Streamlit needs a second to load before it can say anything, which is long for somebody who
+    has just paid. As the page does, this says what the database holds, to whose order it is.
+    """
+    if not (asked := RETURNING.notice(request)):
+        return ""
+    wait([asked], EARLY_SECONDS)
+    try:
+        with db.reading() as session:
+            number = request.query_params["number"]
+            order = reports.order_of(session, buyer_of(request) or "", number)
+    except errors.StoreError:
+        return ""
+    if order.is_waiting:
+        return ""
+    sentence = markup.sentence_of(order)
+    said = markup.piece("outcome", shop=settings.SHOP, order=order, sentence=sentence)
+    return markup.style("storefront.css") + said
+
+
 def is_number(text: str) -> bool:
     """True for what an order could be called; anything else need not be looked up."""
     return NUMBER.fullmatch(text) is not None
@@ -133,7 +156,7 @@ def go(request: Request) -> Response:
 def plain_page(sentence: str, status: int, links: dict[str, str] | None = None) -> HTMLResponse:
     """A sentence and a way on, without Streamlit."""
     links = links or {"Back to the shop": "/"}
-    body = markup.piece("plain_page", shop=markup.SHOP, sentence=sentence, links=links)
+    body = markup.piece("plain_page", shop=settings.SHOP, sentence=sentence, links=links)
     return HTMLResponse(body, status, headers=PLAIN_HEADERS)
 
 

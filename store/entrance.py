@@ -14,6 +14,7 @@ from store import door, markup, office, settings
 from store.cookies import over_https
 from store.errors import StoreError
 from store.office import OFFICE, NotSignedIn, TooManyTries
+from store.shell import Shell
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def fits(request: Request, largest: int) -> None:
         raise FormTooLarge
 
 
-def enter(shell: Callable[[Request], Response]) -> Callable[[Request], Response]:
+def enter(shell: Shell) -> Callable[[Request], Response]:
     """The page for operators; for everybody else the way to sign in."""
 
     def open_page(request: Request) -> Response:
@@ -74,10 +75,9 @@ def enter(shell: Callable[[Request], Response]) -> Callable[[Request], Response]
             OFFICE.visit(cookie_of(request))
         except NotSignedIn:
             return RedirectResponse(ENTRANCE, 303, headers=NOT_KEPT)
-        page = shell(request)
-        page.headers["Cache-Control"] = "no-store"
-        page.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
-        return page
+        return shell.page(
+            {"Cache-Control": "no-store", "Content-Security-Policy": "frame-ancestors 'none'"}
+        )
 
     return open_page
 
@@ -85,7 +85,7 @@ def enter(shell: Callable[[Request], Response]) -> Callable[[Request], Response]
 def sign_in_page(sentence: str = "", status: int = 200) -> HTMLResponse:
     """A page without Streamlit, whose one script moves the password out of the address."""
     nonce = secrets.token_urlsafe(16)
-    body = markup.office_piece("sign_in", shop=markup.SHOP, sentence=sentence, nonce=nonce)
+    body = markup.office_piece("sign_in", shop=settings.SHOP, sentence=sentence, nonce=nonce)
     return HTMLResponse(
         body,
         status,

@@ -6,7 +6,6 @@ may be called `<script>` and is shown by that name.
 
 import json
 import secrets
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -21,9 +20,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from jinja2.environment import TemplateModule
 
 from store import money, settings, views
-
-SHOP = "Three Good Things"
-MOTTO = "Few things, made to last."
 
 EVIDENCE_NAMES = {
     "http_status": "HTTP status",
@@ -179,13 +175,6 @@ class Html(str):
 def style(name: str) -> Html:
     """A style sheet as an element of the page, read once."""
     return Html(f"<style>{(settings.ROOT / '.streamlit' / name).read_text('utf-8')}</style>")
-
-
-@lru_cache
-def icon(name: str) -> str:
-    """A small picture as an address that holds it, so that no server need have it at hand."""
-    picture = (settings.ROOT / "data" / "images" / name).read_bytes()
-    return f"data:image/svg+xml;base64,{b64encode(picture).decode()}"
 
 
 def piece(name: str, reader: Reader | None = None, **values: Any) -> Html:

@@ -18,7 +18,6 @@ from store import settings
 from store.errors import StoreError
 
 OURS = settings.ROOT / "data" / "images"
-BRAND = "mark.svg"
 SHOWN = (".svg", ".webp", ".png", ".jpg", ".jpeg")
 LARGEST_BYTES = 1024 * 1024
 LARGEST_SIDE = 6000  # pixels, as they come
@@ -42,7 +41,7 @@ def listed() -> list[str]:
         for folder in (OURS, brought())
         if folder.is_dir()
         for file in folder.iterdir()
-        if file.suffix in SHOWN and file.name != BRAND
+        if file.suffix in SHOWN and file.name != settings.BRAND.name
     }
     return sorted(found)
 

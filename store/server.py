@@ -1,9 +1,9 @@
 """The server around the storefront's pages: what it opens with, and what then runs beside it.
 
-A server that is starting answers before the database's library, Stripe's and the pages are
-loaded: that goes on beside it, while the first browser still fetches Streamlit's own scripts.
-Whoever asks for one of the shop's addresses or draws a page meanwhile waits for it. So the heavy
-modules are imported inside functions here, and nowhere else.
+A server that is starting gives its first page before the database's library, Stripe's and the
+pages' own are loaded: that goes on while the browser still fetches Streamlit's scripts. Whoever
+draws a page meanwhile, or asks for an address that needs them, waits for it. So the heavy modules
+are imported inside functions here, and nowhere else.
 """
 # ruff: noqa: PLC0415
 
@@ -11,25 +11,30 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Match
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from store import settings
 from store.cookies import BuyerCookie
 from store.errors import StoreError
+from store.shell import Shell
 
 log = logging.getLogger(__name__)
 
-STREAMLITS = "/_stcore/"  # health checks and the pages' own connections
+PAGES = ("", "order", "rehearsal")  # where our pages are; the back office has its own door
+ICON = "/favicon.png"  # where Streamlit's page looks for it
+BEYOND = ("/go/", "/back-office", "/images/")
 FOUND = "store.route"
+START_SECONDS = 1.0  # what starts beside the storefront has the processor first
+ASKED_FOR = threading.Event()
 
 
 def load() -> None:
@@ -38,23 +43,37 @@ def load() -> None:
     Every thread begins with the same module, so that one loads and the others wait. Where two
     begin at different ends of modules that import each other, as SQLAlchemy's do, they get halves.
     """
-    from store import shell  # noqa: F401
+    ASKED_FOR.set()
+    from store import desk  # noqa: F401
 
 
-class Pages(BaseRoute):
-    """The shop's own addresses, behind one route that is there before they are."""
+def open_page(shell: Shell, request: Request) -> Response:
+    """One of our pages; only what comes with the address can make its first answer wait."""
+    if not request.url.query:
+        return shell.page()
+    load()
+    from store import door
 
-    def __init__(self, frontend: Path) -> None:
-        self.frontend = frontend
+    if tidy := door.tidied(request):
+        return RedirectResponse(tidy, 303)
+    return shell.page(said=door.outcome(request))
+
+
+class Beyond(BaseRoute):
+    """The addresses that need the libraries, behind one route that is there before they are."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
 
     @cached_property
     def routes(self) -> Sequence[BaseRoute]:
-        from store import shell
+        load()
+        from store import desk, door
 
-        return shell.routes(self.frontend)
+        return [Route("/go/{number}", door.go, methods=["GET"]), *desk.routes(self.shell)]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        if not scope["path"].startswith(STREAMLITS):
+        if scope["path"].startswith(BEYOND):
             for route in self.routes:
                 match, inside = route.matches(scope)
                 if match is Match.FULL:
@@ -65,9 +84,19 @@ class Pages(BaseRoute):
         await scope[FOUND].handle(scope, receive, send)
 
 
+def icon(_request: Request) -> Response:
+    """Told of one for each page, Streamlit would load a library of numbers to look at it."""
+    return FileResponse(settings.BRAND, headers={"Cache-Control": "public, max-age=3600"})
+
+
+def routes(frontend: Path) -> list[BaseRoute]:
+    shell = Shell(frontend)
+    pages = [Route(f"/{path}", partial(open_page, shell)) for path in PAGES]
+    return [*pages, Route(ICON, icon), Beyond(shell)]
+
+
 def around(frontend: Path) -> dict[str, Any]:
     """What `st.App` is given; `frontend` is Streamlit's own page."""
-    pages = Pages(frontend)
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
@@ -78,7 +107,7 @@ def around(frontend: Path) -> dict[str, Any]:
         stop.set()
 
     return {
-        "routes": [pages],
+        "routes": routes(frontend),
         "middleware": middleware(),
         "lifespan": lifespan,
         "exception_handlers": {Exception: request_failed},
@@ -86,6 +115,7 @@ def around(frontend: Path) -> dict[str, Any]:
 
 
 def run_beside(stop: threading.Event) -> None:
+    ASKED_FOR.wait(START_SECONDS)
     load()
     from store import door
 

@@ -23,6 +23,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from store.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
+SHOP, MOTTO = "Three Good Things", "Few things, made to last."
+BRAND = ROOT / "data" / "images" / "mark.svg"
 EMULATOR_KEY = "sk_test_offline_emulator"
 EMULATOR_BASE = "http://127.0.0.1:8502"
 POSTGRESQL = "postgresql+psycopg2://"

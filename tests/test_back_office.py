@@ -15,7 +15,6 @@ import pytest
 import uvicorn
 from sqlmodel import col, select
 from starlette.applications import Starlette
-from starlette.responses import HTMLResponse
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -34,6 +33,7 @@ from store import (
     settings,
 )
 from store.models import Order, OrderLog, Product
+from store.shell import Shell
 
 APP = settings.ROOT / "streamlit_app.py"
 PASSWORD = "open sesame"
@@ -83,9 +83,10 @@ def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
 
 
 @pytest.fixture
-def address(fresh_shop: None) -> Iterator[str]:
+def address(fresh_shop: None, tmp_path: Path) -> Iterator[str]:
     """The back office's addresses behind a real server; Streamlit's page is one word."""
-    routes = desk.routes(lambda _request: HTMLResponse("the page"))
+    (tmp_path / "index.html").write_text("the page")
+    routes = desk.routes(Shell(tmp_path / "index.html"))
     app = Starlette(routes=routes, middleware=server.middleware())
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))

@@ -1,6 +1,7 @@
 """The launcher, as the person at the keyboard meets it: real processes, real signals."""
 
 import ast
+import asyncio
 import os
 import re
 import shutil
@@ -12,12 +13,18 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from store.launcher.serve import answers
+from store import settings
+from store.launcher import shop as launched
+from store.launcher import supervise
+from store.launcher.arguments import read
+from store.launcher.process import Process, go, standing_by
+from store.launcher.shop import Shop, answers
 from tests.emulator.running import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -95,6 +102,15 @@ def eventually(holds: Callable[[], object], seconds: float = 60) -> None:
     while not holds():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.02)
+
+
+def running_with(word: str) -> list[str]:
+    """The programs of this computer that were started with the word; as far as it tells."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # it has just ended
+            found.append(file.read_text("utf-8", errors="replace"))
+    return [words for words in found if word in words.split("\0")]
 
 
 def is_alive(pid: int) -> bool:
@@ -256,6 +272,64 @@ def test_the_shop_goes_on_when_nobody_reads_its_log_any_more(
     eventually(lambda: launcher.alive() == [])
 
 
+@pytest.fixture
+def ticker(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """A tiny program that stands by; what it is called, and the folder for the file it leaves."""
+    (tmp_path / "ticker.py").write_text(TICKER)
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
+        yield lambda *words: stack.enter_context(standing_by(["colorsys"], ["ticker", *words]))
+
+
+def test_what_stands_by_begins_in_the_environment_that_it_is_told(
+    ticker: Callable[..., Process], tmp_path: Path
+) -> None:
+    waiting = ticker("storefront", "dies")
+    assert waiting.stdout is not None
+
+    go(waiting, {"PIDS": str(tmp_path), "WORD": "\udcff line\nend"})
+
+    assert waiting.stdout.read() == b"out of paper\n"
+    assert waiting.wait() == 3
+    assert [file.stem for file in tmp_path.glob("*.[0-9]*")] == ["storefront"]
+
+
+def test_what_stands_by_ends_without_having_begun_when_nobody_lets_it(
+    ticker: Callable[..., Process], tmp_path: Path
+) -> None:
+    waiting = ticker("storefront", "dies")
+    assert waiting.stdin is not None
+
+    waiting.stdin.close()  # as the system does when a launcher is killed
+
+    assert waiting.wait() == 0
+    assert list(tmp_path.glob("*.[0-9]*")) == []
+
+
+def test_what_died_while_it_stood_by_is_started_anew(
+    ticker: Callable[..., Process],
+) -> None:
+    waiting = ticker("storefront", "calm")
+    waiting.kill()
+    waiting.wait()
+
+    begun = supervise.begin(
+        supervise.Program("storefront", [sys.executable, "-V"], standing_by=waiting)
+    )
+
+    with begun:
+        assert begun is not waiting
+
+
+def test_the_emulator_does_not_wait_for_a_page_that_never_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(launched, "LONGEST_TURN_SECONDS", 0.1)
+    arguments = read(["run", "--port", str(free_port())])
+
+    asyncio.run(Shop(settings.current(), arguments, has_emulator=True).page_is_there())
+
+
 # The real processes.
 
 
@@ -321,9 +395,12 @@ def test_a_port_in_use_is_named_with_the_flag_that_changes_it(
 
 
 def test_two_processes_cannot_have_the_same_port(tmp_path: Path) -> None:
-    said = one_sentence(store("--port", "8123", "--webhook-port", "8123", DATA_DIR=str(tmp_path)))
+    port = str(free_port())
 
-    assert "--port and --webhook-port are both 8123" in said
+    said = one_sentence(store("--port", port, "--webhook-port", port, DATA_DIR=str(tmp_path)))
+
+    assert f"--port and --webhook-port are both {port}" in said
+    assert running_with(port) == []  # the storefront stood by, and never began
 
 
 def test_a_live_key_is_refused_and_never_printed(tmp_path: Path) -> None:

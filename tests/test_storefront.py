@@ -796,14 +796,13 @@ def test_without_the_emulator_the_rehearsal_says_how_to_start_it(
         ("/static/js/index.js", 418),
         ("/_stcore/health", 418),
         ("/elsewhere", 418),
+        ("/favicon.png", 200),
     ],
 )
-def test_the_shops_addresses_stand_behind_one_route_and_the_rest_is_streamlits(
-    path: str, status: int
-) -> None:
+def test_the_shops_addresses_come_first_and_the_rest_is_streamlits(path: str, status: int) -> None:
     streamlits = Route("/{path:path}", lambda _request: HTMLResponse("", 418))
 
-    answer = Browser(server.Pages(FRONTEND), streamlits).get(path)
+    answer = Browser(*server.routes(FRONTEND), streamlits).get(path)
 
     assert answer.status_code == status
 
@@ -811,7 +810,7 @@ def test_the_shops_addresses_stand_behind_one_route_and_the_rest_is_streamlits(
 def back_from_stripe(number: str, cookie: str = ME) -> httpx.Response:
     """The first answer to a browser that Stripe sends back to the shop."""
     path = f"/order?number={number}&session_id=cs_test_x"
-    return Browser(server.Pages(FRONTEND)).get(path, cookie=cookie)
+    return Browser(*server.routes(FRONTEND)).get(path, cookie=cookie)
 
 
 @pytest.fixture

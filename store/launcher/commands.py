@@ -16,7 +16,7 @@ from store.errors import StripeKeyRefused, StripeUnreachable
 from store.launcher import checks
 from store.launcher.checks import CannotStart
 from store.launcher.environment import ROOT
-from store.launcher.serve import answers
+from store.launcher.shop import answers
 
 # Tests wait for each other's processes more than for a processor; each worker has its own
 # PostgreSQL and browser.

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from store import db
 from store.errors import StoreError
 from store.launcher import checks
-from store.launcher.serve import Shop, answers
+from store.launcher.shop import Shop, answers
 from store.settings import ROOT, Settings
 
 OK, NOTE, WRONG = "ok", "note", "WRONG"

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -17,11 +18,13 @@ class Log:
         colours = get_colours()
         self.colours = {name: next(colours) for name in names}
         width = max(len(name) for name in [*names, "store"])
+        self.one_at_a_time = threading.Lock()
         self.printer = Printer(sys.stdout, width=width, colour="NO_COLOR" not in os.environ)
 
     def line(self, name: str, text: bytes | str) -> None:
         now = datetime.now().astimezone()
-        with suppress(OSError):  # whoever read along may be gone; the shop goes on
+        # Whoever read along may be gone; the shop goes on.
+        with self.one_at_a_time, suppress(OSError):
             self.printer.write(Message("line", text, now, name, self.colours.get(name)))
 
     def notice(self, text: str) -> None:

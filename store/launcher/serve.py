@@ -1,162 +1,23 @@
-"""`python -m store`: check everything, start the three processes, say where they are."""
+"""`python -m store`: the storefront loads its libraries while everything is being checked."""
 
-import asyncio
-import http.client
-import sys
-import urllib.request
 from argparse import Namespace
-from dataclasses import dataclass
 
-from store import office
-from store.launcher import checks
-from store.launcher.log import Log
-from store.launcher.supervise import GaveUp, Program, supervise
-from store.settings import Settings
+from store.launcher.process import standing_by
 
-REMINDER_SECONDS = 30
-LOOK_SECONDS = 0.05  # between two looks whether everything answers
-SECRET = "EMULATOR_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
-PID_FILE = "SIDECAR_PID_FILE"  # tells the storefront's rehearsal which process to stop
-# Never through a proxy: these addresses are on this computer.
-LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+LIBRARIES = ("streamlit.web.cli", "uvicorn", "store.server")
 
 
 def run(arguments: Namespace) -> int:
-    """Serve until a signal says stop; 1 where a process could not be kept running.
+    with standing_by(LIBRARIES, storefront_words(arguments)) as storefront:
+        from store.launcher import shop  # noqa: PLC0415 - a tenth of a second, while that one loads
 
-    Raises:
-        StoreError: nothing was started.
-    """
-    chosen = checks.settings_for(arguments)
-    checks.ports(chosen, arguments)
-    with checks.alone(chosen.data_dir):
-        checks.database(chosen)
-        if not chosen.offline:
-            print("Asking Stripe whether it accepts the key …", flush=True)
-        account = checks.stripe_account()
-        shop = Shop(chosen, arguments, checks.runs_emulator(chosen, arguments), account)
-        try:
-            supervise(shop.programs(), shop.announce)
-        except GaveUp as error:
-            sys.stderr.write(f"{error}\n")
-            return 1
-    return 0
+        return shop.keep_open(arguments, storefront)
 
 
-def module(name: str, *words: str) -> list[str]:
-    return [sys.executable, "-m", "store.launcher.tether", name, *words]
-
-
-@dataclass(frozen=True)
-class Shop:
-    """The processes of one shop, and where they answer."""
-
-    settings: Settings
-    arguments: Namespace
-    has_emulator: bool
-    account: str | None = None
-
-    @property
-    def shop(self) -> str:
-        return f"http://localhost:{self.arguments.port}"
-
-    @property
-    def sidecar(self) -> str:
-        return f"http://127.0.0.1:{self.arguments.webhook_port}"
-
-    @property
-    def emulator(self) -> str:
-        return f"http://127.0.0.1:{self.arguments.emulator_port}"
-
-    def programs(self) -> list[Program]:
-        sidecar = module(
-            "uvicorn",
-            "webhook_server:app",
-            *("--host", "127.0.0.1"),
-            *("--port", str(self.arguments.webhook_port)),
-            *("--timeout-graceful-shutdown", "3"),
-        )
-        storefront = module(
-            *("streamlit", "run", "streamlit_app.py"),
-            *("--server.port", str(self.arguments.port)),
-            *("--server.headless", "true"),
-            *("--logger.hideWelcomeMessage", "true"),
-        )
-        pid_file = self.settings.data_dir.absolute() / "sidecar.pid"
-        started = [
-            Program("sidecar", sidecar, pid_file=pid_file),
-            Program(
-                "storefront", storefront, {PID_FILE: str(pid_file), "SIDECAR_URL": self.sidecar}
-            ),
-        ]
-        return [self.emulator_program(), *started] if self.has_emulator else started
-
-    def emulator_program(self) -> Program:
-        command = module(
-            "store.emulator",
-            *("--port", str(self.arguments.emulator_port)),
-            *("--webhook", f"{self.sidecar}/webhooks/stripe/"),
-            *("--secret", f"env:{SECRET}"),
-            *("--data", str(self.settings.data_dir / "emulator.db")),
-            *("--retries", "eager"),  # a receiver that was down hears of its payments in seconds
-        )
-        secret = self.settings.webhook_secrets[0]
-        return Program("emulator", command, {SECRET: secret})
-
-    def health(self) -> dict[str, str]:
-        """Where each process says that it is ready; the webhook door never is without a secret."""
-        addresses = {
-            "sidecar": f"{self.sidecar}/{'readyz' if self.settings.webhook_secrets else 'healthz'}",
-            "storefront": f"http://127.0.0.1:{self.arguments.port}/_stcore/health",
-        }
-        return addresses | (
-            {"emulator": f"{self.emulator}/emulator/health"} if self.has_emulator else {}
-        )
-
-    async def announce(self, log: Log) -> None:
-        """Wait until every process answers, then print where people find the shop."""
-        clock = asyncio.get_running_loop().time
-        waiting, remind_at = self.health(), clock() + REMINDER_SECONDS
-        while waiting := {
-            name: address
-            for name, address in waiting.items()
-            if not await asyncio.to_thread(answers, address)
-        }:
-            if clock() > remind_at:
-                log.line("store", f"Still waiting for {' and '.join(waiting)}.")
-                remind_at += REMINDER_SECONDS
-            await asyncio.sleep(LOOK_SECONDS)
-        log.notice(self.welcome())
-
-    def welcome(self) -> str:
-        lines = [self.mode(), "", f"  Shop       {self.shop}"]
-        lines += [f"  Webhooks   {self.sidecar}/webhooks/stripe/"]
-        lines += [f"  Emulator   {self.emulator}"] if self.has_emulator else []
-        lines += [f"  Office     {office.link(self.shop)}"]
-        lines += ["", "  Pay with card 4242 4242 4242 4242, any future date, any CVC."]
-        lines += ["  Ctrl-C stops everything."]
-        if not self.settings.webhook_secrets:
-            lines += [
-                "  No STRIPE_WEBHOOK_SECRET is set, so webhooks are not accepted; payments settle "
-                "when the buyer returns,",
-                "  or by asking Stripe. To have webhooks: stripe listen --forward-to "
-                f"localhost:{self.arguments.webhook_port}/webhooks/stripe/",
-            ]
-        return "\n" + "\n".join(f"  {line}".rstrip() for line in lines) + "\n"
-
-    def mode(self) -> str:
-        if self.settings.offline and self.has_emulator:
-            return "The shop is open, offline: an emulator plays Stripe and no money moves."
-        if self.settings.offline:
-            return f"The shop is open; in Stripe's place: {self.settings.api_base}"
-        if self.account is None:
-            return "The shop is open in Stripe test mode, but Stripe does not answer right now."
-        return f"The shop is open in Stripe test mode, account {self.account}: no money moves."
-
-
-def answers(address: str) -> bool:
-    try:
-        with LOCAL.open(address, timeout=2):
-            return True
-    except (OSError, http.client.HTTPException):
-        return False
+def storefront_words(arguments: Namespace) -> list[str]:
+    return [
+        *("streamlit", "run", "streamlit_app.py"),
+        *("--server.port", str(arguments.port)),
+        *("--server.headless", "true"),
+        *("--logger.hideWelcomeMessage", "true"),
+    ]

@@ -3,29 +3,22 @@
 import asyncio
 import os
 import signal
-import subprocess
-import sys
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from store.errors import StoreError
-from store.launcher.environment import ROOT
 from store.launcher.log import Log
+from store.launcher.process import GENTLE_END, Process, go, start
 
 LONGEST_PAUSE_SECONDS = 8.0
-# A group of its own: Ctrl-C reaches only the launcher, which then ends each program once.
-OWN_GROUP: dict[str, Any]
-if sys.platform == "win32":
-    OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    GENTLE_END = signal.CTRL_BREAK_EVENT
-else:
-    OWN_GROUP = {"start_new_session": True}
-    GENTLE_END = signal.SIGTERM
+Result = TypeVar("Result")
 
 
 class GaveUp(StoreError):
@@ -36,12 +29,16 @@ class GaveUp(StoreError):
 class Program:
     """`pid_file` names the process while it runs. Whoever ends it takes the file away first, as
     the rehearsal does: such an end was asked for, and no death that counts.
+
+    The first run is that of the process `standing_by`, if any, and waits for its `turn`.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     pid_file: Path | None = None
+    standing_by: Process | None = None
+    turn: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +106,8 @@ def stop_on_signals(task: asyncio.Task[Any] | None, log: Log) -> None:
 async def keep_running(program: Program, patience: Patience, log: Log) -> None:
     """Start the program, and start it again whenever it ends, until that happens too often."""
     deaths: deque[float] = deque(maxlen=patience.deaths)
+    if program.turn:
+        await program.turn()
     while True:
         code, asked_for = await run_once(program, patience, log)
         if asked_for:
@@ -134,27 +133,40 @@ async def keep_running(program: Program, patience: Patience, log: Log) -> None:
 
 async def run_once(program: Program, patience: Patience, log: Log) -> tuple[int, bool]:
     """The exit code of one run, and whether its end was asked for."""
-    process = await asyncio.create_subprocess_exec(
-        *program.command,
-        stdin=subprocess.PIPE,  # never written to: see tether
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **program.environment},
-        cwd=ROOT,
-        **OWN_GROUP,
-    )
+    process = begin(program)
+    ended = in_thread(process.wait)
     log.line("store", f"The {program.name} is process {process.pid}.")
-    printing = asyncio.create_task(print_lines(program.name, process, log))
+    printing = in_thread(print_lines, program.name, process, log)
     named = name_process(program.pid_file, process.pid)
     try:
-        code = await process.wait()
+        code = await asyncio.shield(ended)
         return code, named is not None and not named.exists()
     finally:
         if named:
             named.unlink(missing_ok=True)
-        await end(process, patience.grace_seconds)
+        await end(process, ended, patience.grace_seconds)
+        if process.stdin:
+            process.stdin.close()
         await asyncio.wait([printing], timeout=1)
-        printing.cancel()
+
+
+def begin(program: Program) -> Process:
+    environment = {**os.environ, **program.environment}
+    if program.standing_by and program.standing_by.poll() is None:
+        go(program.standing_by, environment)
+        return program.standing_by
+    return start(program.command, environment)
+
+
+def in_thread(work: Callable[..., Result], *given: Any) -> asyncio.Future[Result]:
+    """Unlike `asyncio.to_thread`, no end of the launcher waits for this one."""
+    done: Future[Result] = Future()
+
+    def run() -> None:
+        done.set_result(work(*given))
+
+    threading.Thread(target=run, daemon=True).start()
+    return asyncio.wrap_future(done)
 
 
 def name_process(pid_file: Path | None, pid: int) -> Path | None:
@@ -166,31 +178,26 @@ def name_process(pid_file: Path | None, pid: int) -> Path | None:
     return None
 
 
-async def print_lines(name: str, process: asyncio.subprocess.Process, log: Log) -> None:
-    """Unlike `readline`, this has no longest line beyond which the launcher would break."""
+def print_lines(name: str, process: Process, log: Log) -> None:
     assert process.stdout is not None
-    rest = b""
-    while chunk := await process.stdout.read(65536):
-        *lines, rest = (rest + chunk).split(b"\n")
+    with process.stdout as lines:
         for line in lines:
-            log.line(name, line)
-    if rest:
-        log.line(name, rest)
+            log.line(name, line.removesuffix(b"\n"))
 
 
-async def end(process: asyncio.subprocess.Process, grace_seconds: float) -> None:
+async def end(process: Process, ended: asyncio.Future[int], grace_seconds: float) -> None:
     """Ask the process to end; kill it after a while, or where even that wait is cancelled."""
-    if process.returncode is not None:
+    if ended.done():
         return
     process.send_signal(GENTLE_END)
     try:
-        await asyncio.wait_for(process.wait(), grace_seconds)
+        await asyncio.wait_for(asyncio.shield(ended), grace_seconds)
     except TimeoutError:
         pass
     finally:
-        if process.returncode is None:
+        if not ended.done():
             process.kill()
-            await process.wait()
+            await asyncio.shield(ended)
 
 
 def in_words(code: int) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from store import settings
-from store.launcher.serve import Shop
+from store.launcher.shop import Shop
 from store.settings import ROOT
 from tests.emulator.running import free_port
 from tests.whole.running import House, Process

@@ -22,8 +22,9 @@ from playwright.sync_api import BrowserContext, Page
 from sqlmodel import Session, col, select
 
 from store import buyers, db, gateway, office, settings
-from store.launcher.serve import Shop, answers
-from store.launcher.supervise import OWN_GROUP, Program
+from store.launcher.process import OWN_GROUP
+from store.launcher.shop import Shop, answers
+from store.launcher.supervise import Program
 from store.models import Order, OrderLog
 from store.settings import EMULATOR_KEY, ROOT
 from tests.counting import Payment, count, judge

@@ -25,7 +25,7 @@ import httpx
 from sqlmodel import text
 
 from store import audit, db, reconcile, refunds, settings
-from store.launcher.serve import Shop, answers
+from store.launcher.shop import Shop, answers
 from tests.counting import COUNTED, count
 from tests.emulator.running import free_port
 from tests.whole.conftest import Postgres
