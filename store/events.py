@@ -85,13 +85,14 @@ def _register(
     (`retention`); then it is new after all.
     """
     left, unseen, orphans = set(first), set[str](), set[str]()
+    now = clock.now()
     while left:
         rows = [
             {
                 "id": name,
                 "type": first[name].type,
                 "created_at": first[name].created_at,
-                "received_at": clock.now(),
+                "received_at": now,
                 "deliveries": counts[name],
                 **verdicts[name]._asdict(),
             }

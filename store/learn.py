@@ -52,8 +52,13 @@ def _learn_checkout(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> li
         *_fill(order, checkout_session_id=fact.session_id),
         *_advance(order, "session_status", fact.status, SESSION_RANK),
         *_advance(order, "payment_status", fact.payment_status, PAYMENT_RANK),
-        *_fill(order, checkout_url=fact.url, payment_intent_id=fact.payment_intent_id),
-        *_fill(order, email=fact.email, receipt_url=fact.receipt_url),
+        *_fill(
+            order,
+            checkout_url=fact.url,
+            payment_intent_id=fact.payment_intent_id,
+            email=fact.email,
+            receipt_url=fact.receipt_url,
+        ),
     ]
 
 
@@ -153,17 +158,12 @@ def _advance(row: OrderState | SQLModel, name: str, value: str, rank: dict[str, 
 
 def _fill(row: OrderState | SQLModel, **values: str | None) -> list[str]:
     """Set what is not known yet; the first saying stays."""
-    news = {
-        name: value
-        for name, value in values.items()
-        if value is not None and getattr(row, name) is None
-    }
-    for name, value in news.items():
-        setattr(row, name, value)
-    return [
-        name.replace("_", " ") + (" known" if name in PRIVATE else f" {value}")
-        for name, value in news.items()
-    ]
+    news = []
+    for name, value in values.items():
+        if value is not None and getattr(row, name) is None:
+            setattr(row, name, value)
+            news.append(name.replace("_", " ") + (" known" if name in PRIVATE else f" {value}"))
+    return news
 
 
 def _add(session: Session, rows: list[Row], row: Row) -> None:

@@ -7,6 +7,7 @@ here. Refunds and disputes are rare and stay what they are.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlmodel import Session, bindparam, col, select
@@ -40,12 +41,13 @@ class OrderState:
         """The columns that differ from what was read."""
         return {
             name: value
-            for name, was in zip(NAMES, before, strict=True)
-            if (value := getattr(self, name)) != was
+            for name, value, was in zip(NAMES, VALUES(self), before, strict=True)
+            if value != was
         }
 
 
 NAMES = tuple(column.name for column in fields(OrderState))
+VALUES = attrgetter(*NAMES)
 COLUMNS = tuple(Order.metadata.tables["orders"].c[name] for name in NAMES)
 HOLD = (
     select(*COLUMNS)
