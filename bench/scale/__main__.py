@@ -34,7 +34,7 @@ from store import db
 ORDERS = (1_000, 100_000, 1_000_000)
 AT_MOST = 1.3
 TIMES = 25
-ROUNDS = 5  # of questions for each turn of the door, which takes far longer
+ROUNDS = 10  # of questions for each turn of the door, which takes far longer
 OPEN = 20
 DOOR = "door"
 DOOR_SECONDS, DOOR_ORDERS, DOOR_CONNECTIONS = 2.0, 4_000, 8
