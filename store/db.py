@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 LOCK_SECONDS = 5
 MIGRATION_LOCK = 20_261_123  # any number, the same in every process
 TURN_LOCK = MIGRATION_LOCK + 1
-# Up to 2 GB of the file are read where the system keeps them, not copied page by page: the orders of
-# somebody who has bought for years lie far apart. SQLite still writes by its log and `fsync`.
+# Up to 2 GB of the file are read where the system keeps them, not copied page by page: the orders
+# of somebody who has bought for years lie far apart. SQLite still writes by its log and `fsync`.
 IN_PLACE = "mmap_size=2000000000"
 
 
