@@ -33,8 +33,6 @@ PAGES = ("", "order", "rehearsal")  # where our pages are; the back office has i
 ICON = "/favicon.png"  # where Streamlit's page looks for it
 BEYOND = ("/go/", "/back-office", "/images/")
 FOUND = "store.route"
-START_SECONDS = 1.0  # what starts beside the storefront has the processor first
-ASKED_FOR = threading.Event()
 
 
 def load() -> None:
@@ -43,7 +41,6 @@ def load() -> None:
     Every thread begins with the same module, so that one loads and the others wait. Where two
     begin at different ends of modules that import each other, as SQLAlchemy's do, they get halves.
     """
-    ASKED_FOR.set()
     from store import desk  # noqa: F401
 
 
@@ -115,7 +112,6 @@ def around(frontend: Path) -> dict[str, Any]:
 
 
 def run_beside(stop: threading.Event) -> None:
-    ASKED_FOR.wait(START_SECONDS)
     load()
     from store import door
 

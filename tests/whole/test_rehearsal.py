@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from store import buyers, checkout
+from store import buyers, checkout, clock, db
+from store.models import Turn
 from store.rehearsal.run import Rehearsal
 from store.rehearsal.stand_in import until
 from store.rehearsal.troubles import TROUBLES
@@ -16,6 +18,7 @@ from tests.whole.buying import pay_button
 from tests.whole.running import House
 
 STOPPED = "Stop the webhooks"
+QUIET = timedelta(seconds=3)
 Launched = tuple[House, Path]
 
 
@@ -25,7 +28,14 @@ def inside(launched: Launched, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hous
     house, _ = launched
     monkeypatch.setenv("SIDECAR_PID_FILE", str(house.folder / "sidecar.pid"))
     with house.entered():
+        # Every process looks at Stripe when it has started, and would find a payment first.
+        assert until(lambda: last_look() < clock.now() - QUIET, 60)
         yield house
+
+
+def last_look() -> datetime:
+    with db.reading() as session:
+        return session.get_one(Turn, "reconciler").began_at
 
 
 def opened(buyer: BrowserContext, house: House) -> Page:
