@@ -327,7 +327,8 @@ def test_the_emulator_does_not_wait_for_a_page_that_never_comes(
     monkeypatch.setattr(launched, "LONGEST_TURN_SECONDS", 0.1)
     arguments = read(["run", "--port", str(free_port())])
 
-    asyncio.run(Shop(settings.current(), arguments, has_emulator=True).page_is_there())
+    shop = Shop(settings.current(), arguments, has_emulator=True)
+    asyncio.run(asyncio.wait_for(shop.page_is_there(), 10))  # else it ends in TimeoutError
 
 
 # The real processes.
