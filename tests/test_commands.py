@@ -13,6 +13,7 @@ import pytest
 
 from store.launcher.arguments import COMMANDS
 from store.settings import ROOT, Settings
+from tests.ports import free_port, port_flags
 from tests.test_launcher import one_sentence, store
 
 KEY = "sk_test_51abcdefghijklmnopqrstuvwxyz"
@@ -44,7 +45,7 @@ def test_the_schema_can_be_migrated_twice(tmp_path: Path) -> None:
 def test_doctor_finds_nothing_wrong_with_a_migrated_offline_shop(tmp_path: Path) -> None:
     store("migrate", DATA_DIR=str(tmp_path))
 
-    result = store("doctor", *quiet_ports(), DATA_DIR=str(tmp_path))
+    result = store("doctor", *port_flags(), DATA_DIR=str(tmp_path))
 
     assert result.returncode == 0, result.stdout
     assert "No Stripe key: offline" in result.stdout
@@ -54,7 +55,7 @@ def test_doctor_finds_nothing_wrong_with_a_migrated_offline_shop(tmp_path: Path)
 def test_doctor_says_what_is_wrong_and_how_to_mend_it_without_secrets(tmp_path: Path) -> None:
     result = store(
         "doctor",
-        *quiet_ports(),
+        *port_flags(),
         ADMIN_PASSWORD="open sesame",
         **with_a_key(tmp_path, "http://127.0.0.1:1"),
     )
@@ -96,7 +97,7 @@ def stripe_that_answers(status: int) -> Iterator[str]:
 
 def test_a_key_that_stripe_refuses_ends_the_start_with_what_to_do(tmp_path: Path) -> None:
     with stripe_that_answers(401) as address:
-        result = store(*quiet_ports(), **with_a_key(tmp_path, address))
+        result = store(*port_flags(), **with_a_key(tmp_path, address))
 
     assert "Stripe does not accept STRIPE_SECRET_KEY" in one_sentence(result)
     assert KEY[12:] not in result.stdout + result.stderr
@@ -104,16 +105,18 @@ def test_a_key_that_stripe_refuses_ends_the_start_with_what_to_do(tmp_path: Path
 
 def test_a_restricted_key_that_may_not_see_its_account_is_a_good_key(tmp_path: Path) -> None:
     with stripe_that_answers(403) as address:
-        result = store("doctor", *quiet_ports(), **with_a_key(tmp_path, address))
+        result = store("doctor", *port_flags(), **with_a_key(tmp_path, address))
 
     assert "Stripe accepts the key" in result.stdout
 
 
 @pytest.mark.parametrize("command", ["reconcile", "audit"])
 def test_a_silent_stripe_is_named_with_its_address(tmp_path: Path, command: str) -> None:
-    offline = store(command, "--emulator-port", "18502", DATA_DIR=str(tmp_path))
+    port = str(free_port())
 
-    assert "Stripe does not answer at http://127.0.0.1:18502" in one_sentence(offline)
+    offline = store(command, "--emulator-port", port, DATA_DIR=str(tmp_path))
+
+    assert f"Stripe does not answer at http://127.0.0.1:{port}" in one_sentence(offline)
 
 
 def test_export_writes_a_sheet_or_says_why_not(tmp_path: Path) -> None:
@@ -133,7 +136,7 @@ def test_reset_forgets_everything_offline(tmp_path: Path) -> None:
 
     assert result.returncode == 0, result.stderr
     assert not (tmp_path / "emulator.db").exists()
-    assert "schema is current" in store("doctor", *quiet_ports(), DATA_DIR=str(tmp_path)).stdout
+    assert "schema is current" in store("doctor", *port_flags(), DATA_DIR=str(tmp_path)).stdout
 
 
 def test_reset_is_refused_with_a_stripe_key_and_without_an_answer(tmp_path: Path) -> None:
@@ -166,11 +169,6 @@ def test_the_example_settings_name_every_setting_and_change_nothing() -> None:
         for previous, line in pairwise(lines)
         if line and not line.startswith("#")
     )
-
-
-def quiet_ports() -> list[str]:
-    """Ports that no shop on this computer uses."""
-    return ["--port", "18501", "--webhook-port", "18000", "--emulator-port", "18502"]
 
 
 def with_a_key(data_dir: Path, stripe: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from store.launcher import supervise
 from store.launcher.arguments import read
 from store.launcher.process import Process, go, standing_by
 from store.launcher.shop import Shop, answers
-from tests.emulator.running import free_port
+from tests.ports import free_port, port_flags
 
 ROOT = Path(__file__).resolve().parent.parent
 BASE_PYTHON = Path(sys.base_prefix, "bin/python3" if os.name != "nt" else "python.exe")
@@ -337,7 +337,7 @@ def test_the_emulator_does_not_wait_for_a_page_that_never_comes(
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path, list[int]]]:
     """`python -m store` with an empty data folder, its log, and the ports it was given."""
-    words, log = free_ports(), tmp_path / "log"
+    words, log = port_flags(), tmp_path / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "store", "--data-dir", str(tmp_path / "data"), *words],
@@ -425,7 +425,7 @@ def test_an_unreachable_database_is_one_sentence_without_its_password(tmp_path: 
 def test_a_data_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    said = one_sentence(store("--data-dir", str(tmp_path / "file" / "data"), *free_ports()))
+    said = one_sentence(store("--data-dir", str(tmp_path / "file" / "data"), *port_flags()))
 
     assert "Cannot write to the data folder" in said
 
@@ -440,16 +440,11 @@ def test_a_second_shop_in_the_same_data_folder_is_refused(tmp_path: Path) -> Non
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
 
-        refused = one_sentence(store("--data-dir", str(tmp_path), *free_ports()))
+        refused = one_sentence(store("--data-dir", str(tmp_path), *port_flags()))
 
         first.kill()
     assert "A shop is already running in" in refused
     assert store("reset", "--yes", "--data-dir", str(tmp_path)).returncode == 0
-
-
-def free_ports() -> list[str]:
-    flags = ("--port", "--webhook-port", "--emulator-port")
-    return [f"{flag}={free_port()}" for flag in flags]
 
 
 # The environment that it makes for itself.

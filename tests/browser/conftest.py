@@ -13,7 +13,7 @@ from playwright.sync_api import BrowserContext, expect
 from store import settings
 from tests.browser.visiting import Servers
 from tests.chromium import NewBrowser
-from tests.emulator.running import free_port
+from tests.ports import free_port
 
 expect.set_options(timeout=15_000)  # the machine may be busy
 

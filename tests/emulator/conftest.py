@@ -7,7 +7,8 @@ import stripe
 
 from store.emulator.config import Config
 from tests.emulator.receiver import SECRET, Receiver
-from tests.emulator.running import Running, free_port
+from tests.emulator.running import Running
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="session")

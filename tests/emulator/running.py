@@ -1,13 +1,10 @@
 """The emulator under uvicorn in a thread, and the real SDK that drives it."""
 
 import json
-import secrets
-import socket
 import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import suppress
 from email.message import Message
 from typing import Any
 
@@ -23,19 +20,6 @@ KEY = "sk_test_emulator0123456789"
 VISA = "4242424242424242"
 DECLINED = "4000000000000002"
 SUCCESS = "http://127.0.0.1:1/order?session_id={CHECKOUT_SESSION_ID}"
-
-
-def free_port() -> int:
-    """A port nobody listens on right now.
-
-    None of those that systems give to outgoing connections: a program that is killed must find
-    its port free when it starts again, though other tests connect all the time.
-    """
-    while True:
-        port = 11_000 + secrets.randbelow(20_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class Running:

@@ -17,7 +17,8 @@ import pytest
 import stripe
 
 from tests.emulator.receiver import SECRET, Receiver
-from tests.emulator.running import KEY, free_port, session_params
+from tests.emulator.running import KEY, session_params
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 

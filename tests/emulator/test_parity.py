@@ -12,7 +12,8 @@ import stripe
 from store.emulator.app import create_app
 from store.emulator.config import RETRY_SCHEDULES, Config
 from tests.emulator.receiver import SECRET, Receiver
-from tests.emulator.running import SUCCESS, Running, free_port, line, session_params
+from tests.emulator.running import SUCCESS, Running, line, session_params
+from tests.ports import free_port
 
 DAY = 86400
 

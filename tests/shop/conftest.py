@@ -19,7 +19,8 @@ from sqlmodel import SQLModel, select
 from store import db, gateway, reconcile, settings
 from store.emulator.config import Config
 from store.models import Product
-from tests.emulator.running import Running, free_port
+from tests.emulator.running import Running
+from tests.ports import free_port
 from tests.shop.running import SECRET, Door, Shop
 
 DATABASES = ("sqlite", "postgresql")

@@ -28,7 +28,7 @@ from store.arrivals import Arrival
 from store.events import Outcome
 from store.facts import CheckoutFact, DisputeFact, Fact, ReceiptFact, RefundFact
 from store.models import Dispute, Order, OrderLog, Refund, Repeat, StripeEvent
-from tests.emulator.running import free_port
+from tests.ports import free_port
 from tests.shop.running import SECRET, Shop, at_once
 
 LONG_SECONDS = 60

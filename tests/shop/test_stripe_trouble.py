@@ -18,7 +18,7 @@ from store.errors import (
     StripeUnreachable,
 )
 from store.models import Order
-from tests.emulator.running import free_port
+from tests.ports import free_port
 from tests.shop.running import JEANS, SHIRTS, Shop, at_once
 
 CREATE = "POST /v1/checkout/sessions"

@@ -14,7 +14,7 @@ import pytest
 from store import settings
 from store.launcher.shop import Shop
 from store.settings import ROOT
-from tests.emulator.running import free_port
+from tests.ports import free_port
 from tests.whole.running import House, Process
 
 CONFIGURATION = ROOT / "docs" / "nginx.conf"

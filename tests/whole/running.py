@@ -28,7 +28,7 @@ from store.launcher.supervise import Program
 from store.models import Order, OrderLog
 from store.settings import EMULATOR_KEY, ROOT
 from tests.counting import Payment, count, judge
-from tests.emulator.running import free_port
+from tests.ports import FLAGS, free_port
 
 START_SECONDS = 120
 SECRET = re.compile(r"whsec_|sk_test_|store_buyer=")
@@ -216,8 +216,7 @@ class House:
     @contextmanager
     def launched(self) -> Iterator[Path]:
         """The whole shop by one command instead, from when it says that it is open; its log."""
-        flags = ("--port", "--webhook-port", "--emulator-port")
-        words = [f"{flag}={port}" for flag, port in zip(flags, self.ports, strict=True)]
+        words = [f"{flag}={port}" for flag, port in zip(FLAGS, self.ports, strict=True)]
         given = {"STRIPE_API_BASE": " ", "DATABASE_URL": " ", "DATA_DIR": " "}
         log = self.folder / "launcher.log"
         with log.open("wb") as output:

@@ -27,7 +27,7 @@ from sqlmodel import text
 from store import audit, db, reconcile, refunds, settings
 from store.launcher.shop import Shop, answers
 from tests.counting import COUNTED, count
-from tests.emulator.running import free_port
+from tests.ports import free_port
 from tests.whole.conftest import Postgres
 from tests.whole.crowd import Crowd
 from tests.whole.running import House, Process, eventually

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from store import buyers
-from tests.emulator.running import free_port
+from tests.ports import free_port
 from tests.whole import proxy
 from tests.whole.buying import (
     enter,
