@@ -1,5 +1,6 @@
 """A fresh demo while everything runs: both sides forget every order, the products are as seeded."""
 
+from sqlalchemy import Connection
 from sqlmodel import SQLModel, func, insert, select
 
 from store import catalog, db
@@ -30,10 +31,20 @@ def forget(stripe: StandIn) -> None:
     stripe.control("POST", "reset")
     with db.unit_of_work() as session:
         connection = session.connection()
+        _hold_off_everybody(connection)
         for table in reversed(SQLModel.metadata.sorted_tables):
             if table.name not in KEPT:
                 connection.execute(table.delete())
         connection.execute(insert(Product), catalog.seeds())
+
+
+def _hold_off_everybody(connection: Connection) -> None:
+    """Wait for those who write, and let others wait: else a row could come that refers to one
+    that is going. As all do, orders first and events then; what else is written refers to one
+    of them. SQLite has one writer anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE orders, stripe_events IN EXCLUSIVE MODE")
 
 
 def _on_the_way(stripe: StandIn) -> bool:

@@ -2,12 +2,13 @@
 judgement can fail: with a guard taken away, or a book that was tampered with, the line says so.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlmodel import select
 
 from store import arrivals, buyers, checkout, clock, db, events, gateway, inbox, learn, refunds
@@ -329,6 +330,30 @@ def test_a_fresh_demo_forgets_everybody_and_brings_the_products_back(
     with db.reading() as session:
         prices = [product.unit_amount for product in session.exec(select(Product))]
     assert prices == [1999, 4999, 7999]
+
+
+def test_an_event_that_comes_while_everything_is_forgotten_waits_and_is_an_orphan(
+    shop: Shop,
+) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    paid, answers = shop.event("checkout.session.completed"), list[str]()
+    courier = threading.Thread(target=lambda: answers.append(shop.outcome(paid)))
+
+    def deliver(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        if statement == "DELETE FROM stripe_events":
+            courier.start()
+            courier.join(1)  # time enough to refer to the order, could it do so now
+
+    event.listen(db.engine(), "after_cursor_execute", deliver)
+    try:
+        fresh.forget(StandIn.current())
+    finally:
+        event.remove(db.engine(), "after_cursor_execute", deliver)
+    courier.join()
+
+    assert (shop.orders(), answers) == ([], ["orphan"])
+    assert [row.order_id for row in shop.inbox().values()] == [None]
 
 
 @ON_SQLITE

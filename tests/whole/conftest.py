@@ -57,7 +57,9 @@ class Postgres:
         self.control("-m", "immediate", "stop")
 
     def restart(self) -> None:
-        self.server.ensure_postgres_running()
+        """Like the first start, but waits as long as `pg_ctl` does: recovery takes its time."""
+        self.control("restart")
+        self.server.ensure_postgres_running()  # only learns its new process number
 
 
 @pytest.fixture(scope="session")
