@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from sqlalchemy import bindparam
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
@@ -22,6 +23,12 @@ from store.views import REPLACED
 
 JUST_BOUGHT = timedelta(minutes=10)
 PLACE_TRIES = 4
+
+# Made once, as in orders.py.
+MINE = col(Order.buyer) == bindparam("buyer")
+THIS_CART = col(Order.cart_key) == bindparam("cart_key")
+PAYABLE_ORDER = select(Order).where(MINE, PAYABLE).with_for_update()
+ATTEMPTS = select(func.count(), func.max(col(Order.paid_at))).where(MINE, THIS_CART)
 
 
 def place(
@@ -69,9 +76,7 @@ def place(
 
 def payable_order(session: Session, buyer: str) -> Order | None:
     """The one order of this buyer that might still be paid."""
-    return session.exec(
-        select(Order).where(col(Order.buyer) == buyer, PAYABLE).with_for_update()
-    ).first()
+    return session.exec(PAYABLE_ORDER, params={"buyer": buyer}).first()
 
 
 def _still_wanted(order: Order) -> bool:
@@ -93,13 +98,12 @@ def _attempts_so_far(session: Session, buyer: str, cart_key: str, again: bool) -
     Raises:
         JustBought: and paid for, minutes ago, and the buyer has not said that it is wanted again.
     """
-    mine = (col(Order.buyer) == buyer, col(Order.cart_key) == cart_key)
-    count, paid_at = session.exec(
-        select(func.count(), func.max(col(Order.paid_at))).where(*mine)
-    ).one()
+    mine = {"buyer": buyer, "cart_key": cart_key}
+    count, paid_at = session.exec(ATTEMPTS, params=mine).one()
     if paid_at and not again and (ago := clock.now() - paid_at) < JUST_BOUGHT:
-        last = select(Order.number).where(*mine, col(Order.paid_at) == paid_at).limit(1)
-        raise JustBought(session.exec(last).one(), int(ago.total_seconds() // 60))
+        last = select(Order.number).where(MINE, THIS_CART, col(Order.paid_at) == paid_at).limit(1)
+        number = session.exec(last, params=mine).one()
+        raise JustBought(number, int(ago.total_seconds() // 60))
     return count
 
 
