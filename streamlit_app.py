@@ -138,6 +138,7 @@ def till(who: str, products: list[catalog.Sold], cart: dict[str, int]) -> None:
         if leaving:
             st.button("Opening Stripe…", type="primary", disabled=True, width="stretch")
             put("leaving", number=leaving)
+            door.LEAVING.begin(who, leaving)
             return
         amount = f" {reader().price(total, currency)}" if lines else ""
         if st.button(
@@ -399,7 +400,7 @@ def ask_stripe(who: str, number: str) -> None:
     st.session_state.pop("unconfirmed", None)
     say(None)
     try:
-        door.RETURNING.settle(who, number)
+        door.settle(who, number)
     except (errors.StripeError, errors.DatabaseUnavailable):
         st.session_state.unconfirmed = number
         say(Notice("Stripe has not answered yet. This page follows your order by itself."))

@@ -107,17 +107,19 @@ def _attempts_so_far(session: Session, buyer: str, cart_key: str, again: bool) -
     return count
 
 
-def open_checkout(buyer: str, number: str) -> str:
+def open_checkout(buyer: str, number: str, *, looked: bool = False) -> str:
     """Where `/go/{number}` leads: Stripe's page while the order can be paid, else its own page.
 
-    Asks Stripe each time, so that a stale button meets today's truth.
+    Asks Stripe each time, so that a stale button meets today's truth; `looked` says that this
+    was done a moment ago.
 
     Raises:
         OrderNotFound, StripeError, DatabaseUnavailable
     """
     with db.reading() as session:
         order = orders.owned(session, buyer, number)
-    if order.session_status in PAYABLE_SESSION and order.cancel_requested_at is None:
+    payable = order.session_status in PAYABLE_SESSION and order.cancel_requested_at is None
+    if payable and not looked:
         order = look_up(order, source="buyer")
     if order.status == "open" and order.checkout_url and order.cancel_requested_at is None:
         return order.checkout_url

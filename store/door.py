@@ -4,6 +4,8 @@ import logging
 import re
 import secrets
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +21,8 @@ log = logging.getLogger(__name__)
 
 ASK_AGAIN_SECONDS = 30
 EARLY_SECONDS = 0.3  # how long a page is held back, so that it can say what came of a payment
-REMEMBERED = 1000  # returns whose page never came to fetch the answer
+REMEMBERED = 1000  # questions whose browser never came to fetch the answer
+FRESH_SECONDS = 10  # an answer from before that may no longer be true
 KEPT = ("resume", "embed")
 QUANTITIES = frozenset(map(str, range(catalog.MAX_QUANTITY + 1)))
 NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
@@ -62,43 +65,59 @@ def mode() -> dict[str, Any]:
     return {"mode": badge, "hint": "Test cards only. No money moves.", "rehearsal": False}
 
 
-class Returning:
-    """Asks Stripe about a returning buyer's order while their browser still loads the page."""
+class HeadStart:
+    """Asks Stripe about a buyer's order while their browser is still on its way to the answer."""
 
-    def __init__(self) -> None:
-        self.pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="returning")
-        self.asked: dict[tuple[str, str], Future[None]] = {}
+    def __init__(self, ask: Callable[[str, str], object]) -> None:
+        self.ask = ask
+        self.pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="head start")
+        self.begun: dict[tuple[str, str], tuple[float, Future[object]]] = {}
         self.lock = threading.Lock()
 
-    def notice(self, request: Request) -> Future[None] | None:
-        """A page is opened; where that is the way back from Stripe, begin to ask."""
-        buyer, number = buyer_of(request), request.query_params.get("number", "")
-        if "session_id" not in request.query_params or not buyer or not is_number(number):
-            return None
+    def begin(self, buyer: str, number: str) -> Future[object]:
         with self.lock:
-            begun = self.asked.pop((buyer, number), None)
-            if begun is None or begun.done():
-                begun = self.pool.submit(checkout.settle, buyer, number)
-            self.asked[buyer, number] = begun
-            while len(self.asked) > REMEMBERED:
-                del self.asked[next(iter(self.asked))]
-        return begun
+            at, asked = self.begun.pop((buyer, number), (0.0, None))
+            if asked is None or asked.done():
+                at, asked = time.monotonic(), self.pool.submit(self.ask, buyer, number)
+            self.begun[buyer, number] = at, asked
+            while len(self.begun) > REMEMBERED:
+                del self.begun[next(iter(self.begun))]
+        return asked
 
-    def settle(self, buyer: str, number: str) -> None:
-        """Wait for what was asked on the way in, or else ask now.
+    def finish(self, buyer: str, number: str) -> bool:
+        """Wait for what was begun; False where nothing was lately, or it never got its turn.
 
         Raises:
             OrderNotFound, StripeError, DatabaseUnavailable
         """
         with self.lock:
-            begun = self.asked.pop((buyer, number), None)
-        if begun:
-            begun.result()
-        else:
-            checkout.settle(buyer, number)
+            at, asked = self.begun.pop((buyer, number), (0.0, None))
+        if asked is None or asked.cancel() or time.monotonic() - at > FRESH_SECONDS:
+            return False
+        asked.result()
+        return True
 
 
-RETURNING = Returning()
+RETURNING = HeadStart(checkout.settle)
+LEAVING = HeadStart(checkout.open_checkout)
+
+
+def notice_return(request: Request) -> Future[object] | None:
+    """A page is opened; where that is the way back from Stripe, begin to ask."""
+    buyer, number = buyer_of(request), request.query_params.get("number", "")
+    if "session_id" not in request.query_params or not buyer or not is_number(number):
+        return None
+    return RETURNING.begin(buyer, number)
+
+
+def settle(buyer: str, number: str) -> None:
+    """Wait for what was asked on the way in, or else ask now.
+
+    Raises:
+        OrderNotFound, StripeError, DatabaseUnavailable
+    """
+    if not RETURNING.finish(buyer, number):
+        checkout.settle(buyer, number)
 
 
 def tidied(request: Request) -> str | None:
@@ -117,7 +136,7 @@ def outcome(request: Request) -> str:
     Streamlit needs a second to load before it can say anything, which is long for somebody who
     has just paid. As the page does, this says what the database holds, to whose order it is.
     """
-    if not (asked := RETURNING.notice(request)):
+    if not (asked := notice_return(request)):
         return ""
     wait([asked], EARLY_SECONDS)
     try:
@@ -144,7 +163,9 @@ def go(request: Request) -> Response:
     try:
         if not is_number(number):
             raise errors.OrderNotFound
-        address = checkout.open_checkout(buyer_of(request) or "", number)
+        buyer = buyer_of(request) or ""
+        looked = LEAVING.finish(buyer, number)
+        address = checkout.open_checkout(buyer, number, looked=looked)
     except errors.OrderNotFound as error:
         return plain_page(str(error), error.status)
     except errors.StoreError as error:

@@ -52,9 +52,11 @@ def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setattr(gateway, "ask", never_asked)
+    monkeypatch.setattr(door, "LEAVING", door.HeadStart(never_asked))
     settings.current.cache_clear()
     db.migrate()
     yield
+    door.LEAVING.pool.shutdown()
     db.engine().dispose()
     settings.current.cache_clear()
 
@@ -167,6 +169,7 @@ def test_pay_leaves_for_the_one_order_however_often_it_is_pressed(
         (order,) = session.exec(select(Order))
     assert all(f'window.location.assign("/go/{order.number}")' in page for page in gone)
     assert all(f'<a href="/go/{order.number}">' in page for page in gone)  # where that is stopped
+    assert list(door.LEAVING.begun) == [(order.buyer, order.number)]
 
 
 @pytest.mark.scenario("A4")
@@ -313,7 +316,7 @@ def test_coming_back_from_stripe_asks_once_and_reloading_asks_nothing(
 ) -> None:
     number = an_order(red_t_shirt=2)
     asked: list[str] = []
-    monkeypatch.setattr(checkout, "settle", lambda _buyer, number: asked.append(number))
+    settle_by(monkeypatch, lambda _buyer, number: asked.append(number))
 
     at = visit("order", number=number, session_id="cs_test_anything")
     at.run()
@@ -333,35 +336,81 @@ def coming_back(number: str, cookie: str = ME) -> Request:
     )
 
 
+def settle_by(monkeypatch: pytest.MonkeyPatch, settle: Callable[[str, str], object]) -> None:
+    """Let this be how Stripe is asked about an order whose buyer is back."""
+    monkeypatch.setattr(checkout, "settle", settle)
+    monkeypatch.setattr(door, "RETURNING", door.HeadStart(settle))
+
+
+WHOSE = (buyers.digest(ME), "2222-2222-2222-2222")
+
+
 @pytest.mark.scenario("C2")
 def test_stripe_is_asked_while_the_page_still_loads_and_only_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(checkout, "settle", lambda _buyer, number: asked.append(number))
-    returning = door.Returning()
+    asked: list[tuple[str, str]] = []
 
-    returning.notice(coming_back("2222-2222-2222-2222"))
-    returning.settle(buyers.digest(ME), "2222-2222-2222-2222")
-    assert asked == ["2222-2222-2222-2222"]
+    settle_by(monkeypatch, lambda *whose: asked.append(whose))
 
-    returning.settle(buyers.digest(ME), "2222-2222-2222-2222")
-    assert len(asked) == 2
+    door.notice_return(coming_back(WHOSE[1]))
+    door.settle(*WHOSE)
+    assert asked == [WHOSE]
+
+    door.settle(*WHOSE)
+    assert asked == [WHOSE, WHOSE]
+
+
+def silent(*_arguments: object, **_more: object) -> str:
+    raise errors.StripeUnreachable
 
 
 def test_what_stripe_did_not_answer_on_the_way_in_is_known_to_the_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def silent(_buyer: str, _number: str) -> None:
-        raise errors.StripeUnreachable
+    settle_by(monkeypatch, silent)
 
-    monkeypatch.setattr(checkout, "settle", silent)
-    returning = door.Returning()
-
-    returning.notice(coming_back("2222-2222-2222-2222"))
+    door.notice_return(coming_back(WHOSE[1]))
 
     with pytest.raises(errors.StripeUnreachable):
-        returning.settle(buyers.digest(ME), "2222-2222-2222-2222")
+        door.settle(*WHOSE)
+
+
+def test_a_head_start_from_long_ago_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = door.HeadStart(lambda *_whose: None)
+    start.begin(*WHOSE).result()
+    monkeypatch.setattr(door, "FRESH_SECONDS", 0)
+
+    assert not start.finish(*WHOSE)
+
+
+def test_a_question_that_got_no_turn_is_left_to_whoever_waits_for_it() -> None:
+    over, asked = threading.Event(), list[str]()
+
+    def ask(_buyer: str, number: str) -> None:
+        asked.append(number)
+        over.wait(20)
+
+    start = door.HeadStart(ask)
+    for number in "12345678":
+        start.begin("me", number)
+    start.begin("me", "9")
+
+    assert not start.finish("me", "9")  # at once, though all eight are still asking
+    over.set()
+    assert start.finish("me", "1")
+    start.pool.shutdown()
+    assert sorted(asked) == list("12345678")
+
+
+def test_only_the_latest_head_starts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "REMEMBERED", 2)
+    start = door.HeadStart(lambda *_whose: None)
+
+    for number in "123":
+        start.begin("me", number).result()
+
+    assert [start.finish("me", number) for number in "123"] == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -370,21 +419,17 @@ def test_what_stripe_did_not_answer_on_the_way_in_is_known_to_the_page(
 def test_nonsense_on_the_way_in_asks_nobody(
     monkeypatch: pytest.MonkeyPatch, number: str, cookie: str
 ) -> None:
-    monkeypatch.setattr(checkout, "settle", never_asked)
-    returning = door.Returning()
+    settle_by(monkeypatch, never_asked)
 
-    returning.notice(coming_back(number, cookie))
+    door.notice_return(coming_back(number, cookie))
 
-    assert returning.asked == {}
+    assert door.RETURNING.begun == {}
 
 
 def test_a_silent_stripe_leaves_the_buyer_with_a_page_that_follows_the_order(
     visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def silent(_buyer: str, _number: str) -> None:
-        raise errors.StripeUnreachable
-
-    monkeypatch.setattr(checkout, "settle", silent)
+    settle_by(monkeypatch, silent)
 
     at = visit("order", number=an_order(red_t_shirt=2), session_id="cs_test_anything")
 
@@ -537,9 +582,6 @@ def test_an_error_in_words_names_the_log_line_that_knows_more(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    def silent(*_arguments: object, **_more: object) -> str:
-        raise errors.StripeUnreachable
-
     at = visit(red_t_shirt="1")
     monkeypatch.setattr(checkout, "place", silent)
 
@@ -713,12 +755,43 @@ def test_the_way_to_stripe_is_closed_to_strangers_and_nonsense(
 def test_the_way_to_stripe_leads_on_without_being_remembered(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkout, "open_checkout", lambda _buyer, _number: "https://pay.example/c")
+    monkeypatch.setattr(checkout, "open_checkout", lambda *_whose, looked: f"https://pay/{looked}")
 
-    answer = browser.get("/go/2222-2222-2222-2222", cookie=ME)
+    answer = browser.get(f"/go/{WHOSE[1]}", cookie=ME)
 
-    assert (answer.status_code, answer.headers["location"]) == (303, "https://pay.example/c")
+    assert (answer.status_code, answer.headers["location"]) == (303, "https://pay/False")
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_stripe_is_asked_once_when_that_began_on_the_way_out(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkout, "open_checkout", lambda *_whose, looked: f"https://pay/{looked}")
+    asked: list[str] = []
+    monkeypatch.setattr(door, "LEAVING", door.HeadStart(lambda _, number: asked.append(number)))
+
+    door.LEAVING.begin(*WHOSE)
+    answers = [browser.get(f"/go/{WHOSE[1]}", cookie=who) for who in (STRANGER, ME, ME)]
+
+    assert asked == [WHOSE[1]]
+    assert [answer.headers["location"] for answer in answers] == [
+        "https://pay/False",  # a stranger's question is another one
+        "https://pay/True",
+        "https://pay/False",
+    ]
+
+
+def test_what_stripe_did_not_answer_on_the_way_out_is_said_and_asked_again(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkout, "open_checkout", lambda *_whose, looked: f"https://pay/{looked}")
+    monkeypatch.setattr(door, "LEAVING", door.HeadStart(silent))
+
+    door.LEAVING.begin(*WHOSE)
+    first, second = [browser.get(f"/go/{WHOSE[1]}", cookie=ME) for _ in range(2)]
+
+    assert errors.StripeUnreachable.sentence in first.text
+    assert second.headers["location"] == "https://pay/False"
 
 
 @pytest.mark.parametrize("error", [errors.StripeUnreachable, errors.StripeBusy])
@@ -726,7 +799,7 @@ def test_the_way_to_stripe_leads_on_without_being_remembered(
 def test_a_stripe_that_fails_is_explained_with_a_way_on(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, error: type[errors.StripeError]
 ) -> None:
-    def fails(_buyer: str, _number: str) -> str:
+    def fails(*_whose: str, looked: bool) -> str:
         raise error
 
     monkeypatch.setattr(checkout, "open_checkout", fails)
@@ -743,7 +816,7 @@ def test_a_stripe_that_fails_is_explained_with_a_way_on(
 def test_what_nobody_expected_gets_a_number_and_keeps_its_secrets(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def crashes(_buyer: str, _number: str) -> str:
+    def crashes(*_whose: str, looked: bool) -> str:
         raise RuntimeError("sk_test_do_not_show")
 
     monkeypatch.setattr(checkout, "open_checkout", crashes)
@@ -817,7 +890,7 @@ def back_from_stripe(number: str, cookie: str = ME) -> httpx.Response:
 def paid_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes back has paid, as Stripe says once it is asked."""
     paid = {"status": "paid", "payment_status": "paid", "session_status": "complete"}
-    monkeypatch.setattr(checkout, "settle", lambda _buyer, number: make_it(number, **paid))
+    settle_by(monkeypatch, lambda _buyer, number: make_it(number, **paid))
 
 
 @pytest.mark.scenario("C1")
@@ -842,7 +915,7 @@ def test_the_first_answer_waits_for_a_silent_stripe_but_a_moment_and_claims_noth
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     silence = threading.Event()
-    monkeypatch.setattr(checkout, "settle", lambda _buyer, _number: silence.wait(30))
+    settle_by(monkeypatch, lambda _buyer, _number: silence.wait(30))
 
     answer = back_from_stripe(an_order(red_t_shirt=2))
     was_silent = not silence.is_set()
