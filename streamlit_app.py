@@ -417,7 +417,7 @@ def order_view(who: str, number: str, polling: bool, read: list[reports.Story]) 
     if polling and not order.is_waiting:
         st.session_state.pop("notice", None)
         st.rerun()
-    put("tally", tally=story.tally)
+    put("tally", tally=story.tally, here=number)
     said, proven = st.columns([1.35, 1], gap="large")
     with said:
         if order.is_waiting and st.session_state.get("unconfirmed") == number:

@@ -125,7 +125,7 @@ def order(asked: Asked, reader: Reader) -> list[Block]:
         decimals=money.decimals(currency),
         key=secrets.token_hex(16),
     )
-    return [markup.piece("tally", reader, tally=story.tally), shown]
+    return [markup.piece("tally", reader, tally=story.tally, here=found.order.number), shown]
 
 
 def products(asked: Asked, reader: Reader) -> str:

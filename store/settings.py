@@ -5,10 +5,12 @@ no message repeats the value it is about.
 """
 
 import os
+import re
 import secrets
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from babel.numbers import list_currencies
 from pydantic import (
@@ -28,6 +30,7 @@ BRAND = ROOT / "data" / "images" / "mark.svg"
 EMULATOR_KEY = "sk_test_offline_emulator"
 EMULATOR_BASE = "http://127.0.0.1:8502"
 POSTGRESQL = "postgresql+psycopg2://"
+IN_MEMORY = ("sqlite:///", "sqlite:///:memory:")
 TEST_KEYS = ("sk_test_", "rk_test_")
 LIVE_KEYS = ("sk_live_", "rk_live_", "pk_live_")
 
@@ -53,7 +56,7 @@ class Settings(BaseSettings):
     debug: bool = False
     log_level: str = "INFO"
     checkout_minutes: int = Field(default=60, ge=31, le=1440)
-    reconcile_seconds: float = Field(default=30, gt=0)
+    reconcile_seconds: float = Field(default=30, ge=0.1, le=86_400)
     data_dir: Path = ROOT / "data"
 
     @model_validator(mode="before")
@@ -98,12 +101,22 @@ class Settings(BaseSettings):
             raise ValueError("is not a currency code such as usd")
         return value.lower()
 
+    @field_validator("demo_customer_email")
+    @classmethod
+    def _is_mail(cls, value: str | None) -> str | None:
+        """Stripe would refuse every checkout."""
+        if value is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", value):
+            raise ValueError("is not an e-mail address")
+        return value
+
     @field_validator("store_url", "stripe_api_base", "sidecar_url")
     @classmethod
     def _is_address(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("must begin with http:// or https://")
-        return value.rstrip("/") if value else None
+        if value is None:
+            return None
+        if not is_address(value):
+            raise ValueError("must be an address such as https://shop.example.com, without ? or #")
+        return value.rstrip("/")
 
     @field_validator("database_url")
     @classmethod
@@ -116,6 +129,8 @@ class Settings(BaseSettings):
                 url = f"{POSTGRESQL}{url.removeprefix(scheme)}"
         if not url.startswith((POSTGRESQL, "sqlite:///")):
             raise ValueError("must begin with postgresql:// or sqlite:///")
+        if url.partition("?")[0] in IN_MEMORY or "mode=memory" in url:
+            raise ValueError("must name a file, which all processes of the shop can share")
         return SecretStr(url)
 
     @model_validator(mode="after")
@@ -159,6 +174,16 @@ class Settings(BaseSettings):
         if self.stripe_webhook_secret:
             return [secret.get_secret_value() for secret in self.stripe_webhook_secret]
         return [kept_secret(self.data_dir / "webhook_secret", "whsec_")] if self.offline else []
+
+
+def is_address(text: str) -> bool:
+    """True for what a path can be added to."""
+    try:
+        parts = urlsplit(text)
+        named = bool(parts.hostname) and parts.port != 0  # asking for a port that is none raises
+    except ValueError:
+        return False
+    return named and parts.scheme in ("http", "https") and not set(" ?#") & set(text)
 
 
 def kept_secret(path: Path, prefix: str = "") -> str:

@@ -27,6 +27,7 @@ from store import (
     desk,
     gateway,
     health,
+    markup,
     office,
     pictures,
     server,
@@ -435,6 +436,20 @@ def test_an_order_is_shown_with_all_that_is_known_of_it(visit: Callable[..., App
     assert "$39.98" in page
     assert "Not paid, so there is nothing to refund." in page
     assert "attempt 1" in page
+
+
+def test_an_alarm_about_an_order_leads_no_operator_to_a_buyers_page(
+    visit: Callable[..., AppTest],
+) -> None:
+    number = an_order()
+    with db.unit_of_work() as session:
+        order = session.exec(select(Order)).one()
+        order.status, order.review_reason = "review", "another amount"
+
+    page = html(visit(an_operator(), order=number))
+
+    assert f"Order {number} needs review: another amount." in page
+    assert markup.order_link(number) not in page
 
 
 def test_an_unknown_order_is_one_sentence(visit: Callable[..., AppTest]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from store.launcher.arguments import COMMANDS
+from store.launcher.arguments import COMMANDS, parser
 from store.settings import ROOT, Settings
 from tests.ports import free_port, port_flags
 from tests.test_launcher import one_sentence, store
@@ -23,6 +23,27 @@ def test_help_names_every_command() -> None:
     said = store("--help").stdout
 
     assert all(re.search(rf"^ +{name}\b", said, re.MULTILINE) for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "range_of_it"),
+    [
+        ("--port", "0", "1 to 65535"),
+        ("--port", "65536", "1 to 65535"),
+        ("--port", "٣٣٣", "1 to 65535"),
+        ("--days", "29", "30 to 36500"),
+        ("--days", "1" * 30, "30 to 36500"),
+        ("--days", "1e9", "30 to 36500"),
+    ],
+)
+def test_a_number_out_of_range_is_named_with_the_range(
+    capsys: pytest.CaptureFixture[str], flag: str, value: str, range_of_it: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(["run" if flag == "--port" else "prune", flag, value])
+
+    assert ended.value.code == 2
+    assert f"'{value}' is not a whole number from {range_of_it}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -117,6 +138,13 @@ def test_a_silent_stripe_is_named_with_its_address(tmp_path: Path, command: str)
     offline = store(command, "--emulator-port", port, DATA_DIR=str(tmp_path))
 
     assert f"Stripe does not answer at http://127.0.0.1:{port}" in one_sentence(offline)
+
+
+def test_prune_says_what_it_forgot(tmp_path: Path) -> None:
+    done = store("prune", "--history-days", "400", DATA_DIR=str(tmp_path))
+
+    assert done.returncode == 0, done.stderr
+    assert "0 events and 0 repetitions older than 90 days, and 0 lines" in done.stdout
 
 
 def test_export_writes_a_sheet_or_says_why_not(tmp_path: Path) -> None:

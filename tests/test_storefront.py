@@ -506,6 +506,9 @@ def test_a_second_payment_alarms_both_pages_with_its_cause(visit: Callable[..., 
         assert '<p role="alert"' in shown
         assert "Second payment of $39.98" in shown
         assert "<b>2</b> charges</span>" in shown
+    link = f'<a href="{markup.order_link(number)}">{number}</a>:'
+    assert link in shop
+    assert link not in page  # which is that page
     assert "You were charged once" not in page
     assert "Two payments arrived" in page
 

@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Before the account is opened: where the port is taken, its owner may be serving this file.
         listener = _bound(config.host, config.port)
         app = create_app(config)
-    except (ValueError, OSError, StripeError) as problem:
+    except (ValueError, OSError, OverflowError, StripeError) as problem:
         say(f"The emulator cannot start: {problem}")
         return 2
     say(f"Emulator at {config.address}, account in {asked.data}")
@@ -76,7 +76,12 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         default="sandbox",
         help="when failed deliveries are tried again (sandbox)",
     )
-    parser.add_argument("--log-level", default="warning", help="of the server (warning)")
+    parser.add_argument(
+        "--log-level",
+        choices=tuple(uvicorn.config.LOG_LEVELS),
+        default="warning",
+        help="of the server (warning)",
+    )
     return parser.parse_args(arguments)
 
 

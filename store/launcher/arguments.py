@@ -55,19 +55,19 @@ COMMANDS = {
 }
 
 
+def whole(text: str, least: int, most: int) -> int:
+    if text.isascii() and text.isdecimal() and least <= int(text) <= most:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+
+
 def port(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 65535:
-        raise ValueError
-    return number
+    return whole(text, 1, 65_535)
 
 
 def days(text: str) -> int:
     """Stripe lists an event for 30 days: what is forgotten sooner would only be fetched again."""
-    number = int(text)
-    if number < 30:
-        raise ValueError
-    return number
+    return whole(text, 30, 36_500)
 
 
 def folder(text: str) -> Path:

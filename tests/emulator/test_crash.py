@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import stripe
 
+from store.emulator.__main__ import main
 from tests.emulator.receiver import SECRET, Receiver
 from tests.emulator.running import KEY, session_params
 from tests.ports import free_port
@@ -94,6 +95,7 @@ def test_it_stops_at_once_when_asked(tmp_path: Path) -> None:
         (["--host", "0.0.0.0"], "loopback only"),
         (["--webhook", "http://example.com/hook"], "this machine only"),
         (["--port", "{taken}"], "in use"),
+        (["--port", "65536"], "port must be 0-65535"),
     ],
 )
 def test_it_says_in_one_sentence_why_it_cannot_start(arguments: list[str], words: str) -> None:
@@ -107,6 +109,17 @@ def test_it_says_in_one_sentence_why_it_cannot_start(arguments: list[str], words
 
     assert (refused.returncode, refused.stderr) == (2, "")
     assert words in refused.stdout.lower()
+
+
+@pytest.mark.parametrize("wrong", [["--log-level", "loud"], ["--retries", "never"]])
+def test_a_word_it_does_not_know_is_answered_with_those_it_knows(
+    capsys: pytest.CaptureFixture[str], wrong: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(wrong)
+
+    assert ended.value.code == 2
+    assert "choose from" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("clients", [8])

@@ -1,5 +1,6 @@
 """What is forgotten after a while, what never is, and that forgetting changes no order."""
 
+from argparse import ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -152,5 +153,5 @@ def test_a_webhook_that_comes_while_its_event_is_forgotten_is_answered(
 
 def test_nothing_is_forgotten_that_stripe_still_lists() -> None:
     assert arguments.days(str(retention.LEAST_DAYS)) == 30
-    with pytest.raises(ValueError):
+    with pytest.raises(ArgumentTypeError):
         arguments.days(str(retention.LEAST_DAYS - 1))
