@@ -138,7 +138,7 @@ def till(who: str, products: list[catalog.Sold], cart: dict[str, int]) -> None:
         if leaving:
             st.button("Opening Stripe…", type="primary", disabled=True, width="stretch")
             put("leaving", number=leaving)
-            door.LEAVING.begin(who, leaving)
+            door.LEAVING.begin(who, leaving)  # last: the browser's way there is its time
             return
         amount = f" {reader().price(total, currency)}" if lines else ""
         if st.button(
