@@ -239,6 +239,21 @@ def test_a_stale_button_meets_todays_truth(shop: Shop) -> None:
     assert shop.order(number).status == "paid"
 
 
+def test_whoever_looked_a_moment_ago_asks_stripe_no_more_and_still_reads_the_order(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = shop.place()
+    at_stripe = checkout.open_checkout(shop.buyer, number)
+    monkeypatch.setattr(checkout, "look_up", None)  # whoever looks fails
+
+    again = checkout.open_checkout(shop.buyer, number, looked=True)
+    checkout.cancel(shop.buyer, number)  # in another tab, while the browser was on its way
+    canceled = checkout.open_checkout(shop.buyer, number, looked=True)
+
+    assert again == at_stripe
+    assert canceled == f"/order?number={number}"
+
+
 @pytest.mark.scenario("A14")
 def test_a_buyer_without_the_old_cookie_starts_anew_and_the_old_order_is_finished(
     shop: Shop,
