@@ -1,4 +1,7 @@
-"""The named scenarios, the tests that prove them, and the table of both in the README.
+"""The named scenarios, the tests that prove them, and the table of both in `docs/scenarios.md`.
+
+Each family of scenarios is a file in `tests/scenarios/`. Tests carry a scenario's name:
+`@pytest.mark.scenario("A1")`.
 
 python -m tests.scenarios        writes the table anew
 """
@@ -10,13 +13,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-README = TESTS.parent / "README.md"
-BEGIN, END = "<!-- scenarios: made by python -m tests.scenarios -->", "<!-- end of scenarios -->"
+TABLE = TESTS.parent / "docs" / "scenarios.md"
+HEAD = """# What a payment shop meets, and what comes out here
+
+Made by `python -m tests.scenarios` from `tests/scenarios/` and from the tests that carry a
+scenario's name. Each test runs on SQLite and on PostgreSQL where the database matters.
+*The original* is the Django shop that this one replaces: what it does in that case, as measured
+or as read in its source; "–" where the question does not arise there.
+"""
 
 
 def scenarios() -> dict[str, dict[str, str]]:
     """Every scenario by its name: `scenario`, `here` and `original`, each a sentence."""
-    return tomllib.loads((TESTS / "scenarios.toml").read_text("utf-8"))
+    found: dict[str, dict[str, str]] = {}
+    for file in sorted((TESTS / "scenarios").glob("*.toml")):
+        found |= tomllib.loads(file.read_text("utf-8"))
+    return found
 
 
 def proofs() -> dict[str, list[str]]:
@@ -37,7 +49,7 @@ def _marks(test: ast.FunctionDef) -> Iterator[str]:
 
 
 def table() -> str:
-    """The README's table, one row a scenario."""
+    """The table, one row a scenario."""
     tests = proofs()
     rows = ["| # | scenario | here | the original | proven by |", "|---|---|---|---|---|"]
     for name, told in scenarios().items():
@@ -51,15 +63,13 @@ def table() -> str:
 
 def _link(test: str) -> str:
     file, _, name = test.partition("::")
-    return f"[{name.removeprefix('test_').replace('_', ' ')}](tests/{file})"
+    return f"[{name.removeprefix('test_').replace('_', ' ')}](../tests/{file})"
 
 
-def readme() -> str:
-    """The README with today's table."""
-    text = README.read_text("utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+def document() -> str:
+    """The text of `docs/scenarios.md` as it should be today."""
+    return f"{HEAD}\n{table()}\n"
 
 
 if __name__ == "__main__":
-    README.write_text(readme(), "utf-8")
+    TABLE.write_text(document(), "utf-8")

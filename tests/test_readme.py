@@ -8,7 +8,7 @@ from store import settings
 from store.launcher.arguments import COMMANDS
 from tests import scenarios
 
-README = scenarios.README.read_text("utf-8")
+README = (settings.ROOT / "README.md").read_text("utf-8")
 EXAMPLE = (settings.ROOT / ".env.example").read_text("utf-8")
 
 
@@ -31,7 +31,9 @@ def test_every_file_the_readme_names_is_there() -> None:
 
 
 def test_the_table_of_scenarios_is_todays() -> None:
-    assert scenarios.readme() == README, "run: python -m tests.scenarios"
+    stored = scenarios.TABLE.read_text("utf-8")
+
+    assert scenarios.document() == stored, "run: python -m tests.scenarios"
 
 
 def test_no_test_claims_a_scenario_that_is_not_listed() -> None:
