@@ -32,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         webhook_url=asked.webhook,
         webhook_secret=secret,
         retries=asked.retries,
+        clock_off_seconds=asked.clock_off,
     )
     try:
         # Before the account is opened: where the port is taken, its owner may be serving this file.
@@ -44,7 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
     # One connection that waits for a page must not keep Ctrl-C waiting.
     server = uvicorn.Server(
         uvicorn.Config(
-            app, log_level=asked.log_level, access_log=False, timeout_graceful_shutdown=3
+            app,
+            log_level=asked.log_level,
+            access_log=False,
+            date_header=False,  # the application sends Stripe's
+            timeout_graceful_shutdown=3,
         )
     )
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then
@@ -75,6 +80,13 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         choices=sorted(RETRY_SCHEDULES),
         default="sandbox",
         help="when failed deliveries are tried again (sandbox)",
+    )
+    parser.add_argument(
+        "--clock-off",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how far Stripe's clock is ahead of this machine's; below 0: behind (0)",
     )
     parser.add_argument(
         "--log-level",

@@ -18,19 +18,42 @@ class Account:
         self.config = config
         self.storage = Storage(config.data_path)
         self.on_commit: Callable[[], None] = lambda: None
-        self._offset = 0.0
+        self._moved = self._off = 0.0
         self._clock_lock = threading.Lock()
         self.read_clock()
 
     def read_clock(self) -> None:
-        """Take over how far the clock was moved, as the file says."""
+        """Take over how far the clock was moved and how far it is off, as the file says."""
         with self.storage.reading() as connection:
-            row = connection.execute("SELECT value FROM settings WHERE name = 'offset'").fetchone()
-        self._offset = float(row["value"]) if row else 0.0
+            kept = dict(connection.execute("SELECT name, value FROM settings").fetchall())
+        self._moved = float(kept.get("offset", 0.0))
+        self._off = float(kept.get("off", self.config.clock_off_seconds))
 
     def now(self) -> float:
-        """The machine's time, plus what the clock was moved by."""
-        return self.config.clock() + self._offset
+        """Stripe's time, plus what the clock was moved by."""
+        return self.wall_clock() + self._moved
+
+    def wall_clock(self) -> float:
+        """Stripe's time: this machine's, plus what the two are apart.
+
+        Signatures and the Date header carry it, because receivers compare it with their own
+        clock, which nobody moved.
+        """
+        return self.config.clock() + self._off
+
+    def set_clock_off(self, seconds: float) -> float:
+        """Let Stripe's clock be that much ahead of this machine's, for good; returns its time."""
+        with self._clock_lock:
+            self._off = seconds
+            self._keep("off", seconds)
+        self.catch_up()
+        return self.now()
+
+    def _keep(self, name: str, seconds: float) -> None:
+        with self.storage.writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, str(seconds))
+            )
 
     @contextmanager
     def writing(self, cause: Cause = AUTOMATIC) -> Iterator[Books]:
@@ -64,12 +87,8 @@ class Account:
     def move_clock(self, seconds: float) -> float:
         """Move the clock forward, for good; returns the new time."""
         with self._clock_lock:
-            self._offset += seconds
-            with self.storage.writing() as connection:
-                connection.execute(
-                    "INSERT OR REPLACE INTO settings (name, value) VALUES ('offset', ?)",
-                    (str(self._offset),),
-                )
+            self._moved += seconds
+            self._keep("offset", self._moved)
         self.catch_up()
         self.on_commit()
         return self.now()
@@ -79,7 +98,7 @@ class Account:
         with self.storage.writing() as connection:
             for table in TABLES:
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
-        self._offset = 0.0
+        self._moved, self._off = 0.0, self.config.clock_off_seconds
 
     def snapshot(self, path: Path) -> None:
         """Keep the account as it is now in another file."""

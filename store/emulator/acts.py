@@ -165,13 +165,13 @@ class Emulator(Till):
         target: Literal["request", "delivery"],
         kind: str,
         *,
-        times: int = 1,
+        times: int | None = 1,
         match: str = "*",
         value: str = "",
         seed: int = 0,
         chance: float = 1.0,
     ) -> Trouble:
-        """Let the next `times` matching requests or deliveries go wrong.
+        """Let the next `times` matching requests or deliveries go wrong; None: all, until calm.
 
         The kinds of each target, each with a sentence for people, stand in
         `store.emulator.troubles.REQUEST_TROUBLES` and `DELIVERY_TROUBLES`.
@@ -189,6 +189,10 @@ class Emulator(Till):
     def move_clock(self, seconds: float) -> float:
         """Move the emulator's time forward and do what became due; returns the new time."""
         return self.account.move_clock(seconds)
+
+    def set_clock_off(self, seconds: float) -> float:
+        """Let Stripe's clock be that much ahead of this machine's, or behind; returns its time."""
+        return self.account.set_clock_off(seconds)
 
     def reset(self) -> None:
         """Forget everything except the endpoint given at the start."""

@@ -36,7 +36,8 @@ def create_app(config: Config) -> FastAPI:
         title="Stripe emulator", version=API_VERSION, lifespan=running, redirect_slashes=False
     )
     app.state.emulator = emulator
-    app.add_middleware(Door, api=Api(Gate(emulator.account)))
+    account = emulator.account
+    app.add_middleware(Door, api=Api(Gate(account)), wall_clock=account.wall_clock)
     app.include_router(controls.router)
     app.include_router(bank_controls.router)
     app.include_router(pages.router)

@@ -28,7 +28,7 @@ def board_page(
     shared = {
         "menu": [(href, title, counts.get(kind) if kind else None) for href, title, kind in MENU],
         "here": here,
-        "armed": sum(trouble.remaining for trouble in emulator.troubles()),
+        "armed": sum(trouble.remaining or 1 for trouble in emulator.troubles()),
     }
     return page(name, {**shared, **context}, status=status)
 

@@ -40,6 +40,8 @@ class Config:
     webhook_secret: str | None = None
     retries: Schedule = "sandbox"
     clock: Callable[[], float] = time.time
+    clock_off_seconds: float = 0.0
+    """How far Stripe's clock is ahead of this machine's; below 0: behind."""
     delivery_timeout_seconds: float = 10.0
     """How long an endpoint may take; Stripe's figure is unpublished (others report 10 to 30 s)."""
     redirect_wait_seconds: float = 10.0

@@ -15,6 +15,8 @@ from store.emulator.config import API_VERSION
 from store.emulator.errors import InvalidRequest
 from store.emulator.records import Delivery, Trouble
 
+LONGEST_MOVE_SECONDS = 366 * 86400
+
 
 def same_site(request: Request) -> None:
     """Refuse what another site's page sends through the presenter's browser."""
@@ -41,11 +43,11 @@ class Asked(BaseModel):
 
 
 class TroubleAsked(Asked):
-    """The next `times` requests or deliveries that match."""
+    """The next `times` requests or deliveries that match; `null`: all, until it is taken back."""
 
     target: Literal["request", "delivery"]
     kind: str
-    times: int = 1
+    times: int | None = 1
     match: str = Field("*", max_length=200)
     value: str = Field("", max_length=40)
     seed: int = Field(0, ge=0, le=2**53)
@@ -53,9 +55,10 @@ class TroubleAsked(Asked):
 
 
 class ClockAsked(Asked):
-    """How far to move the clock."""
+    """How far to move the clock, or how far it shall be off from this machine's."""
 
-    seconds: float = Field(ge=0, le=366 * 86400)
+    seconds: float = Field(0, ge=0, le=LONGEST_MOVE_SECONDS)
+    off: float | None = Field(None, ge=-LONGEST_MOVE_SECONDS, le=LONGEST_MOVE_SECONDS)
 
 
 class SnapshotAsked(Asked):
@@ -113,7 +116,9 @@ def clock(emulator: Running) -> dict[str, float]:
 
 @router.post("/clock")
 def move_clock(emulator: Running, asked: ClockAsked) -> dict[str, float]:
-    """Move the clock forward and do what becomes due."""
+    """Move the clock forward and do what becomes due; let it be off by so many seconds."""
+    if asked.off is not None:
+        emulator.set_clock_off(asked.off)
     return {"now": emulator.move_clock(asked.seconds)}
 
 

@@ -131,7 +131,7 @@ class Courier:
         if parcel is None:
             return
         # Receivers hold the signature's time against their own clock, which nobody moved.
-        now = int(config.clock())
+        now = int(self.account.wall_clock())
         if parcel.trouble and parcel.trouble.kind == "forge":
             post(parcel.url, *bent.forged(parcel, now), config.delivery_timeout_seconds)
         payload, signature = bent.packed(parcel, now)

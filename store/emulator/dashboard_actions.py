@@ -111,7 +111,7 @@ def cause(running: Running, form: Annotated[TroubleForm, Form()]) -> Response:
         emulator.cause(
             target,
             form.kind,
-            times=_whole_number(form.times, "times", 1, 1_000_000),
+            times=_times(form.times),
             match=form.match.strip() or "*",
             value=form.value.strip(),
             chance=_whole_number(form.chance, "chance", 1, 100) / 100,
@@ -171,6 +171,13 @@ def _minor_units(written: str, currency: str) -> int:
             param="amount",
         )
     return int(minor)
+
+
+def _times(written: str) -> int | None:
+    """How often; `always` is None: until it is taken back."""
+    if written.strip().lower() == "always":
+        return None
+    return _whole_number(written, "times", 1, 1_000_000)
 
 
 def _whole_number(written: str, name: str, lowest: int, highest: int) -> int:

@@ -4,11 +4,13 @@ A foreign name that was made to point at 127.0.0.1 (DNS rebinding) would make a 
 same site as this server; its requests give themselves away by their Host header.
 """
 
+from collections.abc import Callable
+from email.utils import formatdate
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from store.emulator.endpoints import LOOPBACK
 from store.emulator.errors import InvalidRequest
@@ -21,12 +23,14 @@ class Door:
     """Refuses (403) who asks by another name than this machine's, and sends `/v1/…` to the API.
 
     The API is not a route: a path may hold what a route's pattern does not match, a line break
-    for example, and shall be answered in Stripe's words all the same.
+    for example, and shall be answered in Stripe's words all the same. Every answer carries Stripe's
+    time as its Date; the server's own date header has to be off.
     """
 
-    def __init__(self, app: ASGIApp, api: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, api: ASGIApp, wall_clock: Callable[[], float]) -> None:
         self.app = app
         self.api = api
+        self.wall_clock = wall_clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; what is no request passes."""
@@ -36,7 +40,13 @@ class Door:
                 app = JSONResponse(InvalidRequest(WORDS).body(new_id("request")), 403)
             elif scope["path"].startswith("/v1/"):
                 app = self.api
-        await app(scope, receive, send)
+
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["Date"] = formatdate(self.wall_clock(), usegmt=True)
+            await send(message)
+
+        await app(scope, receive, dated)
 
 
 def is_loopback(host: str) -> bool:

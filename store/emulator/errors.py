@@ -4,6 +4,7 @@
     ├── InvalidRequest       400  a parameter, or the state of an object, forbids it
     ├── NotFound             404  resource_missing
     ├── Unauthorized         401  no key, or one that is not a test key
+    ├── PermissionMissing    403  a restricted key without the right for this call
     ├── KeyMismatch          400  idempotency_error
     ├── KeyInUse             409  idempotency_key_in_use
     ├── RateLimited          429  rate_limit or lock_timeout
@@ -87,6 +88,12 @@ class Unauthorized(StripeError):
     def __init__(self, message: str, *, code: str | None = None) -> None:
         super().__init__(message, code=code)
         self.headers = {"WWW-Authenticate": 'Basic realm="Stripe"'}
+
+
+class PermissionMissing(StripeError):
+    """A key that may not do this."""
+
+    status = 403
 
 
 class KeyMismatch(StripeError):

@@ -6,13 +6,15 @@ Everything here is synchronous and ignorant of HTTP servers; `api.py` carries it
 import json
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from store.emulator import (
     expand,
+    faults,
     form,
     idempotency,
     keys,
+    malformed,
     operations,
     parameters,
     refusals,
@@ -21,7 +23,7 @@ from store.emulator import (
 from store.emulator.account import Account
 from store.emulator.books import Books, Cause
 from store.emulator.config import API_VERSION
-from store.emulator.errors import ApiError, InvalidRequest, RateLimited, StripeError
+from store.emulator.errors import ApiError, InvalidRequest, StripeError
 from store.emulator.idempotency import Saved
 from store.emulator.ids import new_id
 from store.emulator.operations import Operation
@@ -74,10 +76,13 @@ class Gate:
             incoming.key = keys.authenticated(incoming.authorization)
             operation = operations.find(incoming.method, incoming.path)
             incoming.raw = _raw(incoming)
-            trouble = self._trouble(operation)
-            _strike_before(trouble)
+            armed = self._armed()
+            if armed:
+                trouble = self._strike_before(incoming, operation)
             saved, replayed = self._carry_out(incoming, operation, trouble)
             headers: dict[str, str] = {}
+            if armed:
+                saved, headers = self._bent(saved, trouble)
         except StripeError as error:
             saved, headers = _refusal(error, incoming), error.headers
         headers = headers | self._headers(incoming, replayed=replayed)
@@ -89,13 +94,33 @@ class Gate:
         self._log(incoming, _refusal(error, incoming), replayed=False, trouble=None)
         return refused(error, incoming.id)
 
-    def _trouble(self, operation: Operation) -> Trouble | None:
-        """The trouble somebody ordered for this request, if any."""
+    def _armed(self) -> bool:
+        """Whether anything is going to go wrong at all; else the rest is not looked at."""
         with self.account.storage.reading() as connection:
-            if not connection.execute("SELECT 1 FROM troubles LIMIT 1").fetchone():
-                return None
+            return connection.execute("SELECT 1 FROM troubles LIMIT 1").fetchone() is not None
+
+    def _strike_before(self, incoming: Incoming, operation: Operation) -> Trouble | None:
+        """The trouble that was ordered for this request; raises where it is refused for it."""
+        address = f"{incoming.method} {incoming.path}"
+        names = faults.names(operation.name, address, operation.object_id, incoming.raw)
         with self.account.storage.writing() as connection:
-            return troubles.take(connection, "request", operation.name)
+            trouble = troubles.take(connection, "request", *names)
+        if trouble:
+            about = faults.subject(operation.object_id, incoming.raw)
+            key = keys.masked(incoming.key)
+            faults.before(trouble, incoming.path, incoming.method, key, about)
+        return trouble
+
+    def _bent(self, saved: Saved, trouble: Trouble | None) -> tuple[Saved, dict[str, str]]:
+        """The answer that goes out: malformed as a whole, or in the items that shall be."""
+        if saved.status != 200:
+            return saved, {}
+        if trouble and trouble.kind == "malformed":
+            body, headers = malformed.answer(saved.body, trouble.value)
+            return replace(saved, body=body), headers
+        with self.account.storage.writing() as connection:
+            body = malformed.items(saved.body, lambda item: troubles.shape_of(connection, item))
+        return replace(saved, body=body), {}
 
     def _carry_out(
         self, incoming: Incoming, operation: Operation, trouble: Trouble | None
@@ -112,6 +137,7 @@ class Gate:
                 before = key and idempotency.recall(books.connection, key, *request, books.now)
                 if before:
                     return before, True
+                faults.refuse(trouble, faults.subject(operation.object_id, incoming.raw))
                 saved = _acted(books, incoming, operation)
                 saved = _strike_after(trouble, saved, incoming)
                 if key:
@@ -190,27 +216,6 @@ def _acted(books: Books, incoming: Incoming, operation: Operation) -> Saved:
         # A copy: what an event has said must not change because an answer shows more.
         thing = expand.expanded(books, json.loads(json.dumps(thing)), given["expand"])
     return Saved(200, json.dumps(thing).encode(), incoming.id)
-
-
-def _strike_before(trouble: Trouble | None) -> None:
-    """The troubles that keep a request from being carried out at all: nothing is saved."""
-    kind = trouble.kind if trouble else ""
-    if kind == "rate_limit":
-        limited = RateLimited(
-            "Request rate limit exceeded. Learn more about rate limits here "
-            "https://docs.stripe.com/rate-limits.",
-            code="rate_limit",
-        )
-        limited.headers = {"Stripe-Rate-Limited-Reason": "endpoint-rate"}
-        raise limited
-    if kind == "lock_timeout":
-        raise RateLimited(
-            "This object cannot be accessed right now because another API request or Stripe "
-            "process is currently accessing it.",
-            code="lock_timeout",
-        )
-    if kind == "error_before":
-        raise ApiError("An unknown error occurred.")
 
 
 def _strike_after(trouble: Trouble | None, saved: Saved, incoming: Incoming) -> Saved:

@@ -28,6 +28,11 @@ JSON_FILTERS = {
     "url": "$.url",
 }
 DELETABLE = ("product", "webhook_endpoint")
+NOT_GONE = (
+    "NOT EXISTS (SELECT 1 FROM troubles AS gone WHERE gone.kind = 'gone' AND gone.match <> '*'"
+    " AND {table}.id GLOB gone.match)"
+)
+"""An object that shall be gone at its own address is in no list either."""
 PAGING = ("limit", "starting_after", "ending_before", "expand", "created", "client_secret")
 
 
@@ -89,9 +94,10 @@ def _page(books: Books, query: Query, given: Parameters) -> StripeObject:
     created, times = _created(given.get("created"))
     beyond, cursor = _beyond(books.connection, query, given)
     ascending = query.oldest_first != ("ending_before" in given)
+    gone = NOT_GONE.format(table=query.table)
     rows = books.connection.execute(
         f"SELECT body FROM {query.table}"  # noqa: S608
-        f" WHERE {' AND '.join([*query.where, *created, *beyond])}"
+        f" WHERE {' AND '.join([*query.where, *created, *beyond, gone])}"
         f" ORDER BY seq {'ASC' if ascending else 'DESC'} LIMIT ?",
         [*query.values, *times, *cursor, limit + 1],
     ).fetchall()

@@ -118,16 +118,20 @@ class Moment:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that goes wrong on purpose for the next `remaining` requests or deliveries."""
+    """Something that goes wrong on purpose for the next `remaining` requests or deliveries.
+
+    `remaining` None: for every one until it is taken back.
+    """
 
     id: int
     target: Literal["request", "delivery"]
     kind: str
-    remaining: int
+    remaining: int | None
     match: str
-    """A call (`POST /v1/checkout/*`), an event type or an endpoint's id; `*` is a wildcard."""
+    """A call (`POST /v1/checkout/*`) or the id of any object in it, an event type or an endpoint's
+    id; `*` is a wildcard."""
     value: str
-    """Seconds, milliseconds, a count, an amount or a currency, depending on the kind."""
+    """Seconds, milliseconds, a count, an amount, a currency or a word, depending on the kind."""
     seed: int
     chance: float = 1.0
     """How likely it strikes each time; the same seed strikes the same ones."""

@@ -35,6 +35,7 @@ class Running:
                 host=config.host,
                 port=config.port,
                 log_level="critical",
+                date_header=False,
                 timeout_graceful_shutdown=2,
             )
         )

@@ -3,12 +3,16 @@
 import http.client
 import json
 import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import pytest
 import stripe
 
+from store.emulator import malformed
 from store.emulator.errors import StripeError
+from store.emulator.faults import REFUSALS
 from store.emulator.troubles import DELIVERY_TROUBLES, KINDS, REQUEST_TROUBLES
 from tests.emulator.receiver import SECRET, Receiver
 from tests.emulator.running import KEY, Running
@@ -231,6 +235,155 @@ def test_a_lie_is_told_under_a_right_signature(
     assert lie.event["livemode"] is (kind == "livemode")
 
 
+def retrieved(stripe_: Running, session_id: str) -> int:
+    """The status of the answer to a look-up by id."""
+    return stripe_.raw("GET", f"/v1/checkout/sessions/{session_id}")[0]
+
+
+def listed(stripe_: Running, query: str = "") -> list[object]:
+    status, _, body = stripe_.raw("GET", f"/v1/checkout/sessions{query}")
+    assert status == 200
+    data: list[object] = json.loads(body)["data"]
+    return data
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("rate_limit", 429), ("error_before", 500), ("gone", 404)]
+)
+def test_a_trouble_strikes_one_object_for_ever_and_no_other(
+    stripe_: Running, kind: str, status: int
+) -> None:
+    ill, well = stripe_.a_session().id, stripe_.a_session().id
+    made = stripe_.control("POST", "troubles", target="request", kind=kind, times=None, match=ill)
+
+    assert made["remaining"] is None
+    assert [retrieved(stripe_, ill) for _ in range(3)] == [status] * 3
+    assert retrieved(stripe_, well) == 200
+    assert stripe_.raw("GET", f"/v1/checkout/sessions?starting_after={ill}")[0] == 200
+
+    stripe_.control("DELETE", f"troubles/{made['id']}")
+    assert retrieved(stripe_, ill) == 200
+
+
+def test_a_trouble_strikes_every_request_that_names_the_object(stripe_: Running) -> None:
+    intent = stripe_.a_payment()
+    stripe_.emulator.cause("request", "lock_timeout", times=None, match=intent.id)
+
+    asked: list[Callable[[], object]] = [
+        lambda: stripe_.client.v1.payment_intents.retrieve(intent.id),
+        lambda: stripe_.client.v1.refunds.create({"payment_intent": intent.id}),
+        lambda: stripe_.client.v1.refunds.list({"payment_intent": intent.id}),
+    ]
+
+    for ask in asked:
+        with pytest.raises(stripe.RateLimitError):
+            ask()
+
+
+def test_what_is_gone_is_in_no_list_and_has_stripes_words(stripe_: Running) -> None:
+    gone, left = stripe_.a_session().id, stripe_.a_session().id
+    stripe_.emulator.cause("request", "gone", times=None, match=gone)
+
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        stripe_.client.v1.checkout.sessions.retrieve(gone)
+
+    assert (refusal.value.http_status, refusal.value.code) == (404, "resource_missing")
+    assert f"No such checkout.session: {gone}" in str(refusal.value)
+    assert [session["id"] for session in listed(stripe_)] == [left]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("shape", malformed.SHAPES)
+def test_an_answer_is_malformed_as_a_whole_and_as_one_item_of_a_list(
+    stripe_: Running, shape: str
+) -> None:
+    ill, well = stripe_.a_session().id, stripe_.a_session().id
+    right = stripe_.raw("GET", f"/v1/checkout/sessions/{ill}")[2]
+    stripe_.emulator.cause("request", "malformed", times=None, match=ill, value=shape)
+
+    status, headers, body = stripe_.raw("GET", f"/v1/checkout/sessions/{ill}")
+    first, second = listed(stripe_)
+
+    assert status == 200
+    assert body != right
+    assert headers["Content-Type"].startswith("text/html" if shape == "html" else "application/")
+    if shape == "truncated":
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(body)
+    assert first["id"] == well  # type: ignore[index]
+    assert second != json.loads(right)
+
+
+def test_a_malformed_answer_comes_after_the_act(stripe_: Running) -> None:
+    stripe_.emulator.cause("request", "malformed", match=CREATE, value="json")
+
+    assert not hasattr(stripe_.a_session("k"), "id")
+
+    assert sessions_of(stripe_) == 1
+    assert stripe_.a_session("k").status == "open"
+
+
+@pytest.mark.parametrize(
+    ("match", "right"),
+    [
+        ("GET /v1/events", "rak_event_read"),
+        ("POST /v1/refunds", "rak_charge_write"),
+        ("GET /v1/checkout/*", "rak_checkout_session_read"),
+    ],
+)
+def test_a_missing_permission_forbids_one_call_in_stripes_words(
+    stripe_: Running, match: str, right: str
+) -> None:
+    stripe_.emulator.cause("request", "forbidden", times=None, match=match)
+    method, path = match.replace("*", "sessions").split(" ")
+
+    status, _, body = stripe_.raw(method, path)
+
+    error = json.loads(body)["error"]
+    assert (status, error["type"], error.get("code")) == (403, "invalid_request_error", None)
+    assert f"'{right}' permission would allow this request" in error["message"]
+    assert KEY not in error["message"]
+    assert stripe_.raw("GET", "/v1/balance")[0] == 200
+
+
+@pytest.mark.parametrize("value", REFUSALS)
+def test_a_refund_is_refused_so_often_and_its_key_keeps_that(stripe_: Running, value: str) -> None:
+    intent = stripe_.a_payment()
+    stripe_.emulator.cause("request", "refuse", times=2, match="POST /v1/refunds", value=value)
+
+    def refund(key: str) -> stripe.Refund:
+        options: stripe.RequestOptions = {"idempotency_key": key}
+        return stripe_.client.v1.refunds.create({"payment_intent": intent.id}, options)
+
+    for key in ("first", "second", "first"):
+        with pytest.raises(stripe.InvalidRequestError) as refusal:
+            refund(key)
+        assert refusal.value.http_status == 400
+        assert refusal.value.code == REFUSALS[value][1]
+
+    assert refund("third").status == "succeeded"
+
+
+@pytest.mark.parametrize("seconds", [-2100.0, 65.0, 86400.0])
+def test_a_clock_that_is_off_shows_in_the_date_in_limits_and_signatures(
+    stripe_: Running, receiver: Receiver, seconds: float
+) -> None:
+    stripe_.control("POST", "clock", off=seconds)
+
+    _, headers, _ = stripe_.raw("GET", "/v1/balance")
+    session = stripe_.a_session()
+    stripe_.client.v1.products.create({"name": "Signed"})
+    (delivery,) = receiver.wait_for("product.created")
+
+    off = parsedate_to_datetime(headers["Date"]).timestamp() - time.time()
+    assert headers.get_all("Date") == [headers["Date"]]
+    assert abs(off - seconds) < 5
+    assert abs(session.created - time.time() - seconds) < 5
+    signed = int(delivery.signature.split(",")[0].removeprefix("t="))
+    assert abs(signed - time.time() - seconds) < 5
+    stripe_.emulator.reset()
+    assert abs(stripe_.emulator.now() - time.time()) < 5
+
+
 def test_every_kind_of_trouble_is_tried_here_and_nonsense_is_refused(stripe_: Running) -> None:
     source = Path(__file__).read_text()
     for kind in [*REQUEST_TROUBLES, *DELIVERY_TROUBLES]:
@@ -242,6 +395,9 @@ def test_every_kind_of_trouble_is_tried_here_and_nonsense_is_refused(stripe_: Ru
     for nonsense in ({"times": 0}, {"chance": 0.0}, {"value": "soon"}):
         with pytest.raises(StripeError):
             stripe_.emulator.cause("request", "slow", **nonsense)
+    for kind in ("malformed", "refuse"):
+        with pytest.raises(StripeError, match="Invalid value: must be one of"):
+            stripe_.emulator.cause("request", kind, value="nothing")
     assert stripe_.emulator.troubles() == []
 
 

@@ -128,7 +128,7 @@ def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
         webhook_secret="whsec_pages",
     )
     app = create_app(config)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", date_header=False))
     thread = threading.Thread(target=server.run)
     thread.start()
     until = time.monotonic() + 20
