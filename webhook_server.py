@@ -66,7 +66,7 @@ def migrate() -> None:
     try:
         db.migrate()
     except StoreError as error:
-        log.error("The database is not ready: %s", error)
+        log.error("The database is not ready: %s", error.for_operator)
 
 
 pages = FastAPI(title="Store webhooks", lifespan=lifespan, openapi_url=None)
@@ -88,8 +88,8 @@ async def knock(scope: Scope, receive: Receive, send: Send) -> None:
     except StoreError as error:
         status = int(error.status)
         REFUSED.labels(status).inc()
-        log.warning("Webhook refused with %d: %s", status, error)
-        answer = json.dumps({"error": str(error)}).encode()
+        log.warning("Webhook refused with %d: %s", status, error.for_operator)
+        answer = json.dumps({"error": error.for_operator}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append((b"retry-after", b"5"))
@@ -189,7 +189,7 @@ def check_of(check: Callable[[], None]) -> str:
     try:
         check()
     except StoreError as error:
-        return str(error)
+        return error.for_operator
     return "ok"
 
 
@@ -200,5 +200,5 @@ def metrics() -> Response:
             for status, count in reports.orders_by_status(session).items():
                 ORDERS.labels(status).set(count)
     except StoreError as error:
-        return PlainTextResponse(str(error), error.status)
+        return PlainTextResponse(error.for_operator, error.status)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

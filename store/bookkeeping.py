@@ -104,7 +104,7 @@ class Bookkeeper:
             try:
                 result, good = work(), True
             except StoreError as error:
-                result = str(error)
+                result = error.for_operator
             finally:
                 task.good, task.result = good, result
 

@@ -43,12 +43,12 @@ def action(act: Act, back: str = HOME) -> Callable[[Request], Awaitable[Response
             visit = OFFICE.visit(entrance.cookie_of(request))
             entrance.fits(request, LARGEST_FORM)
         except StoreError as error:
-            return door.plain_page(str(error), error.status, {"Sign in": ENTRANCE})
+            return door.plain_page(error.for_operator, error.status, {"Sign in": ENTRANCE})
         form = await request.form(max_files=1, max_fields=20)
         try:
             there = await run_in_threadpool(act, request, visit, form)
         except StoreError as error:
-            visit.say(str(error), "warning")
+            visit.say(error.for_operator, "warning")
             number = request.path_params.get("number")
             there = order_page(number) if number else back
         return RedirectResponse(there, 303, headers=NOT_KEPT)
@@ -123,7 +123,7 @@ def export_orders(request: Request) -> Response:
     try:
         OFFICE.visit(entrance.cookie_of(request))
     except StoreError as error:
-        return door.plain_page(str(error), error.status, {"Sign in": ENTRANCE})
+        return door.plain_page(error.for_operator, error.status, {"Sign in": ENTRANCE})
     reader = markup.Reader.of(None, request.query_params.get("zone"))
     wanted = office_pages.wanted(request.query_params, reader)
     return StreamingResponse(

@@ -1,8 +1,12 @@
-"""Everything that can go wrong, as one tree; each error carries a sentence fit for a buyer.
+"""Everything that can go wrong, as one tree; each error has a sentence for each of its readers.
+
+`str(error)` is the buyer's. `error.for_operator` is for the command line, the back office and the
+log: it never says what only concerns a buyer, such as "You have not been charged".
 
 StoreError
 ├── SettingsError            a setting is missing, malformed or dangerous (exit 2)
 ├── DatabaseUnavailable      locked, gone, full or read-only
+│   └── DatabaseUnusable     it answers, but the shop cannot work in it as it is
 ├── SchemaUnknown            the database belongs to a newer version of the shop
 ├── CatalogError             products that cannot be sold together
 ├── SignatureRefused         a webhook that Stripe did not sign, or signed too long ago
@@ -35,13 +39,29 @@ from http import HTTPStatus
 
 
 class StoreError(Exception):
-    """The root; `str(error)` is the sentence people read."""
+    """The root; where there is no `operator_sentence`, both read the same."""
 
     sentence = "Something went wrong. You have not been charged."
+    operator_sentence = "Something went wrong."
     status = HTTPStatus.INTERNAL_SERVER_ERROR
 
-    def __init__(self, sentence: str | None = None) -> None:
+    def __init_subclass__(cls) -> None:
+        """A class with a sentence of its own does not inherit the operator's of another one."""
+        if "sentence" in cls.__dict__ and "operator_sentence" not in cls.__dict__:
+            cls.operator_sentence = ""
+
+    def __init__(self, sentence: str | None = None, *, for_operator: str = "") -> None:
         super().__init__(sentence or self.sentence)
+        self._for_operator = for_operator
+
+    @property
+    def for_operator(self) -> str:
+        """The sentence for whoever runs the shop: a given one, the class's, else the buyer's."""
+        if self._for_operator:
+            return self._for_operator
+        if self.operator_sentence and str(self) == self.sentence:
+            return self.operator_sentence
+        return str(self)
 
 
 class SettingsError(StoreError):
@@ -50,7 +70,14 @@ class SettingsError(StoreError):
 
 class DatabaseUnavailable(StoreError):
     sentence = "The shop's database does not answer. You have not been charged. Try again soon."
+    operator_sentence = "The database does not answer; python -m store doctor says why."
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class DatabaseUnusable(DatabaseUnavailable):
+    """`for_operator` says what is in the way and how to mend it."""
+
+    operator_sentence = "The database cannot be used; python -m store doctor says why."
 
 
 class SchemaUnknown(StoreError):
@@ -114,6 +141,7 @@ class QuantityRefused(CartError):
 
 class AmountRefused(CartError):
     sentence = "This total is outside what can be paid by card. Nothing was ordered."
+    operator_sentence = "This total is outside what can be paid by card."
 
 
 class PriceChanged(CartError):
@@ -165,12 +193,16 @@ class StripeError(StoreError):
     """`call` is how Stripe was asked, where it answered: status, ids, milliseconds, as JSON."""
 
     sentence = "Stripe could not do this. You have not been charged."
+    operator_sentence = "Stripe could not do this."
     status = HTTPStatus.BAD_GATEWAY
     call = ""
 
 
 class StripeUnreachable(StripeError):
     sentence = "Stripe did not answer. You have not been charged. Try again: it is safe."
+    operator_sentence = (
+        "Stripe did not answer, so it may have done what it was asked or not. Asking again is safe."
+    )
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
@@ -188,6 +220,7 @@ class StripeUncertain(StripeUnreachable):
 
 class StripeBusy(StripeError):
     sentence = "Stripe is busy. You have not been charged. Try again in a moment: it is safe."
+    operator_sentence = "Stripe is busy. Try again in a moment: it is safe."
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
@@ -196,10 +229,14 @@ class StripeKeyRefused(StripeError):
         "Stripe does not accept this shop's key, so nothing can be bought now. "
         "You have not been charged."
     )
+    operator_sentence = (
+        "Stripe does not accept this shop's key, or the key lacks the right to do this."
+    )
 
 
 class StripeRefused(StripeError):
     sentence = "Stripe refused this order. You have not been charged."
+    operator_sentence = "Stripe refused this."
 
 
 class StripeNotFound(StripeRefused):

@@ -86,7 +86,7 @@ def page(asked: Asked, reader: Reader) -> list[Block]:
             return order(asked, reader)
         return [PAGES[view_of(asked)](asked, reader)]
     except StoreError as error:
-        return [markup.office_piece("trouble", reader, sentence=str(error))]
+        return [markup.office_piece("trouble", reader, sentence=error.for_operator)]
 
 
 def orders(asked: Asked, reader: Reader) -> str:

@@ -59,7 +59,7 @@ def run_forever(stop: threading.Event) -> None:
             _take_a_turn(every)
             every = timedelta(seconds=settings.current().reconcile_seconds)
         except StoreError as error:
-            log.warning("Could not catch up with Stripe: %s", error)
+            log.warning("Could not catch up with Stripe: %s", error.for_operator)
         except Exception:
             log.exception("Could not catch up with Stripe")
         stop.wait(settings.current().reconcile_seconds)
@@ -159,7 +159,7 @@ def _attempt(done: CaughtUp, act: Callable[[], object]) -> None:
         act()
     except (StripeRefused, StripeUncertain) as error:
         done.troubles += 1
-        log.warning("Left for the next pass: %s", error)
+        log.warning("Left for the next pass: %s", error.for_operator)
     time.sleep(gateway.PAUSE_SECONDS)
 
 

@@ -126,7 +126,7 @@ def keep_books(stop: threading.Event) -> None:
         try:
             db.migrate()
         except StoreError as error:
-            log.warning("%s Trying again.", error)
+            log.warning("%s Trying again.", error.for_operator)
             stop.wait(3)
         else:
             reconcile.run_forever(stop)

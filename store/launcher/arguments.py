@@ -164,7 +164,7 @@ def main(words: Sequence[str]) -> int:
             getattr(importlib.import_module(f"store.launcher.{module}"), function)(arguments)
         )
     except StoreError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{error.for_operator}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("Stopped.\n")

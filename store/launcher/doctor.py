@@ -44,7 +44,7 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
         chosen = checks.settings_for(arguments)
     except StoreError as error:
         yield Finding(
-            WRONG, str(error), "Change it in the environment or in .env; see .env.example."
+            WRONG, error.for_operator, "Change it in the environment or in .env; see .env.example."
         )
         return
     yield from settings(chosen)
@@ -88,7 +88,7 @@ def stripe(chosen: Settings) -> Iterator[Finding]:
     try:
         account = checks.stripe_account()
     except StoreError as error:
-        yield Finding(WRONG, str(error))
+        yield Finding(WRONG, error.for_operator)
         return
     if account is None:
         yield Finding(WRONG, "Stripe does not answer", "Look at the network and HTTPS_PROXY.")
@@ -108,7 +108,7 @@ def database(chosen: Settings) -> Iterator[Finding]:
         where = checks.database_name(chosen)
         current = db.schema_is_current()
     except checks.CannotStart as error:
-        yield Finding(WRONG, str(error))
+        yield Finding(WRONG, error.for_operator)
     except StoreError as error:
         yield Finding(
             WRONG,

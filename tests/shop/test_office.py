@@ -406,7 +406,7 @@ def test_one_task_at_a_time_and_a_failure_is_a_sentence(
         time.sleep(0.01)
 
     assert keeper.task
-    assert (keeper.task.good, keeper.task.result) == (False, StripeUnreachable.sentence)
+    assert (keeper.task.good, keeper.task.result) == (False, StripeUnreachable.operator_sentence)
     assert keeper.audited is None
 
 
