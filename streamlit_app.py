@@ -112,7 +112,7 @@ def product_card(product: catalog.Sold) -> int:
                 min_value=0,
                 max_value=catalog.MAX_QUANTITY,
                 step=1,
-                key=product.slug,
+                key=catalog.quantity_key(product.slug),
                 bind="query-params",
                 on_change=forget,
                 required=True,
@@ -175,7 +175,11 @@ def forget() -> None:
 def pay(who: str, cart: dict[str, int], shown_amount: int, again: bool = False) -> None:
     """Place the order for what the button said; the page then leaves for Stripe."""
     forget()
-    if {slug: st.session_state.get(slug, quantity) for slug, quantity in cart.items()} != cart:
+    current = {
+        slug: st.session_state.get(catalog.quantity_key(slug), quantity)
+        for slug, quantity in cart.items()
+    }
+    if current != cart:
         say(Notice("Your cart has just changed. Look at the new total, then press Pay again."))
         return
     try:
@@ -284,7 +288,11 @@ def refill(who: str, products: list[catalog.Sold]) -> None:
     else:
         if order.is_payable:
             sold = {product.slug for product in products}
-            cart = {slug: str(count) for slug, count in order.cart.items() if slug in sold}
+            cart = {
+                catalog.quantity_key(slug): str(count)
+                for slug, count in order.cart.items()
+                if slug in sold
+            }
             notice = Notice("Your cart is as you left it. You have not been charged.")
         else:
             word = views.STATUS_BADGES[order.status].word.lower()

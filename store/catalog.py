@@ -11,6 +11,9 @@ from store import clock, money, settings
 from store.errors import AmountRefused, CatalogError, EmptyCart, QuantityRefused
 
 MAX_QUANTITY = 10
+# In addresses and widget keys a product's quantity goes by `quantity-<slug>`, so that a product
+# called "Pay", "Notice" or "Resume" never meets a name of the page's own.
+QUANTITY_PREFIX = "quantity-"
 # Asked at each rerun of the shop, where rows of a model would take four times as long.
 ON_SALE = text(
     """
@@ -58,6 +61,11 @@ def on_sale(session: Session) -> list[Sold]:
             f"{currency.upper()}. Set CURRENCY to match, or start a fresh database."
         )
     return listed
+
+
+def quantity_key(slug: str) -> str:
+    """The name of a product's quantity in the shop's address and among its widgets."""
+    return f"{QUANTITY_PREFIX}{slug}"
 
 
 def total_amount(products: list[Sold], cart: Mapping[str, int]) -> int:

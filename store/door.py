@@ -24,6 +24,7 @@ EARLY_SECONDS = 0.3  # how long a page is held back, so that it can say what cam
 REMEMBERED = 1000  # questions whose browser never came to fetch the answer
 FRESH_SECONDS = 10  # an answer from before that may no longer be true
 KEPT = ("resume", "embed")
+NAMES = (*KEPT, catalog.QUANTITY_PREFIX)
 QUANTITIES = frozenset(map(str, range(catalog.MAX_QUANTITY + 1)))
 NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
 PLAIN_HEADERS = {
@@ -123,10 +124,15 @@ def settle(buyer: str, number: str) -> None:
 def tidied(request: Request) -> str | None:
     """The shop's address without quantities nobody could have chosen; None where all is well.
 
-    Left in, "٣" would be read as 3, and five thousand digits as infinity.
+    Left in, "٣" would be read as 3, and five thousand digits as infinity. Addresses of earlier
+    versions name a product without the prefix; they are brought up to date.
     """
     given = request.query_params.multi_items()
-    kept = [(name, value) for name, value in given if value in QUANTITIES or name.startswith(KEPT)]
+    kept = [
+        (name if name.startswith(NAMES) else catalog.quantity_key(name), value)
+        for name, value in given
+        if value in QUANTITIES or name.startswith(KEPT)
+    ]
     return None if kept == given or request.url.path != "/" else f"/?{urlencode(kept)}"
 
 

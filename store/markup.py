@@ -19,7 +19,7 @@ from babel.dates import format_date, format_skeleton, format_time, format_timede
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from jinja2.environment import TemplateModule
 
-from store import money, settings, views
+from store import catalog, money, settings, views
 
 EVIDENCE_NAMES = {
     "http_status": "HTTP status",
@@ -146,7 +146,7 @@ def leaving(number: str) -> str:
 
 def cart_link(cart: Mapping[str, int]) -> str:
     """The shop with these quantities chosen."""
-    return f"/?{urlencode(cart)}"
+    return f"/?{urlencode({catalog.quantity_key(slug): n for slug, n in cart.items()})}"
 
 
 def dashboard_link(payment_intent_id: str) -> str:

@@ -23,7 +23,9 @@ from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
 from store import (
+    assortment,
     buyers,
+    catalog,
     checkout,
     db,
     door,
@@ -76,7 +78,8 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         at.context = {"locale": "en-US", "timezone": "UTC", "url": "http://shop.example/"}
         at._page_hash = calc_hash(page) if page else ""  # switch_page() knows files only
         for name, value in query.items():
-            at.query_params[name.replace("_", "-") if name != "session_id" else name] = value
+            own = name in ("session_id", "number", "resume")
+            at.query_params[name if own else catalog.quantity_key(name.replace("_", "-"))] = value
         return at.run()
 
     return open_page
@@ -122,7 +125,7 @@ def test_an_empty_cart_cannot_be_paid_and_says_why(visit: Callable[..., AppTest]
 def test_the_pay_button_says_what_it_costs(visit: Callable[..., AppTest]) -> None:
     at = visit()
 
-    at.number_input(key="red-t-shirt").set_value(2).run()
+    at.number_input(key="quantity-red-t-shirt").set_value(2).run()
 
     assert pay_button(at).label == "Pay $39.98 with Stripe (test)"
     assert [box.label for box in at.number_input] == [
@@ -139,7 +142,7 @@ def test_the_address_keeps_the_cart_within_bounds(
 ) -> None:
     at = visit(red_t_shirt=asked)
 
-    assert at.number_input(key="red-t-shirt").value == given
+    assert at.number_input(key="quantity-red-t-shirt").value == given
 
 
 @pytest.mark.scenario("A12")
@@ -198,7 +201,38 @@ def test_a_product_is_called_by_its_name_literally(visit: Callable[..., AppTest]
 
     assert "<script>alert" not in html(at)
     assert "&lt;script&gt;alert(1)&lt;/script&gt; :red[x] **b** $a$" in html(at)
-    assert at.number_input(key="sneakers").label == f"Quantity of {HOSTILE}"
+    assert at.number_input(key="quantity-sneakers").label == f"Quantity of {HOSTILE}"
+
+
+# What the page itself, its addresses, Streamlit's, its style sheet and its ids call something.
+NAMES_OF_THE_PAGE = (
+    *("Pay", "Notice", "Question", "Leaving", "Cancelling", "Forgetting", "Unconfirmed"),
+    *("Till", "Goods", "Orders", "Older", "Older orders", "Status", "Pages", "More", "Look"),
+    *("Resume", "Embed", "Embed options", "Number", "Session id", "My orders", "Proof"),
+    *("Quantity", "Quantity Pay", "Card", "Row", "Act", "Key", "Value", "Root", "日本", "…"),
+)
+
+
+@pytest.mark.scenario("Q1")
+def test_a_product_may_be_called_like_anything_of_the_page(
+    visit: Callable[..., AppTest],
+) -> None:
+    with db.unit_of_work() as session:
+        for name in NAMES_OF_THE_PAGE:
+            form = assortment.Form(name, "A thing.", "19.99", "sneakers.svg", active=True)
+            assortment.add(session, form)
+            session.flush()
+        slugs = {product.name: product.slug for product in assortment.every(session)}
+
+    at = visit()
+    for name in NAMES_OF_THE_PAGE:
+        at.number_input(key=catalog.quantity_key(slugs[name])).set_value(1).run()
+        assert not at.exception, name
+        assert pay_button(at).label == "Pay $19.99 with Stripe (test)", name
+        at.number_input(key=catalog.quantity_key(slugs[name])).set_value(0).run()
+    back = visit(resume=an_order(**{slugs["Resume"]: 1}))
+
+    assert back.number_input(key=catalog.quantity_key(slugs["Resume"])).value == 1
 
 
 def test_a_browser_without_cookies_is_told_so(visit: Callable[..., AppTest]) -> None:
@@ -251,8 +285,8 @@ def test_coming_back_unpaid_refills_the_cart_and_cleans_the_address(
 
     at = visit(resume=number)
 
-    assert at.number_input(key="red-t-shirt").value == 2
-    assert at.number_input(key="sneakers").value == 1
+    assert at.number_input(key="quantity-red-t-shirt").value == 2
+    assert at.number_input(key="quantity-sneakers").value == 1
     assert "Your cart is as you left it. You have not been charged." in html(at)
     assert "resume" not in at.query_params
 
@@ -263,7 +297,7 @@ def test_a_strangers_order_refills_nothing(visit: Callable[..., AppTest]) -> Non
 
     at = visit(resume=number)
 
-    assert at.number_input(key="red-t-shirt").value == 0
+    assert at.number_input(key="quantity-red-t-shirt").value == 0
     assert number not in html(at)
 
 
@@ -455,7 +489,7 @@ def test_what_was_never_paid_can_be_bought_again(
 
     pages = [html(visit()), html(visit("order", number=number))]
 
-    assert all('href="/?red-t-shirt=2&amp;sneakers=1"' in page for page in pages)
+    assert all('href="/?quantity-red-t-shirt=2&amp;quantity-sneakers=1"' in page for page in pages)
     assert all("Buy again" in page for page in pages)
 
 
@@ -725,13 +759,14 @@ def test_behind_https_the_name_never_travels_in_the_clear(browser: Browser) -> N
     ("query", "tidy"),
     [
         ("", None),
-        ("red-t-shirt=2&sneakers=10", None),
+        ("quantity-red-t-shirt=2&quantity-sneakers=10", None),
         ("resume=2222-2222-2222-2222", None),
-        ("red-t-shirt=1.5&sneakers=1", "/?sneakers=1"),
-        ("red-t-shirt=1e3", "/?"),
-        ("red-t-shirt=%D9%A3", "/?"),
-        ("red-t-shirt=" + "9" * 5000, "/?"),
-        ("red-t-shirt=NaN&red-t-shirt=-1", "/?"),
+        ("quantity-red-t-shirt=1.5&quantity-sneakers=1", "/?quantity-sneakers=1"),
+        ("quantity-red-t-shirt=1e3", "/?"),
+        ("quantity-red-t-shirt=%D9%A3", "/?"),
+        ("quantity-red-t-shirt=" + "9" * 5000, "/?"),
+        ("quantity-red-t-shirt=NaN&quantity-red-t-shirt=-1", "/?"),
+        ("red-t-shirt=2&resume=x", "/?quantity-red-t-shirt=2&resume=x"),
     ],
 )
 @pytest.mark.scenario("A8", "G9")

@@ -86,6 +86,7 @@ def test_the_whole_purchase_needs_no_mouse(buyer: BrowserContext) -> None:
     page.keyboard.press("Enter")
 
     expect(page.locator(".verdict").get_by_text("Paid", exact=True)).to_be_visible()
+    expect(page.locator(".timeline")).to_be_visible()  # after the server's first answer
     tabbed_to(page, "Pay pressed: order saved")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Idempotency key").first).to_be_visible()
