@@ -14,12 +14,12 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from babel import Locale, UnknownLocaleError
+from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time, format_timedelta
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from jinja2.environment import TemplateModule
 
-from store import catalog, money, settings, views
+from store import catalog, locales, money, settings, views
 
 EVIDENCE_NAMES = {
     "http_status": "HTTP status",
@@ -35,6 +35,7 @@ EFFECTS = {
     "noted": "This was noted.",
     "nothing": "This changed nothing.",
 }
+LONGEST_ZONE_NAME = 64
 REFUND_WORDS = {
     "requested": "asked for",
     "pending": "on its way",
@@ -65,27 +66,30 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class Reader:
-    """How the person in front of the page writes money and moments."""
+    """How the person in front of the page writes money and moments.
 
-    locale: Locale
+    `language` is the name of a locale that Babel has. Caches hold readers, so a reader does not
+    hold the locale's data.
+    """
+
+    language: str
     zone: tzinfo
 
+    @property
+    def locale(self) -> Locale:
+        return locales.find(self.language)
+
     @classmethod
-    @lru_cache(maxsize=512)
     def of(cls, language: str | None, timezone: str | None) -> "Reader":
-        """What the browser says of itself, or US English and UTC where that means nothing."""
-        try:
-            locale = Locale.parse(language or "en-US", sep="-")
-        except (ValueError, UnknownLocaleError):
-            locale = Locale("en", "US")
-        try:
-            return cls(locale, ZoneInfo(timezone or "UTC"))
-        except (ValueError, OSError, KeyError):
-            return cls(locale, UTC)
+        """What the browser says of itself, or US English and UTC where that means nothing.
+
+        Both are a visitor's words, so nothing is cached under them.
+        """
+        return cls(str(locales.find(language)), _zone(timezone))
 
     @lru_cache(maxsize=4096)  # noqa: B019 - readers are few, and kept anyway
     def price(self, amount: int, currency: str) -> str:
-        return money.text(amount, currency, str(self.locale).replace("_", "-"))
+        return money.text(amount, currency, self.language)
 
     def moment(self, at: datetime, *, seconds: bool = False) -> str:
         """ "Nov 23, 11:24 AM" by the reader's clock, with the year once it is another one."""
@@ -127,6 +131,15 @@ class Reader:
     @staticmethod
     def items(items: Sequence[views.ItemView]) -> str:
         return ", ".join(f"{item.quantity} × {item.name}" for item in items)
+
+
+def _zone(name: str | None) -> tzinfo:
+    if not name or len(name) > LONGEST_ZONE_NAME:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return UTC
 
 
 def order_link(number: str) -> str:
@@ -209,7 +222,7 @@ def _made(file: str, name: str, reader: Reader | None, values: dict[str, Any]) -
     return Html(getattr(_macros(file, reader), name)(**values))
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=64)
 def _macros(file: str, reader: Reader | None) -> TemplateModule:
     """The macros for one kind of reader; making them takes longer than using one of them."""
     return _template(file).make_module({"reader": reader})

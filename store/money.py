@@ -7,8 +7,9 @@ there although nobody uses them, and the last digit of a three-decimal amount mu
 import re
 from decimal import Decimal, InvalidOperation
 
-from babel import Locale, UnknownLocaleError
 from babel.numbers import format_currency
+
+from store import locales
 
 ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
 THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
@@ -20,7 +21,6 @@ MINIMUM_AMOUNT = {
     "nok": 300, "nzd": 50, "pln": 200, "ron": 200, "sek": 300, "sgd": 50, "thb": 1000, "usd": 50,
 }  # fmt: skip
 MAXIMUM_AMOUNT = 99_999_999
-DEFAULT_LOCALE = Locale("en", "US")
 
 
 def decimals(currency: str) -> int:
@@ -86,12 +86,4 @@ def chargeable(amount: int, currency: str) -> bool:
 
 def text(amount: int, currency: str, locale: str | None = None) -> str:
     """What people read, "$39.98", in the order and with the signs of their locale."""
-    return format_currency(major(amount, currency), currency.upper(), locale=_locale(locale))
-
-
-def _locale(name: str | None) -> Locale:
-    """The locale a browser names, or US English for one that Babel does not know."""
-    try:
-        return Locale.parse(name, sep="-") if name else DEFAULT_LOCALE
-    except (ValueError, TypeError, UnknownLocaleError):
-        return DEFAULT_LOCALE
+    return format_currency(major(amount, currency), currency.upper(), locale=locales.find(locale))

@@ -230,7 +230,7 @@ def test_a_product_may_be_called_like_anything_of_the_page(
         assert not at.exception, name
         assert pay_button(at).label == "Pay $19.99 with Stripe (test)", name
         at.number_input(key=catalog.quantity_key(slugs[name])).set_value(0).run()
-    back = visit(resume=an_order(**{slugs["Resume"]: 1}))
+    back = visit(resume=an_order(ME, **{slugs["Resume"]: 1}))
 
     assert back.number_input(key=catalog.quantity_key(slugs["Resume"])).value == 1
 

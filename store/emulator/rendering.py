@@ -121,6 +121,8 @@ def locale_of(request: Request, wanted: str | None = None) -> str:
     if wanted and wanted != "auto":
         names.insert(0, wanted)
     for name in names:
+        if name == "root" or len(name) > 35:  # no person's locale; the longest tag of RFC 5646
+            continue
         try:
             return str(Locale.parse(name, sep="-" if "-" in name else "_"))
         except (UnknownLocaleError, ValueError):

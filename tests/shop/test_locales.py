@@ -1,0 +1,88 @@
+"""Which locale a visitor's language tag means."""
+
+import subprocess
+import sys
+
+import pytest
+
+from store import locales
+from store.markup import Reader
+from store.settings import ROOT
+
+
+@pytest.mark.parametrize(
+    ("tag", "identifier"),
+    [
+        ("de-CH", "de_CH"),
+        ("DE-ch", "de_CH"),
+        ("zh-TW", "zh_Hant_TW"),
+        ("zh-hant-tw", "zh_Hant_TW"),
+        ("ko", "ko"),
+        ("de-XX", "de"),
+        ("ca-ES-valencia", "ca_ES_VALENCIA"),
+        ("en-US-POSIX", "en_US_POSIX"),
+    ],
+)
+def test_a_language_tag_means_the_nearest_locale(tag: str, identifier: str) -> None:
+    assert str(locales.find(tag)) == identifier
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        *(None, "", "-", "root", "Root", "C", "zxx", "xx-YY", "en@calendar=buddhist", "../../en"),
+        *("en\0", "de DE", "a" * 10_000_000, "en-US-u-ca-buddhist-nu-arab-x-y", "\ud800", "٣٣"),
+    ],
+)
+@pytest.mark.scenario("Q5")
+def test_anything_else_is_read_as_us_english(tag: str | None) -> None:
+    assert locales.find(tag) == locales.DEFAULT_LOCALE
+
+
+@pytest.mark.parametrize("zone", ["", "x" * 10_000_000, "../../etc/passwd", "Europe", "a\0b", "É"])
+@pytest.mark.scenario("Q5")
+def test_an_unknown_time_zone_is_read_as_utc(zone: str) -> None:
+    assert str(Reader.of("en-US", zone).zone) == "UTC"
+
+
+ONE_AFTER_ANOTHER = """
+import sys
+from datetime import UTC, datetime
+from store.markup import Reader
+for tag in sys.argv[1:]:
+    print(Reader.of(tag, "UTC").moment(datetime(2020, 11, 23, 11, 24, tzinfo=UTC)))
+"""
+
+
+@pytest.mark.parametrize(("first", "then"), [("root", "ko"), ("sdh", "ar"), ("en", "ko")])
+@pytest.mark.scenario("Q5")
+def test_no_visitors_locale_changes_what_another_visitor_reads(first: str, then: str) -> None:
+    def read(*tags: str) -> str:
+        command = [sys.executable, "-c", ONE_AFTER_ANOTHER, *tags]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return done.stdout.splitlines()[-1]
+
+    assert read(first, then) == read(then)
+
+
+NOTHING_IS_KEPT = """
+import tracemalloc
+from babel import localedata
+from store import locales
+from store.markup import Reader
+tags = sorted(set(localedata.locale_identifiers()) - {"root"})
+tracemalloc.start()
+for tag in tags:
+    Reader.of(tag.replace("_", "-"), "UTC").price(1999, "usd")
+for length in range(1000):
+    Reader.of("x" * (100_000 + length), "y" * (100_000 + length))
+print(tracemalloc.get_traced_memory()[0] // 2**20)
+"""
+
+
+@pytest.mark.scenario("Q5")
+def test_visitors_of_every_locale_leave_little_in_memory() -> None:
+    command = [sys.executable, "-c", NOTHING_IS_KEPT]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) < 80, "MiB"
