@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 from store import settings
 from store.cookies import BuyerCookie
 from store.errors import StoreError
+from store.limits import WebSocketLimits, in_own_threads
 from store.shell import Shell
 
 log = logging.getLogger(__name__)
@@ -67,7 +68,8 @@ class Beyond(BaseRoute):
         load()
         from store import desk, door
 
-        return [Route("/go/{number}", door.go, methods=["GET"]), *desk.routes(self.shell)]
+        go = in_own_threads(door.go, threads=16, waiting=64)
+        return [Route("/go/{number}", go, methods=["GET"]), *desk.routes(self.shell)]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["path"].startswith(BEYOND):
@@ -88,7 +90,8 @@ def icon(_request: Request) -> Response:
 
 def routes(frontend: Path) -> list[BaseRoute]:
     shell = Shell(frontend)
-    pages = [Route(f"/{path}", partial(open_page, shell)) for path in PAGES]
+    page = in_own_threads(partial(open_page, shell), threads=16, waiting=256)
+    pages = [Route(f"/{path}", page) for path in PAGES]
     return [*pages, Route(ICON, icon), Beyond(shell)]
 
 
@@ -143,4 +146,4 @@ def middleware() -> list[Middleware]:
     named = settings.current().allowed_hosts
     hosts = [*named, "localhost", "127.0.0.1"]  # health checks come from this machine
     trusted = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)] if named else []
-    return [*trusted, Middleware(BuyerCookie)]
+    return [*trusted, Middleware(WebSocketLimits), Middleware(BuyerCookie)]

@@ -13,7 +13,7 @@ from store.settings import ROOT
 STORE = ROOT / "store"
 # From the bottom up: a module may import those before it, and none after.
 LAYERS = [
-    ["locales"],
+    ["limits", "locales"],
     ["errors", "clock", "money", "buyers", "cookies", "notices"],
     ["settings", "models", "traces"],
     ["schema", "shell"],

@@ -1,0 +1,134 @@
+"""What one visitor may make the storefront's server do, so that the others do not wait for it.
+
+| what | limit |
+|---|---|
+| messages of one WebSocket | 15 a second after the first 60; 16 KB count as one message |
+| new WebSockets of one address | 30 a second after the first 300 |
+| open WebSockets of one address | 500 |
+| ways to Stripe (`/go/…`) | 16 at a time in threads of their own; 64 more may wait |
+| pages | 16 at a time in threads of their own; 256 more may wait |
+
+A message over the limit is not lost: the server reads the connection more slowly. An address is
+the client's IPv4 address, or the /64 network of its IPv6 address.
+"""
+
+import asyncio
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 15, 60
+BYTES_PER_MESSAGE = 16 * 1024
+CONNECTS_PER_SECOND, CONNECTS_AT_ONCE = 30, 300
+MAX_CONNECTIONS = 500
+MAX_ADDRESSES = 10_000  # that are remembered
+TRY_AGAIN_LATER = 1013  # of WebSocket's close codes
+BUSY = "Too many visitors at once. You have not been charged. Reload in a moment."
+
+
+class TokenBucket:
+    """Allows `at_once` uses, which come back at `per_second`."""
+
+    def __init__(self, per_second: float, at_once: float) -> None:
+        self.per_second, self.at_once = per_second, at_once
+        self.tokens, self.at = at_once, time.monotonic()
+
+    def take(self, tokens: float = 1) -> float:
+        """Use some tokens; returns the seconds to wait until that is allowed."""
+        now = time.monotonic()
+        self.tokens = min(self.at_once, self.tokens + (now - self.at) * self.per_second) - tokens
+        self.at = now
+        return max(0.0, -self.tokens / self.per_second)
+
+
+class Visitor:
+    """The WebSockets of one address."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.connects = TokenBucket(CONNECTS_PER_SECOND, CONNECTS_AT_ONCE)
+
+
+class WebSocketLimits:
+    """ASGI middleware that holds each WebSocket, and each address's WebSockets, to the limits."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.visitors: OrderedDict[str, Visitor] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self.app(scope, receive, send)
+            return
+        visitor = self.visitor(network_of(scope))
+        if visitor.connections >= MAX_CONNECTIONS:
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
+            return
+        visitor.connections += 1
+        try:
+            await asyncio.sleep(visitor.connects.take())
+            await self.app(scope, paced(receive), send)
+        finally:
+            visitor.connections -= 1
+
+    def visitor(self, network: str) -> Visitor:
+        visitor = self.visitors.pop(network, None) or Visitor()
+        self.visitors[network] = visitor
+        if len(self.visitors) > MAX_ADDRESSES:
+            idle = next((name for name, v in self.visitors.items() if not v.connections), None)
+            if idle is not None:
+                del self.visitors[idle]
+        return visitor
+
+
+def network_of(scope: Scope) -> str:
+    """The client's address, as far as it is one visitor's; "" where it is not known."""
+    host = scope["client"][0] if scope.get("client") else ""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return str(host)
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def paced(receive: Receive) -> Receive:
+    """Receive messages no faster than one connection may send them."""
+    bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
+
+    async def receive_paced() -> Message:
+        message = await receive()
+        if message["type"] == "websocket.receive":
+            content = message.get("bytes") or message.get("text") or b""
+            if seconds := bucket.take(1 + len(content) // BYTES_PER_MESSAGE):
+                await asyncio.sleep(seconds)
+        return message
+
+    return receive_paced
+
+
+def in_own_threads(
+    handle: Callable[[Request], Response], *, threads: int, waiting: int
+) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint in threads of its own, for work that may take as long as Stripe's answer.
+
+    Scripts and pictures share Starlette's threads with everything else, and would wait for it.
+    Answers 503 once `waiting` requests wait for a thread.
+    """
+    limiter = CapacityLimiter(threads)
+
+    async def endpoint(request: Request) -> Response:
+        if limiter.statistics().tasks_waiting >= waiting:
+            return PlainTextResponse(BUSY, 503, headers={"Retry-After": "5"})
+        return await to_thread.run_sync(handle, request, limiter=limiter)
+
+    return endpoint

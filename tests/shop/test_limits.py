@@ -1,0 +1,196 @@
+"""What one visitor may make the storefront's server do."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import Message, Scope
+from starlette.websockets import WebSocket
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from store import limits
+from tests.ports import free_port
+
+
+async def echo(websocket: WebSocket) -> None:
+    await websocket.accept()
+    async for message in websocket.iter_bytes():
+        await websocket.send_bytes(message)
+
+
+def slow(_request: Request) -> PlainTextResponse:
+    time.sleep(1)
+    return PlainTextResponse("Stripe has answered.")
+
+
+def quick(_request: Request) -> PlainTextResponse:
+    return PlainTextResponse("a picture")
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A server with a WebSocket, a way to Stripe that takes a second, and a picture."""
+    port = free_port()
+    go = limits.in_own_threads(slow, threads=2, waiting=4)
+    app = Starlette(
+        routes=[WebSocketRoute("/echo", echo), Route("/go", go), Route("/picture", quick)],
+        middleware=[Middleware(limits.WebSocketLimits)],
+    )
+    config = uvicorn.Config(app, port=port, ws="websockets-sansio", log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield port
+    server.should_exit = True
+    thread.join()
+
+
+def opened(port: int) -> ClientConnection:
+    return connect(f"ws://127.0.0.1:{port}/echo", proxy=None)
+
+
+def answered(socket: ClientConnection, count: int, content: bytes = b"rerun") -> float:
+    """Send messages at once; the seconds until all are answered."""
+    started = time.monotonic()
+    for _ in range(count):
+        socket.send(content)
+    for _ in range(count):
+        socket.recv()
+    return time.monotonic() - started
+
+
+@pytest.mark.scenario("Q4")
+def test_a_flooding_socket_is_read_slowly_and_loses_nothing(port: int) -> None:
+    with opened(port) as flood:
+        over = limits.MESSAGES_PER_SECOND
+
+        assert answered(flood, limits.MESSAGES_AT_ONCE + over) == pytest.approx(1, abs=0.5)
+
+
+@pytest.mark.scenario("Q4")
+def test_beside_a_flooding_socket_others_are_answered_at_once(port: int) -> None:
+    with opened(port) as flood, opened(port) as other, ThreadPoolExecutor() as pool:
+        flooding = pool.submit(answered, flood, limits.MESSAGES_AT_ONCE + 30)
+        time.sleep(0.5)
+
+        assert answered(other, 1) < 0.3
+        flooding.result()
+
+
+@pytest.mark.scenario("Q4")
+def test_a_large_message_counts_as_many(port: int) -> None:
+    with opened(port) as socket:
+        answered(socket, 1, bytes(limits.MESSAGES_AT_ONCE * limits.BYTES_PER_MESSAGE))
+
+        assert answered(socket, 5) > 0.2
+
+
+@pytest.mark.scenario("Q4")
+def test_an_address_has_so_many_sockets_and_a_closed_one_is_free_again(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_CONNECTIONS", 2)
+
+    with opened(port), opened(port), pytest.raises(InvalidStatus), opened(port):
+        pass
+    for _ in range(100):
+        try:
+            with opened(port):
+                break
+        except InvalidStatus:
+            time.sleep(0.02)
+    else:
+        raise AssertionError("a closed socket still counts")
+
+
+def test_new_sockets_of_one_address_are_accepted_ever_more_slowly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    app = limits.WebSocketLimits(nothing)
+
+    for _ in range(limits.CONNECTS_AT_ONCE + 30):
+        asyncio.run(app(websocket("203.0.113.5"), never, ignored))
+    assert not any(slept[: limits.CONNECTS_AT_ONCE])
+    assert slept[-1] == pytest.approx(1, abs=0.2)
+    asyncio.run(app(websocket("203.0.113.6"), never, ignored))
+    assert slept[-1] == 0
+
+
+def test_only_so_many_addresses_are_remembered_and_none_that_is_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "MAX_ADDRESSES", 3)
+    app = limits.WebSocketLimits(nothing)
+    app.visitor("connected").connections = 1
+
+    for number in range(10):
+        app.visitor(f"203.0.113.{number}")
+
+    assert list(app.visitors) == ["connected", "203.0.113.8", "203.0.113.9"]
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("203.0.113.5", "203.0.113.5"),
+        ("::ffff:203.0.113.5", "203.0.113.5"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+        (None, ""),
+    ],
+)
+def test_an_address_is_one_visitors(host: str | None, network: str) -> None:
+    assert limits.network_of(websocket(host)) == network
+
+
+@pytest.mark.scenario("Q2")
+def test_while_ways_to_stripe_hang_everything_else_is_answered_at_once(port: int) -> None:
+    with ThreadPoolExecutor(32) as pool, httpx.Client(trust_env=False, timeout=20) as client:
+        ways = [pool.submit(client.get, f"http://127.0.0.1:{port}/go") for _ in range(32)]
+        time.sleep(0.3)
+        started = time.monotonic()
+        picture = client.get(f"http://127.0.0.1:{port}/picture")
+        took = time.monotonic() - started
+        statuses = sorted(way.result().status_code for way in ways)
+
+    assert (picture.text, took < 0.3) == ("a picture", True)
+    assert statuses == [200] * 6 + [503] * 26  # two at work, four waiting
+    assert all(way.result().headers["Retry-After"] for way in ways if way.result().is_error)
+
+
+def websocket(host: str | None) -> Scope:
+    return {"type": "websocket", "client": (host, 50_000) if host else None}
+
+
+async def nothing(*_args: Any) -> None:
+    """An app that ends at once."""
+
+
+async def never() -> Message:
+    raise AssertionError("nothing is received here")
+
+
+async def ignored(_message: Message) -> None:
+    """Where nobody reads what is sent."""
