@@ -165,7 +165,7 @@ def retire(order: Order, why: str, source: Source) -> Order:
         StripeError, DatabaseUnavailable
     """
     with db.unit_of_work() as session:
-        order = orders.lock(session, [order.number]).orders[order.number]
+        order = orders.lock(session, [order.number]).order(order.number)
         if order.session_status not in PAYABLE_SESSION:
             return order
         if order.cancel_requested_at is None:
@@ -189,4 +189,4 @@ def _record(order: Order, fact: Fact | None, source: Source, *, noted: bool = Fa
         recorded = orders.record(session, facts, source=source)
         if noted and not any(told.news for told in recorded):
             orders.note_repeat(session, order, source, evidence=fact.proof if fact else "")
-        return orders.lock(session, [order.number]).orders[order.number]
+        return orders.lock(session, [order.number]).order(order.number)

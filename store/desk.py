@@ -139,6 +139,12 @@ def export_orders(request: Request) -> Response:
 
 ORDER_ACTIONS: dict[str, Callable[[Visit, str, FormData], str]] = {
     "refund": refund,
+    "refund-again": lambda visit, number, form: operations.retry_refund(
+        visit.name, number, field(form, "refund")
+    ),
+    "refund-off": lambda visit, number, form: operations.call_off_refund(
+        visit.name, number, field(form, "refund")
+    ),
     "ask": lambda visit, number, _form: operations.ask(visit.name, number),
     "cancel": lambda visit, number, _form: operations.cancel(visit.name, number),
     "note": lambda visit, number, form: operations.note(visit.name, number, field(form, "note")),

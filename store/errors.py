@@ -190,12 +190,16 @@ class RefundChanged(NothingToRefund):
 
 
 class StripeError(StoreError):
-    """`call` is how Stripe was asked, where it answered: status, ids, milliseconds, as JSON."""
+    """`call` is how Stripe was asked, where it answered: status, ids, milliseconds, as JSON.
+
+    `code` is Stripe's word for the error, where it gave one: `charge_already_refunded`.
+    """
 
     sentence = "Stripe could not do this. You have not been charged."
     operator_sentence = "Stripe could not do this."
     status = HTTPStatus.BAD_GATEWAY
     call = ""
+    code = ""
 
 
 class StripeUnreachable(StripeError):

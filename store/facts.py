@@ -40,6 +40,8 @@ REFUND_VOID = frozenset(["failed", "canceled"])
 # An inquiry (`warning_…`) takes no money; a won or prevented dispute gives it back.
 DISPUTE_HARMLESS = frozenset(["warning_closed", "prevented", "won"])
 DISPUTE_DECIDED = DISPUTE_HARMLESS | {"lost"}
+# The bank has given the money to the buyer, unless an appeal brings it back.
+DISPUTE_TAKEN = frozenset(["lost", "appeal_needs_response", "appeal_under_review"])
 
 Document = Mapping[str, Any]
 # PostgreSQL cannot store NUL; strict types keep whatever else is not what Stripe documents out.

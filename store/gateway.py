@@ -133,9 +133,17 @@ def translate(error: stripe.StripeError) -> StripeError:
     """The store's error for one of the SDK's."""
     for kind, http_status, meaning in MEANINGS:
         if isinstance(error, kind) and http_status in (None, error.http_status):
-            return meaning()
+            meant = meaning()
+            meant.code = _code(error)
+            return meant
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     return StripeUncertain(replayed=headers.get("idempotent-replayed") == "true")
+
+
+def _code(error: stripe.StripeError) -> str:
+    """Stripe's word for the error; nothing that is longer or odder than a word."""
+    code = error.code
+    return code if isinstance(code, str) and code.isidentifier() and len(code) < 60 else ""
 
 
 @lru_cache(maxsize=4)

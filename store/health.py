@@ -15,7 +15,7 @@ from datetime import datetime
 
 from sqlmodel import func, select
 
-from store import bookkeeping, clock, db, gateway, settings
+from store import bookkeeping, clock, db, gateway, money, refunds, settings
 from store.errors import DatabaseUnavailable, StoreError, StripeKeyRefused
 from store.models import StripeEvent, Turn
 from store.traces import CLOCK_SECONDS
@@ -105,6 +105,22 @@ def books() -> Light:
     return Light("Books", bool(at) or None, f"{word}, {audited}" if audited else word)
 
 
+def owed() -> list[Light]:
+    """Red while a refund is stuck; no light where none is."""
+    try:
+        with db.reading() as session:
+            stuck = refunds.overdue(session)
+    except DatabaseUnavailable:
+        return []
+    if not stuck:
+        return []
+    refund, order = stuck[0]
+    word = f"{len(stuck)} stuck, {money.text(refund.amount, order.currency)} since " + ago(
+        refund.created_at
+    )
+    return [Light("Refunds", False, word, "Open Books: it says why, and asks again at once.")]
+
+
 def ago(at: datetime) -> str:
     seconds = (clock.now() - at).total_seconds()
     for size, word in ((86_400, "d"), (3_600, "h"), (60, "min")):
@@ -138,6 +154,7 @@ class Watch:
                 *stripe(),
                 last_event(),
                 books(),
+                *owed(),
             ]
             self.seen_at = time.monotonic()
         finally:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, SQLModel
 
-from store import money
+from store import money, second_payments
 from store.facts import (
     DISPUTE_RANK,
     PAYMENT_RANK,
@@ -45,7 +45,7 @@ def misfit(order: OrderState, fact: CheckoutFact) -> str | None:
 
 def _learn_checkout(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> list[str]:
     if order.checkout_session_id not in (None, fact.session_id):
-        return _learn_stray_payment(ledger, order, fact)
+        return second_payments.learn(ledger, order, fact)
     if reason := misfit(order, fact):
         return _fill(order, review_reason=reason)
     return [
@@ -62,24 +62,6 @@ def _learn_checkout(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> li
     ]
 
 
-def _learn_stray_payment(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> list[str]:
-    """A payment through a session that is not the order's own is money to give back, once."""
-    payment = fact.payment_intent_id
-    if fact.payment_status != "paid" or not payment or not fact.amount or fact.livemode:
-        return []
-    if any(refund.payment_intent_id == payment for refund in ledger.refunds_of(order)):
-        return []
-    refund = Refund(
-        order_id=order.id,
-        payment_intent_id=payment,
-        amount=fact.amount,
-        reason="duplicate",
-        idempotency_key=f"second-payment-{payment}",
-    )
-    _add(ledger.session, ledger.refunds, refund)
-    return [f"second payment {payment} by {fact.session_id}: to be refunded"]
-
-
 def _learn_refused(_ledger: Ledger, order: OrderState, fact: RefusedFact) -> list[str]:
     return _advance(order, "session_status", "refused", SESSION_RANK) and [fact.reason]
 
@@ -94,10 +76,10 @@ def _learn_refund(ledger: Ledger, order: OrderState, fact: RefundFact) -> list[s
             refund
             for refund in ledger.refunds_of(order)
             if refund.stripe_refund_id == fact.refund_id
-            or (refund.stripe_refund_id is None and refund.idempotency_key == fact.key)
+            or (refund.is_unsent and refund.idempotency_key == fact.key)
         ),
         None,
-    )
+    ) or second_payments.adopted_by(ledger, order, fact)
     if refund is None:
         refund = Refund(
             order_id=order.id,
@@ -110,8 +92,13 @@ def _learn_refund(ledger: Ledger, order: OrderState, fact: RefundFact) -> list[s
         *_fill(refund, stripe_refund_id=fact.refund_id),
         *_advance(refund, "status", fact.status, REFUND_RANK),
     ]
+    if not news:
+        return []
     amount = money.text(fact.amount, order.currency)
-    return news and [f"refund {fact.refund_id} of {amount}: {refund.status}"]
+    return [
+        f"refund {fact.refund_id} of {amount}: {refund.status}",
+        *second_payments.settle(ledger, order, fact.payment_intent_id),
+    ]
 
 
 def _learn_dispute(ledger: Ledger, order: OrderState, fact: DisputeFact) -> list[str]:
@@ -136,7 +123,10 @@ def _learn_dispute(ledger: Ledger, order: OrderState, fact: DisputeFact) -> list
     elif not _advance(dispute, "status", fact.status, DISPUTE_RANK):
         return []
     amount = money.text(fact.amount, order.currency)
-    return [f"dispute {fact.dispute_id} of {amount}: {fact.status}"]
+    return [
+        f"dispute {fact.dispute_id} of {amount}: {fact.status}",
+        *second_payments.settle(ledger, order, fact.payment_intent_id),
+    ]
 
 
 LEARN: dict[type[Fact], Callable[[Ledger, OrderState, Any], list[str]]] = {

@@ -19,7 +19,7 @@ from babel.dates import format_date, format_skeleton, format_time, format_timede
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from jinja2.environment import TemplateModule
 
-from store import catalog, locales, money, settings, views
+from store import catalog, locales, money, settings, tally, views
 
 EVIDENCE_NAMES = {
     "http_status": "HTTP status",
@@ -39,7 +39,7 @@ LONGEST_ZONE_NAME = 64
 REFUND_WORDS = {
     "requested": "asked for",
     "pending": "on its way",
-    "requires_action": "waits for an action",
+    "requires_action": "Stripe needs your details and asks for them by email",
     "succeeded": "sent back",
     "failed": "did not arrive",
     "canceled": "called off",
@@ -47,7 +47,15 @@ REFUND_WORDS = {
 REPLACED = (
     "A newer cart took this order's place, perhaps in another tab. You have not been charged."
 )
-TWICE = "Two payments arrived for this order. The second one goes back by itself."
+TWICE = "Two payments arrived for this order. The second one: "
+SECOND_PAYMENT = {
+    "owed": "the shop is sending it back.",
+    "overdue": "the shop owes it and keeps trying; Stripe has not sent it back yet.",
+    "pending": "it is on its way back.",
+    "requires_action": "to send it back, Stripe needs details from the buyer and asks by email.",
+    "returned": "sent back.",
+    "taken": "the bank has already given it back.",
+}
 
 VERDICTS = {
     "pending": "Not paid yet. You can continue the payment or cancel it.",
@@ -170,8 +178,13 @@ def dashboard_link(payment_intent_id: str) -> str:
 
 def sentence_of(order: views.OrderView) -> str:
     """What an order's page says under its status."""
-    if any(refund.second and refund.status != "succeeded" for refund in order.refunds):
-        return TWICE
+    second: dict[str, list[views.RefundView]] = {}
+    for refund in order.refunds:
+        if refund.second:
+            second.setdefault(refund.payment_intent_id, []).append(refund)
+    for where in map(tally.whereabouts, second.values()):
+        if where not in ("returned", "taken"):
+            return TWICE + SECOND_PAYMENT[where]
     return REPLACED if order.was_replaced else VERDICTS[order.status]
 
 
@@ -243,5 +256,6 @@ def _template(file: str) -> Template:
         go_link=go_link,
         order_link=order_link,
         refund_words=REFUND_WORDS,
+        second_payment=SECOND_PAYMENT,
     )
     return environment.get_template(file)

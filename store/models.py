@@ -1,6 +1,6 @@
 """All tables. `*_amount` are integer minor units, `*_at` are UTC."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Index, Text, TypeDecorator, text
@@ -51,7 +51,8 @@ PAYABLE = text("session_status IN ('none', 'open')")
 UNDECIDED = text(
     "(session_status IN ('none', 'open') OR status IN ('open', 'pending', 'processing', 'review'))"
 )
-UNSENT = text("status = 'requested'")
+# Refunds that have not arrived yet, whether Stripe has taken them on or not.
+UNFINISHED = text("status IN ('requested', 'pending', 'requires_action')")
 
 
 class Order(SQLModel, table=True):
@@ -149,23 +150,47 @@ class Repeat(SQLModel, table=True):
     evidence: str = Field(default="", sa_type=Text)
 
 
+OVERDUE = timedelta(minutes=15)
+
+
 class Refund(SQLModel, table=True):
-    """Money back: first our intention (`requested`), then what Stripe says of it."""
+    """Money back: first our intention (`requested`), then what Stripe says of it.
+
+    A `requested` row is owed until Stripe takes the refund on: `refusal` is why it has not so far,
+    `next_try_at` when it is asked again. `payment_amount` is what a second payment brought in.
+    """
 
     __tablename__ = "refunds"
-    __table_args__ = (Index("unsent_refunds", "id", sqlite_where=UNSENT, postgresql_where=UNSENT),)
+    __table_args__ = (
+        Index("unfinished_refunds", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     order_id: int = Field(foreign_key="orders.id", index=True)
     payment_intent_id: str
     amount: int
+    payment_amount: int | None = None
     status: str = "requested"
     reason: str = ""
     idempotency_key: str = Field(unique=True)
     attempt: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    next_try_at: datetime | None = _moment(default=None)
+    refusal: str | None = Field(default=None, sa_type=Text)
     stripe_refund_id: str | None = Field(default=None, unique=True)
     created_at: datetime = _moment(default_factory=now)
     updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
+
+    @property
+    def is_unsent(self) -> bool:
+        """True while it is owed and Stripe has not taken it on."""
+        return self.status == "requested" and self.stripe_refund_id is None
+
+    @property
+    def is_overdue(self) -> bool:
+        """True where an operator should look: refused, unanswered for long, or up to the buyer."""
+        if self.is_unsent:
+            return self.refusal is not None or self.created_at < now() - OVERDUE
+        return self.status == "requires_action"
 
 
 class Dispute(SQLModel, table=True):

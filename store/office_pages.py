@@ -175,7 +175,11 @@ def webhooks(asked: Asked, reader: Reader) -> str:
 
 def books(_asked: Asked, reader: Reader) -> str:
     keeper = bookkeeping.KEEPER
-    return markup.office_piece("books", reader, task=keeper.task, audited=keeper.audited)
+    with db.reading() as session:
+        overdue = refunds.overdue(session)
+    return markup.office_piece(
+        "books", reader, task=keeper.task, audited=keeper.audited, overdue=overdue
+    )
 
 
 PAGES: Mapping[str, Callable[[Asked, Reader], str]] = {

@@ -5,6 +5,7 @@ Nothing here trusts a page: amounts, keys and numbers are read as strictly as a 
 
 import logging
 import re
+from collections.abc import Callable
 
 from sqlmodel import Session, col, select
 
@@ -21,7 +22,7 @@ from store import (
     refunds,
     views,
 )
-from store.errors import OrderNotFound, StoreError
+from store.errors import DatabaseUnavailable, OrderNotFound, StoreError, StripeError, StripeRefused
 from store.models import Order, Refund, StripeEvent
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def find(session: Session, number: str) -> Order:
 def write(number: str, action: str, detail: str) -> None:
     """Put what an operator did into the order's history."""
     with db.unit_of_work() as session:
-        order = orders.lock(session, [number]).orders[number]
+        order = orders.lock(session, [number]).order(number)
         orders.log(session, order, "operator", action, detail)
 
 
@@ -77,18 +78,56 @@ def refund(by: str, number: str, amount: str, *, key: str, shown_left: str) -> s
     row = refunds.request(
         order.number, wanted, key=f"office-{key}", shown_left=int(shown_left[:12]), by=by
     )
+    return _sent(number, row, lambda: refunds.send(row, source="operator"))
+
+
+def retry_refund(by: str, number: str, refund_id: str) -> str:
+    """Ask Stripe once more for a refund that it has not taken on, without waiting for its pause.
+
+    Raises:
+        OrderNotFound, NothingToRefund, FormBroken
+    """
+    row = _row(refund_id)
+    return _sent(number, row, lambda: refunds.try_now(number, row, by))
+
+
+def call_off_refund(by: str, number: str, refund_id: str) -> str:
+    """Give up a refund that Stripe has not taken on, so that its amount is free again.
+
+    Raises:
+        OrderNotFound, NothingToRefund, FormBroken, StripeError
+    """
+    refunds.call_off(number, _row(refund_id), by)
+    return "This refund is called off. What it was to give back can be refunded otherwise."
+
+
+def _row(refund_id: str) -> int:
+    if not (refund_id.isascii() and refund_id.isdecimal() and len(refund_id) < 12):
+        raise FormBroken
+    return int(refund_id)
+
+
+def _sent(number: str, row: int, act: Callable[[], None]) -> str:
+    """Send a refund, and say what came of it."""
     try:
-        refunds.send(row, source="operator")
-    except StoreError:
+        act()
+    except StripeRefused:
+        pass  # the row says why
+    except (StripeError, DatabaseUnavailable):
         return (
             "Stripe has not answered yet. The refund is written down and is sent again by itself; "
             "it will not happen twice."
         )
     with db.reading() as session:
-        made = session.get_one(Refund, row)
+        order, made = find(session, number), session.get(Refund, row)
+    if made is None:
+        raise OrderNotFound
+    amount = money.text(made.amount, order.currency)
+    if made.is_unsent:
+        return f"{made.refusal}. The shop still owes {amount} and asks again by itself."
     if made.status == "failed":
         return "Stripe refused this refund. The money stays where it is."
-    return f"Refunded {money.text(made.amount, order.currency)} of order {number}: {made.status}."
+    return f"Refunded {amount} of order {number}: {made.status}."
 
 
 def ask(by: str, number: str) -> str:
@@ -136,7 +175,7 @@ def look_again(by: str, event_id: str) -> str:
         (outcome,) = events.receive(session, [arrival], source="operator")
         if outcome == "applied" and arrival.fact:
             number = arrival.fact.order_number
-            order = orders.lock(session, [number]).orders[number]
+            order = orders.lock(session, [number]).order(number)
             orders.log(session, order, "operator", "looked again", f"{known.id} · by {by}")
     return f"{known.id}: {LOOKED_AGAIN[outcome]}"
 

@@ -78,6 +78,16 @@ class Locked:
     session: Session
     orders: dict[str, Order]
 
+    def order(self, number: str) -> Order:
+        """One of them.
+
+        Raises:
+            OrderNotFound: it is not there, or not any more.
+        """
+        if number not in self.orders:
+            raise OrderNotFound
+        return self.orders[number]
+
     def refunds_of(self, order: Order) -> list[Refund]:
         return list(self.session.exec(select(Refund).where(col(Refund.order_id) == order.id)))
 
@@ -134,7 +144,7 @@ def _take(kept: Ledger, fact: Fact, source: Source) -> Recorded:
 
 def log(
     session: Session,
-    order: Order,
+    order: Order | OrderState,
     source: Source,
     action: str,
     detail: str = "",

@@ -1,34 +1,56 @@
-"""Money back: written down first, then asked of Stripe under the row's own key.
+"""Refunds: written down first, then asked of Stripe under the row's own key.
+
+A row that is `requested` is owed until Stripe takes the refund on, or until it can never be: more
+than is left of the payment, a payment that the bank disputes, a wish its operator has called off.
 
 Dead before the row is committed: nothing happened. Dead before, during or after the call: the
 row stays `requested`, and the reconciler asks again under the same key. Two at once: the order
 is locked while what is left is counted, so that intentions never exceed what was paid.
 
-Where Stripe saved a failure under the key and lists no refund with the row's name, the row goes
-on to its next attempt, which has a key of its own. Dead before that is committed: the same
-failure is met again. Dead after it: the next pass looks into the list once more, then asks under
-the new key. Two at once: only one of them counts the attempt on, and both meet the same key.
+Where Stripe refuses, what it knows of the payment is looked up and recorded; that decides whether
+the refund is owed still. If so, the row goes on to its next attempt, which has a key of its own
+and looks into Stripe's list first; the pauses between attempts grow to a day. The same where
+Stripe saved a failure under the key, without a pause. Dead before that is committed: the same
+refusal is met again. Dead after it: the next pass goes on from there. Two at once: only one of
+them counts the attempt on, and both meet the same key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
-from store import clock, db, gateway, money, orders
+from store import clock, db, gateway, ledger, money, orders, second_payments
 from store.errors import (
     NothingToRefund,
+    OrderNotFound,
     RefundChanged,
+    StoreError,
+    StripeBusy,
     StripeError,
     StripeRefused,
     StripeUncertain,
+    StripeUnreachable,
 )
-from store.facts import DISPUTE_DECIDED, PAID, REFUND_VOID, of_refund
-from store.models import UNSENT, Dispute, Order, Refund
+from store.facts import (
+    DISPUTE_DECIDED,
+    DISPUTE_HARMLESS,
+    PAID,
+    REFUND_VOID,
+    Fact,
+    of_dispute,
+    of_refund,
+)
+from store.ledger import Ledger, OrderState
+from store.models import UNFINISHED, Dispute, Order, Refund
 from store.orders import Source
 
 KEY_LIFE = timedelta(hours=23)
-SECOND_PAYMENT = "duplicate"  # the reason of a refund that nobody asked for, in Stripe's word
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(days=1)
+OVERDUE = timedelta(
+    minutes=15
+)  # a refund that takes longer to reach Stripe is an operator's matter
 
 
 def request(
@@ -41,16 +63,18 @@ def request(
     left, so that nobody gives back what somebody else has just given; `by` is who asks.
 
     Raises:
+        OrderNotFound
         NothingToRefund: the order is not paid, is disputed, or less than that is left.
         RefundChanged: another amount is left than the form said.
     """
     with db.unit_of_work() as session:
-        ledger = orders.lock(session, [number])
-        order = ledger.orders[number]
-        known = next((row for row in ledger.refunds_of(order) if row.idempotency_key == key), None)
+        locked = orders.lock(session, [number])
+        order = locked.order(number)
+        refunds = locked.refunds_of(order)
+        known = next((row for row in refunds if row.idempotency_key == key), None)
         if known:
             return _id(known)
-        left = left_amount(order, ledger.refunds_of(order))
+        left = left_amount(order, refunds)
         if shown_left is not None and shown_left != left:
             raise RefundChanged
         wanted = left if amount is None else amount
@@ -70,7 +94,7 @@ def request(
         return _id(refund)
 
 
-def left_amount(order: Order, refunds: Sequence[Refund]) -> int:
+def left_amount(order: Order | OrderState, refunds: Iterable[Refund]) -> int:
     """What could still be given back of the order's own payment."""
     if order.payment_status not in PAID:
         return 0
@@ -85,41 +109,42 @@ def send(refund_id: int, *, source: Source) -> None:
     """Ask Stripe for a refund that is written down, and record the answer.
 
     Raises:
+        OrderNotFound: there is no such refund any more.
+        StripeRefused: not now, but it is owed still; the reconciler asks again after a pause.
         StripeError: no answer; the row keeps its key and the reconciler asks again.
     """
     with db.reading() as session:
-        refund = session.get_one(Refund, refund_id)
-        number = session.get_one(Order, refund.order_id).number
-    if refund.stripe_refund_id or refund.status != "requested":
+        refund = session.get(Refund, refund_id)
+        order = session.get(Order, refund.order_id) if refund else None
+    if refund is None or order is None:
+        raise OrderNotFound
+    if not refund.is_unsent:
         return
-    answer = _answer(refund, number, source)
-    if answer:
-        with db.unit_of_work() as session:
-            fact = of_refund(answer, number, evidence="refund created")
-            orders.record(session, [fact], source=source)
-
-
-def _answer(refund: Refund, number: str, source: Source) -> gateway.Document | None:
-    """The refund that Stripe made for this row, now or before; None where it refused."""
     try:
-        return _made_before(refund) or _ask(refund, number)
-    except StripeUncertain as uncertain:
-        if not uncertain.replayed:
-            raise
-        if found := _listed(refund):  # a failure that Stripe saved hides what it did
-            return found
-        told = "Stripe failed and made no refund; asking again under a new key"
-        _begin_anew(refund, number, source, told, uncertain)
+        _send(refund, order.number, source)
+    except StripeRefused:
+        raise  # its pause is recorded
+    except Exception as error:
+        _put_last(refund, order.number, error, source)
         raise
+
+
+def _send(refund: Refund, number: str, source: Source) -> None:
+    try:
+        made = _made_before(refund) or _ask(refund, number)
     except StripeRefused as refused:
-        if refund.attempt > 1 and (found := _listed(refund)):  # an attempt before was not in vain
-            return found
-        if _disputed_at_stripe(refund):
-            told = "refused during a dispute; asking again when that is over"
-            _begin_anew(refund, number, source, told, refused)
-        else:
-            _give_up(refund, number, refused, source)
-        return None
+        if _still_owed(refund, number, refused, source):
+            raise
+        return
+    except StripeUncertain as uncertain:
+        found = _listed(refund) if uncertain.replayed else None
+        if found is None:
+            if uncertain.replayed:
+                _begin_anew(refund, number, uncertain, source)
+            raise
+        made = found  # a failure that Stripe saved hid what it did
+    with db.unit_of_work() as session:
+        orders.record(session, [of_refund(made, number, evidence="refund created")], source=source)
 
 
 def _ask(refund: Refund, number: str) -> gateway.Document:
@@ -147,6 +172,123 @@ def _listed(refund: Refund) -> gateway.Document | None:
     return None
 
 
+def _still_owed(refund: Refund, number: str, refused: StripeRefused, source: Source) -> bool:
+    """Record what Stripe knows of a payment whose refund it refused, and what follows from it.
+
+    Answers whether this very refund is owed still. Then it is asked again under another key.
+    """
+    facts = _known_at_stripe(refund.payment_intent_id, number)
+    with db.unit_of_work() as session:
+        kept = ledger.hold(session, [number])
+        orders.record(session, facts, source=source, held=kept)
+        row = session.get(Refund, refund.id)
+        if row is None or not row.is_unsent or row.attempt != refund.attempt:
+            return bool(row and row.is_unsent)
+        order = kept.orders[number]
+        if row.reason == second_payments.REASON:
+            closed = second_payments.settle(kept, order, row.payment_intent_id)
+        else:
+            closed = _close_if_impossible(kept, order, row)
+        words = f"Stripe refused it: {refused.code}" if refused.code else "Stripe refused it"
+        if row.is_unsent:
+            _postpone(kept, row)
+        if closed or row.refusal != words:
+            told = " · ".join([words, *closed])
+            orders.log(session, order, source, "refund refused", told, evidence=refused.call)
+        row.refusal = words
+        return row.is_unsent
+
+
+def _known_at_stripe(payment: str, number: str) -> list[Fact]:
+    """Every refund and dispute of a payment, as facts; none where Stripe does not know it."""
+    try:
+        refunds = gateway.refunds_of(payment)
+        disputes = gateway.disputes_of(payment)
+    except StripeRefused:
+        return []
+    seen = "looked up after a refusal"
+    return [
+        *(of_refund(refund, number, evidence=seen) for refund in refunds),
+        *(of_dispute(dispute, number, evidence=seen) for dispute in disputes),
+    ]
+
+
+def _close_if_impossible(kept: Ledger, order: OrderState, row: Refund) -> list[str]:
+    """Close a wish that no repetition can fulfil; what it reserved can be given back otherwise."""
+    others = [other for other in kept.refunds_of(order) if other is not row]
+    contested = any(
+        dispute.payment_intent_id == row.payment_intent_id
+        and dispute.status not in DISPUTE_HARMLESS
+        for dispute in kept.disputes_of(order)
+    )
+    if row.amount <= left_amount(order, others) and not contested:
+        return []
+    row.status = "failed"
+    return ["the bank disputes this payment" if contested else "less than that is left"]
+
+
+def _postpone(kept: Ledger, row: Refund) -> None:
+    """Let the next attempt wait, the longer the more there were.
+
+    Not during a dispute: when that is decided, there is no reason to wait.
+    """
+    pause = min(FIRST_PAUSE * 2 ** min(row.attempt - 1, 20), LONGEST_PAUSE)
+    row.next_try_at = None if _disputed(kept.session, row) else kept.at + pause
+    row.attempt += 1
+
+
+def _begin_anew(refund: Refund, number: str, failed: StripeError, source: Source) -> None:
+    """The answer under this key will be repeated for a day: the next try gets another one."""
+    with db.unit_of_work() as session:
+        order = orders.lock(session, [number]).order(number)
+        row = session.get(Refund, refund.id)
+        if row is None or not row.is_unsent or row.attempt != refund.attempt:
+            return
+        row.attempt += 1
+        if row.attempt == 2:  # the first failure is news, the others are more of the same
+            told = "Stripe failed and made no refund; asking again under a new key"
+            orders.log(session, order, source, "refund failed", told, evidence=failed.call)
+
+
+def _put_last(refund: Refund, number: str, error: Exception, source: Source) -> None:
+    """Let all others be asked before this one is asked again; no attempt is counted.
+
+    That Stripe does not answer or is busy is no property of this refund; anything else is noted.
+    """
+    noted = isinstance(error, StripeError) and not isinstance(
+        error, (StripeUnreachable, StripeBusy)
+    )
+    with suppress(StoreError), db.unit_of_work() as session:
+        order = orders.lock(session, [number]).order(number)
+        row = session.get(Refund, refund.id)
+        if row is None or not row.is_unsent:
+            return
+        row.next_try_at = clock.now()
+        if noted and row.refusal is None:
+            row.refusal = "Stripe does not allow it"
+            told = f"{row.refusal}: {error.for_operator}" if isinstance(error, StoreError) else ""
+            orders.log(session, order, source, "refund refused", told)
+
+
+def waiting(session: Session) -> list[int]:
+    """Refunds to be asked of Stripe now: the untried first, the one tried last at the end.
+
+    A second payment that is disputed goes back when the dispute is won; where it is lost, the
+    bank has taken it.
+    """
+    due = or_(col(Refund.next_try_at).is_(None), col(Refund.next_try_at) <= clock.now())
+    rows = session.exec(
+        select(Refund)
+        .where(UNFINISHED, col(Refund.status) == "requested", due)
+        .order_by(col(Refund.next_try_at).is_not(None), col(Refund.next_try_at), col(Refund.id))
+    )
+    return [
+        _id(refund)
+        for refund in rows.all()
+        if refund.reason != second_payments.REASON or not _disputed(session, refund)
+    ]
+
+
 def _disputed(session: Session, refund: Refund) -> bool:
     """Whether we know of a dispute about this payment that is not over."""
     known = session.exec(select(Dispute).where(col(Dispute.order_id) == refund.order_id))
@@ -157,50 +299,69 @@ def _disputed(session: Session, refund: Refund) -> bool:
     )
 
 
-def _disputed_at_stripe(refund: Refund) -> bool:
-    """Whether a second payment is refused for a dispute we have not heard of."""
-    return refund.reason == SECOND_PAYMENT and any(
-        dispute["status"] not in DISPUTE_DECIDED
-        for dispute in gateway.disputes_of(refund.payment_intent_id)
-    )
+def overdue(session: Session) -> list[tuple[Refund, Order]]:
+    """Refunds that an operator should look at, oldest first.
 
-
-def _begin_anew(
-    refund: Refund, number: str, source: Source, told: str, answered: StripeError
-) -> None:
-    """The answer under this key will be repeated for a day: the next try gets another one."""
-    with db.unit_of_work() as session:
-        order = orders.lock(session, [number]).orders[number]
-        row = session.get_one(Refund, refund.id)
-        if row.attempt != refund.attempt or row.stripe_refund_id:
-            return
-        row.attempt += 1
-        if row.attempt == 2:  # the first failure is news, the others are more of the same
-            orders.log(session, order, source, "refund failed", told, evidence=answered.call)
-
-
-def _give_up(refund: Refund, number: str, refused: StripeRefused, source: Source) -> None:
-    """Stripe said no: the money stays, the row says so, and what was reserved is free again."""
-    with db.unit_of_work() as session:
-        order = orders.lock(session, [number]).orders[number]
-        row = session.get_one(Refund, refund.id)
-        if row.stripe_refund_id is None and row.attempt == refund.attempt:
-            row.status = "failed"
-            told = str(refused)
-            orders.log(session, order, source, "refund refused", told, evidence=refused.call)
-
-
-def waiting(session: Session) -> list[int]:
-    """Refunds that are written down and not yet known to Stripe, oldest first.
-
-    A second payment that is disputed goes back when the dispute is won; where it is lost, the
-    bank has taken it.
+    Stripe has refused them, did not answer for a quarter of an hour, or waits for the buyer.
     """
-    return [
-        _id(refund)
-        for refund in session.exec(select(Refund).where(UNSENT).order_by(col(Refund.id))).all()
-        if refund.reason != SECOND_PAYMENT or not _disputed(session, refund)
-    ]
+    rows = session.exec(select(Refund).where(UNFINISHED).order_by(col(Refund.id)))
+    late = [refund for refund in rows if refund.is_overdue]
+    ids = {refund.order_id for refund in late}
+    about = {row.id: row for row in session.exec(select(Order).where(col(Order.id).in_(ids)))}
+    return [(refund, about[refund.order_id]) for refund in late]
+
+
+def try_now(number: str, refund_id: int, by: str) -> None:
+    """Ask Stripe for an owed refund at once, however long its pause is still.
+
+    Raises:
+        OrderNotFound: this order has no such refund.
+        NothingToRefund: it is not owed any more.
+        StripeError: as `send`.
+    """
+    with db.unit_of_work() as session:
+        order, row = _owed(session, number, refund_id)
+        row.next_try_at = None
+        orders.log(session, order, "operator", "refund asked again", f"by {by}")
+    send(refund_id, source="operator")
+
+
+def call_off(number: str, refund_id: int, by: str) -> None:
+    """Close an operator's wish that Stripe does not fulfil; what it reserved is free again.
+
+    Stripe is asked first whether it has made the refund all the same. A request that is on its
+    way at this very moment may still succeed; then that refund becomes a row of its own.
+
+    Raises:
+        OrderNotFound: this order has no such refund.
+        NothingToRefund: it is not owed any more, or it is a second payment, which is owed always.
+        StripeError: it cannot be found out; nothing was changed.
+    """
+    with db.unit_of_work() as session:
+        _, row = _owed(session, number, refund_id)
+    if row.reason == second_payments.REASON:
+        raise NothingToRefund("A second payment is owed until it is back; it cannot be called off.")
+    if found := _listed(row):
+        with db.unit_of_work() as session:
+            made = of_refund(found, number, evidence="looked up at Stripe")
+            orders.record(session, [made], source="operator")
+        raise NothingToRefund("Stripe has made this refund already.")
+    with db.unit_of_work() as session:
+        order, row = _owed(session, number, refund_id)
+        row.status = "canceled"
+        told = f"{money.text(row.amount, order.currency)} by {by}"
+        orders.log(session, order, "operator", "refund called off", told)
+
+
+def _owed(session: Session, number: str, refund_id: int) -> tuple[Order, Refund]:
+    """Lock an order, and one of its refunds that Stripe has not taken on."""
+    order = orders.lock(session, [number]).order(number)
+    row = session.get(Refund, refund_id)
+    if row is None or row.order_id != order.id:
+        raise OrderNotFound
+    if not row.is_unsent:
+        raise NothingToRefund("This refund is not waiting any more. Look at its state.")
+    return order, row
 
 
 def _id(row: Order | Refund) -> int:

@@ -18,6 +18,9 @@ from store.timeline import Heard
 from store.views import OrderView, RefundView
 
 Cause = Literal["second payment", "review"]
+# Where the money of a second payment is: still owed, owed although Stripe was asked, taken on by
+# Stripe, waiting for the buyer's details, back, or taken back by the bank.
+Whereabouts = Literal["owed", "overdue", "pending", "requires_action", "returned", "taken"]
 
 # For each order by itself, so that each part goes by the index of that order's rows. All of it is
 # read in the indexes, which stay together where the rows of a long past are far apart.
@@ -70,6 +73,7 @@ class Alarm:
     amount: int
     currency: str
     over: bool = False
+    money: Whereabouts = "owed"
 
 
 @dataclass(frozen=True)
@@ -153,18 +157,34 @@ def _alarms(order: Order | OrderView, second: Iterable[RefundView]) -> list[Alar
     payments: dict[str, list[RefundView]] = {}
     for refund in second:
         payments.setdefault(refund.payment_intent_id, []).append(refund)
-    found = [
-        Alarm(
-            "second payment",
-            order.number,
-            payment,
-            max(refund.amount for refund in refunds),
-            order.currency,
-            over=any(refund.status == "succeeded" for refund in refunds),
-        )
-        for payment, refunds in payments.items()
-    ]
+    found = [_second_payment(order, payment, refunds) for payment, refunds in payments.items()]
     if order.status == "review":
         reason = order.review_reason or "what Stripe says does not fit"
         found.append(Alarm("review", order.number, reason, order.total_amount, order.currency))
     return found
+
+
+def _second_payment(order: Order | OrderView, payment: str, refunds: Sequence[RefundView]) -> Alarm:
+    where = whereabouts(refunds)
+    return Alarm(
+        "second payment",
+        order.number,
+        payment,
+        max(refund.payment_amount or refund.amount for refund in refunds),
+        order.currency,
+        over=where in ("returned", "taken"),
+        money=where,
+    )
+
+
+def whereabouts(refunds: Sequence[RefundView]) -> Whereabouts:
+    """Where the money of one second payment is; what is owed comes before what is on its way."""
+    states = {refund.status for refund in refunds}
+    if "requested" in states:
+        late = any(refund.overdue for refund in refunds if refund.status == "requested")
+        return "overdue" if late else "owed"
+    if "requires_action" in states:
+        return "requires_action"
+    if "pending" in states:
+        return "pending"
+    return "returned" if "succeeded" in states else "taken"

@@ -9,7 +9,7 @@ from typing import Literal
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from store.facts import PAID
+from store.facts import PAID, REFUND_VOID
 from store.models import Dispute, Order, OrderItem, Product, Refund
 
 REPLACED = "replaced by a new cart"
@@ -54,7 +54,10 @@ class ItemView:
 
 @dataclass(frozen=True)
 class RefundView:
-    """Money back; `second` where it was taken by a payment that is not the order's own."""
+    """Money back; `second` where it was taken by a payment that is not the order's own.
+
+    `payment_amount` is what that payment brought in, `overdue` that an operator should look at it.
+    """
 
     amount: int
     status: str
@@ -62,6 +65,13 @@ class RefundView:
     payment_intent_id: str
     created_at: datetime
     second: bool
+    payment_amount: int | None = None
+    overdue: bool = False
+
+    @property
+    def is_void(self) -> bool:
+        """True where Stripe never made it, and nothing is owed by it any more."""
+        return self.status in REFUND_VOID and self.stripe_refund_id is None
 
     @classmethod
     def of(cls, row: Refund, order: Order) -> "RefundView":
@@ -74,6 +84,8 @@ class RefundView:
             row.payment_intent_id,
             row.created_at,
             second,
+            row.payment_amount,
+            row.is_overdue,
         )
 
 

@@ -19,6 +19,7 @@ LAYERS = [
     ["schema", "shell"],
     ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
     ["arrivals", "catalog", "ledger", "turns"],
+    ["second_payments"],
     ["learn"],
     ["orders", "views"],
     ["timeline"],
@@ -174,6 +175,7 @@ def test_no_payment_path_asks_whether_stripe_is_the_emulator() -> None:
         "orders",
         "reconcile",
         "refunds",
+        "second_payments",
     ):
         text = (STORE / f"{name}.py").read_text("utf-8").lower()
         code = [line for line in text.splitlines() if "emulator" in line]

@@ -36,7 +36,7 @@ from tests.shop.running import JEANS, Shop
 
 SMALL = {"products", "turns"}  # as many rows as there are things to sell, and kinds of work
 GROWING = set(SQLModel.metadata.tables) - SMALL
-FEW = {"one_payable_order_per_buyer", "undecided_orders", "unsent_refunds"}  # partial indexes
+FEW = {"one_payable_order_per_buyer", "undecided_orders", "unfinished_refunds"}  # partial indexes
 WORDS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 Asked = dict[str, Any]  # a statement, and the values it came with last
 

@@ -20,6 +20,7 @@ DATABASE = "tests/shop/test_database.py::test_"
 REFUNDS = "tests/shop/test_refunds.py::test_"
 OFFICE = "tests/test_back_office.py::test_"
 OPERATORS = "tests/shop/test_office.py::test_"
+OWED = "tests/shop/test_owed_refunds.py::test_"
 SETTLING = "tests/shop/test_settling.py::test_"
 TROUBLE = "tests/shop/test_stripe_trouble.py::test_"
 INBOX = "tests/shop/test_inbox.py::test_"
@@ -176,11 +177,35 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             (
                 "store/learn.py",
-                "return _learn_stray_payment(ledger, order, fact)",
+                "return second_payments.learn(ledger, order, fact)",
                 "return []",
             ),
         ),
         (SETTLING + "a_second_captured_payment_is_written_down_and_sent_back_once[sqlite]",),
+    ),
+    "a refund that Stripe refuses stays owed": Mutation(
+        (
+            (
+                "store/refunds.py",
+                " " * 12 + "_postpone(kept, row)",
+                " " * 12 + "row.status = 'failed'",
+            ),
+        ),
+        (OWED + "a_refused_refund_keeps_no_other_from_going_back[sqlite]",),
+    ),
+    "a refund that fails at Stripe is owed again": Mutation(
+        (
+            (
+                "store/learn.py",
+                "order, fact.payment_intent_id),\n    ]\n\n\ndef _learn_d",
+                "order, ''),\n    ]\n\n\ndef _learn_d",
+            ),
+        ),
+        (OWED + "the_refund_of_a_second_payment_that_fails_later_is_owed_again[sqlite]",),
+    ),
+    "a refund made by hand is no second row": Mutation(
+        (("store/learn.py", " or second_payments.adopted_by(ledger, order, fact)", ""),),
+        (OWED + "a_second_payment_given_back_by_hand_is_one_row_and_done[sqlite-refused]",),
     ),
     "Stripe is asked before an order is cancelled": Mutation(
         (
