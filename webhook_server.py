@@ -76,6 +76,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """The webhook door stands before the framework, whose way to it costs more than the work."""
     if scope["type"] == "http" and scope["path"] in PATHS:
         await knock(scope, receive, send)
+    elif scope["type"] == "lifespan" and (fault := settings.fault()):
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": fault})
     else:
         await pages(scope, receive, send)
 

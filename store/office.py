@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from store import clock, settings
+from store import clock, secret_files, settings
 from store.errors import StoreError
 
 COOKIE = "store_office"
@@ -54,7 +54,7 @@ def password() -> str:
     chosen = settings.current()
     if chosen.admin_password:
         return chosen.admin_password.get_secret_value()
-    return settings.kept_secret(chosen.data_dir / "admin_password")
+    return secret_files.kept_secret(chosen.data_dir / "admin_password")
 
 
 def link(shop: str) -> str:

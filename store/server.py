@@ -8,6 +8,7 @@ are imported inside functions here, and nowhere else.
 # ruff: noqa: PLC0415
 
 import logging
+import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Route
@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 from store import settings
 from store.cookies import BuyerCookie
 from store.errors import StoreError
+from store.hosts import AllowedHosts
 from store.limits import WebSocketLimits, in_own_threads
 from store.shell import Shell
 
@@ -96,7 +97,13 @@ def routes(frontend: Path) -> list[BaseRoute]:
 
 
 def around(frontend: Path) -> dict[str, Any]:
-    """What `st.App` is given; `frontend` is Streamlit's own page."""
+    """What `st.App` is given; `frontend` is Streamlit's own page.
+
+    A setting that is wrong ends the process here, with one sentence and exit code 2.
+    """
+    if fault := settings.fault():
+        sys.stderr.write(f"{fault}\n")
+        raise SystemExit(2)
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
@@ -144,6 +151,6 @@ async def request_failed(_request: Request, error: Exception) -> Response:
 
 def middleware() -> list[Middleware]:
     named = settings.current().allowed_hosts
-    hosts = [*named, "localhost", "127.0.0.1"]  # health checks come from this machine
-    trusted = [Middleware(TrustedHostMiddleware, allowed_hosts=hosts)] if named else []
+    hosts = [*named, "localhost", "127.0.0.1", "[::1]"]  # health checks come from this machine
+    trusted = [Middleware(AllowedHosts, patterns=hosts)] if named else []
     return [*trusted, Middleware(WebSocketLimits), Middleware(BuyerCookie)]

@@ -1,4 +1,4 @@
-"""Every setting, read once from the environment or `.env`, and refused early.
+"""Every setting, read once from the environment or a file (see sources.py), and refused early.
 
 A value that could move real money (a live key) stops the program before anything starts;
 no message repeats the value it is about.
@@ -6,41 +6,46 @@ no message repeats the value it is about.
 
 import os
 import re
-import secrets
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
 from babel.numbers import list_currencies
-from pydantic import (
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from store import addresses, credentials, sources
 from store.errors import SettingsError
+from store.secret_files import kept_secret
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOP, MOTTO = "Three Good Things", "Few things, made to last."
 BRAND = ROOT / "data" / "images" / "mark.svg"
 EMULATOR_KEY = "sk_test_offline_emulator"
 EMULATOR_BASE = "http://127.0.0.1:8502"
-POSTGRESQL = "postgresql+psycopg2://"
-IN_MEMORY = ("sqlite:///", "sqlite:///:memory:")
-TEST_KEYS = ("sk_test_", "rk_test_")
-LIVE_KEYS = ("sk_live_", "rk_live_", "pk_live_")
+ENV_FILE = ROOT / ".env"
+SECRETS_FILE = ROOT / ".streamlit" / "secrets.toml"
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+MINUTES = (31, 1440)  # what Stripe allows for a Checkout Session, with a minute of margin
+SECONDS = (0.1, 86_400)
+EXPECTED = {
+    "debug": "must be true or false",
+    "checkout_minutes": "must be a whole number from {} to {}".format(*MINUTES),
+    "reconcile_seconds": "must be a number from {} to {}".format(*SECONDS),
+}
+"""What to say where a value has not even the right type."""
 
 
 class Settings(BaseSettings):
     """What the environment says; `.env.example` documents each name."""
 
-    model_config = SettingsConfigDict(
-        env_file=ROOT / ".env", extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
 
     stripe_secret_key: SecretStr | None = None
     stripe_publishable_key: str | None = None
@@ -55,44 +60,52 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[list[str], NoDecode] = Field(default_factory=list)
     debug: bool = False
     log_level: str = "INFO"
-    checkout_minutes: int = Field(default=60, ge=31, le=1440)
-    reconcile_seconds: float = Field(default=30, ge=0.1, le=86_400)
+    log_format: Literal["text", "json"] = "text"
+    checkout_minutes: int = Field(default=60, ge=MINUTES[0], le=MINUTES[1])
+    reconcile_seconds: float = Field(default=30, ge=SECONDS[0], le=SECONDS[1])
     data_dir: Path = ROOT / "data"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - unused
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - unused
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - unused
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the program itself says, then the sources of sources.py."""
+        found: dict[str, Any] = {}
+        for source in reversed(read_sources()):
+            found |= source.values
+        return init_settings, InitSettingsSource(settings_cls, found)
 
     @model_validator(mode="before")
     @classmethod
-    def _blank_is_unset(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """A pasted key often brings a space or a line end; a copied `.env` brings empty lines."""
-        tidy = {name: v.strip() if isinstance(v, str) else v for name, v in values.items()}
+    def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """A pasted key often brings a space or a line end, and `docker --env-file` keeps quotes."""
+        tidy = {name: tidied(name, v) if isinstance(v, str) else v for name, v in values.items()}
         return {name: value for name, value in tidy.items() if value != ""}
-
-    @field_validator("stripe_webhook_secret", "allowed_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return [part.strip() for part in value.split(",") if part.strip()]
-        return value
 
     @field_validator("stripe_secret_key")
     @classmethod
     def _test_key_only(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        key = value.get_secret_value()
-        if key.startswith(LIVE_KEYS):
-            raise ValueError("is a live key; this shop only ever uses test keys (sk_test_…)")
-        if not key.startswith(TEST_KEYS):
-            raise ValueError("must begin with sk_test_ or rk_test_")
-        if not key.isascii() or not key.isprintable() or " " in key:
-            raise ValueError("contains characters that no Stripe key has")
-        return value
+        return value and SecretStr(credentials.secret_key(value.get_secret_value()))
 
     @field_validator("stripe_publishable_key")
     @classmethod
     def _test_publishable_key_only(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith("pk_test_"):
-            raise ValueError("must begin with pk_test_")
-        return value
+        return value and credentials.publishable_key(value)
+
+    @field_validator("stripe_webhook_secret", mode="before")
+    @classmethod
+    def _signing_secrets(cls, value: Any) -> list[str]:
+        return [credentials.signing_secret(part) for part in parts_of(value)]
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _host_patterns(cls, value: Any) -> list[str]:
+        return [addresses.host_pattern(part) for part in parts_of(value)]
 
     @field_validator("currency")
     @classmethod
@@ -105,41 +118,52 @@ class Settings(BaseSettings):
     @classmethod
     def _is_mail(cls, value: str | None) -> str | None:
         """Stripe would refuse every checkout."""
-        if value is not None and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]+", value):
-            raise ValueError("is not an e-mail address")
-        return value
+        return value and addresses.email(value)
 
-    @field_validator("store_url", "stripe_api_base", "sidecar_url")
+    @field_validator("store_url")
     @classmethod
-    def _is_address(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if not is_address(value):
-            raise ValueError("must be an address such as https://shop.example.com, without ? or #")
-        return value.rstrip("/")
+    def _public_address(cls, value: str | None) -> str | None:
+        """Stripe takes it as a part of `success_url`, or refuses every checkout."""
+        return value and addresses.web_address(value, public=True)
+
+    @field_validator("sidecar_url")
+    @classmethod
+    def _local_address(cls, value: str) -> str:
+        return addresses.web_address(value)
+
+    @field_validator("stripe_api_base")
+    @classmethod
+    def _api_address(cls, value: str | None) -> str | None:
+        return value and addresses.api_base(value)
 
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is None:
-            return None
-        url = value.get_secret_value()
-        for scheme in ("postgres://", "postgresql://"):  # SQLAlchemy would take another driver
-            if url.startswith(scheme):
-                url = f"{POSTGRESQL}{url.removeprefix(scheme)}"
-        if not url.startswith((POSTGRESQL, "sqlite:///")):
-            raise ValueError("must begin with postgresql:// or sqlite:///")
-        if url.partition("?")[0] in IN_MEMORY or "mode=memory" in url:
-            raise ValueError("must name a file, which all processes of the shop can share")
-        return SecretStr(url)
+        return value and SecretStr(addresses.database_url(value.get_secret_value(), ROOT))
+
+    @field_validator("data_dir")
+    @classmethod
+    def _is_folder(cls, value: Path) -> Path:
+        return addresses.folder(str(value), ROOT)
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in LEVELS:
+            raise ValueError(f"must be {', '.join(LEVELS[:-1])} or {LEVELS[-1]}")
+        return value.upper()
+
+    @field_validator("log_format", mode="before")
+    @classmethod
+    def _known_format(cls, value: str) -> str:
+        if value.lower() not in ("text", "json"):
+            raise ValueError("must be text or json")
+        return value.lower()
 
     @model_validator(mode="after")
     def _debug_means_verbose(self) -> "Settings":
         if self.debug:
             self.log_level = "DEBUG"
-        self.log_level = self.log_level.upper()
-        if self.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
-            raise ValueError("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
         return self
 
     @property
@@ -176,30 +200,31 @@ class Settings(BaseSettings):
         return [kept_secret(self.data_dir / "webhook_secret", "whsec_")] if self.offline else []
 
 
-def is_address(text: str) -> bool:
-    """True for what a path can be added to."""
-    try:
-        parts = urlsplit(text)
-        named = bool(parts.hostname) and parts.port != 0  # asking for a port that is none raises
-    except ValueError:
-        return False
-    return named and parts.scheme in ("http", "https") and not set(" ?#") & set(text)
+def tidied(name: str, value: str) -> str:
+    """Without blanks around it, and without quotes, which only a password may mean."""
+    value = value.strip()
+    return value if name == "admin_password" else unquoted(value)
 
 
-def kept_secret(path: Path, prefix: str = "") -> str:
-    """Read the secret kept in `path`; the first of several processes to ask makes it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        draft.write_text(prefix + secrets.token_urlsafe(32), encoding="ascii")
-        draft.chmod(0o600)
-        try:
-            os.link(draft, path)  # atomic, and never replaces one that somebody already reads
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text(encoding="ascii").strip()
+def unquoted(value: str) -> str:
+    inside = value[1:-1]
+    quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+    return inside.strip() if quoted and value[0] not in inside else value
+
+
+def parts_of(value: Any) -> list[str]:
+    """What commas or blanks part, each once."""
+    if isinstance(value, str):
+        value = re.split(r"[\s,]+", value)
+    return list(dict.fromkeys(part for part in map(unquoted, value) if part))
+
+
+def read_sources() -> list[sources.Source]:
+    """
+    Raises:
+        SettingsError: a file is there and cannot be read.
+    """
+    return sources.read(Settings.model_fields, os.environ, ENV_FILE, SECRETS_FILE)
 
 
 def load(**overrides: Any) -> Settings:
@@ -215,11 +240,17 @@ def load(**overrides: Any) -> Settings:
 
 
 def explain(error: ValidationError) -> str:
-    """Put what pydantic found into one sentence, with names but without values."""
+    """Put what pydantic found into one sentence: names and files, but no values."""
+    origins: dict[str, str] = {}
+    for source in reversed(read_sources()):
+        origins |= dict.fromkeys(source.values, source.origin)
     faults = []
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
-        name = str(fault["loc"][0]).upper() if fault["loc"] else "Setting"
-        faults.append(f"{name} {fault['msg'].removeprefix('Value error, ')}")
+        name = str(fault["loc"][0]) if fault["loc"] else "setting"
+        where = f" in {origins[name]}" if origins.get(name) else ""
+        own_words = fault["type"] == "value_error"
+        said = fault["msg"].removeprefix("Value error, ")
+        faults.append(f"{name.upper()}{where} {said if own_words else EXPECTED.get(name, said)}")
     return "; ".join(faults) + "."
 
 
@@ -227,3 +258,12 @@ def explain(error: ValidationError) -> str:
 def current() -> Settings:
     """The settings of this process."""
     return load()
+
+
+def fault() -> str:
+    """Why this process cannot start, in one sentence; empty where it can."""
+    try:
+        current()
+    except SettingsError as error:
+        return str(error)
+    return ""

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
-from store import settings
+from store.secret_files import kept_secret
 from tests.axe import EVERY_LOOK, grave_faults, grave_faults_in
 from tests.browser.visiting import Servers, opened, pay_at_stripe
 from tests.chromium import NewBrowser
@@ -24,7 +24,7 @@ def operator(new_browser: NewBrowser, servers: Servers) -> BrowserContext:
 
 def password_of(servers: Servers) -> str:
     """What the shop made for this data folder; whoever asks first makes it."""
-    return settings.kept_secret(servers.folder / "admin_password")
+    return kept_secret(servers.folder / "admin_password")
 
 
 def signed_in(operator: BrowserContext, servers: Servers) -> Page:

@@ -15,7 +15,8 @@ STORE = ROOT / "store"
 LAYERS = [
     ["limits", "locales"],
     ["errors", "clock", "money", "buyers", "cookies", "notices"],
-    ["settings", "models", "traces"],
+    ["addresses", "credentials", "secret_files", "sources"],
+    ["settings", "models", "traces", "hosts"],
     ["schema", "shell"],
     ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
     ["arrivals", "catalog", "ledger", "turns"],

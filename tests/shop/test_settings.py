@@ -1,7 +1,6 @@
 """Settings: refused early where they are dangerous, in sentences that never repeat a secret."""
 
 import os
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 
 from store import settings
 from store.errors import SettingsError
-from tests.shop.running import at_once
 
 NAMES = [name.upper() for name in settings.Settings.model_fields]
 TAIL = "51AbCdEfGhIjKlMnOpQrStUvWxYz"
@@ -20,7 +18,8 @@ TAIL = "51AbCdEfGhIjKlMnOpQrStUvWxYz"
 def an_empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in set(os.environ) & set(NAMES):
         monkeypatch.delenv(name)
-    monkeypatch.setitem(settings.Settings.model_config, "env_file", tmp_path / ".env")
+    monkeypatch.setattr(settings, "ENV_FILE", tmp_path / ".env")
+    monkeypatch.setattr(settings, "SECRETS_FILE", tmp_path / "secrets.toml")
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
 
 
@@ -204,17 +203,3 @@ def test_several_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert "CURRENCY" in said
     assert "STORE_URL" in said
-
-
-@pytest.mark.scenario("D3", "E7")
-def test_processes_that_make_a_secret_at_once_end_up_with_one(tmp_path: Path) -> None:
-    path = tmp_path / "fresh" / "webhook_secret"
-
-    made = at_once(16, lambda _: settings.kept_secret(path, "whsec_"))
-
-    assert len(set(made)) == 1
-    assert made[0].startswith("whsec_")
-    assert len(made[0]) > 40
-    assert [file.name for file in path.parent.iterdir()] == ["webhook_secret"]
-    if os.name == "posix":
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
