@@ -7,7 +7,6 @@ still shows, each action asks here first.
 
 import hashlib
 import hmac
-import ipaddress
 import secrets
 import threading
 from dataclasses import dataclass
@@ -16,18 +15,21 @@ from http import HTTPStatus
 
 from store import clock, secret_files, settings
 from store.errors import StoreError
+from store.handshake import client_networks
 
 COOKIE = "store_office"
 LIFE = timedelta(hours=12)  # some browsers bring their last session's cookies back
 MOST_VISITS = 100
 NAMELESS = "operator"
 LONGEST_NAME = 40
+LINK_SECRET = "sign_in_token"  # noqa: S105 - the name of a file in the data folder
 
 FREE_MISSES = 3  # by one client, before it has to wait
+FREE_MISSES_OF_SITE = 12  # by all networks of one IPv6 site
 LONGEST_WAIT = timedelta(minutes=1)
 FORGOTTEN = timedelta(minutes=15)
 MOST_CLIENTS = 10_000
-EVERYBODY = 60  # misses of all clients together, within a minute
+CROWD = 60  # misses of all clients together within a minute, from which on none is free
 
 
 class WrongPassword(StoreError):
@@ -64,62 +66,93 @@ def link(shop: str) -> str:
     return f"{shop}/back-office/sign-in#{password()}"
 
 
+def is_link_secret(given: str) -> bool:
+    """True for what stands behind the `#` of the sign-in link.
+
+    It has 256 random bits, so it cannot be guessed and is never throttled: whatever others do at
+    the sign-in page, an operator who can read the data folder gets in.
+    """
+    if settings.current().admin_password is None:
+        return hmac.compare_digest(_digest(given), _digest(password()))
+    try:
+        secret = settings.kept_secret(settings.current().data_dir / LINK_SECRET)
+    except (OSError, StoreError):  # a data folder that cannot be written has no link
+        return False
+    return hmac.compare_digest(_digest(given), _digest(secret))
+
+
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 @dataclass
 class Misses:
-    """The tries of one client that were looked at."""
+    """The wrong passwords of one network that were compared."""
 
-    next_try_at: datetime
     last_at: datetime
     count: int = 0
 
+    def wait(self, now: datetime, free: int, *, crowded: bool) -> timedelta:
+        """How long until its next password is compared; zero or less where it may be now."""
+        if crowded and self.count:
+            return self.last_at + LONGEST_WAIT - now
+        if self.count < free:
+            return timedelta(0)
+        doubled = timedelta(seconds=2 ** min(self.count - free, 10))
+        return self.last_at + min(doubled, LONGEST_WAIT) - now
+
 
 class Throttle:
-    """Makes guessing slow, for each client and for all of them together.
+    """Makes guessing slow for each client, and slower while many clients guess.
 
-    What comes too soon is refused unseen and does not lengthen the wait, so that whoever knows
-    the password is in a minute later at the latest.
+    A password that comes too soon is refused without being compared and does not lengthen the
+    wait. Nobody waits for misses outside their own networks: while many guess at once, each still
+    has a first password compared, and then one a minute.
     """
 
     def __init__(self) -> None:
-        self.clients: dict[str, Misses] = {}
-        self.everybody: list[datetime] = []
+        self.networks: dict[str, Misses] = {}
+        self.recent: list[datetime] = []
         self.lock = threading.Lock()
 
-    def admit(self, client: str) -> None:
-        """Count a try as a miss beforehand, so that a hundred at once are no loophole.
+    def admit(self, *networks: str) -> None:
+        """Count a password as wrong beforehand, so that a hundred at once are no loophole.
+
+        `networks` are those of one client, narrowest first.
 
         Raises:
             TooManyTries
         """
         now = clock.now()
         with self.lock:
-            self.everybody = [at for at in self.everybody if now - at < LONGEST_WAIT]
-            known = self.clients.pop(client, None)
-            if known is None or now - known.last_at > FORGOTTEN:
-                known = Misses(now, now)
-            self.clients[client] = known  # the newest stands last
-            while len(self.clients) > MOST_CLIENTS:
-                del self.clients[next(iter(self.clients))]
-            wait = known.next_try_at - now
-            if len(self.everybody) >= EVERYBODY:
-                wait = max(wait, self.everybody[0] + LONGEST_WAIT - now)
+            self.recent = [at for at in self.recent if now - at < LONGEST_WAIT]
+            crowded = len(self.recent) >= CROWD
+            misses = [self._misses(network, now) for network in networks]
+            wait = max(
+                one.wait(now, free, crowded=crowded)
+                for one, free in zip(misses, (FREE_MISSES, FREE_MISSES_OF_SITE), strict=False)
+            )
             if wait > timedelta(0):
                 raise TooManyTries(-int(-wait.total_seconds() // 1))
-            self.everybody.append(now)
-            known.count, known.last_at = known.count + 1, now
-            if known.count >= FREE_MISSES:
-                doubled = timedelta(seconds=2 ** min(known.count - FREE_MISSES, 10))
-                known.next_try_at = now + min(doubled, LONGEST_WAIT)
+            self.recent.append(now)
+            for one in misses:
+                one.count, one.last_at = one.count + 1, now
 
-    def forgive(self, client: str) -> None:
+    def _misses(self, network: str, now: datetime) -> Misses:
+        known = self.networks.pop(network, None)
+        if known is None or now - known.last_at > FORGOTTEN:
+            known = Misses(now)
+        self.networks[network] = known  # the newest stands last
+        while len(self.networks) > MOST_CLIENTS:
+            del self.networks[next(iter(self.networks))]
+        return known
+
+    def forgive(self, *networks: str) -> None:
         with self.lock:
-            self.clients.pop(client, None)
-            if self.everybody:
-                self.everybody.pop()
+            for network in networks:
+                self.networks.pop(network, None)
+            if self.recent:
+                self.recent.pop()
 
 
 @dataclass
@@ -152,10 +185,11 @@ class Office:
         Raises:
             WrongPassword, TooManyTries
         """
-        self.throttle.admit(client_of(client))
-        if not hmac.compare_digest(_digest(given), _digest(password())):
-            raise WrongPassword
-        self.throttle.forgive(client_of(client))
+        if not is_link_secret(given):
+            self.throttle.admit(*client_networks(client))
+            if not hmac.compare_digest(_digest(given), _digest(password())):
+                raise WrongPassword
+            self.throttle.forgive(*client_networks(client))
         cookie = secrets.token_urlsafe(32)
         shown = "".join(sign for sign in name if sign.isprintable()).strip()[:LONGEST_NAME]
         with self.lock:
@@ -180,17 +214,6 @@ class Office:
     def sign_out(self, cookie: str) -> None:
         with self.lock:
             self.visits.pop(_digest(cookie), None)
-
-
-def client_of(address: str) -> str:
-    """Who counts as one guesser: an address, or the network that one IPv6 subscriber owns."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if found.version == 4:
-        return address
-    return str(ipaddress.ip_network((int(found), 64), strict=False))
 
 
 OFFICE = Office()
