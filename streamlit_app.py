@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
@@ -33,9 +32,11 @@ if __name__ == "__main__":  # the server does without these while it starts
         buyers,
         catalog,
         checkout,
+        cookies,
         db,
         door,
         errors,
+        guard,
         kept,
         markup,
         office,
@@ -57,15 +58,25 @@ TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
 PATIENCE_SECONDS = 15  # how long something may wait before a button to ask Stripe appears
 FRONTEND = Path(st.__file__).parent / "static" / "index.html"  # Streamlit's own page
 NOTHING_YET = "No orders yet. Your first one appears here and updates itself."
+ELSEWHERE = "It may belong to another browser."
+# The same for a paid order, a stranger's and a made-up number: nothing of an order is told.
+RETURNED_ELSEWHERE = (
+    "If you have just paid, your payment is safe: Stripe reports it to this shop by itself, "
+    "and the order is shown in the browser it was placed in."
+)
 PAYING = "You pay on Stripe's page with a test card. No money moves."
 
 # --- who is here ---------------------------------------------------------------------------------
 
 
+def buyer_cookie() -> str | None:
+    return cookies.buyer_cookie(st.context.cookies, st.context.headers.get("Host", ""))
+
+
 def buyer() -> str:
     """The hash of this browser's cookie, which is how the database knows whose an order is."""
-    cookie = st.context.cookies.get(buyers.COOKIE, "")
-    if not buyers.is_cookie(cookie):
+    cookie = buyer_cookie()
+    if cookie is None:
         show(Notice("This shop knows you by a cookie. Allow cookies, then reload the page."))
         st.stop()
     return buyers.digest(cookie)
@@ -77,9 +88,13 @@ def reader() -> markup.Reader:
 
 
 def store_url() -> str:
-    """The address Stripe sends the buyer back to: the configured one, or the one in use."""
-    visited = urlsplit(st.context.url or "http://localhost:8501")
-    return store_settings.current().store_url or f"{visited.scheme}://{visited.netloc}"
+    """The address Stripe sends the buyer back to: `STORE_URL`, or the one that was visited.
+
+    `st.context.url` would be what the page's own messages say, so a script could lead the buyer
+    (and a session id) to any site.
+    """
+    visited = st.context.headers.get(guard.ADDRESS_HEADER)
+    return store_settings.current().store_url or visited or "http://localhost:8501"
 
 
 # --- pieces --------------------------------------------------------------------------------------
@@ -374,12 +389,15 @@ def order_row(order: views.OrderView) -> None:
 
 def order() -> None:
     """One order. Coming back from Stripe asks Stripe once; looking again only reads."""
+    if "session_id" in st.query_params and buyer_cookie() is None:
+        show(Notice(RETURNED_ELSEWHERE))
     who = buyer()
     number = st.query_params.get("number", "")
     try:
         found = find(who, number)
     except errors.OrderNotFound as error:
-        show(Notice(f"{error} It may belong to another browser."))
+        returned = "session_id" in st.query_params
+        show(Notice(f"{RETURNED_ELSEWHERE} {error}" if returned else f"{error} {ELSEWHERE}"))
         put("back")
         return
     if "session_id" in st.query_params:
@@ -466,6 +484,9 @@ def check(who: str, number: str) -> None:
 def rehearsal() -> None:
     """Troubles for a presenter to make; the work is done beside the page, which only watches."""
     mine = rehearsals.of(buyer())
+    if not may_rehearse():
+        st.html(markup.rehearsal_piece("closed"))
+        return
     st.html(markup.style("rehearsal.css"))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(markup.rehearsal_piece("head"))
@@ -477,6 +498,18 @@ def rehearsal() -> None:
     st.fragment(rehearsal_stage, run_every=TICK_SECONDS / 2 if busy else None)(mine, busy)
 
 
+def may_rehearse() -> bool:
+    """True on this computer and for a signed-in operator; asked again by each click.
+
+    The rehearsal makes trouble for every buyer and deletes their orders.
+    """
+    try:
+        signed_in()
+    except office.NotSignedIn:
+        return st.context.headers.get(guard.LOCAL_HEADER) == "yes"
+    return True
+
+
 def rehearsal_stage(mine: rehearsals.Rehearsal, busy: bool) -> None:
     """What can be tried and what came of it; refreshes itself while something is going on."""
     if busy and mine.progress is None:
@@ -485,7 +518,7 @@ def rehearsal_stage(mine: rehearsals.Rehearsal, busy: bool) -> None:
         rehearsal_button(mine, rehearsals.ALL, busy, type="primary")
         rehearsal_button(mine, rehearsals.SAMPLES, busy)
         if st.button("Fresh demo", disabled=busy):
-            st.session_state.forgetting = True
+            st.session_state.forgetting = may_rehearse()
             st.rerun()
         if progress := mine.progress:
             st.progress(progress.share, text=str(progress))
@@ -501,8 +534,9 @@ def rehearsal_stage(mine: rehearsals.Rehearsal, busy: bool) -> None:
 
 def rehearsal_button(mine: rehearsals.Rehearsal, name: str, busy: bool, **look: Any) -> None:
     if st.button(name, disabled=busy, **look):
-        mine.begin(name, store_url())
-        st.rerun()
+        if may_rehearse():
+            mine.begin(name, store_url())
+        st.rerun()  # without permission any more, the whole page says so
 
 
 @st.dialog("Start a fresh demo?", on_dismiss=stop_asking)
@@ -510,7 +544,7 @@ def ask_to_forget(mine: rehearsals.Rehearsal) -> None:
     st.text(rehearsals.what_goes())
     with st.container(horizontal=True):
         sure = st.button("Forget every order", type="primary")
-        if sure:
+        if sure and may_rehearse():
             mine.start_afresh()
         if sure or st.button("Keep them"):
             stop_asking()
@@ -520,10 +554,20 @@ def ask_to_forget(mine: rehearsals.Rehearsal) -> None:
 def operator() -> office.Visit:
     """Whoever is signed in at this very moment; everybody else is shown the way in."""
     try:
-        return office.OFFICE.visit(st.context.cookies.get(office.COOKIE, ""))
+        return signed_in()
     except office.NotSignedIn:
         st.html(markup.office_piece("closed"))
         st.stop()
+
+
+def signed_in() -> office.Visit:
+    """The operator's session of this browser, looked up anew.
+
+    Raises:
+        NotSignedIn
+    """
+    name = cookies.cookie_name(office.COOKIE, st.context.headers.get("Host", ""))
+    return office.OFFICE.visit(st.context.cookies.get(name, ""))
 
 
 def back_office() -> None:

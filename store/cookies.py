@@ -1,13 +1,19 @@
 """Who a browser is: the private cookie it is given when it first opens a page.
 
+A browser keeps cookies per host and not per port, so each name carries the port of the address
+it was set at: two shops on one host would otherwise replace each other's cookies.
+
 This is all that stands before the pages from a server's first moment, so it loads next to nothing.
 """
+
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from store import buyers
+from store import buyers, handshake
+from store.handshake import over_https
 
 
 class BuyerCookie:
@@ -20,13 +26,20 @@ class BuyerCookie:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not opens_a_page(scope) or buyer_of(Request(scope)):
+        if scope["type"] != "http" or not opens_a_page(scope):
             await self.app(scope, receive, send)
             return
+        request = Request(scope)
+        name = cookie_name(buyers.COOKIE, request.headers.get("host", ""))
+        if buyers.is_cookie(request.cookies.get(name, "")):
+            await self.app(scope, receive, send)
+            return
+        value = buyer_cookie(request.cookies, request.headers.get("host", ""))
+        header = cookie_header(scope, name, value or buyers.new_cookie())
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
-                cookie = (b"set-cookie", cookie_header(scope).encode())
+                cookie = (b"set-cookie", header.encode())
                 # A list of its own: one that answers share would give everybody this name.
                 message = {**message, "headers": [*message["headers"], cookie]}
             await send(message)
@@ -44,18 +57,34 @@ def opens_a_page(scope: Scope) -> bool:
     return "text/html" in headers.get("accept", "")
 
 
-def over_https(scope: Scope) -> bool:
-    return "https" in (scope["scheme"], Headers(scope=scope).get("x-forwarded-proto"))
-
-
-def cookie_header(scope: Scope) -> str:
+def cookie_header(scope: Scope, name: str, value: str) -> str:
     return (
-        f"{buyers.COOKIE}={buyers.new_cookie()}; Path=/; Max-Age={buyers.COOKIE_SECONDS}; "
+        f"{name}={value}; Path=/; Max-Age={buyers.COOKIE_SECONDS}; "
         f"HttpOnly; SameSite=Lax{'; Secure' if over_https(scope) else ''}"
     )
 
 
+def cookie_name(base: str, host_header: str) -> str:
+    """`base` at the default ports, else with the port: `store_buyer_8501`."""
+    host = handshake.Host.parse(host_header)
+    if host is None or host.port in (None, *handshake.DEFAULT_PORTS.values()):
+        return base
+    return f"{base}_{host.port}"
+
+
+def buyer_cookie(cookies: Mapping[str, str], host_header: str) -> str | None:
+    """This shop's valid buyer cookie.
+
+    Where there is none, the one without a port counts: earlier versions set it at every port, and
+    its orders must stay its buyer's. The next page sets it again under this shop's name.
+    """
+    for name in (cookie_name(buyers.COOKIE, host_header), buyers.COOKIE):
+        if buyers.is_cookie(cookies.get(name, "")):
+            return cookies[name]
+    return None
+
+
 def buyer_of(request: Request) -> str | None:
     """Who asks, as the database knows them; None without a cookie that could be ours."""
-    cookie = request.cookies.get(buyers.COOKIE, "")
-    return buyers.digest(cookie) if buyers.is_cookie(cookie) else None
+    cookie = buyer_cookie(request.cookies, request.headers.get("host", ""))
+    return buyers.digest(cookie) if cookie else None

@@ -5,10 +5,10 @@ is valid at that very moment; the answer is a redirect, so that no reload repeat
 """
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData, QueryParams, UploadFile
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
@@ -43,17 +43,28 @@ def action(act: Act, back: str = HOME) -> Callable[[Request], Awaitable[Response
             visit = OFFICE.visit(entrance.cookie_of(request))
             entrance.fits(request, LARGEST_FORM)
         except StoreError as error:
-            return door.plain_page(error.for_operator, error.status, {"Sign in": ENTRANCE})
+            return sign_in_first(error, page_of(request, back))
         form = await request.form(max_files=1, max_fields=20)
         try:
             there = await run_in_threadpool(act, request, visit, form)
         except StoreError as error:
             visit.say(error.for_operator, "warning")
-            number = request.path_params.get("number")
-            there = order_page(number) if number else back
+            there = page_of(request, back)
         return RedirectResponse(there, 303, headers=NOT_KEPT)
 
     return do
+
+
+def page_of(request: Request, back: str) -> str:
+    """The page that a click came from."""
+    number = request.path_params.get("number")
+    return order_page(number) if number else back
+
+
+def sign_in_first(error: StoreError, page: str) -> Response:
+    """Why nothing was done, and the way to the same page through the sign-in."""
+    way_in = entrance.way_in(QueryParams(urlsplit(page).query))
+    return door.plain_page(error.for_operator, error.status, {"Sign in": way_in})
 
 
 # --- what can be done ----------------------------------------------------------------------------
@@ -123,7 +134,7 @@ def export_orders(request: Request) -> Response:
     try:
         OFFICE.visit(entrance.cookie_of(request))
     except StoreError as error:
-        return door.plain_page(error.for_operator, error.status, {"Sign in": ENTRANCE})
+        return sign_in_first(error, f"{HOME}?view=orders&{request.url.query}")
     reader = markup.Reader.of(None, request.query_params.get("zone"))
     wanted = office_pages.wanted(request.query_params, reader)
     return StreamingResponse(

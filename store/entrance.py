@@ -2,17 +2,18 @@
 
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from store import door, markup, office, settings
-from store.cookies import over_https
+from store.cookies import cookie_name
 from store.errors import StoreError
+from store.handshake import over_https
 from store.office import OFFICE, NotSignedIn, TooManyTries
 from store.shell import Shell
 
@@ -20,7 +21,13 @@ log = logging.getLogger(__name__)
 
 HOME = "/back-office"
 ENTRANCE = "/back-office/sign-in"
+REHEARSAL = "/rehearsal"
 LARGEST_SIGN_IN = 8 * 1024
+LONGEST_VALUE = 200
+PARAMETERS = ("view", "order", "q", "status", "from", "until", "before", "days", "shown", "outcome")
+# Following a link on another site, a browser leaves the operator's `SameSite=Strict` cookie out;
+# when this page then opens the same address again, the cookie comes along.
+OPEN_AGAIN = '<!doctype html><meta http-equiv="refresh" content="0"><title>Back office</title>'
 NOT_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -34,8 +41,37 @@ class FormTooLarge(StoreError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+def office_cookie(request: Request) -> str:
+    """The name of the operator's cookie at the address that was asked."""
+    return cookie_name(office.COOKIE, request.headers.get("host", ""))
+
+
 def cookie_of(request: Request) -> str:
-    return request.cookies.get(office.COOKIE, "")
+    return request.cookies.get(office_cookie(request), "")
+
+
+def way_in(asked: Mapping[str, str]) -> str:
+    """The sign-in page that afterwards leads to what was asked for."""
+    query = wanted(asked)
+    return f"{ENTRANCE}?{query}" if query else ENTRANCE
+
+
+def way_on(asked: Mapping[str, str]) -> str:
+    """Where an operator goes after signing in.
+
+    The address of the sign-in page carries only parameters of the back office and never a path,
+    so nobody can make it lead anywhere else.
+    """
+    if asked.get("page") == "rehearsal":
+        return REHEARSAL
+    query = wanted(asked)
+    return f"{HOME}?{query}" if query else HOME
+
+
+def wanted(asked: Mapping[str, str]) -> str:
+    """The parameters that the back office knows, encoded again."""
+    known = {name: value for name, value in asked.items() if name in PARAMETERS and value}
+    return urlencode({name: value[:LONGEST_VALUE] for name, value in known.items()})
 
 
 def from_here(request: Request) -> None:
@@ -74,7 +110,9 @@ def enter(shell: Shell) -> Callable[[Request], Response]:
         try:
             OFFICE.visit(cookie_of(request))
         except NotSignedIn:
-            return RedirectResponse(ENTRANCE, 303, headers=NOT_KEPT)
+            if request.headers.get("sec-fetch-site") == "cross-site":
+                return HTMLResponse(OPEN_AGAIN, headers=door.PLAIN_HEADERS)
+            return RedirectResponse(way_in(request.query_params), 303, headers=NOT_KEPT)
         return shell.page(
             {"Cache-Control": "no-store", "Content-Security-Policy": "frame-ancestors 'none'"}
         )
@@ -118,9 +156,9 @@ async def sign_in(request: Request) -> Response:
             answer.headers["Retry-After"] = str(error.seconds)
         log.warning("Sign-in refused: %s", error)
         return answer
-    there = RedirectResponse(HOME, 303, headers=NOT_KEPT)
+    there = RedirectResponse(way_on(request.query_params), 303, headers=NOT_KEPT)
     there.set_cookie(
-        office.COOKIE,
+        office_cookie(request),
         cookie,
         httponly=True,
         samesite="strict",
@@ -136,5 +174,5 @@ async def sign_out(request: Request) -> Response:
         return door.plain_page(str(error), error.status)
     OFFICE.sign_out(cookie_of(request))
     away = RedirectResponse(ENTRANCE, 303, headers=NOT_KEPT)
-    away.delete_cookie(office.COOKIE, httponly=True, samesite="strict")
+    away.delete_cookie(office_cookie(request), httponly=True, samesite="strict")
     return away

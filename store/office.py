@@ -75,8 +75,8 @@ def is_link_secret(given: str) -> bool:
     if settings.current().admin_password is None:
         return hmac.compare_digest(_digest(given), _digest(password()))
     try:
-        secret = settings.kept_secret(settings.current().data_dir / LINK_SECRET)
-    except (OSError, StoreError):  # a data folder that cannot be written has no link
+        secret = secret_files.kept_secret(settings.current().data_dir / LINK_SECRET)
+    except StoreError:  # a data folder that cannot be written has no link
         return False
     return hmac.compare_digest(_digest(given), _digest(secret))
 

@@ -13,6 +13,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property, partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 from store import settings
 from store.cookies import BuyerCookie
 from store.errors import StoreError
+from store.guard import ClientAddress, OwnHost, OwnPages
 from store.hosts import AllowedHosts
 from store.limits import WebSocketLimits, in_own_threads
 from store.shell import Shell
@@ -149,8 +151,17 @@ async def request_failed(_request: Request, error: Exception) -> Response:
     return door.plain_page(door.incident(error), 500)
 
 
+def not_found() -> Response:
+    """What stands at an address that is none of the shop's."""
+    load()
+    from store import door
+
+    return door.plain_page("There is no such page here.", HTTPStatus.NOT_FOUND)
+
+
 def middleware() -> list[Middleware]:
     named = settings.current().allowed_hosts
     hosts = [*named, "localhost", "127.0.0.1", "[::1]"]  # health checks come from this machine
     trusted = [Middleware(AllowedHosts, patterns=hosts)] if named else []
-    return [*trusted, Middleware(WebSocketLimits), Middleware(BuyerCookie)]
+    first = [Middleware(ClientAddress), Middleware(OwnHost), *trusted, Middleware(WebSocketLimits)]
+    return [*first, Middleware(OwnPages, render=not_found), Middleware(BuyerCookie)]

@@ -14,6 +14,7 @@ HEAD = f"""<title>{settings.SHOP}</title>
 <style>html {{ color-scheme: light dark; background: light-dark(#fbf9f4, #15181a) }}</style>"""
 HEADERS = {
     "Cache-Control": "no-cache",
+    "Content-Security-Policy": "frame-ancestors 'self'",
     "Referrer-Policy": "same-origin",  # order numbers stay in the shop
     "X-Content-Type-Options": "nosniff",
 }

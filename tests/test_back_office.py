@@ -1,14 +1,17 @@
 """The back office over real HTTP and in AppTest: who is let in, and what everybody else sees."""
 
+import asyncio
 import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -23,13 +26,17 @@ from store import (
     buyers,
     checkout,
     clock,
+    cookies,
     db,
     desk,
+    errors,
     gateway,
+    handshake,
     health,
     markup,
     office,
     pictures,
+    secret_files,
     server,
     settings,
 )
@@ -38,6 +45,7 @@ from store.shell import Shell
 
 APP = settings.ROOT / "streamlit_app.py"
 PASSWORD = "open sesame"
+SHOP = "http://shop.example"
 HOSTILE = "<script>alert(1)</script> :red[x] '; DROP TABLE"
 
 
@@ -113,6 +121,11 @@ def sign_in(browser: httpx.Client, password: str = PASSWORD, name: str = "Ada") 
     return browser.post("/back-office/sign-in", data={"password": password, "name": name})
 
 
+def named(browser: httpx.Client) -> str:
+    """The name of the operator's cookie at this address."""
+    return cookies.cookie_name(office.COOKIE, browser.base_url.netloc.decode())
+
+
 def an_order() -> str:
     return checkout.place(
         buyers.digest(buyers.new_cookie()),
@@ -184,7 +197,7 @@ def test_a_forged_cookie_opens_nothing(browser: httpx.Client, cookie: str) -> No
     sign_in(browser)
     browser.cookies.clear()
 
-    answer = browser.get("/back-office", headers={b"Cookie": f"{office.COOKIE}={cookie}".encode()})
+    answer = browser.get("/back-office", headers={b"Cookie": f"{named(browser)}={cookie}".encode()})
 
     assert answer.status_code == 303
 
@@ -202,11 +215,11 @@ def test_a_session_ends_after_half_a_day(browser: httpx.Client, hands: Hands) ->
 
 def test_after_signing_out_the_cookie_is_worth_nothing(browser: httpx.Client) -> None:
     sign_in(browser)
-    cookie = browser.cookies[office.COOKIE]
+    cookie = browser.cookies[named(browser)]
     number = an_order()
 
     browser.post("/back-office/sign-out")
-    browser.cookies.set(office.COOKIE, cookie)
+    browser.cookies.set(named(browser), cookie)
 
     assert browser.get("/back-office").status_code == 303
     assert browser.post(f"/back-office/orders/{number}/note", data={"note": "x"}).status_code == 403
@@ -217,7 +230,7 @@ def test_a_wrong_password_is_said_and_opens_nothing(browser: httpx.Client) -> No
 
     assert answer.status_code == 403
     assert "That is not the password." in answer.text
-    assert office.COOKIE not in browser.cookies
+    assert named(browser) not in browser.cookies
     assert "open barley" not in answer.text
 
 
@@ -265,18 +278,241 @@ def test_a_hundred_guesses_at_once_are_three(hands: Hands) -> None:
     assert len(looked_at) == office.FREE_MISSES
 
 
-def test_guesses_from_everywhere_are_slowed_down_too(hands: Hands) -> None:
+@pytest.mark.scenario("P3")
+def test_while_many_guess_each_has_one_try_a_minute_and_nobody_else_waits(hands: Hands) -> None:
     throttle = office.Throttle()
+    for place in range(office.CROWD):
+        throttle.admit(f"192.0.2.{place}")
 
-    with pytest.raises(office.TooManyTries):
-        for place in range(office.EVERYBODY + 1):
-            throttle.admit(f"192.0.2.{place}")
+    with pytest.raises(office.TooManyTries) as again:
+        throttle.admit("192.0.2.1")
+    throttle.admit("198.51.100.1")
+
+    assert again.value.seconds == office.LONGEST_WAIT.total_seconds()
 
 
-def test_one_subscribers_many_addresses_are_one_guesser() -> None:
-    assert office.client_of("2001:db8:1:2::1") == office.client_of("2001:db8:1:2:ffff::9")
-    assert office.client_of("2001:db8:1:2::1") != office.client_of("2001:db8:1:3::1")
-    assert office.client_of("192.0.2.1") != office.client_of("192.0.2.2")
+def test_one_ipv6_site_cannot_guess_from_all_of_its_networks(hands: Hands) -> None:
+    throttle, compared = office.Throttle(), 0
+
+    for place in range(100):
+        try:
+            throttle.admit(*handshake.client_networks(f"2001:db8:1:{place:x}::1"))
+            compared += 1
+        except office.TooManyTries:
+            pass
+
+    assert compared == office.FREE_MISSES_OF_SITE
+
+
+@pytest.mark.scenario("P3")
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::FFFF:C000:0201", "192.0.2.1", True),
+        ("127.0.0.1", "::1", True),
+        ("::ffff:127.0.0.1", "127.0.0.1", True),
+        ("::ffff:127.0.0.2", "::ffff:127.0.0.3", False),
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("64:ff9b::192.0.2.1", "64:ff9b::192.0.2.2", False),  # NAT64
+        ("64:ff9b::192.0.2.1", "192.0.2.1", True),
+        ("2002:c000:201::1", "192.0.2.1", True),  # 6to4
+        ("fe80::1", "fe80::2", False),  # neighbours on one cable
+        ("fe80::1%eth0", "fe80::1%eth0", True),
+        ("", "unix:", True),
+        ("x" * 70_000, "not an address", True),
+    ],
+)
+def test_who_counts_as_one_client(one: str, other: str, same: bool) -> None:
+    first, second = handshake.client_networks(one), handshake.client_networks(other)
+
+    assert (first[0] == second[0]) is same
+    assert len(first[0]) < 64
+
+
+class Visitors:
+    """The back office as clients at other addresses reach it."""
+
+    def __init__(self, frontend: Path) -> None:
+        self.app = Starlette(routes=desk.routes(Shell(frontend)), middleware=server.middleware())
+
+    def sign_in(self, client: str, password: str, **headers: str) -> int:
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, client=(client, 50_000))
+            async with httpx.AsyncClient(transport=transport, base_url=SHOP) as visitor:
+                return await visitor.post(
+                    "/back-office/sign-in",
+                    data={"password": password},
+                    headers={"Origin": SHOP, **headers},
+                )
+
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, ask()).result().status_code
+
+
+@pytest.fixture
+def visitors(tmp_path: Path) -> Visitors:
+    (tmp_path / "index.html").write_text("the page")
+    return Visitors(tmp_path / "index.html")
+
+
+@pytest.mark.scenario("P3")
+@pytest.mark.parametrize(
+    ("guesser", "operator"),
+    [
+        ("192.0.2.1", "192.0.2.2"),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2"),
+        ("::ffff:127.0.0.1", "::ffff:192.0.2.2"),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1"),
+        ("64:ff9b::192.0.2.1", "64:ff9b::192.0.2.2"),
+    ],
+)
+def test_somebody_elses_wrong_passwords_do_not_keep_an_operator_out(
+    visitors: Visitors, hands: Hands, guesser: str, operator: str
+) -> None:
+    guesses = [visitors.sign_in(guesser, "wrong") for _ in range(8)]
+
+    assert guesses == [403] * 3 + [429] * 5
+    assert visitors.sign_in(operator, PASSWORD) == 303
+
+
+@pytest.mark.scenario("P3")
+@pytest.mark.parametrize("proxy", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_behind_a_proxy_on_this_computer_each_visitor_counts_alone(
+    visitors: Visitors, hands: Hands, proxy: str
+) -> None:
+    for _ in range(8):
+        refused = visitors.sign_in(proxy, "wrong", **{"X-Forwarded-For": "192.0.2.1"})
+
+    assert refused == 429
+    assert visitors.sign_in(proxy, PASSWORD, **{"X-Forwarded-For": "192.0.2.2"}) == 303
+
+
+@pytest.mark.scenario("P3")
+def test_a_visitor_cannot_claim_another_address(visitors: Visitors, hands: Hands) -> None:
+    guesses = [
+        visitors.sign_in("198.51.100.1", "wrong", **{"X-Forwarded-For": f"192.0.2.{place}"})
+        for place in range(5)
+    ]
+
+    assert guesses == [403] * 3 + [429] * 2
+
+
+@pytest.mark.scenario("P3")
+def test_while_a_whole_crowd_guesses_an_operator_still_gets_in(
+    visitors: Visitors, hands: Hands
+) -> None:
+    for place in range(office.CROWD + 20):
+        visitors.sign_in(f"192.0.2.{place}", "wrong")
+
+    assert visitors.sign_in("198.51.100.1", PASSWORD) == 303
+
+
+@pytest.mark.scenario("P3")
+@pytest.mark.parametrize("chosen", [PASSWORD, ""], ids=["ADMIN_PASSWORD", "made password"])
+def test_the_links_secret_signs_in_however_often_its_own_address_guessed(
+    visitors: Visitors,
+    hands: Hands,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    chosen: str,
+) -> None:
+    monkeypatch.setenv("ADMIN_PASSWORD", chosen)
+    settings.current.cache_clear()
+    for _ in range(20):
+        visitors.sign_in("192.0.2.1", "wrong")
+    (secret,) = {"sign_in_token", "admin_password"} & {file.name for file in tmp_path.iterdir()}
+
+    assert visitors.sign_in("192.0.2.1", PASSWORD) == 429
+    assert visitors.sign_in("192.0.2.1", (tmp_path / secret).read_text()) == 303
+
+
+def test_without_a_writable_data_folder_the_password_alone_signs_in(
+    visitors: Visitors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(_path: Path, _prefix: str = "") -> str:
+        raise errors.SettingsError
+
+    monkeypatch.setattr(secret_files, "kept_secret", read_only)
+
+    assert visitors.sign_in("192.0.2.1", "") == 403
+    assert visitors.sign_in("192.0.2.1", PASSWORD) == 303
+
+
+# --- where signing in leads to -------------------------------------------------------------------
+
+
+@pytest.mark.scenario("P6")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "order=W6S2-7X6P-J6PJ-N4NG",
+        "view=orders&q=%C3%9Cnal+%26+S%C3%B6hne&status=paid",
+        "view=webhooks&outcome=orphan&before=evt_1",
+        "days=90",
+        "",
+    ],
+)
+def test_signing_in_leads_to_what_was_asked_for(browser: httpx.Client, query: str) -> None:
+    asked = f"/back-office?{query}" if query else "/back-office"
+    way_in = browser.get(asked).headers["location"]
+
+    wrong = browser.post(way_in, data={"password": "wrong"})
+    answer = browser.post(way_in, data={"password": PASSWORD})
+
+    assert '<form method="post">' in wrong.text  # to the address that the page has
+    assert answer.headers["location"] == asked
+
+
+@pytest.mark.scenario("P6")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "next=//evil.example",
+        "next=https://evil.example",
+        "order=//evil.example",
+        "order=%5C%5Cevil.example",
+        "order=https:%2F%2Fevil.example",
+        "view=/%09/evil.example",
+        "page=//evil.example",
+        "page=rehearsal.evil.example",
+        "page=https:evil.example",
+        "order=x%0D%0ALocation:%20https://evil.example",
+        "order=%00",
+        "order=%ff%fe",
+        "order=" + "x" * 5000,
+        "//evil.example",
+        "/evil.example?order=x",
+    ],
+)
+def test_signing_in_leads_nowhere_else(browser: httpx.Client, query: str) -> None:
+    answer = browser.post(f"/back-office/sign-in?{query}", data={"password": PASSWORD})
+
+    there = urlsplit(answer.headers["location"])
+    assert (there.scheme, there.netloc, there.path) == ("", "", "/back-office")
+    assert len(there.query) < 1000
+    assert "evil" not in answer.headers.get("set-cookie", "")
+
+
+@pytest.mark.scenario("P6")
+def test_whoever_came_from_the_rehearsal_goes_back_to_it(browser: httpx.Client) -> None:
+    answer = browser.post("/back-office/sign-in?page=rehearsal", data={"password": PASSWORD})
+
+    assert answer.headers["location"] == "/rehearsal"
+
+
+@pytest.mark.scenario("P6")
+def test_a_click_after_the_session_ended_leads_back_to_its_page(browser: httpx.Client) -> None:
+    number = an_order()
+
+    click = browser.post(f"/back-office/orders/{number}/note", data={"note": "x"})
+    export = browser.get("/back-office/orders.csv?status=paid&zone=UTC")
+
+    assert f'href="/back-office/sign-in?order={number}"' in click.text
+    assert 'href="/back-office/sign-in?view=orders&amp;status=paid"' in export.text
 
 
 def test_the_made_password_rides_behind_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -328,7 +564,7 @@ def test_another_site_cannot_sign_anybody_in(browser: httpx.Client) -> None:
     answer = sign_in(browser)
 
     assert answer.status_code == 403
-    assert office.COOKIE not in browser.cookies
+    assert named(browser) not in browser.cookies
 
 
 def test_the_pages_cannot_be_framed(browser: httpx.Client) -> None:
@@ -375,8 +611,8 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Open the back office as the browser that holds `cookie`."""
 
     def open_page(cookie: str = "", **query: str) -> AppTest:
-        cookies = {buyers.COOKIE: buyers.new_cookie(), office.COOKIE: cookie}
-        client = SimpleNamespace(cookies=cookies, headers=[])
+        given = {buyers.COOKIE: buyers.new_cookie(), office.COOKIE: cookie}
+        client = SimpleNamespace(cookies=given, headers=[])
         monkeypatch.setattr("streamlit.runtime.context._get_client_context", lambda: client)
         at = AppTest.from_file(str(APP), default_timeout=20)
         at.context = {"locale": "en-US", "timezone": "UTC", "url": "http://shop.example/"}
@@ -495,7 +731,7 @@ def test_a_note_stands_in_the_history_with_who_wrote_it(
 
     assert answer.headers["location"] == f"/back-office?order={number}"
     assert history(number)[-1] == ("operator", "note", "call back · by Ada")
-    assert "The note is in the order" in html(visit(browser.cookies[office.COOKIE], order=number))
+    assert "The note is in the order" in html(visit(browser.cookies[named(browser)], order=number))
 
 
 def test_what_failed_is_said_on_the_page_it_came_from(
@@ -511,7 +747,7 @@ def test_what_failed_is_said_on_the_page_it_came_from(
 
     answer = browser.post("/back-office/products", data=form)
 
-    page = html(visit(browser.cookies[office.COOKIE], view="products"))
+    page = html(visit(browser.cookies[named(browser)], view="products"))
     assert answer.headers["location"] == "/back-office?view=products"
     assert "Price: Write the amount in digits, like 19.99." in page
     assert "Boots" not in page

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,8 +71,14 @@ def never_asked(*_args: object) -> None:
 def visit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Open the shop, or another page, as the browser that holds `cookie`."""
 
-    def open_page(page: str = "", cookie: str | None = ME, **query: str) -> AppTest:
-        client = SimpleNamespace(cookies={buyers.COOKIE: cookie} if cookie else {}, headers=[])
+    def open_page(
+        page: str = "",
+        cookie: str | None = ME,
+        headers: Sequence[tuple[str, str]] = (),
+        **query: str,
+    ) -> AppTest:
+        given = {buyers.COOKIE: cookie} if cookie else {}
+        client = SimpleNamespace(cookies=given, headers=headers)
         monkeypatch.setattr("streamlit.runtime.context._get_client_context", lambda: client)
         at = AppTest.from_file(str(APP), default_timeout=20)
         at.context = {"locale": "en-US", "timezone": "UTC", "url": "http://shop.example/"}
@@ -312,6 +318,25 @@ def test_a_database_that_is_down_is_said_in_words(
     at = visit()
 
     assert "This page comes back by itself." in html(at)
+
+
+@pytest.mark.scenario("R4")
+@pytest.mark.parametrize("cookie", [STRANGER, None], ids=["another cookie", "no cookie"])
+def test_who_returns_from_stripe_in_another_browser_reads_that_the_payment_is_safe(
+    visit: Callable[..., AppTest], cookie: str | None
+) -> None:
+    number = an_order(red_t_shirt=2)
+    make_it(number, status="paid", payment_status="paid", session_status="complete")
+
+    pages = [
+        html(visit("order", cookie=cookie, number=asked, session_id="cs_test_x"))
+        for asked in (number, "2222-2222-2222-2222")
+    ]
+
+    assert "your payment is safe" in pages[0]
+    assert "shown in the browser it was placed in" in pages[0]
+    assert pages[0] == pages[1]
+    assert number not in pages[0]
 
 
 # --- one order -----------------------------------------------------------------------------------
@@ -753,6 +778,70 @@ def test_behind_https_the_name_never_travels_in_the_clear(browser: Browser) -> N
     answer = browser.get("/", accept=A_PAGE, x_forwarded_proto="https")
 
     assert "Secure" in answer.headers["set-cookie"]
+
+
+@pytest.mark.scenario("P8")
+@pytest.mark.parametrize(
+    ("name", "value", "secure"),
+    [
+        ("x_forwarded_proto", "https,http", True),
+        ("x_forwarded_proto", "https, http", True),
+        ("x_forwarded_proto", "HTTPS", True),
+        ("x_forwarded_proto", " https ", True),
+        ("x_forwarded_proto", "wss", True),
+        ("x_forwarded_scheme", "https", True),
+        ("x_forwarded_ssl", "on", True),
+        ("front_end_https", "On", True),
+        ("forwarded", "for=192.0.2.1;proto=https;by=10.0.0.1, for=10.0.0.2;proto=http", True),
+        ("forwarded", 'For="[2001:db8::1]"; Proto="HTTPS"', True),
+        ("x_forwarded_proto", "http,https", False),
+        ("x_forwarded_proto", "http", False),
+        ("x_forwarded_proto", "nothttps", False),
+        ("x_forwarded_proto", "", False),
+        ("x_forwarded_ssl", "off", False),
+        ("forwarded", "for=192.0.2.1;proto=http, proto=https", False),
+        ("forwarded", "for=https", False),
+    ],
+)
+def test_a_cookie_is_secure_where_the_browsers_own_connection_is(
+    browser: Browser, name: str, value: str, secure: bool
+) -> None:
+    answer = browser.get("/", accept=A_PAGE, **{name: value})
+
+    assert ("Secure" in answer.headers["set-cookie"].split("; ")) is secure
+
+
+@pytest.mark.scenario("P7")
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("shop.example", "store_buyer"),
+        ("shop.example:443", "store_buyer"),
+        ("shop.example:80", "store_buyer"),
+        ("shop.example:8501", "store_buyer_8501"),
+        ("[::1]:8501", "store_buyer_8501"),
+    ],
+)
+def test_the_cookies_name_tells_shops_on_one_host_apart(
+    browser: Browser, host: str, name: str
+) -> None:
+    given = browser.get("/", accept=A_PAGE, host=host).headers["set-cookie"]
+
+    assert given.partition("=")[0] == name
+
+
+@pytest.mark.scenario("P7")
+def test_a_cookie_without_a_port_stays_its_buyers_and_is_set_again_with_one(
+    browser: Browser, visit: Callable[..., AppTest]
+) -> None:
+    number, host = an_order(red_t_shirt=2), "shop.example:8501"
+
+    given = browser.get("/", cookie=ME, accept=A_PAGE, host=host).headers["set-cookie"]
+    own = {"cookie": f"store_buyer={STRANGER}; store_buyer_8501={ME}", "host": host}
+
+    assert given.partition(";")[0] == f"store_buyer_8501={ME}"
+    assert number in html(visit(headers=[("host", host)]))
+    assert "set-cookie" not in browser.get("/", accept=A_PAGE, **own).headers
 
 
 @pytest.mark.parametrize(

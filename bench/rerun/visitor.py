@@ -8,6 +8,7 @@ from typing import Any
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets import Origin, Subprotocol
 from websockets.sync.client import ClientConnection, connect
 
 from store import buyers
@@ -28,6 +29,9 @@ class Visitor:
     query: str = ""
     cookie: str = ""
     _: KW_ONLY
+    host: str = ""  # as the browser knows it; else the loopback address
+    headers: dict[str, str] = field(default_factory=dict)
+    claimed_url: str = ""  # what the page's messages say, which nobody checks
     numbers: dict[str, str] = field(default_factory=dict)
     buttons: dict[str, str] = field(default_factory=dict)
     fragments: dict[str, str] = field(default_factory=dict)
@@ -35,11 +39,13 @@ class Visitor:
     known: list[str] = field(default_factory=list)
 
     def __enter__(self) -> "Visitor":
-        address = f"ws://127.0.0.1:{self.port}/_stcore/stream"
+        host = self.host or f"127.0.0.1:{self.port}"
         connection = connect(
-            address,
-            additional_headers={"Cookie": f"{buyers.COOKIE}={self.cookie}"},
-            subprotocols=["streamlit"],  # type: ignore[list-item]
+            f"ws://{host}/_stcore/stream",
+            address=("127.0.0.1", self.port),
+            origin=Origin(f"http://{host}"),
+            additional_headers={"Cookie": f"{buyers.COOKIE}={self.cookie}", **self.headers},
+            subprotocols=[Subprotocol("streamlit")],
             proxy=None,
             max_size=None,
             compression=None,
@@ -47,7 +53,8 @@ class Visitor:
         )
         self.open = ExitStack()
         self.socket: ClientConnection = self.open.enter_context(connection)
-        self.deltas = [message for message in self.run() if message.HasField("delta")]
+        self.messages = list(self.run())
+        self.deltas = [message for message in self.messages if message.HasField("delta")]
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -60,7 +67,8 @@ class Visitor:
         state.query_string, state.page_name = self.query, self.page
         state.page_script_hash = self.page_hash
         state.cached_message_hashes.extend(self.known)
-        state.context_info.url = f"http://localhost:{self.port}/{self.page}"
+        own_url = f"http://localhost:{self.port}/{self.page}"
+        state.context_info.url = self.claimed_url or own_url
         state.context_info.timezone, state.context_info.locale = "UTC", "en-US"
         for name, value in changed.items():
             if value is True:

@@ -14,9 +14,11 @@ STORE = ROOT / "store"
 # From the bottom up: a module may import those before it, and none after.
 LAYERS = [
     ["limits", "locales"],
-    ["errors", "clock", "money", "buyers", "cookies", "notices"],
+    ["errors", "clock", "money", "buyers", "notices"],
     ["addresses", "credentials", "secret_files", "sources"],
     ["settings", "models", "traces", "hosts"],
+    ["handshake"],
+    ["cookies", "guard"],
     ["schema", "shell"],
     ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
     ["arrivals", "catalog", "ledger", "turns"],

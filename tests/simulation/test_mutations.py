@@ -262,7 +262,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             (
                 "streamlit_app.py",
-                'return office.OFFICE.visit(st.context.cookies.get(office.COOKIE, ""))',
+                'return office.OFFICE.visit(st.context.cookies.get(name, ""))',
                 'return office.Visit("", datetime.now(UTC))',
             ),
         ),

@@ -22,6 +22,7 @@ from playwright.sync_api import BrowserContext, Page
 from sqlmodel import Session, col, select
 
 from store import buyers, db, gateway, office, settings
+from store.cookies import cookie_name
 from store.launcher.process import OWN_GROUP
 from store.launcher.shop import Shop, answers
 from store.launcher.supervise import Program
@@ -31,7 +32,7 @@ from tests.counting import Payment, count, judge
 from tests.ports import FLAGS, free_port
 
 START_SECONDS = 120
-SECRET = re.compile(r"whsec_|sk_test_|store_buyer=")
+SECRET = re.compile(r"whsec_|sk_test_|store_buyer(?:_\d+)?=")
 """What begins with one of these is a secret, whichever."""
 SIGN_IN = re.compile(r"/back-office/sign-in#\S+")
 """The link that the launcher shows to whoever started it, once; everywhere else it is a leak."""
@@ -357,7 +358,7 @@ class House:
         (cookie,) = [
             cookie["value"]
             for cookie in browser.cookies(self.address)
-            if cookie.get("name") == buyers.COOKIE
+            if cookie.get("name") == cookie_name(buyers.COOKIE, urlsplit(self.address).netloc)
         ]
         self.secrets |= {cookie, buyers.digest(cookie)}
         return buyers.digest(cookie)
@@ -370,7 +371,7 @@ class House:
         self.secrets |= {
             cookie["value"]
             for cookie in browser.cookies(self.address)
-            if cookie.get("name") == office.COOKIE
+            if cookie.get("name") == cookie_name(office.COOKIE, urlsplit(self.address).netloc)
         }
         return page
 
