@@ -30,7 +30,8 @@ StoreError
     ├── StripeUnreachable    no answer, or none that can be trusted: the outcome is unknown
     │   └── StripeUncertain  5xx or nonsense: it may have happened all the same
     ├── StripeBusy           429, or the same request is still running
-    ├── StripeKeyRefused     401 or 403
+    ├── StripeKeyRefused     401
+    ├── StripePermissionMissing  403: a restricted key without the right for this one thing
     └── StripeRefused        400: Stripe understood and said no
         └── StripeNotFound
 """
@@ -192,7 +193,8 @@ class RefundChanged(NothingToRefund):
 class StripeError(StoreError):
     """`call` is how Stripe was asked, where it answered: status, ids, milliseconds, as JSON.
 
-    `code` is Stripe's word for the error, where it gave one: `charge_already_refunded`.
+    `code` is Stripe's word for the error, where it gave one: `charge_already_refunded`. `param` is
+    the parameter that it is about: `expires_at`.
     """
 
     sentence = "Stripe could not do this. You have not been charged."
@@ -200,6 +202,7 @@ class StripeError(StoreError):
     status = HTTPStatus.BAD_GATEWAY
     call = ""
     code = ""
+    param = ""
 
 
 class StripeUnreachable(StripeError):
@@ -233,9 +236,30 @@ class StripeKeyRefused(StripeError):
         "Stripe does not accept this shop's key, so nothing can be bought now. "
         "You have not been charged."
     )
-    operator_sentence = (
-        "Stripe does not accept this shop's key, or the key lacks the right to do this."
+    operator_sentence = "Stripe does not accept this shop's key."
+
+
+class StripePermissionMissing(StripeError):
+    """The key is genuine, but a restricted one without the right for this route.
+
+    `route` is what was asked (`GET /v1/events`); `permission` Stripe's name for the right
+    (`rak_event_read`), where it gave one.
+    """
+
+    sentence = (
+        "This shop's Stripe key lacks a permission, so this cannot be done now. "
+        "You have not been charged."
     )
+
+    route = ""
+    permission = ""
+
+    @property
+    def for_operator(self) -> str:
+        """Which permission is missing, and for what."""
+        permission = f" {self.permission}" if self.permission else ""
+        asked = f" for {self.route}" if self.route else ""
+        return f"The restricted Stripe key lacks the permission{permission}{asked}."
 
 
 class StripeRefused(StripeError):

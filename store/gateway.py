@@ -5,6 +5,7 @@ Every creating call carries an idempotency key derived from a row of ours. Whate
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from store.errors import (
     StripeError,
     StripeKeyRefused,
     StripeNotFound,
+    StripePermissionMissing,
     StripeRefused,
     StripeUncertain,
     StripeUnreachable,
@@ -38,6 +40,7 @@ HEADER_LENGTH = 4096  # two secrets make about 150; more is somebody trying
 PAYMENT = ["payment_intent.latest_charge"]
 LISTED_PAYMENT = [f"data.{PAYMENT[0]}"]
 SESSIONS = "/v1/checkout/sessions"
+PERMISSION = re.compile(r"\brak_[a-z_]{1,50}")
 
 stripe.enable_telemetry = False  # it would write a file into the home folder
 
@@ -106,6 +109,8 @@ def ask(call: Callable[[], Asked]) -> Asked:
         except stripe.StripeError as error:
             trouble = translate(error)
             trouble.call = TRACE.get()
+            if isinstance(trouble, StripePermissionMissing) and trouble.call:
+                trouble.route = json.loads(trouble.call)["request"]
             if pause is None or not isinstance(trouble, StripeBusy):
                 raise trouble from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -120,7 +125,7 @@ MEANINGS: tuple[tuple[type[stripe.StripeError], int | None, type[StripeError]], 
     (stripe.APIConnectionError, None, StripeUnreachable),
     (stripe.RateLimitError, None, StripeBusy),
     (stripe.AuthenticationError, None, StripeKeyRefused),
-    (stripe.PermissionError, None, StripeKeyRefused),
+    (stripe.PermissionError, None, StripePermissionMissing),
     (stripe.APIError, 409, StripeBusy),
     (stripe.InvalidRequestError, 404, StripeNotFound),
     (stripe.InvalidRequestError, None, StripeRefused),
@@ -134,16 +139,23 @@ def translate(error: stripe.StripeError) -> StripeError:
     for kind, http_status, meaning in MEANINGS:
         if isinstance(error, kind) and http_status in (None, error.http_status):
             meant = meaning()
-            meant.code = _code(error)
+            meant.code, meant.param = _word(error.code), _word(getattr(error, "param", None))
+            if isinstance(meant, StripePermissionMissing):
+                meant.permission = _permission(error)
             return meant
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     return StripeUncertain(replayed=headers.get("idempotent-replayed") == "true")
 
 
-def _code(error: stripe.StripeError) -> str:
-    """Stripe's word for the error; nothing that is longer or odder than a word."""
-    code = error.code
-    return code if isinstance(code, str) and code.isidentifier() and len(code) < 60 else ""
+def _word(said: object) -> str:
+    """Stripe's name for something; nothing that is longer or odder than a name."""
+    return said if isinstance(said, str) and said.isidentifier() and len(said) < 60 else ""
+
+
+def _permission(error: stripe.StripeError) -> str:
+    """The permission that Stripe names in its sentence about a restricted key."""
+    named = PERMISSION.search(str(error.user_message or ""))
+    return named.group() if named else ""
 
 
 @lru_cache(maxsize=4)

@@ -16,7 +16,12 @@ from datetime import datetime
 from sqlmodel import func, select
 
 from store import bookkeeping, clock, db, gateway, money, refunds, settings
-from store.errors import DatabaseUnavailable, StoreError, StripeKeyRefused
+from store.errors import (
+    DatabaseUnavailable,
+    StoreError,
+    StripeKeyRefused,
+    StripePermissionMissing,
+)
 from store.models import StripeEvent, Turn
 from store.traces import CLOCK_SECONDS
 
@@ -72,6 +77,9 @@ def stripe() -> list[Light]:
     except StripeKeyRefused:
         mend = "Set STRIPE_SECRET_KEY to a test key from dashboard.stripe.com/test/apikeys."
         return [Light(name, False, "refuses the key", mend), Light("Clock", None, "unknown")]
+    except StripePermissionMissing as missing:
+        says = "the key lacks a permission"
+        return [Light(name, False, says, missing.for_operator), Light("Clock", None, "unknown")]
     except StoreError:
         mend = "Start the shop with python -m store." if offline else "Look at the network."
         return [Light(name, False, "does not answer", mend), Light("Clock", None, "unknown")]

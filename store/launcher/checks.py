@@ -9,7 +9,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from store import schema, settings
-from store.errors import DatabaseUnavailable, StoreError, StripeError, StripeKeyRefused
+from store.errors import (
+    DatabaseUnavailable,
+    StoreError,
+    StripeError,
+    StripeKeyRefused,
+    StripePermissionMissing,
+)
 from store.launcher.lock import Held, exclusive
 
 # What makes a second listener fail, and a port that was left a moment ago not count as in use.
@@ -171,9 +177,9 @@ def stripe_account() -> str | None:
 
     try:
         account = gateway.account()
-    except StripeKeyRefused as error:
-        if getattr(error.__cause__, "http_status", None) == 403:
-            return "of a restricted key"  # genuine, but not allowed to look at its own account
+    except StripePermissionMissing:
+        return "of a restricted key"  # genuine, but not allowed to look at its own account
+    except StripeKeyRefused:
         raise CannotStart(KEY_REFUSED) from None
     except StripeError:
         return None

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from store import db, models, retention, settings
 from store import export as exporter
 from store import reconcile as reconciler
-from store.errors import StripeKeyRefused, StripeUnreachable
+from store.errors import StripeError, StripeKeyRefused, StripeUnreachable
 from store.launcher import checks
 from store.launcher.checks import CannotStart
 from store.launcher.environment import ROOT
@@ -91,6 +91,8 @@ def from_stripe(chosen: settings.Settings) -> Iterator[None]:
         where = f"at {chosen.api_base}" if chosen.api_base else "now"
         hint = "start the shop first: python -m store" if chosen.offline else "look at the network"
         raise CannotStart(f"Stripe does not answer {where}; {hint}.") from None
+    except StripeError as error:
+        raise CannotStart(error.for_operator) from None
 
 
 def export(arguments: Namespace) -> int:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 import stripe
 
-from store import errors, gateway, settings
+from store import clock, errors, gateway, settings
 from store.errors import (
     StripeBusy,
     StripeError,
     StripeKeyRefused,
     StripeNotFound,
+    StripePermissionMissing,
     StripeRefused,
     StripeUncertain,
     StripeUnreachable,
@@ -28,7 +29,7 @@ STRIPES_WORDS = "Stripe's own words with a sk_test_key in them"
         (stripe.APIConnectionError(STRIPES_WORDS), StripeUnreachable),  # type: ignore[no-untyped-call]
         (stripe.RateLimitError(STRIPES_WORDS, http_status=429), StripeBusy),
         (stripe.AuthenticationError(STRIPES_WORDS, http_status=401), StripeKeyRefused),
-        (stripe.PermissionError(STRIPES_WORDS, http_status=403), StripeKeyRefused),
+        (stripe.PermissionError(STRIPES_WORDS, http_status=403), StripePermissionMissing),
         (stripe.APIError(STRIPES_WORDS, http_status=409), StripeBusy),
         (stripe.APIError(STRIPES_WORDS, http_status=500), StripeUncertain),
         (stripe.APIError(STRIPES_WORDS, http_status=200), StripeUncertain),
@@ -185,3 +186,18 @@ def test_a_session_carries_the_order_number_into_the_payment_and_its_refunds(sho
 
 def test_telemetry_is_off() -> None:
     assert stripe.enable_telemetry is False
+
+
+@ON_SQLITE
+@pytest.mark.scenario("J6")
+def test_a_missing_permission_is_named_with_what_was_asked(shop: Shop) -> None:
+    shop.stripe.emulator.cause("request", "forbidden", times=None, match="GET /v1/events")
+
+    with pytest.raises(StripePermissionMissing) as missing:
+        list(gateway.events(["charge.updated"], clock.now()))
+
+    assert (missing.value.route, missing.value.permission) == ("GET /v1/events", "rak_event_read")
+    assert missing.value.for_operator == (
+        "The restricted Stripe key lacks the permission rak_event_read for GET /v1/events."
+    )
+    assert "You have not been charged" in str(missing.value)
