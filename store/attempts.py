@@ -4,8 +4,7 @@ Where each step may die, and what is then left:
 
 1. `write` runs in the transaction of `checkout.place`: the row holds the exact question and its
    idempotency key before Stripe hears of it. Dead before the commit: nothing happened. Two at
-   once: the unique key (same cart) or `one_payable_order_per_buyer` (another cart) refuses the
-   second, which looks again.
+   once: `one_payable_order_per_buyer` refuses the second, which looks again.
 2. `_ask` sends that question outside any transaction. Dead before, during or after it: the row
    is `pending`, and whoever comes next sends the same bytes under the same key and meets the
    same session. Stripe then repeats an answer that may be old, so that session is looked up; the
@@ -20,7 +19,7 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from store import bulk, clock, db, gateway, orders, settings
+from store import bulk, clock, db, gateway, orders, settings, shop_mark
 from store.catalog import Line
 from store.errors import StripeRefused, StripeUncertain
 from store.facts import Fact, RefusedFact, of_session
@@ -52,8 +51,10 @@ def write(
         total_amount=sum(line.amount for line in lines),
         cart_key=cart_key,
         attempt=attempt,
-        idempotency_key=hashlib.sha256(f"{cart_key}/{attempt}".encode()).hexdigest(),
-        checkout_parameters=_parameters(number, lines, store_url, expires_at),
+        idempotency_key=_key(cart_key, attempt, number),
+        checkout_parameters=_parameters(
+            number, lines, store_url, expires_at, mark=shop_mark.of_database(session)
+        ),
         checkout_expires_at=expires_at,
     )
     session.add(order)
@@ -61,6 +62,13 @@ def write(
     bulk.insert(session, OrderItem, [_item(order, line) for line in lines])
     orders.log(session, order, "buyer", "placed", f"attempt {attempt}")
     return order
+
+
+def _key(cart_key: str, attempt: int, number: str) -> str:
+    """The idempotency key of one attempt. The number makes it new after an old backup was restored:
+    attempts are counted from the rows that are there, and Stripe keeps the keys of the others.
+    """
+    return hashlib.sha256(f"{cart_key}/{attempt}/{number}".encode()).hexdigest()
 
 
 def _item(order: Order, line: Line) -> bulk.Row:
@@ -73,7 +81,9 @@ def _item(order: Order, line: Line) -> bulk.Row:
     }
 
 
-def _parameters(number: str, lines: Sequence[Line], store_url: str, expires_at: datetime) -> str:
+def _parameters(
+    number: str, lines: Sequence[Line], store_url: str, expires_at: datetime, *, mark: str
+) -> str:
     """The question to Stripe as JSON, frozen: a retry must repeat it to the letter."""
     ours = {"order_number": number}
     email = settings.current().demo_customer_email
@@ -95,7 +105,7 @@ def _parameters(number: str, lines: Sequence[Line], store_url: str, expires_at: 
                 for line in lines
             ],
             "client_reference_id": number,
-            "metadata": ours,
+            "metadata": ours | {shop_mark.NAME: mark},
             "payment_intent_data": {"metadata": ours},  # Stripe does not copy the session's
             "success_url": f"{store_url}/order?number={number}&session_id={{CHECKOUT_SESSION_ID}}",
             "cancel_url": f"{store_url}/?resume={number}",

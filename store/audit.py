@@ -1,33 +1,71 @@
-"""Both books side by side: what Stripe took and gave back for our orders, and what we think."""
+"""Stripe's records beside ours, payment by payment, and every difference between them.
 
-from collections import defaultdict
-from collections.abc import Iterator
+A difference is also what we still owe, what Stripe has under this shop's mark and we have not, and
+what Stripe lists in a form that cannot be read: what is absent never counts as agreement.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlmodel import col, select
 
-from store import db, gateway
-from store.facts import PAID, REFUND_VOID, identity, order_number
+from store import db, gateway, restore, shop_mark
+from store.facts import DISPUTE_DECIDED, PAID, REFUND_VOID, Document, identity, order_number
 from store.models import Dispute, Order, Refund
+from store.restore import MissingOrder
+
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
+
+
+@dataclass
+class Payment:
+    """One payment's figures in minor units of `currency`; `owed_amount` has to go back still."""
+
+    currency: str = ""
+    paid_amount: int = 0
+    refunded_amount: int = 0
+    owed_amount: int = 0
+
+    @property
+    def kept_amount(self) -> int:
+        return self.paid_amount - self.refunded_amount - self.owed_amount
 
 
 @dataclass
 class Book:
-    """One side's figures for one order, in minor units."""
+    """One side's records of one order: its payments and disputes, by their ids at Stripe."""
 
-    paid_amount: int = 0
-    refunded_amount: int = 0
+    payments: dict[str, Payment] = field(default_factory=dict)
     disputes: dict[str, str] = field(default_factory=dict)
 
+    def payment(self, name: str) -> Payment:
+        return self.payments.setdefault(name, Payment())
+
     @property
-    def kept_amount(self) -> int:
-        return self.paid_amount - self.refunded_amount
+    def paid_amount(self) -> int:
+        return sum(payment.paid_amount for payment in self.payments.values())
+
+    @property
+    def refunded_amount(self) -> int:
+        return sum(payment.refunded_amount for payment in self.payments.values())
+
+    @property
+    def owed_amount(self) -> int:
+        return sum(payment.owed_amount for payment in self.payments.values())
+
+    def as_json(self) -> dict[str, Any]:
+        sums = {
+            "paid_amount": self.paid_amount,
+            "refunded_amount": self.refunded_amount,
+            "owed_amount": self.owed_amount,
+        }
+        return sums | asdict(self)
 
 
 @dataclass
 class Entry:
-    """One order in both books."""
+    """One order in both records."""
 
     number: str
     currency: str
@@ -36,89 +74,172 @@ class Entry:
 
     @property
     def difference_amount(self) -> int:
-        """What Stripe holds for this order beyond what we think it does."""
-        return self.stripes.kept_amount - self.ours.kept_amount
+        """What Stripe holds for this order beyond what it should by our records."""
+        return sum(self._differences())
+
+    @property
+    def differing_amount(self) -> int:
+        """The differences of its payments, none made up for by another."""
+        return sum(map(abs, self._differences()))
+
+    def _differences(self) -> list[int]:
+        names = self.ours.payments.keys() | self.stripes.payments.keys()
+        none = Payment()
+        return [
+            self.stripes.payments.get(name, none).kept_amount
+            - self.ours.payments.get(name, none).kept_amount
+            for name in names
+        ]
 
     @property
     def agrees(self) -> bool:
         return self.ours == self.stripes
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"difference_amount": self.difference_amount, "agrees": self.agrees}
+        return {
+            "number": self.number,
+            "currency": self.currency,
+            "ours": self.ours.as_json(),
+            "stripes": self.stripes.as_json(),
+            "difference_amount": self.difference_amount,
+            "agrees": self.agrees,
+        }
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Every order of ours, and the order numbers on Stripe's side that are not ours.
+    """Every order of ours, and what Stripe has besides.
 
-    An order is written down before Stripe is asked for anything, so a number that is unknown
-    here belongs to another shop, or to an earlier database of this one.
+    An order is written down before Stripe is asked for anything. So a number that is unknown here
+    is `missing` where its session carries this shop's mark, as after an old backup was restored;
+    else it belongs to another shop (`strangers`). `unreadable` are the ids of listed objects
+    that lack what is to be compared.
     """
 
     entries: list[Entry]
     strangers: list[str]
+    missing: list[MissingOrder] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
     @property
     def difference_amount(self) -> int:
-        return sum(abs(entry.difference_amount) for entry in self.entries)
+        here = sum(entry.differing_amount for entry in self.entries)
+        return here + sum(order.paid_amount for order in self.missing)
 
     @property
     def agrees(self) -> bool:
-        return all(entry.agrees for entry in self.entries)
+        return not self.missing and not self.unreadable and all(e.agrees for e in self.entries)
 
 
 def audit() -> Audit:
-    """Read both books.
+    """Read both records.
 
     Raises:
         StripeError, DatabaseUnavailable
     """
-    stripes = dict(_stripes_book())  # before ours: what happens in between is then in ours too
-    entries = _our_book()
-    for number, book in stripes.items():
+    stripes = _Stripes()
+    stripes.read()  # before ours: what happens in between is then in ours too
+    entries = _our_entries()
+    for number, book in stripes.books.items():
         if number in entries:
-            entries[number].stripes = book
-    strangers = sorted(stripes.keys() - entries.keys())
-    return Audit(list(entries.values()), strangers)
+            _put_beside(entries[number], book)
+    missing = restore.missing_orders(stripes.sessions, entries.keys(), shop_mark.known())
+    strangers = stripes.books.keys() - entries.keys() - {order.number for order in missing}
+    return Audit(list(entries.values()), sorted(strangers), missing, stripes.unreadable)
 
 
-def _our_book() -> dict[str, Entry]:
+def _put_beside(entry: Entry, book: Book) -> None:
+    """A second payment may be in any currency; of it we know the amount only."""
+    entry.stripes = book
+    for name, payment in entry.ours.payments.items():
+        if not payment.currency and name in book.payments:
+            payment.currency = book.payments[name].currency
+
+
+def _our_entries() -> dict[str, Entry]:
     with db.reading() as session:
         rows = session.exec(select(Order).order_by(col(Order.id))).all()
         refunds, disputes = session.exec(select(Refund)).all(), session.exec(select(Dispute)).all()
     entries = {order.id: Entry(order.number, order.currency) for order in rows}
-    own_payment = {order.id: order.payment_intent_id for order in rows}
     for order in rows:
-        paid = order.payment_status in PAID
-        entries[order.id].ours.paid_amount = order.total_amount if paid else 0
-    for refund in refunds:
-        book = entries[refund.order_id].ours
-        if refund.payment_intent_id != own_payment[refund.order_id]:
-            book.paid_amount += refund.amount  # a second payment is known by its refund
-        if refund.stripe_refund_id and refund.status not in REFUND_VOID:
-            book.refunded_amount += refund.amount
+        if order.payment_status in PAID:
+            name = order.payment_intent_id or order.checkout_session_id or ""
+            entries[order.id].ours.payments[name] = Payment(order.currency, order.total_amount)
     for dispute in disputes:
         entries[dispute.order_id].ours.disputes[dispute.stripe_dispute_id] = dispute.status
+    contested = {d.payment_intent_id for d in disputes if d.status not in DISPUTE_DECIDED}
+    for refund in refunds:
+        payment = entries[refund.order_id].ours.payment(refund.payment_intent_id)
+        if refund.payment_amount:
+            payment.paid_amount = refund.payment_amount
+        if refund.is_unsent and refund.payment_intent_id not in contested:
+            payment.owed_amount += refund.amount
+        if refund.stripe_refund_id and refund.status not in REFUND_VOID:
+            payment.refunded_amount += refund.amount
     return {entry.number: entry for entry in entries.values()}
 
 
-def _stripes_book() -> Iterator[tuple[str, Book]]:
-    books: defaultdict[str, Book] = defaultdict(Book)
-    number_of: dict[str, str] = {}
-    for session in gateway.checkouts():
+class _Stripes:
+    """What Stripe lists: a book for each order number, and what could not be read."""
+
+    def __init__(self) -> None:
+        self.books: dict[str, Book] = {}
+        self.sessions: list[Document] = []
+        self.unreadable: list[str] = []
+        self.number_of: dict[str, str] = {}
+
+    def read(self) -> None:
+        self._each(gateway.checkouts(), self._add_session)
+        self._each(gateway.refunds(), self._add_refund)
+        self._each(gateway.disputes(), self._add_dispute)
+
+    def _each(self, listed: Iterable[Document], add: Callable[[Document], None]) -> None:
+        for item in listed:
+            try:
+                add(item)
+            except UNREADABLE:
+                self.unreadable.append(str(item.get("id", "?"))[:100])
+
+    def _add_session(self, session: Document) -> None:
         if not (number := order_number(session)):
-            continue
-        book = books[number]
+            return
+        self.sessions.append(session)
+        book = self.books.setdefault(number, Book())
+        payment = identity(session["payment_intent"])
+        if payment:
+            self.number_of[payment] = number
         if session["payment_status"] in PAID:
-            book.paid_amount += session["amount_total"]
-        if payment := identity(session["payment_intent"]):
-            number_of[payment] = number
-    for refund in gateway.refunds():
-        payment = identity(refund["payment_intent"])
-        if payment in number_of and refund["status"] not in REFUND_VOID:
-            books[number_of[payment]].refunded_amount += refund["amount"]
-    for dispute in gateway.disputes():
-        payment = identity(dispute["payment_intent"])
-        if payment in number_of:
-            books[number_of[payment]].disputes[dispute["id"]] = dispute["status"]
-    yield from books.items()
+            name, currency = payment or session["id"], _text(session["currency"])
+            book.payments[name] = Payment(currency, _amount(session["amount_total"]))
+
+    def _add_refund(self, refund: Document) -> None:
+        number = self.number_of.get(identity(refund["payment_intent"]) or "")
+        if number and _text(refund["status"]) not in REFUND_VOID:
+            payment = self.books[number].payment(str(identity(refund["payment_intent"])))
+            payment.refunded_amount += _amount(refund["amount"])
+
+    def _add_dispute(self, dispute: Document) -> None:
+        if number := self.number_of.get(identity(dispute["payment_intent"]) or ""):
+            self.books[number].disputes[_text(dispute["id"])] = _text(dispute["status"])
+
+
+def _amount(value: Any) -> int:
+    """An amount of Stripe's; a missing one is not 0."""
+    if type(value) is not int:
+        raise TypeError
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def by_currency(orders: Sequence[MissingOrder]) -> dict[str, int]:
+    """What was paid for orders that are missing here."""
+    sums: dict[str, int] = {}
+    for order in orders:
+        if order.paid_amount:
+            sums[order.currency] = sums.get(order.currency, 0) + order.paid_amount
+    return sums

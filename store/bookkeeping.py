@@ -10,6 +10,7 @@ from datetime import datetime
 
 from store import audit, clock, reconcile
 from store.errors import StoreError
+from store.restore import MissingOrder
 
 
 class AtWork(StoreError):
@@ -18,20 +19,25 @@ class AtWork(StoreError):
 
 @dataclass(frozen=True)
 class Audited:
-    """How many payments each book knows, and whether all else agrees too."""
+    """How many paid orders each book knows, and whether all else agrees too."""
 
     stripes: int
     ours: int
     agrees: bool
     differing: list[audit.Entry]
+    missing: list[MissingOrder] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, found: audit.Audit) -> "Audited":
         return cls(
-            sum(entry.stripes.paid_amount > 0 for entry in found.entries),
+            sum(entry.stripes.paid_amount > 0 for entry in found.entries)
+            + sum(order.status == "paid" for order in found.missing),
             sum(entry.ours.paid_amount > 0 for entry in found.entries),
             found.agrees,
             [entry for entry in found.entries if not entry.agrees],
+            found.missing,
+            found.unreadable,
         )
 
     def __str__(self) -> str:
@@ -76,7 +82,12 @@ class Bookkeeper:
         done = reconcile.CaughtUp()
 
         def work() -> str:
-            return f"Caught up: {reconcile.catch_up(done)}."
+            reconcile.catch_up(done)
+            left = [
+                f"Order {number} could not be brought back: {why}."
+                for number, why in done.lost.items()
+            ]
+            return " ".join([f"Caught up: {done}.", *left])
 
         self._begin(Task("Reconcile", by, lambda: str(done)), work)
 

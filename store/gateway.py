@@ -183,6 +183,11 @@ def checkout(session_id: str) -> Document:
     return get(f"{SESSIONS}/{quote(session_id, safe='')}", {"expand": PAYMENT})
 
 
+def line_items(session_id: str) -> Iterator[Document]:
+    """The lines of a Checkout Session, in the order of the cart."""
+    return walk(f"{SESSIONS}/{quote(session_id, safe='')}/line_items", {})
+
+
 def expire_checkout(session_id: str) -> Document:
     """Make an open session unpayable.
 

@@ -234,3 +234,12 @@ class Turn(SQLModel, table=True):
     name: str = Field(primary_key=True)
     began_at: datetime = _moment()
     done_until: datetime | None = _moment(default=None)
+
+
+class ShopMark(SQLModel, table=True):
+    """What this shop's sessions at Stripe are known by; one row."""
+
+    __tablename__ = "shop_marks"
+
+    id: int = Field(default=1, primary_key=True)
+    mark: str

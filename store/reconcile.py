@@ -9,13 +9,25 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
 from sqlmodel import col, select
 
-from store import arrivals, attempts, clock, db, events, gateway, orders, refunds, settings, turns
+from store import (
+    arrivals,
+    attempts,
+    clock,
+    db,
+    events,
+    gateway,
+    orders,
+    refunds,
+    restore,
+    settings,
+    turns,
+)
 from store.errors import EventMalformed, StoreError, StripeRefused, StripeUncertain
 from store.facts import Fact, identity, of_dispute, of_refund, of_session
 from store.models import UNDECIDED, Order, StripeEvent
@@ -37,11 +49,14 @@ class CaughtUp:
     refunds: int = 0
     older: int = 0
     troubles: int = 0
+    restored: list[str] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)  # missing orders, and why they stay so
 
     def __str__(self) -> str:
         return (
             f"{self.looked_up} open orders looked up, {self.events} missed events taken in, "
             f"{self.refunds} refunds sent, {self.older} older facts found, "
+            f"{len(self.restored)} missing orders brought back, "
             f"{self.troubles} left for the next pass"
         )
 
@@ -101,9 +116,15 @@ def run_once(since: datetime | None = None, done: CaughtUp | None = None) -> Cau
 def catch_up(done: CaughtUp | None = None) -> CaughtUp:
     """One pass, and then everything else that Stripe knows, however long ago it happened.
 
+    Orders that are missing here come first, so that their events find them.
+
     Raises:
         StripeError, DatabaseUnavailable
     """
+    done = CaughtUp() if done is None else done
+    found = restore.bring_back()
+    done.restored, done.lost = found.numbers, found.left
+    done.troubles += len(found.left)
     done = run_once(done=done)
     told = facts_at_stripe()
     while batch := list(islice(told, BATCH)):

@@ -5,16 +5,20 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 
 from store import money
-from store.audit import Audit, Book, Entry
+from store.audit import Audit, Book, Entry, by_currency
 from store.audit import audit as read_both
 from store.launcher import checks
 from store.launcher.commands import from_stripe
+from store.restore import MissingOrder
 
-HEAD = ("order", "ours: paid", "refunded", "Stripe: paid", "refunded", "difference")
+HEAD = (
+    *("order", "ours: paid", "refunded", "owed"),
+    *("Stripe: paid", "refunded", "difference"),
+)
 
 
 def audit(arguments: Namespace) -> int:
-    """0 where both books say the same of every order, 1 where they do not."""
+    """0 where both records say the same of every payment, 1 where they do not."""
     chosen = checks.settings_for(arguments)
     checks.database(chosen)
     with from_stripe(chosen):
@@ -28,6 +32,8 @@ def as_json(found: Audit) -> str:
         "agrees": found.agrees,
         "difference_amount": found.difference_amount,
         "orders": [entry.as_json() for entry in found.entries],
+        "missing": [order.as_json() for order in found.missing],
+        "unreadable": found.unreadable,
         "strangers": found.strangers,
     }
     return json.dumps(document, indent=2)
@@ -38,17 +44,48 @@ def table(found: Audit) -> Iterator[str]:
     yield from columns([HEAD, *map(row, told)])
     silent = len(found.entries) - len(told)
     yield f"\n{len(told)} with payments, {silent} without; {verdict(found)}"
+    yield from missing(found.missing)
+    if found.unreadable:
+        yield "Stripe lists what cannot be read: " + ", ".join(found.unreadable[:20])
     if found.strangers:
         yield f"{len(found.strangers)} orders at Stripe belong to another shop or database."
 
 
+def missing(orders: Sequence[MissingOrder]) -> Iterator[str]:
+    """What Stripe has under this shop's mark, and the database has not."""
+    if not orders:
+        return
+    sums = [money.text(amount, code) for code, amount in by_currency(orders).items()]
+    yield (
+        f"\n{len(orders)} orders of this shop are at Stripe and missing here, "
+        f"{' and '.join(sums) or 'nothing'} paid. Bring them back: python -m store reconcile"
+    )
+    yield from columns(
+        [
+            (order.number, amount_of(order), order.status, order.created_at, *order.sessions[:1])
+            for order in orders
+        ]
+    )
+
+
+def amount_of(order: MissingOrder) -> str:
+    if order.amount is None or not order.currency:
+        return "unknown amount"
+    return money.text(order.amount, order.currency)
+
+
 def row(entry: Entry) -> tuple[str, ...]:
-    """Disputes move no money here, so they are named only where the books disagree on them."""
+    """Disputes move no money here, so they are named only where the records differ on them."""
     ours, stripes = entry.ours, entry.stripes
-    amounts = (ours.paid_amount, ours.refunded_amount, stripes.paid_amount, stripes.refunded_amount)
+    amounts = (
+        *(ours.paid_amount, ours.refunded_amount, ours.owed_amount),
+        *(stripes.paid_amount, stripes.refunded_amount),
+    )
     difference = money.text(entry.difference_amount, entry.currency)
     if ours.disputes != stripes.disputes:
         difference += f", disputes {ours.disputes} ≠ {stripes.disputes}"
+    if not entry.agrees and not entry.difference_amount and ours.disputes == stripes.disputes:
+        difference += ", in different payments"
     return (entry.number, *(money.text(a, entry.currency) for a in amounts), difference)
 
 
@@ -62,5 +99,7 @@ def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def verdict(found: Audit) -> str:
     if found.agrees:
         return "the books agree."
-    different = sum(not entry.agrees for entry in found.entries)
-    return f"the books disagree on {different}. Catch up first: python -m store reconcile"
+    different = sum(not entry.agrees for entry in found.entries) + len(found.missing)
+    owed = sum(entry.ours.owed_amount > 0 for entry in found.entries)
+    told = f" Refunds are owed for {owed}." if owed else ""
+    return f"the books disagree on {different}.{told} Catch up first: python -m store reconcile"

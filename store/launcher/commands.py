@@ -77,6 +77,10 @@ def reconcile(arguments: Namespace) -> int:
     with from_stripe(chosen):
         done = reconciler.catch_up()
     print(f"Caught up with Stripe: {done}.")
+    for number in done.restored:
+        print(f"Order {number} is back, from what Stripe knows; its buyer's browser is not known.")
+    for number, why in done.lost.items():
+        print(f"Order {number} is at Stripe and could not be brought back: {why}.")
     return 1 if done.troubles else 0
 
 
