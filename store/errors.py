@@ -220,8 +220,8 @@ class StripeUncertain(StripeUnreachable):
     then on that key can never succeed.
     """
 
-    def __init__(self, *, replayed: bool) -> None:
-        super().__init__()
+    def __init__(self, *, replayed: bool, for_operator: str = "") -> None:
+        super().__init__(for_operator=for_operator)
         self.replayed = replayed
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 import stripe
 from stripe import StripeClient
 
-from store import clock, settings
+from store import clock, network, settings
 from store.errors import (
     SignatureRefused,
     StripeBusy,
@@ -78,6 +78,8 @@ class Listening(stripe.RequestsClient):
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
     ) -> tuple[Any, int, Mapping[str, str]]:
         """One attempt; what is answered has been read to its end."""
+        if getattr(self._thread_local, "session", None) is None:
+            self._thread_local.session = network.Session()  # instead of the SDK's own
         return super().request(method, url, headers, post_data)
 
 
@@ -94,6 +96,11 @@ def client_for(key: str, base: str | None) -> StripeClient:
 def client() -> StripeClient:
     current = settings.current()
     return client_for(current.api_key, current.api_base)
+
+
+def address() -> str:
+    """Where Stripe is reached."""
+    return settings.current().api_base or network.STRIPE
 
 
 def ask(call: Callable[[], Asked]) -> Asked:
@@ -115,7 +122,7 @@ def ask(call: Callable[[], Asked]) -> Asked:
                 raise trouble from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             # The SDK trips over JSON that is not Stripe's, such as a proxy's `{"error": "down"}`.
-            raise StripeUncertain(replayed=False) from error
+            raise StripeUncertain(replayed=False, for_operator=_not_stripe(None)) from error
         time.sleep(pause)
     raise AssertionError("the last pass either returns or raises")
 
@@ -138,13 +145,30 @@ def translate(error: stripe.StripeError) -> StripeError:
     """The store's error for one of the SDK's."""
     for kind, http_status, meaning in MEANINGS:
         if isinstance(error, kind) and http_status in (None, error.http_status):
-            meant = meaning()
+            meant = meaning(for_operator=_cause(error))
             meant.code, meant.param = _word(error.code), _word(getattr(error, "param", None))
             if isinstance(meant, StripePermissionMissing):
                 meant.permission = _permission(error)
             return meant
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-    return StripeUncertain(replayed=headers.get("idempotent-replayed") == "true")
+    replayed = headers.get("idempotent-replayed") == "true"
+    return StripeUncertain(replayed=replayed, for_operator=_cause(error))
+
+
+def _cause(error: stripe.StripeError) -> str:
+    """What an operator can do about an answer that did not come, or is not Stripe's."""
+    if isinstance(error, stripe.APIConnectionError):
+        return f"Stripe did not answer. {network.cause(error, address())}"
+    if type(error) is stripe.APIError and error.error is None:
+        return _not_stripe(error.http_status)
+    return ""
+
+
+def _not_stripe(http_status: int | None) -> str:
+    status = f" (HTTP {http_status})" if http_status else ""
+    via = network.proxy_for(address())
+    between = f"the proxy of {via.variable}" if via else "a proxy, or a network's sign-in page"
+    return f"What answers at {address()} is not Stripe{status}: it may be {between}."
 
 
 def _word(said: object) -> str:
@@ -160,7 +184,10 @@ def _permission(error: stripe.StripeError) -> str:
 
 @lru_cache(maxsize=4)
 def _account_of(key: str, base: str | None) -> str:
-    return ask(client_for(key, base).accounts.retrieve_current).id
+    found = document(ask(lambda: client_for(key, base).raw_request("get", "/v1/account")))
+    if not isinstance(found.get("id"), str):
+        raise StripeUncertain(replayed=False)
+    return str(found["id"])
 
 
 def account() -> str | None:

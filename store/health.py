@@ -80,8 +80,8 @@ def stripe() -> list[Light]:
     except StripePermissionMissing as missing:
         says = "the key lacks a permission"
         return [Light(name, False, says, missing.for_operator), Light("Clock", None, "unknown")]
-    except StoreError:
-        mend = "Start the shop with python -m store." if offline else "Look at the network."
+    except StoreError as error:
+        mend = "Start the shop with python -m store." if offline else error.for_operator
         return [Light(name, False, "does not answer", mend), Light("Clock", None, "unknown")]
     off = abs(ahead) > CLOCK_SECONDS
     word = f"{abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}" if abs(ahead) > 2 else "right"

@@ -13,6 +13,7 @@ from store.emulator import (
     endpoints,
     events,
     lists,
+    profile,
     refunds,
     sessions,
 )
@@ -71,6 +72,7 @@ def _collection(path: str, kind: str, param: str) -> dict[str, Act]:
 
 
 OPERATIONS: dict[str, Act] = {
+    "GET /v1/account": lambda books, _, __: profile.retrieve(books),
     "POST /v1/checkout/sessions": lambda books, _, given: sessions.create(books, given),
     **_collection("/v1/checkout/sessions", "checkout.session", "session"),
     "POST /v1/checkout/sessions/{id}/expire": _changing(

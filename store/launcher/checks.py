@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from store import schema, settings
 from store.errors import (
@@ -49,8 +50,6 @@ def settings_for(arguments: Namespace) -> settings.Settings:
     if chosen.offline and chosen.stripe_api_base is None:
         port = getattr(arguments, "emulator_port", 8502)
         os.environ["STRIPE_API_BASE"] = f"http://127.0.0.1:{port}"
-    loopback = ("127.0.0.1", "localhost", os.environ.get("NO_PROXY") or os.environ.get("no_proxy"))
-    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(filter(None, loopback))
     settings.current.cache_clear()
     return settings.current()
 
@@ -164,23 +163,32 @@ def reason(error: BaseException, chosen: settings.Settings) -> str:
     return said.replace(str(password), "***") if password else said
 
 
-def stripe_account() -> str | None:
-    """What Stripe calls the account behind the key, shortened; None offline or where it is silent.
+class StripeAccount(NamedTuple):
+    """The account behind the key, shortened; empty, with the `cause`, where Stripe is silent."""
+
+    name: str
+    cause: str = ""
+
+
+def stripe_account() -> StripeAccount | None:
+    """Whether Stripe accepts the key; None offline.
 
     Raises:
-        CannotStart: Stripe does not accept the key.
+        CannotStart: Stripe does not accept the key, or cannot be reached in this environment.
     """
     if settings.current().offline:
         return None
     # Stripe's library takes half a second to load, which a start without a key need not spend.
-    from store import gateway  # noqa: PLC0415
+    from store import gateway, network  # noqa: PLC0415
 
+    if fault := network.fault(gateway.address()):
+        raise CannotStart(fault)
     try:
         account = gateway.account()
     except StripePermissionMissing:
-        return "of a restricted key"  # genuine, but not allowed to look at its own account
+        return StripeAccount("of a restricted key")  # genuine, but not allowed to see it
     except StripeKeyRefused:
         raise CannotStart(KEY_REFUSED) from None
-    except StripeError:
-        return None
-    return f"acct_…{account[-4:]}" if account else None
+    except StripeError as error:
+        return StripeAccount("", error.for_operator)
+    return StripeAccount(f"acct_…{str(account)[-4:]}")

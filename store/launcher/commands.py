@@ -91,10 +91,12 @@ def from_stripe(chosen: settings.Settings) -> Iterator[None]:
         yield
     except StripeKeyRefused:
         raise CannotStart(checks.KEY_REFUSED) from None
-    except StripeUnreachable:
-        where = f"at {chosen.api_base}" if chosen.api_base else "now"
-        hint = "start the shop first: python -m store" if chosen.offline else "look at the network"
-        raise CannotStart(f"Stripe does not answer {where}; {hint}.") from None
+    except StripeUnreachable as error:
+        if not chosen.offline:
+            raise CannotStart(error.for_operator) from None
+        raise CannotStart(
+            f"Stripe does not answer at {chosen.api_base}; start the shop first: python -m store."
+        ) from None
     except StripeError as error:
         raise CannotStart(error.for_operator) from None
 

@@ -90,10 +90,10 @@ def stripe(chosen: Settings) -> Iterator[Finding]:
     except StoreError as error:
         yield Finding(WRONG, error.for_operator)
         return
-    if account is None:
-        yield Finding(WRONG, "Stripe does not answer", "Look at the network and HTTPS_PROXY.")
-    else:
-        yield Finding(OK, f"Stripe accepts the key (account {account})")
+    if account is not None and account.name:
+        yield Finding(OK, f"Stripe accepts the key (account {account.name})")
+    elif account is not None:
+        yield Finding(WRONG, f"Stripe does not answer: {account.cause}")
     if not chosen.webhook_secrets:
         yield Finding(
             NOTE,

@@ -54,7 +54,7 @@ class Shop:
     settings: Settings
     arguments: Namespace
     has_emulator: bool
-    account: str | None = None
+    account: checks.StripeAccount | None = None
     storefront: Process | None = None  # stands by
 
     @property
@@ -156,9 +156,10 @@ class Shop:
             return "The shop is open, offline: an emulator plays Stripe and no money moves."
         if self.settings.offline:
             return f"The shop is open; in Stripe's place: {self.settings.api_base}"
-        if self.account is None:
-            return "The shop is open in Stripe test mode, but Stripe does not answer right now."
-        return f"The shop is open in Stripe test mode, account {self.account}: no money moves."
+        name, cause = self.account or checks.StripeAccount("", "")
+        if not name:
+            return f"The shop is open in Stripe test mode, but cannot sell right now. {cause}"
+        return f"The shop is open in Stripe test mode, account {name}: no money moves."
 
 
 def answers(address: str) -> bool:

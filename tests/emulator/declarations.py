@@ -58,6 +58,7 @@ CALLS = {
     "DELETE /v1/webhook_endpoints/{id}": (
         "_webhook_endpoint_delete_params.WebhookEndpointDeleteParams"
     ),
+    "GET /v1/account": "_account_retrieve_current_params.AccountRetrieveCurrentParams",
     "GET /v1/balance": "_balance_retrieve_params.BalanceRetrieveParams",
     "GET /v1/balance_transactions/{id}": (
         "_balance_transaction_retrieve_params.BalanceTransactionRetrieveParams"

@@ -120,6 +120,7 @@ def test_every_object_list_and_event_is_as_the_sdk_declares_it(stripe_: Running)
         for object_id in ids_of(stripe_, kind):
             assert judge.faults(fetch(stripe_, f"/v1/{id_path}/{object_id}")) == []
     assert judge.faults(fetch(stripe_, "/v1/balance")) == []
+    assert judge.faults(fetch(stripe_, "/v1/account")) == []
     assert len(seen) > 25
 
 
