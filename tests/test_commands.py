@@ -160,7 +160,7 @@ def test_reset_forgets_everything_offline(tmp_path: Path) -> None:
     store("migrate", DATA_DIR=str(tmp_path))
     (tmp_path / "emulator.db").write_text("old sessions")
 
-    result = store("reset", "--yes", DATA_DIR=str(tmp_path))
+    result = store("reset", "--yes", "--emulator-port", str(free_port()), DATA_DIR=str(tmp_path))
 
     assert result.returncode == 0, result.stderr
     assert not (tmp_path / "emulator.db").exists()
@@ -169,7 +169,7 @@ def test_reset_forgets_everything_offline(tmp_path: Path) -> None:
 
 def test_reset_is_refused_with_a_stripe_key_and_without_an_answer(tmp_path: Path) -> None:
     with_key = store("reset", "--yes", **with_a_key(tmp_path, "http://127.0.0.1:1"))
-    unanswered = store("reset", DATA_DIR=str(tmp_path))
+    unanswered = store("reset", "--emulator-port", str(free_port()), DATA_DIR=str(tmp_path))
 
     assert "offline demo only" in one_sentence(with_key)
     assert "reset --yes" in one_sentence(unanswered)
