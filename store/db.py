@@ -6,51 +6,63 @@ with `BEGIN IMMEDIATE`, because a lock taken only at the first write makes two o
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, event, inspect, make_url
-from sqlalchemy.exc import DatabaseError, DBAPIError, InternalError, OperationalError
+from sqlalchemy import URL, Connection, Engine, event, inspect, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session, create_engine
 
-from store import schema, settings
-from store.errors import DatabaseUnavailable, SchemaUnknown
+from store import db_checks, models, postgresql, schema, settings
+from store.db_checks import Finding
+from store.errors import DatabaseUnavailable, DatabaseUnusable, SchemaUnknown, StoreError
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 LOCK_SECONDS = 5
 MIGRATION_LOCK = 20_261_123  # any number, the same in every process
-TURN_LOCK = MIGRATION_LOCK + 1
 # Up to 2 GB of the file are read where the system keeps them, not copied page by page: the orders
 # of somebody who has bought for years lie far apart. SQLite still writes by its log and `fsync`.
 IN_PLACE = "mmap_size=2000000000"
+NO_RIGHT = "42501"  # what PostgreSQL calls insufficient_privilege
+UNREADABLE = (
+    "DATABASE_URL cannot be read as an address like "
+    "postgresql://user:password@host:5432/name; special characters in the password "
+    "must be percent-encoded."
+)
 
 
 @lru_cache(maxsize=4)
 def engine_for(url: str) -> Engine:
-    """The engine of a database URL; connections to PostgreSQL are tried before they are used.
+    """The engine of a database URL.
 
-    An error that reaches a log names the statement and never its values, such as who buys.
+    Raises:
+        DatabaseUnusable: the URL cannot be read.
     """
-    if not url.startswith("sqlite"):
-        limits = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout=20s"
-        # As on today's disks. PostgreSQL's own 4 is for disks that turn, and made it read every
-        # item that was ever sold for the figures of a month.
-        options = f"{limits} -c random_page_cost=1.1"
-        return create_engine(
-            url,
-            hide_parameters=True,
-            pool_pre_ping=True,
-            pool_size=10,
-            max_overflow=20,
-            connect_args={"connect_timeout": LOCK_SECONDS, "options": options},
-        )
-    if database := make_url(url).database:
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        place = make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseUnusable(for_operator=UNREADABLE) from None
+    if place.get_backend_name() != "sqlite":
+        return postgresql.engine_of(place, LOCK_SECONDS)
+    return _sqlite_engine(place)
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -65,7 +77,10 @@ def engine_for(url: str) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", IN_PLACE):
+    # The log stays with the file for good, so a file of another program is left as it is.
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    modes = ("journal_mode=WAL",) if not tables or tables >= db_checks.OUR_TABLES else ()
+    for pragma in (*modes, "synchronous=FULL", "foreign_keys=ON", IN_PLACE):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -102,34 +117,6 @@ def reading() -> Iterator[Session]:
 
 
 @contextmanager
-def alone(lock: int) -> Iterator[bool]:
-    """Whether this process may go on alone; no other one then can until the end of the block.
-
-    An advisory lock of PostgreSQL, on a connection of its own that dies with the process, or
-    two minutes after its machine. SQLite is one machine's, and everybody may go on there.
-
-    Raises:
-        DatabaseUnavailable
-    """
-    if engine().dialect.name != "postgresql":
-        yield True
-        return
-    with translated():
-        connection = engine().connect().execution_options(isolation_level="AUTOCOMMIT")
-        connection.detach()  # closed after use, and never anybody else's
-    with connection, translated():
-        connection.exec_driver_sql("SET tcp_keepalives_idle = 30")
-        connection.exec_driver_sql("SET tcp_keepalives_interval = 10")
-        free = bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({lock})").scalar())
-        try:
-            yield free
-        finally:  # at once; a closed connection's lock stays until its server process has ended
-            if free:
-                with suppress(DBAPIError):
-                    connection.exec_driver_sql(f"SELECT pg_advisory_unlock({lock})")
-
-
-@contextmanager
 def translated() -> Iterator[None]:
     """Turn the driver's operational errors into the one error that callers know."""
     try:
@@ -140,41 +127,89 @@ def translated() -> Iterator[None]:
         broken = type(error) is DatabaseError  # SQLite, of a file that is none of its own
         # PostgreSQL calls it an internal error that it is read-only.
         outage = broken or isinstance(error, (OperationalError, InternalError))
-        if outage or error.connection_invalidated:
+        # No statement: the connection itself was refused, by the driver or while it was set up.
+        outage |= error.statement is None and isinstance(error, (ProgrammingError, DataError))
+        if outage or error.connection_invalidated or refused(error):
             raise DatabaseUnavailable from error
         raise
 
 
+def refused(error: DBAPIError) -> bool:
+    """True where PostgreSQL says that our role lacks a right: it may be given at any time."""
+    return getattr(error.orig, "pgcode", None) == NO_RIGHT
+
+
 def _alembic() -> "Config":
-    from alembic.config import Config  # noqa: PLC0415 - as in migrate
+    from alembic.config import Config  # noqa: PLC0415 - as in _upgrade
 
     config = Config()
-    config.set_main_option("script_location", str(settings.ROOT / "store" / "migrations"))
+    # In a package, since Alembic would read the % of a path as its own.
+    config.set_main_option("script_location", "store:migrations")
     return config
 
 
 def migrate() -> None:
     """Bring the schema up to date, all of it or nothing; harmless where it already is.
 
+    The database is looked at before the first write, and once more by the one process that may
+    migrate: another one may have done so while it waited.
+
     Raises:
         DatabaseUnavailable: the database cannot be reached or written.
+        DatabaseUnusable: it is another program's, or not fit for this one; nothing was written.
         SchemaUnknown: the schema is newer than this program.
     """
+    with translated(), engine().connect() as connection:
+        db_checks.ensure_usable(connection)
     if schema_is_current():
         return
+    with changing_the_schema() as connection:
+        _upgrade(connection)
+
+
+@contextmanager
+def recreated() -> Iterator[None]:
+    """Our tables as on the first day, committed at the end of the block; all else stays.
+
+    Raises:
+        DatabaseUnavailable, DatabaseUnusable, SchemaUnknown: nothing was deleted.
+    """
+    with changing_the_schema() as connection:
+        models.Order.metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        _upgrade(connection)
+        yield
+
+
+@contextmanager
+def changing_the_schema() -> Iterator[Connection]:
+    """A transaction that one process at a time has, in a database that was looked at."""
+    with translated(), engine().execution_options(writes=True).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            # Ends with the transaction, so that no pooler can keep it.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+            # A large table takes longer than any question of a page may.
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        db_checks.ensure_usable(connection)
+        yield connection
+
+
+def _upgrade(connection: Connection) -> None:
     # A third of a second, which most starts need not spend.
     from alembic import command  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
 
     config = _alembic()
-    with translated(), engine().execution_options(writes=True).begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
-        config.attributes["connection"] = connection
-        try:
-            command.upgrade(config, "head")
-        except CommandError as error:
-            raise SchemaUnknown from error
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise SchemaUnknown from error
+    except ProgrammingError as error:
+        if refused(error):
+            raise
+        says = f"The schema cannot be changed: {error.orig}".strip()
+        raise DatabaseUnusable(for_operator=says) from error
 
 
 def schema_is_current() -> bool:
@@ -188,3 +223,38 @@ def schema_is_current() -> bool:
             return False
         found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
         return list(found) == [schema.newest_revision()]
+
+
+def findings() -> Iterator[Finding]:
+    """What a look at the database comes to, for a person; none of it changes anything."""
+    where = "DATABASE_URL"
+    try:
+        where = place()
+        with translated(), engine().connect() as connection:
+            yield Finding("connection", True, f"The database {where} answers")
+            yield from db_checks.findings(connection)
+    except DatabaseUnusable as error:
+        yield Finding("connection", False, error.for_operator)
+    except StoreError as error:
+        says = f"The database {where} cannot be used: {reason(error)}."
+        remedy = "Start it, or correct DATABASE_URL; without DATABASE_URL a file is used."
+        yield Finding("connection", False, says, remedy)
+
+
+def place() -> str:
+    """Where the database is, fit to be shown: without user, password and options.
+
+    Raises:
+        DatabaseUnusable: the URL cannot be read.
+    """
+    url = engine().url
+    return f"{url.database} at {url.host}:{url.port or 5432}" if url.host else str(url.database)
+
+
+def reason(error: BaseException) -> str:
+    """What the driver said first, without the password that some drivers repeat."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    password = make_url(settings.current().database).password
+    return (said.replace(str(password), "***") if password else said).rstrip(".")

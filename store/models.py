@@ -226,14 +226,16 @@ class StripeEvent(SQLModel, table=True):
 
 
 class Turn(SQLModel, table=True):
-    """Work that every process offers to do and one at a time does: when the last turn began, and
-    up to which moment the work is done."""
+    """Work that every process offers to do and one at a time does: when the last turn began, up
+    to which moment the work is done, and who holds the lease until when."""
 
     __tablename__ = "turns"
 
     name: str = Field(primary_key=True)
     began_at: datetime = _moment()
     done_until: datetime | None = _moment(default=None)
+    holder: str | None = None
+    held_until: datetime | None = _moment(default=None)
 
 
 class ShopMark(SQLModel, table=True):

@@ -8,12 +8,20 @@ from pathlib import Path
 from store.settings import ROOT
 
 VERSIONS = ROOT / "store" / "migrations" / "versions"
+LEAST_SQLITE = (3, 35, 0)  # RETURNING
+# Other programs count their revisions too; none has these columns beside the same number.
+OURS = "SELECT number, buyer, idempotency_key, checkout_session_id FROM orders LIMIT 0"
 
 
 @lru_cache(maxsize=1)
+def revisions() -> frozenset[str]:
+    """Every schema that this program can bring up to date, and the newest."""
+    return frozenset(file.stem.split("_")[0] for file in VERSIONS.glob("[0-9]*.py"))
+
+
 def newest_revision() -> str:
     """The schema that this program was written for: revisions are files that count upwards."""
-    return max(file.stem.split("_")[0] for file in VERSIONS.glob("[0-9]*.py"))
+    return max(revisions())
 
 
 def is_current_in(file: Path) -> bool:
@@ -24,6 +32,7 @@ def is_current_in(file: Path) -> bool:
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True)) as found:
             revisions = found.execute("SELECT version_num FROM alembic_version").fetchall()
+            found.execute(OURS)
     except sqlite3.Error:
         return False
-    return revisions == [(newest_revision(),)]
+    return sqlite3.sqlite_version_info >= LEAST_SQLITE and revisions == [(newest_revision(),)]

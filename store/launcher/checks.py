@@ -12,6 +12,7 @@ from typing import NamedTuple
 from store import schema, settings
 from store.errors import (
     DatabaseUnavailable,
+    DatabaseUnusable,
     StoreError,
     StripeError,
     StripeKeyRefused,
@@ -115,52 +116,41 @@ def alone(data_dir: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def emulator_alone(data_dir: Path) -> Iterator[None]:
+    """Hold the emulator's file, wherever an emulator might listen that serves it.
+
+    Raises:
+        CannotStart: an emulator has it.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(data_dir / "emulator.db.lock", wait_seconds=0.5))
+        except Held:
+            raise CannotStart(
+                f"An emulator is running with {data_dir / 'emulator.db'}; stop it first."
+            ) from None
+        yield
+
+
 def database(chosen: settings.Settings) -> None:
     """Reach the database and bring its schema up to date.
 
     Raises:
-        CannotStart: it does not answer, or not to these credentials.
+        CannotStart: it does not answer, not to these credentials, or is not fit for the shop.
     """
     if chosen.database_url is None and schema.is_current_in(chosen.sqlite_file):
         return
     from store import db  # noqa: PLC0415 - as in schema: a second start has no need of it
 
-    where = database_name(chosen)
     try:
         db.migrate()
+    except DatabaseUnusable as error:
+        raise CannotStart(error.for_operator) from None
     except DatabaseUnavailable as error:
         raise CannotStart(
-            f"The database {where} cannot be used: {reason(error, chosen)}."
+            f"The database {db.place()} cannot be used: {db.reason(error)}."
         ) from None
-
-
-def database_name(chosen: settings.Settings) -> str:
-    """Where the database is, fit to be shown: without user, password and options."""
-    from sqlalchemy import make_url  # noqa: PLC0415 - as in database
-    from sqlalchemy.exc import ArgumentError  # noqa: PLC0415
-
-    try:
-        url = make_url(chosen.database)
-    except (ArgumentError, ValueError):
-        raise CannotStart(
-            "DATABASE_URL cannot be read as an address like "
-            "postgresql://user:password@host:5432/name; special characters in the password "
-            "must be percent-encoded."
-        ) from None
-    if url.host is None:
-        return str(url.database)
-    return f"{url.database} at {url.host}:{url.port or 5432}"
-
-
-def reason(error: BaseException, chosen: settings.Settings) -> str:
-    """What the driver said first, without the password that some drivers repeat."""
-    from sqlalchemy import make_url  # noqa: PLC0415 - as in database
-
-    while error.__cause__ is not None:
-        error = error.__cause__
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    password = make_url(chosen.database).password
-    return said.replace(str(password), "***") if password else said
 
 
 class StripeAccount(NamedTuple):

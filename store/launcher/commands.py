@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from store import db, models, retention, settings
+from sqlalchemy.exc import DBAPIError
+
+from store import db, retention, settings
 from store import export as exporter
 from store import reconcile as reconciler
-from store.errors import StripeError, StripeKeyRefused, StripeUnreachable
+from store.errors import DatabaseUnavailable, StripeError, StripeKeyRefused, StripeUnreachable
 from store.launcher import checks
 from store.launcher.checks import CannotStart
 from store.launcher.environment import ROOT
@@ -66,7 +68,7 @@ def run(step: Sequence[str], *, quietly: bool = False) -> int:
 def migrate(arguments: Namespace) -> int:
     chosen = checks.settings_for(arguments)
     checks.database(chosen)
-    print(f"The schema of {checks.database_name(chosen)} is up to date.")
+    print(f"The schema of {db.place()} is up to date.")
     return 0
 
 
@@ -132,15 +134,15 @@ def reset(arguments: Namespace) -> int:
             "reset is for the offline demo only: with STRIPE_SECRET_KEY set, Stripe would "
             "remember orders that the shop has forgotten."
         )
-    with checks.alone(chosen.data_dir):
+    with checks.alone(chosen.data_dir), checks.emulator_alone(chosen.data_dir):
         if answers(f"{chosen.api_base}/emulator/health"):
             raise CannotStart(f"An emulator is running at {chosen.api_base}; stop it first.")
-        where = checks.database_name(chosen)
+        checks.database(chosen)  # before the question: another program's is refused
+        where = db.place()
         if not arguments.yes and not agreed(f"Forget every order in {where}? [y/N] "):
             print("Nothing was changed.")
             return 0
         forget(chosen)
-        checks.database(chosen)
     print("A fresh demo is ready: python -m store")
     return 0
 
@@ -152,14 +154,20 @@ def agreed(question: str) -> bool:
 
 
 def forget(chosen: settings.Settings) -> None:
+    """Empty our tables, and nobody else's, with the emulator's file, in one transaction.
+
+    Where anything fails, or the process dies before the end, the orders are still there; should
+    it die between the file and the commit, the next reset finishes.
+    """
+    names = ("emulator.db", "emulator.db-wal", "emulator.db-shm", "emulator.db-journal")
     try:
-        for file in chosen.data_dir.glob("emulator.db*"):
-            file.unlink()
+        with db.recreated():
+            for name in names:
+                (chosen.data_dir / name).unlink(missing_ok=True)
     except OSError as error:
         raise CannotStart(f"Cannot delete {error.filename} ({error.strerror}).") from None
-    with db.translated(), db.engine().execution_options(writes=True).begin() as connection:
-        models.Order.metadata.drop_all(connection)
-        connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+    except (DatabaseUnavailable, DBAPIError) as error:
+        raise CannotStart(f"Nothing was deleted in {db.place()}: {db.reason(error)}.") from None
 
 
 def bench(arguments: Namespace) -> int:

@@ -49,7 +49,7 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
         return
     yield from settings(chosen)
     yield from stripe(chosen)
-    yield from database(chosen)
+    yield from database()
     yield from processes(chosen, arguments)
 
 
@@ -103,27 +103,20 @@ def stripe(chosen: Settings) -> Iterator[Finding]:
         )
 
 
-def database(chosen: Settings) -> Iterator[Finding]:
-    try:
-        where = checks.database_name(chosen)
-        current = db.schema_is_current()
-    except checks.CannotStart as error:
-        yield Finding(WRONG, error.for_operator)
-    except StoreError as error:
-        yield Finding(
-            WRONG,
-            f"The database {where} cannot be used: {checks.reason(error, chosen)}",
-            "Start it, or correct DATABASE_URL; without DATABASE_URL a file is used.",
-        )
+def database() -> Iterator[Finding]:
+    wrong = False
+    for found in db.findings():
+        wrong |= not found.ok
+        yield Finding(OK if found.ok else WRONG, found.sentence, found.remedy)
+    if wrong:
+        return
+    if db.schema_is_current():
+        yield Finding(OK, f"The database {db.place()} answers and its schema is current")
     else:
-        yield (
-            Finding(OK, f"The database {where} answers and its schema is current")
-            if current
-            else Finding(
-                NOTE,
-                f"The database {where} answers; its schema is not current",
-                "python -m store migrate (starting the shop does it, too).",
-            )
+        yield Finding(
+            NOTE,
+            f"The database {db.place()} answers; its schema is not current",
+            "python -m store migrate (starting the shop does it, too).",
         )
 
 

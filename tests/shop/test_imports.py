@@ -20,6 +20,7 @@ LAYERS = [
     ["handshake"],
     ["cookies", "guard"],
     ["schema", "shell"],
+    ["db_checks", "postgresql"],
     ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
     ["arrivals", "catalog", "ledger", "shop_mark", "turns"],
     ["second_payments"],

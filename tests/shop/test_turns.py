@@ -2,29 +2,42 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import pytest
 
 from store import clock, db, gateway, orders, reconcile, turns
-from store.models import UNDECIDED
+from store.models import UNDECIDED, Turn
 from store.settings import ROOT
-from tests.shop.running import Shop
+from tests.shop.running import Shop, at_once
 
+Later = Callable[[timedelta], None]
 HALF_A_MINUTE = timedelta(seconds=30)
 NEVER_LONG_AGO = timedelta(0)
-ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 HOLDER = """
 import sys
-from store import db
-with db.alone(db.TURN_LOCK) as free:
-    print(free, flush=True)
+from datetime import timedelta
+from store import turns
+with turns.turn("reconciler", every=timedelta(0)) as mine:
+    print(mine is not None, flush=True)
     sys.stdin.read()
 """
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Moves the clock forward."""
+    at = clock.now()
+
+    def move(by: timedelta) -> None:
+        monkeypatch.setattr(clock, "now", lambda: at + by)
+
+    return move
 
 
 def takes_a_turn(every: timedelta = HALF_A_MINUTE) -> turns.Mine | None:
@@ -88,8 +101,7 @@ def test_a_clock_that_was_set_back_stops_nobody(
     assert takes_a_turn()
 
 
-@ON_POSTGRESQL
-@pytest.mark.scenario("E7")
+@pytest.mark.scenario("E7", "N4")
 def test_nobody_else_begins_while_one_is_at_it(shop: Shop) -> None:
     with turns.turn("reconciler", every=NEVER_LONG_AGO) as mine:
         other = takes_a_turn(NEVER_LONG_AGO)
@@ -99,10 +111,10 @@ def test_nobody_else_begins_while_one_is_at_it(shop: Shop) -> None:
     assert takes_a_turn(NEVER_LONG_AGO)
 
 
-@ON_POSTGRESQL
-@pytest.mark.scenario("E7")
+@pytest.mark.scenario("E7", "N4")
 @pytest.mark.skipif(os.name == "nt", reason="killed by a signal")
 def test_a_process_that_is_killed_at_it_leaves_the_turn_to_the_others(shop: Shop) -> None:
+    """On the same machine at once, since its processes can be seen."""
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
     )
@@ -116,11 +128,77 @@ def test_a_process_that_is_killed_at_it_leaves_the_turn_to_the_others(shop: Shop
     holder.stdin.close()
     holder.stdout.close()
 
-    for _ in range(200):
-        if mine := takes_a_turn(NEVER_LONG_AGO):
-            break
-        threading.Event().wait(0.02)  # the server notices by itself, a moment later
+    assert takes_a_turn(NEVER_LONG_AGO)
+
+
+def held_by(holder: str, until: datetime) -> None:
+    with db.unit_of_work() as session:
+        turn = session.get_one(Turn, "reconciler")
+        turn.holder, turn.held_until = holder, until
+
+
+@pytest.mark.scenario("N4")
+def test_the_lease_of_another_machine_ends_by_itself(shop: Shop, later: Later) -> None:
+    takes_a_turn()
+    held_by("another-machine 7 abc", clock.now() + turns.LEASE)
+
+    while_held = takes_a_turn(NEVER_LONG_AGO)
+    later(turns.LEASE + timedelta(seconds=1))
+
+    assert while_held is None
+    assert takes_a_turn(NEVER_LONG_AGO)
+
+
+@pytest.mark.scenario("N4")
+def test_an_earlier_process_with_our_number_is_known_to_have_ended(shop: Shop) -> None:
+    """As in a container that was killed and started again."""
+    takes_a_turn()
+    held_by(f"{socket.gethostname()} {os.getpid()} abc", clock.now() + turns.LEASE)
+
+    assert takes_a_turn(NEVER_LONG_AGO)
+
+
+def test_a_lease_from_a_clock_that_was_ahead_stops_nobody(shop: Shop) -> None:
+    takes_a_turn()
+    held_by("another-machine 7 abc", clock.now() + timedelta(days=1))
+
+    assert takes_a_turn(NEVER_LONG_AGO)
+
+
+@pytest.mark.scenario("N4")
+def test_a_lease_is_renewed_while_the_work_goes_on(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr(turns, "RENEW_SECONDS", 0.1)
+    with turns.turn("reconciler", every=NEVER_LONG_AGO) as mine:
+        threading.Event().wait(1.2)
+        other = takes_a_turn(NEVER_LONG_AGO)
+
     assert mine
+    assert other is None
+
+
+def test_a_holder_whose_lease_ran_out_leaves_the_next_ones_alone(shop: Shop) -> None:
+    with turns.turn("reconciler", every=NEVER_LONG_AGO):
+        held_by("another-machine 7 abc", clock.now() + turns.LEASE)
+
+    with db.reading() as session:
+        turn = session.get_one(Turn, "reconciler")
+    assert (turn.holder, turn.done_until) == ("another-machine 7 abc", None)
+
+
+@pytest.mark.scenario("N4")
+def test_of_many_that_come_at_once_one_has_the_turn(shop: Shop) -> None:
+    """Also the first time, when there is no row to lock yet."""
+    together = threading.Barrier(6)
+
+    def take(_: int) -> bool:
+        with turns.turn("reconciler", every=HALF_A_MINUTE) as mine:
+            together.wait(30)
+            return mine is not None
+
+    assert sum(at_once(6, take)) == 1
 
 
 def test_two_reconcilers_ask_stripe_as_often_as_one(
@@ -149,4 +227,3 @@ def test_the_next_turn_lists_events_from_a_little_before_the_last(
 
 def test_every_status_that_stripe_may_still_change_is_looked_up() -> None:
     assert all(f"'{status}'" in str(UNDECIDED) for status in orders.UNSETTLED)
-    assert db.TURN_LOCK != db.MIGRATION_LOCK
