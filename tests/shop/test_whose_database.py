@@ -4,6 +4,7 @@ Each is tried on a real one: other programs' tables, other encodings, roles with
 """
 
 import importlib
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -89,6 +90,7 @@ def everything(url: str) -> dict[str, list[tuple[object, ...]]]:
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     """One command, in this process; its exit code and what it wrote."""
+    os.environ.pop("STRIPE_API_BASE", None)  # of the command before
     asked = arguments.read([*words, *port_flags(words[0])])
     module, _, function = arguments.COMMANDS[asked.command].function.partition(":")
     act = getattr(importlib.import_module(f"store.launcher.{module}"), function)
