@@ -64,6 +64,7 @@ RETURNED_ELSEWHERE = (
     "If you have just paid, your payment is safe: Stripe reports it to this shop by itself, "
     "and the order is shown in the browser it was placed in."
 )
+CART_ELSEWHERE = "Your cart and your orders are shown in the browser that you chose them in."
 PAYING = "You pay on Stripe's page with a test card. No money moves."
 
 # --- who is here ---------------------------------------------------------------------------------
@@ -299,7 +300,7 @@ def refill(who: str, products: list[catalog.Sold]) -> None:
     try:
         order = find(who, number).order
     except errors.OrderNotFound:
-        notice = None
+        notice = Notice(CART_ELSEWHERE)
     else:
         if order.is_payable:
             sold = {product.slug for product in products}
@@ -484,10 +485,10 @@ def check(who: str, number: str) -> None:
 def rehearsal() -> None:
     """Troubles for a presenter to make; the work is done beside the page, which only watches."""
     mine = rehearsals.of(buyer())
+    st.html(markup.style("rehearsal.css"))
     if not may_rehearse():
         st.html(markup.rehearsal_piece("closed"))
         return
-    st.html(markup.style("rehearsal.css"))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(markup.rehearsal_piece("head"))
         with st.popover("Three-minute demo"):

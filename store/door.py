@@ -173,7 +173,7 @@ def go(request: Request) -> Response:
         looked = LEAVING.finish(buyer, number)
         address = checkout.open_checkout(buyer, number, looked=looked)
     except errors.OrderNotFound as error:
-        return plain_page(str(error), error.status)
+        return plain_page(f"{error} It may belong to another browser.", error.status)
     except errors.StoreError as error:
         links = {"Try again": markup.go_link(number), "Back to the shop": f"/?resume={number}"}
         return plain_page(told(error), error.status, links)

@@ -305,6 +305,7 @@ def test_a_strangers_order_refills_nothing(visit: Callable[..., AppTest]) -> Non
 
     assert at.number_input(key="quantity-red-t-shirt").value == 0
     assert number not in html(at)
+    assert "shown in the browser that you chose them in" in html(at)
 
 
 def test_a_database_that_is_down_is_said_in_words(

@@ -156,6 +156,65 @@ def test_a_red_light_stands_out_and_says_how_to_mend_it(
     expect(light).to_contain_text("Start it: python -m store")
 
 
+@pytest.mark.scenario("P6")
+@pytest.mark.parametrize("by", ["password", "link with the order", "link alone"])
+def test_a_link_to_an_order_leads_there_after_signing_in(
+    operator: BrowserContext, buyer: BrowserContext, servers: Servers, by: str
+) -> None:
+    number, secret = a_paid_order(buyer), password_of(servers)
+    page = operator.new_page()
+    page.goto(f"/back-office?order={number}")
+    page.wait_for_url("**/sign-in?*")
+
+    if by == "password":
+        page.get_by_label("Password").fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("That is not the password.")).to_be_visible()
+        page.get_by_label("Password").fill(secret)
+        page.keyboard.press("Enter")
+    else:
+        query = f"?order={number}" if by == "link with the order" else ""
+        page.goto(f"/back-office/sign-in{query}#{secret}")
+
+    expect(page.get_by_role("heading", name=f"Order {number}")).to_be_visible()
+    assert page.url.endswith(f"/back-office?order={number}")
+    page.goto(f"/back-office/sign-in#{secret}")  # what was asked for once is not kept
+    page.wait_for_url("**/back-office")
+
+
+@pytest.mark.scenario("P6")
+def test_the_sign_in_link_of_an_open_page_leads_back_to_it(
+    operator: BrowserContext, buyer: BrowserContext, servers: Servers
+) -> None:
+    number = a_paid_order(buyer)
+    page = signed_in(operator, servers)
+    page.goto(f"/back-office?order={number}")
+    expect(page.get_by_role("heading", name=f"Order {number}")).to_be_visible()
+    other = operator.new_page()
+    other.goto("/back-office")
+    other.get_by_role("button", name="Sign out").click()
+    other.wait_for_url("**/sign-in")
+
+    page.get_by_text("You are not signed in").get_by_role("link", name="Sign in").click()
+    page.get_by_label("Password").fill(password_of(servers))
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", name=f"Order {number}")).to_be_visible()
+
+
+@pytest.mark.scenario("P6")
+def test_an_operator_who_follows_a_link_on_another_site_stays_signed_in(
+    operator: BrowserContext, buyer: BrowserContext, servers: Servers
+) -> None:
+    number = a_paid_order(buyer)
+    page = signed_in(operator, servers)
+    elsewhere = servers.shop.replace("127.0.0.1", "localhost")
+    page.goto(f"{elsewhere}/back-office/sign-in")
+    page.evaluate(f"location.href = '{servers.shop}/back-office?order={number}'")
+
+    expect(page.get_by_role("heading", name=f"Order {number}")).to_be_visible()
+
+
 def test_nothing_grave_is_in_anybodys_way(
     operator: BrowserContext, buyer: BrowserContext, servers: Servers
 ) -> None:

@@ -18,7 +18,7 @@ NEEDED = (
     *OURS[:3],
     *("data", ".streamlit", "pyproject.toml", "webhook_server.py", "streamlit_app.py"),
 )
-LEFT_BEHIND = shutil.ignore_patterns("*.db*", "*_secret", "*_password", ".env")
+LEFT_BEHIND = shutil.ignore_patterns("*.db*", "*_secret", "*_password", "*_token", ".env")
 LIBRARIES = (
     "alembic babel.numbers fastapi hypothesis httpx jinja2 PIL.Image playwright.sync_api "
     "prometheus_client pydantic_settings pytest sqlmodel streamlit.testing.v1 stripe uvicorn"

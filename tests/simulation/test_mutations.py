@@ -19,6 +19,7 @@ SCHEMA = "store/migrations/versions/0001_schema.py"
 DATABASE = "tests/shop/test_database.py::test_"
 REFUNDS = "tests/shop/test_refunds.py::test_"
 OFFICE = "tests/test_back_office.py::test_"
+ACCESS = "tests/whole/test_access.py::test_"
 OPERATORS = "tests/shop/test_office.py::test_"
 OWED = "tests/shop/test_owed_refunds.py::test_"
 SETTLING = "tests/shop/test_settling.py::test_"
@@ -281,8 +282,16 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (OFFICE + "what_another_site_makes_the_browser_send_is_refused",),
     ),
     "a wrong password slows the next one down": Mutation(
-        (("store/office.py", "        self.throttle.admit(client_of(client))\n", ""),),
+        (("store/office.py", "            self.throttle.admit(*client_networks(client))\n", ""),),
         (OFFICE + "wrong_passwords_slow_down_and_do_not_lock_the_owner_out",),
+    ),
+    "a WebSocket names its own origin": Mutation(
+        (("store/guard.py", "if not may_connect(scope, headers):", "if False:"),),
+        (ACCESS + "what_the_headers_of_a_handshake_must_be",),
+    ),
+    "a click of the rehearsal asks who makes it": Mutation(
+        (("streamlit_app.py", "        if may_rehearse():\n", "        if True:\n"),),
+        (ACCESS + "a_click_of_somebody_who_is_no_operator_any_more_does_nothing[Run all]",),
     ),
 }
 
