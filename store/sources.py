@@ -73,13 +73,20 @@ def toml_values(path: Path, names: Collection[str]) -> list[tuple[str, str]]:
     Raises:
         SettingsError: the file is not TOML, or one of `names` is no plain value.
     """
+    return list(_plain(path, toml_document(path), names))
+
+
+def toml_document(path: Path) -> dict[str, Any]:
+    """
+    Raises:
+        SettingsError: the file cannot be read, or is not TOML.
+    """
     try:
-        document = tomllib.loads(read_text(path))
+        return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         place = TOML_PLACE.search(str(error))
         where = f" ({place[1]})" if place else ""
         raise SettingsError(f"{path} is not valid TOML{where}.") from None
-    return list(_plain(path, document, names))
 
 
 def _plain(

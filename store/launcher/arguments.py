@@ -110,6 +110,7 @@ def parser() -> argparse.ArgumentParser:
             "--no-emulator", action="store_true", help="no emulator, even without a Stripe key"
         )
     made["audit"].add_argument("--json", action="store_true", help="print JSON instead of a table")
+    made["doctor"].add_argument("--json", action="store_true", help="print JSON, for scripts")
     made["export"].add_argument("file", type=Path, metavar="FILE.csv")
     made["prune"].add_argument(
         "--days", type=days, default=90, help="how old they must be (default: 90, at least 30)"

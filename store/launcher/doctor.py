@@ -1,123 +1,77 @@
-"""`python -m store doctor`: what is set, what answers, what is wrong, and how to mend it."""
+"""`python -m store doctor`: what is set, what answers, what is wrong, and how to mend it.
 
-import platform
-import sys
+Exit codes: 0, all is well; 1, something has to be mended; 2, it could not even look (a command
+line that is not understood, an environment that is not ready).
+"""
+
+import json
 from argparse import Namespace
 from collections.abc import Iterator
-from typing import Any, NamedTuple
-
-from pydantic import SecretStr
+from itertools import chain
 
 from store import db
 from store.errors import StoreError
-from store.launcher import checks
+from store.launcher import checks, machine, stripe_findings
+from store.launcher.findings import NOTE, OK, WRONG, Finding, guarded
 from store.launcher.shop import Shop, answers
-from store.settings import ROOT, Settings
-
-OK, NOTE, WRONG = "ok", "note", "WRONG"
-
-
-class Finding(NamedTuple):
-    state: str
-    what: str
-    mend: str = ""
+from store.settings import Settings
 
 
 def doctor(arguments: Namespace) -> int:
     """Print every finding; 1 where something has to be mended, 0 otherwise."""
-    worst = 0
-    for finding in findings(arguments):
-        print(f"{finding.state:>6}  {finding.what}", flush=True)
-        if finding.mend:
-            print(f"        → {finding.mend}", flush=True)
-        worst |= finding.state == WRONG
-    return worst
+    found = findings(arguments)
+    if arguments.json:
+        every = list(found)
+        print(json.dumps([finding._asdict() for finding in every], indent=2, ensure_ascii=False))
+    else:
+        every = [shown(finding) for finding in found]
+    return int(any(finding.state == WRONG for finding in every))
+
+
+def shown(finding: Finding) -> Finding:
+    """The finding, printed at once: the next one may take a while."""
+    state = "WRONG" if finding.state == WRONG else finding.state
+    print(f"{state:>6}  {finding.message}", flush=True)
+    if finding.remedy:
+        print(f"        → {finding.remedy}", flush=True)
+    return finding
 
 
 def findings(arguments: Namespace) -> Iterator[Finding]:
-    yield Finding(OK, f"Python {platform.python_version()} in {sys.prefix}")
-    env_file = ROOT / ".env"
-    yield Finding(
-        OK, f"{env_file} {'is read' if env_file.exists() else 'is not there, nor needed'}"
-    )
+    yield from guarded("programs", machine.programs())
+    yield from guarded("setting files", machine.setting_files())
     try:
         chosen = checks.settings_for(arguments)
     except StoreError as error:
-        yield Finding(
-            WRONG, error.for_operator, "Change it in the environment or in .env; see .env.example."
-        )
+        remedy = "Change it in the environment or in the file; see .env.example."
+        yield Finding(WRONG, "settings", str(error), remedy)
         return
-    yield from settings(chosen)
-    yield from stripe(chosen)
-    yield from database()
-    yield from processes(chosen, arguments)
-
-
-def settings(chosen: Settings) -> Iterator[Finding]:
-    values = {name: getattr(chosen, name) for name in sorted(Settings.model_fields)}
-    unset = [
-        name
-        for name, field in Settings.model_fields.items()
-        if values[name] == field.get_default(call_default_factory=True)
-    ]
-    for name in sorted(values.keys() - set(unset)):
-        yield Finding(OK, f"{name.upper()} = {masked(values[name])}")
-    yield Finding(OK, f"left at their defaults: {', '.join(sorted(unset)).upper()}")
-
-
-def masked(value: Any) -> str:
-    """Enough to recognise a secret by, and too little to use it."""
-    if isinstance(value, list):
-        return ", ".join(masked(one) for one in value)
-    if not isinstance(value, SecretStr):
-        return str(value)
-    secret = value.get_secret_value()
-    kind = secret[: secret.rfind("_") + 1] if secret.startswith(("sk_", "rk_", "whsec_")) else ""
-    return f"{kind}…{secret[-4:]}" if kind and len(secret) > 20 else "(set)"
-
-
-def stripe(chosen: Settings) -> Iterator[Finding]:
-    if chosen.offline:
-        yield Finding(
-            OK,
-            f"No Stripe key: offline, with {chosen.api_base} in Stripe's place",
-            "For Stripe test mode set STRIPE_SECRET_KEY=sk_test_… "
-            "(https://dashboard.stripe.com/test/apikeys).",
-        )
-        return
-    try:
-        account = checks.stripe_account()
-    except StoreError as error:
-        yield Finding(WRONG, error.for_operator)
-        return
-    if account is not None and account.name:
-        yield Finding(OK, f"Stripe accepts the key (account {account.name})")
-    elif account is not None:
-        yield Finding(WRONG, f"Stripe does not answer: {account.cause}")
-    if not chosen.webhook_secrets:
-        yield Finding(
-            NOTE,
-            "STRIPE_WEBHOOK_SECRET is not set: payments settle on return, not by webhook",
-            "Run stripe listen --forward-to localhost:8000/webhooks/stripe/ and set the "
-            "whsec_… that it prints.",
-        )
+    looks = {
+        "settings": machine.setting_values(chosen),
+        "data folder": machine.data_folder(chosen),
+        "way to Stripe": stripe_findings.stripe(chosen),
+        "webhooks": stripe_findings.webhooks(chosen),
+        "database": database(),
+        "processes": processes(chosen, arguments),
+    }
+    yield from chain.from_iterable(guarded(name, look) for name, look in looks.items())
 
 
 def database() -> Iterator[Finding]:
-    wrong = False
+    sound = True
     for found in db.findings():
-        wrong |= not found.ok
-        yield Finding(OK if found.ok else WRONG, found.sentence, found.remedy)
-    if wrong:
+        sound &= found.ok
+        state = OK if found.ok else WRONG
+        yield Finding(state, "database", found.sentence, found.remedy)
+    if not sound:
         return
     if db.schema_is_current():
-        yield Finding(OK, f"The database {db.place()} answers and its schema is current")
+        message = f"The database {db.place()} answers and its schema is current"
+        yield Finding(OK, "database", message)
     else:
-        yield Finding(
-            NOTE,
-            f"The database {db.place()} answers; its schema is not current",
-            "python -m store migrate (starting the shop does it, too).",
-        )
+        message = f"The database {db.place()} answers; its schema is not current"
+        remedy = "python -m store migrate (starting the shop does it, too)."
+        yield Finding(NOTE, "database", message, remedy)
 
 
 def processes(chosen: Settings, arguments: Namespace) -> Iterator[Finding]:
@@ -126,10 +80,13 @@ def processes(chosen: Settings, arguments: Namespace) -> Iterator[Finding]:
     for name, flag in zip(("storefront", "sidecar", "emulator"), flags, strict=False):
         port, fault = flags[flag], checks.port_fault(flags[flag])
         if answers(health[name]):
-            yield Finding(OK, f"The {name} runs on port {port} and says that it is ready")
+            yield Finding(OK, name, f"The {name} runs on port {port} and says that it is ready")
         elif fault:
             yield Finding(
-                WRONG, f"Port {port}, for the {name}, {fault}", f"Choose another one with {flag}."
+                WRONG,
+                name,
+                f"Port {port}, for the {name}, {fault}",
+                f"Choose another one with {flag}.",
             )
         else:
-            yield Finding(OK, f"Port {port} is free for the {name}, which is not running")
+            yield Finding(OK, name, f"Port {port} is free for the {name}, which is not running")

@@ -1,0 +1,279 @@
+"""`python -m store doctor`: each thing that the work needs is tried, named, and has a remedy."""
+
+import errno
+import json
+import os
+import tempfile
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from pydantic import SecretStr
+
+from store import gateway, permissions, settings
+from store.emulator.config import Config
+from store.errors import StripeError
+from store.launcher import doctor, findings, machine, stripe_findings
+from store.launcher.findings import NOTE, OK, WRONG, Finding
+from tests.emulator.running import Running
+from tests.ports import free_port, port_flags
+from tests.test_launcher import store
+
+KEY = "rk_test_51abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Running]:
+    made = Running(Config(port=free_port()))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def calm(emulator: Running) -> Iterator[Running]:
+    yield emulator
+    emulator.emulator.reset()
+
+
+@pytest.fixture
+def chosen(
+    calm: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[settings.Settings]:
+    """The settings of a shop with a key, in front of an emulator."""
+    for name in {name.upper() for name in settings.Settings.model_fields} & set(os.environ):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(settings, "ENV_FILE", tmp_path / ".env")
+    monkeypatch.setattr(settings, "SECRETS_FILE", tmp_path / "secrets.toml")
+    monkeypatch.setenv("STRIPE_SECRET_KEY", KEY)
+    monkeypatch.setenv("STRIPE_API_BASE", calm.config.address)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(gateway, "RETRIES", 0)
+    monkeypatch.setattr(gateway, "BUSY_PAUSES_SECONDS", (0.01,))
+    forget()
+    yield settings.current()
+    forget()
+
+
+def forget() -> None:
+    for cache in (settings.current, gateway.client_for, gateway._account_of):
+        cache.cache_clear()
+
+
+def of(found: list[Finding], name: str) -> list[Finding]:
+    return [finding for finding in found if finding.name == name]
+
+
+def by_doctor(**environment: Any) -> tuple[int, list[dict[str, str]]]:
+    """Exit code and findings of the command itself."""
+    done = store("doctor", "--json", *port_flags(), **environment)
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_all_is_well_with_a_key_that_has_every_permission(
+    chosen: settings.Settings, tmp_path: Path, calm: Running
+) -> None:
+    store("migrate", "--data-dir", str(tmp_path))
+    environment: dict[str, Any] = {
+        "STRIPE_SECRET_KEY": KEY,
+        "STRIPE_API_BASE": calm.config.address,
+        "STRIPE_WEBHOOK_SECRET": "whsec_0123456789abcdef",
+        "DATA_DIR": str(tmp_path),
+    }
+
+    code, found = by_doctor(**environment)
+
+    assert (code, {finding["state"] for finding in found}) == (0, {OK})
+    said = [finding["message"] for finding in found]
+    assert "The key has every permission that the shop needs" in said
+    assert "Stripe accepts the key (account acct_…0000)" in said
+    assert all(set(finding) == {"state", "name", "message", "remedy"} for finding in found)
+    assert calm.client.v1.checkout.sessions.list().data == []
+    assert calm.client.v1.refunds.list().data == []
+
+
+@pytest.mark.scenario("J6")
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ("POST /v1/checkout/sessions", "Checkout Sessions: Write"),
+        ("POST /v1/checkout/sessions/{id}/expire", "Checkout Sessions: Write"),
+        ("GET /v1/checkout/sessions", "Checkout Sessions: Read"),
+        ("GET /v1/checkout/sessions/{id}", "Checkout Sessions: Read"),
+        ("GET /v1/payment_intents/{id}", "PaymentIntents: Read"),
+        ("GET /v1/charges/{id}", "Charges and Refunds: Read"),
+        ("GET /v1/refunds", "Charges and Refunds: Read"),
+        ("POST /v1/refunds", "Charges and Refunds: Write"),
+        ("GET /v1/disputes", "Disputes: Read"),
+        ("GET /v1/events", "Events: Read"),
+    ],
+)
+def test_each_missing_permission_is_named_alone(
+    chosen: settings.Settings, calm: Running, call: str, name: str
+) -> None:
+    calm.emulator.cause("request", "forbidden", times=None, match=call)
+
+    found = list(stripe_findings.stripe(chosen))
+
+    (missing,) = [finding for finding in found if finding.state == WRONG]
+    assert missing.name == "permissions"
+    assert missing.message.startswith("The key may not ")
+    assert "rak_" in missing.message
+    assert name in missing.remedy
+
+
+def test_the_shop_asks_stripe_nothing_that_doctor_does_not_try(chosen: settings.Settings) -> None:
+    """A call that is added to the gateway needs its permission looked at, too."""
+    source = (settings.ROOT / "store" / "gateway.py").read_text("utf-8")
+    tried = {permission.path for permission in permissions.NEEDED} | {"/v1/account"}
+
+    for resource in ("payment_intents", "refunds", "disputes", "events", "account"):
+        assert f"/v1/{resource}" in source
+        assert any(path.startswith(f"/v1/{resource}") for path in tried), resource
+    named = {word.split('"')[0].split("/")[0] for word in source.split('"/v1/')[1:]}
+    assert named <= {"checkout", "payment_intents", "refunds", "disputes", "events", "account"}
+
+
+def test_an_account_that_a_restricted_key_may_not_see_is_nothing_wrong(
+    chosen: settings.Settings, calm: Running
+) -> None:
+    calm.emulator.cause("request", "forbidden", times=None, match="GET /v1/account")
+
+    found = list(stripe_findings.stripe(chosen))
+
+    assert {finding.state for finding in found} == {OK}
+    assert "Stripe accepts the key (account of a restricted key)" in found[0].message
+
+
+def test_a_route_that_is_always_busy_is_named_and_the_others_are_tried(
+    chosen: settings.Settings, calm: Running
+) -> None:
+    calm.emulator.cause("request", "rate_limit", times=None, match="GET /v1/disputes")
+
+    wrong = [finding for finding in stripe_findings.stripe(chosen) if finding.state == WRONG]
+
+    assert len(wrong) == 1
+    assert wrong[0].message.startswith("GET /v1/disputes could not be tried: Stripe is busy.")
+
+
+# --- this machine ---------------------------------------------------------------------------------
+
+
+@pytest.mark.scenario("M6")
+@pytest.mark.parametrize(
+    ("secret", "shown"),
+    [
+        (f"sk_test_{KEY[8:]}", "sk_test_…wxyz"),
+        (f"rk_test_51_{KEY[8:]}", "rk_test_…wxyz"),
+        ("whsec_abcd_efgh_ijkl_mnop_qrst", "whsec_…qrst"),
+        ("whsec_0123456789abcdef0123456789_", "whsec_…789_"),
+        ("whsec_short", "(set)"),
+        ("sk_test_short", "(set)"),
+        ("open_sesame_of_an_operator_1234", "(set)"),
+        ("postgresql://me:sk_test_secret@db/store", "(set)"),
+    ],
+)
+def test_of_a_secret_only_its_prefix_and_four_characters_are_shown(secret: str, shown: str) -> None:
+    assert machine.masked(SecretStr(secret)) == shown
+    assert machine.masked([SecretStr(secret)] * 2) == f"{shown}, {shown}"
+
+
+@pytest.mark.scenario("M6")
+def test_no_secret_is_in_what_doctor_prints(tmp_path: Path) -> None:
+    secrets: dict[str, Any] = {
+        "STRIPE_SECRET_KEY": "sk_test_one_two_three_four_five_six",
+        "STRIPE_WEBHOOK_SECRET": "whsec_one_two_three_four_five_six",
+        "ADMIN_PASSWORD": "one_two_three_four_five_six",
+        "DATABASE_URL": "postgresql://me:one_two_three@127.0.0.1:1/store",
+        "HTTPS_PROXY": "http://me:one_two_three@127.0.0.1:1",
+    }
+    done = store("doctor", *port_flags(), DATA_DIR=str(tmp_path), **secrets)
+
+    assert done.returncode == 1
+    assert "two" not in done.stdout + done.stderr
+    assert "through http://127.0.0.1:1 (HTTPS_PROXY)" in done.stdout
+
+
+def test_a_data_folder_that_cannot_be_written_is_wrong(
+    chosen: settings.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: Any, **_options: Any) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
+
+    (found,) = machine.data_folder(chosen)
+
+    assert found.state == WRONG
+    assert "cannot be written (No space left on device)" in found.message
+
+
+def test_a_data_folder_that_is_still_to_be_made_is_looked_at_where_it_will_be(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "a" / "b"))
+
+    found = list(machine.data_folder(settings.load()))
+
+    assert found[-1].state == OK
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_no_setting_but_nearly_one_is_pointed_out(
+    chosen: settings.Settings, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("STRIPE_SECERT_KEY=x\nPATH_OF_ANOTHER=y\nCURRENCY=usd\n")
+    (tmp_path / "secrets.toml").write_text('ADMIN_PASWORD = "x"\n[connections]\na = 1\n')
+
+    notes = [found for found in machine.setting_files() if found.state == NOTE]
+
+    assert [note.remedy for note in notes] == [
+        "If STRIPE_SECRET_KEY is meant, correct it.",
+        "If ADMIN_PASSWORD is meant, correct it.",
+    ]
+
+
+def test_an_env_file_that_cannot_be_read_is_a_finding(
+    chosen: settings.Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".env").write_bytes("CURRENCY=usd".encode("utf-16"))
+
+    code = doctor.doctor(Namespace(json=False, data_dir=None))
+
+    said = capsys.readouterr().out
+    assert code == 1
+    assert "is UTF-16" in said
+
+
+def test_an_error_that_nobody_expected_is_a_finding_and_the_next_look_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken() -> Iterator[Finding]:
+        yield Finding(OK, "first", "fine")
+        raise ZeroDivisionError
+
+    found = list(findings.guarded("clock", broken()))
+
+    assert [finding.state for finding in found] == [OK, WRONG]
+    assert "could not be examined (ZeroDivisionError)" in found[1].message
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_expected_error_reads_as_operators_read_it() -> None:
+    def silent() -> Iterator[Finding]:
+        yield from ()
+        raise StripeError
+
+    (found,) = findings.guarded("stripe", silent())
+
+    assert found.message == StripeError.operator_sentence
+
+
+def test_exit_codes_are_for_scripts(tmp_path: Path) -> None:
+    store("migrate", DATA_DIR=str(tmp_path))
+
+    assert by_doctor(DATA_DIR=str(tmp_path))[0] == 0
+    assert by_doctor(DATA_DIR=str(tmp_path), CURRENCY="doubloons")[0] == 1
+    assert store("doctor", "--colour").returncode == 2
