@@ -22,7 +22,7 @@ LAYERS = [
     ["schema", "shell"],
     ["db_checks", "postgresql"],
     ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
-    ["arrivals", "catalog", "ledger", "shop_mark", "turns"],
+    ["arrivals", "catalog", "ledger", "permissions", "shop_mark", "turns"],
     ["second_payments"],
     ["learn"],
     ["orders", "views"],
