@@ -90,6 +90,40 @@ async def refuse(scope: Scope, receive: Receive, send: Send, reason: str) -> Non
     await response(scope, receive, send)
 
 
+# Streamlit's own routes (1.67): what an ordinary page needs, and what else there is.
+USED_ROUTES = ("/_stcore/health", "/_stcore/host-config", "/_stcore/stream", "/media/", "/static/")
+FRAMEWORK_ROUTES = (
+    *("/_stcore", "/media", "/static", "/component", "/app", "/auth", "/oauth2callback"),
+    *("/healthz", "/stream", "/vendor", "/svg"),
+)
+READING = ("GET", "HEAD", "OPTIONS")
+
+
+@dataclass
+class UsedRoutes:
+    """Closes the framework's routes that no page of the shop uses, such as the upload of files.
+
+    Anybody may call them, and an upload stays in memory. `render` is the "not found" page.
+    """
+
+    app: ASGIApp
+    render: Callable[[], Response]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and is_closed(scope["path"], scope["method"]):
+            response = await run_in_threadpool(self.render)
+            await response(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+
+def is_closed(path: str, method: str) -> bool:
+    """True for a route of Streamlit's that the shop does not use, or not in this way."""
+    if not any(path == route or path.startswith(f"{route}/") for route in FRAMEWORK_ROUTES):
+        return False
+    return method not in READING or not path.startswith(USED_ROUTES)
+
+
 @dataclass
 class OwnPages:
     """Replaces HTML that is not the shop's by its "not found" page, `render`.

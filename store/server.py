@@ -26,7 +26,7 @@ from starlette.types import Receive, Scope, Send
 from store import settings
 from store.cookies import BuyerCookie
 from store.errors import StoreError
-from store.guard import ClientAddress, OwnHost, OwnPages
+from store.guard import ClientAddress, OwnHost, OwnPages, UsedRoutes
 from store.hosts import AllowedHosts
 from store.limits import WebSocketLimits, in_own_threads
 from store.shell import Shell
@@ -164,4 +164,5 @@ def middleware() -> list[Middleware]:
     hosts = [*named, "localhost", "127.0.0.1", "[::1]"]  # health checks come from this machine
     trusted = [Middleware(AllowedHosts, patterns=hosts)] if named else []
     first = [Middleware(ClientAddress), Middleware(OwnHost), *trusted, Middleware(WebSocketLimits)]
-    return [*first, Middleware(OwnPages, render=not_found), Middleware(BuyerCookie)]
+    own = [Middleware(UsedRoutes, render=not_found), Middleware(OwnPages, render=not_found)]
+    return [*first, *own, Middleware(BuyerCookie)]
