@@ -1,5 +1,6 @@
 """Streamlit's own page under the shop's name: the first thing that a browser is given."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ HEAD = f"""<title>{settings.SHOP}</title>
 <script>{SCRIPT}</script>
 <script>window.__streamlit = {{ BACKEND_BASE_URL: window.location.origin + "/" }}</script>
 <style>html {{ color-scheme: light dark; background: light-dark(#fbf9f4, #15181a) }}</style>"""
+NO_SCRIPT = "<noscript><p>This shop needs JavaScript: allow it, then reload.</p></noscript>"
 HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "frame-ancestors 'self'",
@@ -34,6 +36,8 @@ class Shell:
         """`said` is shown until Streamlit has loaded; another page must not keep it."""
         page = self.frontend.read_text(encoding="utf-8")
         page = page.replace("<title>Streamlit</title>", HEAD)
+        page = re.sub(r"<noscript>.*?</noscript>", NO_SCRIPT, page, flags=re.DOTALL)
+        page = re.sub(r'<link rel="service-desc"[^>]*>', "", page)  # of a route that is closed
         page = page.replace("<body>", f"<body>{said}")
         kept = {"Cache-Control": "no-store"} if said else {}
         return HTMLResponse(page, headers={**HEADERS, **kept, **headers})

@@ -735,6 +735,13 @@ def browser() -> Browser:
     return Browser()
 
 
+def test_the_page_itself_names_no_route_that_is_closed() -> None:
+    page = bytes(server.Shell(FRONTEND).page().body).decode()
+
+    assert "/agent/" not in page
+    assert "This shop needs JavaScript" in page
+
+
 def test_the_first_page_gives_the_buyer_a_private_name(browser: Browser) -> None:
     cookie = browser.get("/", accept=A_PAGE).headers["set-cookie"]
 
