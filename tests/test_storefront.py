@@ -39,6 +39,7 @@ from store import (
 )
 from store.cookies import BuyerCookie
 from store.models import Order, Product, Refund
+from store.shell import Shell
 
 FRONTEND = Path(streamlit.__file__).parent / "static" / "index.html"
 APP = settings.ROOT / "streamlit_app.py"
@@ -736,7 +737,7 @@ def browser() -> Browser:
 
 
 def test_the_page_itself_names_no_route_that_is_closed() -> None:
-    page = bytes(server.Shell(FRONTEND).page().body).decode()
+    page = bytes(Shell(FRONTEND).page().body).decode()
 
     assert "/agent/" not in page
     assert "This shop needs JavaScript" in page
