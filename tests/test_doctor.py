@@ -6,20 +6,21 @@ import os
 import tempfile
 from argparse import Namespace
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 from pydantic import SecretStr
 
-from store import gateway, permissions, settings
+from store import gateway, permissions, settings, traces
 from store.emulator.config import Config
 from store.errors import StripeError
 from store.launcher import doctor, findings, machine, stripe_findings
 from store.launcher.findings import NOTE, OK, WRONG, Finding
 from tests.emulator.running import Running
 from tests.ports import free_port, port_flags
-from tests.test_launcher import store
+from tests.test_launcher import one_sentence, store
 
 KEY = "rk_test_51abcdefghijklmnopqrstuvwxyz"
 
@@ -61,8 +62,8 @@ def forget() -> None:
         cache.cache_clear()
 
 
-def of(found: list[Finding], name: str) -> list[Finding]:
-    return [finding for finding in found if finding.name == name]
+def of_names(found: list[dict[str, str]], *names: str) -> list[dict[str, str]]:
+    return [finding for finding in found if finding["name"] in names]
 
 
 def by_doctor(**environment: Any) -> tuple[int, list[dict[str, str]]]:
@@ -156,6 +157,64 @@ def test_a_route_that_is_always_busy_is_named_and_the_others_are_tried(
 
     assert len(wrong) == 1
     assert wrong[0].message.startswith("GET /v1/disputes could not be tried: Stripe is busy.")
+
+
+def test_a_clock_that_is_off_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traces.STRIPES_CLOCK, "ahead", timedelta(minutes=-35))
+
+    (found,) = stripe_findings.clock()
+
+    assert found.state == WRONG
+    assert "2100 seconds behind Stripe's" in found.message
+
+
+@pytest.mark.scenario("L1", "L5", "L6")
+def test_what_others_left_in_the_environment_changes_nothing_for_an_emulator_on_this_machine(
+    chosen: settings.Settings, tmp_path: Path, calm: Running
+) -> None:
+    """In a process of its own, which nobody has cleaned the environment for."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".netrc").write_text("default login somebody password secret\n")
+    (home / ".netrc").chmod(0o600)
+    environment = {
+        "HOME": str(home),
+        "HTTP_PROXY": "http://127.0.0.1:1",
+        "http_proxy": "http://127.0.0.1:1",
+        "ALL_PROXY": "socks5://127.0.0.1:1",
+        "SSL_CERT_FILE": "/nowhere/bundle.pem",
+        "REQUESTS_CA_BUNDLE": "/nowhere/bundle.pem",
+        "STRIPE_SECRET_KEY": KEY,
+        "STRIPE_API_BASE": calm.config.address,
+        "DATA_DIR": str(tmp_path / "data"),
+    }
+
+    found = of_names(by_doctor(**environment)[1], "stripe", "permissions", "proxy", "certificate")
+
+    assert [(finding["name"], finding["state"]) for finding in found] == [
+        ("stripe", OK),
+        ("permissions", OK),
+    ]
+
+
+@pytest.mark.scenario("L6")
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("SSL_CERT_FILE", "/nowhere/bundle.pem", "The certificate file of SSL_CERT_FILE"),
+        ("ALL_PROXY", "nonsense://proxy", "ALL_PROXY names no proxy"),
+    ],
+)
+def test_a_start_with_a_key_that_can_reach_nobody_is_one_sentence(
+    tmp_path: Path, variable: str, value: str, words: str
+) -> None:
+    environment: dict[str, Any] = {variable: value, "STRIPE_SECRET_KEY": KEY}
+
+    started = store(*port_flags(), DATA_DIR=str(tmp_path), **environment)
+    _, found = by_doctor(DATA_DIR=str(tmp_path), **environment)
+
+    assert words in one_sentence(started)
+    assert any(words in finding["message"] for finding in found if finding["state"] == WRONG)
 
 
 # --- this machine ---------------------------------------------------------------------------------
