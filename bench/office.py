@@ -24,12 +24,12 @@ from store.models import Order
 FILL_ORDERS = """
 INSERT INTO orders (number, buyer, currency, total_amount, status, cart_key, attempt,
   idempotency_key, checkout_parameters, checkout_session_id, checkout_expires_at,
-  session_status, payment_status, payment_intent_id, refunded_amount, email,
+  session_status, payment_status, payment_intent_id, refunded_amount, email, email_folded,
   created_at, paid_at, updated_at)
 SELECT {number}, 'buyer' || i, 'usd', 1999, CASE WHEN i % 100 = 0 THEN 'refunded' ELSE 'paid' END,
   'cart' || i, 1, 'key' || i, '{{"mode": "payment"}}', 'cs_test_' || i, {at}, 'complete', 'paid',
   'pi_' || i, CASE WHEN i % 100 = 0 THEN 1999 ELSE 0 END, 'buyer' || i || '@example.com',
-  {at}, {at}, {at} FROM {series}"""
+  'buyer' || i || '@example.com', {at}, {at}, {at} FROM {series}"""
 FILL_ITEMS = """
 INSERT INTO order_items (order_id, product_id, name, unit_amount, quantity)
 SELECT id, 1 + id % 3, 'Red T-Shirt', 1999, 1 FROM orders"""

@@ -13,6 +13,7 @@ from typing import Any
 from sqlmodel import Session, bindparam, col, select
 
 from store import bulk, clock
+from store.folding import folded
 from store.models import Dispute, Order, OrderItem, OrderLog, Product, Refund
 
 
@@ -38,12 +39,15 @@ class OrderState:
     paid_at: datetime | None = None
 
     def changes(self, before: Iterable[Any]) -> dict[str, Any]:
-        """The columns that differ from what was read."""
-        return {
+        """The columns that differ from what was read, with what follows from them."""
+        changed = {
             name: value
             for name, value, was in zip(NAMES, VALUES(self), before, strict=True)
             if value != was
         }
+        if "email" in changed:
+            changed["email_folded"] = folded(self.email or "")
+        return changed
 
 
 NAMES = tuple(column.name for column in fields(OrderState))

@@ -11,10 +11,11 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, collate, tuple_
 from sqlalchemy.orm import defer
-from sqlmodel import Session, and_, col, func, or_, select
+from sqlmodel import Session, and_, col, or_, select
 
 from store import db, orders, views
 from store.errors import OrderNotFound
+from store.folding import folded
 from store.models import Dispute, Order, OrderLog, Refund, StripeEvent
 from store.reports import midnight
 
@@ -88,7 +89,7 @@ def _matches(text: str) -> ColumnElement[bool]:
     ):
         if text.startswith(prefixes):
             return col(Order.id).in_(select(table).where(col(column) == text))
-    by_address = _address_begins(text.lower())
+    by_address = _address_begins(folded(text) or text)
     upper = text.upper()
     return or_(_number_begins(upper), by_address) if set(upper) <= NUMBER_SIGNS else by_address
 
@@ -101,9 +102,9 @@ def _number_begins(text: str) -> ColumnElement[bool]:
 
 
 def _address_begins(text: str) -> ColumnElement[bool]:
-    address: ColumnElement[Any] = func.lower(col(Order.email))
-    if db.engine().dialect.name == "postgresql":
-        address = collate(address, "C")
+    """A range by code points, which is how the index is sorted on either database."""
+    by_code_point = "C" if db.engine().dialect.name == "postgresql" else "BINARY"
+    address = collate(col(Order.email_folded), by_code_point)  # type: ignore[arg-type]
     return and_(address >= text, address < text + HIGHEST)
 
 

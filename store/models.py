@@ -3,10 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Index, Text, TypeDecorator, text
+from sqlalchemy import DateTime, Dialect, Index, Text, TypeDecorator, event, text
 from sqlmodel import Field, SQLModel
 
 from store.clock import now
+from store.folding import folded
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -99,10 +100,16 @@ class Order(SQLModel, table=True):
 
     refunded_amount: int = 0
     email: str | None = None
+    email_folded: str | None = None  # as it is searched; follows `email`
     receipt_url: str | None = Field(default=None, sa_type=Text)
     created_at: datetime = _moment(default_factory=now)
     paid_at: datetime | None = _moment(default=None)
     updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
+
+
+@event.listens_for(Order.email, "set")
+def _fold_email(order: Order, email: str | None, *_event: Any) -> None:
+    order.email_folded = folded(email) if email else None
 
 
 class OrderItem(SQLModel, table=True):

@@ -21,6 +21,7 @@ from store import (
     settings,
 )
 from store.errors import StoreError
+from store.folding import folded
 from store.listing import Wanted
 from store.markup import Reader
 from store.office import Visit
@@ -131,11 +132,11 @@ def order(asked: Asked, reader: Reader) -> list[Block]:
 def products(asked: Asked, reader: Reader) -> str:
     with db.reading() as session:
         every = assortment.every(session)
-    text, shown = listing.tidy(asked.get("q", "")).lower(), asked.get("shown", "")
+    text, shown = listing.tidy(asked.get("q", "")), asked.get("shown", "")
     fitting = [
         product
         for product in every
-        if text in f"{product.name} {product.slug}".lower()
+        if folded(text) in folded(f"{product.name} {product.slug}")
         and shown in ("", "active" if product.active else "inactive")
     ]
     return markup.office_piece(

@@ -30,13 +30,13 @@ STATEMENTS = (
     INSERT INTO orders (number, buyer, currency, total_amount, status, cart_key, attempt,
       idempotency_key, checkout_parameters, checkout_session_id, checkout_url,
       checkout_expires_at, session_status, payment_status, payment_intent_id, refunded_amount,
-      email, created_at, paid_at, updated_at)
+      email, email_folded, created_at, paid_at, updated_at)
     SELECT 'PAST-' || {place}, {buyer}, 'usd', 3998,
       CASE WHEN i - i / 100 * 100 = 0 THEN 'refunded' ELSE 'paid' END, 'cart-' || {place}, 1,
       'key-' || {place}, '{{}}', 'cs_test_past' || {place}, 'https://x/' || {place},
       {at}, 'complete', 'paid', 'pi_past' || {place},
       CASE WHEN i - i / 100 * 100 = 0 THEN 3998 ELSE 0 END,
-      'buyer' || {place} || '@example.com', {at}, {at}, {at}
+      'buyer' || {place} || '@example.com', 'buyer' || {place} || '@example.com', {at}, {at}, {at}
     FROM {series}
     """,
     """

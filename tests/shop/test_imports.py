@@ -14,7 +14,7 @@ STORE = ROOT / "store"
 # From the bottom up: a module may import those before it, and none after.
 LAYERS = [
     ["limits", "locales"],
-    ["errors", "clock", "money", "buyers", "notices"],
+    ["errors", "clock", "folding", "money", "buyers", "notices"],
     ["addresses", "credentials", "network", "secret_files", "sources"],
     ["settings", "models", "traces", "hosts"],
     ["handshake"],
