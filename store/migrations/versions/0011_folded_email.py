@@ -1,6 +1,6 @@
 """Keep email addresses as they are searched, so that both databases find every alphabet.
 
-Revision ID: 0010
+Revision ID: 0011
 """
 
 import unicodedata
@@ -8,8 +8,8 @@ import unicodedata
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 BATCH = 1000
 ORDERS = sa.table(
