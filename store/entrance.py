@@ -4,13 +4,13 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from store import door, markup, office, settings
+from store import door, handshake, markup, office, settings
 from store.cookies import cookie_name
 from store.errors import StoreError
 from store.handshake import over_https
@@ -85,10 +85,8 @@ def from_here(request: Request) -> None:
         if site != "same-origin":
             raise NotFromHere
         return
-    # Browsers that do not send the other header (over plain HTTP, say) send this one.
-    origin = urlsplit(headers.get("origin", "")).netloc
-    ours = urlsplit(settings.current().store_url or "").netloc
-    if not origin or origin not in (headers.get("host"), ours):
+    # Browsers that do not send the other header (over plain HTTP, say) send `Origin`.
+    if handshake.own_origin(request.scope) is None:
         raise NotFromHere
 
 

@@ -24,6 +24,10 @@ ADDRESS_HEADER = "x-shop-address"
 LOCAL_HEADER = "x-shop-local"
 INTERNAL = (ADDRESS_HEADER.encode(), LOCAL_HEADER.encode())
 POLICY_VIOLATION = 1008
+FOREIGN_PAGE = (
+    "Refused a WebSocket: its Origin %.100r is not its Host %.100r. Where a proxy in front of the "
+    "shop changes the Host, set STORE_URL to the shop's public address."
+)
 
 
 class ClientAddress:
@@ -61,12 +65,14 @@ class OwnHost:
         headers = Headers(scope=scope)
         address = handshake.visited_address(scope)
         if address is None and "host" in headers:  # HTTP/1.0 health checks send none
-            await refuse(scope, receive, send, "malformed Host header")
+            log.warning("Refused a request: its Host header is malformed.")
+            await refuse(scope, receive, send)
             return
         kept = [(name, value) for name, value in scope["headers"] if name not in INTERNAL]
         if scope["type"] == "websocket":
             if not may_connect(scope, headers):
-                await refuse(scope, receive, send, "WebSocket of another origin")
+                log.warning(FOREIGN_PAGE, headers.get("origin", ""), headers.get("host", ""))
+                await refuse(scope, receive, send)
                 return
             local = b"yes" if handshake.is_local(scope) else b""
             kept += zip(INTERNAL, ((address or "").encode(), local), strict=True)
@@ -80,9 +86,8 @@ def may_connect(scope: Scope, headers: Headers) -> bool:
     return "cookie" not in headers
 
 
-async def refuse(scope: Scope, receive: Receive, send: Send, reason: str) -> None:
+async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     """400, or for a WebSocket the closing code that becomes a 403 of the handshake."""
-    log.warning("Refused a %s.", reason)
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": POLICY_VIOLATION})
         return

@@ -278,7 +278,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (OFFICE + "what_another_site_makes_the_browser_send_is_refused",),
     ),
     "an empty origin is no origin of ours": Mutation(
-        (("store/entrance.py", "if not origin or origin not in", "if origin not in"),),
+        (("store/entrance.py", "if handshake.own_origin(request.scope) is None:", "if False:"),),
         (OFFICE + "what_another_site_makes_the_browser_send_is_refused",),
     ),
     "a wrong password slows the next one down": Mutation(

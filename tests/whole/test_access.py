@@ -121,6 +121,7 @@ def test_what_the_headers_of_a_handshake_must_be(port: int) -> None:
     assert opens(port, ("Origin", f"HTTP://127.0.0.1:{port}"), COOKIE)
     assert opens(port, ("Origin", "http://shop.example"), COOKIE, host="shop.example:80")
     assert opens(port, ("Origin", "https://shop.example"), over_tls, COOKIE, host="shop.example")
+    assert opens(port, ("Origin", f"http://[::1]:{port}"), COOKIE, host=f"[::1]:{port}")
     assert opens(port)  # no browser, and nobody's cookie
     assert not opens(port, COOKIE)
     assert not opens(port, own, ("Origin", "https://evil.example"), COOKIE)
