@@ -8,7 +8,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 LABEL_INSIDE = re.compile(r"(?![-_])[a-z0-9_-]{1,63}(?<!-)")
@@ -163,10 +163,15 @@ def _sqlite_url(text: str, root: Path) -> str:
         raise ValueError("must begin with sqlite:/// and then name a file")
     if parameters or name.startswith("file:"):
         raise ValueError("must be sqlite:/// and a plain path, without parameters")
-    path = local_path(name, root)
+    path = local_path(unquote(name), root)
     if is_folder(path):
         raise ValueError("names a folder; it must name a file")
-    return f"{SQLITE}{path.as_posix()}"
+    return sqlite_url(path)
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a file; in a URL a % or ? of its path would mean something else."""
+    return f"{SQLITE}{quote(path.as_posix(), safe='/:')}"
 
 
 def _postgresql_url(text: str) -> str:

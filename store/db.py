@@ -24,7 +24,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session, create_engine
 
-from store import db_checks, models, postgresql, schema, settings
+from store import db_checks, models, postgresql, private_files, schema, settings
 from store.db_checks import Finding
 from store.errors import DatabaseUnavailable, DatabaseUnusable, SchemaUnknown, StoreError
 
@@ -61,8 +61,8 @@ def engine_for(url: str) -> Engine:
 
 
 def _sqlite_engine(url: URL) -> Engine:
-    if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    file = Path(url.database or "")
+    private_files.make_folder(file.parent)
     engine = create_engine(
         url,
         hide_parameters=True,
@@ -70,6 +70,7 @@ def _sqlite_engine(url: URL) -> Engine:
         pool_size=10,
         max_overflow=40,
     )
+    event.listen(engine, "do_connect", lambda *_: private_files.make_database(file))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from store import settings
+from store import private_files, settings
 from store.errors import StoreError
 
 OURS = settings.ROOT / "data" / "images"
@@ -70,7 +70,8 @@ def keep(data: bytes) -> str:
     written = io.BytesIO()
     plain.save(written, "WEBP", quality=88)
     name = f"{hashlib.sha256(written.getvalue()).hexdigest()[:20]}.webp"
-    brought().mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(brought().parent)
+    brought().mkdir(exist_ok=True)
     (brought() / name).write_bytes(written.getvalue())
     return name
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from store import private_files
 from store.errors import SettingsError
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def kept_secret(path: Path, prefix: str = "") -> str:
     try:
         if (kept := _read(path, prefix)) is not None:
             return kept
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(path.parent)
         with _locked(path.parent):
             if (kept := _read(path, prefix)) is not None:
                 return kept

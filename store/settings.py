@@ -185,7 +185,7 @@ class Settings(BaseSettings):
         """The SQLAlchemy URL of the shared database; holds a password, so never print it."""
         if self.database_url:
             return self.database_url.get_secret_value()
-        return f"sqlite:///{self.sqlite_file.as_posix()}"
+        return addresses.sqlite_url(self.sqlite_file)
 
     @property
     def sqlite_file(self) -> Path:

@@ -1,6 +1,7 @@
 """The commands beside `run`: what they print, what they refuse, and with which exit code."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,6 +17,7 @@ from store.settings import ROOT, Settings
 from tests.ports import free_port, port_flags
 from tests.test_launcher import one_sentence, store
 
+IGNORED = shutil.ignore_patterns("__pycache__", "*.db*", "*.lock")
 KEY = "sk_test_51abcdefghijklmnopqrstuvwxyz"
 
 
@@ -165,6 +167,29 @@ def test_reset_forgets_everything_offline(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert not (tmp_path / "emulator.db").exists()
     assert "schema is current" in store("doctor", *port_flags(), DATA_DIR=str(tmp_path)).stdout
+
+
+@pytest.mark.scenario("N6")
+def test_a_project_whose_folder_has_signs_of_addresses_keeps_its_database_in_it(
+    tmp_path: Path,
+) -> None:
+    project = tmp_path / "100% %41 #1?x=y ü'[q]&;"
+    for name in ("store", "data"):
+        shutil.copytree(ROOT / name, project / name, ignore=IGNORED)
+    shutil.copy(ROOT / "requirements.txt", project)
+
+    results = [
+        store(*words, cwd=project)
+        for words in (
+            ("migrate",),
+            ("export", "orders.csv"),
+            ("reset", "--yes", "--emulator-port", str(free_port())),
+        )
+    ]
+
+    assert [result.returncode for result in results] == [0, 0, 0], results
+    assert (project / "data" / "store.db").exists()
+    assert [file.name for file in tmp_path.iterdir()] == [project.name]
 
 
 def test_reset_is_refused_with_a_stripe_key_and_without_an_answer(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from store import schema, settings
+from store import private_files, schema, settings
 from store.errors import (
     DatabaseUnavailable,
     DatabaseUnusable,
@@ -103,6 +103,7 @@ def alone(data_dir: Path) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
+            private_files.make_folder(data_dir)
             stack.enter_context(exclusive(data_dir / "running.lock", wait_seconds=0.5))
         except Held:
             raise CannotStart(

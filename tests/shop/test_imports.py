@@ -15,7 +15,7 @@ STORE = ROOT / "store"
 LAYERS = [
     ["limits", "locales"],
     ["errors", "clock", "folding", "money", "buyers", "notices"],
-    ["addresses", "credentials", "network", "secret_files", "sources"],
+    ["addresses", "credentials", "network", "private_files", "secret_files", "sources"],
     ["settings", "models", "traces", "hosts"],
     ["handshake"],
     ["cookies", "guard"],

@@ -422,3 +422,24 @@ def test_what_an_extension_brought_is_nobodys(new_postgres_database: Callable[[]
     with set_to(url):
         db.migrate()
         assert db.schema_is_current()
+
+
+# --- N6: paths that mean something else in an address -----------------------------------------
+
+
+@pytest.mark.scenario("N6")
+@pytest.mark.parametrize("name", ["100%", "%41%zz", "a?b=c", "a#b", "a b", "ü日", "it's", "[a]"])
+def test_the_database_lies_in_the_data_folder_whatever_that_is_called(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder := tmp_path / name).mkdir()
+    monkeypatch.setenv("DATA_DIR", str(folder))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    url = settings.load().database
+
+    with set_to(url):
+        db.migrate()
+
+    assert (folder / "store.db").stat().st_size
+    assert [file.name for file in tmp_path.iterdir() if file.name != "data"] == [name]
+    assert schema.is_current_in(folder / "store.db")
