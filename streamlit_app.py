@@ -39,6 +39,7 @@ if __name__ == "__main__":  # the server does without these while it starts
         guard,
         kept,
         markup,
+        money,
         office,
         office_pages,
         proof,
@@ -157,17 +158,20 @@ def till(who: str, products: list[catalog.Sold], cart: dict[str, int]) -> None:
             door.LEAVING.begin(who, leaving)  # last: the browser's way there is its time
             return
         amount = f" {reader().price(total, currency)}" if lines else ""
+        limit = (
+            money.limit(total, currency, reader().language) if lines else str(errors.EmptyCart())
+        )
         if st.button(
             f"Pay{amount} with Stripe (test)",
             type="primary",
             width="stretch",
-            disabled=not lines,
+            disabled=bool(limit),
             on_click=pay,
             args=(who, cart, total),
             key="pay",
         ):
             st.rerun()  # still here: the whole page has news
-        put("hint", sentence=PAYING if lines else str(errors.EmptyCart()))
+        put("hint", sentence=limit or PAYING)
 
 
 def following(part: Callable[..., None], waiting: bool, *given: Any) -> None:

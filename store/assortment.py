@@ -100,27 +100,27 @@ def checked(form: Form, currency: str) -> dict[str, Any]:
         amount = money.exact(form.price.strip(), currency)
     except ValueError as error:
         raise ProductRefused(f"Price: {error}") from None
-    if not money.chargeable(amount, currency):
-        least = money.text(money.MINIMUM_AMOUNT.get(currency, 50), currency)
-        most = money.text(money.MAXIMUM_AMOUNT, currency)
-        raise ProductRefused(f"Price: Stripe charges at least {least} and at most {most}.")
+    if not 0 < amount <= money.maximum(currency):  # a cart of cheap things may be dear enough
+        most = money.text(money.maximum(currency), currency)
+        raise ProductRefused(f"Price: write an amount above 0 and at most {most}.")
     if form.image not in pictures.listed():
         raise ProductRefused("Picture: choose one of the list, or bring one.")
     return {
-        "name": _line(form.name, "Name", LONGEST_NAME),
-        "description": _line(form.description, "Description", LONGEST_DESCRIPTION),
+        "name": line(form.name, "Name", LONGEST_NAME),
+        "description": line(form.description, "Description", LONGEST_DESCRIPTION),
         "unit_amount": amount,
         "image": form.image,
         "active": form.active,
     }
 
 
-def _line(text: str, field: str, longest: int) -> str:
-    line = " ".join(text.split())
-    if not line:
+def line(text: str, field: str, longest: int) -> str:
+    """One line of text, without needless spaces. Raises ProductRefused, naming the field."""
+    words = " ".join(text.split())
+    if not words:
         raise ProductRefused(f"{field}: write something; Stripe shows it to the buyer.")
-    if len(line) > longest:
-        raise ProductRefused(f"{field}: at most {longest} characters, please; it has {len(line)}.")
-    if not line.isprintable():
+    if len(words) > longest:
+        raise ProductRefused(f"{field}: at most {longest} characters, please; it has {len(words)}.")
+    if not words.isprintable():
         raise ProductRefused(f"{field}: there is an invisible control character in it.")
-    return line
+    return words

@@ -1,13 +1,12 @@
 """What is sold, and what a cart of it costs."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from sqlmodel import Session, text
 
-from store import clock, money, settings
+from store import money, price_list, settings
 from store.errors import AmountRefused, CatalogError, EmptyCart, QuantityRefused
 
 MAX_QUANTITY = 10
@@ -90,25 +89,16 @@ def priced(session: Session, cart: Mapping[str, int]) -> list[Line]:
     lines = [Line(product, cart[product.slug]) for product in products if product.slug in wanted]
     if not lines:
         raise EmptyCart
-    if not money.chargeable(sum(line.amount for line in lines), lines[0].product.currency):
-        raise AmountRefused
+    total = sum(line.amount for line in lines)
+    if limit := money.limit(total, lines[0].product.currency):
+        raise AmountRefused(f"{limit} Nothing was ordered.")
     return lines
 
 
 def seeds() -> list[dict[str, Any]]:
-    """The products of `data/products.toml` as rows of the first day, priced in `CURRENCY`."""
-    currency = settings.current().currency
-    listed = tomllib.loads((settings.ROOT / "data" / "products.toml").read_text("utf-8"))
-    return [
-        {
-            "slug": product["slug"],
-            "name": product["name"],
-            "description": product["description"],
-            "unit_amount": money.minor(product["price"], currency),
-            "currency": currency,
-            "image": product["image"],
-            "active": True,
-            "updated_at": clock.now(),
-        }
-        for product in listed["products"]
-    ]
+    """The products of `data/products.toml` as rows of the first day, priced in `CURRENCY`.
+
+    Raises:
+        ProductsFileError
+    """
+    return price_list.rows(settings.current().currency)

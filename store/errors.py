@@ -9,6 +9,7 @@ StoreError
 │   └── DatabaseUnusable     it answers, but the shop cannot work in it as it is
 ├── SchemaUnknown            the database belongs to a newer version of the shop
 ├── CatalogError             products that cannot be sold together
+│   └── ProductsFileError    a mistake in data/products.toml (exit 2)
 ├── SignatureRefused         a webhook that Stripe did not sign, or signed too long ago
 ├── WebhookSecretMissing     nothing to hold a signature against
 ├── MethodRefused            events are posted
@@ -88,6 +89,10 @@ class SchemaUnknown(StoreError):
 
 class CatalogError(StoreError):
     sentence = "The products cannot be sold together."
+
+
+class ProductsFileError(CatalogError):
+    """The sentence names the file, the product and the field."""
 
 
 class SignatureRefused(StoreError):

@@ -1,33 +1,24 @@
 """Integer minor units to text and back; the only place where the two meet.
 
-Minor units are Stripe's (https://docs.stripe.com/currencies): ISK and UGX count hundredths
-there although nobody uses them, and the last digit of a three-decimal amount must be 0.
+Digits, steps and limits come from the table in `currencies.py`. Babel knows where signs and
+separators stand in a locale; it does not decide how many digits are shown, because it would round
+what Stripe charges (RSD 19.99 to "RSD 20").
 """
 
+import copy
 import re
 from decimal import Decimal, InvalidOperation
 
-from babel.numbers import format_currency
+from babel.numbers import NumberPattern
 
-from store import locales
+from store import currencies, locales
 
-ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
-THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
-WHOLE_ONLY = frozenset(["isk", "ugx"])
-# The smallest charge in minor units where the settlement currency is the same one.
-MINIMUM_AMOUNT = {
-    "aed": 200, "aud": 50, "brl": 50, "cad": 50, "chf": 50, "czk": 1500, "dkk": 250, "eur": 50,
-    "gbp": 30, "hkd": 400, "huf": 17500, "inr": 50, "jpy": 50, "krw": 50, "mxn": 1000, "myr": 200,
-    "nok": 300, "nzd": 50, "pln": 200, "ron": 200, "sek": 300, "sgd": 50, "thb": 1000, "usd": 50,
-}  # fmt: skip
-MAXIMUM_AMOUNT = 99_999_999
+LARGEST_STORED = 2**31 - 1  # an amount is a 32-bit column
 
 
 def decimals(currency: str) -> int:
     """How many digits of an amount in minor units stand behind the decimal point."""
-    if currency in ZERO_DECIMAL:
-        return 0
-    return 3 if currency in THREE_DECIMAL else 2
+    return currencies.of(currency).digits
 
 
 def minor(price: str, currency: str) -> int:
@@ -45,9 +36,11 @@ def minor(price: str, currency: str) -> int:
         raise ValueError(f"{price!r} is not a price") from None
     if not number.is_finite() or number <= 0:
         raise ValueError(f"{price!r} is not a price")
-    amount = number * (100 if currency in ZERO_DECIMAL else 10 ** decimals(currency))
+    amount = number.scaleb(decimals(currency) or 2)
     if amount != amount.to_integral_value() or not fits(int(amount), currency):
-        raise ValueError(f"{price!r} cannot be charged in {currency}")
+        raise ValueError(
+            f"{price!r} cannot be charged in {currency.upper()}; write it like {example(currency)}"
+        )
     return int(amount)
 
 
@@ -57,33 +50,72 @@ def exact(price: str, currency: str) -> int:
     Raises:
         ValueError: one sentence that says how to write it.
     """
-    example = str(major(1999, currency))
-    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,3})?", price):
-        raise ValueError(f"Write the amount in digits, like {example}.")
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,3})?", price):
+        raise ValueError(f"Write the amount in digits, like {example(currency)}.")
     number = Decimal(price).scaleb(decimals(currency))
     if number != number.to_integral_value():
-        raise ValueError(f"{currency.upper()} has no such small change: write it like {example}.")
+        raise ValueError(
+            f"{currency.upper()} has no such small change: write it like {example(currency)}."
+        )
     if not fits(int(number), currency):
-        raise ValueError(f"Stripe charges {currency.upper()} only with a 0 as the last digit.")
+        raise ValueError(
+            f"Stripe does not charge such a fraction of {currency.upper()}: write it like "
+            f"{example(currency)}."
+        )
     return int(number)
+
+
+def example(currency: str) -> str:
+    """How a price in this currency is written: 19.99, 1999, 20 or 19.990."""
+    if currencies.of(currency).whole:
+        return "20"
+    return {0: "1999", 2: "19.99", 3: "19.990"}[decimals(currency)]
 
 
 def fits(amount: int, currency: str) -> bool:
     """True where Stripe accepts the last digits of `amount` in `currency`."""
-    if currency in THREE_DECIMAL:
-        return amount % 10 == 0
-    return amount % 100 == 0 if currency in WHOLE_ONLY else True
+    return amount % currencies.of(currency).step == 0
 
 
 def major(amount: int, currency: str) -> Decimal:
     return Decimal(amount).scaleb(-decimals(currency))
 
 
+def minimum(currency: str) -> int:
+    """The smallest total that can be paid by card."""
+    return currencies.of(currency).minimum
+
+
+def maximum(currency: str) -> int:
+    """The largest total that every payment method takes, and that an order can hold."""
+    row = currencies.of(currency)
+    return min(row.maximum, LARGEST_STORED - LARGEST_STORED % row.step)
+
+
 def chargeable(amount: int, currency: str) -> bool:
     """True where a total of `amount` can be paid by card at all."""
-    return MINIMUM_AMOUNT.get(currency, 50) <= amount <= MAXIMUM_AMOUNT
+    return minimum(currency) <= amount <= maximum(currency)
+
+
+def limit(amount: int, currency: str, locale: str | None = None) -> str:
+    """Why a total of `amount` cannot be paid by card, as a sentence; "" where it can."""
+    if amount < minimum(currency):
+        least = text(minimum(currency), currency, locale)
+        return f"A payment by card is at least {least}. Add something to your cart."
+    if amount > maximum(currency):
+        most = text(maximum(currency), currency, locale)
+        return f"A payment by card is at most {most}. Take something out of your cart."
+    return ""
 
 
 def text(amount: int, currency: str, locale: str | None = None) -> str:
-    """What people read, "$39.98", in the order and with the signs of their locale."""
-    return format_currency(major(amount, currency), currency.upper(), locale=locales.find(locale))
+    """What people read, "$39.98", in the order and with the signs of their locale.
+
+    Exactly the amount: as many digits as Stripe charges, none where only whole units exist.
+    """
+    row, known = currencies.of(currency), locales.find(locale)
+    digits = 0 if row.whole and fits(amount, currency) else row.digits
+    pattern: NumberPattern = copy.copy(known.currency_formats["standard"])
+    pattern.frac_prec = (digits, digits)
+    units = major(amount, currency)
+    return str(pattern.apply(units, known, currency=currency.upper(), currency_digits=False))

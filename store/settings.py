@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from babel.numbers import list_currencies
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -21,6 +20,7 @@ from pydantic_settings import (
 )
 
 from store import addresses, credentials, sources
+from store.currencies import CURRENCIES
 from store.errors import SettingsError
 from store.secret_files import kept_secret
 
@@ -110,8 +110,11 @@ class Settings(BaseSettings):
     @field_validator("currency")
     @classmethod
     def _known_currency(cls, value: str) -> str:
-        if value.upper() not in list_currencies():
-            raise ValueError("is not a currency code such as usd")
+        if value.lower() not in CURRENCIES:
+            raise ValueError(
+                "is not a currency that Stripe takes, such as usd; see "
+                "https://docs.stripe.com/currencies"
+            )
         return value.lower()
 
     @field_validator("demo_customer_email")

@@ -1,43 +1,36 @@
 """What Stripe accepts as an amount, currency by currency. Always integer minor units.
 
-docs.stripe.com/currencies. The three-decimal rule stands only in older copies of that page;
-minimums go by settlement currency at Stripe and by the charge's own currency here.
+`currencies.json` says which currencies there are, with their digits, steps and limits, and where
+that stands. Minimums go by settlement currency at Stripe and by the charge's own currency here.
 """
+
+import json
+from pathlib import Path
 
 from store.emulator.errors import InvalidRequest
 
-ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
-THREE_DECIMAL = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
-WHOLE_UNITS_ONLY = frozenset({"isk", "ugx"})
-"""Written with two decimals that must be 00."""
-
-MINIMUM = {
-    **dict.fromkeys(("usd", "eur", "aud", "cad", "chf", "nzd", "sgd", "brl", "inr", "bgn"), 50),
-    **dict.fromkeys(("jpy", "krw"), 50),
-    **dict.fromkeys(("sek", "nok"), 300),
-    **dict.fromkeys(("pln", "ron", "aed", "myr"), 200),
-    **dict.fromkeys(("mxn", "thb"), 1000),
-    **{"gbp": 30, "hkd": 400, "dkk": 250, "czk": 1500, "huf": 17500},
+TABLE = json.loads((Path(__file__).parent / "currencies.json").read_text("utf-8"))
+CURRENCIES: dict[str, tuple[int, int, int, int]] = {
+    code: tuple(row) for code, row in TABLE["currencies"].items()
 }
-MAXIMUM = 999_999_999_999
-
-CURRENCIES = frozenset(
-    (
-        "usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd "
-        "bwp byn bzd cad cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp "
-        "gel gip gmd gnf gtq gyd hkd hnl htg huf idr ils inr isk jmd jod jpy kes kgs khr kmf krw "
-        "kwd kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd mmk mnt mop mur mvr mwk mxn myr mzn nad "
-        "ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sek "
-        "sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx uyu uzs vnd vuv wst "
-        "xaf xcd xcg xof xpf yer zar zmw"
-    ).split()
-)
+"""Digits behind the point, what an amount is a multiple of, the least and the greatest total."""
+MAXIMUM: int = TABLE["card_maximum"]
 SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
 
 
 def exponent(currency: str) -> int:
     """How many decimals the minor unit has."""
-    return 0 if currency in ZERO_DECIMAL else 3 if currency in THREE_DECIMAL else 2
+    return CURRENCIES[currency][0]
+
+
+def step(currency: str) -> int:
+    """What every amount is a multiple of: 100 of a currency without any small change."""
+    return CURRENCIES[currency][1]
+
+
+def minimum(currency: str) -> int:
+    """The least total."""
+    return CURRENCIES[currency][2]
 
 
 def shown(amount: int, currency: str) -> str:
@@ -71,21 +64,20 @@ def check_unit_amount(amount: int, currency: str, param: str) -> None:
             code="amount_too_large",
             param=param,
         )
-    step = 10 if currency in THREE_DECIMAL else 100 if currency in WHOLE_UNITS_ONLY else 1
-    if amount % step:
+    if amount % step(currency):
         raise InvalidRequest(
-            f"Invalid amount: {amount}. Amounts in {currency} must be divisible by {step}.",
+            f"Invalid amount: {amount}. Amounts in {currency} must be divisible by "
+            f"{step(currency)}.",
             param=param,
         )
 
 
 def check_total(amount: int, currency: str) -> None:
     """Refuse a Checkout total under the minimum or over the maximum; nothing at all is fine."""
-    minimum = MINIMUM.get(currency, 1)
-    if 0 < amount < minimum:
+    if 0 < amount < minimum(currency):
         raise InvalidRequest(
             "The Checkout Session's total amount due must add up to at least "
-            f"{shown(minimum, currency)}",
+            f"{shown(minimum(currency), currency)}",
             code="amount_too_small",
         )
     if amount > MAXIMUM:

@@ -6,6 +6,7 @@ anywhere but here, except pictures that a Checkout Session names by address.
 
 import re
 from collections.abc import Mapping
+from copy import copy
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,12 +15,11 @@ from urllib.parse import urlsplit
 
 from babel import Locale
 from babel.core import UnknownLocaleError, negotiate_locale
-from babel.numbers import format_currency, get_currency_precision
 from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from store.emulator.money import exponent
+from store.emulator.money import exponent, step
 
 HERE = Path(__file__).parent
 STATIC_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -81,12 +81,15 @@ def badge(status: str) -> dict[str, str]:
 def money(amount: int, currency: str, locale: str = "en_US") -> str:
     """Minor units as people of this locale write them: 3998, `usd` → `$39.98`.
 
-    Where people write no decimals but Stripe counts them (RSD, ISK), they are shown only if they
-    are not zero: an amount is never rounded.
+    With the digits that Stripe charges, whatever people write (RSD 19.99): an amount is never
+    rounded. Where only whole units exist (ISK) none are shown.
     """
-    code, units = currency.upper(), Decimal(amount).scaleb(-exponent(currency))
-    exact = units == round(units, get_currency_precision(code))
-    text = format_currency(units, code, locale=locale, currency_digits=exact)
+    units, digits = Decimal(amount).scaleb(-exponent(currency)), exponent(currency)
+    if step(currency) == 10**digits and not amount % step(currency):
+        digits = 0
+    pattern = copy(Locale.parse(locale).currency_formats["standard"])
+    pattern.frac_prec = (digits, digits)
+    text = pattern.apply(units, locale, currency=currency.upper(), currency_digits=False)
     return LETTER_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", text)
 
 

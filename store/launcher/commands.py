@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
-from store import db, retention, settings
+from store import catalog, db, retention, settings
 from store import export as exporter
 from store import reconcile as reconciler
 from store.errors import DatabaseUnavailable, StripeError, StripeKeyRefused, StripeUnreachable
@@ -137,6 +137,7 @@ def reset(arguments: Namespace) -> int:
     with checks.alone(chosen.data_dir), checks.emulator_alone(chosen.data_dir):
         if answers(f"{chosen.api_base}/emulator/health"):
             raise CannotStart(f"An emulator is running at {chosen.api_base}; stop it first.")
+        catalog.seeds()  # a mistake in the products file must not be found after the deleting
         checks.database(chosen)  # before the question: another program's is refused
         where = db.place()
         if not arguments.yes and not agreed(f"Forget every order in {where}? [y/N] "):

@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Iterator
 from itertools import chain
 
-from store import db
+from store import catalog, db
 from store.errors import StoreError
 from store.launcher import checks, machine, stripe_findings
 from store.launcher.findings import NOTE, OK, WRONG, Finding, guarded
@@ -48,6 +48,7 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
         return
     looks = {
         "settings": machine.setting_values(chosen),
+        "price list": price_list(),
         "data folder": machine.data_folder(chosen),
         "way to Stripe": stripe_findings.stripe(chosen),
         "webhooks": stripe_findings.webhooks(chosen),
@@ -55,6 +56,19 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
         "processes": processes(chosen, arguments),
     }
     yield from chain.from_iterable(guarded(name, look) for name, look in looks.items())
+
+
+def price_list() -> Iterator[Finding]:
+    """The products of the first day and of a fresh demo."""
+    try:
+        count = len(catalog.seeds())
+    except StoreError as error:
+        remedy = "Correct the file, or choose another CURRENCY."
+        yield Finding(WRONG, "price list", str(error), remedy)
+    else:
+        yield Finding(OK, "price list", f"{count} products in data/products.toml")
+
+
 
 
 def database() -> Iterator[Finding]:

@@ -26,8 +26,9 @@ def forget(stripe: StandIn) -> None:
 
     Raises:
         EmulatorSilent: nothing was forgotten.
-        DatabaseUnavailable
+        ProductsFileError, DatabaseUnavailable
     """
+    products = catalog.seeds()
     until(lambda: not _on_the_way(stripe), QUIET_SECONDS)
     stripe.control("POST", "reset")
     with db.unit_of_work() as session:
@@ -36,7 +37,7 @@ def forget(stripe: StandIn) -> None:
         for table in reversed(SQLModel.metadata.sorted_tables):
             if table.name not in KEPT:
                 connection.execute(table.delete())
-        connection.execute(insert(Product), catalog.seeds())
+        connection.execute(insert(Product), products)
 
 
 def _hold_off_everybody(connection: Connection) -> None:

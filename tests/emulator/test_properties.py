@@ -32,9 +32,8 @@ METADATA = st.dictionaries(
 def carts(draw: st.DrawFn) -> tuple[str, list[tuple[str, int, int]]]:
     """A currency and lines of (name, unit amount, quantity) that Stripe accepts in it."""
     currency = draw(st.sampled_from(sorted(money.CURRENCIES)))
-    step = 10 if currency in money.THREE_DECIMAL else 1
-    step = 100 if currency in money.WHOLE_UNITS_ONLY else step
-    least = money.MINIMUM.get(currency, 1) // step + 1
+    step = money.step(currency)
+    least = money.minimum(currency) // step + 1
     amounts = st.integers(least, 10_000_000).map(lambda units: units * step)
     lines = st.lists(st.tuples(TEXT, amounts, st.integers(1, 50)), min_size=1, max_size=4)
     return currency, draw(lines)

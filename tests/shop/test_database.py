@@ -19,7 +19,12 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlmodel import Session, SQLModel, select
 
 from store import checkout, db, events, schema, settings
-from store.errors import DatabaseUnavailable, EventMalformed, SchemaUnknown
+from store.errors import (
+    DatabaseUnavailable,
+    EventMalformed,
+    ProductsFileError,
+    SchemaUnknown,
+)
 from store.models import Order, Product, Refund, StripeEvent
 from tests.shop.running import ON_SQLITE, Shop, at_once
 
@@ -276,7 +281,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(
     monkeypatch.setenv("CURRENCY", "isk")  # in which 19.99 cannot be charged
     settings.current.cache_clear()
 
-    with pytest.raises(ValueError, match="cannot be charged in isk"):
+    with pytest.raises(ProductsFileError, match="cannot be charged in ISK"):
         db.migrate()
     left = tables()
     monkeypatch.setenv("CURRENCY", "eur")

@@ -14,7 +14,7 @@ STORE = ROOT / "store"
 # From the bottom up: a module may import those before it, and none after.
 LAYERS = [
     ["limits", "locales"],
-    ["errors", "clock", "folding", "money", "buyers", "notices"],
+    ["errors", "clock", "currencies", "folding", "money", "buyers", "notices"],
     ["addresses", "credentials", "network", "private_files", "secret_files", "sources"],
     ["settings", "models", "traces", "hosts"],
     ["handshake"],
@@ -22,7 +22,7 @@ LAYERS = [
     ["schema", "shell"],
     ["db_checks", "postgresql"],
     ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
-    ["arrivals", "catalog", "ledger", "permissions", "shop_mark", "turns"],
+    ["arrivals", "catalog", "ledger", "permissions", "price_list", "shop_mark", "turns"],
     ["second_payments"],
     ["learn"],
     ["orders", "views"],
