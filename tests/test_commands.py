@@ -65,6 +65,41 @@ def test_the_schema_can_be_migrated_twice(tmp_path: Path) -> None:
     assert (tmp_path / "store.db").exists()
 
 
+@pytest.mark.scenario("K2", "N11")
+@pytest.mark.parametrize("currency", ["isk", "ugx"])
+@pytest.mark.parametrize("command", ["run", "migrate", "doctor"])
+def test_prices_that_cannot_be_charged_in_a_currency_are_one_sentence(
+    tmp_path: Path, command: str, currency: str
+) -> None:
+    flags = port_flags() if command != "migrate" else []
+    wrong = (
+        "data/products.toml, product 'red-t-shirt': price: '19.99' cannot be charged in "
+        f"{currency.upper()}; write it like 20."
+    )
+
+    result = store(command, *flags, DATA_DIR=str(tmp_path), CURRENCY=currency)
+
+    if command == "doctor":
+        assert result.returncode != 0
+        assert f" WRONG  {wrong}\n" in result.stdout
+        assert "Traceback" not in result.stdout + result.stderr
+    else:
+        assert one_sentence(result) == f"{wrong}\n"
+    assert store("migrate", DATA_DIR=str(tmp_path), CURRENCY="eur").returncode == 0
+
+
+@pytest.mark.scenario("K3")
+@pytest.mark.parametrize("currency", ["hrk", "bgn", "sll", "doubloons", "$"])
+@pytest.mark.parametrize("command", ["run", "migrate"])
+def test_a_currency_that_stripe_does_not_take_is_refused_at_start(
+    tmp_path: Path, command: str, currency: str
+) -> None:
+    result = store(command, DATA_DIR=str(tmp_path), CURRENCY=currency)
+
+    assert "CURRENCY is not a currency that Stripe takes" in one_sentence(result)
+    assert not (tmp_path / "store.db").exists()
+
+
 def test_doctor_finds_nothing_wrong_with_a_migrated_offline_shop(tmp_path: Path) -> None:
     store("migrate", DATA_DIR=str(tmp_path))
 

@@ -142,6 +142,90 @@ def test_the_pay_button_says_what_it_costs(visit: Callable[..., AppTest]) -> Non
     ]
 
 
+def set_price(slug: str, amount: int) -> None:
+    with db.unit_of_work() as session:
+        session.exec(select(Product).where(col(Product.slug) == slug)).one().unit_amount = amount
+
+
+@pytest.fixture
+def priced_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Turn the shop into one whose price list is in another currency."""
+
+    def change(currency: str) -> None:
+        monkeypatch.setenv("CURRENCY", currency)
+        settings.current.cache_clear()
+        with db.unit_of_work() as session:
+            for product in session.exec(select(Product)):
+                product.currency = currency
+
+    return change
+
+
+@pytest.mark.scenario("K4")
+@pytest.mark.parametrize(
+    ("currency", "amount", "least"),
+    [
+        ("vnd", 1999, "₫16,000"),
+        ("idr", 1999, "IDR10,000.00"),
+        ("clp", 400, "CLP600"),
+        ("krw", 50, ""),
+        ("huf", 20_000, ""),
+    ],
+)
+def test_a_total_under_the_minimum_is_said_before_the_click(
+    visit: Callable[..., AppTest],
+    priced_in: Callable[[str], None],
+    currency: str,
+    amount: int,
+    least: str,
+) -> None:
+    priced_in(currency)
+    set_price("red-t-shirt", amount)
+
+    at = visit(red_t_shirt="1")
+
+    assert pay_button(at).disabled is bool(least)
+    reason = f"A payment by card is at least {least}. Add something to your cart."
+    assert (reason in html(at)) is bool(least)
+
+
+@pytest.mark.scenario("K4")
+def test_a_cheap_thing_can_be_bought_once_the_cart_is_worth_enough(
+    visit: Callable[..., AppTest],
+) -> None:
+    set_price("red-t-shirt", 20)
+    alone, enough = visit(red_t_shirt="2"), visit(red_t_shirt="3")
+
+    assert (pay_button(alone).disabled, pay_button(enough).disabled) == (True, False)
+    assert "A payment by card is at least $0.50." in html(alone)
+    assert "at least" not in html(enough)
+
+
+@pytest.mark.scenario("K4")
+def test_a_total_over_the_maximum_is_said_before_the_click(visit: Callable[..., AppTest]) -> None:
+    set_price("sneakers", 99_999_999)
+    alone, two = visit(sneakers="1"), visit(sneakers="2")
+
+    assert (pay_button(alone).disabled, pay_button(two).disabled) == (False, True)
+    assert "A payment by card is at most $999,999.99." in html(two)
+
+
+@pytest.mark.scenario("K1")
+@pytest.mark.parametrize("currency", ["rsd", "huf", "lbp", "idr", "usd"])
+def test_the_button_says_the_amount_that_the_order_holds(
+    visit: Callable[..., AppTest], priced_in: Callable[[str], None], currency: str
+) -> None:
+    priced_in(currency)
+    set_price("sneakers", 9_999_999)
+    at = visit(sneakers="1")
+
+    assert "99,999.99" in pay_button(at).label
+    pay_button(at).click().run()
+
+    with db.reading() as session:
+        assert [order.total_amount for order in session.exec(select(Order))] == [9_999_999]
+
+
 @pytest.mark.parametrize(("asked", "given"), [("4", 4), ("10", 10), ("11", 0), ("-3", 0)])
 @pytest.mark.scenario("A8", "G9")
 def test_the_address_keeps_the_cart_within_bounds(

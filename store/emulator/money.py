@@ -15,6 +15,8 @@ CURRENCIES: dict[str, tuple[int, int, int, int]] = {
 }
 """Digits behind the point, what an amount is a multiple of, the least and the greatest total."""
 MAXIMUM: int = TABLE["card_maximum"]
+ESTIMATED = frozenset(TABLE["estimated_minimum"])
+"""Currencies of which Stripe names no minimum: what it refuses there depends on the account."""
 SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
 
 
@@ -29,8 +31,8 @@ def step(currency: str) -> int:
 
 
 def minimum(currency: str) -> int:
-    """The least total."""
-    return CURRENCIES[currency][2]
+    """The least total, where Stripe names one; else every amount is taken."""
+    return 1 if currency in ESTIMATED else CURRENCIES[currency][2]
 
 
 def shown(amount: int, currency: str) -> str:
