@@ -69,8 +69,6 @@ def price_list() -> Iterator[Finding]:
         yield Finding(OK, "price list", f"{count} products in data/products.toml")
 
 
-
-
 def database() -> Iterator[Finding]:
     sound = True
     for found in db.findings():
