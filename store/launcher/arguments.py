@@ -101,6 +101,12 @@ def parser() -> argparse.ArgumentParser:
             help="where the database and the made secrets live (default: DATA_DIR, else data)",
         )
     add_ports(made["run"], "--port", "--webhook-port", "--emulator-port")
+    made["run"].add_argument(
+        "--host",
+        metavar="ADDRESS",
+        help="also listen there (0.0.0.0: every network), so that other computers reach the shop "
+        "and the webhooks; the emulator never leaves this computer (default: this computer alone)",
+    )
     add_ports(made["doctor"], "--port", "--webhook-port", "--emulator-port")
     add_ports(made["reconcile"], "--emulator-port")
     add_ports(made["audit"], "--emulator-port")

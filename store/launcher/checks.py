@@ -1,8 +1,6 @@
 """What must be right before anything starts; each fault is one sentence that says what to do."""
 
 import os
-import socket
-import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,13 +16,10 @@ from store.errors import (
     StripeKeyRefused,
     StripePermissionMissing,
 )
+from store.launcher import listening
 from store.launcher.lock import Held, exclusive
+from store.launcher.serve import addresses
 
-# What makes a second listener fail, and a port that was left a moment ago not count as in use.
-if sys.platform == "win32":
-    ALONE_ON_PORT = socket.SO_EXCLUSIVEADDRUSE
-else:
-    ALONE_ON_PORT = socket.SO_REUSEADDR
 PORT_FLAGS = ("--port", "--webhook-port", "--emulator-port")
 
 
@@ -72,26 +67,19 @@ def ports(chosen: settings.Settings, arguments: Namespace) -> None:
         CannotStart: a port is not to be had.
     """
     seen: dict[int, str] = {}
+    wanted = addresses(arguments)
     for flag, port in ports_of(chosen, arguments).items():
         if port in seen:
             raise CannotStart(f"{seen[port]} and {flag} are both {port}; choose two ports.")
         seen[port] = flag
-        if fault := port_fault(port):
+        hosts = ["127.0.0.1"] if flag == "--emulator-port" else wanted
+        if fault := listening.port_fault(port, hosts):
             raise CannotStart(f"Port {port} {fault}; choose another one with {flag}.")
 
 
 def port_fault(port: int) -> str | None:
     """Why nothing of ours can listen there; None where it can."""
-    for host in ("0.0.0.0", "127.0.0.1"):  # noqa: S104 - some systems let one hide the other
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, ALONE_ON_PORT, 1)
-            try:
-                probe.bind((host, port))
-            except PermissionError:
-                return "may not be used by this user"
-            except OSError:
-                return "is in use, perhaps by a shop that is already running"
-    return None
+    return listening.port_fault(port, list(listening.LOOPBACK))
 
 
 @contextmanager

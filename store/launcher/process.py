@@ -24,6 +24,34 @@ else:
     GENTLE_END = signal.SIGTERM
 
 Process = subprocess.Popen[bytes]
+MACOS_FILES = 10_240  # OPEN_MAX, where the limit is called unlimited
+
+
+def raise_file_limit() -> None:
+    """Let this process and all that it starts open as many files as the system allows them.
+
+    A page holds several connections, and many systems begin at 1,024 files or fewer.
+    """
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in (hard, MACOS_FILES):
+        if soft != resource.RLIM_INFINITY and (hard == resource.RLIM_INFINITY or soft < hard):
+            with suppress(ValueError, OSError):  # macOS: "unlimited" is more than it gives
+                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+                return
+
+
+def kill_group(process: Process) -> None:
+    """End at once what is left of the process and of all that it has started."""
+    if sys.platform == "win32":
+        command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+        subprocess.run(command, capture_output=True, check=False)
+    else:
+        with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of zombies
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def tethered(*words: str) -> list[str]:
@@ -49,7 +77,7 @@ def standing_by(libraries: Sequence[str], words: Sequence[str]) -> Iterator[Proc
         try:
             yield process
         finally:
-            process.kill()
+            kill_group(process)
 
 
 def go(process: Process, environment: Mapping[str, str]) -> None:

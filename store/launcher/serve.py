@@ -2,12 +2,14 @@
 
 from argparse import Namespace
 
-from store.launcher.process import standing_by
+from store.launcher import listening
+from store.launcher.process import raise_file_limit, standing_by
 
-LIBRARIES = ("streamlit.web.cli", "uvicorn", "store.server")
+LIBRARIES = ("streamlit.web.server.starlette.starlette_app", "uvicorn.logging", "store.server")
 
 
 def run(arguments: Namespace) -> int:
+    raise_file_limit()
     with standing_by(LIBRARIES, storefront_words(arguments)) as storefront:
         from store.launcher import shop  # noqa: PLC0415 - a tenth of a second, while that one loads
 
@@ -15,9 +17,9 @@ def run(arguments: Namespace) -> int:
 
 
 def storefront_words(arguments: Namespace) -> list[str]:
-    return [
-        *("streamlit", "run", "streamlit_app.py"),
-        *("--server.port", str(arguments.port)),
-        *("--server.headless", "true"),
-        *("--logger.hideWelcomeMessage", "true"),
-    ]
+    return ["store.launcher.asgi", "storefront", str(arguments.port), *addresses(arguments)]
+
+
+def addresses(arguments: Namespace) -> list[str]:
+    """Where the storefront and the sidecar listen."""
+    return listening.addresses(getattr(arguments, "host", None))

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from store import office
 from store.launcher import checks
+from store.launcher.listening import beyond_loopback
 from store.launcher.log import Log
 from store.launcher.process import Process, tethered
-from store.launcher.serve import storefront_words
+from store.launcher.serve import addresses, storefront_words
 from store.launcher.supervise import GaveUp, Program, supervise
 from store.settings import Settings
 
@@ -71,11 +72,9 @@ class Shop:
 
     def programs(self) -> list[Program]:
         sidecar = tethered(
-            "uvicorn",
-            "webhook_server:app",
-            *("--host", "127.0.0.1"),
-            *("--port", str(self.arguments.webhook_port)),
-            *("--timeout-graceful-shutdown", "3"),
+            *("store.launcher.asgi", "sidecar"),
+            str(self.arguments.webhook_port),
+            *addresses(self.arguments),
         )
         pid_file = self.settings.data_dir.absolute() / "sidecar.pid"
         started = [
@@ -142,6 +141,7 @@ class Shop:
         lines += [f"  Office     {office.link(self.shop)}"]
         lines += ["", "  Pay with card 4242 4242 4242 4242, any future date, any CVC."]
         lines += ["  Ctrl-C stops everything."]
+        lines += self.reachable()
         if not self.settings.webhook_secrets:
             lines += [
                 "  No STRIPE_WEBHOOK_SECRET is set, so webhooks are not accepted; payments settle "
@@ -150,6 +150,25 @@ class Shop:
                 f"localhost:{self.arguments.webhook_port}/webhooks/stripe/",
             ]
         return "\n" + "\n".join(f"  {line}".rstrip() for line in lines) + "\n"
+
+    def reachable(self) -> list[str]:
+        """A warning, where other computers can reach the shop."""
+        opened = list(beyond_loopback(addresses(self.arguments)))
+        if not opened:
+            return []
+        shop = ", ".join(f"http://{address}:{self.arguments.port}" for address in opened)
+        lines = [
+            f"  WARNING: other computers can reach the shop ({shop}) and the webhooks "
+            f"(port {self.arguments.webhook_port}).",
+            "  The back office needs its password: keep the link above to yourself.",
+        ]
+        if self.has_emulator:
+            lines += [
+                "  The emulator and its pay page stay on this computer: buyers elsewhere can look "
+                "but not pay.",
+                "  The rehearsal and Fresh demo need the operator to be signed in.",
+            ]
+        return lines
 
     def mode(self) -> str:
         if self.settings.offline and self.has_emulator:

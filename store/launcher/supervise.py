@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from store.errors import StoreError
 from store.launcher.log import Log
-from store.launcher.process import GENTLE_END, Process, go, start
+from store.launcher.process import GENTLE_END, Process, go, kill_group, start
 
 LONGEST_PAUSE_SECONDS = 8.0
 Result = TypeVar("Result")
@@ -186,17 +186,20 @@ def print_lines(name: str, process: Process, log: Log) -> None:
 
 
 async def end(process: Process, ended: asyncio.Future[int], grace_seconds: float) -> None:
-    """Ask the process to end; kill it after a while, or where even that wait is cancelled."""
-    if ended.done():
-        return
-    process.send_signal(GENTLE_END)
+    """Ask the process to end; kill it after a while, or where even that wait is cancelled.
+
+    Whatever it has started ends with it, also where it died by itself: an orphan would keep the
+    port.
+    """
     try:
-        await asyncio.wait_for(asyncio.shield(ended), grace_seconds)
+        if not ended.done():
+            process.send_signal(GENTLE_END)
+            await asyncio.wait_for(asyncio.shield(ended), grace_seconds)
     except TimeoutError:
         pass
     finally:
+        kill_group(process)
         if not ended.done():
-            process.kill()
             await asyncio.shield(ended)
 
 

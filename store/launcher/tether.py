@@ -29,9 +29,19 @@ NEW_OBJECTS = 50_000
 def end_with_the_launcher() -> None:
     while os.read(0, 1024):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal_all(signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
+    if os.name == "posix":
+        signal_all(signal.SIGKILL)
     os._exit(1)
+
+
+def signal_all(number: int) -> None:
+    """Signal this process and, where it leads a group of its own, whatever it has started."""
+    if os.name == "posix" and os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), number)
+    else:
+        os.kill(os.getpid(), number)
 
 
 def stand_by(libraries: list[str]) -> None:

@@ -1,0 +1,94 @@
+"""The environment without the variables that other programs use to steer Python and our libraries.
+
+Their owners set them for something else: a web server of their own, a debugger, a company's pip. A
+variable that reaches the interpreter, uvicorn, Streamlit, prometheus_client or pip by accident
+changes the shop in ways that nobody would look for here. Standard library only.
+"""
+
+import ast
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+# Python's own that change no behaviour of the shop; every other PYTHON… is dropped.
+KEPT_PYTHON = frozenset(
+    """
+    PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX PYTHONHASHSEED PYTHONFAULTHANDLER PYTHONUTF8
+    PYTHONUNBUFFERED PYTHONNOUSERSITE PYTHONTZPATH
+    """.split()
+)
+DROPPED_PREFIXES = ("PYTHON", "UVICORN_", "STREAMLIT_")
+DROPPED = frozenset(
+    {
+        "WEB_CONCURRENCY",  # uvicorn: several sidecars under one launcher
+        "FORWARDED_ALLOW_IPS",  # uvicorn: visitors could choose their own address
+        "PROMETHEUS_MULTIPROC_DIR",  # prometheus_client: counters in another program's folder
+        "prometheus_multiproc_dir",
+        "SSLKEYLOGFILE",  # ssl: TLS keys in a file; no connection where it cannot be written
+        "SSL_CIPHERS",
+    }
+)
+# Where pip finds packages and how it reaches the network; nothing about what it does with them.
+KEPT_PIP = frozenset(
+    """
+    index-url extra-index-url no-index find-links trusted-host proxy cert client-cert cache-dir
+    no-cache-dir timeout default-timeout retries keyring-provider log
+    """.split()
+)
+PIP_SECTIONS = ("global", "install", ":env:")  # the later one wins, as in pip
+
+
+def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment for the launcher and all that it starts."""
+    return {name: value for name, value in environment.items() if not is_foreign(name)}
+
+
+def is_foreign(name: str) -> bool:
+    if name in KEPT_PYTHON:
+        return False
+    return name in DROPPED or name.startswith(DROPPED_PREFIXES)
+
+
+def steers_python(name: str) -> bool:
+    """True for what a running interpreter has read already: it must be started again without."""
+    return name.startswith("PYTHON") and is_foreign(name)
+
+
+def pip_environment(python: Path) -> dict[str, str]:
+    """The environment for our own pip: its configuration reduced to index, network and cache.
+
+    A `user`, `target`, `prefix`, `dry-run` or `no-deps`, from a variable or a file, would put the
+    packages elsewhere, or nowhere, and report success.
+    """
+    environment = cleaned(os.environ)
+    said = subprocess.run(
+        [str(python), "-I", "-m", "pip", "config", "list"],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=environment,
+        check=False,
+    )
+    kept = pip_options(said.stdout)
+    others = {name: value for name, value in environment.items() if not name.startswith("PIP_")}
+    return {**others, **kept, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INPUT": "1"}
+
+
+def pip_options(listed: str) -> dict[str, str]:
+    """What `pip config list` printed, as variables, without the options that we do not take over.
+
+    >>> pip_options("global.index-url='https://example.com/simple'\\ninstall.user='true'")
+    {'PIP_INDEX_URL': 'https://example.com/simple'}
+    """
+    found: dict[str, dict[str, str]] = {section: {} for section in PIP_SECTIONS}
+    for line in listed.splitlines():
+        key, _, value = line.partition("=")
+        section, _, option = key.rpartition(".")
+        if section in found and option in KEPT_PIP:
+            try:
+                found[section][option] = str(ast.literal_eval(value))
+            except (SyntaxError, ValueError):
+                continue  # not a line of the list
+    merged = {option: v for section in PIP_SECTIONS for option, v in found[section].items()}
+    return {f"PIP_{option.upper().replace('-', '_')}": value for option, value in merged.items()}
