@@ -286,7 +286,7 @@ def test_a_computer_without_ipv6_is_served_on_ipv4(monkeypatch: pytest.MonkeyPat
             raise OSError(97, "Address family not supported by protocol")
         return real(family, *more)
 
-    monkeypatch.setattr(listening.socket, "socket", no_ipv6)
+    monkeypatch.setattr(socket, "socket", no_ipv6)
     port = free_port()
 
     made = listening.listeners(listening.addresses(None), port)

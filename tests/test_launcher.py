@@ -605,7 +605,7 @@ ELSEWHERE = {
 def test_variables_that_lead_pip_elsewhere_have_no_effect(project: Path) -> None:
     (project / "requirements.txt").write_text(a_wheel(project))
 
-    result = start(project, **ELSEWHERE)
+    result = start(project, BASE_PYTHON, **ELSEWHERE)
 
     assert result.returncode == 0, result.stderr
     assert next((project / ".venv").rglob("tiny.py")).exists()
