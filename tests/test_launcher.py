@@ -427,6 +427,13 @@ def test_a_data_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> No
 
     said = one_sentence(store("--data-dir", str(tmp_path / "file" / "data"), *port_flags()))
 
+    assert "DATA_DIR names a file" in said
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder where nobody may write")
+def test_a_data_folder_that_cannot_be_written_is_one_sentence() -> None:
+    said = one_sentence(store("--data-dir", "/proc/shop", *port_flags()))
+
     assert "Cannot write to the data folder" in said
 
 
