@@ -16,10 +16,11 @@ from pydantic import SecretStr
 from store import gateway, permissions, settings, traces
 from store.emulator.config import Config
 from store.errors import StripeError
-from store.launcher import doctor, findings, machine, stripe_findings
+from store.launcher import doctor, findings, machine, process_findings, stripe_findings
 from store.launcher.findings import NOTE, OK, WRONG, Finding
 from tests.emulator.running import Running
 from tests.ports import free_port, port_flags
+from tests.shop.servers import Quiet, serving
 from tests.test_launcher import one_sentence, store
 
 KEY = "rk_test_51abcdefghijklmnopqrstuvwxyz"
@@ -336,3 +337,60 @@ def test_exit_codes_are_for_scripts(tmp_path: Path) -> None:
     assert by_doctor(DATA_DIR=str(tmp_path))[0] == 0
     assert by_doctor(DATA_DIR=str(tmp_path), CURRENCY="doubloons")[0] == 1
     assert store("doctor", "--colour").returncode == 2
+
+
+# --- processes ------------------------------------------------------------------------------------
+
+
+@pytest.mark.scenario("M1")
+@pytest.mark.parametrize(
+    ("status", "said", "states", "words"),
+    [
+        (200, {}, [OK], "says that it is ready"),
+        (200, {"clock": "not compared with Stripe's yet"}, [OK], "says that it is ready"),
+        (200, {"clock": "90 seconds ahead of Stripe's."}, [OK, WRONG], "90 seconds ahead"),
+        (200, {"signatures": "5 refused"}, [OK, WRONG], "says of its signatures: 5 refused"),
+        (503, {"database": "is locked"}, [WRONG, WRONG], "says of its database: is locked"),
+        (503, {"webhook_secret": "is not set"}, [NOTE], "takes no webhooks"),
+    ],
+)
+def test_what_the_sidecar_says_is_passed_on(
+    chosen: settings.Settings,
+    status: int,
+    said: dict[str, str],
+    states: list[str],
+    words: str,
+) -> None:
+    class Sidecar(Quiet):
+        def do_GET(self) -> None:
+            document = {"database": "ok", "webhook_secret": "ok"} | said
+            self.answer(status, json.dumps(document).encode())
+
+    with serving(Sidecar) as server:
+        ports = Namespace(
+            port=free_port(), webhook_port=server.server_port, emulator_port=1, no_emulator=True
+        )
+        found = list(process_findings.processes(chosen, ports))
+
+    ours = [finding for finding in found if finding.name == "sidecar"]
+    assert [finding.state for finding in ours] == states
+    assert words in ours[-1].message
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}"])
+def test_another_program_on_the_sidecars_port_is_not_taken_for_it(
+    chosen: settings.Settings, body: bytes
+) -> None:
+    class Stranger(Quiet):
+        def do_GET(self) -> None:
+            self.answer(404, body)
+
+    with serving(Stranger) as server:
+        ports = Namespace(
+            port=free_port(), webhook_port=server.server_port, emulator_port=1, no_emulator=True
+        )
+        found = list(process_findings.processes(chosen, ports))
+
+    (ours,) = [finding for finding in found if finding.name == "sidecar"]
+    assert ours.state == WRONG
+    assert "is in use" in ours.message

@@ -13,8 +13,7 @@ from store import catalog, db
 from store.errors import StoreError
 from store.launcher import checks, machine, stripe_findings
 from store.launcher.findings import NOTE, OK, WRONG, Finding, guarded
-from store.launcher.shop import Shop, answers
-from store.settings import Settings
+from store.launcher.process_findings import processes
 
 
 def doctor(arguments: Namespace) -> int:
@@ -84,21 +83,3 @@ def database() -> Iterator[Finding]:
         message = f"The database {db.place()} answers; its schema is not current"
         remedy = "python -m store migrate (starting the shop does it, too)."
         yield Finding(NOTE, "database", message, remedy)
-
-
-def processes(chosen: Settings, arguments: Namespace) -> Iterator[Finding]:
-    flags = checks.ports_of(chosen, arguments)
-    health = Shop(chosen, arguments, "--emulator-port" in flags).health()
-    for name, flag in zip(("storefront", "sidecar", "emulator"), flags, strict=False):
-        port, fault = flags[flag], checks.port_fault(flags[flag])
-        if answers(health[name]):
-            yield Finding(OK, name, f"The {name} runs on port {port} and says that it is ready")
-        elif fault:
-            yield Finding(
-                WRONG,
-                name,
-                f"Port {port}, for the {name}, {fault}",
-                f"Choose another one with {flag}.",
-            )
-        else:
-            yield Finding(OK, name, f"Port {port} is free for the {name}, which is not running")

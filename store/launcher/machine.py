@@ -1,10 +1,9 @@
-"""What doctor finds on this machine: Python, SQLite, the settings and the data folder."""
+"""What doctor finds on this machine: Python, the settings and the data folder."""
 
 import difflib
 import os
 import platform
 import shutil
-import sqlite3
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ ROOM_BYTES = 100 * 1024 * 1024
 
 def programs() -> Iterator[Finding]:
     yield Finding(OK, "python", f"Python {platform.python_version()} in {sys.prefix}")
-    yield Finding(OK, "sqlite", f"SQLite {sqlite3.sqlite_version}")
 
 
 def setting_files() -> Iterator[Finding]:
