@@ -1,21 +1,31 @@
-"""What has arrived at the webhook door: signed bytes in, an event and its fact out."""
+"""What has arrived as a webhook: signed bytes in, an event and its fact out.
+
+A signed event is taken in however odd it is, since refusing it would only bring it again for days.
+What cannot be read, or does not fit its order, is looked up at Stripe once (`check`) in the version
+of the API that this shop is written for; that answer decides. Where Stripe does not confirm it,
+the order is marked for review.
+"""
 
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 from sqlmodel import col, select
 
-from store import db, gateway
-from store.errors import EventMalformed, StripeNotFound
+from store import clock, db, gateway
+from store.errors import EventMalformed, StripeRefused
 from store.facts import (
+    PAID,
+    CheckoutFact,
     Document,
+    DoubtFact,
     Fact,
-    ReceiptFact,
     identity,
+    of_charge,
     of_dispute,
     of_refund,
     of_session,
@@ -24,10 +34,19 @@ from store.facts import (
 from store.models import Order
 
 LONGEST_ID = 255
+LONGEST_NUMBER = 64
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)  # every database and every time zone can write it
+# What reading a document meets that is not as Stripe documents it.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
+Subject = Literal["checkout", "refund", "dispute", "receipt"]
 
 
 class Arrival(NamedTuple):
-    """One event that has arrived, with the fact it carries, if it carries one for us."""
+    """One event that has arrived, with the fact it carries, if it carries one for us.
+
+    `odd` says in what the event is not as Stripe documents it; `subject` and `object_id` what to
+    look up at Stripe when the fact is doubted.
+    """
 
     id: str
     type: str
@@ -35,6 +54,9 @@ class Arrival(NamedTuple):
     livemode: bool
     concerns_orders: bool
     fact: Fact | None
+    odd: str = ""
+    subject: Subject | None = None
+    object_id: str = ""
 
 
 def parse(body: bytes) -> Document:
@@ -88,24 +110,170 @@ def read(event: Document) -> Arrival:
     is asked for it, so call this outside a transaction.
 
     Raises:
-        EventMalformed: required fields are missing or of the wrong type.
+        EventMalformed: it has no id or no type, so that there is nothing to know it by.
         StripeError, DatabaseUnavailable: the order cannot be found out now; try again later.
     """
     try:
-        identifier, kind = event["id"], event["type"]
-        reader = HANDLERS.get(kind)
-        thing = event.get("data", {}).get("object")
-        fact = reader(thing, identifier) if reader and not event.get("livemode") else None
-        return Arrival(
-            id=_text(identifier),
-            type=_text(kind),
-            created_at=_moment(event["created"]),
-            livemode=bool(event.get("livemode")),
-            concerns_orders=reader is not None,
-            fact=fact,
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError):
+        identifier, kind = _text(event.get("id")), _text(event.get("type"))
+    except ValueError:
         raise EventMalformed from None
+    created_at, odd = _created(event)
+    handler = HANDLERS.get(kind)
+    live = event.get("livemode") is True
+    arrival = Arrival(identifier, kind, created_at, live, handler is not None, None, odd)
+    if handler is None or live:
+        return arrival
+    thing, fact = _object_of(event), None
+    if event.get("livemode") is not False:
+        odd = odd or "the event is not marked as test mode"
+    try:
+        fact = handler.read(thing, identifier) if thing else None
+        odd = odd or ("" if thing else "the event has no object")
+    except UNREADABLE:
+        odd = odd or f"the event's {handler.subject} cannot be read"
+    if odd:
+        fact = _doubted(thing, handler.subject, identifier, odd)
+    object_id = str(thing.get("id", ""))[: LONGEST_ID + 1]
+    return arrival._replace(fact=fact, odd=odd, subject=handler.subject, object_id=object_id)
+
+
+def _object_of(event: Document) -> Document:
+    data = event.get("data")
+    thing = data.get("object") if isinstance(data, Mapping) else None
+    return thing if isinstance(thing, Mapping) else {}
+
+
+def _created(event: Document) -> tuple[datetime, str]:
+    """When Stripe made the event; where it does not say so, now, and what is odd about it."""
+    try:
+        moment = _moment(event.get("created"), thin=event.get("object") != "event")
+        if datetime.fromtimestamp(0, UTC) <= moment < LATEST:
+            return moment, ""
+    except UNREADABLE:
+        pass
+    return clock.now(), "the event does not say when it was made"
+
+
+def _doubted(thing: Document, subject: Subject, event_id: str, odd: str) -> Fact | None:
+    """A fact for an event that cannot be read, where it still names an order of ours.
+
+    A receipt is no reason to look into an order.
+    """
+    if subject == "receipt":
+        return None
+    try:
+        number = order_number(thing)
+        if number is None and subject != "checkout":
+            number = order_of_payment(identity(thing["payment_intent"]))
+        if number is None or not number.isprintable() or len(number) > LONGEST_NUMBER:
+            return None
+        return DoubtFact(
+            order_number=number,
+            evidence=event_id,
+            proof=proof_of(event_id),
+            reason=odd,
+            about=_about(subject),
+        )
+    except UNREADABLE:
+        return None
+
+
+def _about(subject: Subject | None) -> Literal["checkout", "money back"]:
+    return "checkout" if subject == "checkout" else "money back"
+
+
+def check(arrival: Arrival, reason: str) -> Arrival:
+    """Ask Stripe what is true of a doubted event, and let that take the event's place.
+
+    Nothing is written here, so dying in it loses nothing: the event has not been answered, and
+    comes again. Two at once get the same answer. Call it outside a transaction.
+
+    Raises:
+        StripeError, DatabaseUnavailable: not now; the event has to be sent again.
+    """
+    fact = arrival.fact
+    if fact is None or arrival.subject is None:
+        return arrival
+    answer = _looked_up(arrival, fact.order_number)
+    if answer is None or not _explains(arrival, answer):
+        return contested(arrival, reason)
+    note = f"the event says: {reason}; Stripe was asked"
+    told = replace(answer, note=note, evidence=arrival.id, proof=proof_of(arrival.id), checked=True)
+    return arrival._replace(fact=told)
+
+
+def contested(arrival: Arrival, reason: str) -> Arrival:
+    """The same event as no more than a reason to look into its order."""
+    if arrival.fact is None:
+        return arrival
+    fact = DoubtFact(
+        order_number=arrival.fact.order_number,
+        evidence=arrival.id,
+        proof=proof_of(arrival.id),
+        checked=True,
+        reason=reason,
+        about=_about(arrival.subject),
+    )
+    return arrival._replace(fact=fact)
+
+
+def _looked_up(arrival: Arrival, number: str) -> Fact | None:
+    """What Stripe answers about the object of an event; None where it does not confirm it.
+
+    Raises:
+        StripeError: Stripe cannot be asked now.
+    """
+    if not arrival.object_id or len(arrival.object_id) > LONGEST_ID:
+        return None
+    try:
+        answer = LOOK_UPS[arrival.subject or "receipt"](arrival.object_id, number)
+    except (StripeRefused, *UNREADABLE):  # there is no such object, or it is no answer
+        return None
+    return answer if answer and answer.order_number == number else None
+
+
+def _explains(arrival: Arrival, answer: Fact) -> bool:
+    """Whether what Stripe answers accounts for what the event claims.
+
+    An event that says that an order is paid is not answered by a session that is still open.
+    """
+    if not isinstance(answer, CheckoutFact):
+        return True
+    claimed = isinstance(arrival.fact, CheckoutFact) and arrival.fact.payment_status in PAID
+    if claimed or arrival.type == "checkout.session.async_payment_succeeded":
+        return answer.payment_status in PAID
+    return arrival.type != "checkout.session.completed" or answer.status == "complete"
+
+
+def _look_up_session(session_id: str, _number: str) -> Fact | None:
+    return of_session(gateway.checkout(session_id), evidence="")
+
+
+def _look_up_refund(refund_id: str, number: str) -> Fact | None:
+    refund = gateway.refund(refund_id)
+    captured_amount = _captured(refund, number)
+    return of_refund(refund, number, evidence="", captured_amount=captured_amount)
+
+
+def _look_up_dispute(dispute_id: str, number: str) -> Fact | None:
+    dispute = gateway.dispute(dispute_id)
+    captured_amount = _captured(dispute, number)
+    return of_dispute(dispute, number, evidence="", captured_amount=captured_amount)
+
+
+def _captured(thing: Document, number: str) -> int | None:
+    """What the payment behind a refund or dispute brought in, where it is this order's."""
+    payment = gateway.payment(identity(thing["payment_intent"]) or "")
+    amount: int | None = payment.get("amount_received") or None
+    return amount if order_number(payment) == number else None
+
+
+LOOK_UPS: Mapping[Subject, Callable[[str, str], Fact | None]] = {
+    "checkout": _look_up_session,
+    "refund": _look_up_refund,
+    "dispute": _look_up_dispute,
+    "receipt": lambda _identifier, _number: None,
+}
 
 
 def _text(value: Any) -> str:
@@ -114,9 +282,19 @@ def _text(value: Any) -> str:
     return value
 
 
-def _moment(created: Any) -> datetime:
-    if isinstance(created, str):  # thin events carry ISO 8601
-        return datetime.fromisoformat(created)
+def _moment(created: Any, *, thin: bool = False) -> datetime:
+    """A moment of Stripe's; thin events carry ISO 8601 with its zone.
+
+    Raises:
+        ValueError, OverflowError: it is none.
+    """
+    if thin and isinstance(created, str):
+        moment = datetime.fromisoformat(created)
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment.astimezone(UTC)
+    if type(created) is not int:
+        raise ValueError
     return datetime.fromtimestamp(created, UTC)
 
 
@@ -126,12 +304,7 @@ def proof_of(identifier: str) -> str:
 
 
 def _read_receipt(charge: Document, event_id: str) -> Fact | None:
-    number, url = order_number(charge), charge.get("receipt_url")
-    if not number or not isinstance(url, str):
-        return None
-    return ReceiptFact(
-        order_number=number, evidence=event_id, proof=proof_of(event_id), receipt_url=url
-    )
+    return of_charge(charge, evidence=event_id, proof=proof_of(event_id))
 
 
 def _read_refund(refund: Document, event_id: str) -> Fact | None:
@@ -158,7 +331,9 @@ def _read_failed_session(session: Document, event_id: str) -> Fact | None:
 
 def order_of_payment(payment_intent_id: str | None) -> str | None:
     """The number of the order a payment is for, from our rows or else from Stripe's metadata."""
-    if not payment_intent_id:
+    if not payment_intent_id or len(payment_intent_id) > LONGEST_ID:
+        return None
+    if not payment_intent_id.isprintable():  # PostgreSQL refuses to be asked about NUL
         return None
     with db.reading() as session:
         number = session.exec(
@@ -166,25 +341,33 @@ def order_of_payment(payment_intent_id: str | None) -> str | None:
         ).first()
     try:
         return number or order_number(gateway.payment(payment_intent_id))
-    except StripeNotFound:
+    except StripeRefused:
         return None
 
 
 ASKING = ("refund.", "charge.dispute.")
-Reader = Callable[[Any, str], Fact | None]
-HANDLERS: Mapping[str, Reader] = {
-    "checkout.session.completed": _read_session,
-    "checkout.session.async_payment_succeeded": _read_session,
-    "checkout.session.async_payment_failed": _read_failed_session,
-    "checkout.session.expired": _read_session,
-    "charge.succeeded": _read_receipt,
-    "charge.updated": _read_receipt,
-    "refund.created": _read_refund,
-    "refund.updated": _read_refund,
-    "refund.failed": _read_refund,
-    "charge.dispute.created": _read_dispute,
-    "charge.dispute.updated": _read_dispute,
-    "charge.dispute.closed": _read_dispute,
-    "charge.dispute.funds_withdrawn": _read_dispute,
-    "charge.dispute.funds_reinstated": _read_dispute,
+
+
+class Handler(NamedTuple):
+    """How a type of event is read, and what it is about."""
+
+    read: Callable[[Any, str], Fact | None]
+    subject: Subject
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "checkout.session.completed": Handler(_read_session, "checkout"),
+    "checkout.session.async_payment_succeeded": Handler(_read_session, "checkout"),
+    "checkout.session.async_payment_failed": Handler(_read_failed_session, "checkout"),
+    "checkout.session.expired": Handler(_read_session, "checkout"),
+    "charge.succeeded": Handler(_read_receipt, "receipt"),
+    "charge.updated": Handler(_read_receipt, "receipt"),
+    "refund.created": Handler(_read_refund, "refund"),
+    "refund.updated": Handler(_read_refund, "refund"),
+    "refund.failed": Handler(_read_refund, "refund"),
+    "charge.dispute.created": Handler(_read_dispute, "dispute"),
+    "charge.dispute.updated": Handler(_read_dispute, "dispute"),
+    "charge.dispute.closed": Handler(_read_dispute, "dispute"),
+    "charge.dispute.funds_withdrawn": Handler(_read_dispute, "dispute"),
+    "charge.dispute.funds_reinstated": Handler(_read_dispute, "dispute"),
 }

@@ -17,6 +17,7 @@ StoreError
 ├── BodyTooSlow
 ├── EventMalformed           a signed body that is not an event
 ├── InboxFull                more events at once than can wait for their commit
+├── InboxBroken              the queue of events failed; they have to be sent again
 ├── CartError                what is in the cart cannot be bought as it stands
 │   ├── EmptyCart
 │   ├── QuantityRefused
@@ -130,6 +131,11 @@ class EventMalformed(StoreError):
 
 class InboxFull(StoreError):
     sentence = "Too many events at once. Send this one again in a moment."
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class InboxBroken(StoreError):
+    sentence = "This event could not be taken in just now. Send it again in a moment."
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 

@@ -12,6 +12,11 @@ Two at once, in two threads, processes or machines: about one order, the second 
 lock on it and then finds the event known. About no order, the primary key lets one insert, and
 the other waits for it. Everybody locks orders first and events then, each sorted by id, so that
 nobody waits in a circle.
+
+`try_receive` leaves two kinds of events unwritten: those whose order is locked by somebody else,
+so that they do not hold up the rest of the batch, and those that do not fit their order, which
+have to be looked up at Stripe first, outside the transaction (`arrivals.check`). Dead between the
+two: the event was not answered and comes again. `take_in` does both steps.
 """
 
 from collections import Counter
@@ -20,24 +25,112 @@ from typing import Literal, NamedTuple
 
 from sqlmodel import Session, col, select
 
-from store import bulk, clock, ledger, orders
+from store import arrivals, bulk, clock, db, learn, ledger, orders
 from store.arrivals import Arrival
+from store.errors import StripeError
+from store.facts import DoubtFact
 from store.models import Repeat, StripeEvent
 from store.orders import Source
 
-Outcome = Literal["applied", "known", "duplicate", "orphan", "ignored", "livemode"]
+Outcome = Literal["applied", "known", "duplicate", "orphan", "ignored", "livemode", "review"]
 
 
-def receive(session: Session, arrivals: Sequence[Arrival], *, source: Source) -> list[Outcome]:
+class Locked(NamedTuple):
+    """Nothing was written: somebody else holds this event's order or row."""
+
+
+class Doubt(NamedTuple):
+    """Nothing was written: the event does not fit its order, and Stripe has to be asked first."""
+
+    reason: str
+
+
+def take_in(batch: Sequence[Arrival], *, source: Source) -> list[Outcome | StripeError]:
+    """Receive events in transactions of this function's own; looks up those that are doubted.
+
+    Answers event by event; an error is that of a look-up, whose event is not written.
+
+    Raises:
+        DatabaseUnavailable
+    """
+    with db.unit_of_work() as session:
+        outcomes = try_receive(session, batch, source=source, wait=True)
+    answers: list[Outcome | StripeError] = []
+    for event, outcome in zip(batch, outcomes, strict=True):
+        if isinstance(outcome, Doubt):
+            try:
+                checked = arrivals.check(event, outcome.reason)
+            except StripeError as error:
+                answers.append(error)
+                continue
+            with db.unit_of_work() as session:
+                answers += receive(session, [checked], source=source)
+        elif not isinstance(outcome, Locked):
+            answers.append(outcome)
+    return answers
+
+
+def try_receive(
+    session: Session, batch: Sequence[Arrival], *, source: Source, wait: bool
+) -> list[Outcome | Doubt | Locked]:
+    """Receive those events of a batch that can be now; says of each other one why not.
+
+    Without `wait`, an event whose order is locked is left out at once, and so is one whose own
+    row is.
+    """
+    held = ledger.hold(session, _numbers(batch), wait=wait)
+    outcomes = dict[int, Outcome | Doubt | Locked]()
+    doubts = _doubts(session, batch, held)
+    rest = []
+    for place, event in enumerate(batch):
+        if event.fact and event.fact.order_number in held.locked:
+            outcomes[place] = Locked()
+        elif event.id in doubts:
+            outcomes[place] = doubts[event.id]
+        else:
+            rest.append(place)
+    received = receive(session, [batch[place] for place in rest], source=source, held=held)
+    outcomes |= dict(zip(rest, received, strict=True))
+    return [outcomes[place] for place in range(len(batch))]
+
+
+def _numbers(batch: Sequence[Arrival]) -> set[str]:
+    return {event.fact.order_number for event in batch if event.fact}
+
+
+def _doubts(session: Session, batch: Sequence[Arrival], held: ledger.Ledger) -> dict[str, Doubt]:
+    """The events that do not fit their orders, unless they have been taken in already."""
+    doubts = dict[str, Doubt]()
+    for event in batch:
+        order = held.orders.get(event.fact.order_number) if event.fact else None
+        if event.fact and order and (reason := learn.doubt(held, order, event.fact)):
+            doubts[event.id] = Doubt(reason)
+    if doubts:
+        known = select(StripeEvent.id).where(
+            col(StripeEvent.id).in_(sorted(doubts)), col(StripeEvent.outcome) != "orphan"
+        )
+        for event_id in session.exec(known):
+            del doubts[event_id]
+    return doubts
+
+
+def receive(
+    session: Session,
+    arrivals: Sequence[Arrival],
+    *,
+    source: Source,
+    held: ledger.Ledger | None = None,
+) -> list[Outcome]:
     """Take a batch of events into the inbox and let each have its effect, once.
 
     The reconciler brings events that the webhook door may have seen; those are not deliveries
     and are not counted. An orphan's order may have appeared since, so it counts as unseen.
+    `held` are their orders, where the caller has locked them already.
     """
     first: dict[str, Arrival] = {}
     for event in arrivals:
         first.setdefault(event.id, event)
-    held = ledger.hold(session, {event.fact.order_number for event in arrivals if event.fact})
+    held = held or ledger.hold(session, _numbers(arrivals))
     verdicts = {name: _expected(event, held) for name, event in first.items()}
     counts = Counter(event.id for event in arrivals) if source == "webhook" else Counter[str]()
     unseen, corrected = _register(session, first, verdicts, counts)
@@ -46,7 +139,7 @@ def receive(session: Session, arrivals: Sequence[Arrival], *, source: Source) ->
     for event, answer in zip(
         taken, orders.record(session, facts, source=source, held=held), strict=True
     ):
-        if answer.order_id and not answer.news:
+        if answer.order_id and not answer.news and verdicts[event.id].outcome != "review":
             verdicts[event.id] = Verdict("known", answer.order_id)
             corrected.add(event.id)
     rows = [{"id": name, **verdicts[name]._asdict()} for name in sorted(corrected)]
@@ -68,8 +161,12 @@ def _expected(event: Arrival, held: ledger.Ledger) -> Verdict:
     """What becomes of an event that is new and whose fact is news, which is nearly every one."""
     if event.livemode:
         return Verdict("livemode")
-    if event.fact and event.fact.order_number in held.orders:
-        return Verdict("applied", held.orders[event.fact.order_number].id)
+    order = held.orders.get(event.fact.order_number) if event.fact else None
+    if event.odd and (order or event.fact is None):
+        return Verdict("review", order.id if order else None)
+    if order:
+        doubted = isinstance(event.fact, DoubtFact)
+        return Verdict("review" if doubted else "applied", order.id)
     return Verdict("orphan" if event.concerns_orders else "ignored")
 
 

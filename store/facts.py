@@ -6,7 +6,7 @@ the same state as the orderly one. Ranks are data: whoever doubts them reads fou
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.dataclasses import dataclass
@@ -46,8 +46,10 @@ DISPUTE_TAKEN = frozenset(["lost", "appeal_needs_response", "appeal_under_review
 Document = Mapping[str, Any]
 # PostgreSQL cannot store NUL; strict types keep whatever else is not what Stripe documents out.
 Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=5000)]
+# As long as our own numbers and Stripe's ids may become; a key of an index must stay short.
+Id = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_length=255)]
 # What an integer column holds on every database; no payment of this shop comes near.
-Amount = Annotated[int, Field(ge=0, lt=2**31)]
+Amount = Annotated[int, Field(gt=0, lt=2**31)]
 STRICT = ConfigDict(strict=True)
 
 
@@ -55,7 +57,9 @@ STRICT = ConfigDict(strict=True)
 class Fact:
     """One saying about one order; `evidence` names where it comes from (`evt_…`, a look-up).
 
-    `proof` is the same for people to check: ids, HTTP status, milliseconds, as JSON.
+    `proof` is the same for people to check: ids, HTTP status, milliseconds, as JSON. `checked` is
+    True where an event said something else first and this is what Stripe answered to a look-up;
+    `note` says for the history what the event had said.
 
     Raises:
         ValueError: a field is not of its type.
@@ -64,19 +68,21 @@ class Fact:
     order_number: Text
     evidence: Text = ""
     proof: Text = ""
+    checked: bool = False
+    note: Text = ""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class CheckoutFact(Fact):
-    """The state of a Checkout Session at some moment."""
+    """The state of a Checkout Session at some moment; None is what was not said."""
 
-    session_id: Text
-    status: Text
+    session_id: Id
+    status: Text | None
     payment_status: Text
     amount: int | None
     currency: Text | None
-    livemode: bool
-    payment_intent_id: Text | None = None
+    livemode: bool | None
+    payment_intent_id: Id | None = None
     url: Text | None = None
     expires_at: datetime | None = None
     email: Text | None = None
@@ -91,28 +97,56 @@ class RefusedFact(Fact):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class DoubtFact(Fact):
+    """A report about this order that cannot be read, or that Stripe does not confirm.
+
+    `about` says what it contests: that the order is paid, or how much of that went back.
+    """
+
+    reason: Text
+    about: Literal["checkout", "money back"]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class ReceiptFact(Fact):
+    """The address of the receipt of a charge."""
+
     receipt_url: Text
+    payment_intent_id: Id | None
+    amount: int | None
+    currency: Text | None
+    livemode: bool | None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class RefundFact(Fact):
-    """`key` is the idempotency key of our own row, where the refund was our idea."""
+    """`key` is the idempotency key of our own row, where the refund was our idea.
 
-    refund_id: Text
-    payment_intent_id: Text
+    `captured_amount` is what Stripe answered that this payment for this order brought in, where
+    it was asked because the payment is not known here as the order's.
+    """
+
+    refund_id: Id
+    payment_intent_id: Id
     amount: Amount
+    currency: Text | None
     status: Text
     key: Text | None = None
+    captured_amount: Amount | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class DisputeFact(Fact):
-    dispute_id: Text
-    payment_intent_id: Text
+    """`captured_amount` as in `RefundFact`."""
+
+    dispute_id: Id
+    payment_intent_id: Id
     amount: Amount
+    currency: Text | None
+    livemode: bool | None
     status: Text
     reason: Text = ""
+    captured_amount: Amount | None = None
 
 
 def of_session(
@@ -124,7 +158,7 @@ def of_session(
     payment = session.get("payment_intent")
     charge = payment.get("latest_charge") if isinstance(payment, Mapping) else None
     expires_at = session.get("expires_at")
-    payment_status = session["payment_status"]
+    payment_status = _word(session["payment_status"], "failed") or ""
     if payment_status == "unpaid" and (failed or _gave_up(session, payment)):
         payment_status = "failed"
     return CheckoutFact(
@@ -132,11 +166,11 @@ def of_session(
         evidence=evidence,
         proof=proof or proof_of(session),
         session_id=session["id"],
-        status=session.get("status") or "open",
+        status=_word(session.get("status"), "none", "refused"),
         payment_status=payment_status,
         amount=session.get("amount_total"),
         currency=session.get("currency"),
-        livemode=bool(session.get("livemode")),
+        livemode=session.get("livemode"),
         payment_intent_id=identity(payment),
         url=session.get("url"),
         expires_at=datetime.fromtimestamp(expires_at, UTC) if expires_at else None,
@@ -154,7 +188,20 @@ def _gave_up(session: Document, payment: Any) -> bool:
     )
 
 
-def of_refund(refund: Document, number: str, *, evidence: str, proof: str = "") -> RefundFact:
+def of_refund(
+    refund: Document,
+    number: str,
+    *,
+    evidence: str,
+    proof: str = "",
+    captured_amount: int | None = None,
+) -> RefundFact:
+    """Read a `refund`. A status that is absent or unknown is `pending`: the least it can be.
+
+    Raises:
+        ValueError, KeyError: it is not one.
+    """
+    status = _word(refund.get("status"), "requested")
     return RefundFact(
         order_number=number,
         evidence=evidence,
@@ -162,12 +209,21 @@ def of_refund(refund: Document, number: str, *, evidence: str, proof: str = "") 
         refund_id=refund["id"],
         payment_intent_id=identity(refund["payment_intent"]) or "",
         amount=refund["amount"],
-        status=refund.get("status") or "pending",
+        currency=refund.get("currency"),
+        status=status if status in REFUND_RANK else "pending",
         key=(refund.get("metadata") or {}).get("refund_key"),
+        captured_amount=captured_amount,
     )
 
 
-def of_dispute(dispute: Document, number: str, *, evidence: str, proof: str = "") -> DisputeFact:
+def of_dispute(
+    dispute: Document,
+    number: str,
+    *,
+    evidence: str,
+    proof: str = "",
+    captured_amount: int | None = None,
+) -> DisputeFact:
     return DisputeFact(
         order_number=number,
         evidence=evidence,
@@ -175,9 +231,42 @@ def of_dispute(dispute: Document, number: str, *, evidence: str, proof: str = ""
         dispute_id=dispute["id"],
         payment_intent_id=identity(dispute["payment_intent"]) or "",
         amount=dispute["amount"],
+        currency=dispute.get("currency"),
+        livemode=dispute.get("livemode"),
         status=dispute["status"],
         reason=dispute.get("reason") or "",
+        captured_amount=captured_amount,
     )
+
+
+def of_charge(charge: Document, *, evidence: str, proof: str = "") -> ReceiptFact | None:
+    """Read the receipt of a `charge`; None where it has none, or carries no order number."""
+    number, url = order_number(charge), charge.get("receipt_url")
+    if not number or url is None:
+        return None
+    if not str(url).startswith(("https://", "http://")):
+        raise ValueError
+    return ReceiptFact(
+        order_number=number,
+        evidence=evidence,
+        proof=proof,
+        receipt_url=url,
+        payment_intent_id=identity(charge.get("payment_intent")),
+        amount=charge.get("amount"),
+        currency=charge.get("currency"),
+        livemode=charge.get("livemode"),
+    )
+
+
+def _word(value: Any, *ours: str) -> str | None:
+    """A state in Stripe's words.
+
+    Raises:
+        ValueError: no text, or a word of our own tables, which Stripe never uses for this.
+    """
+    if value is not None and (not isinstance(value, str) or value in ours):
+        raise ValueError
+    return value
 
 
 def proof_of(answer: Document) -> str:
@@ -196,5 +285,12 @@ def order_number(thing: Document) -> str | None:
 
 
 def identity(reference: Any) -> str | None:
-    """The id behind a field that holds an id, or the object itself where it was expanded."""
-    return reference.get("id") if isinstance(reference, Mapping) else reference
+    """The id behind a field that holds an id, or the object itself where it was expanded.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    found = reference.get("id") if isinstance(reference, Mapping) else reference
+    if found is not None and not isinstance(found, str):
+        raise ValueError
+    return found

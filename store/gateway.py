@@ -236,6 +236,14 @@ def payment(payment_intent_id: str) -> Document:
     return get(f"/v1/payment_intents/{quote(payment_intent_id, safe='')}", {})
 
 
+def refund(refund_id: str) -> Document:
+    return get(f"/v1/refunds/{quote(refund_id, safe='')}", {})
+
+
+def dispute(dispute_id: str) -> Document:
+    return get(f"/v1/disputes/{quote(dispute_id, safe='')}", {})
+
+
 def create_refund(
     payment_intent_id: str, amount: int, metadata: Mapping[str, str], key: str
 ) -> Document:

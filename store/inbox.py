@@ -4,26 +4,71 @@ An event that arrives alone is committed at once. While a commit is on its way t
 others gather, and the next commit takes them all. Each is answered after the commit that holds
 it, so that a process that dies has lost nothing it has answered. No more than `MOST` may be
 inside: who comes then is told to come again, and memory stays what it is.
+
+No event holds up another:
+
+- One whose order is locked by somebody else is left out of its batch and tried again after a
+  pause, for `db.LOCK_SECONDS` in all; then it is answered 503.
+- A batch that fails is split in halves until the event that it fails for stands alone. Where that
+  one waits for a lock, is in a deadlock or takes too long, it goes on in a thread of its own, with
+  the database's usual limits.
+- One that does not fit its order, or what the database allows, is looked up at Stripe in a thread
+  of its own, and comes back with what Stripe answered.
+
+On SQLite there is one lock for all, and who cannot have it in time is answered 503.
+
+Dead anywhere: nothing that was not committed was answered, so Stripe sends it again. Two processes
+at once are two transactions; see events.py. Whatever is raised in the thread is logged, answered
+with 503 to the requests it was working for, and the thread goes on.
 """
 
 import asyncio
+import logging
 import queue
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlmodel import Session
 
 from store import arrivals, db, events
 from store.arrivals import Arrival
-from store.errors import DatabaseUnavailable, InboxFull
-from store.events import Outcome
+from store.errors import DatabaseUnavailable, InboxBroken, InboxFull, StripeBusy
+from store.events import Doubt, Locked, Outcome
 from store.facts import Document
+
+log = logging.getLogger(__name__)
 
 LARGEST_BATCH = 200
 MOST = 2000
 GATHER_SECONDS = 0.001
+RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4)  # pauses while an order is locked; the last one repeats
+ASK_SECONDS = 20.0  # of all tries of one look-up at Stripe
+STUCK_SECONDS = 30.0  # beyond the lock's own time; no commit takes that long
+RESTART_SECONDS = 0.1
+ASKING_THREADS, PATIENT_THREADS = 8, 4
+PROBES = 10  # failures of one batch before what is left of it goes on in threads of its own
+# A batch waits no longer than this for anything; one event alone waits as long as is usual.
+LIMITS = "SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '1s'"
+# lock_not_available, deadlock_detected, query_canceled, serialization_failure
+CONTENTION = frozenset(["55P03", "40P01", "57014", "40001"])
+# What the database says of values that it cannot take, whoever brings them and however often.
+UNSUITABLE = (IntegrityError, DataError, OverflowError, UnicodeError)
+CONTRADICTED = "it contradicts what is recorded here"
+
 Loop = asyncio.AbstractEventLoop
-Waiting = tuple[Arrival, "asyncio.Future[Outcome]", Loop]
+Result = Outcome | Doubt | Locked
+Waiting = tuple[Arrival, "asyncio.Future[Result]", Loop]
+Asked = TypeVar("Asked")
+
+
+class Contended(Exception):
+    """An event by itself that the database did not let through within the limits of a batch."""
 
 
 class Inbox:
@@ -32,25 +77,52 @@ class Inbox:
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._asking: ThreadPoolExecutor | None = None
+        self._patient: ThreadPoolExecutor | None = None
+        self._batch: list[Waiting] = []
+        self._alone = set[str]()
         self._inside = 0
         self._crowded = False
+        self._probes = 0
+        self._busy_since: float | None = None
+        self._opened = False
+        self.committed_at: float | None = None  # of time.time()
+        self.restarts = 0
 
     def open(self) -> None:
+        self._opened = True
+        self._asking = ThreadPoolExecutor(ASKING_THREADS, "inbox asking")
+        self._patient = ThreadPoolExecutor(PATIENT_THREADS, "inbox patient")
+        self._start()
+
+    def _start(self) -> None:
         self._thread = threading.Thread(target=self._work, name="inbox", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Answer what has arrived, then stop."""
+        self._opened = False
         self._waiting.put(None)
         if self._thread:
             self._thread.join(timeout=10)
+        for pool in filter(None, [self._asking, self._patient]):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def trouble(self) -> str | None:
+        """What keeps events from being committed; None while there is nothing."""
+        if not self._thread or not self._thread.is_alive():
+            return "The thread that commits webhooks has ended. It starts again with the next one."
+        since, limit = self._busy_since, db.LOCK_SECONDS + STUCK_SECONDS
+        if since is not None and (seconds := time.monotonic() - since) > limit:
+            return f"The thread that commits webhooks has been busy for {seconds:.0f} seconds."
+        return None
 
     async def receive(self, event: Document) -> Outcome:
         """Wait until the event and its effect are committed.
 
         Raises:
-            InboxFull, DatabaseUnavailable, StripeError: nothing was written; Stripe has to send
-                it again.
+            InboxFull, InboxBroken, DatabaseUnavailable, StripeError: nothing was written; Stripe
+                has to send it again.
             EventMalformed: it is none; sending it again would not help.
         """
         if self._inside >= MOST:
@@ -58,23 +130,116 @@ class Inbox:
         self._inside += 1
         try:
             if arrivals.may_ask(event):
-                arrival = await asyncio.to_thread(arrivals.read, event)
-            else:
-                arrival = arrivals.read(event)
-            loop = asyncio.get_running_loop()
-            answer: asyncio.Future[Outcome] = loop.create_future()
-            self._waiting.put((arrival, answer, loop))
-            return await answer
+                return await self._settle(await self._ask(arrivals.read, event))
+            return await self._settle(arrivals.read(event))
         finally:
             self._inside -= 1
 
-    def _work(self) -> None:
-        while batch := self._next_batch():
-            _answer(batch, self._commit(batch))
+    async def _settle(self, arrival: Arrival) -> Outcome:
+        """Submit an event until it is written, looking it up or waiting in between."""
+        until, pauses, refusals = time.monotonic() + db.LOCK_SECONDS, iter(RETRY_SECONDS), 0
+        pause = 0.0
+        while True:
+            if arrival.id in self._alone:
+                raise DatabaseUnavailable("This event is being taken in already. Send it again.")
+            try:
+                result = await self._submit(arrival)
+            except Contended:
+                result = await self._commit_alone(arrival)
+            except UNSUITABLE as error:
+                refusals += 1
+                arrival = await self._without_contradiction(arrival, error, refusals)
+                continue
+            if isinstance(result, Doubt):
+                arrival = await self._ask(arrivals.check, arrival, result.reason)
+            elif isinstance(result, Locked):
+                pause = next(pauses, pause)
+                if time.monotonic() + pause > until:
+                    raise DatabaseUnavailable("This event's order is locked. Send it again.")
+                await asyncio.sleep(pause)
+            else:
+                return result
 
-    def _next_batch(self) -> list[Waiting]:
-        """Whatever waits, and at least one; nothing at the end."""
-        batch: list[Waiting] = []
+    async def _submit(self, arrival: Arrival) -> Result:
+        """Hand an event to the thread; a thread that has ended is started again."""
+        if self._opened and self._thread and not self._thread.is_alive():
+            self.restarts += 1
+            self._start()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Result] = loop.create_future()
+        self._waiting.put((arrival, answer, loop))
+        try:
+            async with asyncio.timeout(db.LOCK_SECONDS + STUCK_SECONDS):
+                return await answer
+        except TimeoutError:
+            raise InboxBroken from None
+
+    async def _ask(self, question: Callable[..., Asked], *given: Any) -> Asked:
+        """Run what may ask Stripe or the database beside the requests, for a bounded time."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                return await loop.run_in_executor(self._asking, question, *given)
+        except TimeoutError:
+            raise StripeBusy from None
+
+    async def _without_contradiction(
+        self, arrival: Arrival, error: Exception, refusals: int
+    ) -> Arrival:
+        """The event as Stripe answers it; where the database refuses that too, a mere doubt.
+
+        Raises:
+            the error itself, where the event is about no order or the doubt is refused as well.
+        """
+        if arrival.fact is None or refusals > 2:
+            raise error
+        log.warning(
+            "The database refuses %s: %s",
+            arrival.id,
+            type(error).__name__,
+            extra={"event_id": arrival.id, "order_number": arrival.fact.order_number},
+        )
+        if refusals == 1 and not arrival.fact.checked:
+            return await self._ask(arrivals.check, arrival, CONTRADICTED)
+        return arrivals.contested(arrival, CONTRADICTED)
+
+    async def _commit_alone(self, arrival: Arrival) -> Result:
+        """Commit one event in a thread of its own, with the usual limits."""
+        self._alone.add(arrival.id)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(db.LOCK_SECONDS + STUCK_SECONDS):
+                return await loop.run_in_executor(self._patient, _commit_patiently, arrival)
+        except TimeoutError:
+            raise DatabaseUnavailable from None
+        finally:
+            self._alone.discard(arrival.id)
+
+    # --- in the thread ------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            try:
+                self._busy_since = None
+                if not self._next_batch():
+                    return
+                self._busy_since, self._probes = time.monotonic(), 0
+                _answer(self._batch, self._commit(self._batch))
+            except BaseException as error:  # noqa: BLE001 - a queue without its thread is a dead end
+                self.restarts += 1
+                self._give_back(error)
+
+    def _give_back(self, error: BaseException) -> None:
+        """Answer whatever was being worked for, so that Stripe sends it again."""
+        ids = ", ".join(arrival.id for arrival, *_ in self._batch)
+        log.error("Unexpected error in the webhook queue; 503 for: %s", ids, exc_info=error)
+        _answer(self._batch, [InboxBroken()] * len(self._batch))
+        self._batch = []
+        time.sleep(RESTART_SECONDS)
+
+    def _next_batch(self) -> bool:
+        """Take whatever waits, and at least one; False at the end."""
+        batch = self._batch = []
         while len(batch) < LARGEST_BATCH and not (batch and self._waiting.empty()):
             waiting = self._waiting.get()
             if waiting is None:
@@ -85,7 +250,7 @@ class Inbox:
             if len(batch) == 1 and self._crowded:
                 self._gather()
         self._crowded = len(batch) > 1
-        return batch
+        return bool(batch)
 
     def _gather(self) -> None:
         """Let those come in who are at the door, while there are any.
@@ -98,36 +263,65 @@ class Inbox:
             known = self._waiting.qsize()
             time.sleep(GATHER_SECONDS)
 
-    def _commit(self, batch: Sequence[Waiting]) -> list[Outcome | Exception]:
+    def _commit(self, batch: Sequence[Waiting]) -> list[Result | Exception]:
+        """Commit a batch, or whatever of it can be committed."""
         try:
             with db.unit_of_work() as session:
-                return list(
-                    events.receive(session, [event for event, *_ in batch], source="webhook")
+                _limit(session)
+                told = events.try_receive(
+                    session, [arrival for arrival, *_ in batch], source="webhook", wait=False
                 )
+            self.committed_at = time.time()
+            return list(told)
         except DatabaseUnavailable as error:
-            return [error] * len(batch)  # trying each alone would only wait as many times longer
+            if not _is_contention(error):
+                return [error] * len(batch)  # trying each alone would only wait as many times
+            self._probes += 1
+            if len(batch) == 1 or self._probes > PROBES:
+                return [Contended()] * len(batch)
         except Exception as error:  # noqa: BLE001 - each request is told what its event met
             if len(batch) == 1:
                 return [error]
-        # One bad event must not hold up the others: each on its own.
-        return [outcome for waiting in batch for outcome in self._commit([waiting])]
+        # One bad event must not hold up the others.
+        half = len(batch) // 2
+        return [*self._commit(batch[:half]), *self._commit(batch[half:])]
 
 
-def _answer(batch: Sequence[Waiting], outcomes: Sequence[Outcome | Exception]) -> None:
+def _limit(session: Session) -> None:
+    """Let no batch wait long for one of its events."""
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(LIMITS)
+
+
+def _is_contention(error: DatabaseUnavailable) -> bool:
+    """True where the database is there, and something in this very batch has to wait."""
+    driver = getattr(error.__cause__, "orig", None)
+    return getattr(driver, "pgcode", None) in CONTENTION
+
+
+def _commit_patiently(arrival: Arrival) -> Result:
+    with db.unit_of_work() as session:
+        (result,) = events.try_receive(session, [arrival], source="webhook", wait=True)
+    return result
+
+
+def _answer(batch: Sequence[Waiting], results: Sequence[Result | Exception]) -> None:
     """Wake every request of a batch; each event loop is called only once, for that is dear."""
-    told: dict[Loop, list[tuple[asyncio.Future[Outcome], Outcome | Exception]]]
+    told: dict[Loop, list[tuple[asyncio.Future[Result], Result | Exception]]]
     told = defaultdict(list)
-    for (_, answer, loop), outcome in zip(batch, outcomes, strict=True):
-        told[loop].append((answer, outcome))
+    for (_, answer, loop), result in zip(batch, results, strict=True):
+        told[loop].append((answer, result))
     for loop, answers in told.items():
-        loop.call_soon_threadsafe(_tell, answers)
+        with suppress(RuntimeError):  # a loop that is closed waits for nothing
+            loop.call_soon_threadsafe(_tell, answers)
 
 
-def _tell(answers: Sequence[tuple["asyncio.Future[Outcome]", Outcome | Exception]]) -> None:
-    for answer, outcome in answers:
+def _tell(answers: Sequence[tuple["asyncio.Future[Result]", Result | Exception]]) -> None:
+    for answer, result in answers:
         if answer.done():
             continue  # nobody waits for it any more
-        if isinstance(outcome, Exception):
-            answer.set_exception(outcome)
+        if isinstance(result, Exception):
+            answer.set_exception(result)
         else:
-            answer.set_result(outcome)
+            answer.set_result(result)

@@ -33,6 +33,7 @@ class OrderState:
     payment_intent_id: str | None = None
     cancel_requested_at: datetime | None = None
     review_reason: str | None = None
+    refund_review_reason: str | None = None
     refunded_amount: int = 0
     email: str | None = None
     receipt_url: str | None = None
@@ -59,6 +60,10 @@ HOLD = (
     .order_by(col(Order.id))
     .with_for_update()
 )
+HOLD_FREE = HOLD.with_for_update(skip_locked=True)
+EXISTING = select(col(Order.number)).where(
+    col(Order.number).in_(bindparam("numbers", expanding=True))
+)
 WITHDRAWN = select(Product.id).where(col(Product.active).is_(False))
 
 
@@ -67,7 +72,7 @@ class Ledger:
     """The orders of one batch, with the money that went back or is contested, and what is new.
 
     `read` are the orders as they were; `lines` the rows to come for their history; `at` is the
-    moment at which all of it happens.
+    moment at which all of it happens; `locked` are orders that somebody else holds right now.
     """
 
     session: Session
@@ -76,6 +81,7 @@ class Ledger:
     disputes: list[Dispute] = field(default_factory=list)
     read: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     lines: list[dict[str, Any]] = field(default_factory=list)
+    locked: frozenset[str] = frozenset()
     at: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,16 +94,23 @@ class Ledger:
         return [dispute for dispute in self.disputes if dispute.order_id == order.id]
 
 
-def hold(session: Session, numbers: Iterable[str]) -> Ledger:
+def hold(session: Session, numbers: Iterable[str], *, wait: bool = True) -> Ledger:
     """Lock these orders until the transaction ends, in id order, so that no two ever deadlock.
 
     What else is known of them is read afterwards: a statement on PostgreSQL that has waited for
     a lock sees the locked row as it is now, but everything else as it was before the wait.
+
+    Without `wait`, orders that another transaction holds are named in `locked` and left alone.
+    SQLite has one lock for the whole file, which this transaction has already.
     """
     session.flush()
-    found = session.connection().execute(HOLD, {"numbers": sorted(numbers)})
+    connection, wanted = session.connection(), sorted(numbers)
+    found = connection.execute(HOLD if wait else HOLD_FREE, {"numbers": wanted})
     read = {row.number: tuple(row) for row in found}
     ledger = Ledger(session, {number: OrderState(*row) for number, row in read.items()}, read=read)
+    if not wait and (missing := [number for number in wanted if number not in read]):
+        existing = connection.execute(EXISTING, {"numbers": missing})
+        ledger.locked = frozenset(existing.scalars())
     ids = [order.id for order in ledger.orders.values()]
     if ids and bulk.exists(session, "order_id", ids, [Refund, Dispute]):
         ledger.refunds.extend(session.exec(select(Refund).where(col(Refund.order_id).in_(ids))))

@@ -24,7 +24,7 @@ BATCH = 500
 LONGEST = 200  # signs of a search
 HIGHEST = "\U0010ffff"
 NUMBER_SIGNS = frozenset(orders.ALPHABET + "-")
-OUTCOMES = ("applied", "known", "ignored", "orphan", "livemode", "received")
+OUTCOMES = ("applied", "known", "review", "ignored", "orphan", "livemode", "received")
 
 Row = TypeVar("Row", Order, StripeEvent)
 

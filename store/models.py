@@ -60,7 +60,7 @@ class Order(SQLModel, table=True):
     """One attempt to buy one cart: the frozen question to Stripe and the facts it answered.
 
     `status` follows from the facts (`session_status`, `payment_status`, `cancel_requested_at`,
-    `review_reason`, and the rows of refunds and disputes); only `orders.record` writes it.
+    the two review reasons, and the rows of refunds and disputes); only `orders.record` writes it.
     """
 
     __tablename__ = "orders"
@@ -96,7 +96,9 @@ class Order(SQLModel, table=True):
     payment_status: str = "unpaid"
     payment_intent_id: str | None = Field(default=None, unique=True)
     cancel_requested_at: datetime | None = _moment(default=None)
+    # What contests that the order is paid, and what contests how much of that went back.
     review_reason: str | None = Field(default=None, sa_type=Text)
+    refund_review_reason: str | None = Field(default=None, sa_type=Text)
 
     refunded_amount: int = 0
     email: str | None = None

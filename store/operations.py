@@ -35,6 +35,7 @@ LOOKED_AGAIN = {
     "duplicate": "It had its effect before, so nothing was changed.",
     "orphan": "Its order is still not known here.",
     "ignored": "It is of no interest to this shop.",
+    "review": "It is not what Stripe documents, or Stripe does not confirm it.",
     "livemode": "It is a live-mode event; this test shop does not touch it.",
 }
 
@@ -171,8 +172,10 @@ def look_again(by: str, event_id: str) -> str:
     if known is None:
         raise FormBroken("There is no such event here.")
     arrival = arrivals.read(gateway.event(known.id))
+    (outcome,) = events.take_in([arrival], source="operator")
+    if isinstance(outcome, StripeError):
+        raise outcome
     with db.unit_of_work() as session:
-        (outcome,) = events.receive(session, [arrival], source="operator")
         if outcome == "applied" and arrival.fact:
             number = arrival.fact.order_number
             order = orders.lock(session, [number]).order(number)

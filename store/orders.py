@@ -125,6 +125,8 @@ def _take(kept: Ledger, fact: Fact, source: Source) -> Recorded:
     if order is None:
         return Recorded(None, news=False)
     news = LEARN[type(fact)](kept, order, fact)
+    if fact.note:
+        news = [*news, fact.note]
     if news:
         before, order.status = order.status, settle(order, kept)
         if before in GIVEN_UP and order.payment_status in PAID:
@@ -164,7 +166,7 @@ def note_repeat(session: Session, order: Order, source: Source, *, evidence: str
 def settle(order: OrderState, kept: Ledger) -> str:
     """Bring the derived columns of an order up to its facts and answer its status."""
     refunds = kept.refunds_of(order)
-    order.refunded_amount = refunded_amount(order, refunds)
+    order.refunded_amount = min(order.total_amount, refunded_amount(order, refunds))
     if order.payment_status in PAID and order.paid_at is None:
         order.paid_at = kept.at
     return status_of(order, kept.disputes_of(order))
@@ -185,7 +187,7 @@ def status_of(order: OrderState, disputes: Sequence[Dispute]) -> str:
     """The status that follows from the facts; a pure function of its arguments."""
     if order.payment_status in PAID:
         return _paid_status(order, disputes)
-    if order.review_reason:
+    if order.review_reason or order.refund_review_reason:
         return "review"
     if order.payment_status == "failed":
         return "failed"
@@ -197,6 +199,8 @@ def status_of(order: OrderState, disputes: Sequence[Dispute]) -> str:
 def _paid_status(order: OrderState, disputes: Sequence[Dispute]) -> str:
     if any(dispute.status not in DISPUTE_HARMLESS for dispute in disputes):
         return "disputed"
+    if order.refund_review_reason:
+        return "review"
     if order.refunded_amount >= order.total_amount:
         return "refunded"
     return "partially_refunded" if order.refunded_amount else "paid"

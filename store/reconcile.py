@@ -28,7 +28,13 @@ from store import (
     settings,
     turns,
 )
-from store.errors import EventMalformed, StoreError, StripeRefused, StripeUncertain
+from store.errors import (
+    EventMalformed,
+    StoreError,
+    StripeError,
+    StripeRefused,
+    StripeUncertain,
+)
 from store.facts import Fact, identity, of_dispute, of_refund, of_session
 from store.models import UNDECIDED, Order, StripeEvent
 
@@ -210,6 +216,6 @@ def _take_in(batch: list[gateway.Document], done: CaughtUp) -> int:
             missed.append(arrivals.read(event))
         except (EventMalformed, StripeRefused):
             done.troubles += 1
-    with db.unit_of_work() as session:
-        outcomes = events.receive(session, missed, source="reconciler")
+    outcomes = events.take_in(missed, source="reconciler")
+    done.troubles += sum(isinstance(outcome, StripeError) for outcome in outcomes)
     return sum(outcome == "applied" for outcome in outcomes)

@@ -159,7 +159,8 @@ def _alarms(order: Order | OrderView, second: Iterable[RefundView]) -> list[Alar
         payments.setdefault(refund.payment_intent_id, []).append(refund)
     found = [_second_payment(order, payment, refunds) for payment, refunds in payments.items()]
     if order.status == "review":
-        reason = order.review_reason or "what Stripe says does not fit"
+        contested = getattr(order, "refund_review_reason", None)
+        reason = contested or order.review_reason or "what Stripe says does not fit"
         found.append(Alarm("review", order.number, reason, order.total_amount, order.currency))
     return found
 

@@ -194,7 +194,7 @@ def view(
         paid_at=order.paid_at,
         is_payable=order.status in ("pending", "open") and order.cancel_requested_at is None,
         is_charged=order.payment_status in PAID,
-        review_reason=order.review_reason,
+        review_reason=order.refund_review_reason or order.review_reason,
         refunds=tuple(RefundView.of(row, order) for row in refunds),
         disputes=tuple(
             DisputeView(row.amount, row.status, row.reason, row.stripe_dispute_id)

@@ -27,6 +27,7 @@ OUTCOMES = {
     "orphan": "kept as an orphan",
     "ignored": "ignored",
     "livemode": "ignored",
+    "review": "marked for review",
 }
 
 

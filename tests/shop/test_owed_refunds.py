@@ -459,6 +459,8 @@ def test_a_lost_dispute_of_part_of_a_second_payment_leaves_the_rest_owed(shop: S
         dispute_id="dp_part",
         payment_intent_id=row.payment_intent_id,
         amount=1000,
+        currency="usd",
+        livemode=False,
         status="lost",
     )
     with db.unit_of_work() as session:
@@ -493,7 +495,9 @@ def a_refund(name: str, status: str, amount: int) -> RefundFact:
         refund_id=name,
         payment_intent_id=STRAY,
         amount=amount,
+        currency="usd",
         status=status,
+        captured_amount=3998,
     )
 
 
@@ -503,7 +507,10 @@ def a_dispute(status: str, amount: int = 3998) -> DisputeFact:
         dispute_id="dp_1",
         payment_intent_id=STRAY,
         amount=amount,
+        currency="usd",
+        livemode=False,
         status=status,
+        captured_amount=3998,
     )
 
 

@@ -60,6 +60,7 @@ def refund(status: str, amount: int = 1000, name: str = "re_1") -> RefundFact:
         refund_id=name,
         payment_intent_id=PAYMENT,
         amount=amount,
+        currency="usd",
         status=status,
     )
 
@@ -70,6 +71,8 @@ def dispute(status: str) -> DisputeFact:
         dispute_id="dp_1",
         payment_intent_id=PAYMENT,
         amount=3998,
+        currency="usd",
+        livemode=False,
         status=status,
     )
 
@@ -111,7 +114,10 @@ LIVES: dict[str, tuple[list[Fact], str]] = {
         [*BY_BANK, checkout("complete", "failed"), checkout("complete", "paid")],
         "paid",
     ),
-    "nothing to pay": ([checkout("complete", "no_payment_required")], "paid"),
+    "nothing to pay for something that costs money": (
+        [checkout("open", "unpaid"), checkout("complete", "no_payment_required")],
+        "review",
+    ),
     "part of it back": ([*PAID_BY_CARD, *REFUNDED], "partially_refunded"),
     "all of it back": (
         [

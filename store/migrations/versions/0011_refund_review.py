@@ -1,0 +1,14 @@
+"""Keep why a refund or dispute that was reported cannot be this order's.
+
+Revision ID: 0011
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    op.add_column("orders", sa.Column("refund_review_reason", sa.Text(), nullable=True))
