@@ -12,7 +12,7 @@ from sqlalchemy import event, text
 from sqlmodel import select
 
 from store import arrivals, buyers, checkout, clock, db, events, gateway, inbox, learn, refunds
-from store.errors import StoreError
+from store.errors import EventMalformed, StoreError
 from store.models import Product
 from store.rehearsal import fresh, run, samples
 from store.rehearsal.evidence import Tally, both_books
@@ -89,10 +89,10 @@ def be_deaf_to_refunds(patch: pytest.MonkeyPatch) -> None:
 def refuse_old_events(patch: pytest.MonkeyPatch) -> None:
     moment = arrivals._moment
 
-    def strict(created: Any) -> Any:
-        if (clock.now() - moment(created)).days:
-            raise ValueError
-        return moment(created)
+    def strict(created: Any, *, thin: bool = False) -> Any:
+        if (clock.now() - moment(created, thin=thin)).days:
+            raise EventMalformed
+        return moment(created, thin=thin)
 
     patch.setattr(arrivals, "_moment", strict)
 

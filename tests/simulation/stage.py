@@ -220,8 +220,10 @@ class Stage:
                 statuses[place] = int(error.status)
         if arrived:
             try:
-                with db.unit_of_work() as session:
-                    events.receive(session, list(arrived.values()), source="webhook")
+                answers = events.take_in(list(arrived.values()), source="webhook")
+                for place, answer in zip(arrived, answers, strict=True):
+                    if isinstance(answer, StoreError):
+                        statuses[place] = int(answer.status)
             except StoreError as error:
                 statuses = [
                     int(error.status) if place in arrived else status
