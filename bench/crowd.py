@@ -254,12 +254,10 @@ def main() -> None:
                     measured["attacked"] = measure(asked, house, secret, EVENTS)
         finally:
             house.close()
-    publish(report(asked, found, measured), keep=not asked.dry)
+    publish(report(found, measured), keep=not asked.dry)
 
 
-def report(
-    asked: argparse.Namespace, found: dict[str, object], measured: dict[str, tuple[Times, Met]]
-) -> Report:
+def report(found: dict[str, object], measured: dict[str, tuple[Times, Met]]) -> Report:
     rows, verdicts = [], []
     for name, (times, met) in measured.items():
         p95 = [percentile(seconds, 95) for seconds in (times.pages, times.clicks)]

@@ -8,20 +8,21 @@
 | ways to Stripe (`/go/…`) | 16 at a time in threads of their own; 64 more may wait |
 | pages | 16 at a time in threads of their own; 256 more may wait |
 
-A message over the limit is not lost: the server reads the connection more slowly. An address is
-the client's IPv4 address, or the /64 network of its IPv6 address.
+A message over the limit is not lost: the server reads the connection more slowly. What counts as
+one address is said by `handshake.client_networks`.
 """
 
 import asyncio
-import ipaddress
-import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from time import monotonic
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from store.handshake import client_networks
 
 MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 15, 60
 BYTES_PER_MESSAGE = 16 * 1024
@@ -37,11 +38,11 @@ class TokenBucket:
 
     def __init__(self, per_second: float, at_once: float) -> None:
         self.per_second, self.at_once = per_second, at_once
-        self.tokens, self.at = at_once, time.monotonic()
+        self.tokens, self.at = at_once, monotonic()
 
     def take(self, tokens: float = 1) -> float:
         """Use some tokens; returns the seconds to wait until that is allowed."""
-        now = time.monotonic()
+        now = monotonic()
         self.tokens = min(self.at_once, self.tokens + (now - self.at) * self.per_second) - tokens
         self.at = now
         return max(0.0, -self.tokens / self.per_second)
@@ -66,7 +67,8 @@ class WebSocketLimits:
         if scope["type"] != "websocket":
             await self.app(scope, receive, send)
             return
-        visitor = self.visitor(network_of(scope))
+        host = scope["client"][0] if scope.get("client") else ""
+        visitor = self.visitor(client_networks(host)[0])
         if visitor.connections >= MAX_CONNECTIONS:
             await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
             return
@@ -85,20 +87,6 @@ class WebSocketLimits:
             if idle is not None:
                 del self.visitors[idle]
         return visitor
-
-
-def network_of(scope: Scope) -> str:
-    """The client's address, as far as it is one visitor's; "" where it is not known."""
-    host = scope["client"][0] if scope.get("client") else ""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return str(host)
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
 
 
 def paced(receive: Receive) -> Receive:

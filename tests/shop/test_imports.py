@@ -13,12 +13,12 @@ from store.settings import ROOT
 STORE = ROOT / "store"
 # From the bottom up: a module may import those before it, and none after.
 LAYERS = [
-    ["limits", "locales"],
+    ["locales"],
     ["errors", "clock", "currencies", "folding", "money", "buyers", "notices"],
     ["addresses", "credentials", "network", "private_files", "secret_files", "sources"],
     ["settings", "models", "traces", "hosts"],
     ["handshake"],
-    ["cookies", "guard"],
+    ["cookies", "guard", "limits"],
     ["schema", "shell"],
     ["db_checks", "postgresql"],
     ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
