@@ -2,6 +2,10 @@
 
 `line_items[0][price_data][currency]=usd` and curl's `expand[]=line_items` both become nested
 dictionaries of strings; which of them are lists is for the parameter table to say.
+
+`line_items[][price]=a&line_items[][quantity]=1` is one element, as Rack reads it and Stripe
+too: `[]` continues the last element of the list, and begins a new one when that element
+already has the key (github.com/rack/rack, `lib/rack/query_parser.rb`).
 """
 
 import re
@@ -43,22 +47,46 @@ def _path(key: str) -> list[str]:
 
 
 def _place(tree: Raw, path: list[str], key: str, value: str) -> None:
-    """Put one value into the tree; `[]` is the next free index."""
+    """Put one value into the tree."""
     node = tree
     for depth, part in enumerate(path[:-1]):
-        name = _index(node, part)
+        name = part or _element(node, path[depth + 1 :])
         node = node.setdefault(name, {})
         if not isinstance(node, dict):
             shown = "][".join(path[: depth + 1])
             raise InvalidRequest(f"Invalid object: {shown}", param=key[:100])
-    name = _index(node, path[-1])
+    name = path[-1] or _next_index(node)
     if isinstance(node.get(name), dict):
         raise InvalidRequest(f"Invalid string: {key[:100]}", param=key[:100])
     node[name] = value
 
 
-def _index(node: Raw, part: str) -> str:
-    return part or str(len(node))
+def _element(node: Raw, below: list[str]) -> str:
+    """The index of the element that `[]` with these keys below it belongs to."""
+    last = next(reversed(node), None)
+    if last is None or not isinstance(node[last], dict) or _has(node[last], below):
+        return _next_index(node)
+    return last
+
+
+def _has(element: Raw, below: list[str]) -> bool:
+    """Whether an element holds a value at these keys; a list inside it can always grow."""
+    if "" in below:
+        return False
+    inner: Any = element
+    for part in below:
+        if not isinstance(inner, dict) or part not in inner:
+            return False
+        inner = inner[part]
+    return True
+
+
+def _next_index(node: Raw) -> str:
+    """The first free index after the elements there are."""
+    index = len(node)
+    while str(index) in node:
+        index += 1
+    return str(index)
 
 
 def canonical(raw: Raw) -> str:

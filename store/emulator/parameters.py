@@ -157,10 +157,11 @@ def _integer(raw: Any, path: str) -> int:
 
 
 def _boolean(raw: Any, path: str) -> bool:
+    """In any case: stripe-python up to 12 and Stripe.net send `True`."""
     text = _filled(raw, path)
-    if text not in ("true", "false"):
+    if text.lower() not in ("true", "false"):
         raise InvalidRequest(f"Invalid boolean: {text[:100]}", param=path)
-    return text == "true"
+    return text.lower() == "true"
 
 
 def _decimal(raw: Any, path: str) -> Decimal:
