@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from store.emulator.storage import Storage
 from store.launcher.arguments import COMMANDS, parser
 from store.settings import ROOT, Settings
 from tests.ports import free_port, port_flags
@@ -202,6 +204,37 @@ def test_reset_forgets_everything_offline(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert not (tmp_path / "emulator.db").exists()
     assert "schema is current" in store("doctor", *port_flags(), DATA_DIR=str(tmp_path)).stdout
+
+
+@pytest.mark.scenario("N1", "N12")
+def test_an_emulators_file_that_is_another_programs_is_neither_used_nor_deleted(
+    tmp_path: Path,
+) -> None:
+    with sqlite3.connect(tmp_path / "emulator.db") as theirs:
+        theirs.execute("CREATE TABLE songs (name TEXT)")
+    theirs.close()
+    before = (tmp_path / "emulator.db").read_bytes()
+
+    reset = store("reset", "--yes", "--emulator-port", str(free_port()), DATA_DIR=str(tmp_path))
+    start = store(*port_flags(), DATA_DIR=str(tmp_path))
+
+    assert "another program's database" in one_sentence(reset)
+    assert "another program's database" in one_sentence(start)
+    assert (tmp_path / "emulator.db").read_bytes() == before
+
+
+@pytest.mark.scenario("N12")
+def test_neither_a_start_nor_a_reset_touches_the_file_of_an_emulator_that_runs(
+    tmp_path: Path,
+) -> None:
+    running = Storage(tmp_path / "emulator.db", "http://127.0.0.1:1")
+
+    reset = store("reset", "--yes", "--emulator-port", str(free_port()), DATA_DIR=str(tmp_path))
+    start = store(*port_flags(), DATA_DIR=str(tmp_path))
+    running.close()
+
+    assert "An emulator is running with" in one_sentence(reset)
+    assert "An emulator is running with" in one_sentence(start)
 
 
 @pytest.mark.scenario("N6")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from store.emulator.app import create_app
 from store.emulator.config import RETRY_SCHEDULES, Config
@@ -34,19 +35,25 @@ def main(arguments: list[str] | None = None) -> int:
         retries=asked.retries,
         clock_off_seconds=asked.clock_off,
     )
-    try:
-        # Before the account is opened: where the port is taken, its owner may be serving this file.
-        listener = _bound(config.host, config.port)
-        app = create_app(config)
-    except (ValueError, OSError, OverflowError, StripeError) as problem:
-        say(f"The emulator cannot start: {problem}")
-        return 2
-    say(f"Emulator at {config.address}, account in {asked.data}")
+    with contextlib.ExitStack() as opened:
+        try:
+            # Before the account is opened: where the port is taken, its owner may be serving it.
+            listener = opened.enter_context(_bound(config.host, config.port))
+            app = create_app(config)
+        except (ValueError, OSError, OverflowError, StripeError) as problem:
+            say(f"The emulator cannot start: {problem}")
+            return 2
+        say(f"Emulator at {config.address}, account in {asked.data}")
+        _serve(app, listener, asked.log_level)
+    return 0
+
+
+def _serve(app: FastAPI, listener: socket.socket, log_level: str) -> None:
     # One connection that waits for a page must not keep Ctrl-C waiting.
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            log_level=asked.log_level,
+            log_level=log_level,
             access_log=False,
             date_header=False,  # the application sends Stripe's
             timeout_graceful_shutdown=3,
@@ -54,7 +61,6 @@ def main(arguments: list[str] | None = None) -> int:
     )
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then
         server.run(sockets=[listener])
-    return 0
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -16,7 +16,7 @@ class Account:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.storage = Storage(config.data_path)
+        self.storage = Storage(config.data_path, config.address)
         self.on_commit: Callable[[], None] = lambda: None
         self._moved = self._off = 0.0
         self._clock_lock = threading.Lock()

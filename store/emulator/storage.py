@@ -6,12 +6,15 @@ written is in the operating system's hands at COMMIT; only a power cut could tak
 moments of a stand-in's account with it, and an fsync per request would cost more than the rest.
 """
 
+import os
 import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from store.emulator.file_lock import FileLock
 
 VERSION = 1
 """Of the tables below; raised with every change to them."""
@@ -80,25 +83,68 @@ TABLES = (
 class Storage:
     """The open file. `writing()` and `reading()` may be called from any thread."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, address: str = "") -> None:
+        """Open the file, or make it; `address` tells another emulator who has it.
+
+        Raises:
+            ValueError: the file is in use, another program's, or of another version.
+            OSError: its folder cannot be made.
+        """
         self._folder = None if path else tempfile.TemporaryDirectory(prefix="emulator-")
         self.path = path or Path(self._folder.name if self._folder else "") / "emulator.db"
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, timeout=10
-        )
-        self._connection.row_factory = sqlite3.Row
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-65536"):
-            self._connection.execute(f"PRAGMA {pragma}")
-        self._make_tables()
+        self._own: FileLock | None = None
+        try:
+            self._private()
+            self._own = FileLock(self.path, address)
+            self._connection = sqlite3.connect(
+                self.path, isolation_level=None, check_same_thread=False, timeout=10
+            )
+            self._connection.row_factory = sqlite3.Row
+            self._check_file()
+            self._make_tables()
+        except sqlite3.Error as error:
+            self._give_up()
+            raise ValueError(
+                f"{self.path} cannot be used as an emulator's file ({error}); name another one "
+                "with --data."
+            ) from None
+        except ValueError:
+            self._give_up()
+            raise
+
+    def _private(self) -> None:
+        """Let the file begin as its owner's alone; what SQLite makes beside it follows."""
+        with suppress(OSError):  # where it cannot be made, SQLite says why
+            os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        if self.path.is_file():
+            with suppress(OSError):
+                self.path.chmod(0o600)
+
+    def _give_up(self) -> None:
+        if self._own:
+            self._own.release()
+        if self._folder:
+            self._folder.cleanup()
+
+    def _check_file(self) -> None:
+        """One look before the first write: is it empty, or an emulator's of this version?"""
+        rows = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        tables = {row["name"] for row in rows}
+        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        fault = ""
+        if tables and version != VERSION and "objects" in tables:
+            fault = "is of another version of the emulator, or of another program"
+        elif tables and not tables >= set(TABLES):
+            fault = "is another program's database"
+        if fault:
+            self._connection.close()
+            raise ValueError(f"{self.path} {fault}: move it, or name another file with --data.")
 
     def _make_tables(self) -> None:
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and version != VERSION:
-            self._connection.close()
-            raise ValueError(f"{self.path} is of another version of the emulator; remove it.")
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-65536"):
+            self._connection.execute(f"PRAGMA {pragma}")
         self._connection.executescript(SCHEMA)
         self._connection.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -143,5 +189,4 @@ class Storage:
         """Let go of the file, and of a temporary folder altogether."""
         with self._lock:
             self._connection.close()
-        if self._folder:
-            self._folder.cleanup()
+        self._give_up()

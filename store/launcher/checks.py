@@ -1,9 +1,10 @@
 """What must be right before anything starts; each fault is one sentence that says what to do."""
 
 import os
+import sqlite3
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,6 +121,26 @@ def emulator_alone(data_dir: Path) -> Iterator[None]:
                 f"An emulator is running with {data_dir / 'emulator.db'}; stop it first."
             ) from None
         yield
+
+
+def emulator_file(data_dir: Path, *, garbage_too: bool = True) -> None:
+    """Look at the emulator's file before anything is written there, or it is deleted.
+
+    Raises:
+        CannotStart: it is another program's, or with `garbage_too` no database at all.
+    """
+    file, fault = data_dir / "emulator.db", ""
+    try:
+        if file.exists():
+            address = f"{file.resolve().as_uri()}?mode=rw"
+            with closing(sqlite3.connect(address, uri=True)) as found:
+                names = found.execute("SELECT name FROM sqlite_master").fetchall()
+            if names and ("objects",) not in names:
+                fault = "is another program's database"
+    except (OSError, sqlite3.Error) as error:
+        fault = f"cannot be used as the emulator's file ({error})" if garbage_too else ""
+    if fault:
+        raise CannotStart(f"{file} {fault}; move it, or choose another folder with --data-dir.")
 
 
 def database(chosen: settings.Settings) -> None:

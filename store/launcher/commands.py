@@ -138,7 +138,9 @@ def reset(arguments: Namespace) -> int:
         if answers(f"{chosen.api_base}/emulator/health"):
             raise CannotStart(f"An emulator is running at {chosen.api_base}; stop it first.")
         catalog.seeds()  # a mistake in the products file must not be found after the deleting
-        checks.database(chosen)  # before the question: another program's is refused
+        # Before the question: what is another program's is refused.
+        checks.emulator_file(chosen.data_dir, garbage_too=False)
+        checks.database(chosen)
         where = db.place()
         if not arguments.yes and not agreed(f"Forget every order in {where}? [y/N] "):
             print("Nothing was changed.")

@@ -35,6 +35,9 @@ def keep_open(arguments: Namespace, storefront: Process) -> int:
     checks.ports(chosen, arguments)
     with checks.alone(chosen.data_dir):
         checks.database(chosen)
+        if checks.runs_emulator(chosen, arguments):
+            with checks.emulator_alone(chosen.data_dir):
+                checks.emulator_file(chosen.data_dir)
         if not chosen.offline:
             print("Asking Stripe whether it accepts the key …", flush=True)
         account = checks.stripe_account()
