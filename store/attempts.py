@@ -193,10 +193,15 @@ def retire(order: Order, why: str, source: Source) -> Order:
 
 
 def _record(order: Order, fact: Fact | None, source: Source, *, noted: bool = False) -> Order:
-    """Record one fact about this order and answer the order as it then is."""
+    """Record one fact about this order and answer the order as it then is.
+
+    Raises:
+        OrderNotFound: it is gone since it was read.
+    """
     with db.unit_of_work() as session:
         facts = [fact] if fact else []
         recorded = orders.record(session, facts, source=source)
+        order = orders.lock(session, [order.number]).order(order.number)
         if noted and not any(told.news for told in recorded):
             orders.note_repeat(session, order, source, evidence=fact.proof if fact else "")
-        return orders.lock(session, [order.number]).order(order.number)
+        return order

@@ -138,7 +138,8 @@ def settle(buyer: str, number: str) -> None:
         look_up(order, source="redirect")
     else:
         with db.unit_of_work() as session:
-            orders.note_repeat(session, order, "redirect")
+            held = orders.lock(session, [number]).order(number)
+            orders.note_repeat(session, held, "redirect")
 
 
 def cancel(buyer: str, number: str) -> None:

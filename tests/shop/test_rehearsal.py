@@ -4,17 +4,32 @@ judgement can fail: with a guard taken away, or a book that was tampered with, t
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import event, text
-from sqlmodel import select
+from sqlmodel import SQLModel, select
 
-from store import arrivals, buyers, checkout, clock, db, events, gateway, inbox, learn, refunds
-from store.errors import EventMalformed, StoreError
+from store import (
+    arrivals,
+    audit,
+    buyers,
+    checkout,
+    clock,
+    db,
+    events,
+    gateway,
+    inbox,
+    learn,
+    operations,
+    refunds,
+)
+from store.errors import EventMalformed, OrderNotFound, StoreError
 from store.models import Product
 from store.rehearsal import fresh, run, samples
+from store.rehearsal.errors import Untried
 from store.rehearsal.evidence import Tally, both_books
 from store.rehearsal.lines import Line
 from store.rehearsal.run import Rehearsal
@@ -354,6 +369,108 @@ def test_an_event_that_comes_while_everything_is_forgotten_waits_and_is_an_orpha
 
     assert (shop.orders(), answers) == ([], ["orphan"])
     assert [row.order_id for row in shop.inbox().values()] == [None]
+
+
+def buys(shop: Shop, stop: threading.Event, said: list[Exception]) -> None:
+    """One buyer after another orders, pays and comes back, whatever happens to the orders."""
+    while not stop.is_set():
+        buyer = buyers.digest(buyers.new_cookie())
+        try:
+            number = shop.place(buyer=buyer)
+            address = checkout.open_checkout(buyer, number)
+            with suppress(Exception):  # what the emulator says of a session that is gone
+                shop.stripe.pay(address.rpartition("/")[2])
+            checkout.settle(buyer, number)
+            checkout.settle(buyer, number)
+            checkout.open_checkout(buyer, number)
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            said.append(error)
+
+
+@pytest.mark.scenario("O3")
+def test_a_fresh_demo_while_eight_buy_says_so_in_sentences_and_leaves_nothing_behind(
+    heard: Shop,
+) -> None:
+    stop, said = threading.Event(), list[Exception]()
+    crowd = [threading.Thread(target=buys, args=(heard, stop, said)) for _ in range(8)]
+    for each in crowd:
+        each.start()
+    assert until(lambda: len(heard.orders()) > 3, 20)
+    times = []
+    for _ in range(3):
+        with suppress(Untried):
+            fresh.forget(StandIn.current())
+            times.append(clock.now())
+    stop.set()
+    for each in crowd:
+        each.join()
+    fresh.forget(StandIn.current())
+    number = heard.a_paid_order()
+
+    assert times
+    assert [error for error in said if not isinstance(error, StoreError)] == []
+    assert [order.number for order in heard.orders()] == [number]
+    assert [session.metadata["order_number"] for session in heard.sessions()] == [number]  # type: ignore[index]
+    assert audit.audit().agrees
+
+
+@pytest.mark.scenario("O3")
+def test_a_session_made_while_everything_is_forgotten_is_forgotten_too(
+    heard: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = heard.place()
+    create, made = gateway.create_checkout, list[threading.Thread]()
+
+    def forgotten_before_it_is_asked(*asked: str) -> gateway.Answer:
+        if not made:
+            demo = threading.Thread(target=fresh.forget, args=(StandIn.current(),))
+            made.append(demo)
+            demo.start()
+            assert until(lambda: not heard.orders(), 10)
+        return create(*asked)
+
+    monkeypatch.setattr(gateway, "create_checkout", forgotten_before_it_is_asked)
+    with pytest.raises(OrderNotFound):
+        checkout.open_checkout(heard.buyer, number)
+    made[0].join()
+
+    assert (heard.orders(), heard.sessions()) == ([], [])
+
+
+@pytest.mark.scenario("O3")
+@pytest.mark.parametrize("read_before", ["settle", "open", "cancel", "operator", "refund", "note"])
+def test_an_order_that_is_gone_since_it_was_read_is_not_found(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, read_before: str
+) -> None:
+    paid = read_before in ("settle", "refund", "note")
+    number = shop.a_paid_order() if paid else shop.an_open_order()
+    row = refunds.request(number, 100, key="form-1") if read_before == "refund" else 0
+    acts: dict[str, Callable[[], object]] = {
+        "settle": lambda: checkout.settle(shop.buyer, number),
+        "open": lambda: checkout.open_checkout(shop.buyer, number),
+        "cancel": lambda: checkout.cancel(shop.buyer, number),
+        "operator": lambda: operations.ask("Ada", number),
+        "refund": lambda: refunds.send(row, source="operator"),
+        "note": lambda: operations.note("Ada", number, "Sent."),
+    }
+    begin = db.unit_of_work
+
+    @contextmanager
+    def forgotten_first() -> Iterator[Any]:
+        with begin() as session:
+            for table in reversed(SQLModel.metadata.sorted_tables):
+                if table.name not in fresh.KEPT:
+                    session.connection().execute(table.delete())
+        with begin() as session:
+            yield session
+
+    monkeypatch.setattr(db, "unit_of_work", forgotten_first)
+
+    if read_before == "refund":  # Stripe's answer is about an order that is nobody's any more
+        acts[read_before]()
+    else:
+        with pytest.raises(OrderNotFound):
+            acts[read_before]()
 
 
 @ON_SQLITE
