@@ -91,6 +91,12 @@ def host_allowed(header: str, patterns: Sequence[str]) -> bool:
     )
 
 
+def host_of(address: str) -> str:
+    """The host of an address that `web_address` returned, without its port; empty for none."""
+    netloc = urlsplit(address).netloc
+    return f"{netloc.partition(']')[0]}]" if "]" in netloc else netloc.partition(":")[0]
+
+
 # --- addresses ------------------------------------------------------------------------------------
 
 
@@ -107,15 +113,10 @@ def web_address(text: str, *, public: bool = False) -> str:
         raise ValueError(f"{EXAMPLE}, without ? or #")
     if "@" in parts.netloc:
         raise ValueError("holds a user name or a password, which nobody would send; leave it out")
-    host = host_name(_host_of(parts.netloc), underscores=not public)
+    host = host_name(host_of(text), underscores=not public)  # `parts` has it in lower case
     usual = {"http": 80, "https": 443}[parts.scheme]  # which browsers leave out
     shown = "" if port is None or (public and port == usual) else f":{port}"
     return f"{parts.scheme}://{host}{shown}{quote(parts.path, safe=PATH_CHARACTERS).rstrip('/')}"
-
-
-def _host_of(netloc: str) -> str:
-    """The host as it was written; `urlsplit` would lower it before it is put into punycode."""
-    return netloc.rpartition("]")[0] + "]" if "]" in netloc else netloc.partition(":")[0]
 
 
 def api_base(text: str) -> str:

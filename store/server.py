@@ -161,7 +161,7 @@ def not_found() -> Response:
 
 def middleware() -> list[Middleware]:
     named = settings.current().allowed_hosts
-    hosts = [*named, "localhost", "127.0.0.1", "[::1]"]  # health checks come from this machine
+    hosts = [*named, *settings.ALWAYS_ALLOWED]
     trusted = [Middleware(AllowedHosts, patterns=hosts)] if named else []
     first = [Middleware(ClientAddress), Middleware(OwnHost), *trusted, Middleware(WebSocketLimits)]
     own = [Middleware(UsedRoutes, render=not_found), Middleware(OwnPages, render=not_found)]

@@ -31,6 +31,8 @@ EMULATOR_KEY = "sk_test_offline_emulator"
 EMULATOR_BASE = "http://127.0.0.1:8502"
 ENV_FILE = ROOT / ".env"
 SECRETS_FILE = ROOT / ".streamlit" / "secrets.toml"
+ALWAYS_ALLOWED = ("localhost", "127.0.0.1", "[::1]")
+"""Hosts besides ALLOWED_HOSTS: health checks come from this machine."""
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 MINUTES = (31, 1440)  # what Stripe allows for a Checkout Session, with a minute of margin
 SECONDS = (0.1, 86_400)
@@ -169,6 +171,15 @@ class Settings(BaseSettings):
             self.log_level = "DEBUG"
         return self
 
+    @model_validator(mode="after")
+    def _buyers_come_back(self) -> "Settings":
+        """Stripe sends buyers to `STORE_URL`, where the shop must answer."""
+        host = addresses.host_of(self.store_url or "")
+        allowed = [*self.allowed_hosts, *ALWAYS_ALLOWED]
+        if host and self.allowed_hosts and not addresses.host_allowed(host, allowed):
+            raise ValueError("ALLOWED_HOSTS must name the host of STORE_URL as well")
+        return self
+
     @property
     def offline(self) -> bool:
         """True where no Stripe key is set: the store then talks to its own emulator."""
@@ -249,10 +260,13 @@ def explain(error: ValidationError) -> str:
         origins |= dict.fromkeys(source.values, source.origin)
     faults = []
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
-        name = str(fault["loc"][0]) if fault["loc"] else "setting"
+        said = fault["msg"].removeprefix("Value error, ")
+        if not fault["loc"]:  # about two settings at once, both of which it names
+            faults.append(said)
+            continue
+        name = str(fault["loc"][0])
         where = f" in {origins[name]}" if origins.get(name) else ""
         own_words = fault["type"] == "value_error"
-        said = fault["msg"].removeprefix("Value error, ")
         faults.append(f"{name.upper()}{where} {said if own_words else EXPECTED.get(name, said)}")
     return "; ".join(faults) + "."
 

@@ -16,8 +16,9 @@ from pydantic import SecretStr
 from store import gateway, permissions, settings, traces
 from store.emulator.config import Config
 from store.errors import StripeError
-from store.launcher import doctor, findings, machine, process_findings, stripe_findings
+from store.launcher import checks, doctor, findings, machine, process_findings, stripe_findings
 from store.launcher.findings import NOTE, OK, WRONG, Finding
+from store.launcher.shop import Shop
 from tests.emulator.running import Running
 from tests.ports import free_port, port_flags
 from tests.shop.servers import Quiet, serving
@@ -254,6 +255,41 @@ def test_no_secret_is_in_what_doctor_prints(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "two" not in done.stdout + done.stderr
     assert "through http://127.0.0.1:1 (HTTPS_PROXY)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "noted"),
+    [
+        ("STORE_URL", "http://shop.example", True),
+        ("STORE_URL", "https://shop.example", False),
+        ("STORE_URL", "http://localhost:8501", False),
+        ("STRIPE_API_BASE", "http://stripe.example:8502", True),
+        ("STRIPE_API_BASE", "http://[::1]:8502", False),
+    ],
+)
+def test_what_travels_in_the_clear_is_noted(
+    chosen: settings.Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    address: str,
+    *,
+    noted: bool,
+) -> None:
+    monkeypatch.setenv(name, address)
+
+    found = list(machine.unencrypted(settings.load()))
+
+    assert [finding.state for finding in found] == [NOTE] * noted
+
+
+def test_the_start_says_why_stripe_does_not_answer(chosen: settings.Settings) -> None:
+    account = checks.StripeAccount("", "Stripe did not answer. DNS: the name is not known here.")
+
+    shown = Shop(chosen, Namespace(), has_emulator=False, account=account).mode()
+
+    assert shown.endswith(
+        "cannot sell right now. Stripe did not answer. DNS: the name is not known here."
+    )
 
 
 def test_a_data_folder_that_cannot_be_written_is_wrong(

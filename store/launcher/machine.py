@@ -12,8 +12,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from store import credentials, settings, sources
+from store import addresses, credentials, settings, sources
 from store.errors import SettingsError
+from store.handshake import Host
 from store.launcher.findings import NOTE, OK, WRONG, Finding
 from store.settings import Settings
 
@@ -65,7 +66,27 @@ def setting_values(chosen: Settings) -> Iterator[Finding]:
     ]
     for name in sorted(values.keys() - set(unset)):
         yield Finding(OK, "settings", f"{name.upper()} = {masked(values[name])}")
+    yield from unencrypted(chosen)
     yield Finding(OK, "settings", f"left at their defaults: {', '.join(sorted(unset)).upper()}")
+
+
+def unencrypted(chosen: Settings) -> Iterator[Finding]:
+    """Addresses beyond this machine that secrets travel to in the clear."""
+    carried = {"store_url": "the cookies of buyers and operators", "stripe_api_base": "the key"}
+    for name, secret in carried.items():
+        address = getattr(chosen, name) or ""
+        if address.startswith("http:") and not is_loopback(address):
+            yield Finding(
+                NOTE,
+                "settings",
+                f"{name.upper()} is not HTTPS: {secret} can be read on the way",
+                "Use an address that begins with https://.",
+            )
+
+
+def is_loopback(address: str) -> bool:
+    host = Host.parse(addresses.host_of(address))
+    return host is not None and host.is_loopback
 
 
 def masked(value: Any) -> str:

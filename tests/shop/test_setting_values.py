@@ -190,6 +190,33 @@ def test_what_is_no_host_pattern_is_refused_at_start(
     assert said in refusal(monkeypatch, "ALLOWED_HOSTS", value)
 
 
+@pytest.mark.scenario("M2")
+@pytest.mark.parametrize(
+    ("address", "allowed", "fits"),
+    [
+        ("https://shop.example.com", ".example.com", True),
+        ("https://shop.example.com:8443/shop", "shop.example.com", True),
+        ("http://[2001:db8::1]:8501", "2001:db8::1", True),
+        ("http://localhost:8501", "shop.example.com", True),
+        ("https://shop.example.com", "*", True),
+        ("https://shop.example.com", "", True),
+        ("https://shop.example.com", "example.com", False),
+        ("https://bücher.example", "example.com", False),
+    ],
+)
+def test_buyers_must_be_able_to_come_back_to_the_shops_address(
+    monkeypatch: pytest.MonkeyPatch, address: str, allowed: str, *, fits: bool
+) -> None:
+    monkeypatch.setenv("STORE_URL", address)
+    monkeypatch.setenv("ALLOWED_HOSTS", allowed)
+
+    if fits:
+        assert settings.load().store_url
+    else:
+        said = refusal(monkeypatch, "ALLOWED_HOSTS", allowed)
+        assert said == "ALLOWED_HOSTS must name the host of STORE_URL as well."
+
+
 @pytest.mark.scenario("M3")
 @pytest.mark.parametrize(
     ("value", "address"),
