@@ -4,13 +4,17 @@ import logging
 import os
 import re
 import secrets
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from store import private_files
 from store.errors import SettingsError
+
+if sys.platform != "win32":
+    import fcntl
 
 log = logging.getLogger(__name__)
 
@@ -67,18 +71,38 @@ def _write(path: Path, secret: str) -> str:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    with suppress(OSError):  # Windows opens no folders
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    with suppress(OSError), _opened(path.parent) as descriptor:  # Windows opens no folders
+        os.fsync(descriptor)
     return secret
 
 
 @contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold a lock file that only one process can create, on any disk.
+    """Hold the folder's lock, which the operating system ends with its holder."""
+    if sys.platform != "win32":
+        with _opened(folder) as descriptor, ExitStack() as stack:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError:  # some network disks have none for folders
+                stack.enter_context(_lock_file(folder))
+            yield
+    else:
+        with _lock_file(folder):
+            yield
+
+
+@contextmanager
+def _lock_file(folder: Path) -> Iterator[None]:
+    """A file that only one process can create, where nothing better is to be had.
 
     It is held for milliseconds; one that is seconds old was left behind by a killed process.
     """

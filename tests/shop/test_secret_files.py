@@ -120,16 +120,34 @@ def test_a_disk_without_hard_links_keeps_secrets_too(
     assert len(set(made)) == 1
 
 
-def test_the_lock_that_a_killed_start_left_behind_holds_nobody_up_for_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "secrets.lock").touch()
-    monkeypatch.setattr(secret_files, "STALE_SECONDS", 0.2)
+@pytest.fixture
+def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network disk that locks no folders."""
 
+    def refused(*_arguments: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", refused)
+
+
+@pytest.mark.scenario("N7")
+def test_a_disk_without_locks_keeps_one_secret_too(tmp_path: Path, no_locks: None) -> None:
     made = at_once(8, lambda _: kept_secret(tmp_path / "webhook_secret", "whsec_"))
 
     assert len(set(made)) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["webhook_secret"]
+
+
+def test_a_lock_file_that_a_killed_start_left_behind_is_taken_over(
+    tmp_path: Path, no_locks: None
+) -> None:
+    lock = tmp_path / "secrets.lock"
+    lock.touch()
+    os.utime(lock, (0, 0))
+
+    made = kept_secret(tmp_path / "webhook_secret")
+
+    assert [file.read_text() for file in tmp_path.iterdir()] == [made]
 
 
 @pytest.mark.scenario("P2")
