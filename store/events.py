@@ -23,13 +23,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import Literal, NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from store import arrivals, bulk, clock, db, learn, ledger, orders
 from store.arrivals import Arrival
 from store.errors import StripeError
 from store.facts import DoubtFact
-from store.models import Repeat, StripeEvent
+from store.models import MAX_LISTED, Repeat, StripeEvent
 from store.orders import Source
 
 Outcome = Literal["applied", "known", "duplicate", "orphan", "ignored", "livemode", "review"]
@@ -237,9 +237,21 @@ def _outcomes(
 def _note_repeats(
     session: Session, arrivals: Sequence[Arrival], outcomes: Sequence[Outcome]
 ) -> None:
-    rows = [
-        {"at": clock.now(), "source": "webhook", "event_id": event.id, "evidence": ""}
-        for event, outcome in zip(arrivals, outcomes, strict=True)
-        if outcome == "duplicate"
-    ]
+    """List the duplicates; beyond `MAX_LISTED` of one event they are only counted with it."""
+    again = [e.id for e, outcome in zip(arrivals, outcomes, strict=True) if outcome == "duplicate"]
+    if not again:
+        return
+    query = (
+        select(Repeat.event_id, func.count())
+        .where(col(Repeat.event_id).in_(set(again)))
+        .group_by(col(Repeat.event_id))
+    )
+    listed = Counter(dict(session.exec(query).all()))
+    rows = []
+    for event_id in again:
+        listed[event_id] += 1
+        if listed[event_id] <= MAX_LISTED:
+            rows.append(
+                {"at": clock.now(), "source": "webhook", "event_id": event_id, "evidence": ""}
+            )
     bulk.insert(session, Repeat, rows)

@@ -26,7 +26,7 @@ OF_ORDER = text(
       (SELECT sum(id) FROM order_log WHERE order_id = orders.id) AS which,
       (SELECT count(*) FROM stripe_events WHERE order_id = orders.id) AS events,
       (SELECT sum(deliveries) FROM stripe_events WHERE order_id = orders.id) AS deliveries,
-      (SELECT count(*) FROM repeats WHERE order_id = orders.id) AS looks
+      (SELECT sum(times) FROM repeats WHERE order_id = orders.id) AS looks
     FROM orders WHERE number = :number AND buyer = :buyer
     """
 )

@@ -142,11 +142,16 @@ class OrderLog(SQLModel, table=True):
     evidence: str = Field(default="", sa_type=Text)  # JSON: ids, HTTP status, milliseconds
 
 
+MAX_LISTED = 20
+
+
 class Repeat(SQLModel, table=True):
     """What was said once more and changed nothing, so that the history can show it.
 
     Either a delivery of an event that was here before (its order is the event's), or a look at
     an order by a returning buyer that brought no news. First deliveries are in `stripe_events`.
+    No more than `MAX_LISTED` rows are kept for one event, or for one order and source: the others
+    are counted, of an event in its `deliveries`, of an order in the last row's `times`.
     """
 
     __tablename__ = "repeats"
@@ -157,6 +162,7 @@ class Repeat(SQLModel, table=True):
     event_id: str | None = Field(default=None, foreign_key="stripe_events.id", index=True)
     order_id: int | None = Field(default=None, foreign_key="orders.id", index=True)
     evidence: str = Field(default="", sa_type=Text)
+    times: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 OVERDUE = timedelta(minutes=15)

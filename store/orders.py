@@ -8,15 +8,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import bindparam
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, update
+from sqlmodel import Session, col, func, select
 
 from store import bulk, clock, ledger
 from store.errors import OrderNotFound
 from store.facts import DISPUTE_HARMLESS, PAID, REFUND_VOID, Fact
 from store.learn import LEARN
 from store.ledger import Ledger, OrderState
-from store.models import Dispute, Order, OrderLog, Refund, Repeat
+from store.models import MAX_LISTED, Dispute, Order, OrderLog, Refund, Repeat
 
 Source = Literal["buyer", "redirect", "webhook", "reconciler", "operator"]
 
@@ -159,8 +159,18 @@ def log(
 
 
 def note_repeat(session: Session, order: Order, source: Source, *, evidence: str = "") -> None:
-    """Keep that somebody looked and nothing was new; no part of the order's history."""
-    session.add(Repeat(order_id=order.id, at=clock.now(), source=source, evidence=evidence))
+    """Keep that somebody looked and nothing was new; no part of the order's history.
+
+    Anybody may open an address thousands of times, so only the first are listed and the others
+    counted. Two at once may list one more than that.
+    """
+    alike = (col(Repeat.order_id) == order.id, col(Repeat.source) == source)
+    listed = session.exec(select(func.count(), func.max(col(Repeat.id))).where(*alike)).one()
+    if listed[0] < MAX_LISTED:
+        session.add(Repeat(order_id=order.id, at=clock.now(), source=source, evidence=evidence))
+        return
+    counted = {"times": col(Repeat.times) + 1, "at": clock.now(), "evidence": evidence}
+    session.connection().execute(update(Repeat).where(col(Repeat.id) == listed[1]).values(counted))
 
 
 def settle(order: OrderState, kept: Ledger) -> str:

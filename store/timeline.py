@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from sqlmodel import Session, col, or_, select
 
-from store.models import Order, OrderLog, Repeat, StripeEvent
+from store.models import MAX_LISTED, Order, OrderLog, Repeat, StripeEvent
 from store.views import STATUS_BADGES
 
 Effect = Literal["changed", "noted", "nothing"]
@@ -166,7 +166,7 @@ def _repeated(row: Repeat, events: Mapping[str, StripeEvent]) -> Step:
             row.source,
             "Same event again: ignored",
             "nothing",
-            event.type,
+            _delivered(event),
             _late(row.at - event.created_at),
             _of_event(event, delivered=True),
         )
@@ -177,7 +177,23 @@ def _repeated(row: Repeat, events: Mapping[str, StripeEvent]) -> Step:
     elif not proof:
         title = "Redirect: already settled"
     note = _asked(proof) if proof else "Stripe did not have to be asked"
-    return Step(row.at, row.source, title, "nothing", note, None, proof)
+    if row.times > 1:
+        note += f" · and {row.times - 1:,} more times"
+    return Step(
+        row.at,
+        row.source,
+        title,
+        "nothing",
+        note,
+        None,
+        proof,
+    )
+
+
+def _delivered(event: StripeEvent) -> str:
+    """The event's type, with the number of deliveries where not all of them are listed."""
+    listed = event.deliveries <= MAX_LISTED
+    return event.type if listed else f"{event.type} · {event.deliveries:,} deliveries so far"
 
 
 def _asked(proof: Mapping[str, Any]) -> str:

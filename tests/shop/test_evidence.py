@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from store import attempts, checkout, db, refunds
-from store.models import Repeat
+from store import arrivals, attempts, checkout, db, events, kept, proof, refunds, reports
+from store.models import MAX_LISTED, Repeat
 from tests.shop.running import Shop
 
 
@@ -95,6 +95,45 @@ def test_a_return_that_brings_no_news_is_kept_beside_the_history(shop: Shop) -> 
     assert shop.log(number) == history
     order = shop.order(number)
     assert [(row.source, row.order_id) for row in repeats()] == [("redirect", order.id)] * 2
+
+
+@pytest.mark.scenario("Q7")
+def test_a_success_address_opened_thousands_of_times_is_counted_and_not_listed(
+    shop: Shop,
+) -> None:
+    number = shop.a_paid_order()
+
+    for _ in range(300):
+        checkout.settle(shop.buyer, number)
+    rows, seen = repeats(), story(shop, number)
+    checkout.settle(shop.buyer, number)
+
+    assert len(rows) == MAX_LISTED
+    assert sum(row.times for row in rows) == 300
+    assert seen.steps[-1].note == "Stripe did not have to be asked · and 280 more times"
+    assert story(shop, number).steps[-1].note.endswith("and 281 more times")
+    assert len(proof.as_text(seen)) < 20_000
+
+
+@pytest.mark.scenario("Q7")
+def test_an_event_delivered_hundreds_of_times_is_counted_and_not_listed(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    event = arrivals.read(shop.event("checkout.session.completed"))
+
+    for batch in (1, 1, 148, 150):
+        with db.unit_of_work() as session:
+            events.receive(session, [event] * batch, source="webhook")
+    seen = story(shop, number)
+
+    assert len(repeats()) == MAX_LISTED
+    assert seen.steps[-1].note == "checkout.session.completed · 300 deliveries so far"
+    assert seen.tally.deliveries == 300
+
+
+def story(shop: Shop, number: str) -> reports.Story:
+    with db.reading() as session:
+        return kept.story(session, shop.buyer, number)
 
 
 def test_the_reconcilers_looks_are_not_kept(shop: Shop) -> None:
