@@ -5,6 +5,7 @@ be there and not null, an enumeration lists its values, and a key that is not de
 """
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -54,6 +55,28 @@ def declared(kind: str) -> Scope:
     tree = ast.parse((SDK / f"{module.removeprefix('stripe.').replace('.', '/')}.py").read_text())
     found = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name]
     return Scope(found[0])
+
+
+def expandable(kind: str) -> set[str]:
+    """The fields of a kind that are declared expandable, those of nested objects as `a.b`."""
+    return set(_expandable(declared(kind), ""))
+
+
+def _expandable(scope: Scope, prefix: str) -> Iterator[str]:
+    for name, annotation in scope.keys().items():
+        for member in members(annotation):
+            inner = member
+            while isinstance(inner, ast.Subscript) and ast.unparse(inner.value) == "List":
+                inner = inner.slice
+            written = ast.unparse(inner)
+            if written.startswith("ExpandableField"):
+                yield prefix + name
+            elif isinstance(inner, ast.Name | ast.Constant) and (nested := _named(scope, written)):
+                yield from _expandable(nested, f"{prefix}{name}.")
+
+
+def _named(scope: Scope, written: str) -> Scope | None:
+    return scope.named(written.strip("'"))
 
 
 def faults(thing: dict[str, Any]) -> list[str]:

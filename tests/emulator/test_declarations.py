@@ -1,6 +1,6 @@
 """The emulator against the installed SDK's own declarations."""
 
-import ast
+import functools
 import json
 import re
 from typing import Any
@@ -140,17 +140,17 @@ def test_every_expansion_is_as_the_sdk_declares_it(stripe_: Running) -> None:
         query = "&".join(f"expand[]=data.{field}" for field in fields)
         page = fetch(stripe_, f"/v1/{path}?limit=100&{query}")
         assert judge.faults(page) == []
-        for field in fields:
-            assert any(isinstance(thing.get(field), dict) for thing in page["data"]), (kind, field)
+        for field in set(fields) - {"tiers"}:  # no price here has any
+            steps = field.split(".")
+            held = [functools.reduce(lambda x, step: x.get(step), steps, x) for x in page["data"]]
+            assert any(isinstance(value, dict) for value in held), (kind, field)
 
 
-def test_every_field_that_can_be_expanded_is_declared_so() -> None:
-    for kind, fields in expand.EXPANDABLE.items():
-        for field in [*fields, *expand.ALWAYS_NULL.get(kind, ())]:
-            assert "ExpandableField" in ast.unparse(judge.declared(kind).keys()[field]), (
-                kind,
-                field,
-            )
+@pytest.mark.parametrize("kind", sorted({*expand.EXPANDABLE, *expand.ALWAYS_NULL}))
+def test_exactly_the_fields_that_are_declared_expandable_can_be_expanded(kind: str) -> None:
+    taken = {*expand.EXPANDABLE.get(kind, {}), *expand.ALWAYS_NULL.get(kind, ())}
+
+    assert taken == judge.expandable(kind)
 
 
 def test_the_judge_sees_what_is_wrong(stripe_: Running) -> None:
