@@ -5,6 +5,7 @@ Every creating call carries an idempotency key derived from a row of ours. Whate
 """
 
 import json
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,8 @@ from store.errors import (
     StripeUnreachable,
 )
 from store.traces import TRACE, note
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10.0
 RETRIES = 2
@@ -116,6 +119,8 @@ def ask(call: Callable[[], Asked]) -> Asked:
         except stripe.StripeError as error:
             trouble = translate(error)
             trouble.call = TRACE.get()
+            if isinstance(trouble, StripeRefused) and trouble.param in SETTINGS:
+                log.error("%s", trouble.for_operator)
             if isinstance(trouble, StripePermissionMissing) and trouble.call:
                 trouble.route = json.loads(trouble.call)["request"]
             if pause is None or not isinstance(trouble, StripeBusy):
@@ -125,6 +130,14 @@ def ask(call: Callable[[], Asked]) -> Asked:
             raise StripeUncertain(replayed=False, for_operator=_not_stripe(None)) from error
         time.sleep(pause)
     raise AssertionError("the last pass either returns or raises")
+
+
+SETTINGS = {
+    "success_url": "STORE_URL is an address that it accepts",
+    "cancel_url": "STORE_URL is an address that it accepts",
+    "customer_email": "DEMO_CUSTOMER_EMAIL is one that it accepts, or is not set",
+}
+"""What to correct where Stripe refuses a parameter that comes from a setting."""
 
 
 # The first row that fits decides; the SDK's class follows the HTTP status.
@@ -161,7 +174,8 @@ def _cause(error: stripe.StripeError) -> str:
         return f"Stripe did not answer. {network.cause(error, address())}"
     if type(error) is stripe.APIError and error.error is None:
         return _not_stripe(error.http_status)
-    return ""
+    setting = SETTINGS.get(_word(getattr(error, "param", None)))
+    return f"Stripe refuses every checkout until {setting}." if setting else ""
 
 
 def _not_stripe(http_status: int | None) -> str:

@@ -1,6 +1,7 @@
 """What Stripe's answers and errors become; the only file that may import its SDK."""
 
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 
@@ -81,6 +82,26 @@ def test_a_saved_failure_is_told_from_a_fresh_one(header: dict[str, str], replay
 
     assert isinstance(ours, StripeUncertain)
     assert ours.replayed is replayed
+
+
+@ON_SQLITE
+@pytest.mark.scenario("M3")
+@pytest.mark.parametrize(
+    ("parameter", "setting"), [("success_url", "STORE_URL"), ("customer_email", "DEMO_CUSTOMER")]
+)
+def test_a_setting_that_only_stripe_can_judge_is_named_in_the_log(
+    shop: Shop, caplog: pytest.LogCaptureFixture, parameter: str, setting: str
+) -> None:
+    """Where STORE_URL is not set, it is the address that the buyer happened to use."""
+    order = shop.order(shop.place())
+    parameters = {**json.loads(order.checkout_parameters), parameter: "nonsense"}
+
+    with pytest.raises(StripeRefused) as refused:
+        gateway.create_checkout(json.dumps(parameters), "another-key")
+
+    assert f"until {setting}" in refused.value.for_operator
+    assert refused.value.for_operator in caplog.text
+    assert setting not in str(refused.value)
 
 
 @pytest.fixture(
