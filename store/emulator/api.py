@@ -69,6 +69,7 @@ async def _incoming(request: Request) -> Incoming:
         content_type=headers.get("content-type", ""),
         authorization=headers.get("authorization"),
         idempotency_key=headers.get("idempotency-key") or None,
+        account=headers.get("stripe-account") or headers.get("stripe-context"),
     )
 
 

@@ -19,8 +19,13 @@ from store.emulator.ids import new_id
 WORDS = "The emulator answers to localhost, 127.0.0.1 and [::1] only, not to this host name."
 
 
+API_PATHS = ("/v1/", "/v2/")
+
+
 class Door:
     """Refuses (403) who asks by another name than this machine's, and sends `/v1/…` to the API.
+
+    HEAD is answered as GET, without its body.
 
     The API is not a route: a path may hold what a route's pattern does not match, a line break
     for example, and shall be answered in Stripe's words all the same. Every answer carries Stripe's
@@ -38,8 +43,10 @@ class Door:
         if scope["type"] != "lifespan":
             if not is_loopback(Headers(scope=scope).get("host", "")):
                 app = JSONResponse(InvalidRequest(WORDS).body(new_id("request")), 403)
-            elif scope["path"].startswith("/v1/"):
+            elif scope["path"].startswith(API_PATHS):
                 app = self.api
+            if scope.get("method") == "HEAD":  # the server leaves the body out
+                scope = {**scope, "method": "GET"}
 
         async def dated(message: Message) -> None:
             if message["type"] == "http.response.start":

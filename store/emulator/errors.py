@@ -5,6 +5,7 @@
     ├── NotFound             404  resource_missing
     ├── Unauthorized         401  no key, or one that is not a test key
     ├── PermissionMissing    403  a restricted key without the right for this call
+    ├── AccountInvalid       403  the Stripe-Account header names another account
     ├── KeyMismatch          400  idempotency_error
     ├── KeyInUse             409  idempotency_key_in_use
     ├── RateLimited          429  rate_limit or lock_timeout
@@ -94,6 +95,19 @@ class PermissionMissing(StripeError):
     """A key that may not do this."""
 
     status = 403
+
+
+class AccountInvalid(StripeError):
+    """A request for an account that the key does not belong to."""
+
+    status = 403
+
+    def __init__(self, key: str, account: str) -> None:
+        super().__init__(
+            f"The provided key '{key}' does not have access to account '{account}' (or that "
+            "account does not exist). Application access may have been revoked.",
+            code="account_invalid",
+        )
 
 
 class KeyMismatch(StripeError):

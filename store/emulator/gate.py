@@ -23,7 +23,8 @@ from store.emulator import (
 from store.emulator.account import Account
 from store.emulator.books import Books, Cause
 from store.emulator.config import API_VERSION
-from store.emulator.errors import ApiError, InvalidRequest, StripeError
+from store.emulator.errors import AccountInvalid, ApiError, InvalidRequest, StripeError
+from store.emulator.faults import ACCOUNT_ID
 from store.emulator.idempotency import Saved
 from store.emulator.ids import new_id
 from store.emulator.operations import Operation
@@ -46,6 +47,8 @@ class Incoming:
     content_type: str
     authorization: str | None
     idempotency_key: str | None
+    account: str | None = None
+    """The account the request is for, where its headers name one."""
     id: str = field(default_factory=lambda: new_id("request"))
     started: float = field(default_factory=time.perf_counter)
     key: str = ""
@@ -74,6 +77,8 @@ class Gate:
         replayed = False
         try:
             incoming.key = keys.authenticated(incoming.authorization)
+            if incoming.account not in (None, "", ACCOUNT_ID):
+                raise AccountInvalid(keys.masked(incoming.key), str(incoming.account)[:100])
             operation = operations.find(incoming.method, incoming.path)
             incoming.raw = _raw(incoming)
             armed = self._armed()

@@ -135,9 +135,19 @@ def _by_shape() -> Mapping[tuple[str, int], list[tuple[list[str], str]]]:
 _SHAPES = _by_shape()
 
 
+SEARCH_PARTS = 4
+"""`/v1/products/search` has this many parts, like `/v1/products/{id}`."""
+
+
 def find(method: str, path: str) -> Operation:
     """The call at an address. Raises NotFound in Stripe's words."""
     parts = path.split("/")
+    if path.startswith("/v2/"):
+        raise NotFound(f"This emulator does not imitate API v2 ({method}: {path}).")
+    if method == "GET" and len(parts) == SEARCH_PARTS and parts[-1] == "search":
+        raise NotFound(
+            f"This emulator does not imitate search ({method}: {path}). List the objects instead."
+        )
     for template, name in _SHAPES.get((method, len(parts)), ()):
         pairs = list(zip(template, parts, strict=True))
         if all(wanted in (part, "{id}") for wanted, part in pairs):

@@ -57,6 +57,9 @@ _CURRENCIES = _absent("prices in several currencies")
 
 REFUSED: dict[str, dict[str, Refusal]] = {
     "POST /v1/checkout/sessions": {
+        # The mode comes first: it is the reason for what else is not taken.
+        "mode": _absent("mode={value}, only mode=payment", "payment"),
+        "ui_mode": _absent("ui_mode={value}, only hosted_page", "hosted_page"),
         "after_expiration[recovery][enabled]": _absent("recovery of expired sessions"),
         "automatic_tax[enabled]": Refusal(_TAX),
         "automatic_tax[liability][account]": _ACCOUNT,
@@ -76,7 +79,6 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         "line_items[][price_data][recurring]": Refusal(_RECURRING),
         "line_items[][tax_rates]": _unknown("tax rate"),
         "managed_payments[enabled]": _absent("managed payments"),
-        "mode": _absent("mode={value}, only mode=payment", "payment"),
         "payment_intent_data[application_fee_amount]": Refusal(_FEE),
         "payment_intent_data[capture_method]": _absent(
             "manual capture", "automatic", "automatic_async"
@@ -99,7 +101,6 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         "shipping_options[][shipping_rate]": _unknown("shipping rate"),
         "shipping_options": _absent("the cost of shipping"),
         "subscription_data": Refusal("You can not pass `subscription_data` in `payment` mode."),
-        "ui_mode": _absent("ui_mode={value}, only hosted_page", "hosted_page"),
     },
     "POST /v1/products": {
         "default_price_data[currency_options]": _CURRENCIES,
@@ -141,9 +142,9 @@ REFUSED: dict[str, dict[str, Refusal]] = {
 
 
 def check(call: str, given: Parameters) -> None:
-    """Refuse what this account cannot have. Raises InvalidRequest."""
+    """Refuse what this account cannot have, in the table's order. Raises InvalidRequest."""
     refused = REFUSED.get(call, {})
-    for name in given.keys() & _FIRST_NAMES.get(call, set()):
+    for name in [name for name in _FIRST_NAMES.get(call, ()) if name in given]:
         for plain, param, value in _visited(given[name], name, name):
             refusal = refused.get(plain)
             if refusal and value not in NOTHING and value not in refusal.accepted:
@@ -151,7 +152,8 @@ def check(call: str, given: Parameters) -> None:
 
 
 _FIRST_NAMES = {
-    call: {path.partition("[")[0] for path in refused} for call, refused in REFUSED.items()
+    call: dict.fromkeys(path.partition("[")[0] for path in refused)
+    for call, refused in REFUSED.items()
 }
 
 

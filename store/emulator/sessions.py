@@ -55,14 +55,13 @@ def _expires_at(given: Parameters, now: int) -> int:
     return moment
 
 
-def delayed_method(currency: str) -> str:
-    """The bank debit the emulator offers: it is confirmed days later."""
-    return "us_bank_account" if currency == "usd" else "sepa_debit"
+DELAYED_METHODS = {"eur": "sepa_debit", "usd": "us_bank_account"}
+"""The bank debit the emulator offers in a currency: it is confirmed days later."""
 
 
 def _methods(given: Parameters, currency: str) -> list[str]:
     """Dynamic payment methods, as far as the pay page goes: a card, or a bank debit."""
-    offered = ["card", delayed_method(currency)]
+    offered = ["card", *filter(None, [DELAYED_METHODS.get(currency)])]
     allowed: list[str] = given.get("allowed_payment_method_types") or offered
     excluded: list[str] = given.get("excluded_payment_method_types") or []
     fitting = [method for method in offered if method in allowed and method not in excluded]

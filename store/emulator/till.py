@@ -131,8 +131,8 @@ class Till:
         succeeds = outcome == "succeeds"
 
         def attempt(books: Books, session: StripeObject, who: Means) -> PaymentResult:
-            method = sessions.delayed_method(session["currency"])
-            if method not in session["payment_method_types"]:
+            method = sessions.DELAYED_METHODS.get(session["currency"])
+            if method is None or method not in session["payment_method_types"]:
                 return PaymentResult("invalid", "This session does not take bank debits.")
             means = replace(who, type=method, last4="6789" if succeeds else "2227")
             return debits.pay_later(books, session, means, succeeds=succeeds)
