@@ -16,7 +16,7 @@ from sqlalchemy import delete, tuple_
 from sqlmodel import Session, col, select
 
 from store import clock, db
-from store.models import Order, OrderLog, Repeat, StripeEvent
+from store.models import UNFINISHED, Order, OrderLog, Refund, Repeat, StripeEvent
 from store.orders import UNSETTLED
 
 LEAST_DAYS = 30  # so long Stripe lists an event, and sends it again when somebody asks it to
@@ -119,6 +119,8 @@ def _next_rows(
 
 
 def _unsettled(session: Session, ids: set[int]) -> set[int | None]:
-    """Which of these orders Stripe may still change."""
+    """Which of these orders Stripe may still change, or owe a refund that has not arrived."""
     of_these = select(Order.id, Order.status).where(col(Order.id).in_(ids))
-    return {name for name, status in session.exec(of_these) if status in UNSETTLED}
+    owing = select(Refund.order_id).where(UNFINISHED, col(Refund.order_id).in_(ids))
+    unsettled = {name for name, status in session.exec(of_these) if status in UNSETTLED}
+    return unsettled | set(session.exec(owing))

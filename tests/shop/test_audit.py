@@ -434,6 +434,22 @@ def test_an_order_that_cannot_be_made_again_is_left_with_the_reason_and_keeps_no
 
 
 @pytest.mark.scenario("J10")
+@pytest.mark.parametrize("odd", [{"metadata": []}, {"payment_status": []}, {"metadata": None}])
+def test_an_item_that_cannot_be_read_keeps_no_order_from_coming_back(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, odd: dict[str, Any]
+) -> None:
+    number = shop.a_paid_order()
+    restore_an_old_copy(shop, number)
+    strange = shop.stripe.a_session(metadata={"order_number": "ODD", "shop": shop_mark.known()})
+    listed = gateway.checkouts
+    monkeypatch.setattr(
+        gateway, "checkouts", lambda: (s | odd if s["id"] == strange.id else s for s in listed())
+    )
+
+    assert restore.bring_back().numbers == [number]
+
+
+@pytest.mark.scenario("J10")
 def test_two_who_bring_orders_back_at_once_make_each_once(shop: Shop) -> None:
     number = shop.a_paid_order()
     restore_an_old_copy(shop, number)

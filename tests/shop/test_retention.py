@@ -84,6 +84,23 @@ def test_events_of_an_order_that_may_still_change_stay(
     assert count(StripeEvent) == 1
 
 
+@pytest.mark.scenario("J4")
+def test_what_is_known_of_an_order_stays_while_a_refund_of_it_is_owed(
+    shop: Shop, a_hundred_days_later: Any
+) -> None:
+    number = shop.a_paid_order()
+    shop.pay_a_second_session(number)
+    shop.tell_all()
+    known = {event.id for event in shop.inbox().values() if event.order_id}
+    history = shop.log(number)
+    a_hundred_days_later()
+
+    gone = retention.prune(30, 30)
+
+    assert gone.history == 0
+    assert (set(shop.inbox()), shop.log(number)) == (known, history)
+
+
 @pytest.mark.scenario("C5")
 def test_an_event_that_comes_again_after_it_was_forgotten_changes_nothing(
     shop: Shop, a_hundred_days_later: Any
