@@ -10,10 +10,17 @@ Where each step may die, and what is then left:
    same session. Stripe then repeats an answer that may be old, so that session is looked up; the
    one who made it need not look, for nobody else knew its address.
 3. `orders.record` saves the answer. Dead before its commit: as in 2.
+4. `_gone` closes an attempt whose session Stripe does not know any more. Dead before its commit:
+   whoever looks next finds the same. Two at once write the same fact. It closes nothing while the
+   session may exist elsewhere and be payable there: see its own words.
+
+No item holds up another: whatever one order meets here is raised as a `StoreError` of its own, an
+answer that cannot be read too.
 """
 
 import hashlib
 import json
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -21,12 +28,19 @@ from sqlmodel import Session
 
 from store import bulk, clock, db, gateway, orders, settings, shop_mark
 from store.catalog import Line
-from store.errors import StripeRefused, StripeUncertain
-from store.facts import Fact, RefusedFact, of_session
+from store.errors import CheckoutOutOfReach, StripeNotFound, StripeRefused, StripeUncertain
+from store.facts import CheckoutFact, Fact, GoneFact, RefusedFact, of_session
 from store.models import Order, OrderItem
 from store.orders import Source
+from store.traces import STRIPES_CLOCK
 
-LONGEST_SECONDS = 24 * 60 * 60 - 60  # Stripe counts from the moment it creates the session
+log = logging.getLogger(__name__)
+
+# Stripe takes 30 minutes to 24 hours, by its clock, from the moment it creates the session. The
+# margins are for what lies between: a crash, a repetition, a clock that is a little off.
+SHORTEST, LONGEST = timedelta(minutes=35), timedelta(hours=24, minutes=-10)
+LEAST_AT_STRIPE = timedelta(minutes=31)
+GONE_AFTER = timedelta(minutes=1)  # a session that young may only not be everywhere yet
 # Stripe keeps an idempotency key for 24 hours at least; after that a replay would be new.
 KEY_LIFE = timedelta(hours=23)
 PAYABLE_SESSION = frozenset(["none", "open"])  # as in the index that models.PAYABLE is for
@@ -41,9 +55,10 @@ def write(
     *,
     attempt: int,
 ) -> Order:
+    """Write down an attempt with its exact question; its time limit is by Stripe's clock."""
     number = orders.new_number()
-    lasts_seconds = min(settings.current().checkout_minutes * 60, LONGEST_SECONDS)
-    expires_at = clock.now().replace(microsecond=0) + timedelta(seconds=lasts_seconds)
+    lasts = min(max(timedelta(minutes=settings.current().checkout_minutes), SHORTEST), LONGEST)
+    expires_at = gateway.now_at_stripe().replace(microsecond=0) + lasts
     order = Order(
         number=number,
         buyer=buyer,
@@ -56,6 +71,7 @@ def write(
             number, lines, store_url, expires_at, mark=shop_mark.of_database(session)
         ),
         checkout_expires_at=expires_at,
+        placed_under=gateway.account_mark(),
     )
     session.add(order)
     session.flush()
@@ -131,9 +147,17 @@ def look_up(order: Order, *, source: Source) -> Order:
         order, is_current = _ask(order, source)
     if order.checkout_session_id is None or is_current:
         return order
-    session = gateway.checkout(order.checkout_session_id)
-    fact = of_session(session, evidence="looked up at Stripe")
-    return _record(order, fact, source, noted=noted)
+    try:
+        session = gateway.checkout(order.checkout_session_id)
+    except StripeNotFound as missing:
+        return _gone(order, missing, source)
+    return _record(order, _fact(session, order, "looked up at Stripe"), source, noted=noted)
+
+
+def can_be_sent(order: Order) -> bool:
+    """Whether Stripe would make or give a session that can be paid, as far as its times go."""
+    least = LEAST_AT_STRIPE if order.checkout_session_id is None else timedelta(0)
+    return order.checkout_expires_at > gateway.now_at_stripe() + least
 
 
 def _ask(order: Order, source: Source) -> tuple[Order, bool]:
@@ -148,10 +172,10 @@ def _ask(order: Order, source: Source) -> tuple[Order, bool]:
     if clock.now() < order.created_at + KEY_LIFE:
         try:
             made = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
-            fact = of_session(made, evidence="session created")
+            fact = _fact(made, order, "session created")
             return _record(order, fact, source), not made.repeated
         except StripeRefused as refused:
-            reason, proof = str(refused), refused.call
+            reason, proof = _reason(order, refused), refused.call
         except StripeUncertain as uncertain:
             if not uncertain.replayed:
                 raise
@@ -159,10 +183,71 @@ def _ask(order: Order, source: Source) -> tuple[Order, bool]:
     else:
         reason, proof = "never reached Stripe", ""
     for session in gateway.find_checkouts(order.number, order.created_at):
-        fact = of_session(session, evidence="found in Stripe's list")
+        fact = _fact(session, order, "found in Stripe's list")
         return _record(order, fact, source), False
     refusal = RefusedFact(order_number=order.number, reason=reason, proof=proof)
     return _record(order, refusal, source), False
+
+
+def _reason(order: Order, refused: StripeRefused) -> str:
+    """Why Stripe refused to make a session, for the order's history; names a clock that is off."""
+    if refused.param != "expires_at":
+        return str(refused)
+    hint = STRIPES_CLOCK.hint()
+    log.warning(
+        "Stripe refused the time limit of order %s. This machine's clock: %s",
+        order.number,
+        hint,
+        extra={"order_number": order.number},
+    )
+    off = "the shop's clock and Stripe's differ" if hint != "ok" else "it had waited for too long"
+    return f"Stripe did not take the time limit of this attempt: {off}"
+
+
+def _gone(order: Order, missing: StripeNotFound, source: Source) -> Order:
+    """Close an attempt whose session Stripe does not know, once nobody can pay that session.
+
+    That is certain where its time is over; and where this key had it made and Stripe, asked to
+    expire it, does not know it either. Under another key the session may exist in the account of
+    the key before, and be paid there until its time is over. Should it turn out to be paid after
+    all, the money wins: a payment outranks this fact.
+
+    Raises:
+        StripeNotFound: it was no answer of Stripe's own, or the order is not waiting to be paid.
+        CheckoutOutOfReach: the session may still be payable.
+        StripeError, DatabaseUnavailable
+    """
+    if missing.code != "resource_missing" or order.session_status not in PAYABLE_SESSION:
+        raise missing
+    over = gateway.now_at_stripe() - GONE_AFTER > order.checkout_expires_at
+    if not over and order.placed_under != gateway.account_mark():
+        raise CheckoutOutOfReach(order.checkout_expires_at) from missing
+    if clock.now() < (old_enough := order.created_at + GONE_AFTER):
+        raise CheckoutOutOfReach(old_enough) from missing
+    try:
+        session_now = gateway.expire_checkout(str(order.checkout_session_id))
+    except StripeRefused as refused:
+        if refused.code != "resource_missing":
+            raise missing from refused
+        reason = "Stripe does not know this session any more"
+        fact = GoneFact(order_number=order.number, reason=reason, proof=missing.call)
+        return _record(order, fact, source)
+    return _record(order, _fact(session_now, order, "expired at Stripe"), source)
+
+
+def _fact(session: gateway.Document, order: Order, evidence: str) -> CheckoutFact:
+    """What Stripe's answer says about the session of this order.
+
+    Raises:
+        StripeUncertain: it is no session, or another order's.
+    """
+    try:
+        fact = of_session(session, evidence=evidence)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
+        raise StripeUncertain(replayed=False) from error
+    if fact is None or fact.order_number != order.number:
+        raise StripeUncertain(replayed=False)
+    return fact
 
 
 def retire(order: Order, why: str, source: Source) -> Order:
@@ -187,9 +272,11 @@ def retire(order: Order, why: str, source: Source) -> Order:
         return order
     try:
         session_now = gateway.expire_checkout(order.checkout_session_id)
+    except StripeNotFound as missing:
+        return _gone(order, missing, source)
     except StripeRefused:
         session_now = gateway.checkout(order.checkout_session_id)
-    return _record(order, of_session(session_now, evidence="expired at Stripe"), source)
+    return _record(order, _fact(session_now, order, "expired at Stripe"), source)
 
 
 def _record(order: Order, fact: Fact | None, source: Source, *, noted: bool = False) -> Order:

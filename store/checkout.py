@@ -80,7 +80,7 @@ def payable_order(session: Session, buyer: str) -> Order | None:
 
 
 def _still_wanted(order: Order) -> bool:
-    return order.cancel_requested_at is None and order.checkout_expires_at > clock.now()
+    return order.cancel_requested_at is None and attempts.can_be_sent(order)
 
 
 def key_of_cart(buyer: str, lines: Sequence[Line]) -> str:

@@ -36,8 +36,10 @@ StoreError
     ├── StripePermissionMissing  403: a restricted key without the right for this one thing
     └── StripeRefused        400: Stripe understood and said no
         └── StripeNotFound
+            └── CheckoutOutOfReach  an open session that may be payable where the key cannot see it
 """
 
+from datetime import datetime
 from http import HTTPStatus
 
 
@@ -280,3 +282,16 @@ class StripeRefused(StripeError):
 
 class StripeNotFound(StripeRefused):
     sentence = "Stripe does not know this payment."
+
+
+class CheckoutOutOfReach(StripeNotFound):
+    """Stripe does not know the session under this key; it closes by itself at `until`."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(
+            f"Your earlier checkout cannot be reached now. You have not been charged. It closes by "
+            f"itself at {until:%H:%M} UTC; then you can buy again.",
+            for_operator="Stripe does not know this session; it may still be payable elsewhere. "
+            f"The order is closed at {until:%H:%M} UTC.",
+        )
+        self.until = until

@@ -108,6 +108,13 @@ class DoubtFact(Fact):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
+class GoneFact(Fact):
+    """Stripe does not know the session of this attempt any more; nobody can pay it there."""
+
+    reason: Text
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
 class ReceiptFact(Fact):
     """The address of the receipt of a charge."""
 

@@ -9,13 +9,18 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import stripe
+import urllib3
 from stripe import StripeClient
 
 from store import clock, network, settings
@@ -30,11 +35,12 @@ from store.errors import (
     StripeUncertain,
     StripeUnreachable,
 )
-from store.traces import TRACE, note
+from store.traces import STRIPES_CLOCK, TRACE, note
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_SECONDS = 10.0
+TIMEOUT_SECONDS = 10.0  # of one attempt
+QUESTION_SECONDS = 25.0  # of one question, with its repetitions and the pauses between them
 RETRIES = 2
 BUSY_PAUSES_SECONDS = (0.5, 1.0, 2.0)
 PAUSE_SECONDS = 1 / 25  # a Stripe sandbox answers 25 requests a second
@@ -43,6 +49,7 @@ HEADER_LENGTH = 4096  # two secrets make about 150; more is somebody trying
 PAYMENT = ["payment_intent.latest_charge"]
 LISTED_PAYMENT = [f"data.{PAYMENT[0]}"]
 SESSIONS = "/v1/checkout/sessions"
+CHUNK_BYTES = 64 * 1024
 PERMISSION = re.compile(r"\brak_[a-z_]{1,50}")
 
 stripe.enable_telemetry = False  # it would write a file into the home folder
@@ -61,8 +68,45 @@ class Answer(Document):
     repeated: bool = True
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long a question may take in all, and whether it is repeated where Stripe is busy."""
+
+    seconds: float
+    repeats: bool = True
+
+
+PATIENCE: ContextVar[Patience | None] = ContextVar("PATIENCE", default=None)
+# When the question that is being asked has to be over, by `time.monotonic()`.
+DEADLINE: ContextVar[float] = ContextVar("DEADLINE", default=float("inf"))
+
+
+@contextmanager
+def patience(seconds: float, *, repeats: bool = True) -> Iterator[None]:
+    """Give each question of the block this time; without repetitions, one attempt."""
+    before = PATIENCE.set(Patience(seconds, repeats))
+    try:
+        yield
+    finally:
+        PATIENCE.reset(before)
+
+
+def seconds_left() -> float:
+    """What is left of the time of the question that is being asked."""
+    return DEADLINE.get() - time.monotonic()
+
+
 class Listening(stripe.RequestsClient):
     """The SDK's way to Stripe, which also notes each request; its key is the idempotency key."""
+
+    @property
+    def _timeout(self) -> float:
+        """What the SDK lets one attempt take: no longer than the question has left."""
+        return max(min(self._longest, seconds_left()), 0.001)
+
+    @_timeout.setter
+    def _timeout(self, seconds: float) -> None:
+        self._longest = seconds
 
     def request(
         self,
@@ -73,6 +117,8 @@ class Listening(stripe.RequestsClient):
         **_usage: Any,
     ) -> tuple[Any, int, Mapping[str, str]]:
         started = time.monotonic()
+        if seconds_left() <= 0:
+            raise stripe.APIConnectionError("The time is over.", should_retry=False)  # type: ignore[no-untyped-call]
         content, status, said = self.carry(method, url, headers, post_data)
         note(f"{method.upper()} {urlsplit(url).path}", headers or {}, status, said, started)
         return content, status, said
@@ -80,10 +126,30 @@ class Listening(stripe.RequestsClient):
     def carry(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
     ) -> tuple[Any, int, Mapping[str, str]]:
-        """One attempt; what is answered has been read to its end."""
+        """One attempt; what is answered has been read to its end, however slowly it comes."""
         if getattr(self._thread_local, "session", None) is None:
             self._thread_local.session = network.Session()  # instead of the SDK's own
-        return super().request(method, url, headers, post_data)
+        raw, status, said = super().request_stream(method, url, headers, post_data)
+        return read_within(raw, min(time.monotonic() + self._longest, DEADLINE.get())), status, said
+
+
+def read_within(raw: Any, deadline: float) -> bytes:
+    """The body of an answer; a sender of few bytes at a time does not take longer than allowed.
+
+    Raises:
+        stripe.APIConnectionError: it broke off, or took too long.
+    """
+    body = bytearray()
+    try:
+        while chunk := raw.read1(CHUNK_BYTES, decode_content=True):
+            body += chunk
+            if time.monotonic() > deadline:
+                raise TimeoutError
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raw.close()
+        raise stripe.APIConnectionError("The answer broke off.", should_retry=True) from error  # type: ignore[no-untyped-call]
+    raw.release_conn()
+    return bytes(body)
 
 
 @lru_cache(maxsize=4)
@@ -107,11 +173,13 @@ def address() -> str:
 
 
 def ask(call: Callable[[], Asked]) -> Asked:
-    """Make one call; repeat it under its own key while Stripe is busy.
+    """Make one call; repeat it under its own key while Stripe is busy and there is time left.
 
     Raises:
         StripeError: one of the tree in errors.py, without a word of Stripe's own text.
     """
+    allowed = PATIENCE.get() or Patience(QUESTION_SECONDS)
+    DEADLINE.set(time.monotonic() + allowed.seconds)
     for pause in (*BUSY_PAUSES_SECONDS, None):
         TRACE.set("")
         try:
@@ -123,7 +191,8 @@ def ask(call: Callable[[], Asked]) -> Asked:
                 log.error("%s", trouble.for_operator)
             if isinstance(trouble, StripePermissionMissing) and trouble.call:
                 trouble.route = json.loads(trouble.call)["request"]
-            if pause is None or not isinstance(trouble, StripeBusy):
+            again = allowed.repeats and isinstance(trouble, StripeBusy)
+            if pause is None or not again or pause > seconds_left():
                 raise trouble from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             # The SDK trips over JSON that is not Stripe's, such as a proxy's `{"error": "down"}`.
@@ -214,9 +283,28 @@ def account() -> str | None:
     return None if current.offline else _account_of(current.api_key, current.api_base)
 
 
+def account_mark() -> str:
+    """What tells the account behind the key from others, without a word of the key.
+
+    The same mark is the same account; another one may be the same too, under a new key.
+    """
+    current = settings.current()
+    return sha256(f"{current.api_key} {current.api_base}".encode()).hexdigest()[:16]
+
+
 def create_checkout(parameters: str, key: str) -> Answer:
-    """Create the Checkout Session of these frozen parameters (JSON), or meet it again."""
-    return post(SESSIONS, json.loads(parameters), key=key)
+    """Create the Checkout Session of these frozen parameters (JSON), or meet it again.
+
+    Raises:
+        StripeRefused: Stripe says no, or the parameters are none that could be sent.
+    """
+    try:
+        asked = json.loads(parameters)
+    except ValueError as error:
+        raise StripeRefused from error
+    if not isinstance(asked, dict):
+        raise StripeRefused
+    return post(SESSIONS, asked, key=key)
 
 
 def checkout(session_id: str) -> Document:
@@ -239,11 +327,30 @@ def expire_checkout(session_id: str) -> Document:
 
 
 def find_checkouts(number: str, since: datetime) -> list[Document]:
-    """The sessions made for an order number, by walking the list; for an answer that got lost."""
+    """The sessions made for an order number, by walking the list; for an answer that got lost.
+
+    `since` may be a day off: the clocks of this machine and of Stripe need not agree.
+
+    Raises:
+        StripeUncertain: none is there, but the list holds something that cannot be read.
+    """
     start = int(since.timestamp())
-    created = {"gte": start - 60, "lte": start + 2 * 86_400}
-    listed = walk(SESSIONS, {"created": created, "expand": LISTED_PAYMENT})
-    return [found for found in listed if found["metadata"].get("order_number") == number]
+    created = {"gte": start - 86_400, "lte": start + 2 * 86_400}
+    found, unreadable = list[Document](), False
+    for listed in walk(SESSIONS, {"created": created, "expand": LISTED_PAYMENT}):
+        metadata = listed.get("metadata")
+        if not isinstance(metadata, dict):
+            unreadable = True
+        elif metadata.get("order_number") == number:
+            found.append(listed)
+    if unreadable and not found:
+        raise StripeUncertain(replayed=False)
+    return found
+
+
+def open_checkouts() -> Iterator[Document]:
+    """Every Checkout Session of the account that is still open, newest first."""
+    return walk(SESSIONS, {"status": "open"})
 
 
 def payment(payment_intent_id: str) -> Document:
@@ -299,6 +406,15 @@ def events(types: list[str], since: datetime) -> Iterator[Document]:
     return walk("/v1/events", {"types": types, "created": {"gte": int(since.timestamp())}})
 
 
+def at_stripe(moment: datetime) -> datetime:
+    """A moment of this machine's clock by Stripe's, as far as the difference is known."""
+    return moment - STRIPES_CLOCK.offset
+
+
+def now_at_stripe() -> datetime:
+    return at_stripe(clock.now())
+
+
 def clock_offset() -> timedelta:
     """How far this machine's clock is ahead of Stripe's, to the second.
 
@@ -313,7 +429,7 @@ def clock_offset() -> timedelta:
 
 
 def get(path: str, asked: Mapping[str, Any]) -> Answer:
-    return document(ask(lambda: client().raw_request("get", path, **asked)))
+    return document(ask(lambda: client().raw_request("get", path, **asked, **_options())))
 
 
 def post(path: str, asked: Mapping[str, Any], *, key: str | None = None) -> Answer:
@@ -321,20 +437,38 @@ def post(path: str, asked: Mapping[str, Any], *, key: str | None = None) -> Answ
 
     Without a key the SDK makes one, for its own repetitions.
     """
-    options = {"idempotency_key": key} if key else {}
+    options = _options() | ({"idempotency_key": key} if key else {})
     return document(ask(lambda: client().raw_request("post", path, **asked, **options)))
 
 
-def walk(path: str, asked: Mapping[str, Any]) -> Iterator[Document]:
-    """Every object of a list, page after page."""
-    page = get(path, {**asked, "limit": 100})
+def _options() -> Document:
+    """What the SDK has to know of a question besides its parameters."""
+    allowed = PATIENCE.get()
+    return {} if allowed is None or allowed.repeats else {"max_network_retries": 0}
+
+
+def walk(path: str, asked: Mapping[str, Any]) -> Iterator[Answer]:
+    """Every object of a list, page after page; an item that is no object is an empty one.
+
+    Raises:
+        StripeUncertain: a page is no list, or does not say where the next one begins.
+    """
+    cursor, cursors = dict[str, Any](), set[str]()
     while True:
-        yield from (answered(item, page.call) for item in page["data"])
-        if not page["has_more"]:
+        page = get(path, {**asked, **cursor, "limit": 100})
+        items = page.get("data")
+        if not isinstance(items, list):
+            raise StripeUncertain(replayed=False)
+        items = [item if isinstance(item, dict) else {} for item in items]
+        yield from (answered(item, page.call) for item in items)
+        if not page.get("has_more"):
             return
+        last = next((item["id"] for item in items[::-1] if isinstance(item.get("id"), str)), "")
+        if not last or last in cursors:
+            raise StripeUncertain(replayed=False)
+        cursors.add(last)
+        cursor["starting_after"] = last
         time.sleep(PAUSE_SECONDS)
-        last = page["data"][-1]["id"]
-        page = get(path, {**asked, "limit": 100, "starting_after": last})
 
 
 def document(response: stripe.StripeResponse) -> Answer:

@@ -19,6 +19,7 @@ from store.facts import (
     DisputeFact,
     DoubtFact,
     Fact,
+    GoneFact,
     ReceiptFact,
     RefundFact,
     RefusedFact,
@@ -205,6 +206,11 @@ def _learn_refused(_ledger: Ledger, order: OrderState, fact: RefusedFact) -> lis
     return _advance(order, "session_status", "refused", SESSION_RANK) and [fact.reason]
 
 
+def _learn_gone(_ledger: Ledger, order: OrderState, fact: GoneFact) -> list[str]:
+    """As expired: should money arrive all the same, it wins."""
+    return _advance(order, "session_status", "expired", SESSION_RANK) and [fact.reason]
+
+
 def _learn_doubt(_ledger: Ledger, order: OrderState, fact: DoubtFact) -> list[str]:
     if fact.about == "checkout":
         return _fill(order, review_reason=fact.reason)
@@ -336,6 +342,7 @@ LEARN: dict[type[Fact], Callable[[Ledger, OrderState, Any], list[str]]] = {
     CheckoutFact: _learn_checkout,
     RefusedFact: _learn_refused,
     DoubtFact: _learn_doubt,
+    GoneFact: _learn_gone,
     ReceiptFact: _learn_receipt,
     RefundFact: _learn_refund,
     DisputeFact: _learn_dispute,

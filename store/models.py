@@ -54,6 +54,8 @@ UNDECIDED = text(
 )
 # Refunds that have not arrived yet, whether Stripe has taken them on or not.
 UNFINISHED = text("status IN ('requested', 'pending', 'requires_action')")
+# Events that the reconciler could not take in yet.
+TO_TRY = text("next_try_at IS NOT NULL")
 
 
 class Order(SQLModel, table=True):
@@ -61,6 +63,9 @@ class Order(SQLModel, table=True):
 
     `status` follows from the facts (`session_status`, `payment_status`, `cancel_requested_at`,
     the two review reasons, and the rows of refunds and disputes); only `orders.record` writes it.
+
+    `next_check_at` is when the reconciler looks the order up next (None: now), `check_failures`
+    how often in a row that has failed. `placed_under` marks the Stripe key of that time.
     """
 
     __tablename__ = "orders"
@@ -91,6 +96,7 @@ class Order(SQLModel, table=True):
     checkout_session_id: str | None = Field(default=None, unique=True)
     checkout_url: str | None = Field(default=None, sa_type=Text)
     checkout_expires_at: datetime = _moment()
+    placed_under: str | None = None
 
     session_status: str = "none"
     payment_status: str = "unpaid"
@@ -99,6 +105,9 @@ class Order(SQLModel, table=True):
     # What contests that the order is paid, and what contests how much of that went back.
     review_reason: str | None = Field(default=None, sa_type=Text)
     refund_review_reason: str | None = Field(default=None, sa_type=Text)
+
+    check_failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    next_check_at: datetime | None = _moment(default=None)
 
     refunded_amount: int = 0
     email: str | None = None
@@ -223,10 +232,15 @@ class Dispute(SQLModel, table=True):
 
 
 class StripeEvent(SQLModel, table=True):
-    """The inbox: an event counts once, however often it is delivered."""
+    """The inbox: an event counts once, however often it is delivered.
+
+    One that the reconciler found in Stripe's list and could not take in is an `orphan` that it
+    fetches again from Stripe at `next_try_at`.
+    """
 
     __tablename__ = "stripe_events"
     __table_args__ = (
+        Index("events_to_try", "next_try_at", sqlite_where=TO_TRY, postgresql_where=TO_TRY),
         Index("events_by_arrival", "received_at", "id"),
         Index("events_of_an_order", "order_id", "outcome", "deliveries"),
     )
@@ -238,6 +252,7 @@ class StripeEvent(SQLModel, table=True):
     deliveries: int = 1
     outcome: str = "received"
     order_id: int | None = Field(default=None, foreign_key="orders.id")
+    next_try_at: datetime | None = _moment(default=None)
 
 
 class Turn(SQLModel, table=True):

@@ -78,7 +78,10 @@ def _marked(sessions: Iterable[Document], mark: str | None) -> dict[str, list[Do
     """Sessions with this mark by order number; those that expired unpaid are nobody's loss."""
     groups: dict[str, list[Document]] = {}
     for session in sessions:
-        marked = (session.get("metadata") or {}).get(shop_mark.NAME) == mark
+        metadata = session.get("metadata")
+        if not isinstance(metadata, dict):
+            continue  # nobody can tell whose it is
+        marked = metadata.get(shop_mark.NAME) == mark
         over = session.get("status") == "expired" and session.get("payment_status") not in PAID
         number = order_number(session)
         if mark and marked and number and not over:

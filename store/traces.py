@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from store import clock
 
 CLOCK_SECONDS = 60  # Stripe's signatures allow for five minutes
+COMPARED_FOR = timedelta(hours=1)  # somebody may set the clock right meanwhile
 # The last request of this thread or task, as JSON: what a history shows of it.
 TRACE: ContextVar[str] = ContextVar("TRACE", default="")
 
@@ -21,10 +22,24 @@ class StripesClock:
     """How far this machine's clock was ahead of Stripe's at the last answer, to the second."""
 
     ahead: timedelta | None = None
+    read_at: datetime | None = None
 
     def read(self, date: str) -> None:
         with suppress(ValueError, TypeError):
-            self.ahead = clock.now() - parsedate_to_datetime(date)
+            now = clock.now()
+            self.ahead, self.read_at = now - parsedate_to_datetime(date), now
+
+    @property
+    def offset(self) -> timedelta:
+        """What to subtract from this machine's time to get Stripe's.
+
+        Zero while both agree to a minute, and where they have not been compared for an hour.
+        """
+        if self.ahead is None or self.read_at is None:
+            return timedelta(0)
+        recent = abs(clock.now() - self.read_at) <= COMPARED_FOR
+        is_off = abs(self.ahead.total_seconds()) > CLOCK_SECONDS
+        return self.ahead if recent and is_off else timedelta(0)
 
     def hint(self) -> str:
         """`ok`, or what to do about it."""

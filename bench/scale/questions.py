@@ -12,7 +12,7 @@ from datetime import UTC
 from sqlmodel import Session, text
 
 from bench.scale import history
-from store import db, kept, listing, reconcile, refunds, reports
+from store import db, kept, listing, open_orders, refunds, reports
 from store.errors import OrderNotFound
 
 chance = random.Random(1)  # noqa: S311
@@ -35,7 +35,7 @@ def one_order(session: Session, count: int) -> None:
 
 def catching_up(session: Session, _count: int) -> None:
     """What the reconciler asks before it asks Stripe."""
-    reconcile.unsettled_orders()
+    open_orders.unsettled_orders()
     refunds.waiting(session)
 
 

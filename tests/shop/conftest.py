@@ -16,9 +16,10 @@ import stripe
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlmodel import SQLModel, select
 
-from store import db, gateway, reconcile, settings
+from store import db, gateway, open_orders, settings
 from store.emulator.config import Config
 from store.models import Product
+from store.traces import STRIPES_CLOCK
 from tests.emulator.running import Running
 from tests.ports import free_port
 from tests.shop.running import SECRET, Door, Shop
@@ -140,7 +141,8 @@ def settled(
     monkeypatch.setenv("STRIPE_API_BASE", _stripe.config.address)
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", SECRET)
     monkeypatch.setenv("RECONCILE_SECONDS", "3600")
-    monkeypatch.setattr(reconcile, "IN_FLIGHT", timedelta(0))
+    monkeypatch.setattr(open_orders, "IN_FLIGHT", timedelta(0))
+    monkeypatch.setattr(STRIPES_CLOCK, "ahead", None)  # of a test that moved the clock
     monkeypatch.setattr(gateway, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(gateway, "BUSY_PAUSES_SECONDS", (0.01, 0.02, 0.04))
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.02)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from store import clock, db, gateway, orders, reconcile, turns
+from store import clock, db, gateway, missed_events, orders, reconcile, turns
 from store.models import UNDECIDED, Turn
 from store.settings import ROOT
 from tests.shop.running import Shop, at_once
@@ -221,7 +221,7 @@ def test_the_next_turn_lists_events_from_a_little_before_the_last(
         reconcile._take_a_turn(NEVER_LONG_AGO)
 
     first, second = since
-    assert clock.now() - first >= reconcile.EVENTS_KEPT
+    assert clock.now() - first >= missed_events.EVENTS_KEPT
     assert clock.now() - second < reconcile.OVERLAP + timedelta(minutes=1)
 
 

@@ -168,8 +168,8 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             (
                 "store/gateway.py",
-                "post(SESSIONS, json.loads(parameters), key=key)",
-                "post(SESSIONS, json.loads(parameters))",
+                "post(SESSIONS, asked, key=key)",
+                "post(SESSIONS, asked)",
             ),
         ),
         (CRASH.format("Purchase", "the same person again"),),

@@ -24,7 +24,7 @@ from pathlib import Path
 import httpx
 from sqlmodel import text
 
-from store import audit, db, reconcile, refunds, settings
+from store import audit, db, open_orders, reconcile, refunds, settings
 from store.launcher.shop import Shop, answers
 from tests.counting import COUNTED, count
 from tests.ports import free_port
@@ -162,7 +162,7 @@ class Storm:
                     process.kill()
                 process.running = None
                 process.restart()
-        reconcile.IN_FLIGHT *= 0
+        open_orders.IN_FLIGHT *= 0
         eventually(self.nothing_is_waiting, seconds=60)
         return audit.audit()
 
