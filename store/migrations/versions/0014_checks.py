@@ -1,14 +1,14 @@
 """When the reconciler asks about an order or an event next, and how often that has failed;
 under which Stripe key an order was placed.
 
-Revision ID: 0013
+Revision ID: 0014
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 
 TO_TRY = sa.text("next_try_at IS NOT NULL")
 
