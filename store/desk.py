@@ -5,6 +5,7 @@ is valid at that very moment; the answer is a redirect, so that no reload repeat
 """
 
 from collections.abc import Awaitable, Callable
+from itertools import chain
 from urllib.parse import quote, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -136,9 +137,13 @@ def export_orders(request: Request) -> Response:
     except StoreError as error:
         return sign_in_first(error, f"{HOME}?view=orders&{request.url.query}")
     reader = markup.Reader.of(None, request.query_params.get("zone"))
-    wanted = office_pages.wanted(request.query_params, reader)
+    batches = listing.batches(office_pages.wanted(request.query_params, reader))
+    try:
+        first = next(batches)  # before a 200 is sent, which could not be taken back
+    except StoreError as error:
+        return door.plain_page(error.for_operator, error.status)
     return StreamingResponse(
-        export.stream(listing.batches(wanted)),
+        export.stream(chain([first], batches)),
         media_type="text/csv; charset=utf-8",
         headers=NOT_KEPT
         | {

@@ -5,12 +5,15 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
-from store import money, views
+from store import money, private_files, views
 from store.models import Order
 
 Items = Mapping[int, list[views.ItemView]]
+Batch = tuple[Sequence[Order], Items]
+BATCH = 500
 # A sheet runs what begins with one of these as a formula; some read the wide forms alike.
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 HEAD = [
@@ -23,17 +26,41 @@ MARK = "\ufeff"  # tells a spreadsheet that this is UTF-8
 def write_csv(session: Session, path: Path) -> int:
     """Write every order to a CSV file, oldest first; answers how many there were.
 
+    However many there are, a few hundred at a time are in memory; the file is there whole or not.
+
     Raises:
         OSError: the file cannot be written.
     """
-    every = session.exec(select(Order).order_by(col(Order.id))).all()
-    items = views.items_of(session, every)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.writelines([MARK, lines([HEAD]), sheet(every, items)])
-    return len(every)
+    count = 0
+
+    def counted() -> Iterator[Batch]:
+        nonlocal count
+        for rows, items in every_order(session):
+            count += len(rows)
+            yield rows, items
+
+    with (
+        private_files.written_whole(path) as draft,
+        draft.open("w", newline="", encoding="utf-8") as file,
+    ):
+        file.writelines(stream(counted()))
+    return count
 
 
-def stream(batches: Iterable[tuple[Sequence[Order], Items]]) -> Iterator[str]:
+def every_order(session: Session) -> Iterator[Batch]:
+    """All orders with their items, oldest first; forgotten by the session batch by batch."""
+    after = 0
+    while True:
+        query = select(Order).where(col(Order.id) > after).order_by(col(Order.id)).limit(BATCH)
+        rows = session.exec(query.options(defer(Order.checkout_parameters))).all()  # type: ignore[arg-type]
+        if not rows:
+            return
+        after = rows[-1].id or 0
+        yield rows, views.items_of(session, rows)
+        session.expunge_all()
+
+
+def stream(batches: Iterable[Batch]) -> Iterator[str]:
     """A CSV file piece by piece, however many orders there are."""
     yield MARK + lines([HEAD])
     for rows, items in batches:

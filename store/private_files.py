@@ -7,7 +7,8 @@ files are closed.
 
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -69,3 +70,29 @@ def close(path: Path) -> None:
         found = path.stat()
         if found.st_mode & OTHERS and found.st_uid == os.geteuid():
             path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A draft to write to, beside `path`, which it replaces once the block has come to its end.
+
+    Interrupted anywhere, nothing half written lies under the name, and what lay there still does.
+    What is no file, such as /dev/stdout, is written to as it is.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    is_device = path.absolute().parts[1:2] in (("dev",), ("proc",))
+    if is_device or (path.exists() and not path.is_file()):
+        yield path
+        return
+    path = path.resolve()  # a link stays one
+    draft = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        yield draft
+        with draft.open("r+b") as file:
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

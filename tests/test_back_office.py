@@ -33,6 +33,7 @@ from store import (
     gateway,
     handshake,
     health,
+    listing,
     markup,
     office,
     pictures,
@@ -40,6 +41,7 @@ from store import (
     server,
     settings,
 )
+from store.errors import DatabaseUnavailable
 from store.models import Order, OrderLog, Product
 from store.shell import Shell
 
@@ -763,3 +765,21 @@ def test_the_export_is_what_the_filter_shows(browser: httpx.Client) -> None:
     assert one.headers["content-disposition"] == 'attachment; filename="orders.csv"'
     assert [row.split(",")[0] for row in one.text.splitlines()[1:]] == [numbers[1]]
     assert len(none.text.splitlines()) == 1
+
+
+@pytest.mark.scenario("N10")
+def test_an_export_that_cannot_begin_says_so_to_an_operator(
+    browser: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(browser)
+
+    def fails(_wanted: object) -> Iterator[object]:
+        raise DatabaseUnavailable
+        yield
+
+    monkeypatch.setattr(listing, "batches", fails)
+    answer = browser.get("/back-office/orders.csv")
+
+    assert answer.status_code == 503
+    assert "The database does not answer" in answer.text
+    assert "charged" not in answer.text

@@ -44,6 +44,7 @@ COMMANDS = {
     "reconcile": Command("catch up with Stripe now", "commands:reconcile"),
     "audit": Command("put Stripe's book and ours side by side", "books:audit"),
     "export": Command("write every order to a CSV file", "commands:export"),
+    "backup": Command("copy the database, consistent while the shop runs", "commands:backup"),
     "prune": Command("forget old events, in small steps, while the shop runs", "commands:prune"),
     "reset": Command("a fresh demo: forget all orders (offline only)", "commands:reset"),
     "bench": Command(
@@ -93,7 +94,17 @@ def parser() -> argparse.ArgumentParser:
             epilog=command.passes_on and f"What follows is passed on as {command.passes_on}.",
             allow_abbrev=False,
         )
-    for name in ("run", "migrate", "doctor", "reconcile", "audit", "export", "prune", "reset"):
+    for name in (
+        "run",
+        "migrate",
+        "doctor",
+        "reconcile",
+        "audit",
+        "export",
+        "backup",
+        "prune",
+        "reset",
+    ):
         made[name].add_argument(
             "--data-dir",
             type=folder,
@@ -118,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
     made["audit"].add_argument("--json", action="store_true", help="print JSON instead of a table")
     made["doctor"].add_argument("--json", action="store_true", help="print JSON, for scripts")
     made["export"].add_argument("file", type=Path, metavar="FILE.csv")
+    made["backup"].add_argument("file", type=Path, metavar="FILE")
     made["prune"].add_argument(
         "--days", type=days, default=90, help="how old they must be (default: 90, at least 30)"
     )
