@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from store.emulator import questions
 from store.emulator.acts import Emulator
@@ -41,8 +41,39 @@ CARD_GROUPS: dict[str, tuple[TestCard, ...]] = {
 PUBLIC_NUMBERS = {card.number for cards in CARD_GROUPS.values() for card in cards}
 
 
+_ADDRESS = {
+    "line1": "AddressLine1",
+    "line2": "AddressLine2",
+    "city": "Locality",
+    "state": "AdministrativeArea",
+    "postal_code": "PostalCode",
+    "country": "Country",
+}
+FIELD_NAMES = {
+    "number": "cardNumber",
+    "expiry": "cardExpiry",
+    "cvc": "cardCvc",
+    "name": "billingName",
+    "phone": "phoneNumber",
+    "shipping_name": "shippingName",
+    "terms": "termsOfServiceConsentCheckbox",
+    **{
+        f"{prefix}_{field}": f"{prefix}{name}"
+        for prefix in ("billing", "shipping")
+        for field, name in _ADDRESS.items()
+    },
+}
+"""Our name of a field → its id and name on the page, which are those of Stripe's hosted page.
+
+Browser suites written against that page find their fields by them.
+"""
+_OUR_NAMES = {theirs: ours for ours, theirs in FIELD_NAMES.items()}
+
+
 class PayForm(BaseModel):
     """What the pay page posts. Anything may be missing: the answer is a sentence, not a 422.
+
+    A field may have our name or the page's (`FIELD_NAMES`).
 
     Fields beyond these answer what the session asks (`questions.py`).
     """
@@ -57,6 +88,13 @@ class PayForm(BaseModel):
     cvc: str = ""
     later: str = "succeeds"
     then: str = "return"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_our_names(cls, posted: Any) -> Any:
+        if not isinstance(posted, dict):
+            return posted
+        return {_OUR_NAMES.get(name, name): value for name, value in posted.items()}
 
     @property
     def stays(self) -> bool:
@@ -106,7 +144,9 @@ def form_page(
         "verb": VERBS.get(session.get("submit_type") or "", "Pay") if to_pay else "Confirm",
         "texts": texts,
         "asked": questions.asked(session, locale),
+        "beside_card": questions.beside_card(session, locale),
         "answers": answers,
+        "names": FIELD_NAMES,
         "back": web_link(session.get("cancel_url")),
         "to_pay": to_pay,
         "by_card": to_pay and "card" in methods,

@@ -6,7 +6,7 @@ answers become part of the session, the payment and the charge (`payments.py`).
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from babel import Locale
@@ -93,6 +93,22 @@ def asked(session: StripeObject, locale: str = "en_US") -> list[Question]:
     return questions + list(_consent(session))
 
 
+def beside_card(session: StripeObject, locale: str = "en_US") -> list[Question]:
+    """Country and postal code below the card, where no whole billing address is asked for.
+
+    Stripe's page has them there, and needs the postal code in some countries; here both may be
+    left empty.
+    """
+    if session["billing_address_collection"] == "required" or not session["amount_total"]:
+        return []
+    if "card" not in session["payment_method_types"]:
+        return []
+    wanted = ("billing_country", "billing_postal_code")
+    names = Locale.parse(locale).territories
+    address = {one.name: one for one in _address("billing", "", COUNTRIES, names)}
+    return [replace(address[name], required=False) for name in wanted]
+
+
 def _names(collection: Mapping[str, Any]) -> Iterator[Question]:
     for kind, label, autocomplete in (
         ("individual", "Full name", "name"),
@@ -155,7 +171,7 @@ def _consent(session: StripeObject) -> Iterator[Question]:
 def read(session: StripeObject, given: Mapping[str, str]) -> Answers | PaymentResult:
     """The answers, or the first that will not do. What was not asked is not kept."""
     told: dict[str, str] = {}
-    for question in asked(session):
+    for question in [*asked(session), *beside_card(session)]:
         told[question.name] = str(given.get(question.name, "")).strip()
         fault = question.fault(told[question.name])
         if fault:
@@ -165,7 +181,7 @@ def read(session: StripeObject, given: Mapping[str, str]) -> Answers | PaymentRe
         for name in ("phone", "individual_name", "business_name")
         if name in told
     }
-    if "billing_country" in told:
+    if any(name.startswith("billing_") and answer for name, answer in told.items()):
         answers["billing"] = _given_address("billing", told)
     if "shipping_country" in told:
         address = _given_address("shipping", told)
@@ -183,7 +199,7 @@ def read(session: StripeObject, given: Mapping[str, str]) -> Answers | PaymentRe
 
 
 def _given_address(prefix: str, told: Mapping[str, str]) -> dict[str, str | None]:
-    return {field: told[f"{prefix}_{field}"] or None for field in ADDRESS}
+    return {field: told.get(f"{prefix}_{field}") or None for field in ADDRESS}
 
 
 def keep(session: StripeObject, answers: Answers) -> None:

@@ -2,7 +2,8 @@
 "use strict";
 
 const form = document.querySelector("main form");
-const field = (name) => document.getElementById(name);
+// Inputs have the ids of Stripe's page; here they go by our names.
+const field = (name) => document.querySelector(`[data-field="${name}"]`) || document.getElementById(name);
 const digitsOf = (text) => text.replace(/\D/g, "");
 
 const BRANDS = [
@@ -61,7 +62,7 @@ const CHECKS = {
 
 for (const input of document.querySelectorAll("[data-missing]")) {
   const given = () => (input.type === "checkbox" ? input.checked : input.value.trim());
-  CHECKS[input.id] = () => (given() ? "" : input.dataset.missing);
+  CHECKS[input.dataset.field] = () => (given() ? "" : input.dataset.missing);
 }
 
 function say(name, message) {
