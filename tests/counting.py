@@ -66,7 +66,7 @@ LINES = (
     (
         "simulation",
         "{steps:,} random steps with {checks:,} checks of every invariant, {audits:,} audits, "
-        "{deaths:,} deaths",
+        "{deaths:,} deaths, {stuck passes:,} passes beside stuck objects",
         "steps",
     ),
     ("crashes", "{crashes:,}, one at each commit and each call of Stripe", "crashes"),

@@ -190,6 +190,24 @@ class Books:
         for payment, amount in ours.items():
             assert amount <= back[payment], f"I4: {payment}"
 
+    # --- while some objects are stuck -------------------------------------------------------
+
+    def others_are_settled(self, stuck: set[str]) -> None:
+        """After a pass: no item has kept another from being settled, refunded or recorded."""
+        ours = {order["number"]: order for order in self.orders.values()}
+        for session in self.sessions:
+            about = {session["id"], session["payment_intent"]}
+            if about & stuck or session["id"] in self.stage.forgotten:
+                continue
+            order = ours[session["metadata"]["order_number"]]
+            paid = session["payment_status"] in PAID
+            assert order["session_status"] == session["status"], f"held up: {order}"
+            assert paid == (order["payment_status"] in PAID), f"held up: {order}"
+        disputed = {row["payment_intent_id"] for row in self.disputes.values()}
+        for row in self.refunds.values():
+            if row["payment_intent_id"] not in stuck | disputed:
+                assert row["status"] != "requested" or row["refusal"], f"never asked: {row}"
+
     # --- when everything has been said ------------------------------------------------------
 
     def check_at_rest(self) -> None:

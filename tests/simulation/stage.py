@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,7 @@ from store.emulator.gate import Gate, Incoming
 from store.emulator.ids import new_id
 from store.emulator.post import Answered
 from store.errors import StoreError
+from store.traces import STRIPES_CLOCK
 
 SECRET = "whsec_the_simulated_shop"
 STORE_URL = "http://127.0.0.1:9"
@@ -45,17 +47,21 @@ class Crash(BaseException):
 
 
 class Clock:
-    """The time of the store and of the emulator alike."""
+    """Stripe's time, and the shop's, which may be ahead of it or behind."""
 
     def __init__(self) -> None:
         self.seconds = FIRST_DAY
+        self.shop_ahead = 0.0
 
     def __call__(self) -> float:
         return self.seconds
 
     def now(self, zone: tzinfo) -> datetime:
         """Stands in for `datetime.now` in `store.clock`."""
-        return datetime.fromtimestamp(self.seconds, zone)
+        return datetime.fromtimestamp(self.seconds + self.shop_ahead, zone)
+
+    def at_stripe(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds, UTC)
 
 
 class Points:
@@ -108,7 +114,8 @@ class Wire(gateway.Listening):
         self.stage.calls += 1
         if answer.trouble and answer.trouble.kind in ("cut", "hang"):
             raise stripe.APIConnectionError("Cut.", should_retry=True)  # type: ignore[no-untyped-call]
-        return answer.body.decode(), answer.status, answer.headers
+        date = formatdate(self.stage.clock(), usegmt=True)
+        return answer.body.decode(), answer.status, answer.headers | {"Date": date}
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -126,6 +133,8 @@ class Stage:
     commits: int = 0
     arrived: dict[str, int] = field(default_factory=dict)
     """How often each event was answered with a 2xx."""
+    forgotten: set[str] = field(default_factory=set)
+    """Sessions that Stripe does not know any more."""
 
     def __post_init__(self) -> None:
         self.gate = Gate(self.emulator.account)
@@ -231,6 +240,26 @@ class Stage:
                 ]
         return statuses
 
+    def forget_session(self, session_id: str) -> None:
+        """Let an open session be gone at Stripe: unpayable, unknown, and no event says so."""
+        with self.emulator.account.writing() as books:
+            session = books.get(session_id, "checkout.session")
+            books.save(session | {"status": "expired", "url": None})
+        self.forgotten.add(session_id)
+        self.emulator.cause("request", "gone", times=None, match=session_id)
+
+    def calm(self) -> None:
+        """Let nothing go wrong any more; what is gone stays so."""
+        self.emulator.calm()
+        for session_id in sorted(self.forgotten):
+            self.emulator.cause("request", "gone", times=None, match=session_id)
+
+    def events(self) -> list[dict[str, Any]]:
+        """The events of the last days at Stripe, oldest first."""
+        with self.emulator.account.reading() as books:
+            rows = books.connection.execute("SELECT body FROM events ORDER BY seq").fetchall()
+        return [json.loads(row["body"]) for row in rows]
+
     def stripes(self, kind: str) -> list[dict[str, Any]]:
         """All objects of a kind at Stripe, oldest first."""
         with self.emulator.account.reading() as books:
@@ -266,6 +295,7 @@ def set_up(database_url: str, folder: Path) -> Iterator[Stage]:
         redirect_wait_seconds=0,
     )
     stage = Stage(Emulator(config), made_clock)
+    STRIPES_CLOCK.ahead = None  # of the stage before
     client = stripe.StripeClient(
         settings.EMULATOR_KEY,
         base_addresses={"api": config.address},

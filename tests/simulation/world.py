@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from store import audit, catalog, checkout, clock, db, reconcile, refunds
+from store import audit, catalog, checkout, db, reconcile, refunds
 from store.emulator import sessions
 from store.emulator.errors import StripeError as EmulatorError
 from store.emulator.troubles import REQUEST_TROUBLES
 from store.errors import StoreError
 from tests.counting import count
+from tests.simulation import moods
 from tests.simulation.invariants import Books
 from tests.simulation.stage import LIES, STORE_URL, STRAY, Crash, Stage
 
@@ -34,7 +35,8 @@ CARDS = {
     "4000000000005126": 1,  # refunds fail later
     "4000002500003155": 1,  # asks the bank
 }
-ACCIDENTS = [kind for kind in REQUEST_TROUBLES if kind not in ("slow", "hang")]
+LASTING = ("slow", "hang", "malformed", "gone", "forbidden", "refuse")  # see moods.py
+ACCIDENTS = [kind for kind in REQUEST_TROUBLES if kind not in LASTING]
 MISDELIVERIES = (
     *("drop", "duplicate", "delay", "reorder", "forge", "tamper", "wrong_secret", "old_timestamp"),
     *LIES,
@@ -58,6 +60,7 @@ class World:
         self.wishes: list[tuple[str, int | None, str]] = []
         self.caught_up: datetime | None = None
         self.nested = False
+        self.moods: list[moods.Mood] = []
         with db.reading() as session:
             self.products = catalog.on_sale(session)
         self.stage.points.act = self.happen
@@ -75,6 +78,7 @@ class World:
         """Something happens to somebody."""
         self.steps += 1
         count("steps")
+        moods.pass_over(self)
         act = self.random.choices(self.ACTS, self.WEIGHTS)[0]
         try:
             self.attempt(act)
@@ -298,7 +302,7 @@ class World:
 
     def catch_up(self) -> None:
         """One pass of the reconciler; now and then it has just been started anew."""
-        started = clock.now()
+        started = self.stage.clock.at_stripe()
         since = self.caught_up if self.random.random() < 0.95 else None
         reconcile.run_once(since)
         self.caught_up = started - timedelta(minutes=10)
@@ -323,15 +327,17 @@ class World:
     def rest(self) -> None:
         """Nothing goes wrong any more, everything is delivered, the reconciler runs: I8."""
         self.stage.points.act = lambda _place: None
-        self.stage.emulator.calm()
+        self.stage.calm()
+        self.stage.clock.shop_ahead = 0.0
         self.stage.restart()
         self.stage.clock.seconds += 86_400  # debits settle, sessions expire, retries are over
         while due := self.stage.due():
             self.stage.carry(due)
-        for since in (None, clock.now() - timedelta(hours=1)):
-            reconcile.run_once(since)
+        for _ in range(3):  # a refund that Stripe refused waits for a day at most
+            reconcile.catch_up()
             while due := self.stage.due():
                 self.stage.carry(due)
+            self.stage.clock.seconds += 90_000
         self.books.check_at_rest()
         found = audit.audit()
         disagreeing = [entry for entry in found.entries if not entry.agrees]
@@ -358,6 +364,12 @@ class World:
         (catch_up, 3),
         (accident, 4),
         (misdelivery, 3),
+        (moods.one_object, 2),
+        (moods.lost_session, 1),
+        (moods.missing_permission, 1),
+        (moods.refused_refunds, 1),
+        (moods.shop_clock_off, 1),
+        (moods.others_are_settled, 1),
     )
     ACTS = tuple(act for act, _ in CHANCES)
     WEIGHTS = tuple(weight for _, weight in CHANCES)
