@@ -28,7 +28,7 @@ MOST_STUCK = 6
 
 @dataclass(frozen=True)
 class Mood:
-    """One trouble that stays armed until a step of the world; `about` is the object it sticks to."""
+    """A trouble that stays armed until a step of the world; `about` is the object it is about."""
 
     trouble_id: int
     until_step: int
@@ -63,7 +63,7 @@ def _stick(world: "World", object_id: str) -> None:
     _begin(world, kind, object_id, value=value, about=object_id)
 
 
-def _begin(  # noqa: PLR0913 - one argument per property of a trouble
+def _begin(
     world: "World",
     kind: str,
     match: str,
@@ -120,9 +120,9 @@ def others_are_settled(world: "World") -> None:
         one_object(world)
     stuck = {mood.trouble_id: mood.about for mood in world.moods if mood.about}
     for trouble in world.stage.emulator.troubles():
-        if trouble.target == "request" and trouble.id not in stuck:
-            if trouble.match not in world.stage.forgotten:
-                world.stage.emulator.calm(trouble.id)
+        lasting = trouble.id in stuck or trouble.match in world.stage.forgotten
+        if trouble.target == "request" and not lasting:
+            world.stage.emulator.calm(trouble.id)
     world.moods = [mood for mood in world.moods if mood.trouble_id in stuck]
     world.stage.clock.seconds += 60
     reconcile.catch_up()

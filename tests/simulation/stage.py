@@ -135,6 +135,8 @@ class Stage:
     """How often each event was answered with a 2xx."""
     forgotten: set[str] = field(default_factory=set)
     """Sessions that Stripe does not know any more."""
+    unmissed: set[str] = field(default_factory=set)
+    """Sessions of orders that only a lost copy of the database knew: expired unpaid, or strays."""
 
     def __post_init__(self) -> None:
         self.gate = Gate(self.emulator.account)
@@ -253,6 +255,11 @@ class Stage:
         self.emulator.calm()
         for session_id in sorted(self.forgotten):
             self.emulator.cause("request", "gone", times=None, match=session_id)
+
+    def unmissed_numbers(self) -> set[str]:
+        """The orders of those sessions."""
+        found = [self.emulator.retrieve(session_id) or {} for session_id in self.unmissed]
+        return {session["metadata"]["order_number"] for session in found}
 
     def events(self) -> list[dict[str, Any]]:
         """The events of the last days at Stripe, oldest first."""

@@ -1,0 +1,97 @@
+"""An older copy of the database is put in place of today's, as after a disk was lost."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from store import audit, reconcile, shop_mark
+from store.audit import Audit
+from store.facts import PAID
+from tests.simulation.invariants import Books
+from tests.simulation.reading import Row
+from tests.simulation.stage import Stage, set_up
+from tests.simulation.test_world import unswept
+from tests.simulation.world import World
+
+STEPS = 150
+
+
+@pytest.mark.scenario("J10", "H1")
+@pytest.mark.parametrize("seed", ["restored/1", "restored/2"])
+def test_what_an_older_copy_lacks_is_named_brought_back_and_sold_on(
+    tmp_path: Path, sqlite_template: Path, seed: str
+) -> None:
+    file, old = tmp_path / "store.db", tmp_path / "old.db"
+    shutil.copy(sqlite_template, file)
+    database_url = f"sqlite:///{file.as_posix()}"
+    with unswept(), set_up(database_url, tmp_path) as stage:
+        books = Books(stage, database_url)
+        world = World(stage, books, seed)
+        world.live(STEPS)
+        copy(file, old)
+        known = {order["number"] for order in books.orders.values()}
+        world.live(STEPS)
+        world.rest()
+        books.close()
+
+        put_back(stage, old, file)
+        found = audit.audit()
+        expected = lost(stage, known)
+
+        assert expected, "nothing was lost: another seed"
+        assert not found.agrees
+        assert {order.number: order.paid_amount for order in found.missing} == expected
+        assert found.difference_amount >= sum(expected.values())
+
+        world.books = again = Books(stage, database_url)
+        after = caught_up(stage)
+        assert after.agrees, [entry for entry in after.entries if not entry.agrees]
+        again.check_at_rest()
+        assert known | expected.keys() <= {order["number"] for order in again.orders.values()}
+
+        world.wishes.clear()  # nobody sends a form of days ago again
+        world.live(STEPS // 2)
+        world.rest()
+        again.close()
+
+
+def copy(file: Path, old: Path) -> None:
+    """A consistent copy of a database in use."""
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(old)) as target:
+        source.backup(target)
+
+
+def put_back(stage: Stage, old: Path, file: Path) -> None:
+    """The process stops, the older file takes the place of the newer, a process starts."""
+    stage.drop_connections()
+    for name in (f"{file}-wal", f"{file}-shm"):
+        Path(name).unlink(missing_ok=True)
+    shutil.copy(old, file)
+    stage.arrived.clear()  # what was answered is known to the lost copy only
+    stage.restart()
+
+
+def lost(stage: Stage, known: set[str]) -> dict[str, int]:
+    """Orders of ours at Stripe that the older copy does not know, and what was paid for each."""
+    amounts, unknown = dict[str, int](), list[Row]()
+    for session in stage.stripes("checkout.session"):
+        if session["metadata"]["order_number"] not in known:
+            unknown.append(session)
+    for session in unknown:
+        paid = session["payment_status"] in PAID
+        ours = session["metadata"].get(shop_mark.NAME) == shop_mark.known()
+        if ours and (paid or session["status"] != "expired"):
+            amounts[session["metadata"]["order_number"]] = session["amount_total"] if paid else 0
+    stage.unmissed |= {s["id"] for s in unknown if s["metadata"]["order_number"] not in amounts}
+    return amounts
+
+
+def caught_up(stage: Stage) -> Audit:
+    """What the audit says once the reconciler has had three days."""
+    for _ in range(3):
+        reconcile.catch_up()
+        stage.clock.seconds += 90_000
+    return audit.audit()
