@@ -125,8 +125,9 @@ def others_are_settled(world: "World") -> None:
             world.stage.emulator.calm(trouble.id)
     world.moods = [mood for mood in world.moods if mood.trouble_id in stuck]
     world.stage.clock.seconds += 60
+    began = world.stage.clock.at_stripe()
     reconcile.catch_up()
     world.books.check()
-    world.books.others_are_settled(set(stuck.values()))
+    world.books.others_are_settled(set(stuck.values()), began)
     world.stage.points.act = happen
     count("stuck passes")
