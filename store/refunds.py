@@ -13,6 +13,10 @@ and looks into Stripe's list first; the pauses between attempts grow to a day. T
 Stripe saved a failure under the key, without a pause. Dead before that is committed: the same
 refusal is met again. Dead after it: the next pass goes on from there. Two at once: only one of
 them counts the attempt on, and both meet the same key.
+
+An answer that cannot be read says nothing, neither that a refund was made nor that none was: the
+row stays as it is and keeps its key. So does a list in which the row's refund is not found, as
+long as something in that list cannot be read.
 """
 
 from collections.abc import Iterable
@@ -39,6 +43,7 @@ from store.facts import (
     PAID,
     REFUND_VOID,
     Fact,
+    RefundFact,
     of_dispute,
     of_refund,
 )
@@ -48,6 +53,7 @@ from store.orders import Source
 
 KEY_LIFE = timedelta(hours=23)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(days=1)
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 OVERDUE = timedelta(
     minutes=15
 )  # a refund that takes longer to reach Stripe is an operator's matter
@@ -143,8 +149,9 @@ def _send(refund: Refund, number: str, source: Source) -> None:
                 _begin_anew(refund, number, uncertain, source)
             raise
         made = found  # a failure that Stripe saved hid what it did
+    fact = _fact(made, number, "refund created")
     with db.unit_of_work() as session:
-        orders.record(session, [of_refund(made, number, evidence="refund created")], source=source)
+        orders.record(session, [fact], source=source)
 
 
 def _ask(refund: Refund, number: str) -> gateway.Document:
@@ -165,11 +172,32 @@ def _made_before(refund: Refund) -> gateway.Document | None:
 
 
 def _listed(refund: Refund) -> gateway.Document | None:
-    """The refund in Stripe's list, known by the key in its metadata."""
+    """The refund in Stripe's list, known by the key in its metadata.
+
+    Raises:
+        StripeUncertain: it is not there, but the list holds something that cannot be read.
+    """
+    unreadable: StripeUncertain | None = None
     for found in gateway.refunds_of(refund.payment_intent_id):
-        if (found.get("metadata") or {}).get("refund_key") == refund.idempotency_key:
-            return found
+        try:
+            if _fact(found, "", "listed at Stripe").key == refund.idempotency_key:
+                return found
+        except StripeUncertain as error:
+            unreadable = error
+    if unreadable:
+        raise unreadable
     return None
+
+
+def _fact(refund: gateway.Document, number: str, evidence: str) -> RefundFact:
+    """
+    Raises:
+        StripeUncertain: Stripe's answer is no refund.
+    """
+    try:
+        return of_refund(refund, number, evidence=evidence)
+    except UNREADABLE as error:
+        raise StripeUncertain(replayed=False) from error
 
 
 def _still_owed(refund: Refund, number: str, refused: StripeRefused, source: Source) -> bool:
@@ -200,17 +228,24 @@ def _still_owed(refund: Refund, number: str, refused: StripeRefused, source: Sou
 
 
 def _known_at_stripe(payment: str, number: str) -> list[Fact]:
-    """Every refund and dispute of a payment, as facts; none where Stripe does not know it."""
+    """Every refund and dispute of a payment, as facts; none where Stripe does not know it.
+
+    Raises:
+        StripeUncertain: one of them cannot be read.
+    """
     try:
         refunds = gateway.refunds_of(payment)
         disputes = gateway.disputes_of(payment)
     except StripeRefused:
         return []
     seen = "looked up after a refusal"
-    return [
-        *(of_refund(refund, number, evidence=seen) for refund in refunds),
-        *(of_dispute(dispute, number, evidence=seen) for dispute in disputes),
-    ]
+    try:
+        return [
+            *(_fact(refund, number, seen) for refund in refunds),
+            *(of_dispute(dispute, number, evidence=seen) for dispute in disputes),
+        ]
+    except UNREADABLE as error:
+        raise StripeUncertain(replayed=False) from error
 
 
 def _close_if_impossible(kept: Ledger, order: OrderState, row: Refund) -> list[str]:

@@ -23,7 +23,7 @@ from store import (
     settings,
     tally,
 )
-from store.errors import NothingToRefund, OrderNotFound
+from store.errors import NothingToRefund, OrderNotFound, StripeUncertain, StripeUnreachable
 from store.facts import CheckoutFact, DisputeFact, Fact, RefundFact
 from store.learn import LEARN
 from store.ledger import Ledger, OrderState
@@ -642,3 +642,82 @@ def test_an_old_database_owes_again_what_was_given_up(
     db.engine().dispose()
     db.engine_for.cache_clear()
     settings.current.cache_clear()
+
+
+# --- answers that cannot be read ------------------------------------------------------------------
+
+UNREADABLE = ["json", "array", "null", "text", "html", "truncated", "types", "nulls", "missing"]
+
+
+@pytest.mark.scenario("J1")
+@pytest.mark.parametrize("shape", UNREADABLE)
+def test_a_refund_whose_answer_cannot_be_read_is_asked_again_under_its_key(
+    shop: Shop, shape: str
+) -> None:
+    number = shop.a_paid_order()
+    wish = refunds.request(number, 1500, key="a form")
+    shop.stripe.emulator.cause("request", "malformed", times=3, match=REFUNDS, value=shape)
+
+    with pytest.raises(StripeUncertain):
+        refunds.send(wish, source="operator")
+    unread = states(shop)
+    shop.stripe.emulator.calm()
+    refunds.send(wish, source="operator")
+
+    assert unread == [("requested", 1500)]
+    assert states(shop) == [("succeeded", 1500)]
+    assert given_back(shop) == [1500]
+
+
+@pytest.mark.scenario("J1")
+@pytest.mark.parametrize("shape", UNREADABLE)
+def test_an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund(
+    shop: Shop, wait: Any, shape: str
+) -> None:
+    """The refund was made and its answer lost; a day later only the list can tell."""
+    number = shop.a_paid_order()
+    wish = refunds.request(number, 1500, key="a form")
+    shop.stripe.emulator.cause("request", "cut", times=20, match=REFUNDS)
+    with pytest.raises(StripeUnreachable):
+        refunds.send(wish, source="operator")
+    shop.stripe.emulator.calm()
+    (made,) = shop.refunds_at_stripe()
+    shop.stripe.emulator.move_clock(90_000)
+    wait(hours=25)
+    shop.stripe.emulator.cause("request", "malformed", times=None, match=made.id, value=shape)
+
+    with pytest.raises(StripeUncertain):
+        refunds.send(wish, source="reconciler")
+    unread = states(shop)
+    shop.stripe.emulator.calm()
+    refunds.send(wish, source="reconciler")
+
+    assert unread == [("requested", 1500)]
+    assert states(shop) == [("succeeded", 1500)]
+    assert given_back(shop) == [1500]
+
+
+@pytest.mark.scenario("J4")
+@pytest.mark.parametrize("shape", ["types", "nulls", "missing"])
+def test_a_refused_refund_waits_while_what_stripe_knows_of_its_payment_cannot_be_read(
+    shop: Shop, shape: str
+) -> None:
+    number, payment = a_second_payment(shop)
+    by_hand = shop.stripe.emulator.refund(payment, 1000)["id"]
+    refuse(shop, times=1, code="charge_already_refunded")
+    shop.stripe.emulator.cause("request", "malformed", times=None, match=by_hand, value=shape)
+    (wish,) = [row.id or 0 for row in shop.refunds()]
+
+    with pytest.raises(StripeUncertain):
+        refunds.send(wish, source="reconciler")
+    unread = states(shop)
+    shop.stripe.emulator.calm()
+    with db.unit_of_work() as session:
+        for row in session.exec(select(Refund)):
+            row.next_try_at = None
+    for _ in range(3):
+        reconcile.catch_up()
+
+    assert unread == [("requested", 3998)]
+    assert sum(given_back(shop)) == 3998
+    assert shop.log(number).count("refund refused") <= 1
