@@ -59,7 +59,7 @@ def _stick(world: "World", object_id: str) -> None:
     kinds = STUCK[:-1] if object_id.startswith("cs_") else STUCK
     kind = world.random.choice(kinds)
     value = world.random.choice(list(SHAPES)) if kind == "malformed" else ""
-    world.note(f"  {kind} {value} {object_id[:14]}")
+    world.note(f"  {kind} {value} {object_id.partition('_')[0]}")
     _begin(world, kind, object_id, value=value, about=object_id)
 
 
