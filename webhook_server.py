@@ -21,7 +21,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, ge
 from sqlmodel import text
 from starlette.types import Receive, Scope, Send
 
-from store import arrivals, db, gateway, reconcile, reports, settings
+from store import arrivals, db, gateway, logs, reconcile, reports, settings
 from store.errors import BodyTooLarge, BodyTooSlow, MethodRefused, StoreError, WebhookSecretMissing
 from store.events import Outcome
 from store.inbox import Inbox
@@ -46,9 +46,7 @@ inbox = Inbox()
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """The inbox and the reconciler run beside the door; a missing database stops neither."""
-    logging.basicConfig(level=settings.current().log_level)
-    for chatty in ("alembic", "stripe"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.root.level))
+    logs.configure()
     if not settings.current().webhook_secrets:
         log.error("%s", WebhookSecretMissing())
     stop = threading.Event()
@@ -120,7 +118,11 @@ async def stripe_webhook(scope: Scope, receive: Receive) -> Outcome:
     SECONDS.observe(time.perf_counter() - started)
     RECEIVED[outcome].inc()
     if outcome == "livemode":
-        log.error("A live-mode event (%s) came to this test shop; nothing changed.", event["id"])
+        log.error(
+            "A live-mode event (%s) came to this test shop; nothing changed.",
+            event["id"],
+            extra={"event_id": event["id"]},
+        )
     return outcome
 
 

@@ -10,6 +10,9 @@ if sys.version_info < (3, 11):  # noqa: UP036 - whoever starts it may well have 
     raise SystemExit(2)
 
 if __name__ == "__main__":
-    from store.launcher.arguments import main
+    try:
+        from store.launcher.arguments import main
 
-    raise SystemExit(main(sys.argv[1:]))
+        raise SystemExit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # before or after what the command itself can answer
+        raise SystemExit(130)  # noqa: B904 - "from None" is no syntax of the oldest Python

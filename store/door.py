@@ -192,12 +192,12 @@ def told(error: errors.StoreError) -> str:
     if error.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return str(error)
     name = secrets.token_hex(4)
-    log.warning("Told a buyer %s: %s", name, error)
+    log.warning("Told a buyer %s: %s", name, error, extra={"incident": name})
     return f"{error} If it stays, quote {name}."
 
 
 def incident(error: Exception) -> str:
     """Write an unexpected error to the log under a short id, and return what people are told."""
     name = secrets.token_hex(4)
-    log.error("Unexpected error %s", name, exc_info=error)
+    log.error("Unexpected error %s", name, exc_info=error, extra={"incident": name})
     return f"Something went wrong here. Reload the page; if it stays, quote error {name}."

@@ -27,7 +27,7 @@ FAULT = {
     "id": "GHSA-0000-0000-0000",
     "affected": [
         {
-            "package": {"name": "honcho", "ecosystem": "PyPI"},
+            "package": {"name": "jinja2", "ecosystem": "PyPI"},
             "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "99.0"}]}],
         }
     ],
@@ -35,11 +35,11 @@ FAULT = {
 
 
 class Database(BaseHTTPRequestHandler):
-    """Knows one fault of honcho, and none of anything else."""
+    """Knows one fault of jinja2, and none of anything else."""
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        told = {"vulns": [FAULT]} if asked["package"]["name"] == "honcho" else {}
+        told = {"vulns": [FAULT]} if asked["package"]["name"] == "jinja2" else {}
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps(told).encode())
@@ -72,7 +72,7 @@ def searched(folder: Path, requirement: str, database: str) -> subprocess.Comple
 
 
 def test_a_known_vulnerability_fails_and_is_named(database: str, tmp_path: Path) -> None:
-    found = searched(tmp_path, "honcho==2.0.0", database)
+    found = searched(tmp_path, "jinja2==3.1.6", database)
 
     assert found.returncode == 1, found.stderr
     assert "GHSA-0000-0000-0000, fixed in 99.0" in found.stdout
@@ -98,13 +98,13 @@ def test_who_is_not_known_at_all_is_named_and_not_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     known = {"name": "alembic", "version": "1.20.1", "vulns": []}
-    unknown = {"name": "honcho", "skip_reason": "Dependency not found on PyPI"}
+    unknown = {"name": "jinja2", "skip_reason": "Dependency not found on PyPI"}
 
     assert judge([known, unknown]) == 0
 
     told = capsys.readouterr().out
     assert told.startswith("1 packages checked, 0 known vulnerabilities.")
-    assert "Nothing is said about honcho." in told
+    assert "Nothing is said about jinja2." in told
 
 
 def test_where_osv_does_not_answer_pypi_is_asked_about_one_package_and_then_about_all(
@@ -120,9 +120,9 @@ def test_where_osv_does_not_answer_pypi_is_asked_about_one_package_and_then_abou
 
     monkeypatch.setattr(dependencies, "ask", answer)
 
-    found = ask_somebody({"alembic": "1.20.1", "honcho": "2.0.0"}, OSV)
+    found = ask_somebody({"alembic": "1.20.1", "jinja2": "3.1.6"}, OSV)
 
-    assert [package["name"] for package in found] == ["alembic", "honcho"]
+    assert [package["name"] for package in found] == ["alembic", "jinja2"]
     assert asked == [(2, "osv"), (1, "pypi"), (2, "pypi")]
 
 

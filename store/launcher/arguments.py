@@ -5,13 +5,12 @@ Standard library only: `--help` answers on a machine where nothing is installed 
 
 import argparse
 import importlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from store.errors import StoreError
-from store.launcher import environment
+from store.launcher import environment, failures
 
 RUNTIME = ["requirements.txt"]
 DEVELOPMENT = ["requirements.txt", "requirements-dev.txt"]
@@ -171,20 +170,24 @@ def read(words: Sequence[str]) -> argparse.Namespace:
 
 def main(words: Sequence[str]) -> int:
     """Run one command line; the result is the exit code."""
-    if sys.stdout.encoding != "utf-8":
-        for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    failures.repair_streams()
     arguments = read(words)
     command = COMMANDS[arguments.command]
     try:
         environment.ready(command.requirements, words)
         module, function = command.function.split(":")
-        return int(
-            getattr(importlib.import_module(f"store.launcher.{module}"), function)(arguments)
-        )
+        work = getattr(importlib.import_module(f"store.launcher.{module}"), function)
+        code = int(work(arguments))
+        failures.flush()
+        return code
     except StoreError as error:
-        sys.stderr.write(f"{error.for_operator}\n")
+        failures.say(error.for_operator)
         return 2
     except KeyboardInterrupt:
-        sys.stderr.write("Stopped.\n")
+        failures.say("Stopped.")
         return 130
+    except BrokenPipeError:  # as with `| head -1`
+        failures.stop_printing()
+        return 1
+    except Exception as error:  # noqa: BLE001 - the last place where it can become a sentence
+        return failures.report(error)

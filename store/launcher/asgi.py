@@ -15,6 +15,7 @@ from typing import Any
 
 import uvicorn
 
+from store import logs
 from store.launcher.environment import ROOT
 from store.launcher.listening import BACKLOG, LOOPBACK, listeners
 
@@ -26,6 +27,7 @@ GRACE_SECONDS = 3  # a connection that is left open must not hold up the end
 
 def main(words: Sequence[str]) -> int:
     name, port, *wanted = words
+    logs.configure()
     options: dict[str, Any] = {"ws": "none"}
     if name == "storefront":
         configure_streamlit(int(port))
@@ -36,6 +38,7 @@ def main(words: Sequence[str]) -> int:
         workers=1,
         reload=False,
         access_log=False,
+        log_config=None,
         use_colors=False,
         backlog=BACKLOG,
         proxy_headers=True,

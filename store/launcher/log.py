@@ -1,33 +1,57 @@
 """What the launcher says on standard output, and what its programs say through it."""
 
+import json
 import os
 import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import cycle
 
-from honcho.colour import get_colours
-from honcho.printer import Message, Printer
+COLOURS = cycle((36, 33, 32, 35, 34))  # ANSI: cyan, yellow, green, magenta, blue
 
 
 class Log:
-    """Lines on standard output, each with the time and the name of the program that wrote it."""
+    """Lines on standard output, each with the time and the name of the program that wrote it.
 
-    def __init__(self, names: Sequence[str]) -> None:
-        colours = get_colours()
-        self.colours = {name: next(colours) for name in names}
-        width = max(len(name) for name in [*names, "store"])
+    With `as_json` each line is an object: what a program wrote as one gets its name added.
+    """
+
+    def __init__(self, names: Sequence[str], *, as_json: bool = False) -> None:
+        self.colours = dict(zip(names, COLOURS, strict=False))
+        self.width = max(len(name) for name in [*names, "store"])
+        self.as_json = as_json
         self.one_at_a_time = threading.Lock()
-        self.printer = Printer(sys.stdout, width=width, colour="NO_COLOR" not in os.environ)
+        self.coloured = "NO_COLOR" not in os.environ and sys.stdout.isatty()
 
     def line(self, name: str, text: bytes | str) -> None:
-        now = datetime.now().astimezone()
+        said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        shown = self.json_line if self.as_json else self.text_line
         # Whoever read along may be gone; the shop goes on.
         with self.one_at_a_time, suppress(OSError):
-            self.printer.write(Message("line", text, now, name, self.colours.get(name)))
+            for line in said.splitlines():
+                print(shown(name, line), flush=True)
+
+    def text_line(self, name: str, line: str) -> str:
+        prefix = f"{datetime.now().astimezone():%H:%M:%S} {name.ljust(self.width)} | "
+        colour = self.colours.get(name)
+        return f"\033[{colour}m{prefix}\033[0m{line}" if self.coloured and colour else prefix + line
+
+    def json_line(self, name: str, line: str) -> str:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = None
+        if not isinstance(entry, dict):
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            entry = {"time": now, "level": "INFO", "logger": name, "message": line}
+        return json.dumps({**entry, "program": name}, ensure_ascii=False)
 
     def notice(self, text: str) -> None:
         """Something for people, that no program wrote."""
+        if self.as_json:
+            self.line("store", "\n".join(filter(None, map(str.strip, text.splitlines()))))
+            return
         with suppress(OSError):
             print(text, flush=True)

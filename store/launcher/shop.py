@@ -44,7 +44,8 @@ def keep_open(arguments: Namespace, storefront: Process) -> int:
         has_emulator = checks.runs_emulator(chosen, arguments)
         shop = Shop(chosen, arguments, has_emulator, account, storefront)
         try:
-            supervise(shop.programs(), shop.announce)
+            as_json = chosen.log_format == "json"
+            supervise(shop.programs(), shop.announce, as_json=as_json)
         except GaveUp as error:
             sys.stderr.write(f"{error}\n")
             return 1

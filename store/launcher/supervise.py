@@ -56,21 +56,24 @@ def supervise(
     programs: Sequence[Program],
     when_started: Callable[[Log], Coroutine[Any, Any, None]],
     patience: Patience = Patience(),
+    *,
+    as_json: bool = False,
 ) -> None:
     """Run the `programs` until a signal asks to stop; none of them is left behind.
 
     Raises:
         GaveUp: one of them died too often.
     """
-    asyncio.run(_supervise(programs, when_started, patience))
+    asyncio.run(_supervise(programs, when_started, patience, as_json))
 
 
 async def _supervise(
     programs: Sequence[Program],
     when_started: Callable[[Log], Coroutine[Any, Any, None]],
     patience: Patience,
+    as_json: bool,
 ) -> None:
-    log = Log([program.name for program in programs])
+    log = Log([program.name for program in programs], as_json=as_json)
     stop_on_signals(asyncio.current_task(), log)
     try:
         async with asyncio.TaskGroup() as group:
@@ -163,7 +166,10 @@ def in_thread(work: Callable[..., Result], *given: Any) -> asyncio.Future[Result
     done: Future[Result] = Future()
 
     def run() -> None:
-        done.set_result(work(*given))
+        try:
+            done.set_result(work(*given))
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it must know
+            done.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
     return asyncio.wrap_future(done)

@@ -16,7 +16,7 @@ LAYERS = [
     ["locales"],
     ["errors", "clock", "currencies", "folding", "money", "buyers", "notices"],
     ["addresses", "credentials", "network", "private_files", "secret_files", "sources"],
-    ["settings", "models", "traces", "hosts", "each"],
+    ["logs", "settings", "models", "traces", "hosts", "each"],
     ["handshake"],
     ["cookies", "guard", "limits"],
     ["schema", "shell"],
