@@ -507,7 +507,8 @@ def verify(body: bytes, header: str, secrets: list[str]) -> None:
     if not any(_signed(body, header, secret) for secret in secrets):
         raise SignatureRefused
     signed_at = next(part.split("=")[1] for part in header.split(",") if part.startswith("t="))
-    off_seconds = int(signed_at) - clock.now().timestamp()  # as the SDK read it: `t=1=2` is 1
+    # As the SDK read it: `t=1=2` is 1. By Stripe's clock, as far as it is known.
+    off_seconds = int(signed_at) - now_at_stripe().timestamp()
     if abs(off_seconds) > TOLERANCE_SECONDS:
         raise SignatureRefused(
             f"The signature is genuine, but its time is {abs(off_seconds):.0f} seconds "

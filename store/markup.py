@@ -57,6 +57,9 @@ SECOND_PAYMENT = {
     "taken": "the bank has already given it back.",
 }
 
+NOT_OPENED = (
+    "Stripe could not open a checkout for this order. You have not been charged. Please try again."
+)
 VERDICTS = {
     "pending": "Not paid yet. You can continue the payment or cancel it.",
     "open": "Not paid yet. You can continue the payment or cancel it.",
@@ -185,6 +188,8 @@ def sentence_of(order: views.OrderView) -> str:
     for where in map(tally.whereabouts, second.values()):
         if where not in ("returned", "taken"):
             return TWICE + SECOND_PAYMENT[where]
+    if order.status == "failed" and order.checkout_session_id is None:
+        return NOT_OPENED
     return REPLACED if order.was_replaced else VERDICTS[order.status]
 
 

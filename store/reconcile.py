@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -40,6 +41,7 @@ from store.facts import Fact, identity, of_dispute, of_refund, of_session
 from store.missed_events import EVENTS_KEPT, TakenIn
 from store.models import Order, Turn
 from store.open_orders import PATIENT, Checked, probe
+from store.traces import STRIPES_CLOCK
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +97,9 @@ def run_forever(stop: threading.Event) -> None:
             pause_seconds = settings.current().reconcile_seconds
             if not db.schema_is_current():
                 db.migrate()
+            if STRIPES_CLOCK.is_old:  # also where others have the turns, new orders need it
+                with suppress(StoreError):
+                    gateway.clock_offset()
             _take_a_turn(every)
             every = timedelta(seconds=pause_seconds)
         except StoreError as error:

@@ -30,6 +30,11 @@ class StripesClock:
             self.ahead, self.read_at = now - parsedate_to_datetime(date), now
 
     @property
+    def is_old(self) -> bool:
+        """True where it was not compared for half the time that a comparison counts."""
+        return self.read_at is None or abs(clock.now() - self.read_at) > COMPARED_FOR / 2
+
+    @property
     def offset(self) -> timedelta:
         """What to subtract from this machine's time to get Stripe's.
 
