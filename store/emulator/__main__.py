@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from store.emulator.app import create_app
-from store.emulator.config import RETRY_SCHEDULES, Config
+from store.emulator.config import API_VERSION, RETRY_SCHEDULES, Config
 from store.emulator.endpoints import LOOPBACK, new_secret
 from store.emulator.errors import StripeError
 
@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         webhook_url=asked.webhook,
         webhook_secret=secret,
         retries=asked.retries,
+        api_version=asked.api_version,
         clock_off_seconds=asked.clock_off,
     )
     with contextlib.ExitStack() as opened:
@@ -86,6 +87,11 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         choices=sorted(RETRY_SCHEDULES),
         default="sandbox",
         help="when failed deliveries are tried again (sandbox)",
+    )
+    parser.add_argument(
+        "--api-version",
+        default=API_VERSION,
+        help=f"of requests that name none, and of events ({API_VERSION})",
     )
     parser.add_argument(
         "--clock-off",

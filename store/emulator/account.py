@@ -1,5 +1,6 @@
 """The account: its storage and its clock, and the one way to open its books."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -55,12 +56,17 @@ class Account:
                 "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, str(seconds))
             )
 
+    def _books(self, connection: sqlite3.Connection, cause: Cause = AUTOMATIC) -> Books:
+        return Books(
+            connection, self.now(), cause, self.config.address, api_version=self.config.api_version
+        )
+
     @contextmanager
     def writing(self, cause: Cause = AUTOMATIC) -> Iterator[Books]:
         """One transaction. What became due in the meantime is done first, in one of its own."""
         self.catch_up()
         with self.storage.writing() as connection:
-            books = Books(connection, self.now(), cause, self.config.address)
+            books = self._books(connection, cause)
             yield books
         if books.emitted:
             self.on_commit()
@@ -70,7 +76,7 @@ class Account:
         """The books as they are now; nothing may be written."""
         self.catch_up()
         with self.storage.reading() as connection:
-            yield Books(connection, self.now(), address=self.config.address)
+            yield self._books(connection)
 
     def catch_up(self) -> None:
         """Do what is due: sessions whose time is over, debits, refunds, disputes."""
@@ -81,7 +87,7 @@ class Account:
         if due is None:
             return
         with self.storage.writing() as connection:
-            timers.run_due(Books(connection, self.now(), address=self.config.address))
+            timers.run_due(self._books(connection))
         self.on_commit()
 
     def move_clock(self, seconds: float) -> float:

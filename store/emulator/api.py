@@ -70,6 +70,7 @@ async def _incoming(request: Request) -> Incoming:
         authorization=headers.get("authorization"),
         idempotency_key=headers.get("idempotency-key") or None,
         account=headers.get("stripe-account") or headers.get("stripe-context"),
+        version=headers.get("stripe-version") or "",
     )
 
 

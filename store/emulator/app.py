@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-from store.emulator import bank_controls, controls, openapi, pages
+from store.emulator import bank_controls, controls, openapi, pages, versions
 from store.emulator.acts import Emulator
 from store.emulator.api import Api
 from store.emulator.config import API_VERSION, Config
@@ -20,10 +20,12 @@ from store.emulator.ids import new_id
 def create_app(config: Config) -> FastAPI:
     """One emulator. `app.state.emulator` is the running thing; it starts and stops with the app.
 
-    Raises ValueError for a host that other machines could reach.
+    Raises ValueError for a host that other machines could reach, and for an unknown API version.
     """
     if config.host not in LOOPBACK:
         raise ValueError(f"The emulator listens on loopback only, not on {config.host}.")
+    if config.api_version not in versions.KNOWN:
+        raise ValueError(f"{config.api_version} is no version of Stripe's API.")
     emulator = Emulator(config)
 
     @asynccontextmanager

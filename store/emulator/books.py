@@ -35,11 +35,14 @@ class Books:
         now: float,
         cause: Cause = AUTOMATIC,
         address: str = "",
+        *,
+        api_version: str = API_VERSION,
     ) -> None:
         self.connection = connection
         self.now = now
         self.cause = cause
         self.address = address
+        self.api_version = api_version
         self.emitted: list[tuple[str, str]] = []
         """(type, id) of the events of this transaction."""
 
@@ -134,7 +137,7 @@ class Books:
         event = {
             "id": new_id("event"),
             "object": "event",
-            "api_version": API_VERSION,
+            "api_version": self.api_version,
             "created": self.seconds,
             "data": data,
             "livemode": False,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 API_VERSION = "2026-10-28.endive"
-"""The version the pinned SDK speaks; a test compares the two."""
+"""The newest version, which the pinned SDK speaks; a test compares the two."""
 
 MINUTE, HOUR = 60, 3600
 
@@ -39,6 +39,8 @@ class Config:
     webhook_url: str | None = None
     webhook_secret: str | None = None
     retries: Schedule = "sandbox"
+    api_version: str = API_VERSION
+    """The account's default: of requests without `Stripe-Version`, and of events."""
     clock: Callable[[], float] = time.time
     clock_off_seconds: float = 0.0
     """How far Stripe's clock is ahead of this machine's; below 0: behind."""

@@ -69,7 +69,9 @@ def pack(books: Books, delivery_id: int) -> Parcel | None:
         event_id=row["event_id"],
         endpoint_id=endpoint["id"],
         url=endpoint["url"],
-        payload=text(events.shown(books.connection, row["event"])).encode(),
+        payload=text(
+            events.shown(books.connection, row["event"], endpoint["api_version"])
+        ).encode(),
         secrets=endpoints.secrets(books, endpoint["id"]),
         tries=row["tries"],
         trouble=trouble,

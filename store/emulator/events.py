@@ -4,6 +4,7 @@ import json
 import sqlite3
 from typing import Any
 
+from store.emulator import versions
 from store.emulator.books import Books
 from store.emulator.errors import InvalidRequest, NotFound
 from store.emulator.parameters import Parameters
@@ -14,9 +15,13 @@ PENDING = "EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = events.id AND d
 UNDELIVERED = PENDING % "'succeeded'"
 
 
-def shown(connection: sqlite3.Connection, body: str) -> StripeObject:
-    """An event as it is now: `pending_webhooks` counts endpoints that did not yet answer 2xx."""
+def shown(connection: sqlite3.Connection, body: str, version: str | None = None) -> StripeObject:
+    """An event as it is now, in the version it was made in or the one that is wanted.
+
+    `pending_webhooks` counts endpoints that did not yet answer 2xx.
+    """
     event: StripeObject = json.loads(body)
+    event = versions.event(event, version or event["api_version"])
     event["pending_webhooks"] = connection.execute(
         "SELECT count(DISTINCT endpoint_id) FROM deliveries WHERE event_id = ?"
         " AND state != 'succeeded' AND endpoint_id NOT IN"

@@ -19,6 +19,7 @@ from store.emulator import (
     parameters,
     refusals,
     troubles,
+    versions,
 )
 from store.emulator.account import Account
 from store.emulator.books import Books, Cause
@@ -49,6 +50,8 @@ class Incoming:
     idempotency_key: str | None
     account: str | None = None
     """The account the request is for, where its headers name one."""
+    version: str = ""
+    """The API version the request asks for, and once it was checked the one it gets."""
     id: str = field(default_factory=lambda: new_id("request"))
     started: float = field(default_factory=time.perf_counter)
     key: str = ""
@@ -75,10 +78,12 @@ class Gate:
         """Carry out one request. Never raises: whatever happens becomes a Stripe error."""
         trouble: Trouble | None = None
         replayed = False
+        asked, incoming.version = incoming.version, self.account.config.api_version
         try:
             incoming.key = keys.authenticated(incoming.authorization)
             if incoming.account not in (None, "", ACCOUNT_ID):
                 raise AccountInvalid(keys.masked(incoming.key), str(incoming.account)[:100])
+            incoming.version = versions.checked(asked or incoming.version)
             operation = operations.find(incoming.method, incoming.path)
             incoming.raw = _raw(incoming)
             armed = self._armed()
@@ -156,7 +161,7 @@ class Gate:
         return saved, False
 
     def _headers(self, incoming: Incoming, *, replayed: bool) -> dict[str, str]:
-        headers = {"Request-Id": incoming.id, "Stripe-Version": API_VERSION}
+        headers = {"Request-Id": incoming.id, "Stripe-Version": incoming.version}
         key = incoming.idempotency_key
         if key and key.isascii() and key.isprintable():
             headers["Idempotency-Key"] = key
@@ -211,15 +216,21 @@ def _raw(incoming: Incoming) -> form.Raw:
 
 
 def _acted(books: Books, incoming: Incoming, operation: Operation) -> Saved:
-    """Validate, act, expand."""
-    given = parameters.read(operation.name, incoming.raw)
-    if incoming.idempotency_key:
-        idempotency.check(incoming.idempotency_key)
-    refusals.check(operation.name, given)
-    thing = operation.act(books, operation.object_id, given)
-    if given.get("expand"):
-        # A copy: what an event has said must not change because an answer shows more.
-        thing = expand.expanded(books, json.loads(json.dumps(thing)), given["expand"])
+    """Validate, act, expand; in the request's version."""
+    try:
+        raw = versions.upgraded(operation.name, incoming.raw, incoming.version)
+        given = parameters.read(operation.name, raw)
+        if incoming.idempotency_key:
+            idempotency.check(incoming.idempotency_key)
+        refusals.check(operation.name, given)
+        thing = operation.act(books, operation.object_id, given)
+        if given.get("expand"):
+            # A copy: what an event has said must not change because an answer shows more.
+            thing = expand.expanded(books, json.loads(json.dumps(thing)), given["expand"])
+    except InvalidRequest as error:
+        versions.reword(error, operation.name, incoming.version)
+        raise
+    thing = versions.older(thing, incoming.version)
     return Saved(200, json.dumps(thing).encode(), incoming.id)
 
 
