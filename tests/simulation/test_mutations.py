@@ -86,7 +86,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
                 "return [error] * len(batch)",
             ),
         ),
-        (INBOX + "an_event_that_the_database_refuses_fails_alone[sqlite]",),
+        (INBOX + "an_event_that_the_database_refuses_is_alone_for_review[sqlite]",),
     ),
     "the lock on the orders of a batch": Mutation(
         (
