@@ -2,6 +2,8 @@
 
 The rows travel as one JSON parameter, which `json_to_recordset` unfolds on PostgreSQL and
 `json_each` on SQLite. One statement for a batch costs the driver about as much as one for a row.
+SQLite has had RETURNING since 3.35 and UPDATE … FROM since 3.33 only; its rows are changed one by
+one in the driver, and as it has a single writer, ids that are looked up first stay as they were.
 They go to the driver as they are, past SQLAlchemy's compiler, which for a batch of one would cost
 more than the database does. Names come from the models and never from outside.
 """
@@ -32,13 +34,29 @@ def insert_new(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> 
     The primary key decides, also between two transactions: the second waits for the first. Give
     rows sorted by `id`, else two that insert the same ones would wait for each other.
     """
-    return set(_run(session, _insertion_of_new, model, rows).scalars()) if rows else set()
+    if not rows:
+        return set()
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        return set(_run(session, _insertion_of_new, model, rows).scalars())
+    ids = [row["id"] for row in rows]
+    there = f"SELECT id FROM {model.__tablename__} WHERE id IN (SELECT value FROM json_each(:ids))"  # noqa: S608
+    known = set(connection.exec_driver_sql(there, {"ids": json.dumps(ids)}).scalars())
+    _run(session, _insertion_of_new, model, rows)
+    return set(ids) - known
 
 
 def update(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None:
     """Change the rows that the `id`s name; hold them locked, else two may wait for each other."""
-    if rows:
+    if not rows:
+        return
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
         _run(session, _change, model, rows)
+        return
+    table = model.metadata.tables[str(model.__tablename__)]
+    statement = _change(table, tuple(rows[0]), connection.dialect)
+    connection.exec_driver_sql(statement, [_bound(row) for row in rows])
 
 
 def exists(
@@ -81,6 +99,14 @@ def _on_sqlite(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
+def _bound(row: Row) -> dict[str, Any]:
+    """The values as SQLite's driver takes them."""
+    return {
+        name: _on_sqlite(value) if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+
+
 @lru_cache(maxsize=64)
 def _insertion(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
     # SQLite would take ON CONFLICT after a bare FROM for a join; WHERE tells them apart.
@@ -92,16 +118,19 @@ def _insertion(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
 
 @lru_cache(maxsize=64)
 def _insertion_of_new(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
-    return f"{_insertion(table, names, dialect)} ON CONFLICT (id) DO NOTHING RETURNING id"
+    answer = " RETURNING id" if dialect.name == "postgresql" else ""
+    return f"{_insertion(table, names, dialect)} ON CONFLICT (id) DO NOTHING{answer}"
 
 
 @lru_cache(maxsize=64)
 def _change(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+    if dialect.name == "sqlite":
+        changes = ", ".join(f"{name} = :{name}" for name in names if name != "id")
+        return f"UPDATE {table.name} SET {changes} WHERE id = :id"  # noqa: S608
     changes = ", ".join(f"{name} = fresh.{name}" for name in names if name != "id")
-    one_by_one = ""
-    if dialect.name == "postgresql":  # it cannot know how few rows come, and would read them all
-        kind = table.c["id"].type.compile(dialect)
-        one_by_one = f" AND {table.name}.id = ANY(CAST(%(ids)s AS {kind}[]))"
+    # PostgreSQL cannot know how few rows come, and would read them all.
+    kind = table.c["id"].type.compile(dialect)
+    one_by_one = f" AND {table.name}.id = ANY(CAST(%(ids)s AS {kind}[]))"
     return (
         f"UPDATE {table.name} SET {changes} FROM {_unfolded(table, names, dialect)} AS fresh "  # noqa: S608
         f"WHERE {table.name}.id = fresh.id{one_by_one}"

@@ -5,6 +5,7 @@ What is wrong is one sentence, with the remedy as another. Nothing is changed by
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, inspect
@@ -153,10 +154,22 @@ def _sqlite(connection: Connection) -> Iterator[Finding]:
 def sqlite_version() -> Finding:
     """Whether the SQLite library of this Python has what the statements need."""
     version, least = sqlite3.sqlite_version, ".".join(map(str, schema.LEAST_SQLITE))
-    if sqlite3.sqlite_version_info >= schema.LEAST_SQLITE:
+    if sqlite3.sqlite_version_info >= schema.LEAST_SQLITE and _knows_json():
         return Finding("SQLite", True, f"SQLite {version}")
-    says = f"This Python comes with SQLite {version}, and the shop needs {least} or later."
+    says = (
+        f"This Python comes with SQLite {version}, and the shop needs {least} or later with JSON."
+    )
     return Finding("SQLite", False, says, "Use a newer Python, or PostgreSQL by DATABASE_URL.")
+
+
+def _knows_json() -> bool:
+    """Before 3.38 it could be left out when SQLite was built."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        try:
+            connection.execute("SELECT json_extract('[1]', '$[0]')")
+        except sqlite3.Error:
+            return False
+    return True
 
 
 def _whose(use: str, where: str) -> Finding:

@@ -53,9 +53,11 @@ def record(
 def retrieve(books: Books) -> StripeObject:
     """GET /v1/balance"""
     rows = books.connection.execute(
-        "SELECT body ->> '$.currency' AS currency,"
-        " sum(CASE WHEN body ->> '$.available_on' <= ? THEN body ->> '$.net' ELSE 0 END) AS ready,"
-        " sum(CASE WHEN body ->> '$.available_on' > ? THEN body ->> '$.net' ELSE 0 END) AS waiting"
+        "SELECT json_extract(body, '$.currency') AS currency,"
+        " sum(CASE WHEN json_extract(body, '$.available_on') <= ?"
+        " THEN json_extract(body, '$.net') ELSE 0 END) AS ready,"
+        " sum(CASE WHEN json_extract(body, '$.available_on') > ?"
+        " THEN json_extract(body, '$.net') ELSE 0 END) AS waiting"
         " FROM objects WHERE kind = 'balance_transaction' GROUP BY 1 ORDER BY 1",
         (books.seconds, books.seconds),
     ).fetchall()

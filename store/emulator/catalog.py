@@ -211,8 +211,8 @@ def _claim_lookup_key(books: Books, given: Parameters) -> None:
     if not key:
         return
     row = books.connection.execute(
-        "SELECT id FROM objects WHERE kind = 'price' AND body ->> '$.lookup_key' = ?"
-        " AND body ->> '$.active'",
+        "SELECT id FROM objects WHERE kind = 'price' AND json_extract(body, '$.lookup_key') = ?"
+        " AND json_extract(body, '$.active')",
         (key,),
     ).fetchone()
     if row is None:

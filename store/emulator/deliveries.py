@@ -163,7 +163,7 @@ def shown(
 ) -> list[Delivery]:
     """Deliveries with their attempts, newest first."""
     rows = books.connection.execute(
-        "SELECT deliveries.*, objects.body ->> '$.url' AS url FROM deliveries"
+        "SELECT deliveries.*, json_extract(objects.body, '$.url') AS url FROM deliveries"
         " LEFT JOIN objects ON objects.id = endpoint_id"
         " WHERE (? IS NULL OR event_id = ?) AND (? IS NULL OR state = ?)"
         " ORDER BY deliveries.id DESC LIMIT ?",

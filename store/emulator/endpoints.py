@@ -139,8 +139,8 @@ def from_command_line(books: Books, url: str, secret: str) -> StripeObject:
 
 def _of_command_line(books: Books) -> str | None:
     row = books.connection.execute(
-        "SELECT id FROM objects WHERE kind = 'webhook_endpoint' AND hidden ->> '$.from' = ?"
-        " AND status IS NOT NULL",
+        "SELECT id FROM objects WHERE kind = 'webhook_endpoint'"
+        " AND json_extract(hidden, '$.from') = ? AND status IS NOT NULL",
         (FROM_COMMAND_LINE["from"],),
     ).fetchone()
     return str(row["id"]) if row else None

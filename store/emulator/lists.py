@@ -52,7 +52,7 @@ def objects(books: Books, kind: str, given: Parameters, url: str) -> StripeObjec
     """One page of stored objects of a kind."""
     where, values = ["kind = ?"], [kind]
     if kind in DELETABLE:
-        where.append("body ->> '$.deleted' IS NULL")
+        where.append("json_extract(body, '$.deleted') IS NULL")
     for name, value in given.items():
         if name in PAGING:
             continue
@@ -64,16 +64,18 @@ def objects(books: Books, kind: str, given: Parameters, url: str) -> StripeObjec
 
 def _condition(name: str, value: Any) -> tuple[str, list[Any]]:
     if name in ("ids", "lookup_keys"):
-        path = "id" if name == "ids" else "body ->> '$.lookup_key'"
+        path = "id" if name == "ids" else "json_extract(body, '$.lookup_key')"
         return f"{path} IN ({','.join('?' * len(value))})", list(value)
     if name == "recurring":
-        wanted = [f"body ->> '$.recurring.{field}' = ?" for field in value]
+        wanted = [f"json_extract(body, '$.recurring.{field}') = ?" for field in value]
         return " AND ".join(wanted) or "1", list(value.values())
     if name in COLUMNS:
         return f"{name} = ?", [value]
     if name == "customer_details":
         value = value.get("email")
-    return f"body ->> '{JSON_FILTERS[name]}' = ?", [int(value) if value in (True, False) else value]
+    return f"json_extract(body, '{JSON_FILTERS[name]}') = ?", [
+        int(value) if value in (True, False) else value
+    ]
 
 
 def of_events(books: Books, given: Parameters, url: str) -> StripeObject:

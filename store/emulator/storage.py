@@ -16,6 +16,7 @@ from pathlib import Path
 
 from store.emulator.file_lock import FileLock
 
+LEAST_SQLITE = (3, 31, 0)
 VERSION = 1
 """Of the tables below; raised with every change to them."""
 
@@ -90,6 +91,12 @@ class Storage:
             ValueError: the file is in use, another program's, or of another version.
             OSError: its folder cannot be made.
         """
+        if sqlite3.sqlite_version_info < LEAST_SQLITE:
+            least = ".".join(map(str, LEAST_SQLITE))
+            raise ValueError(
+                f"this Python comes with SQLite {sqlite3.sqlite_version}, and {least} or later is "
+                "needed; use a newer Python."
+            )
         self._folder = None if path else tempfile.TemporaryDirectory(prefix="emulator-")
         self.path = path or Path(self._folder.name if self._folder else "") / "emulator.db"
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -69,7 +69,7 @@ def _event(books: Books, row: sqlite3.Row) -> list[Moment]:
     status = str(about.get("status") or "")
     told = Moment(row["at"], "event", row["type"], status, row["id"], ok=True)
     rows = books.connection.execute(
-        "SELECT attempts.*, objects.body ->> '$.url' AS url FROM attempts"
+        "SELECT attempts.*, json_extract(objects.body, '$.url') AS url FROM attempts"
         " JOIN deliveries ON deliveries.id = delivery_id"
         " LEFT JOIN objects ON objects.id = endpoint_id WHERE event_id = ? ORDER BY attempts.id",
         (row["id"],),

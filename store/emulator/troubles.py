@@ -75,15 +75,16 @@ def cause(connection: sqlite3.Connection, trouble: Trouble) -> Trouble:
     if value not in CHOICES.get(trouble.kind, (value,)):
         choices = ", ".join(CHOICES[trouble.kind])
         raise InvalidRequest(f"Invalid value: must be one of {choices}", param="value")
-    row = connection.execute(
+    made = connection.execute(
         "INSERT INTO troubles (target, kind, remaining, match, value, seed, chance, drawn)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, 0) RETURNING *",
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
         (
             *(trouble.target, trouble.kind, trouble.remaining or FOR_EVER),
             *(trouble.match or "*", value),
             *(trouble.seed, trouble.chance),
         ),
-    ).fetchone()
+    )
+    row = connection.execute("SELECT * FROM troubles WHERE id = ?", (made.lastrowid,)).fetchone()
     return _trouble(row)
 
 
