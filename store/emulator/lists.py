@@ -22,6 +22,7 @@ JSON_FILTERS = {
     "payment_link": "$.payment_link",
     "product": "$.product",
     "shippable": "$.shippable",
+    "source": "$.source",
     "subscription": "$.subscription",
     "transfer_group": "$.transfer_group",
     "type": "$.type",

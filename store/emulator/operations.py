@@ -109,7 +109,7 @@ OPERATIONS: dict[str, Act] = {
         "webhook_endpoint", "webhook_endpoint", endpoints.delete
     ),
     "GET /v1/balance": lambda books, _, __: balance.retrieve(books),
-    "GET /v1/balance_transactions/{id}": _retrieving("balance_transaction", "id"),
+    **_collection("/v1/balance_transactions", "balance_transaction", "id"),
     "GET /v1/payment_methods/{id}": _retrieving("payment_method", "payment_method"),
 }
 

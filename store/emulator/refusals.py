@@ -102,6 +102,7 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         "shipping_options": _absent("the cost of shipping"),
         "subscription_data": Refusal("You can not pass `subscription_data` in `payment` mode."),
     },
+    "GET /v1/balance_transactions": {"payout": _unknown("payout")},
     "POST /v1/products": {
         "default_price_data[currency_options]": _CURRENCIES,
         "default_price_data[custom_unit_amount]": _OWN_PRICE,

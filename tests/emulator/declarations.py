@@ -60,6 +60,9 @@ CALLS = {
     ),
     "GET /v1/account": "_account_retrieve_current_params.AccountRetrieveCurrentParams",
     "GET /v1/balance": "_balance_retrieve_params.BalanceRetrieveParams",
+    "GET /v1/balance_transactions": (
+        "_balance_transaction_list_params.BalanceTransactionListParams"
+    ),
     "GET /v1/balance_transactions/{id}": (
         "_balance_transaction_retrieve_params.BalanceTransactionRetrieveParams"
     ),

@@ -20,7 +20,7 @@ CARDS = (
 DECLINES = ("4000000000000002", "4000000000000069", "4000000000000127", "4000000000000119")
 LISTS = (
     *("checkout/sessions", "payment_intents", "charges", "refunds", "disputes", "products"),
-    *("prices", "events", "webhook_endpoints"),
+    *("prices", "events", "webhook_endpoints", "balance_transactions"),
 )
 
 

@@ -343,3 +343,24 @@ def test_an_event_says_of_an_object_inside_only_what_changed_in_it(stripe_: Runn
         "fit": "slim",
         "cut": None,
     }
+
+
+def test_balance_transactions_are_listed_by_what_they_come_from(stripe_: Running) -> None:
+    intent = stripe_.a_payment()
+    stripe_.a_payment()
+    stripe_.emulator.move_clock(5)
+    charge = stripe_.charge_of(intent)
+    refund = stripe_.client.v1.refunds.create({"payment_intent": intent.id, "amount": 1000})
+    transactions = stripe_.client.v1.balance_transactions
+
+    every = transactions.list()
+    (of_charge,) = transactions.list({"source": charge.id, "expand": ["data.source"]}).data
+    (of_refund,) = transactions.list({"type": "refund", "currency": "usd"}).data
+
+    assert [one.type for one in every.data] == ["refund", "charge", "charge"]
+    assert of_charge.id == charge.balance_transaction
+    assert isinstance(of_charge.source, stripe.Charge)
+    assert (of_refund.source, of_refund.amount) == (refund.id, -1000)
+    assert transactions.list({"currency": "eur"}).data == []
+    with pytest.raises(stripe.InvalidRequestError, match="No such payout: 'po_1'"):
+        transactions.list({"payout": "po_1"})
