@@ -137,6 +137,15 @@ def read(event: Document) -> Arrival:
     return arrival._replace(fact=fact, odd=odd, subject=handler.subject, object_id=object_id)
 
 
+def named_order(event: Document) -> str | None:
+    """The order number that an event names itself, for a log line; no promise that it is ours."""
+    try:
+        number = order_number(_object_of(event))
+    except UNREADABLE:
+        return None
+    return number[:LONGEST_NUMBER] if number else None
+
+
 def _object_of(event: Document) -> Document:
     data = event.get("data")
     thing = data.get("object") if isinstance(data, Mapping) else None

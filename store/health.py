@@ -23,10 +23,13 @@ from store.errors import (
     StripePermissionMissing,
 )
 from store.models import StripeEvent, Turn
+from store.probe import WriteProbe
 from store.traces import CLOCK_SECONDS
 
 OLD_SECONDS = 4.0
 FIRST_SECONDS = 1.5
+READY_SECONDS = 4.0  # it may wait a moment for a write of its own
+PROBE = WriteProbe()
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -44,16 +47,21 @@ def webhooks() -> Light:
     address = settings.current().sidecar_url
     mend = f"Start it: python -m store, or uvicorn webhook_server:app. Looked for at {address}."
     try:
-        with LOCAL.open(f"{address}/readyz", timeout=2):
-            return Light("Webhooks", True, "ready")
+        with LOCAL.open(f"{address}/readyz", timeout=READY_SECONDS) as answer:
+            ready, body = True, answer.read()
     except urllib.error.HTTPError as error:
-        try:
-            found = [said for said in json.loads(error.read()).values() if said != "ok"]
-        except (ValueError, AttributeError, OSError, http.client.HTTPException):
-            found = []
-        return Light("Webhooks", False, "not ready", str(found[0]) if found else mend)
+        ready, body = False, error.read()
     except (OSError, http.client.HTTPException):
         return Light("Webhooks", False, "not running", mend)
+    try:
+        said = json.loads(body)
+        wrong = [word for name, word in said.items() if word != "ok" and name != "clock"]
+    except (ValueError, AttributeError):
+        wrong = []
+    if ready and not wrong:
+        return Light("Webhooks", True, "ready")
+    says = "ready, but look here" if ready else "not ready"
+    return Light("Webhooks", False, says, str(wrong[0]) if wrong else mend)
 
 
 def database() -> Light:
@@ -64,6 +72,8 @@ def database() -> Light:
         return Light("Database", False, "does not answer", "python -m store doctor says why.")
     if not current:
         return Light("Database", False, "schema is not current", "Run: python -m store migrate")
+    if trouble := PROBE.trouble():
+        return Light("Database", False, "takes no writes", trouble)
     return Light("Database", True, kind)
 
 

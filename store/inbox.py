@@ -9,9 +9,10 @@ No event holds up another:
 
 - One whose order is locked by somebody else is left out of its batch and tried again after a
   pause, for `db.LOCK_SECONDS` in all; then it is answered 503.
-- A batch that fails is split in halves until the event that it fails for stands alone. Where that
-  one waits for a lock, is in a deadlock or takes too long, it goes on in a thread of its own, with
-  the database's usual limits.
+- A batch that the database makes wait, whatever for, is given up after a moment, and each of its
+  events goes on by itself in one of a few threads, with the database's usual limits. One that fails
+  there too is kept out of the batches for a while.
+- A batch that fails otherwise is split in halves until the event that it fails for stands alone.
 - One that does not fit its order, or what the database allows, is looked up at Stripe in a thread
   of its own, and comes back with what Stripe answered.
 
@@ -52,9 +53,10 @@ ASK_SECONDS = 20.0  # of all tries of one look-up at Stripe
 STUCK_SECONDS = 30.0  # beyond the lock's own time; no commit takes that long
 RESTART_SECONDS = 0.1
 ASKING_THREADS, PATIENT_THREADS = 8, 4
-PROBES = 10  # failures of one batch before what is left of it goes on in threads of its own
-# A batch waits no longer than this for anything; one event alone waits as long as is usual.
-LIMITS = "SET LOCAL lock_timeout = '100ms'; SET LOCAL statement_timeout = '1s'"
+PATIENT_SECONDS = 5.0  # beyond the lock's own time, in which an event's turn has to come
+KEPT_OUT_SECONDS = 30.0
+# A batch waits no longer than this for anything; one event alone waits for `db.LOCK_SECONDS`.
+BATCH_LIMITS = (0.1, 1.0)  # seconds for a lock, and for a statement
 # lock_not_available, deadlock_detected, query_canceled, serialization_failure
 CONTENTION = frozenset(["55P03", "40P01", "57014", "40001"])
 # What the database says of values that it cannot take, whoever brings them and however often.
@@ -68,7 +70,7 @@ Asked = TypeVar("Asked")
 
 
 class Contended(Exception):
-    """An event by itself that the database did not let through within the limits of a batch."""
+    """An event of a batch that the database made wait for longer than a batch may."""
 
 
 class Inbox:
@@ -81,9 +83,9 @@ class Inbox:
         self._patient: ThreadPoolExecutor | None = None
         self._batch: list[Waiting] = []
         self._alone = set[str]()
+        self._kept_out: dict[str, float] = {}  # event ids, until when
         self._inside = 0
         self._crowded = False
-        self._probes = 0
         self._busy_since: float | None = None
         self._opened = False
         self.committed_at: float | None = None  # of time.time()
@@ -140,8 +142,6 @@ class Inbox:
         until, pauses, refusals = time.monotonic() + db.LOCK_SECONDS, iter(RETRY_SECONDS), 0
         pause = 0.0
         while True:
-            if arrival.id in self._alone:
-                raise DatabaseUnavailable("This event is being taken in already. Send it again.")
             try:
                 result = await self._submit(arrival)
             except Contended:
@@ -162,6 +162,8 @@ class Inbox:
 
     async def _submit(self, arrival: Arrival) -> Result:
         """Hand an event to the thread; a thread that has ended is started again."""
+        if time.monotonic() < self._kept_out.get(arrival.id, 0):
+            raise Contended
         if self._opened and self._thread and not self._thread.is_alive():
             self.restarts += 1
             self._start()
@@ -204,16 +206,27 @@ class Inbox:
         return arrivals.contested(arrival, CONTRADICTED)
 
     async def _commit_alone(self, arrival: Arrival) -> Result:
-        """Commit one event in a thread of its own, with the usual limits."""
+        """Commit one event in a thread of its own, with the usual limits, once at a time."""
+        if arrival.id in self._alone:
+            raise DatabaseUnavailable("This event is being taken in already. Send it again.")
         self._alone.add(arrival.id)
+        self._kept_out.pop(arrival.id, None)
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(db.LOCK_SECONDS + STUCK_SECONDS):
+            async with asyncio.timeout(db.LOCK_SECONDS + PATIENT_SECONDS):
                 return await loop.run_in_executor(self._patient, _commit_patiently, arrival)
-        except TimeoutError:
-            raise DatabaseUnavailable from None
+        except (TimeoutError, DatabaseUnavailable):
+            self._keep_out(arrival.id)
+            raise DatabaseUnavailable(
+                "The database makes this event wait. Send it again."
+            ) from None
         finally:
             self._alone.discard(arrival.id)
+
+    def _keep_out(self, event_id: str) -> None:
+        if len(self._kept_out) >= MOST:
+            self._kept_out.clear()
+        self._kept_out[event_id] = time.monotonic() + KEPT_OUT_SECONDS
 
     # --- in the thread ------------------------------------------------------------------------
 
@@ -223,7 +236,7 @@ class Inbox:
                 self._busy_since = None
                 if not self._next_batch():
                     return
-                self._busy_since, self._probes = time.monotonic(), 0
+                self._busy_since = time.monotonic()
                 _answer(self._batch, self._commit(self._batch))
             except BaseException as error:  # noqa: BLE001 - a queue without its thread is a dead end
                 self.restarts += 1
@@ -267,7 +280,7 @@ class Inbox:
         """Commit a batch, or whatever of it can be committed."""
         try:
             with db.unit_of_work() as session:
-                _limit(session)
+                _limit(session, *BATCH_LIMITS)
                 told = events.try_receive(
                     session, [arrival for arrival, *_ in batch], source="webhook", wait=False
                 )
@@ -276,9 +289,7 @@ class Inbox:
         except DatabaseUnavailable as error:
             if not _is_contention(error):
                 return [error] * len(batch)  # trying each alone would only wait as many times
-            self._probes += 1
-            if len(batch) == 1 or self._probes > PROBES:
-                return [Contended()] * len(batch)
+            return [Contended()] * len(batch)
         except Exception as error:  # noqa: BLE001 - each request is told what its event met
             if len(batch) == 1:
                 return [error]
@@ -287,11 +298,14 @@ class Inbox:
         return [*self._commit(batch[:half]), *self._commit(batch[half:])]
 
 
-def _limit(session: Session) -> None:
-    """Let no batch wait long for one of its events."""
+def _limit(session: Session, lock_seconds: float, statement_seconds: float) -> None:
+    """Let this transaction wait no longer than this for one of its events."""
     connection = session.connection()
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(LIMITS)
+        connection.exec_driver_sql(
+            f"SET LOCAL lock_timeout = {lock_seconds * 1000:.0f}; "
+            f"SET LOCAL statement_timeout = {statement_seconds * 1000:.0f}"
+        )
 
 
 def _is_contention(error: DatabaseUnavailable) -> bool:
@@ -302,6 +316,7 @@ def _is_contention(error: DatabaseUnavailable) -> bool:
 
 def _commit_patiently(arrival: Arrival) -> Result:
     with db.unit_of_work() as session:
+        _limit(session, db.LOCK_SECONDS, db.LOCK_SECONDS + PATIENT_SECONDS - 1)
         (result,) = events.try_receive(session, [arrival], source="webhook", wait=True)
     return result
 

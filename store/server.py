@@ -23,7 +23,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
-from store import logs, settings
+from store import connections, logs, settings
 from store.cookies import BuyerCookie
 from store.errors import StoreError
 from store.guard import ClientAddress, OwnHost, OwnPages, UsedRoutes
@@ -111,6 +111,7 @@ def around(frontend: Path) -> dict[str, Any]:
     async def lifespan(_app: object) -> AsyncIterator[None]:
         """Where only this process runs, it still migrates the database and settles orders."""
         logs.configure()
+        connections.limit()
         stop = threading.Event()
         threading.Thread(target=run_beside, args=(stop,), daemon=True).start()
         yield

@@ -13,8 +13,8 @@ from store.settings import ROOT
 STORE = ROOT / "store"
 # From the bottom up: a module may import those before it, and none after.
 LAYERS = [
-    ["locales"],
-    ["errors", "clock", "currencies", "folding", "money", "buyers", "notices"],
+    ["connections", "locales", "workers"],
+    ["errors", "clock", "currencies", "folding", "money", "buyers", "notices", "signatures"],
     ["addresses", "credentials", "network", "private_files", "secret_files", "sources"],
     ["logs", "settings", "models", "traces", "hosts", "each"],
     ["handshake"],
@@ -23,6 +23,7 @@ LAYERS = [
     ["db_checks", "postgresql"],
     ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
     ["arrivals", "backups", "catalog", "ledger", "permissions", "price_list", "shop_mark", "turns"],
+    ["probe"],
     ["second_payments"],
     ["learn"],
     ["orders", "views"],
