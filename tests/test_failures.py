@@ -13,8 +13,9 @@ import pytest
 from store import logs
 from store.errors import StripeUnreachable
 from store.launcher import arguments, environment, failures
+from tests.ports import port_flags
 from tests.test_foreign import running
-from tests.test_launcher import ROOT, clean, eventually
+from tests.test_launcher import ROOT, clean, eventually, one_sentence, store
 
 BROKEN = """
 from store.launcher import arguments
@@ -83,7 +84,7 @@ def test_ctrl_c_is_130_without_a_traceback(
         ("2>&-", 0),
         ("<&-", 0),
         ("<&- >&- 2>&-", 0),
-        (">/dev/full", 1),
+        (">/dev/full", 2),
         ("| true", 0),
         ("| head -c 1", 0),
     ],
@@ -115,6 +116,15 @@ def test_a_question_without_a_terminal_is_answered_in_one_sentence(tmp_path: Pat
 
     assert result.returncode == 2
     assert "--yes" in result.stderr
+
+
+def test_a_lock_that_cannot_be_taken_is_not_mistaken_for_a_running_shop(tmp_path: Path) -> None:
+    (tmp_path / "running.lock").write_text("no file of ours " * 99)
+
+    said = one_sentence(store("--data-dir", str(tmp_path), *port_flags()))
+
+    assert "Cannot write to the data folder" in said
+    assert "already running" not in said
 
 
 # Log lines.

@@ -13,9 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from store.errors import StoreError
 from store.launcher.environment import ROOT
 
 LOG = "store.log"
+
+
+class CannotPrint(StoreError):
+    """Standard output takes nothing, because of a full disk for instance."""
 
 
 def repair_streams() -> None:
@@ -48,13 +53,18 @@ def flush() -> None:
     """Write out what was printed, while an error can still be answered.
 
     Raises:
-        OSError: it cannot be written; `BrokenPipeError` where the reader has left.
+        BrokenPipeError: the reader has left.
+        CannotPrint: it cannot be written for another reason.
     """
     try:
         sys.stdout.flush()
-    except OSError:
-        stop_printing(sys.stdout)
+    except BrokenPipeError:
         raise
+    except OSError as error:
+        stop_printing(sys.stdout)
+        raise CannotPrint(
+            f"The output cannot be written ({error.strerror}); the work itself was done."
+        ) from None
 
 
 def stop_printing(*streams: TextIO) -> None:

@@ -4,10 +4,13 @@ It is SQLite's lock on an empty file. The operating system releases it when its 
 whatever way, so that nothing is ever left locked.
 """
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+
+BUSY, LOCKED = 5, 6  # SQLite's result codes; the higher bits only say more of them
 
 
 class Held(Exception):
@@ -27,6 +30,12 @@ def exclusive(path: Path, *, wait_seconds: float) -> Iterator[None]:
     with closing(lock):
         try:
             lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise Held from error
+        except sqlite3.Error as error:
+            if is_busy(error):
+                raise Held from error
+            raise OSError(errno.EIO, str(error)) from error  # a full disk, or no file of ours
         yield
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (BUSY, LOCKED)

@@ -2,13 +2,13 @@
 
 import asyncio
 import http.client
-import sys
 import urllib.request
 from argparse import Namespace
+from contextlib import suppress
 from dataclasses import dataclass
 
 from store import office
-from store.launcher import checks
+from store.launcher import checks, failures
 from store.launcher.listening import beyond_loopback
 from store.launcher.log import Log
 from store.launcher.process import Process, tethered
@@ -47,8 +47,12 @@ def keep_open(arguments: Namespace, storefront: Process) -> int:
             as_json = chosen.log_format == "json"
             supervise(shop.programs(), shop.announce, as_json=as_json)
         except GaveUp as error:
-            sys.stderr.write(f"{error}\n")
+            failures.say(str(error))
             return 1
+    with suppress(
+        OSError, failures.CannotPrint
+    ):  # whatever could not be printed, the shop did its work
+        failures.flush()
     return 0
 
 
