@@ -41,7 +41,7 @@ def new_charge(
             "captured": not failed,
             "created": books.seconds,
             "currency": intent["currency"],
-            "customer": None,
+            "customer": intent["customer"],
             "description": intent["description"],
             "disputed": False,
             "failure_balance_transaction": None,

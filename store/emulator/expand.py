@@ -11,9 +11,14 @@ from store.emulator.records import StripeObject
 MOST_LEVELS = 4
 
 EXPANDABLE = {
-    "checkout.session": {"payment_intent": "payment_intent"},
-    "payment_intent": {"latest_charge": "charge", "payment_method": "payment_method"},
+    "checkout.session": {"customer": "customer", "payment_intent": "payment_intent"},
+    "payment_intent": {
+        "customer": "customer",
+        "latest_charge": "charge",
+        "payment_method": "payment_method",
+    },
     "charge": {
+        "customer": "customer",
         "balance_transaction": "balance_transaction",
         "payment_intent": "payment_intent",
     },
@@ -39,18 +44,18 @@ _FILES = (
 _BANK_REDIRECTS = ("bancontact", "ideal", "sofort")
 ALWAYS_NULL: dict[str, set[str]] = {
     "checkout.session": {
-        *("customer", "invoice", "payment_link", "setup_intent", "subscription"),
+        *("invoice", "payment_link", "setup_intent", "subscription"),
         *("discounts.coupon", "discounts.promotion_code", "automatic_tax.liability.account"),
         "invoice_creation.invoice_data.account_tax_ids",
         "invoice_creation.invoice_data.issuer.account",
         *("shipping_cost.shipping_rate", "shipping_options.shipping_rate"),
     },
     "payment_intent": {
-        *("application", "customer", "on_behalf_of", "payment_record", "review", "source"),
+        *("application", "on_behalf_of", "payment_record", "review", "source"),
         "transfer_data.destination",
     },
     "charge": {
-        *("application", "application_fee", "customer", "on_behalf_of", "review", "transfer"),
+        *("application", "application_fee", "on_behalf_of", "review", "transfer"),
         *("failure_balance_transaction", "source_transfer", "transfer_data.destination"),
         *("outcome.rule", "payment_method_details.card.mandate"),
         "payment_method_details.us_bank_account.mandate",
@@ -66,6 +71,7 @@ ALWAYS_NULL: dict[str, set[str]] = {
         *("customer", "card.generated_from.setup_attempt", "sepa_debit.generated_from.charge"),
         "sepa_debit.generated_from.setup_attempt",
     },
+    "customer": {"default_source", "invoice_settings.default_payment_method", "test_clock"},
     "product": {"tax_code"},
     "account": {
         *("company.verification.document.back", "company.verification.document.front"),
@@ -101,12 +107,23 @@ def _currency_options(_: Books, price: StripeObject) -> dict[str, StripeObject]:
     return {price["currency"]: {name: price[name] for name in names}}
 
 
+def _none_of(name: str) -> Callable[[Books, StripeObject], StripeObject]:
+    """An empty list of what is not imitated."""
+    return lambda _, thing: {
+        "object": "list",
+        "data": [],
+        "has_more": False,
+        "url": f"/v1/{thing['object']}s/{thing['id']}/{name}",
+    }
+
+
 INCLUDABLE: dict[str, dict[str, Callable[[Books, StripeObject], Any]]] = {
     "checkout.session": {
         "line_items": _line_items,
         "total_details.breakdown": lambda _, __: {"discounts": [], "taxes": []},
     },
     "charge": {"refunds": _refunds},
+    "customer": {name: _none_of(name) for name in ("sources", "subscriptions", "tax_ids")},
     "price": {"currency_options": _currency_options, "tiers": lambda _, __: None},
 }
 """Fields that are absent unless they are asked for; of lists the first ten elements."""

@@ -19,6 +19,7 @@ PREFIXES = {
     "dispute": "du_1",
     "radar.early_fraud_warning": "issfr_1",
     "event": "evt_1",
+    "customer": "cus_",
     "product": "prod_",
     "price": "price_1",
     "item": "li_1",
@@ -27,7 +28,7 @@ PREFIXES = {
     "request": "req_",
     "challenge": "ec_",
 }
-LENGTHS = {"checkout.session": 58, "product": 14, "request": 14}
+LENGTHS = {"checkout.session": 58, "customer": 14, "product": 14, "request": 14}
 
 
 def new_id(kind: str) -> str:

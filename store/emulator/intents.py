@@ -39,7 +39,7 @@ def _blank(books: Books, session: StripeObject, given: dict[str, Any]) -> Stripe
     intent_id = new_id("payment_intent")
     nothing = (
         *("application", "application_fee_amount", "automatic_payment_methods", "canceled_at"),
-        *("cancellation_reason", "customer", "customer_account", "excluded_payment_method_types"),
+        *("cancellation_reason", "customer_account", "excluded_payment_method_types"),
         *("last_payment_error", "latest_charge", "next_action", "on_behalf_of", "payment_method"),
         *("payment_method_configuration_details", "payment_record", "presentment_details"),
         *("processing", "review", "setup_future_usage", "source", "transfer_data"),
@@ -58,6 +58,7 @@ def _blank(books: Books, session: StripeObject, given: dict[str, Any]) -> Stripe
         "confirmation_method": "automatic",
         "created": books.seconds,
         "currency": session["currency"],
+        "customer": session["customer"],
         "description": given.get("description"),
         "livemode": False,
         "metadata": metadata_of(given.get("metadata")),

@@ -19,6 +19,7 @@ JSON_FILTERS = {
     "customer": "$.customer",
     "customer_account": "$.customer_account",
     "customer_details": "$.customer_details.email",
+    "email": "$.email",
     "payment_link": "$.payment_link",
     "product": "$.product",
     "shippable": "$.shippable",
@@ -28,7 +29,7 @@ JSON_FILTERS = {
     "type": "$.type",
     "url": "$.url",
 }
-DELETABLE = ("product", "webhook_endpoint")
+DELETABLE = ("customer", "product", "webhook_endpoint")
 NOT_GONE = (
     "NOT EXISTS (SELECT 1 FROM troubles AS gone WHERE gone.kind = 'gone' AND gone.match <> '*'"
     " AND {table}.id GLOB gone.match)"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from store.emulator import (
     balance,
     catalog,
+    customers,
     disputes,
     endpoints,
     events,
@@ -55,12 +56,16 @@ def _charge_refunds(books: Books, charge_id: str, given: Parameters) -> StripeOb
     return lists.objects(books, "refund", given | {"charge": charge_id}, url)
 
 
-def _product(books: Books, product_id: str, _: Parameters) -> StripeObject:
-    """A deleted product still answers, as `deleted: true`."""
-    found = books.find(product_id, "product")
-    if found is None:
-        raise NotFound.resource("product", product_id)
-    return found
+def _even_deleted(kind: str) -> Act:
+    """Retrieving what still answers when it was deleted, as `deleted: true`."""
+
+    def retrieve(books: Books, object_id: str, _: Parameters) -> StripeObject:
+        found = books.find(object_id, kind)
+        if found is None:
+            raise NotFound.resource(kind, object_id)
+        return found
+
+    return retrieve
 
 
 def _collection(path: str, kind: str, param: str) -> dict[str, Act]:
@@ -79,9 +84,14 @@ OPERATIONS: dict[str, Act] = {
         "checkout.session", "session", lambda books, session, _: sessions.expire(books, session)
     ),
     "GET /v1/checkout/sessions/{id}/line_items": _line_items,
+    "POST /v1/customers": lambda books, _, given: customers.create(books, given),
+    **_collection("/v1/customers", "customer", "id"),
+    "GET /v1/customers/{id}": _even_deleted("customer"),
+    "POST /v1/customers/{id}": _changing("customer", "id", customers.update),
+    "DELETE /v1/customers/{id}": _deleting("customer", "id", customers.delete),
     "POST /v1/products": lambda books, _, given: catalog.create_product(books, given),
     **_collection("/v1/products", "product", "id"),
-    "GET /v1/products/{id}": _product,
+    "GET /v1/products/{id}": _even_deleted("product"),
     "POST /v1/products/{id}": _changing("product", "id", catalog.update_product),
     "DELETE /v1/products/{id}": _deleting("product", "id", catalog.delete_product),
     "POST /v1/prices": lambda books, _, given: catalog.create_price(books, given),

@@ -112,7 +112,7 @@ class PayForm(BaseModel):
         kept: dict[str, str] = self.model_dump(include=set(PayForm.model_fields))
         if self.number.replace(" ", "") not in PUBLIC_NUMBERS:
             kept |= {"number": "", "expiry": "", "cvc": ""}
-        kept["email"] = kept["email"] or session.get("customer_email") or SOMEONE
+        kept["email"] = kept["email"] or (session["customer_details"] or {}).get("email") or SOMEONE
         return kept
 
 

@@ -7,7 +7,15 @@ Nobody asked for these over the API, so their events have no request id
 import json
 from typing import Literal
 
-from store.emulator import charges, disputes, intents, questions, session_object, sessions
+from store.emulator import (
+    charges,
+    customers,
+    disputes,
+    intents,
+    questions,
+    session_object,
+    sessions,
+)
 from store.emulator.books import Books, text
 from store.emulator.cards import BY_LAST4, TestCard
 from store.emulator.ids import new_id
@@ -114,6 +122,7 @@ def complete(
         "url": None,
     }
     questions.keep(session, means.answers)
+    customers.keep_answers(books, session, means.answers, means.name)
     books.save(session)
     books.never("expire_session", session["id"])
     books.emit("checkout.session.completed", session)

@@ -25,6 +25,8 @@ class Refusal:
     code: str | None = None
     accepted: tuple[str, ...] = ()
     """Values that are no reason to refuse, besides those that ask for nothing."""
+    unless: str = ""
+    """The parameter beside which it is taken."""
 
 
 def _unknown(kind: str) -> Refusal:
@@ -37,10 +39,11 @@ def _absent(what: str, *accepted: str) -> Refusal:
 
 
 _NOT_HERE = Refusal("`{param}` cannot be used on a hosted page in `payment` mode.")  # unverified
-_ONLY_WITH_CUSTOMER = Refusal("`{param}` can only be used with `customer`.")
+_ONLY_WITH_CUSTOMER = Refusal("`{param}` can only be used with `customer`.", unless="customer")
 _ACCOUNT = _unknown("account")
 _FILE = _unknown("file upload")
-_SAVED_CARDS = _absent("Customers, nor cards saved for them", "none")
+_SAVED_CARDS = _absent("cards saved for Customers", "none")
+_TEST_CLOCK = _unknown("test clock")
 _TAX = "You must have a valid head office address to enable automatic tax calculation in test mode."
 _FEE = (
     "Can only apply an application_fee_amount when the PaymentIntent is attempting a direct payment"
@@ -55,6 +58,15 @@ _TIERS = _absent("tiered prices", "per_unit")
 _OWN_PRICE = _absent("prices that the buyer names")
 _CURRENCIES = _absent("prices in several currencies")
 
+_OF_CUSTOMERS = {
+    "cash_balance": _absent("cash balances"),
+    "invoice_settings[default_payment_method]": _unknown("PaymentMethod"),
+    "invoice_settings[rendering_options][template]": _unknown("template"),
+    "source": _unknown("token"),
+    "tax": _absent("automatic tax"),
+    "validate": _SAVED_CARDS,
+}
+
 REFUSED: dict[str, dict[str, Refusal]] = {
     "POST /v1/checkout/sessions": {
         # The mode comes first: it is the reason for what else is not taken.
@@ -65,9 +77,8 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         "automatic_tax[liability][account]": _ACCOUNT,
         "branding_settings[icon][file]": _FILE,
         "branding_settings[logo][file]": _FILE,
-        "customer": _unknown("customer"),
         "customer_account": _ACCOUNT,
-        "customer_creation": _absent("Customers", "if_required"),
+        "customer_creation": _absent("customer_creation={value}", "if_required"),
         "customer_update": _ONLY_WITH_CUSTOMER,
         "discounts[][coupon]": _unknown("coupon"),
         "discounts[][promotion_code]": _unknown("promotion code"),
@@ -103,6 +114,14 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         "subscription_data": Refusal("You can not pass `subscription_data` in `payment` mode."),
     },
     "GET /v1/balance_transactions": {"payout": _unknown("payout")},
+    "POST /v1/customers": {
+        **_OF_CUSTOMERS,
+        "payment_method": _SAVED_CARDS,
+        "tax_id_data": _absent("tax ids of Customers"),
+        "test_clock": _TEST_CLOCK,
+    },
+    "GET /v1/customers": {"test_clock": _TEST_CLOCK},
+    "POST /v1/customers/{id}": {**_OF_CUSTOMERS, "default_source": _unknown("source")},
     "POST /v1/products": {
         "default_price_data[currency_options]": _CURRENCIES,
         "default_price_data[custom_unit_amount]": _OWN_PRICE,
@@ -118,7 +137,7 @@ REFUSED: dict[str, dict[str, Refusal]] = {
     "POST /v1/prices/{id}": {"currency_options": _CURRENCIES},
     "POST /v1/refunds": {
         "currency": _ONLY_WITH_CUSTOMER,
-        "customer": _unknown("customer"),
+        "customer": _absent("refunds from the balance of a Customer"),
         "origin": _ONLY_WITH_CUSTOMER,
         "refund_application_fee": Refusal("This charge has no application fee."),  # unverified
         "reverse_transfer": Refusal(
@@ -148,7 +167,8 @@ def check(call: str, given: Parameters) -> None:
     for name in [name for name in _FIRST_NAMES.get(call, ()) if name in given]:
         for plain, param, value in _visited(given[name], name, name):
             refusal = refused.get(plain)
-            if refusal and value not in NOTHING and value not in refusal.accepted:
+            fine = value in NOTHING or (refusal and value in refusal.accepted)
+            if refusal and not fine and refusal.unless not in given:
                 raise _error(refusal, param, value)
 
 

@@ -3,6 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
+from store.emulator.customers import check_email
 from store.emulator.errors import InvalidRequest
 from store.emulator.parameters import Parameters, missing
 
@@ -18,12 +19,13 @@ def check(given: Parameters) -> None:
     for name in ("success_url", "cancel_url"):
         if name in given:
             _check_url(given[name], name)
-    if "customer_email" in given and "@" not in given["customer_email"]:
-        raise InvalidRequest(
-            f"Invalid email address: {given['customer_email'][:200]}",
-            code="email_invalid",
-            param="customer_email",
-        )
+    check_email(given.get("customer_email", ""), "customer_email")
+    for name in ("customer_creation", "customer_email"):
+        if name in given and "customer" in given:
+            raise InvalidRequest(
+                f"You may only specify one of these parameters: customer, {name}.",
+                param=name,
+            )
     _check_custom_fields(given.get("custom_fields", []))
     for name in ("icon", "logo"):
         picture = given.get("branding_settings", {}).get(name, {})

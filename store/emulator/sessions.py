@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from store.emulator import items, money, session_object, session_rules
+from store.emulator import catalog, items, money, session_object, session_rules
 from store.emulator.books import Books
 from store.emulator.errors import InvalidRequest, Refused
 from store.emulator.ids import new_id
@@ -11,7 +11,7 @@ from store.emulator.records import StripeObject
 from store.emulator.session_rules import PLACEHOLDER
 
 MINUTE, DAY = 60, 86400
-REMEMBERED = ("payment_intent_data", "payment_method_data")
+REMEMBERED = ("customer_update", "payment_intent_data", "payment_method_data")
 """Parameters a Session does not show: they are for what is made when it is paid."""
 
 
@@ -31,6 +31,13 @@ def create(books: Books, given: Parameters) -> StripeObject:
         "expires_at": _expires_at(given, books.seconds),
         "url": f"{books.address}/c/pay/{session['id']}",
     }
+    if "customer" in given:
+        customer = catalog.referred(books, given["customer"], "customer", "customer")
+        session |= {
+            "customer": customer["id"],
+            "customer_creation": None,
+            "customer_details": session_object.prefilled(customer["email"]),
+        }
     books.add(session, hidden={name: given.get(name, {}) for name in REMEMBERED})
     for line in lines:
         items.store(books, line, session["id"])

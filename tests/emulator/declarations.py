@@ -23,6 +23,11 @@ CALLS = {
     "GET /v1/checkout/sessions/{id}/line_items": (
         "checkout/_session_line_item_list_params.SessionLineItemListParams"
     ),
+    "POST /v1/customers": "_customer_create_params.CustomerCreateParams",
+    "GET /v1/customers": "_customer_list_params.CustomerListParams",
+    "GET /v1/customers/{id}": "_customer_retrieve_params.CustomerRetrieveParams",
+    "POST /v1/customers/{id}": "_customer_update_params.CustomerUpdateParams",
+    "DELETE /v1/customers/{id}": "_customer_delete_params.CustomerDeleteParams",
     "POST /v1/products": "_product_create_params.ProductCreateParams",
     "GET /v1/products": "_product_list_params.ProductListParams",
     "GET /v1/products/{id}": "_product_retrieve_params.ProductRetrieveParams",

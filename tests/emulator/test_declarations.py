@@ -20,7 +20,7 @@ CARDS = (
 DECLINES = ("4000000000000002", "4000000000000069", "4000000000000127", "4000000000000119")
 LISTS = (
     *("checkout/sessions", "payment_intents", "charges", "refunds", "disputes", "products"),
-    *("prices", "events", "webhook_endpoints", "balance_transactions"),
+    *("prices", "events", "webhook_endpoints", "balance_transactions", "customers"),
 )
 
 
@@ -39,7 +39,8 @@ def test_every_event_it_can_send_is_one_the_sdk_knows() -> None:
     source = "".join(file.read_text() for file in declarations.TABLE.parent.glob("*.py"))
     sent = set(
         re.findall(
-            r'"((?:charge|checkout|payment_intent|radar|refund|price|product)\.[a-z_.]+)"', source
+            r'"((?:charge|checkout|payment_intent|customer|radar|refund|price|product)\.[a-z_.]+)"',
+            source,
         )
     )
     declared = judge.declared("event").keys()["type"]
@@ -89,6 +90,10 @@ def everything(running: Running) -> None:
     emulator.move_clock(60)
     (dispute, *_) = client.v1.disputes.list({"payment_intent": evidence.id}).data
     client.v1.disputes.update(dispute.id, {"evidence": {"uncategorized_text": "proof"}})
+    customer = client.v1.customers.create({"email": "ada@example.com"})
+    client.v1.customers.update(customer.id, {"name": "Ada"})
+    running.a_payment(customer=customer.id)
+    client.v1.customers.delete(client.v1.customers.create().id)
     product = client.v1.products.create({"name": "Jeans", "images": ["http://x/y.png"]})
     price = client.v1.prices.create({"product": product.id, "currency": "usd", "unit_amount": 4999})
     client.v1.products.update(product.id, {"name": "Blue Jeans", "default_price": price.id})

@@ -15,6 +15,7 @@ ADDRESSES = {
     "charge": "charges",
     "refund": "refunds",
     "dispute": "disputes",
+    "customer": "customers",
     "price": "prices",
     "product": "products",
 }
@@ -29,6 +30,7 @@ def account(stripe_: Running) -> Running:
     stripe_.a_payment(DISPUTED)
     stripe_.emulator.move_clock(5)
     client.refunds.create({"payment_intent": intent.id, "amount": 1})
+    client.customers.create()
     product = client.products.create({"name": "Jeans"})
     client.prices.create({"product": product.id, "currency": "usd", "unit_amount": 4999})
     return stripe_

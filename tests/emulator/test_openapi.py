@@ -108,6 +108,7 @@ def known_ids(running: Running) -> dict[str, str]:
     charge = running.charge_of(intent)
     return {
         "checkout": running.a_session().id,
+        "customers": client.customers.create().id,
         "products": client.products.list().data[0].id,
         "prices": client.prices.list().data[0].id,
         "payment_intents": intent.id,

@@ -38,6 +38,8 @@ ELSEWHERE = {
         "payment_method_data": "on the PaymentMethod, once there is one",
         "payment_method_options": "of methods that are offered; of others nothing is shown",
     },
+    "POST /v1/customers": {"validate": "refused if true"},
+    "POST /v1/customers/{id}": {"validate": "refused if true"},
     "POST /v1/products": {"default_price_data": "on the Price"},
     "POST /v1/prices": {
         "product_data": "on the Product",
@@ -59,6 +61,7 @@ LINE = {
 }
 MINIMAL: dict[str, Form] = {
     SESSIONS: {"mode": "payment", "success_url": "http://127.0.0.1:1/", **LINE},
+    "POST /v1/customers": {},
     "POST /v1/products": {"name": "Shirt"},
     "POST /v1/prices": {"currency": "usd", "unit_amount": "2000", "product": "<product>"},
     "POST /v1/refunds": {"payment_intent": "<intent>", "amount": "1"},
@@ -90,7 +93,9 @@ NEEDED: dict[str, Form] = {
 SAMPLES = {
     "expires_at": "<soon>",
     "currency": "usd",
+    "customer": "<customer>",
     "customer_email": "ada@example.com",
+    "email": "ada@example.com",
     "key": "engraving",
     "value": "value",
     "default_value": "1",
@@ -132,7 +137,9 @@ class World:
         disputed = self.pay(self._made(SESSIONS, MINIMAL[SESSIONS]), "4000000000000259")
         emulator.move_clock(5)
         charge = emulator.lists("charge").items[-1]["id"]
+        customer = self._made("POST /v1/customers", {})
         self.ids = {"product": product, "price": price, "intent": paid, "charge": charge}
+        self.ids["customer"] = customer
         refund = self._made("POST /v1/refunds", {"payment_intent": paid, "amount": "1"})
         kinds = ("checkout.session", "event", "webhook_endpoint", "dispute", "payment_intent")
         endpoint = MINIMAL["POST /v1/webhook_endpoints"]
@@ -141,6 +148,7 @@ class World:
         assert disputed
         self.of_path = {
             "checkout": newest["checkout.session"],
+            "customers": customer,
             "products": product,
             "prices": price,
             "payment_intents": paid,

@@ -145,7 +145,7 @@ def test_curl_may_write_lists_without_indexes_and_keys_as_user_name(stripe_: Run
 
 def test_requests_that_are_no_calls_are_refused_as_stripe_does(stripe_: Running) -> None:
     none = stripe_.raw("GET", "/v1/balance", Authorization="")
-    nowhere = stripe_.raw("GET", "/v1/customers")
+    nowhere = stripe_.raw("GET", "/v1/invoices")
     as_json = stripe_.raw("POST", "/v1/products", b'{"name": "x"}', Content_Type="application/json")
     not_utf8 = stripe_.raw("POST", "/v1/products", b"name=%ff", Content_Type=FORM)
     huge = stripe_.raw("POST", "/v1/products", b"name=" + b"x" * 1_100_000, Content_Type=FORM)
@@ -153,7 +153,7 @@ def test_requests_that_are_no_calls_are_refused_as_stripe_does(stripe_: Running)
     assert (none[0], none[1]["WWW-Authenticate"]) == (401, 'Basic realm="Stripe"')
     assert b"You did not provide an API key." in none[2]
     assert nowhere[0] == 404
-    assert b"Unrecognized request URL (GET: /v1/customers)." in nowhere[2]
+    assert b"Unrecognized request URL (GET: /v1/invoices)." in nowhere[2]
     assert [answer[0] for answer in (as_json, not_utf8, huge)] == [400, 400, 400]
 
 
