@@ -7,6 +7,7 @@ from store.emulator.books import Books
 from store.emulator.catalog import metadata_of
 from store.emulator.errors import InvalidRequest
 from store.emulator.ids import new_id, token
+from store.emulator.methods import Means
 from store.emulator.parameters import Parameters
 from store.emulator.records import StripeObject
 
@@ -82,6 +83,25 @@ def delete(books: Books, customer: StripeObject) -> StripeObject:
     gone = {"id": customer["id"], "object": "customer", "deleted": True}
     books.save(gone)
     return gone
+
+
+def created_by(books: Books, session: StripeObject, means: Means) -> None:
+    """The Customer that `customer_creation=always` asks for, made by the first try to pay.
+
+    Whether Stripe has it already after a declined card is unverified.
+    """
+    if session["customer"] or session["customer_creation"] != "always":
+        return
+    answers = means.answers
+    known = {
+        "address": answers.get("billing"),
+        "email": means.email,
+        "name": means.name,
+        "phone": answers.get("phone"),
+        "shipping": answers.get("shipping"),
+    }
+    session["customer"] = create(books, {name: told for name, told in known.items() if told})["id"]
+    books.save(session)
 
 
 def keep_answers(books: Books, session: StripeObject, answers: dict[str, Any], name: str) -> None:

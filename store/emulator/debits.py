@@ -14,7 +14,7 @@ def pay_later(
     books: Books, session: StripeObject, means: Means, *, succeeds: bool
 ) -> PaymentResult:
     """A bank debit: the session completes now, the money comes (or not) later."""
-    intent = intents.for_session(books, session, means.answers)
+    intent = intents.for_session(books, session, means)
     intent["payment_method"] = new_method(books, session, means)["id"]
     charge = charges.new_charge(books, intent, means, status="pending")
     books.emit("charge.pending", charge)

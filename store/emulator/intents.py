@@ -2,23 +2,26 @@
 
 from typing import Any
 
+from store.emulator import customers
 from store.emulator.blanks import ADDRESS, Maybe, shown
 from store.emulator.books import Books
 from store.emulator.cards import TestCard
 from store.emulator.catalog import metadata_of
 from store.emulator.errors import DOCS
 from store.emulator.ids import new_id, token
+from store.emulator.methods import Means
 from store.emulator.records import StripeObject
 
 SHIPPING = Maybe(address=ADDRESS, carrier=None, name=None, phone=None, tracking_number=None)
 
 
-def for_session(books: Books, session: StripeObject, answers: dict[str, Any]) -> StripeObject:
+def for_session(books: Books, session: StripeObject, means: Means) -> StripeObject:
     """The session's PaymentIntent. It is made by the first attempt to pay, not before.
 
     Where the page asked for an address, the caller saves what was answered.
     """
-    intent = _made(books, session)
+    customers.created_by(books, session, means)
+    intent, answers = _made(books, session), means.answers
     if answers.get("shipping"):
         intent["shipping"] = shown(SHIPPING, {"phone": answers.get("phone"), **answers["shipping"]})
     return intent

@@ -47,7 +47,7 @@ def pay(books: Books, session: StripeObject, means: Means) -> PaymentResult:
     card = BY_LAST4[means.last4]
     if _is_blocked(session, card):
         return PaymentResult("invalid", "The shop does not take this kind of card.", field="number")
-    intent = intents.for_session(books, session, means.answers)
+    intent = intents.for_session(books, session, means)
     if card.outcome == "declines":
         return _declined(books, session, intent, means, card)
     if card.outcome in ("challenge", "challenge_then_declines"):
@@ -67,6 +67,7 @@ def _is_blocked(session: StripeObject, card: TestCard) -> bool:
 
 def confirm(books: Books, session: StripeObject, means: Means) -> PaymentResult:
     """Nothing is to be paid: the session completes without a payment."""
+    customers.created_by(books, session, means)
     return complete(books, session, means, payment_status="no_payment_required")
 
 
@@ -202,7 +203,7 @@ def take_challenge(books: Books, challenge_id: str) -> tuple[str, Means] | None:
 def answer(books: Books, session: StripeObject, means: Means, *, passed: bool) -> PaymentResult:
     """The buyer answered the bank's question."""
     card = BY_LAST4[means.last4]
-    intent = intents.for_session(books, session, means.answers)
+    intent = intents.for_session(books, session, means)
     if not passed:
         method = books.get(intent["payment_method"], "payment_method")
         intents.decline(books, intent, method, intents.UNAUTHENTICATED, None)

@@ -78,7 +78,6 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         "branding_settings[icon][file]": _FILE,
         "branding_settings[logo][file]": _FILE,
         "customer_account": _ACCOUNT,
-        "customer_creation": _absent("customer_creation={value}", "if_required"),
         "customer_update": _ONLY_WITH_CUSTOMER,
         "discounts[][coupon]": _unknown("coupon"),
         "discounts[][promotion_code]": _unknown("promotion code"),

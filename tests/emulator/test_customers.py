@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.emulator.running import Running
+from tests.emulator.running import Running, line
 
 HOME = {"line1": "1 Main St", "city": "Berlin", "country": "DE", "postal_code": "10115"}
 
@@ -136,3 +136,39 @@ def test_a_refund_from_a_customers_balance_is_refused_for_what_it_is(stripe_: Ru
 
     with pytest.raises(stripe.InvalidRequestError, match="does not imitate refunds from the"):
         stripe_.client.v1.refunds.create({"customer": customer, "amount": 1})
+
+
+@pytest.mark.parametrize("number", ["4242424242424242", "4000000000000002"])
+def test_a_customer_is_created_by_the_first_try_to_pay_where_the_session_says_so(
+    stripe_: Running, number: str
+) -> None:
+    session = stripe_.a_session(customer_creation="always")
+    assert (session.customer, session.customer_creation) == (None, "always")
+    stripe_.pay(session.id, number)
+    stripe_.pay(session.id)
+
+    (customer,) = stripe_.client.v1.customers.list().data
+    intent = stripe_.intent_of(session.id)
+    assert (customer.email, customer.name) == ("ada@example.com", "Ada Buyer")
+    assert stripe_.client.v1.checkout.sessions.retrieve(session.id).customer == customer.id
+    assert intent.customer == customer.id
+    assert {one.customer for one in stripe_.client.v1.charges.list().data} == {customer.id}
+    assert stripe_.event_types().count("customer.created") == 1
+
+
+def test_a_free_order_makes_its_customer_too(stripe_: Running) -> None:
+    session = stripe_.a_session(line_items=[line(0)], customer_creation="always")
+
+    stripe_.emulator.confirm(session.id, email="ada@example.com", name="Ada", answers={})
+
+    (customer,) = stripe_.client.v1.customers.list().data
+    assert stripe_.client.v1.checkout.sessions.retrieve(session.id).customer == customer.id
+
+
+def test_without_being_asked_for_no_customer_is_created(stripe_: Running) -> None:
+    session = stripe_.a_session()
+
+    stripe_.pay(session.id)
+
+    assert stripe_.client.v1.customers.list().data == []
+    assert stripe_.client.v1.checkout.sessions.retrieve(session.id).customer is None
