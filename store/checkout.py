@@ -19,10 +19,12 @@ from store.catalog import Line
 from store.errors import JustBought, OtherOrderPaid, PriceChanged, StripeBusy
 from store.facts import PAID
 from store.models import PAYABLE, Order
+from store.questions import Questions
 from store.views import REPLACED
 
 JUST_BOUGHT = timedelta(minutes=10)
 PLACE_TRIES = 4
+LOOK_UPS = Questions()  # what buyers made this process ask, so that a loop asks once a second
 
 # Made once, as in orders.py.
 MINE = col(Order.buyer) == bindparam("buyer")
@@ -110,8 +112,8 @@ def _attempts_so_far(session: Session, buyer: str, cart_key: str, again: bool) -
 def open_checkout(buyer: str, number: str, *, looked: bool = False) -> str:
     """Where `/go/{number}` leads: Stripe's page while the order can be paid, else its own page.
 
-    Asks Stripe each time, so that a stale button meets today's truth; `looked` says that this
-    was done a moment ago.
+    Asks Stripe unless it was asked within the last second, so that a stale button meets today's
+    truth; `looked` says that this was done a moment ago.
 
     Raises:
         OrderNotFound, StripeError, DatabaseUnavailable
@@ -120,7 +122,11 @@ def open_checkout(buyer: str, number: str, *, looked: bool = False) -> str:
         order = orders.owned(session, buyer, number)
     payable = order.session_status in PAYABLE_SESSION and order.cancel_requested_at is None
     if payable and not looked:
-        order = look_up(order, source="buyer")
+        LOOK_UPS.ask(
+            number, "buyer", lambda: look_up(order, source="buyer"), reuse=("buyer", "redirect")
+        )
+        with db.reading() as session:
+            order = orders.owned(session, buyer, number)
     if order.status == "open" and order.checkout_url and order.cancel_requested_at is None:
         return order.checkout_url
     return f"/order?number={number}"
@@ -135,7 +141,9 @@ def settle(buyer: str, number: str) -> None:
     with db.reading() as session:
         order = orders.owned(session, buyer, number)
     if order.status in orders.UNSETTLED:
-        look_up(order, source="redirect")
+        LOOK_UPS.ask(
+            number, "redirect", lambda: look_up(order, source="redirect"), reuse=("redirect",)
+        )
     else:
         with db.unit_of_work() as session:
             held = orders.lock(session, [number]).order(number)

@@ -16,7 +16,7 @@ import stripe
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlmodel import SQLModel, select
 
-from store import db, gateway, open_orders, settings
+from store import db, gateway, open_orders, questions, settings
 from store.emulator.config import Config
 from store.models import Product
 from store.traces import STRIPES_CLOCK
@@ -143,6 +143,7 @@ def settled(
     monkeypatch.setenv("RECONCILE_SECONDS", "3600")
     monkeypatch.setattr(open_orders, "IN_FLIGHT", timedelta(0))
     monkeypatch.setattr(STRIPES_CLOCK, "ahead", None)  # of a test that moved the clock
+    monkeypatch.setattr(questions, "REUSE_SECONDS", 0)
     monkeypatch.setattr(gateway, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(gateway, "BUSY_PAUSES_SECONDS", (0.01, 0.02, 0.04))
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.02)

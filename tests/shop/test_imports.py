@@ -16,7 +16,7 @@ LAYERS = [
     ["connections", "locales", "workers"],
     ["errors", "clock", "currencies", "folding", "money", "buyers", "notices", "signatures"],
     ["addresses", "credentials", "network", "private_files", "secret_files", "sources"],
-    ["logs", "settings", "models", "traces", "hosts", "each"],
+    ["logs", "settings", "models", "traces", "hosts", "each", "questions"],
     ["handshake"],
     ["cookies", "guard", "limits"],
     ["schema", "shell"],

@@ -232,8 +232,8 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             (
                 "store/checkout.py",
-                '        look_up(order, source="redirect")',
-                "        pass",
+                'lambda: look_up(order, source="redirect")',
+                "lambda: None",
             ),
         ),
         (
