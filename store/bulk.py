@@ -2,8 +2,8 @@
 
 The rows travel as one JSON parameter, which `json_to_recordset` unfolds on PostgreSQL and
 `json_each` on SQLite. One statement for a batch costs the driver about as much as one for a row.
-SQLite has had RETURNING since 3.35 and UPDATE … FROM since 3.33 only; its rows are changed one by
-one in the driver, and as it has a single writer, ids that are looked up first stay as they were.
+SQLite before 3.35 knows neither RETURNING nor UPDATE … FROM: there rows are changed one by one in
+the driver, and as SQLite has a single writer, ids that are looked up first stay as they were.
 They go to the driver as they are, past SQLAlchemy's compiler, which for a batch of one would cost
 more than the database does. Names come from the models and never from outside.
 """
@@ -37,7 +37,7 @@ def insert_new(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> 
     if not rows:
         return set()
     connection = session.connection()
-    if connection.dialect.name != "sqlite":
+    if not _is_old(connection.dialect):
         return set(_run(session, _insertion_of_new, model, rows).scalars())
     ids = [row["id"] for row in rows]
     there = f"SELECT id FROM {model.__tablename__} WHERE id IN (SELECT value FROM json_each(:ids))"  # noqa: S608
@@ -51,7 +51,7 @@ def update(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None
     if not rows:
         return
     connection = session.connection()
-    if connection.dialect.name != "sqlite":
+    if not _is_old(connection.dialect):
         _run(session, _change, model, rows)
         return
     table = model.metadata.tables[str(model.__tablename__)]
@@ -99,6 +99,11 @@ def _on_sqlite(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
+def _is_old(dialect: Dialect) -> bool:
+    """True of a SQLite that lacks RETURNING, and then perhaps UPDATE … FROM too."""
+    return not dialect.insert_returning
+
+
 def _bound(row: Row) -> dict[str, Any]:
     """The values as SQLite's driver takes them."""
     return {
@@ -118,19 +123,20 @@ def _insertion(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
 
 @lru_cache(maxsize=64)
 def _insertion_of_new(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
-    answer = " RETURNING id" if dialect.name == "postgresql" else ""
+    answer = "" if _is_old(dialect) else " RETURNING id"
     return f"{_insertion(table, names, dialect)} ON CONFLICT (id) DO NOTHING{answer}"
 
 
 @lru_cache(maxsize=64)
 def _change(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
-    if dialect.name == "sqlite":
+    if _is_old(dialect):
         changes = ", ".join(f"{name} = :{name}" for name in names if name != "id")
         return f"UPDATE {table.name} SET {changes} WHERE id = :id"  # noqa: S608
     changes = ", ".join(f"{name} = fresh.{name}" for name in names if name != "id")
-    # PostgreSQL cannot know how few rows come, and would read them all.
-    kind = table.c["id"].type.compile(dialect)
-    one_by_one = f" AND {table.name}.id = ANY(CAST(%(ids)s AS {kind}[]))"
+    one_by_one = ""
+    if dialect.name == "postgresql":  # it cannot know how few rows come, and would read them all
+        kind = table.c["id"].type.compile(dialect)
+        one_by_one = f" AND {table.name}.id = ANY(CAST(%(ids)s AS {kind}[]))"
     return (
         f"UPDATE {table.name} SET {changes} FROM {_unfolded(table, names, dialect)} AS fresh "  # noqa: S608
         f"WHERE {table.name}.id = fresh.id{one_by_one}"
