@@ -117,6 +117,15 @@ def reading() -> Iterator[Session]:
         yield session
 
 
+def copy_pages(session: Session) -> None:
+    """Let this session's connection read no longer in place but page by page, on SQLite.
+
+    Whatever goes through the whole file would otherwise count all of it as its memory.
+    """
+    if session.connection().dialect.name == "sqlite":
+        session.connection().exec_driver_sql("PRAGMA mmap_size = 0")
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn the driver's operational errors into the one error that callers know."""

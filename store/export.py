@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
-from store import money, private_files, views
+from store import db, money, private_files, views
 from store.models import Order
 
 Items = Mapping[int, list[views.ItemView]]
@@ -32,6 +32,7 @@ def write_csv(session: Session, path: Path) -> int:
         OSError: the file cannot be written.
     """
     count = 0
+    db.copy_pages(session)
 
     def counted() -> Iterator[Batch]:
         nonlocal count
