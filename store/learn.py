@@ -164,8 +164,14 @@ def doubt(ledger: Ledger, order: OrderState, fact: Fact) -> str | None:
         return fact.reason
     if isinstance(fact, RefundFact | DisputeFact):
         return _unfounded(ledger, order, fact)
-    if not isinstance(fact, CheckoutFact) or fact.livemode:
+    return _doubted_checkout(ledger, order, fact) if isinstance(fact, CheckoutFact) else None
+
+
+def _doubted_checkout(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> str | None:
+    if fact.livemode:
         return None
+    if order.checkout_session_id is None and _claims_payment(fact):
+        return "the order's session is not known here yet"
     if order.checkout_session_id in (None, fact.session_id):
         return misfit(order, fact)
     return "a second payment" if _is_new_stray(ledger, order, fact) else None
@@ -245,8 +251,8 @@ def _captured_amount(
 ) -> int | None:
     """What the payment brought in that money went back of; None where it is none of this order.
 
-    An order whose own payment is not known yet may be told of money back first: that is counted
-    only once the payment is known to be the order's.
+    Of an order whose own payment is not known here yet, only what Stripe answers to a look-up
+    counts.
     """
     second = (
         refund.payment_amount
@@ -255,8 +261,7 @@ def _captured_amount(
     )
     if captured := next(second, fact.captured_amount):
         return captured
-    own = order.payment_intent_id in (None, fact.payment_intent_id)
-    return order.total_amount if own else None
+    return order.total_amount if order.payment_intent_id == fact.payment_intent_id else None
 
 
 def _unfounded(ledger: Ledger, order: OrderState, fact: RefundFact | DisputeFact) -> str | None:

@@ -272,6 +272,8 @@ def facts(draw: st.DrawFn) -> Fact | None:
             checked=True,
         )
     known |= {"checked": True, "currency": "usd"}
+    if kind in ("refund", "dispute"):
+        known["captured_amount"] = stock.AMOUNT
     if kind == "refund":
         status = draw(st.sampled_from(["pending", "succeeded", "failed"]))
         name = f"re_{place}_{draw(st.integers(0, 1))}"

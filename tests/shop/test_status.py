@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Sequence
+from dataclasses import fields, replace
 from itertools import permutations
 from typing import Any
 
@@ -29,7 +30,7 @@ from store.facts import (
     RefundFact,
     RefusedFact,
 )
-from store.learn import LEARN
+from store.learn import LEARN, misfit
 from store.ledger import Ledger, OrderState
 from tests.counting import count
 
@@ -62,6 +63,7 @@ def refund(status: str, amount: int = 1000, name: str = "re_1") -> RefundFact:
         amount=amount,
         currency="usd",
         status=status,
+        captured_amount=3998,
     )
 
 
@@ -74,6 +76,7 @@ def dispute(status: str) -> DisputeFact:
         currency="usd",
         livemode=False,
         status=status,
+        captured_amount=3998,
     )
 
 
@@ -264,3 +267,95 @@ def test_paid_is_never_said_without_stripe_saying_so() -> None:
         for session_status in SESSION_RANK:
             order = an_order(session_status=session_status, payment_status=payment_status)
             assert orders.status_of(order, []) not in ("paid", "refunded", "partially_refunded")
+
+
+# --- absence is never agreement -------------------------------------------------------------
+
+PAID_FACT = checkout("complete", "paid")
+UNFIT: dict[str, Any] = {
+    "amount": [None, 0, -3998, 3997, 3999, 10**30],
+    "currency": [None, "", "eur", "USD"],
+    "livemode": [None, True],
+    "status": [None, "open", "expired", "thawing", ""],
+    "payment_intent_id": [None, "pi_of_somebody"],
+    "payment_status": ["no_payment_required", "half_paid", ""],
+    "order_number": ["ANOTHER"],
+    "session_id": ["cs_of_somebody"],
+}
+
+
+@st.composite
+def unfit_payments(draw: st.DrawFn) -> CheckoutFact:
+    """A report of a payment in which at least one thing that is compared is absent or wrong."""
+    names = draw(st.sets(st.sampled_from(sorted(UNFIT)), min_size=1, max_size=3))
+    return replace(PAID_FACT, **{name: draw(st.sampled_from(UNFIT[name])) for name in names})
+
+
+@st.composite
+def unfit_money_back(draw: st.DrawFn) -> Fact:
+    """A refund or a dispute that cannot be one of this order's payment."""
+    is_refund = draw(st.booleans())
+    odd: list[dict[str, Any]] = [
+        {"currency": None},
+        {"currency": "eur"},
+        {"payment_intent_id": "pi_of_somebody", "captured_amount": None},
+    ]
+    if is_refund:
+        change = draw(st.sampled_from([*odd, {"amount": 3999}]))
+        return replace(refund("succeeded", name="re_odd"), **change)
+    change = draw(st.sampled_from([*odd, {"livemode": None}, {"livemode": True}]))
+    return replace(dispute("needs_response"), **({"dispute_id": "dp_odd"} | change))
+
+
+def known_order() -> OrderState:
+    known = {"checkout_session_id": SESSION, "payment_intent_id": PAYMENT}
+    return an_order(**known, session_status="open", status="open")
+
+
+@pytest.mark.scenario("J8")
+@given(st.lists(unfit_payments(), min_size=1, max_size=4))
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_nothing_that_lacks_what_is_compared_makes_an_order_paid(odd: list[CheckoutFact]) -> None:
+    order = known_order()
+
+    end = after(odd, order)
+
+    assert order.payment_status == "unpaid"
+    assert order.paid_at is None
+    assert end[0] in ("review", "open")
+    own = [fact for fact in odd if fact.session_id == SESSION]
+    assert not own or end[0] == "review"
+
+
+@pytest.mark.scenario("J8", "J9", "H2")
+@given(st.data())
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_what_does_not_fit_changes_no_amount_wherever_it_comes(data: st.DataObject) -> None:
+    life, _ = data.draw(
+        st.sampled_from([lived for lived in LIVES.values() if PAID_FACT in lived[0]])
+    )
+    odd = data.draw(st.lists(unfit_money_back(), min_size=1, max_size=3))
+    told = data.draw(st.permutations([*life, *odd]))
+
+    plain, bent = an_order(), an_order()
+    end, bent_end = after(life, plain), after(told, bent)
+
+    assert bent_end[1:] == end[1:]
+    assert bent_end[0] == ("disputed" if end[0] == "disputed" else "review")
+    assert 0 <= bent.refunded_amount <= bent.total_amount
+    assert after([*life, *odd], an_order()) == bent_end
+
+
+@pytest.mark.scenario("J8")
+def test_every_field_that_a_rule_compares_is_tried() -> None:
+    stated = {field.name for field in fields(CheckoutFact)} - {field.name for field in fields(Fact)}
+
+    not_compared = {"url", "expires_at", "email", "receipt_url"}
+    assert stated - not_compared == set(UNFIT) - {"order_number"}
+
+
+def test_snapshots_of_a_session_that_is_not_paid_may_leave_out_amount_and_currency() -> None:
+    for status in ("open", "expired", None):
+        fact = replace(checkout("open", "unpaid"), status=status, amount=None, currency=None)
+        assert misfit(known_order(), fact) is None
+        assert misfit(known_order(), replace(fact, livemode=None))
