@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from sqlmodel import col, delete, select
 
 from store import audit, catalog, checkout, clock, db, reconcile, refunds
 from store.emulator import sessions
-from store.errors import JustBought, OtherOrderPaid, StripeUncertain
+from store.errors import JustBought, OtherOrderPaid, StoreError, StripeUncertain
 from store.facts import PAID
+from store.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
 from tests import counting
 from tests.simulation.invariants import Books
 from tests.simulation.stage import STORE_URL, STRAY, Crash, Stage, set_up
@@ -209,6 +211,35 @@ class MoneyBackAfterAFailure(MoneyBack):
         super().act()
 
 
+class LostSession(Story):
+    """Stripe forgets the session of an open order; the buyer presses Pay once more."""
+
+    def prepare(self) -> None:
+        self.number = self.place(SHIRTS)
+        session_id = checkout.open_checkout(self.buyer, self.number).rsplit("/", 1)[1]
+        self.stage.forget_session(session_id)
+        self.stage.clock.seconds += 120
+
+    def act(self) -> None:
+        with suppress(JustBought):
+            number = self.place(SHIRTS)
+            with suppress(StoreError):  # the first click finds out, the second one buys
+                checkout.open_checkout(self.buyer, number)
+            number = self.place(SHIRTS)
+            self.go_and_pay(number)
+            checkout.settle(self.buyer, number)
+        self.deliver()
+
+    def ends_well(self, then: Then) -> None:
+        first, *others = self.mine()
+        paid = [order for order in others if order["payment_status"] in PAID]
+        assert first["session_status"] == "expired"
+        assert first["status"] not in ("open", "paid")
+        assert len(paid) == self.at_stripe("complete") <= 1
+        if then == "the same person again":
+            assert [order["status"] for order in others] == ["paid"]
+
+
 class SecondPayment(Story):
     """A paid order is paid once more through a session that is not the shop's."""
 
@@ -241,6 +272,74 @@ class SecondPayment(Story):
         assert order["refunded_amount"] == 0
 
 
+class RefusedSecondPayment(SecondPayment):
+    """The same, and Stripe refuses to give it back the first time."""
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.stage.emulator.cause(
+            "request", "refuse", times=1, match="POST /v1/refunds", value="insufficient_funds"
+        )
+
+    def act(self) -> None:
+        super().act()
+        self.stage.clock.seconds += 3_600
+        reconcile.run_once(clock.now() - timedelta(hours=2))
+
+    def ends_well(self, then: Then) -> None:
+        self.stage.clock.seconds += 3_600  # where the first refusal came after the death
+        reconcile.run_once(clock.now() - timedelta(hours=3))
+        self.deliver()
+        self.books.check()
+        super().ends_well(then)
+
+
+class BesideAStuckOrder(Purchase):
+    """A purchase is settled by the reconciler alone, beside an order that cannot be looked up."""
+
+    def prepare(self) -> None:
+        number = checkout.place(
+            f"stuck-{self.buyer}", JEANS, shown_amount=4999, store_url=STORE_URL
+        )
+        address = checkout.open_checkout(f"stuck-{self.buyer}", number)
+        self.stage.emulator.cause(
+            "request", "rate_limit", times=None, match=address.rsplit("/", 1)[1]
+        )
+        self.stage.clock.seconds += 60
+
+    def act(self) -> None:
+        with suppress(JustBought):
+            self.number = self.place(SHIRTS)
+            self.go_and_pay(self.number)
+        self.stage.clock.seconds += 60
+        reconcile.run_once(clock.now() - timedelta(hours=1))
+
+
+class BroughtBack(Story):
+    """An older copy of the database lacks a paid order; reconciling brings it back."""
+
+    def prepare(self) -> None:
+        self.number = self.bought()
+        self.deliver()
+        with db.unit_of_work() as session:
+            (order,) = session.exec(select(Order).where(col(Order.number) == self.number))
+            for table in (OrderItem, OrderLog, Refund, Dispute):
+                session.exec(delete(table).where(col(table.order_id) == order.id))
+            session.exec(delete(StripeEvent).where(col(StripeEvent.order_id) == order.id))
+            session.delete(order)
+        self.stage.arrived.clear()
+        self.books.forget()
+
+    def act(self) -> None:
+        reconcile.catch_up()
+
+    def ends_well(self, then: Then) -> None:
+        reconcile.catch_up()  # the pass of the story looks at the events of an hour only
+        self.books.check()
+        orders = [row for row in self.books.orders.values() if row["number"] == self.number]
+        assert [row["status"] for row in orders] == ["paid"]
+
+
 STORIES: tuple[type[Story], ...] = (
     Purchase,
     Cancellation,
@@ -249,6 +348,10 @@ STORIES: tuple[type[Story], ...] = (
     MoneyBack,
     MoneyBackAfterAFailure,
     SecondPayment,
+    LostSession,
+    RefusedSecondPayment,
+    BesideAStuckOrder,
+    BroughtBack,
 )
 
 

@@ -22,6 +22,10 @@ OFFICE = "tests/test_back_office.py::test_"
 ACCESS = "tests/whole/test_access.py::test_"
 OPERATORS = "tests/shop/test_office.py::test_"
 OWED = "tests/shop/test_owed_refunds.py::test_"
+AUDIT = "tests/shop/test_audit.py::test_"
+EACH = "tests/shop/test_each_on_its_own.py::test_"
+MONEY = "tests/shop/test_money.py::test_"
+STOREFRONT = "tests/test_storefront.py::test_"
 SETTLING = "tests/shop/test_settling.py::test_"
 TROUBLE = "tests/shop/test_stripe_trouble.py::test_"
 INBOX = "tests/shop/test_inbox.py::test_"
@@ -207,6 +211,72 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "a refund made by hand is no second row": Mutation(
         (("store/learn.py", " or second_payments.adopted_by(ledger, order, fact)", ""),),
         (OWED + "a_second_payment_given_back_by_hand_is_one_row_and_done[sqlite-refused]",),
+    ),
+    "a list that cannot be read is no proof that nothing went back": Mutation(
+        (("store/refunds.py", "    if unreadable:\n        raise unreadable\n", ""),),
+        (OWED + "an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund[sqlite-nulls]",),
+    ),
+    "an item that fails keeps no other from its turn": Mutation(
+        (
+            (
+                "store/each.py",
+                "            failures.append(Failure(item, error))\n",
+                "            raise\n",
+            ),
+        ),
+        (EACH + "a_refund_that_trips_keeps_no_other_from_going_back[sqlite-KeyError]",),
+    ),
+    "a stage that ends early ends no other": Mutation(
+        (
+            (
+                "store/reconcile.py",
+                "name, error.for_operator)\n            errors.append(error)",
+                "name, error.for_operator)\n            raise",
+            ),
+        ),
+        (EACH + "one_missing_permission_stops_only_what_needs_it[sqlite-events]",),
+    ),
+    "an absent amount is no agreement": Mutation(
+        (
+            (
+                "store/learn.py",
+                "_equal_or_unsaid(fact.amount, order.total_amount, fact)",
+                "fact.amount in (None, order.total_amount)",
+            ),
+        ),
+        (
+            WEBHOOKS
+            + "what_does_not_fit_the_order_at_stripe_either_is_never_paid[sqlite-no amount]",
+        ),
+    ),
+    "an absent currency is no agreement": Mutation(
+        (
+            (
+                "store/learn.py",
+                "_equal_or_unsaid(fact.currency, order.currency, fact)",
+                "fact.currency in (None, order.currency)",
+            ),
+        ),
+        (
+            WEBHOOKS
+            + "what_does_not_fit_the_order_at_stripe_either_is_never_paid[sqlite-no currency]",
+        ),
+    ),
+    "what is missing here is a difference": Mutation(
+        (("store/audit.py", "return not self.missing and not", "return not"),),
+        (AUDIT + "orders_that_an_old_copy_lacks_are_named_with_their_amounts[sqlite]",),
+    ),
+    "only orders with this shop's mark are brought back": Mutation(
+        (("store/restore.py", "if mark and marked and number", "if number"),),
+        (AUDIT + "orders_without_this_shops_mark_are_strangers_and_no_alarm[sqlite-None]",),
+    ),
+    "what is shown is what is charged": Mutation(
+        (("store/money.py", "    pattern.frac_prec = (digits, digits)\n", ""),),
+        (MONEY + "what_is_shown_is_what_is_charged_in_every_currency_and_locale[kwd]",),
+    ),
+    "a total beyond the limits cannot be clicked": Mutation(
+        (("streamlit_app.py", "disabled=bool(limit)", "disabled=not lines"),),
+        (STOREFRONT + "a_cheap_thing_can_be_bought_once_the_cart_is_worth_enough",),
     ),
     "Stripe is asked before an order is cancelled": Mutation(
         (
