@@ -232,6 +232,8 @@ class Books:
             order = ours.get(session["id"])
             if session["id"] in self.stage.unmissed:
                 continue
+            if order is None and session["id"] in self.stage.forgotten:
+                continue  # Stripe forgot it before its answer had come here
             assert order, f"I8: nobody knows {session['id']}"
             assert order["session_status"] == session["status"], f"I8: {order}"
             paid = session["payment_status"] in PAID
