@@ -205,7 +205,7 @@ class Books:
         ours = {order["number"]: order for order in self.orders.values()}
         for session in self.sessions:
             about = {session["id"], session["payment_intent"]}
-            if about & stuck or session["id"] in self.stage.forgotten:
+            if about & (stuck | self.stage.forgotten | self.stage.unmissed):
                 continue
             order = ours[session["metadata"]["order_number"]]
             paid = session["payment_status"] in PAID
