@@ -100,8 +100,8 @@ def run_forever(stop: threading.Event) -> None:
             if STRIPES_CLOCK.is_old:  # also where others have the turns, new orders need it
                 with suppress(StoreError):
                     gateway.clock_offset()
-            _take_a_turn(every)
-            every = timedelta(seconds=pause_seconds)
+            at_start, every = every, timedelta(seconds=pause_seconds)
+            _take_a_turn(at_start)
         except StoreError as error:
             log.warning("Could not catch up with Stripe: %s", error.for_operator)
         except BaseException:  # a thread that ended would be missed by nobody

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from store import clock, db, gateway, missed_events, orders, reconcile, turns
+from store import clock, db, gateway, missed_events, orders, reconcile, settings, turns
+from store.errors import StripePermissionMissing
 from store.models import UNDECIDED, Turn
 from store.settings import ROOT
 from tests.shop.running import Shop, at_once
@@ -210,6 +211,27 @@ def test_two_reconcilers_ask_stripe_as_often_as_one(
     reconcile._take_a_turn(HALF_A_MINUTE)
 
     assert len(asked) == 1
+
+
+@pytest.mark.scenario("J6")
+def test_turns_are_taken_as_seldom_where_one_cannot_be_finished(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every: list[timedelta] = []
+    stop = threading.Event()
+
+    def fails(pause: timedelta) -> None:
+        every.append(pause)
+        if len(every) == 3:
+            stop.set()
+        raise StripePermissionMissing
+
+    monkeypatch.setenv("RECONCILE_SECONDS", "0.1")
+    settings.current.cache_clear()
+    monkeypatch.setattr(reconcile, "_take_a_turn", fails)
+    reconcile.run_forever(stop)
+
+    assert every == [timedelta(0), *[timedelta(seconds=0.1)] * 2]
 
 
 def test_the_next_turn_lists_events_from_a_little_before_the_last(
