@@ -10,8 +10,9 @@ No event holds up another:
 - One whose order is locked by somebody else is left out of its batch and tried again after a
   pause, for `db.LOCK_SECONDS` in all; then it is answered 503.
 - A batch that the database makes wait, whatever for, is given up after a moment, and each of its
-  events goes on by itself in one of a few threads, with the database's usual limits. One that fails
-  there too is kept out of the batches for a while.
+  events goes on by itself in one of a few threads. One that has to wait there too goes on in one of
+  the threads for those that wait, for as long as is usual, and is kept out of the batches for a
+  while.
 - A batch that fails otherwise is split in halves until the event that it fails for stands alone.
 - One that does not fit its order, or what the database allows, is looked up at Stripe in a thread
   of its own, and comes back with what Stripe answered.
@@ -52,11 +53,12 @@ RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4)  # pauses while an order is locked; the la
 ASK_SECONDS = 20.0  # of all tries of one look-up at Stripe
 STUCK_SECONDS = 30.0  # beyond the lock's own time; no commit takes that long
 RESTART_SECONDS = 0.1
-ASKING_THREADS, PATIENT_THREADS = 8, 4
+ASKING_THREADS, SINGLE_THREADS, PATIENT_THREADS = 8, 4, 4
 PATIENT_SECONDS = 5.0  # beyond the lock's own time, in which an event's turn has to come
 KEPT_OUT_SECONDS = 30.0
-# A batch waits no longer than this for anything; one event alone waits for `db.LOCK_SECONDS`.
-BATCH_LIMITS = (0.1, 1.0)  # seconds for a lock, and for a statement
+# No event holds up those beside or behind it for longer than this for a lock, and for a statement;
+# one that waits where it is in nobody's way waits for `db.LOCK_SECONDS`.
+SHORT_SECONDS = (0.1, 1.0)
 # lock_not_available, deadlock_detected, query_canceled, serialization_failure
 CONTENTION = frozenset(["55P03", "40P01", "57014", "40001"])
 # What the database says of values that it cannot take, whoever brings them and however often.
@@ -80,6 +82,7 @@ class Inbox:
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._asking: ThreadPoolExecutor | None = None
+        self._single: ThreadPoolExecutor | None = None
         self._patient: ThreadPoolExecutor | None = None
         self._batch: list[Waiting] = []
         self._alone = set[str]()
@@ -94,6 +97,7 @@ class Inbox:
     def open(self) -> None:
         self._opened = True
         self._asking = ThreadPoolExecutor(ASKING_THREADS, "inbox asking")
+        self._single = ThreadPoolExecutor(SINGLE_THREADS, "inbox single")
         self._patient = ThreadPoolExecutor(PATIENT_THREADS, "inbox patient")
         self._start()
 
@@ -107,7 +111,7 @@ class Inbox:
         self._waiting.put(None)
         if self._thread:
             self._thread.join(timeout=10)
-        for pool in filter(None, [self._asking, self._patient]):
+        for pool in filter(None, [self._asking, self._single, self._patient]):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def trouble(self) -> str | None:
@@ -206,22 +210,32 @@ class Inbox:
         return arrivals.contested(arrival, CONTRADICTED)
 
     async def _commit_alone(self, arrival: Arrival) -> Result:
-        """Commit one event in a thread of its own, with the usual limits, once at a time."""
+        """Commit one event in a thread of its own, once at a time: quickly, then patiently."""
         if arrival.id in self._alone:
             raise DatabaseUnavailable("This event is being taken in already. Send it again.")
         self._alone.add(arrival.id)
-        self._kept_out.pop(arrival.id, None)
-        loop = asyncio.get_running_loop()
+        patient_seconds = (db.LOCK_SECONDS, db.LOCK_SECONDS + PATIENT_SECONDS - 1)
         try:
             async with asyncio.timeout(db.LOCK_SECONDS + PATIENT_SECONDS):
-                return await loop.run_in_executor(self._patient, _commit_patiently, arrival)
-        except (TimeoutError, DatabaseUnavailable):
-            self._keep_out(arrival.id)
+                if arrival.id not in self._kept_out:
+                    with suppress(Contended):
+                        return await self._run(self._single, arrival, SHORT_SECONDS)
+                self._keep_out(arrival.id)
+                result = await self._run(self._patient, arrival, patient_seconds)
+        except (TimeoutError, Contended):
             raise DatabaseUnavailable(
                 "The database makes this event wait. Send it again."
             ) from None
         finally:
             self._alone.discard(arrival.id)
+        self._kept_out.pop(arrival.id, None)
+        return result
+
+    async def _run(
+        self, threads: ThreadPoolExecutor | None, arrival: Arrival, limits: tuple[float, float]
+    ) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(threads, _commit_one, arrival, limits)
 
     def _keep_out(self, event_id: str) -> None:
         if len(self._kept_out) >= MOST:
@@ -280,7 +294,7 @@ class Inbox:
         """Commit a batch, or whatever of it can be committed."""
         try:
             with db.unit_of_work() as session:
-                _limit(session, *BATCH_LIMITS)
+                _limit(session, *SHORT_SECONDS)
                 told = events.try_receive(
                     session, [arrival for arrival, *_ in batch], source="webhook", wait=False
                 )
@@ -314,10 +328,21 @@ def _is_contention(error: DatabaseUnavailable) -> bool:
     return getattr(driver, "pgcode", None) in CONTENTION
 
 
-def _commit_patiently(arrival: Arrival) -> Result:
-    with db.unit_of_work() as session:
-        _limit(session, db.LOCK_SECONDS, db.LOCK_SECONDS + PATIENT_SECONDS - 1)
-        (result,) = events.try_receive(session, [arrival], source="webhook", wait=True)
+def _commit_one(arrival: Arrival, limits: tuple[float, float]) -> Result:
+    """Commit one event by itself.
+
+    Raises:
+        Contended: within these limits it did not get through.
+        DatabaseUnavailable
+    """
+    try:
+        with db.unit_of_work() as session:
+            _limit(session, *limits)
+            (result,) = events.try_receive(session, [arrival], source="webhook", wait=False)
+    except DatabaseUnavailable as error:
+        if _is_contention(error):
+            raise Contended from error
+        raise
     return result
 
 

@@ -17,6 +17,7 @@ from tests.shop.test_database import ON_POSTGRESQL
 from tests.shop.test_inbox import a_payment, knock
 
 OTHERS = 300
+DOZEN = 12
 HELD = 1000  # the place of the order that somebody else holds
 
 pytestmark = ON_POSTGRESQL
@@ -92,6 +93,39 @@ def test_events_about_other_orders_do_not_wait_for_one_that_is_locked(
     assert meanwhile <= {503}
     assert shop.deliver(the_held_event()).status_code == 200
     assert shop.order(stock.number(HELD)).status == "paid"
+
+
+@pytest.mark.scenario("J2")
+@pytest.mark.parametrize("table", ["orders", "stripe_events"])
+def test_a_dozen_locked_at_once_hold_up_nobody_else_either(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    monkeypatch.setattr(db, "LOCK_SECONDS", 2)
+    stock.fill(0, OTHERS)
+    stock.fill(HELD, DOZEN)
+    several = [a_payment(HELD + place) for place in range(DOZEN)]
+    if table == "stripe_events":
+        for event in several:
+            shop.outcome(event)
+
+    def lock_all(connection: Connection) -> None:
+        names = {
+            "orders": ("number", [stock.number(HELD + place) for place in range(DOZEN)]),
+            "stripe_events": ("id", [event["id"] for event in several]),
+        }
+        column, values = names[table]
+        statement = f"SELECT 1 FROM {table} WHERE {column} = ANY(%(values)s) FOR UPDATE"
+        connection.exec_driver_sql(statement, {"values": values})
+
+    with held(lock_all), ThreadPoolExecutor(DOZEN) as pool:
+        waiting = [pool.submit(shop.deliver, event) for event in several]
+        met = knock(shop.door.client.base_url.port or 0, connections=8, count=OTHERS)
+        statuses = {each.result().status_code for each in waiting}
+
+    assert met.statuses == {"200": OTHERS}
+    assert met.p99_milliseconds < 1000
+    assert statuses == {503}
+    assert {shop.deliver(event).status_code for event in several} == {200}
 
 
 TROUBLES = {

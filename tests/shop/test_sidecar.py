@@ -324,6 +324,23 @@ def test_an_ordinary_client_can_read_why_its_body_is_refused(
 
 @ON_SQLITE
 @pytest.mark.scenario("R2")
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_client_that_sends_all_before_it_reads_can_read_the_answer(
+    door: Door, method: str
+) -> None:
+    address = urlsplit(door.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+
+    connection.request(method, PATH, body=b"x" * (8 * webhook_server.LARGEST_BODY))
+    answer = connection.getresponse()
+
+    assert answer.status == (413 if method == "POST" else 405)
+    assert json.loads(answer.read())["error"]
+    connection.close()
+
+
+@ON_SQLITE
+@pytest.mark.scenario("R2")
 def test_a_client_that_asks_first_need_not_send_its_large_body(door: Door) -> None:
     address = urlsplit(door.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
