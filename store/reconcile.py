@@ -171,14 +171,16 @@ def _in_turn(*stages: tuple[str, Callable[[], None]]) -> None:
     """Let each stage have its try.
 
     Raises:
-        StoreError: the first of those that ended one early.
+        StoreError: the first of those that ended one early. The others are in the log, unless
+            they say the same.
     """
     errors: list[Exception] = []
     for name, stage in stages:
         try:
             stage()
         except StoreError as error:
-            log.warning("The stage %s ended early: %s", name, error.for_operator)
+            if errors and str(error) != str(errors[0]):
+                log.warning("The stage %s ended early: %s", name, error.for_operator)
             errors.append(error)
         except Exception as error:
             log.exception("The stage %s ended early", name)
