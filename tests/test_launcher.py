@@ -25,6 +25,7 @@ from store.launcher import supervise
 from store.launcher.arguments import read
 from store.launcher.process import Process, go, standing_by
 from store.launcher.shop import Shop, answers
+from tests import loops
 from tests.ports import free_port, port_flags
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -328,7 +329,7 @@ def test_the_emulator_does_not_wait_for_a_page_that_never_comes(
     arguments = read(["run", "--port", str(free_port())])
 
     shop = Shop(settings.current(), arguments, has_emulator=True)
-    asyncio.run(asyncio.wait_for(shop.page_is_there(), 10))  # else it ends in TimeoutError
+    loops.run(asyncio.wait_for(shop.page_is_there(), 10))  # else it ends in TimeoutError
 
 
 # The real processes.

@@ -1,12 +1,12 @@
 """ALLOWED_HOSTS at the server: pages and WebSockets of other host names are refused."""
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from store import server, settings
 from store.hosts import AllowedHosts
+from tests import loops
 
 HOSTS = [
     ("shop.example.com", True),
@@ -46,7 +46,7 @@ def answered(patterns: list[str], host: str, kind: str) -> list[dict[str, Any]]:
 
     scope = {"type": kind, "headers": [(b"host", host.encode())], "extensions": {}}
     scope["extensions"] = {"websocket.http.response": {}}
-    asyncio.run(AllowedHosts(shop, patterns)(scope, receive, send))
+    loops.run(AllowedHosts(shop, patterns)(scope, receive, send))
     return sent
 
 

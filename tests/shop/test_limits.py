@@ -22,6 +22,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from store import limits
+from tests import loops
 from tests.ports import free_port
 
 
@@ -135,8 +136,8 @@ def test_new_sockets_of_one_address_are_accepted_ever_more_slowly(
     app = limits.WebSocketLimits(nothing)
 
     for _ in range(limits.CONNECTS_AT_ONCE + limits.CONNECTS_PER_SECOND):
-        asyncio.run(app(websocket("203.0.113.5"), never, ignored))
-    asyncio.run(app(websocket("203.0.113.6"), never, ignored))
+        loops.run(app(websocket("203.0.113.5"), never, ignored))
+    loops.run(app(websocket("203.0.113.6"), never, ignored))
 
     assert not any(slept[: limits.CONNECTS_AT_ONCE])
     assert slept[-2:] == [pytest.approx(1), 0]

@@ -1,6 +1,5 @@
 """Which of Streamlit's routes the storefront leaves open."""
 
-import asyncio
 from unittest.mock import MagicMock
 
 import pytest
@@ -10,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 from streamlit.web.server.starlette.starlette_app import create_streamlit_routes
 
 from store import guard
+from tests import loops
 
 OPEN = {
     "/_stcore/health": {"GET", "HEAD", "OPTIONS"},
@@ -71,7 +71,7 @@ def test_the_body_of_a_closed_route_is_not_read() -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "PUT", "path": "/_stcore/upload_file/a/b", "headers": []}
-    asyncio.run(guard.UsedRoutes(unreachable, render)(scope, receive, send))
+    loops.run(guard.UsedRoutes(unreachable, render)(scope, receive, send))
 
     assert sent[0]["status"] == 404
 
