@@ -21,7 +21,7 @@ import pytest
 import stripe
 from sqlalchemy import Connection, Engine, event
 
-from store import arrivals, clock, db, events, gateway, questions, settings
+from store import arrivals, checkout, clock, db, events, gateway, questions, settings
 from store.emulator import bent, deliveries
 from store.emulator.acts import Emulator
 from store.emulator.config import Config
@@ -153,9 +153,19 @@ class Stage:
 
     def drop_connections(self) -> None:
         """What the database sees of a process that ends; much cheaper than a new engine."""
+        checkout.LOOK_UPS = questions.Questions()
         if db.engine_for.cache_info().currsize:
             db.engine().dispose()
         self.open_transactions.clear()
+
+    @contextmanager
+    def another_process(self) -> Iterator[None]:
+        """What one process keeps about its own questions to Stripe, another does not know."""
+        ours, checkout.LOOK_UPS = checkout.LOOK_UPS, questions.Questions()
+        try:
+            yield
+        finally:
+            checkout.LOOK_UPS = ours
 
     def _watch(self, engine: Engine) -> None:
         commit, rollback = engine.dialect.do_commit, engine.dialect.do_rollback

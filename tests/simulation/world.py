@@ -113,7 +113,8 @@ class World:
         self.note(f"  meanwhile, {place}:")
         count("meanwhile")
         try:
-            self.attempt(self.random.choices(self.ACTS, self.WEIGHTS)[0])
+            with self.stage.another_process():
+                self.attempt(self.random.choices(self.ACTS, self.WEIGHTS)[0])
         except Crash:
             count("deaths")
         finally:
