@@ -35,7 +35,8 @@ from store.models import Order
 
 LONGEST_ID = 255
 LONGEST_NUMBER = 64
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)  # every database and every time zone can write it
+# Every database and every time zone can write these.
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 # What reading a document meets that is not as Stripe documents it.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 Subject = Literal["checkout", "refund", "dispute", "receipt"]
@@ -120,21 +121,20 @@ def read(event: Document) -> Arrival:
     created_at, odd = _created(event)
     handler = HANDLERS.get(kind)
     live = event.get("livemode") is True
-    arrival = Arrival(identifier, kind, created_at, live, handler is not None, None, odd)
     if handler is None or live:
-        return arrival
-    thing, fact = _object_of(event), None
+        return Arrival(identifier, kind, created_at, live, handler is not None, None, odd)
+    thing, fact, subject = _object_of(event), None, handler.subject
     if event.get("livemode") is not False:
         odd = odd or "the event is not marked as test mode"
     try:
         fact = handler.read(thing, identifier) if thing else None
         odd = odd or ("" if thing else "the event has no object")
     except UNREADABLE:
-        odd = odd or f"the event's {handler.subject} cannot be read"
+        odd = odd or f"the event's {subject} cannot be read"
     if odd:
-        fact = _doubted(thing, handler.subject, identifier, odd)
-    object_id = str(thing.get("id", ""))[: LONGEST_ID + 1]
-    return arrival._replace(fact=fact, odd=odd, subject=handler.subject, object_id=object_id)
+        fact = _doubted(thing, subject, identifier, odd)
+    named = str(thing.get("id", ""))[: LONGEST_ID + 1]
+    return Arrival(identifier, kind, created_at, live, True, fact, odd, subject, named)
 
 
 def named_order(event: Document) -> str | None:
@@ -156,7 +156,7 @@ def _created(event: Document) -> tuple[datetime, str]:
     """When Stripe made the event; where it does not say so, now, and what is odd about it."""
     try:
         moment = _moment(event.get("created"), thin=event.get("object") != "event")
-        if datetime.fromtimestamp(0, UTC) <= moment < LATEST:
+        if EARLIEST <= moment < LATEST:
             return moment, ""
     except UNREADABLE:
         pass

@@ -21,7 +21,8 @@ On SQLite there is one lock for all, and who cannot have it in time is answered 
 
 Dead anywhere: nothing that was not committed was answered, so Stripe sends it again. Two processes
 at once are two transactions; see events.py. Whatever is raised in the thread is logged, answered
-with 503 to the requests it was working for, and the thread goes on.
+with 503 to the requests it was working for, and the thread goes on. A second thread looks after it:
+where it hangs, or has ended all the same, the requests that wait for it are answered.
 """
 
 import asyncio
@@ -53,6 +54,7 @@ RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4)  # pauses while an order is locked; the la
 ASK_SECONDS = 20.0  # of all tries of one look-up at Stripe
 STUCK_SECONDS = 30.0  # beyond the lock's own time; no commit takes that long
 RESTART_SECONDS = 0.1
+WATCH_SECONDS = 0.5
 ASKING_THREADS, SINGLE_THREADS, PATIENT_THREADS = 8, 4, 4
 PATIENT_SECONDS = 5.0  # beyond the lock's own time, in which an event's turn has to come
 KEPT_OUT_SECONDS = 30.0
@@ -81,33 +83,46 @@ class Inbox:
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
         self._asking: ThreadPoolExecutor | None = None
         self._single: ThreadPoolExecutor | None = None
         self._patient: ThreadPoolExecutor | None = None
         self._batch: list[Waiting] = []
+        # A timer for each request would cost more than all else that is done for it here.
+        self._pending: dict[asyncio.Future[Result], Waiting] = {}
         self._alone = set[str]()
         self._kept_out: dict[str, float] = {}  # event ids, until when
         self._inside = 0
         self._crowded = False
         self._busy_since: float | None = None
         self._opened = False
+        self._closed = threading.Event()
         self.committed_at: float | None = None  # of time.time()
         self.restarts = 0
 
     def open(self) -> None:
         self._opened = True
+        self._closed = threading.Event()
         self._asking = ThreadPoolExecutor(ASKING_THREADS, "inbox asking")
         self._single = ThreadPoolExecutor(SINGLE_THREADS, "inbox single")
         self._patient = ThreadPoolExecutor(PATIENT_THREADS, "inbox patient")
         self._start()
+        threading.Thread(target=self._watch, name="inbox watch", daemon=True).start()
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._work, name="inbox", daemon=True)
         self._thread.start()
 
+    def _restart(self) -> None:
+        with self._starting:
+            if self._thread and not self._thread.is_alive():
+                self.restarts += 1
+                self._start()
+
     def close(self) -> None:
         """Answer what has arrived, then stop."""
         self._opened = False
+        self._closed.set()
         self._waiting.put(None)
         if self._thread:
             self._thread.join(timeout=10)
@@ -169,16 +184,15 @@ class Inbox:
         if time.monotonic() < self._kept_out.get(arrival.id, 0):
             raise Contended
         if self._opened and self._thread and not self._thread.is_alive():
-            self.restarts += 1
-            self._start()
+            self._restart()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Result] = loop.create_future()
-        self._waiting.put((arrival, answer, loop))
+        waiting = self._pending[answer] = (arrival, answer, loop)
+        self._waiting.put(waiting)
         try:
-            async with asyncio.timeout(db.LOCK_SECONDS + STUCK_SECONDS):
-                return await answer
-        except TimeoutError:
-            raise InboxBroken from None
+            return await answer
+        finally:
+            del self._pending[answer]
 
     async def _ask(self, question: Callable[..., Asked], *given: Any) -> Asked:
         """Run what may ask Stripe or the database beside the requests, for a bounded time."""
@@ -241,6 +255,27 @@ class Inbox:
         if len(self._kept_out) >= MOST:
             self._kept_out.clear()
         self._kept_out[event_id] = time.monotonic() + KEPT_OUT_SECONDS
+
+    # --- in the thread that looks after the other ---------------------------------------------
+
+    def _watch(self) -> None:
+        closed = self._closed
+        while not closed.wait(WATCH_SECONDS):
+            try:
+                self._look_after()
+            except Exception:
+                log.exception("Looking after the webhook queue failed")
+
+    def _look_after(self) -> None:
+        """Answer those who wait for a thread that hangs; start one again that others wait for."""
+        pending = list(self._pending.values())
+        if not pending or not self._thread:
+            return
+        if not self._thread.is_alive():
+            self._restart()
+        elif trouble := self.trouble():
+            log.error("%s %d requests get 503.", trouble, len(pending))
+            _answer(pending, [InboxBroken()] * len(pending))
 
     # --- in the thread ------------------------------------------------------------------------
 

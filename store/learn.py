@@ -142,7 +142,10 @@ def misfit(order: OrderState, fact: CheckoutFact) -> str | None:
 
 def _broken(rules: Sequence[Rule], order: Any, fact: Any) -> str | None:
     """What the first rule says that does not hold."""
-    return next((rule.words(order, fact) for rule in rules if not rule.fits(order, fact)), None)
+    for fits, words in rules:
+        if not fits(order, fact):
+            return words(order, fact)
+    return None
 
 
 def _told(amount: int | None, order: OrderState) -> str:
@@ -160,11 +163,11 @@ def doubt(ledger: Ledger, order: OrderState, fact: Fact) -> str | None:
     """
     if fact.checked:
         return None
+    if isinstance(fact, CheckoutFact):
+        return _doubted_checkout(ledger, order, fact)
     if isinstance(fact, DoubtFact):
         return fact.reason
-    if isinstance(fact, RefundFact | DisputeFact):
-        return _unfounded(ledger, order, fact)
-    return _doubted_checkout(ledger, order, fact) if isinstance(fact, CheckoutFact) else None
+    return _unfounded(ledger, order, fact) if isinstance(fact, RefundFact | DisputeFact) else None
 
 
 def _doubted_checkout(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> str | None:
