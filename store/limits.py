@@ -12,7 +12,7 @@ A message over the limit is not lost: the server reads the connection more slowl
 one address is said by `handshake.client_networks`.
 """
 
-import asyncio
+from asyncio import sleep
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from time import monotonic
@@ -74,7 +74,7 @@ class WebSocketLimits:
             return
         visitor.connections += 1
         try:
-            await asyncio.sleep(visitor.connects.take())
+            await sleep(visitor.connects.take())
             await self.app(scope, paced(receive), send)
         finally:
             visitor.connections -= 1
@@ -98,7 +98,7 @@ def paced(receive: Receive) -> Receive:
         if message["type"] == "websocket.receive":
             content = message.get("bytes") or message.get("text") or b""
             if seconds := bucket.take(1 + len(content) // BYTES_PER_MESSAGE):
-                await asyncio.sleep(seconds)
+                await sleep(seconds)
         return message
 
     return receive_paced

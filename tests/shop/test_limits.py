@@ -1,6 +1,5 @@
 """What one visitor may make the storefront's server do."""
 
-import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -131,7 +130,7 @@ def test_new_sockets_of_one_address_are_accepted_ever_more_slowly(
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(asyncio, "sleep", sleep)
+    monkeypatch.setattr(limits, "sleep", sleep)
     monkeypatch.setattr(limits, "monotonic", lambda: 1000.0)  # no time passes
     app = limits.WebSocketLimits(nothing)
 
