@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 from sqlmodel import col, select
 
-from store import clock, db, gateway
+from store import clock, db, failed_attempts, gateway
 from store.errors import EventMalformed, StripeRefused
 from store.facts import (
     PAID,
@@ -39,7 +39,7 @@ LONGEST_NUMBER = 64
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 # What reading a document meets that is not as Stripe documents it.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
-Subject = Literal["checkout", "refund", "dispute", "receipt"]
+Subject = Literal["checkout", "refund", "dispute", "receipt", "attempt"]
 
 
 class Arrival(NamedTuple):
@@ -166,9 +166,9 @@ def _created(event: Document) -> tuple[datetime, str]:
 def _doubted(thing: Document, subject: Subject, event_id: str, odd: str) -> Fact | None:
     """A fact for an event that cannot be read, where it still names an order of ours.
 
-    A receipt is no reason to look into an order.
+    A receipt or a failed attempt is no reason to look into an order: neither moves money.
     """
-    if subject == "receipt":
+    if subject in ("receipt", "attempt"):
         return None
     try:
         number = order_number(thing)
@@ -282,6 +282,7 @@ LOOK_UPS: Mapping[Subject, Callable[[str, str], Fact | None]] = {
     "refund": _look_up_refund,
     "dispute": _look_up_dispute,
     "receipt": lambda _identifier, _number: None,
+    "attempt": lambda _identifier, _number: None,
 }
 
 
@@ -371,6 +372,8 @@ HANDLERS: Mapping[str, Handler] = {
     "checkout.session.expired": Handler(_read_session, "checkout"),
     "charge.succeeded": Handler(_read_receipt, "receipt"),
     "charge.updated": Handler(_read_receipt, "receipt"),
+    "charge.failed": Handler(failed_attempts.of_charge, "attempt"),
+    "payment_intent.payment_failed": Handler(failed_attempts.of_payment, "attempt"),
     "refund.created": Handler(_read_refund, "refund"),
     "refund.updated": Handler(_read_refund, "refund"),
     "refund.failed": Handler(_read_refund, "refund"),

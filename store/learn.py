@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlmodel import Session, SQLModel
 
-from store import money, second_payments
+from store import failed_attempts, money, second_payments
 from store.facts import (
     DISPUTE_RANK,
     PAID,
@@ -354,6 +354,7 @@ LEARN: dict[type[Fact], Callable[[Ledger, OrderState, Any], list[str]]] = {
     ReceiptFact: _learn_receipt,
     RefundFact: _learn_refund,
     DisputeFact: _learn_dispute,
+    failed_attempts.FailedAttemptFact: failed_attempts.apply,
 }
 
 

@@ -11,9 +11,10 @@ from typing import Literal
 from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, func, select
 
-from store import bulk, clock, ledger
+from store import bulk, clock, failed_attempts, ledger
 from store.errors import OrderNotFound
 from store.facts import DISPUTE_HARMLESS, PAID, REFUND_VOID, Fact
+from store.failed_attempts import FailedAttemptFact
 from store.learn import LEARN
 from store.ledger import Ledger, OrderState
 from store.models import MAX_LISTED, Dispute, Order, OrderLog, Refund, Repeat
@@ -136,12 +137,16 @@ def _take(kept: Ledger, fact: Fact, source: Source) -> Recorded:
                 "order_id": order.id,
                 "at": kept.at,
                 "source": source,
-                "action": order.status if order.status != before else "noted",
+                "action": _action(fact, order.status if order.status != before else "noted"),
                 "detail": " · ".join(filter(None, [*news, fact.evidence])),
                 "evidence": fact.proof,
             }
         )
     return Recorded(order.id, news=bool(news))
+
+
+def _action(fact: Fact, change: str) -> str:
+    return failed_attempts.ACTION if isinstance(fact, FailedAttemptFact) else change
 
 
 def log(

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sqlmodel import Session, col, or_, select
 
+from store import failed_attempts
 from store.models import MAX_LISTED, Order, OrderLog, Repeat, StripeEvent
 from store.views import STATUS_BADGES
 
@@ -114,6 +115,8 @@ def _logged(order: Order, row: OrderLog, events: Mapping[str, StripeEvent]) -> S
 def _title(row: OrderLog, proof: Mapping[str, Any]) -> str:
     if row.action == "placed":
         return "Pay pressed: order saved"
+    if row.action == failed_attempts.ACTION:
+        return f"Payment attempt failed: {row.detail.rsplit(' · ', 1)[0]}"
     if row.action == "open" and proof.get("request") == CREATED:
         return "Stripe answered: checkout open"
     badge = STATUS_BADGES.get(row.action)
