@@ -76,7 +76,7 @@ def measure(asked: argparse.Namespace, folder: Path) -> tuple[list[float], list[
     told = shop.environment(f"sqlite:///{(folder / 'store.db').as_posix()}", folder, SECRET)
     told["STRIPE_API_BASE"] = f"http://127.0.0.1:{emulator}"
     data = ("--data", str(folder / "emulator.db"), "--secret", SECRET)
-    stripes = ["store.emulator", "--port", str(emulator), *data]
+    stripes = ["stripe_emulator", "--port", str(emulator), *data]
     streamlit = ["streamlit", "run", "streamlit_app.py", "--server.port", str(storefront)]
     client = stripe.StripeClient(EMULATOR_KEY, base_addresses={"api": told["STRIPE_API_BASE"]})
     clicks, bare = [], []

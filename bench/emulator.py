@@ -21,9 +21,9 @@ from fastapi import FastAPI
 
 from bench.common.measuring import say
 from bench.common.servers import free_port, running
-from store.emulator import sessions
-from store.emulator.account import Account
-from store.emulator.config import Config
+from stripe_emulator.account.account import Account
+from stripe_emulator.base.config import Config
+from stripe_emulator.resources import checkout_sessions
 
 BATCH = 100
 PARAMETERS = {
@@ -86,7 +86,7 @@ def store(path: Path, count: int) -> None:
     for start in range(0, count, 1000):
         with account.writing() as books:
             for _ in range(min(1000, count - start)):
-                sessions.create(books, given)
+                checkout_sessions.create(books, given)
     account.storage.close()
 
 
@@ -100,7 +100,7 @@ def compare(folder: Path, stored: int, requests: int) -> None:
     commands = [
         ["uvicorn", "bench.emulator:bare", "--port", str(ports[0]), "--log-level", "warning"],
         *(
-            ["store.emulator", "--port", str(port), "--data", str(file), "--secret", "whsec_x"]
+            ["stripe_emulator", "--port", str(port), "--data", str(file), "--secret", "whsec_x"]
             for port, file in zip(ports[1:], files, strict=True)
         ),
     ]

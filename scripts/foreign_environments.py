@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("store", "data", ".streamlit", "streamlit_app.py", "webhook_server.py")
+COPIED = ("store", "stripe_emulator", "data", ".streamlit", "streamlit_app.py", "webhook_server.py")
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.db*", "*.lock", "*secret", "admin_password")
 LONGEST_SECONDS = 90
 OPEN = "open"

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from store.emulator.storage import Storage
 from store.launcher.arguments import COMMANDS, parser
 from store.settings import ROOT, Settings
+from stripe_emulator.storage.database import Storage
 from tests.ports import free_port, port_flags
 from tests.test_launcher import one_sentence, store
 

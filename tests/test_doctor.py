@@ -14,11 +14,11 @@ import pytest
 from pydantic import SecretStr
 
 from store import gateway, permissions, settings, traces
-from store.emulator.config import Config
 from store.errors import StripeError
 from store.launcher import checks, doctor, findings, machine, process_findings, stripe_findings
 from store.launcher.findings import NOTE, OK, WRONG, Finding
 from store.launcher.shop import Shop
+from stripe_emulator.base.config import Config
 from tests.emulator.running import Running
 from tests.ports import free_port, port_flags
 from tests.shop.servers import Quiet, serving

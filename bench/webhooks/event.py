@@ -4,9 +4,9 @@ import tempfile
 from pathlib import Path
 
 from bench.common import shop
-from store.emulator import sessions
-from store.emulator.acts import Emulator
-from store.emulator.config import Config
+from stripe_emulator.base.config import Config
+from stripe_emulator.emulator import Emulator
+from stripe_emulator.resources import checkout_sessions
 
 EVENT, NUMBER, SESSION, PAYMENT = "@event@", "@number@", "@session@", "@payment@"
 
@@ -18,7 +18,7 @@ def template() -> str:
     with tempfile.TemporaryDirectory() as folder:
         emulator = Emulator(Config(data_path=Path(folder) / "stripe.db", redirect_wait_seconds=0))
         with emulator.account.writing() as books:
-            session = sessions.create(
+            session = checkout_sessions.create(
                 books,
                 {
                     "mode": "payment",

@@ -98,7 +98,7 @@ class Shop:
 
     def emulator_program(self) -> Program:
         command = tethered(
-            "store.emulator",
+            "stripe_emulator",
             *("--port", str(self.arguments.emulator_port)),
             *("--webhook", f"{self.sidecar}/webhooks/stripe/"),
             *("--secret", f"env:{SECRET}"),

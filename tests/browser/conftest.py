@@ -44,7 +44,14 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     }
     commands = {
         f"http://127.0.0.1:{stripe}/emulator/health": [
-            *("-m", "store.emulator", "--port", str(stripe), "--data", str(folder / "emulator.db")),
+            *(
+                "-m",
+                "stripe_emulator",
+                "--port",
+                str(stripe),
+                "--data",
+                str(folder / "emulator.db"),
+            ),
         ],
         f"http://127.0.0.1:{shop}/_stcore/health": [
             *("-m", "streamlit", "run", "streamlit_app.py", "--server.port", str(shop)),

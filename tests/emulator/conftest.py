@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 import stripe
 
-from store.emulator.config import Config
+from stripe_emulator.base.config import Config
 from tests.emulator.receiver import SECRET, Receiver
 from tests.emulator.running import Running
 from tests.ports import free_port

@@ -1,7 +1,7 @@
 """What the installed SDK declares: the parameters of its calls and the keys of its objects.
 
-`python -m tests.emulator.declarations` writes `store/emulator/parameters.json` anew after the
-SDK was raised; `test_declarations.py` fails until that is done.
+`python -m tests.emulator.declarations` writes `stripe_emulator/parameters/parameters.json` anew
+after the SDK was raised; `test_declarations.py` fails until that is done.
 """
 
 import ast
@@ -13,7 +13,7 @@ from typing import Any
 import stripe
 
 SDK = Path(stripe.__file__).parent
-TABLE = Path(__file__).parents[2] / "store" / "emulator" / "parameters.json"
+TABLE = Path(__file__).parents[2] / "stripe_emulator" / "parameters" / "parameters.json"
 
 CALLS = {
     "POST /v1/checkout/sessions": "checkout/_session_create_params.SessionCreateParams",

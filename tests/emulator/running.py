@@ -11,10 +11,10 @@ from typing import Any
 import stripe
 import uvicorn
 
-from store.emulator.acts import Emulator
-from store.emulator.app import create_app
-from store.emulator.config import Config
-from store.emulator.records import PaymentResult
+from stripe_emulator.app import create_app
+from stripe_emulator.base.config import Config
+from stripe_emulator.base.models import PaymentResult
+from stripe_emulator.emulator import Emulator
 
 KEY = "sk_test_emulator0123456789"
 VISA = "4242424242424242"

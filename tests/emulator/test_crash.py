@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import stripe
 
-from store.emulator.__main__ import main
+from stripe_emulator.__main__ import main
 from tests.emulator.receiver import SECRET, Receiver
 from tests.emulator.running import KEY, session_params
 from tests.ports import free_port
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def a_process(data: Path, port: int, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """The emulator as a person starts it."""
-    command = [sys.executable, "-m", "store.emulator", "--port", str(port), "--data", str(data)]
+    command = [sys.executable, "-m", "stripe_emulator", "--port", str(port), "--data", str(data)]
     process = subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         for _ in range(400):
@@ -102,7 +102,7 @@ def test_it_says_in_one_sentence_why_it_cannot_start(arguments: list[str], words
     with socket.create_server(("127.0.0.1", 0)) as owner:
         taken, free = str(owner.getsockname()[1]), str(free_port())
         given = [argument.format(taken=taken) for argument in arguments]
-        command = [sys.executable, "-m", "store.emulator", "--data", ":memory:", "--port", free]
+        command = [sys.executable, "-m", "stripe_emulator", "--data", ":memory:", "--port", free]
         refused = subprocess.run(
             [*command, *given], cwd=ROOT, capture_output=True, text=True, check=False, timeout=30
         )
@@ -150,7 +150,7 @@ def test_a_file_of_another_version_is_refused_in_one_sentence(tmp_path: Path) ->
     connection = sqlite3.connect(file)
     connection.execute("CREATE TABLE objects (id TEXT)")
     connection.close()
-    command = [sys.executable, "-m", "store.emulator", "--data", str(file)]
+    command = [sys.executable, "-m", "stripe_emulator", "--data", str(file)]
 
     refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from store.emulator import expand
+from stripe_emulator.api import expand
 from tests.emulator import judge
 from tests.emulator.running import Running
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from store.emulator.__main__ import main
-from store.emulator.storage import VERSION, Storage
+from stripe_emulator.__main__ import main
+from stripe_emulator.storage.database import VERSION, Storage
 from tests.emulator.test_crash import ROOT, a_process, sdk
 from tests.ports import free_port
 
@@ -55,7 +55,7 @@ def test_a_killed_emulator_lets_go_of_its_file(tmp_path: Path) -> None:
 
 @pytest.mark.scenario("N12")
 def test_two_that_start_at_once_are_one(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "store.emulator", "--data", str(tmp_path / "emulator.db")]
+    command = [sys.executable, "-m", "stripe_emulator", "--data", str(tmp_path / "emulator.db")]
     started = [
         subprocess.Popen(
             [*command, "--port", str(free_port())], cwd=ROOT, stdout=subprocess.PIPE, text=True

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from store.emulator import form
+from stripe_emulator.parameters import form_encoding
 from tests.emulator.running import SUCCESS, Running
 
 PRICE = "line_items[][price_data]"
@@ -38,9 +38,9 @@ PRICE = "line_items[][price_data]"
     ],
 )
 def test_empty_brackets_continue_the_last_element_until_a_key_repeats(
-    text: str, tree: form.Raw
+    text: str, tree: form_encoding.Raw
 ) -> None:
-    assert form.decode(quote(text, safe="=&").encode()) == tree
+    assert form_encoding.decode(quote(text, safe="=&").encode()) == tree
 
 
 def test_a_session_with_empty_brackets_has_one_line_for_each_repeated_key(stripe_: Running) -> None:

@@ -31,12 +31,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from store.emulator.acts import Emulator
-from store.emulator.cards import TEST_CARDS
-from store.emulator.config import RETRY_SCHEDULES, Config
-from store.emulator.errors import StripeError
-from store.emulator.gate import FORM, Answer, Gate, Incoming
-from store.emulator.records import StripeObject
+from stripe_emulator.api.pipeline import FORM, Answer, Gate, Incoming
+from stripe_emulator.base.config import RETRY_SCHEDULES, Config
+from stripe_emulator.base.errors import StripeError
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.base.test_cards import TEST_CARDS
+from stripe_emulator.emulator import Emulator
 from tests.emulator.receiver import SECRET, Receiver
 from tests.emulator.running import KEY
 

@@ -10,12 +10,12 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.generation import GenerationMode
 
-from store.emulator import openapi, operations
-from store.emulator.gate import FORM
+from stripe_emulator.api import openapi, routes
+from stripe_emulator.api.pipeline import FORM
 from tests.emulator import judge
 from tests.emulator.running import KEY, Running
 
-CALLS = sorted(operations.OPERATIONS)
+CALLS = sorted(routes.OPERATIONS)
 EXAMPLES = {"POST": 12, "GET": 4, "DELETE": 2}
 BRIEF = settings(
     deadline=None,
@@ -66,7 +66,7 @@ def test_its_openapi_describes_every_call_it_answers(stripe_: Running) -> None:
     }
 
     assert status == 200
-    assert found == set(operations.OPERATIONS)
+    assert found == set(routes.OPERATIONS)
     assert "/emulator/troubles" in schema["paths"]
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from store.emulator import parameters, refusals
-from store.emulator.acts import Emulator
-from store.emulator.config import Config
-from store.emulator.gate import FORM, Answer, Gate, Incoming
-from store.emulator.limits import _plain
-from store.emulator.operations import OPERATIONS
-from store.emulator.refusals import REFUSED
+from stripe_emulator.api.pipeline import FORM, Answer, Gate, Incoming
+from stripe_emulator.api.routes import OPERATIONS
+from stripe_emulator.base.config import Config
+from stripe_emulator.emulator import Emulator
+from stripe_emulator.parameters import parameters, unsupported
+from stripe_emulator.parameters.limits import _plain
+from stripe_emulator.parameters.unsupported import REFUSED
 from tests.emulator import judge
 from tests.emulator.running import KEY
 
@@ -324,7 +324,7 @@ def expected_refusal(call: str, form: Form) -> set[str]:
     return messages
 
 
-def refusal_accepts(refusal: refusals.Refusal | None) -> tuple[str, ...]:
+def refusal_accepts(refusal: unsupported.Refusal | None) -> tuple[str, ...]:
     return refusal.accepted if refusal else ()
 
 

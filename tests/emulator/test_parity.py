@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import stripe
 
-from store.emulator.app import create_app
-from store.emulator.config import RETRY_SCHEDULES, Config
+from stripe_emulator.app import create_app
+from stripe_emulator.base.config import RETRY_SCHEDULES, Config
 from tests.emulator.receiver import SECRET, Receiver
 from tests.emulator.running import SUCCESS, Running, line, session_params
 from tests.ports import free_port

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import stripe
 
-from store.emulator.cards import TEST_CARDS, TestCard, is_luhn
-from store.emulator.errors import StripeError
+from stripe_emulator.base.errors import StripeError
+from stripe_emulator.base.test_cards import TEST_CARDS, TestCard, is_luhn
 from tests.emulator.receiver import Receiver
 from tests.emulator.running import VISA, Running
 

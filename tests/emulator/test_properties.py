@@ -6,8 +6,9 @@ from urllib.parse import urlencode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from store.emulator import form, money
-from store.emulator.keys import masked
+from stripe_emulator.api.authentication import masked
+from stripe_emulator.base import currencies
+from stripe_emulator.parameters import form_encoding
 from tests.emulator.running import Running
 
 FEW = settings(
@@ -31,9 +32,9 @@ METADATA = st.dictionaries(
 @st.composite
 def carts(draw: st.DrawFn) -> tuple[str, list[tuple[str, int, int]]]:
     """A currency and lines of (name, unit amount, quantity) that Stripe accepts in it."""
-    currency = draw(st.sampled_from(sorted(money.CURRENCIES)))
-    step = money.step(currency)
-    least = money.minimum(currency) // step + 1
+    currency = draw(st.sampled_from(sorted(currencies.CURRENCIES)))
+    step = currencies.step(currency)
+    least = currencies.minimum(currency) // step + 1
     amounts = st.integers(least, 10_000_000).map(lambda units: units * step)
     lines = st.lists(st.tuples(TEXT, amounts, st.integers(1, 50)), min_size=1, max_size=4)
     return currency, draw(lines)
@@ -91,11 +92,11 @@ def test_brackets_say_the_same_in_any_order(tree: Any) -> None:
         ]
 
     pairs = flat(tree, "")
-    decoded = form.decode(urlencode(pairs).encode())
-    backwards = form.decode(urlencode(pairs[::-1]).encode())
+    decoded = form_encoding.decode(urlencode(pairs).encode())
+    backwards = form_encoding.decode(urlencode(pairs[::-1]).encode())
 
     assert decoded == tree
-    assert form.canonical(decoded) == form.canonical(backwards)
+    assert form_encoding.canonical(decoded) == form_encoding.canonical(backwards)
 
 
 @FEW

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
-from store.emulator.faults import ACCOUNT_ID
+from stripe_emulator.api.request_faults import ACCOUNT_ID
 from tests.emulator.running import KEY, Running, line
 
 RECURRING = {"interval": "month"}

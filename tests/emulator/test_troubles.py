@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import stripe
 
-from store.emulator import malformed
-from store.emulator.errors import StripeError
-from store.emulator.faults import REFUSALS
-from store.emulator.troubles import DELIVERY_TROUBLES, KINDS, REQUEST_TROUBLES
+from stripe_emulator.api import malformed
+from stripe_emulator.api.request_faults import REFUSALS
+from stripe_emulator.base.errors import StripeError
+from stripe_emulator.faults import DELIVERY_TROUBLES, KINDS, REQUEST_TROUBLES
 from tests.emulator.receiver import SECRET, Receiver
 from tests.emulator.running import KEY, Running
 

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 import pytest
 import stripe
 
-from store.emulator import __main__ as command
-from store.emulator import versions
-from store.emulator.app import create_app
-from store.emulator.config import API_VERSION, Config
+from stripe_emulator import __main__ as command
+from stripe_emulator.api import versions
+from stripe_emulator.app import create_app
+from stripe_emulator.base.config import API_VERSION, Config
 from tests.emulator.receiver import Receiver
 from tests.emulator.running import Running, session_params
 from tests.ports import free_port

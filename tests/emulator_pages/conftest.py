@@ -13,8 +13,8 @@ import pytest
 import uvicorn
 from playwright.sync_api import ConsoleMessage, Page
 
-from store.emulator.app import create_app
-from store.emulator.config import Config
+from stripe_emulator.app import create_app
+from stripe_emulator.base.config import Config
 from tests.chromium import NewBrowser
 
 Session = dict[str, Any]

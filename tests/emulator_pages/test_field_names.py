@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from store.emulator.pay_view import FIELD_NAMES
+from stripe_emulator.web.checkout_view import FIELD_NAMES
 from tests.emulator_pages.conftest import Till
 from tests.emulator_pages.test_what_the_page_asks import ANSWERS, ASKING
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from store.emulator.cards import TEST_CARDS
+from stripe_emulator.base.test_cards import TEST_CARDS
 from tests.emulator_pages.conftest import Till
 
 pytestmark = pytest.mark.browser

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from store.emulator.cards import TEST_CARDS
-from store.emulator.rendering import grouped
+from stripe_emulator.base.test_cards import TEST_CARDS
+from stripe_emulator.web.rendering import grouped
 from tests.emulator_pages.conftest import Till
 
 CARD = {"number": "4242424242424242", "expiry": "12/34", "cvc": "123", "email": "a@example.com"}

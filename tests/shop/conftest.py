@@ -17,9 +17,9 @@ from sqlalchemy import Engine, create_engine, make_url, text
 from sqlmodel import SQLModel, select
 
 from store import db, gateway, open_orders, questions, settings
-from store.emulator.config import Config
 from store.models import Product
 from store.traces import STRIPES_CLOCK
+from stripe_emulator.base.config import Config
 from tests.emulator.running import Running
 from tests.ports import free_port
 from tests.shop.running import SECRET, Door, Shop

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from store import currencies, money
 from store.currencies import CURRENCIES
-from store.emulator import money as emulator_money
-from store.emulator import rendering
+from stripe_emulator.base import currencies as emulator_money
+from stripe_emulator.web import rendering
 from tests.shop.running import JEANS, ON_SQLITE, SHIRTS, Shop
 
 NBSP, NARROW = "\u00a0", "\u202f"

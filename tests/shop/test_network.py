@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from store import gateway, health, network, settings
-from store.emulator.config import Config
-from store.emulator.faults import ACCOUNT_ID
 from store.errors import StripeError, StripeUncertain, StripeUnreachable
 from store.launcher import checks
+from stripe_emulator.api.request_faults import ACCOUNT_ID
+from stripe_emulator.base.config import Config
 from tests.emulator.running import Running
 from tests.ports import free_port
 from tests.shop.servers import ACCOUNT, Authority, Proxy, Recorder, Stripe, serving

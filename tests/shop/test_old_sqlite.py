@@ -17,9 +17,9 @@ import pytest
 from sqlalchemy import create_engine
 
 from store import db_checks, schema
-from store.emulator import storage
 from store.errors import DatabaseUnusable
 from store.settings import ROOT
+from stripe_emulator.storage import database
 from tests.shop.running import ON_SQLITE, Shop
 from tests.shop.test_queries import catches_up, forgets, operates, sells, shows
 
@@ -71,7 +71,7 @@ def test_an_older_sqlite_is_refused_in_one_sentence(
     with pytest.raises(DatabaseUnusable) as refusal, create_engine("sqlite://").connect() as here:
         db_checks.ensure_usable(here)
     with pytest.raises(ValueError, match=r"SQLite 3\.30\.1"):
-        storage.Storage(tmp_path / "emulator.db")
+        database.Storage(tmp_path / "emulator.db")
 
     assert "SQLite 3.30.1, and the shop needs 3.31.0" in refusal.value.for_operator
     assert not schema.is_current_in(tmp_path / "store.db")

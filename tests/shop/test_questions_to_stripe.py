@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from store import bulk, checkout, clock, db, gateway, open_orders, orders, questions, reconcile
-from store.emulator import sessions
 from store.errors import StripeBusy, StripeError
 from store.models import Order
+from stripe_emulator.resources import checkout_sessions
 from tests.shop.running import JEANS, STORE_URL, Shop, at_once
 
 CARTS = 300
@@ -29,7 +29,7 @@ def open_carts(shop: Shop, count: int) -> list[str]:
     expires_at = int(now.timestamp()) + 23 * 3600
     with shop.stripe.emulator.account.writing() as books:
         for number in numbers:
-            made = sessions.create(
+            made = checkout_sessions.create(
                 books,
                 {
                     "mode": "payment",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from store import reconcile
-from store.emulator.faults import REFUSALS
-from store.emulator.malformed import SHAPES
+from stripe_emulator.api.malformed import SHAPES
+from stripe_emulator.api.request_faults import REFUSALS
 from tests.counting import count
 
 if TYPE_CHECKING:

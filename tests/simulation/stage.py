@@ -22,14 +22,14 @@ import stripe
 from sqlalchemy import Connection, Engine, event
 
 from store import arrivals, checkout, clock, db, events, gateway, questions, settings
-from store.emulator import bent, deliveries
-from store.emulator.acts import Emulator
-from store.emulator.config import Config
-from store.emulator.gate import Gate, Incoming
-from store.emulator.ids import new_id
-from store.emulator.post import Answered
 from store.errors import StoreError
 from store.traces import STRIPES_CLOCK
+from stripe_emulator.api.pipeline import Gate, Incoming
+from stripe_emulator.base.config import Config
+from stripe_emulator.base.ids import new_id
+from stripe_emulator.emulator import Emulator
+from stripe_emulator.webhooks import deliveries, tampering
+from stripe_emulator.webhooks.http_client import Answered
 
 SECRET = "whsec_the_simulated_shop"
 STORE_URL = "http://127.0.0.1:9"
@@ -216,12 +216,12 @@ class Stage:
         posts = []
         for parcel in parcels:
             if parcel.trouble and parcel.trouble.kind == "forge":
-                assert self.knock([bent.forged(parcel, int(self.clock()))]) == [400]
+                assert self.knock([tampering.forged(parcel, int(self.clock()))]) == [400]
             if parcel.trouble and parcel.trouble.kind in LIES:
                 if STRAY.encode() not in parcel.payload:
                     self.knock([_lie(parcel, int(self.clock()))])
                 parcel = replace(parcel, trouble=None)  # noqa: PLW2901
-            posts.append(bent.packed(parcel, int(self.clock())))
+            posts.append(tampering.packed(parcel, int(self.clock())))
         statuses = self.knock(posts)
         for parcel, (_, signature), status in zip(parcels, posts, statuses, strict=True):
             if status < 300:
@@ -293,7 +293,7 @@ def _lie(parcel: deliveries.Parcel, now: int) -> tuple[bytes, str]:
     """
     told = json.loads(parcel.payload)
     told["id"] = new_id("event")
-    return bent.packed(replace(parcel, payload=json.dumps(told).encode()), now)
+    return tampering.packed(replace(parcel, payload=json.dumps(told).encode()), now)
 
 
 def _never_wait_for_the_disk(connection: Any, _record: Any) -> None:

@@ -17,10 +17,10 @@ import pytest
 from sqlmodel import col, delete, select
 
 from store import audit, catalog, checkout, clock, db, reconcile, refunds
-from store.emulator import sessions
 from store.errors import JustBought, OtherOrderPaid, StoreError, StripeUncertain
 from store.facts import PAID
 from store.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
+from stripe_emulator.resources import checkout_sessions
 from tests import counting
 from tests.simulation.invariants import Books
 from tests.simulation.stage import STORE_URL, STRAY, Crash, Stage, set_up
@@ -249,7 +249,7 @@ class SecondPayment(Story):
         ours = {"order_number": self.number}
         price = {"currency": "usd", "unit_amount": 3998, "product_data": {"name": "A thing"}}
         with self.stage.emulator.account.writing() as books:
-            stray = sessions.create(
+            stray = checkout_sessions.create(
                 books,
                 {
                     "mode": "payment",

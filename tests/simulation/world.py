@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 from store import audit, catalog, checkout, db, reconcile, refunds
-from store.emulator import sessions
-from store.emulator.errors import StripeError as EmulatorError
-from store.emulator.troubles import REQUEST_TROUBLES
 from store.errors import StoreError
+from stripe_emulator.base.errors import StripeError as EmulatorError
+from stripe_emulator.faults import REQUEST_TROUBLES
+from stripe_emulator.resources import checkout_sessions
 from tests.counting import count
 from tests.simulation import moods
 from tests.simulation.invariants import Books
@@ -272,7 +272,7 @@ class World:
             "payment_intent_data": {"metadata": ours},
         }
         with self.stage.emulator.account.writing() as books:
-            session = sessions.create(books, given)
+            session = checkout_sessions.create(books, given)
         assert self._pay(session["id"], "4242424242424242").outcome == "succeeded"
 
     def _has_session(self, number: str) -> bool:

@@ -1,0 +1,119 @@
+"""`python -m stripe_emulator --port 8502 --webhook http://… --secret whsec_… --data FILE`"""
+
+import argparse
+import contextlib
+import os
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from stripe_emulator.app import create_app
+from stripe_emulator.base.config import API_VERSION, RETRY_SCHEDULES, Config
+from stripe_emulator.base.errors import StripeError
+from stripe_emulator.resources.webhook_endpoints import LOOPBACK, new_secret
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until Ctrl-C; returns the exit code."""
+    asked = _arguments(arguments)
+    if asked.host not in LOOPBACK:
+        say(f"The emulator listens on loopback only, not on {asked.host}.")
+        return 2
+    secret = asked.secret
+    if asked.webhook and not secret:
+        secret = new_secret()
+        say(f"Deliveries are signed with {secret}")
+    config = Config(
+        data_path=None if asked.data == ":memory:" else Path(asked.data),
+        host=asked.host,
+        port=asked.port,
+        webhook_url=asked.webhook,
+        webhook_secret=secret,
+        retries=asked.retries,
+        api_version=asked.api_version,
+        clock_off_seconds=asked.clock_off,
+    )
+    with contextlib.ExitStack() as opened:
+        try:
+            # Before the account is opened: where the port is taken, its owner may be serving it.
+            listener = opened.enter_context(_bound(config.host, config.port))
+            app = create_app(config)
+        except (ValueError, OSError, OverflowError, StripeError) as problem:
+            say(f"The emulator cannot start: {problem}")
+            return 2
+        say(f"Emulator at {config.address}, account in {asked.data}")
+        _serve(app, listener, asked.log_level)
+    return 0
+
+
+def _serve(app: FastAPI, listener: socket.socket, log_level: str) -> None:
+    # One connection that waits for a page must not keep Ctrl-C waiting.
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level=log_level,
+            access_log=False,
+            date_header=False,  # the application sends Stripe's
+            timeout_graceful_shutdown=3,
+        )
+    )
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then
+        server.run(sockets=[listener])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """The port, taken but not yet listening: whoever waits for it finds it once it serves."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    if os.name == "posix":  # elsewhere this would share a port that is in use
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    return listener
+
+
+def _arguments(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m stripe_emulator", description=__doc__)
+    parser.add_argument("--port", type=int, default=8502, help="where to listen (8502)")
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address (127.0.0.1)")
+    parser.add_argument("--webhook", help="where events are delivered to")
+    parser.add_argument("--secret", help="what signs them; made and printed where none is given")
+    parser.add_argument(
+        "--data", default="data/emulator.db", help="the account's file, or :memory:"
+    )
+    parser.add_argument(
+        "--retries",
+        choices=sorted(RETRY_SCHEDULES),
+        default="sandbox",
+        help="when failed deliveries are tried again (sandbox)",
+    )
+    parser.add_argument(
+        "--api-version",
+        default=API_VERSION,
+        help=f"of requests that name none, and of events ({API_VERSION})",
+    )
+    parser.add_argument(
+        "--clock-off",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how far Stripe's clock is ahead of this machine's; below 0: behind (0)",
+    )
+    parser.add_argument(
+        "--log-level",
+        choices=tuple(uvicorn.config.LOG_LEVELS),
+        default="warning",
+        help="of the server (warning)",
+    )
+    return parser.parse_args(arguments)
+
+
+def say(sentence: str) -> None:
+    """One line for whoever started it, at once."""
+    sys.stdout.write(sentence + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""The one account: its clock, its storage and what is due later."""

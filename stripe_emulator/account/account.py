@@ -1,0 +1,117 @@
+"""The account: its storage and its clock, and the one way to open its books."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stripe_emulator.account import scheduler
+from stripe_emulator.base.config import Config
+from stripe_emulator.storage.database import TABLES, Storage
+from stripe_emulator.storage.transaction import AUTOMATIC, Books, Cause
+
+
+class Account:
+    """A Stripe account in one SQLite file, with a clock of its own."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.storage = Storage(config.data_path, config.address)
+        self.on_commit: Callable[[], None] = lambda: None
+        self._moved = self._off = 0.0
+        self._clock_lock = threading.Lock()
+        self.read_clock()
+
+    def read_clock(self) -> None:
+        """Take over how far the clock was moved and how far it is off, as the file says."""
+        with self.storage.reading() as connection:
+            kept = dict(connection.execute("SELECT name, value FROM settings").fetchall())
+        self._moved = float(kept.get("offset", 0.0))
+        self._off = float(kept.get("off", self.config.clock_off_seconds))
+
+    def now(self) -> float:
+        """Stripe's time, plus what the clock was moved by."""
+        return self.wall_clock() + self._moved
+
+    def wall_clock(self) -> float:
+        """Stripe's time: this machine's, plus what the two are apart.
+
+        Signatures and the Date header carry it, because receivers compare it with their own
+        clock, which nobody moved.
+        """
+        return self.config.clock() + self._off
+
+    def set_clock_off(self, seconds: float) -> float:
+        """Let Stripe's clock be that much ahead of this machine's, for good; returns its time."""
+        with self._clock_lock:
+            self._off = seconds
+            self._keep("off", seconds)
+        self.catch_up()
+        return self.now()
+
+    def _keep(self, name: str, seconds: float) -> None:
+        with self.storage.writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, str(seconds))
+            )
+
+    def _books(self, connection: sqlite3.Connection, cause: Cause = AUTOMATIC) -> Books:
+        return Books(
+            connection, self.now(), cause, self.config.address, api_version=self.config.api_version
+        )
+
+    @contextmanager
+    def writing(self, cause: Cause = AUTOMATIC) -> Iterator[Books]:
+        """One transaction. What became due in the meantime is done first, in one of its own."""
+        self.catch_up()
+        with self.storage.writing() as connection:
+            books = self._books(connection, cause)
+            yield books
+        if books.emitted:
+            self.on_commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Books]:
+        """The books as they are now; nothing may be written."""
+        self.catch_up()
+        with self.storage.reading() as connection:
+            yield self._books(connection)
+
+    def catch_up(self) -> None:
+        """Do what is due: sessions whose time is over, debits, refunds, disputes."""
+        with self.storage.reading() as connection:
+            due = connection.execute(
+                "SELECT 1 FROM timers WHERE due_at <= ? LIMIT 1", (self.now(),)
+            ).fetchone()
+        if due is None:
+            return
+        with self.storage.writing() as connection:
+            scheduler.run_due(self._books(connection))
+        self.on_commit()
+
+    def move_clock(self, seconds: float) -> float:
+        """Move the clock forward, for good; returns the new time."""
+        with self._clock_lock:
+            self._moved += seconds
+            self._keep("offset", self._moved)
+        self.catch_up()
+        self.on_commit()
+        return self.now()
+
+    def forget(self) -> None:
+        """Empty every table and put the clock right."""
+        with self.storage.writing() as connection:
+            for table in TABLES:
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608
+        self._moved, self._off = 0.0, self.config.clock_off_seconds
+
+    def snapshot(self, path: Path) -> None:
+        """Keep the account as it is now in another file."""
+        self.storage.snapshot(path)
+
+    def restore(self, path: Path) -> None:
+        """Become what a snapshot holds, its clock included."""
+        self.storage.restore(path)
+        self.read_clock()
+        self.on_commit()

@@ -1,0 +1,1 @@
+"""Controls beside Stripe's API: faults, clock, endpoints, simulated buyers and banks."""

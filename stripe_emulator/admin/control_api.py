@@ -1,0 +1,162 @@
+"""The controls under `/emulator/…`: trouble on demand, the clock, reset, snapshots, settling.
+
+They stand outside Stripe's API and speak JSON. They need no key: they exist on loopback only.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from stripe_emulator.base.config import API_VERSION
+from stripe_emulator.base.errors import InvalidRequest
+from stripe_emulator.base.models import Delivery, Trouble
+from stripe_emulator.emulator import Emulator
+
+LONGEST_MOVE_SECONDS = 366 * 86400
+
+
+def same_site(request: Request) -> None:
+    """Refuse what another site's page sends through the presenter's browser."""
+    if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        raise HTTPException(403, "The controls are not for other sites.")
+
+
+router = APIRouter(prefix="/emulator", dependencies=[Depends(same_site)])
+
+
+def emulator_of(request: Request) -> Emulator:
+    """The running emulator."""
+    emulator: Emulator = request.app.state.emulator
+    return emulator
+
+
+Running = Annotated[Emulator, Depends(emulator_of)]
+
+
+class Asked(BaseModel):
+    """A body of the controls; what it does not know it refuses."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class TroubleAsked(Asked):
+    """The next `times` requests or deliveries that match; `null`: all, until it is taken back."""
+
+    target: Literal["request", "delivery"]
+    kind: str
+    times: int | None = 1
+    match: str = Field("*", max_length=200)
+    value: str = Field("", max_length=40)
+    seed: int = Field(0, ge=0, le=2**53)
+    chance: float = 1.0
+
+
+class ClockAsked(Asked):
+    """How far to move the clock, or how far it shall be off from this machine's."""
+
+    seconds: float = Field(0, ge=0, le=LONGEST_MOVE_SECONDS)
+    off: float | None = Field(None, ge=-LONGEST_MOVE_SECONDS, le=LONGEST_MOVE_SECONDS)
+
+
+class SnapshotAsked(Asked):
+    """The name of a snapshot."""
+
+    name: str = Field("snapshot", max_length=60)
+
+
+@router.get("/health")
+def health(emulator: Running) -> dict[str, Any]:
+    """Alive, and able to read its file."""
+    return {"status": "ok", "api_version": API_VERSION, "counts": emulator.counts()}
+
+
+@router.get("/troubles")
+def troubles(emulator: Running) -> list[Trouble]:
+    """What is still going to go wrong."""
+    return emulator.troubles()
+
+
+@router.post("/troubles")
+def cause(emulator: Running, asked: TroubleAsked) -> Trouble:
+    """Let something go wrong."""
+    return emulator.cause(
+        asked.target,
+        asked.kind,
+        times=asked.times,
+        match=asked.match,
+        value=asked.value,
+        seed=asked.seed,
+        chance=asked.chance,
+    )
+
+
+@router.delete("/troubles")
+def calm(emulator: Running) -> dict[str, Any]:
+    """Let nothing go wrong any more."""
+    emulator.calm()
+    return {"status": "ok"}
+
+
+@router.delete("/troubles/{trouble_id}")
+def calm_one(emulator: Running, trouble_id: int) -> dict[str, Any]:
+    """Take one trouble back."""
+    if trouble_id.bit_length() < 64:
+        emulator.calm(trouble_id)
+    return {"status": "ok"}
+
+
+@router.get("/clock")
+def clock(emulator: Running) -> dict[str, float]:
+    """The emulator's time."""
+    return {"now": emulator.now()}
+
+
+@router.post("/clock")
+def move_clock(emulator: Running, asked: ClockAsked) -> dict[str, float]:
+    """Move the clock forward and do what becomes due; let it be off by so many seconds."""
+    if asked.off is not None:
+        emulator.set_clock_off(asked.off)
+    return {"now": emulator.move_clock(asked.seconds)}
+
+
+@router.post("/reset")
+def reset(emulator: Running) -> dict[str, str]:
+    """Forget everything except the endpoint given at the start."""
+    emulator.reset()
+    return {"status": "ok"}
+
+
+@router.post("/snapshot")
+def snapshot(emulator: Running, asked: SnapshotAsked) -> dict[str, str]:
+    """Keep the account as it is now."""
+    emulator.snapshot(_snapshot_path(emulator, asked.name))
+    return {"status": "ok"}
+
+
+@router.post("/restore")
+def restore(emulator: Running, asked: SnapshotAsked) -> dict[str, str]:
+    """Become what a snapshot holds."""
+    path = _snapshot_path(emulator, asked.name)
+    if not path.exists():
+        raise InvalidRequest(f"No such snapshot: {asked.name}", param="name")
+    emulator.restore(path)
+    return {"status": "ok"}
+
+
+def _snapshot_path(emulator: Emulator, name: str) -> Path:
+    """Beside the account's own file; a name is letters, digits, `-` and `_`."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise InvalidRequest("A snapshot's name is letters, digits, - and _.", param="name")
+    file = emulator.account.storage.path
+    return file.with_name(f"{file.stem}.{name}.snapshot")
+
+
+@router.get("/deliveries")
+def deliveries(
+    emulator: Running, event: str | None = None, limit: Annotated[int, Field(ge=1, le=1000)] = 50
+) -> list[Delivery]:
+    """Deliveries with their attempts, newest first."""
+    return emulator.deliveries(event_id=event, limit=limit)

@@ -1,0 +1,95 @@
+"""The controls that stand in for people: buyers, banks, and whoever resends an event."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Body, Depends
+from pydantic import Field
+
+from stripe_emulator.admin.control_api import Asked, Running, same_site
+from stripe_emulator.base.models import PaymentResult, StripeObject
+
+router = APIRouter(prefix="/emulator", dependencies=[Depends(same_site)])
+
+
+class PaymentAsked(Asked):
+    """Pay as the pay page does, for scripts without a browser."""
+
+    number: str = "4242424242424242"
+    expiry: str = "12/34"
+    cvc: str = "123"
+    name: str = "Ada Buyer"
+    email: str = "ada@example.com"
+    answers: dict[str, str] = Field(default_factory=dict)
+
+
+class RollAsked(Asked):
+    """For how long the old secret still signs."""
+
+    seconds: float = Field(86400, ge=0, le=86400)
+    secret: str = Field("", max_length=200)
+
+
+@router.post("/sessions/{session_id}/pay")
+def pay(emulator: Running, session_id: str, asked: PaymentAsked) -> PaymentResult:
+    """Pay a session with a test card."""
+    return emulator.pay_with_card(session_id, **asked.model_dump())
+
+
+@router.post("/sessions/{session_id}/pay_later")
+def pay_later(
+    emulator: Running,
+    session_id: str,
+    outcome: Annotated[Literal["succeeds", "fails"], Body(embed=True)] = "succeeds",
+    email: Annotated[str, Body(embed=True)] = "ada@example.com",
+    answers: Annotated[dict[str, str] | None, Body(embed=True)] = None,
+) -> PaymentResult:
+    """Pay a session by bank debit."""
+    return emulator.pay_later(session_id, outcome=outcome, email=email, answers=answers)
+
+
+@router.post("/challenges/{challenge_id}")
+def answer(
+    emulator: Running, challenge_id: str, passed: Annotated[bool, Body(embed=True)]
+) -> PaymentResult:
+    """Answer a 3-D Secure question."""
+    return emulator.answer_challenge(challenge_id, passed)
+
+
+@router.post("/payments/{payment_intent_id}/settle")
+def settle(
+    emulator: Running, payment_intent_id: str, succeeded: Annotated[bool, Body(embed=True)]
+) -> StripeObject:
+    """End a payment that is processing."""
+    return emulator.settle(payment_intent_id, succeeded)
+
+
+@router.post("/charges/{charge_id}/dispute")
+def dispute(
+    emulator: Running,
+    charge_id: str,
+    reason: Annotated[str, Body(embed=True, max_length=60)] = "fraudulent",
+) -> StripeObject:
+    """Let the cardholder's bank dispute a charge."""
+    return emulator.dispute(charge_id, reason)
+
+
+@router.post("/disputes/{dispute_id}/close")
+def close_dispute(
+    emulator: Running, dispute_id: str, won: Annotated[bool, Body(embed=True)]
+) -> StripeObject:
+    """Let the bank decide."""
+    return emulator.close_dispute(dispute_id, won)
+
+
+@router.post("/events/{event_id}/resend")
+def resend(
+    emulator: Running, event_id: str, endpoint: Annotated[str | None, Body(embed=True)] = None
+) -> dict[str, int]:
+    """Deliver an event again under its own id."""
+    return {"deliveries": emulator.resend(event_id, endpoint)}
+
+
+@router.post("/endpoints/{endpoint_id}/roll")
+def roll(emulator: Running, endpoint_id: str, asked: RollAsked) -> dict[str, str]:
+    """Replace a signing secret; for a while both sign."""
+    return {"secret": emulator.roll_secret(endpoint_id, asked.seconds, asked.secret)}

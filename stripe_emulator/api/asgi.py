@@ -1,0 +1,111 @@
+"""The API over HTTP: `/v1/…`, and the troubles that happen on the wire."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from stripe_emulator.api import idempotency
+from stripe_emulator.api.pipeline import Answer, Gate, Incoming, refused
+from stripe_emulator.base.errors import InvalidRequest, StripeError
+from stripe_emulator.base.ids import new_id
+from stripe_emulator.base.models import Trouble
+
+MAX_BODY_BYTES = 1_000_000
+
+
+class Api:
+    """An ASGI application that answers as api.stripe.com does."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self._in_flight: set[str] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            incoming = await _incoming(request)
+        except StripeError as error:
+            await _respond(refused(error, new_id("request")), scope, receive, send)
+            return
+        key = incoming.idempotency_key if incoming.method == "POST" else None
+        if key is None:
+            await self._serve(incoming, request, send)
+        elif key in self._in_flight:
+            refusal = idempotency.in_use(key)
+            answer = await run_in_threadpool(self.gate.turn_away, incoming, refusal)
+            await _respond(answer, scope, receive, send)
+        else:
+            self._in_flight.add(key)
+            try:
+                await self._serve(incoming, request, send)
+            finally:
+                self._in_flight.discard(key)
+
+    async def _serve(self, incoming: Incoming, request: Request, send: Send) -> None:
+        answer = await run_in_threadpool(self.gate.answer, incoming)
+        if answer.trouble and await _strikes(answer.trouble, request):
+            return
+        await _respond(answer, request.scope, request.receive, send)
+
+
+async def _incoming(request: Request) -> Incoming:
+    """Read a request, up to a size no Stripe call needs."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise InvalidRequest("The request body is too large.")
+    headers = request.headers
+    return Incoming(
+        method=request.method,
+        path=request.scope["path"],
+        query=request.scope["query_string"],
+        body=bytes(body),
+        content_type=headers.get("content-type", ""),
+        authorization=headers.get("authorization"),
+        idempotency_key=headers.get("idempotency-key") or None,
+        account=headers.get("stripe-account") or headers.get("stripe-context"),
+        version=headers.get("stripe-version") or "",
+    )
+
+
+async def _strikes(trouble: Trouble, request: Request) -> bool:
+    """Make the trouble that happens on the wire; True when there is no answer any more."""
+    if trouble.kind == "slow":
+        await asyncio.sleep(float(trouble.value) / 1000)
+    if trouble.kind == "hang":
+        await _silence(float(trouble.value), request)
+    if trouble.kind in ("hang", "cut"):
+        await _cut(request)
+        return True
+    return False
+
+
+async def _silence(seconds: float, request: Request) -> None:
+    """Say nothing, until the time is over or the caller has gone."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(gone(), seconds)
+
+
+async def _cut(request: Request) -> None:
+    """Close the connection without a word. Uvicorn keeps it beside `receive`."""
+    cycle: Any = getattr(request.receive, "__self__", None)
+    transport = getattr(cycle, "transport", None)
+    if transport is not None:
+        transport.abort()
+        await request.receive()  # the server notices
+
+
+async def _respond(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    response = Response(answer.body, answer.status, answer.headers, "application/json")
+    await response(scope, receive, send)

@@ -1,0 +1,199 @@
+"""`expand`: ids become the objects they name, up to four levels deep."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from stripe_emulator.base.errors import InvalidRequest
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.resources import listing
+from stripe_emulator.storage.transaction import Books
+
+MOST_LEVELS = 4
+
+EXPANDABLE = {
+    "checkout.session": {"customer": "customer", "payment_intent": "payment_intent"},
+    "payment_intent": {
+        "customer": "customer",
+        "latest_charge": "charge",
+        "payment_method": "payment_method",
+    },
+    "charge": {
+        "customer": "customer",
+        "balance_transaction": "balance_transaction",
+        "payment_intent": "payment_intent",
+    },
+    "refund": {
+        "balance_transaction": "balance_transaction",
+        "charge": "charge",
+        "failure_balance_transaction": "balance_transaction",
+        "payment_intent": "payment_intent",
+        "payment_method": "payment_method",
+    },
+    "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
+    "price": {"product": "product"},
+    "product": {"default_price": "price"},
+    "balance_transaction": {"source": ""},
+}
+"""Field → kind of the object its id names; "" where it may be one of several."""
+
+_FILES = (
+    *("cancellation_policy", "customer_communication", "customer_signature"),
+    *("duplicate_charge_documentation", "receipt", "refund_policy", "service_documentation"),
+    *("shipping_documentation", "uncategorized_file"),
+)
+_BANK_REDIRECTS = ("bancontact", "ideal", "sofort")
+ALWAYS_NULL: dict[str, set[str]] = {
+    "checkout.session": {
+        *("invoice", "payment_link", "setup_intent", "subscription"),
+        *("discounts.coupon", "discounts.promotion_code", "automatic_tax.liability.account"),
+        "invoice_creation.invoice_data.account_tax_ids",
+        "invoice_creation.invoice_data.issuer.account",
+        *("shipping_cost.shipping_rate", "shipping_options.shipping_rate"),
+    },
+    "payment_intent": {
+        *("application", "on_behalf_of", "payment_record", "review", "source"),
+        "transfer_data.destination",
+    },
+    "charge": {
+        *("application", "application_fee", "on_behalf_of", "review", "transfer"),
+        *("failure_balance_transaction", "source_transfer", "transfer_data.destination"),
+        *("outcome.rule", "payment_method_details.card.mandate"),
+        "payment_method_details.us_bank_account.mandate",
+        *(f"payment_method_details.{name}.generated_sepa_debit" for name in _BANK_REDIRECTS),
+        *(
+            f"payment_method_details.{name}.generated_sepa_debit_mandate"
+            for name in _BANK_REDIRECTS
+        ),
+    },
+    "dispute": {f"evidence.{name}" for name in _FILES},
+    "refund": {"customer", "source_transfer_reversal", "transfer_reversal"},
+    "payment_method": {
+        *("customer", "card.generated_from.setup_attempt", "sepa_debit.generated_from.charge"),
+        "sepa_debit.generated_from.setup_attempt",
+    },
+    "customer": {"default_source", "invoice_settings.default_payment_method", "test_clock"},
+    "product": {"tax_code"},
+    "account": {
+        *("company.verification.document.back", "company.verification.document.front"),
+        *("settings.branding.icon", "settings.branding.logo"),
+        "settings.invoices.default_account_tax_ids",
+    },
+}
+"""Fields that can be expanded and that here never hold anything."""
+
+INSIDE: dict[str, set[str]] = {
+    "checkout.session": {"customer_account", "discounts", "shipping_cost.taxes"},
+    "payment_intent": {"customer_account"},
+    "payment_method": {"customer_account"},
+    "item": {"discounts", "price", "taxes"},
+    "dispute": {"balance_transactions"},
+    "event": {"data"},
+}
+"""Fields that may be asked for and are shown as they are in any case."""
+
+
+def _line_items(books: Books, session: StripeObject) -> StripeObject:
+    return listing.line_items(books, session["id"], {})
+
+
+def _refunds(books: Books, charge: StripeObject) -> StripeObject:
+    url = f"/v1/charges/{charge['id']}/refunds"
+    return listing.objects(books, "refund", {"charge": charge["id"]}, url)
+
+
+def _currency_options(_: Books, price: StripeObject) -> dict[str, StripeObject]:
+    """A price in one currency has that one as its only option."""
+    names = ("custom_unit_amount", "tax_behavior", "unit_amount", "unit_amount_decimal")
+    return {price["currency"]: {name: price[name] for name in names}}
+
+
+def _none_of(name: str) -> Callable[[Books, StripeObject], StripeObject]:
+    """An empty list of what is not imitated."""
+    return lambda _, thing: {
+        "object": "list",
+        "data": [],
+        "has_more": False,
+        "url": f"/v1/{thing['object']}s/{thing['id']}/{name}",
+    }
+
+
+INCLUDABLE: dict[str, dict[str, Callable[[Books, StripeObject], Any]]] = {
+    "checkout.session": {
+        "line_items": _line_items,
+        "total_details.breakdown": lambda _, __: {"discounts": [], "taxes": []},
+    },
+    "charge": {"refunds": _refunds},
+    "customer": {name: _none_of(name) for name in ("sources", "subscriptions", "tax_ids")},
+    "price": {"currency_options": _currency_options, "tiers": lambda _, __: None},
+}
+"""Fields that are absent unless they are asked for; of lists the first ten elements."""
+
+TABLES: tuple[Mapping[str, Collection[str]], ...] = (EXPANDABLE, ALWAYS_NULL, INSIDE, INCLUDABLE)
+
+
+def expanded(books: Books, thing: StripeObject, paths: list[str]) -> StripeObject:
+    """The object with these fields expanded. Raises InvalidRequest for any other field."""
+    for path in paths:
+        steps = path.split(".")
+        if len(steps) - (thing["object"] == "list") > MOST_LEVELS:
+            raise InvalidRequest(
+                f"You cannot expand more than {MOST_LEVELS} levels of a property: {path}.",
+                param="expand",
+            )
+        _follow(books, thing, steps, path)
+    return thing
+
+
+def _follow(books: Books, thing: Any, steps: list[str], path: str) -> None:
+    """Expand the first field in place, then go on below it."""
+    if not steps or thing is None:
+        return
+    if isinstance(thing, list):
+        for element in thing:
+            _follow(books, element, steps, path)
+        return
+    kind = _kind(thing)
+    if kind == "list" and steps[0] == "data":
+        _follow(books, thing["data"], steps[1:], path)
+        return
+    field = _field(kind, steps)
+    if field is None:
+        raise InvalidRequest(f"This property cannot be expanded ({path}).", param="expand")
+    *above, name = field
+    for holder in _holders(thing, above):
+        _show(books, thing, holder, ".".join(field))
+        _follow(books, holder.get(name), steps[len(field) :], path)
+
+
+def _kind(thing: Any) -> str:
+    """The kind of a Stripe object; "" for anything else, such as the data of an event."""
+    kind = thing.get("object") if isinstance(thing, dict) else None
+    return kind if isinstance(kind, str) else ""
+
+
+def _field(kind: str, steps: list[str]) -> list[str] | None:
+    """The steps that name a field of this kind: as many as do, as in `total_details.breakdown`."""
+    for count in range(len(steps), 0, -1):
+        name = ".".join(steps[:count])
+        if any(name in table.get(kind, ()) for table in TABLES):
+            return steps[:count]
+    return None
+
+
+def _holders(thing: Any, steps: list[str]) -> list[StripeObject]:
+    """The objects that hold a field, one for each element of a list on the way to it."""
+    if isinstance(thing, list):
+        return [holder for element in thing for holder in _holders(element, steps)]
+    if not isinstance(thing, dict):
+        return []
+    return _holders(thing.get(steps[0]), steps[1:]) if steps else [thing]
+
+
+def _show(books: Books, thing: StripeObject, holder: StripeObject, field: str) -> None:
+    """Put in what a field shows when it is expanded."""
+    kind, name = thing["object"], field.rpartition(".")[2]
+    includable = INCLUDABLE.get(kind, {}).get(field)
+    if includable:
+        holder.setdefault(name, includable(books, thing))
+    elif field in EXPANDABLE.get(kind, {}) and isinstance(holder.get(name), str):
+        holder[name] = books.find(holder[name], EXPANDABLE[kind][field] or None)

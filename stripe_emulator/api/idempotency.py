@@ -1,0 +1,75 @@
+"""Idempotency keys: the first answer is kept, and given again byte for byte.
+
+The scope is the account, not the endpoint; a key lives 24 hours on the emulator's own clock and
+then means a new request (docs.stripe.com/api/idempotent_requests).
+"""
+
+import sqlite3
+from dataclasses import dataclass
+
+from stripe_emulator.base.errors import InvalidRequest, KeyInUse, KeyMismatch
+
+KEPT_SECONDS = 86400
+LONGEST = 255
+
+
+@dataclass(frozen=True)
+class Saved:
+    """The first answer under a key."""
+
+    status: int
+    body: bytes
+    request_id: str
+
+
+def check(key: str) -> None:
+    """Refuse a key that is too long (the exact words are unverified)."""
+    if len(key) > LONGEST:
+        raise InvalidRequest(
+            f"Idempotency keys can have up to {LONGEST} characters, but you passed in a key that "
+            f"is {len(key)} characters."
+        )
+
+
+def in_use(key: str) -> KeyInUse:
+    """The refusal of a second request while the first is running."""
+    return KeyInUse(
+        "There is currently another in-progress request using this Idempotent Key (that probably "
+        "means you submitted twice, and the other request is still going through): "
+        f"{key}. Please try again later.",
+        code="idempotency_key_in_use",
+    )
+
+
+def recall(
+    connection: sqlite3.Connection, key: str, endpoint: str, fingerprint: str, now: float
+) -> Saved | None:
+    """The saved answer, if there is one. Raises KeyMismatch when it was to another request."""
+    row = connection.execute(
+        "SELECT * FROM idempotency WHERE key = ? AND created > ?", (key, now - KEPT_SECONDS)
+    ).fetchone()
+    if row is None:
+        return None
+    if (row["endpoint"], row["fingerprint"]) != (endpoint, fingerprint):
+        raise KeyMismatch(
+            "Keys for idempotent requests can only be used with the same parameters they were "
+            f"first used with. Try using a key other than '{key}' if you meant to execute a "
+            "different request."
+        )
+    return Saved(row["status"], row["body"], row["request_id"])
+
+
+def save(
+    connection: sqlite3.Connection,
+    key: str,
+    request: tuple[str, str],
+    answer: Saved,
+    now: float,
+) -> None:
+    """Keep an answer; what is older than a day goes."""
+    connection.execute("DELETE FROM idempotency WHERE created <= ?", (now - KEPT_SECONDS,))
+    connection.execute(
+        "INSERT OR REPLACE INTO idempotency (key, endpoint, fingerprint, status, body, request_id,"
+        " created) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (key, *request, answer.status, answer.body, answer.request_id, now),
+    )

@@ -1,0 +1,173 @@
+"""Every call the emulator answers, in one table: method and path → what is done.
+
+Its keys are those of `parameters.json`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from stripe_emulator.base.errors import NotFound
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.resources import (
+    accounts,
+    balance,
+    checkout_sessions,
+    customers,
+    disputes,
+    events,
+    listing,
+    products,
+    refunds,
+    webhook_endpoints,
+)
+from stripe_emulator.storage.transaction import Books
+
+Act = Callable[[Books, str, Parameters], StripeObject]
+"""(books, id from the path or "", parameters) → the answer, unexpanded."""
+
+
+def _retrieving(kind: str, param: str) -> Act:
+    return lambda books, object_id, _: books.get(object_id, kind, param)
+
+
+def _listing(kind: str, url: str) -> Act:
+    return lambda books, _, given: listing.objects(books, kind, given, url)
+
+
+def _changing(
+    kind: str, param: str, change: Callable[[Books, StripeObject, Parameters], StripeObject]
+) -> Act:
+    return lambda books, object_id, given: change(books, books.get(object_id, kind, param), given)
+
+
+def _deleting(kind: str, param: str, delete: Callable[[Books, StripeObject], StripeObject]) -> Act:
+    return lambda books, object_id, _: delete(books, books.get(object_id, kind, param))
+
+
+def _line_items(books: Books, session_id: str, given: Parameters) -> StripeObject:
+    session = books.get(session_id, "checkout.session", "session")
+    return listing.line_items(books, session["id"], given)
+
+
+def _charge_refunds(books: Books, charge_id: str, given: Parameters) -> StripeObject:
+    books.get(charge_id, "charge")
+    url = f"/v1/charges/{charge_id}/refunds"
+    return listing.objects(books, "refund", given | {"charge": charge_id}, url)
+
+
+def _even_deleted(kind: str) -> Act:
+    """Retrieving what still answers when it was deleted, as `deleted: true`."""
+
+    def retrieve(books: Books, object_id: str, _: Parameters) -> StripeObject:
+        found = books.find(object_id, kind)
+        if found is None:
+            raise NotFound.resource(kind, object_id)
+        return found
+
+    return retrieve
+
+
+def _collection(path: str, kind: str, param: str) -> dict[str, Act]:
+    """The two calls that every kind has."""
+    return {
+        f"GET {path}": _listing(kind, path),
+        f"GET {path}/{{id}}": _retrieving(kind, param),
+    }
+
+
+OPERATIONS: dict[str, Act] = {
+    "GET /v1/account": lambda books, _, __: accounts.retrieve(books),
+    "POST /v1/checkout/sessions": lambda books, _, given: checkout_sessions.create(books, given),
+    **_collection("/v1/checkout/sessions", "checkout.session", "session"),
+    "POST /v1/checkout/sessions/{id}/expire": _changing(
+        "checkout.session",
+        "session",
+        lambda books, session, _: checkout_sessions.expire(books, session),
+    ),
+    "GET /v1/checkout/sessions/{id}/line_items": _line_items,
+    "POST /v1/customers": lambda books, _, given: customers.create(books, given),
+    **_collection("/v1/customers", "customer", "id"),
+    "GET /v1/customers/{id}": _even_deleted("customer"),
+    "POST /v1/customers/{id}": _changing("customer", "id", customers.update),
+    "DELETE /v1/customers/{id}": _deleting("customer", "id", customers.delete),
+    "POST /v1/products": lambda books, _, given: products.create_product(books, given),
+    **_collection("/v1/products", "product", "id"),
+    "GET /v1/products/{id}": _even_deleted("product"),
+    "POST /v1/products/{id}": _changing("product", "id", products.update_product),
+    "DELETE /v1/products/{id}": _deleting("product", "id", products.delete_product),
+    "POST /v1/prices": lambda books, _, given: products.create_price(books, given),
+    **_collection("/v1/prices", "price", "price"),
+    "POST /v1/prices/{id}": _changing("price", "price", products.update_price),
+    **_collection("/v1/payment_intents", "payment_intent", "intent"),
+    **_collection("/v1/charges", "charge", "id"),
+    "GET /v1/charges/{id}/refunds": _charge_refunds,
+    "POST /v1/refunds": lambda books, _, given: refunds.create(books, given),
+    **_collection("/v1/refunds", "refund", "refund"),
+    "POST /v1/refunds/{id}": _changing("refund", "refund", refunds.update),
+    **_collection("/v1/disputes", "dispute", "dispute"),
+    "POST /v1/disputes/{id}": _changing("dispute", "dispute", disputes.update),
+    "POST /v1/disputes/{id}/close": _changing(
+        "dispute", "dispute", lambda books, dispute, _: disputes.close(books, dispute, won=False)
+    ),
+    "GET /v1/events": lambda books, _, given: listing.of_events(books, given, "/v1/events"),
+    "GET /v1/events/{id}": lambda books, event_id, _: events.get(books, event_id),
+    "POST /v1/webhook_endpoints": lambda books, _, given: webhook_endpoints.create(books, given),
+    **_collection("/v1/webhook_endpoints", "webhook_endpoint", "webhook_endpoint"),
+    "POST /v1/webhook_endpoints/{id}": _changing(
+        "webhook_endpoint", "webhook_endpoint", webhook_endpoints.update
+    ),
+    "DELETE /v1/webhook_endpoints/{id}": _deleting(
+        "webhook_endpoint", "webhook_endpoint", webhook_endpoints.delete
+    ),
+    "GET /v1/balance": lambda books, _, __: balance.retrieve(books),
+    **_collection("/v1/balance_transactions", "balance_transaction", "id"),
+    "GET /v1/payment_methods/{id}": _retrieving("payment_method", "payment_method"),
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call, found by its address."""
+
+    name: str
+    act: Act
+    object_id: str
+
+
+def _by_shape() -> Mapping[tuple[str, int], list[tuple[list[str], str]]]:
+    shapes: dict[tuple[str, int], list[tuple[list[str], str]]] = {}
+    for name in OPERATIONS:
+        method, path = name.split(" ")
+        parts = path.split("/")
+        shapes.setdefault((method, len(parts)), []).append((parts, name))
+    return shapes
+
+
+_SHAPES = _by_shape()
+
+
+SEARCH_PARTS = 4
+"""`/v1/products/search` has this many parts, like `/v1/products/{id}`."""
+
+
+def find(method: str, path: str) -> Operation:
+    """The call at an address. Raises NotFound in Stripe's words."""
+    parts = path.split("/")
+    if path.startswith("/v2/"):
+        raise NotFound(f"This emulator does not imitate API v2 ({method}: {path}).")
+    if method == "GET" and len(parts) == SEARCH_PARTS and parts[-1] == "search":
+        raise NotFound(
+            f"This emulator does not imitate search ({method}: {path}). List the objects instead."
+        )
+    for template, name in _SHAPES.get((method, len(parts)), ()):
+        pairs = list(zip(template, parts, strict=True))
+        if all(wanted in (part, "{id}") for wanted, part in pairs):
+            object_id = next((part for wanted, part in pairs if wanted == "{id}"), "")
+            if object_id or "{id}" not in template:
+                return Operation(name, OPERATIONS[name], object_id)
+    raise NotFound(
+        f"Unrecognized request URL ({method}: {path}). If you are trying to list objects, remove "
+        "the trailing slash. If you are trying to retrieve an object, make sure you passed a "
+        "valid (non-empty) identifier in your code."
+    )

@@ -1,0 +1,205 @@
+"""API versions: what a request of an older version may say, and how its answers look.
+
+Everything is judged and stored in the newest version. A request of an older one is translated
+into it first, and its answer back at the end; so is an event for an endpoint of an older version.
+`CHANGES` has the differences that concern the calls imitated here, from Stripe's changelog
+(docs.stripe.com/changelog). Properties that were added later are shown in every version, as
+Stripe does.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from stripe_emulator.base.config import API_VERSION
+from stripe_emulator.base.errors import InvalidRequest
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.parameters.form_encoding import Raw
+from stripe_emulator.parameters.parameters import TABLE
+
+KNOWN = frozenset(TABLE["POST /v1/webhook_endpoints"]["fields"]["api_version"]["enum"])
+PREVIEW = re.compile(r"\d{4}-\d{2}-\d{2}\.preview", re.ASCII)
+LATER = re.compile(r"\d{4}-\d{2}-\d{2}\.[a-z]+", re.ASCII)
+SESSIONS = "POST /v1/checkout/sessions"
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is different in versions before `since`."""
+
+    since: str
+    kind: str
+    """The kind of object whose answers differ."""
+    answer: Callable[[StripeObject], None]
+    """Gives an object the older shape, in place."""
+    calls: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Parameters of these calls: older name → newer name."""
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Parameters of these calls: name → older value → newer value."""
+
+
+def _renamed(newer: str, older: str) -> Callable[[StripeObject], None]:
+    def rename(thing: StripeObject) -> None:
+        if newer in thing:
+            thing[older] = thing.pop(newer)
+
+    return rename
+
+
+def _no_invoice(thing: StripeObject) -> None:
+    thing["invoice"] = None
+
+
+def _without_allowed_types(session: StripeObject) -> None:
+    session.pop("allowed_payment_method_types", None)
+
+
+UI_MODES = {"custom": "elements", "embedded": "embedded_page", "hosted": "hosted_page"}
+_OLDER_UI_MODES = {newer: older for older, newer in UI_MODES.items()}
+
+
+def _older_ui_mode(session: StripeObject) -> None:
+    session["ui_mode"] = _OLDER_UI_MODES.get(session["ui_mode"], session["ui_mode"])
+
+
+def _shipping_details(session: StripeObject) -> None:
+    collected = (session["collected_information"] or {}).get("shipping_details")
+    blank = dict.fromkeys(("address", "carrier", "name", "phone", "tracking_number"))
+    session["shipping_details"] = {**blank, **collected} if collected else None
+
+
+def _shipping(session: StripeObject) -> None:
+    session["shipping"] = session.pop("shipping_details")
+    session.pop("shipping_cost", None)
+    session["shipping_rate"] = None
+
+
+CHANGES: tuple[Change, ...] = (
+    Change(
+        "2026-09-30",
+        "checkout.session",
+        _without_allowed_types,
+        calls=(SESSIONS,),
+        names={"payment_method_types": "allowed_payment_method_types"},
+    ),
+    Change(
+        "2026-03-25",
+        "checkout.session",
+        _older_ui_mode,
+        calls=(SESSIONS,),
+        values={"ui_mode": UI_MODES},
+    ),
+    Change("2025-03-31", "checkout.session", _shipping_details),
+    Change("2025-03-31", "payment_intent", _no_invoice),
+    Change("2025-03-31", "charge", _no_invoice),
+    Change(
+        "2024-04-10",
+        "product",
+        _renamed("marketing_features", "features"),
+        calls=("POST /v1/products", "POST /v1/products/{id}"),
+        names={"features": "marketing_features"},
+    ),
+    Change("2022-08-01", "checkout.session", _shipping),
+)
+"""Newest first."""
+
+
+def checked(header: str) -> str:
+    """A `Stripe-Version` that Stripe knows. Raises InvalidRequest.
+
+    Versions later than the emulator's own pass, and are answered in its own.
+    """
+    version = header.partition(";")[0].strip()  # `2025-03-31.basil; custom_beta=v1`
+    later = LATER.fullmatch(version) and version > API_VERSION
+    if version not in KNOWN and not PREVIEW.fullmatch(version) and not later:
+        raise InvalidRequest(f"Invalid Stripe API version: {header[:100]}")
+    return version
+
+
+def _before(version: str) -> Sequence[Change]:
+    """The changes that a version does not have yet, newest first."""
+    return [change for change in CHANGES if version[:10] < change.since]
+
+
+def upgraded(call: str, raw: Raw, version: str) -> Raw:
+    """The parameters of a call in the newest version. Raises InvalidRequest."""
+    newest = dict(raw)
+    for change in reversed(_before(version)):
+        if call not in change.calls:
+            continue
+        for older, newer in change.names.items():
+            if older in newest:
+                newest[newer] = newest.pop(older)
+        for name, values in change.values.items():
+            if name in newest:
+                newest[name] = _newer_value(name, newest[name], values)
+    return newest
+
+
+def _newer_value(name: str, given: Any, values: Mapping[str, str]) -> str:
+    if not isinstance(given, str) or given not in values:
+        *first, last = values
+        raise InvalidRequest(
+            f"Invalid {name}: must be one of {', '.join(first)}, or {last}", param=name
+        )
+    return values[given]
+
+
+def reword(error: InvalidRequest, call: str, version: str) -> None:
+    """Let a refusal name the parameters and values that the request used."""
+    for change in _before(version):
+        if call not in change.calls:
+            continue
+        words = {newer: older for older, newer in change.names.items()} | {
+            f"{name}={newer}": f"{name}={older}"
+            for name, values in change.values.items()
+            for older, newer in values.items()
+        }
+        for newer, older in words.items():
+            error.message = error.message.replace(newer, older)
+            if error.param:
+                error.param = error.param.replace(newer, older)
+
+
+def older(thing: Any, version: str) -> Any:
+    """An answer as a version shows it: a copy where anything differs.
+
+    Events keep the version that they were made in.
+    """
+    changes = _before(version)
+    return _older(thing, changes) if changes else thing
+
+
+def _older(thing: Any, changes: Sequence[Change]) -> Any:
+    if isinstance(thing, list):
+        return [_older(element, changes) for element in thing]
+    if not isinstance(thing, dict) or thing.get("object") == "event":
+        return thing
+    shown = {name: _older(value, changes) for name, value in thing.items()}
+    if not shown.get("deleted"):
+        for change in changes:
+            if change.kind == shown.get("object"):
+                change.answer(shown)
+    return shown
+
+
+def event(made: StripeObject, version: str) -> StripeObject:
+    """An event as an endpoint of this version gets it."""
+    data = {**made["data"], "object": older(made["data"]["object"], version)}
+    if "previous_attributes" in data:
+        kind = data["object"]["object"]
+        data["previous_attributes"] = _older_part(kind, data["previous_attributes"], version)
+    return {**made, "api_version": version, "data": data}
+
+
+def _older_part(kind: str, part: StripeObject, version: str) -> StripeObject:
+    """Some fields of an object in an older version: their names, and no other fields."""
+    names = {
+        newer: older
+        for change in _before(version)
+        if change.kind == kind
+        for older, newer in change.names.items()
+    }
+    return {names.get(name, name): value for name, value in part.items()}

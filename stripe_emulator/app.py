@@ -1,0 +1,63 @@
+"""The ASGI application: Stripe's API, the pages, the controls."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from stripe_emulator.admin import control_api, simulation_api
+from stripe_emulator.api import openapi, versions
+from stripe_emulator.api.asgi import Api
+from stripe_emulator.api.host_guard import Door
+from stripe_emulator.api.pipeline import Gate
+from stripe_emulator.base.config import API_VERSION, Config
+from stripe_emulator.base.errors import ApiError, StripeError
+from stripe_emulator.base.ids import new_id
+from stripe_emulator.emulator import Emulator
+from stripe_emulator.resources.webhook_endpoints import LOOPBACK
+from stripe_emulator.web import checkout_page
+
+
+def create_app(config: Config) -> FastAPI:
+    """One emulator. `app.state.emulator` is the running thing; it starts and stops with the app.
+
+    Raises ValueError for a host that other machines could reach, and for an unknown API version.
+    """
+    if config.host not in LOOPBACK:
+        raise ValueError(f"The emulator listens on loopback only, not on {config.host}.")
+    if config.api_version not in versions.KNOWN:
+        raise ValueError(f"{config.api_version} is no version of Stripe's API.")
+    emulator = Emulator(config)
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        emulator.start()
+        yield
+        emulator.stop()
+
+    app = FastAPI(
+        title="Stripe emulator", version=API_VERSION, lifespan=running, redirect_slashes=False
+    )
+    app.state.emulator = emulator
+    account = emulator.account
+    app.add_middleware(Door, api=Api(Gate(account)), wall_clock=account.wall_clock)
+    app.include_router(control_api.router)
+    app.include_router(simulation_api.router)
+    app.include_router(checkout_page.router)
+    app.add_exception_handler(StripeError, _stripe_error)
+    app.add_exception_handler(Exception, _unforeseen)
+    openapi.describe(app)
+    return app
+
+
+def _stripe_error(_: Request, error: Exception) -> JSONResponse:
+    """The controls refuse in the same words and shape as the API."""
+    assert isinstance(error, StripeError)
+    return JSONResponse(error.body(new_id("request")), error.status, error.headers)
+
+
+def _unforeseen(_: Request, __: Exception) -> JSONResponse:
+    """A fault of the emulator's own. The server logs it; the caller gets a Stripe error."""
+    error = ApiError("The emulator failed; its log says why.")
+    return JSONResponse(error.body(new_id("request")), error.status)

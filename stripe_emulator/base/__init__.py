@@ -1,0 +1,1 @@
+"""Identifiers, errors, models and tables that every other package uses."""

@@ -1,0 +1,219 @@
+"""What a session makes its page ask besides the card: addresses, a phone, consent, the shop's own.
+
+Each question is one field of the form. `asked` lists them, `read` judges the answers, and the
+answers become part of the session, the payment and the charge (`card_payments.py`).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from babel import Locale
+
+from stripe_emulator.base.models import PaymentResult, StripeObject
+from stripe_emulator.base.object_defaults import ADDRESS
+from stripe_emulator.parameters.parameters import TABLE
+
+COUNTRIES: tuple[str, ...] = tuple(
+    TABLE["POST /v1/checkout/sessions"]["fields"]["shipping_address_collection"]["fields"][
+        "allowed_countries"
+    ]["list"]["enum"]
+)
+LINES = (
+    ("line1", "Address", True, "address-line1"),
+    ("line2", "Address, second line", False, "address-line2"),
+    ("postal_code", "Postal code", False, "postal-code"),
+    ("city", "City", True, "address-level2"),
+    ("state", "State", False, "address-level1"),
+)
+"""(field, label, required, autocomplete) of every address, before its country."""
+
+LONGEST = 500
+Answers = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One field of the form; `group` is the heading it stands under."""
+
+    name: str
+    label: str
+    kind: Literal["text", "tel", "digits", "choice", "tick"] = "text"
+    required: bool = True
+    group: str = ""
+    autocomplete: str = "off"
+    choices: tuple[tuple[str, str], ...] = ()
+    value: str = ""
+    least: int = 0
+    most: int = LONGEST
+
+    @property
+    def missing(self) -> str:
+        """What is said where an answer is needed."""
+        return "Tick this box to go on." if self.kind == "tick" else "This is required."
+
+    @property
+    def half(self) -> bool:
+        """Whether the field shares its row of the form with another."""
+        return self.name.endswith(("_postal_code", "_city", "_state", "_country"))
+
+    def fault(self, answer: str) -> str:
+        """What is wrong with an answer; empty where nothing is."""
+        if not answer:
+            return self.missing if self.required else ""
+        if not self.least <= len(answer) <= self.most:
+            return f"Use {self.least} to {self.most} characters."
+        if self.kind == "choice" and answer not in dict(self.choices):
+            return "Choose one of the list."
+        if self.kind == "digits" and not (answer.isascii() and answer.isdigit()):
+            return "Use digits only."
+        if self.kind == "tel" and not 7 <= len(re.sub(r"[^0-9]", "", answer)) <= 15:
+            return "Your phone number is incomplete."
+        return "" if answer.isprintable() else "Use printable characters only."
+
+
+def asked(session: StripeObject, locale: str = "en_US") -> list[Question]:
+    """Every question of a session, in the order of the page."""
+    names = Locale.parse(locale).territories
+    shipping = session["shipping_address_collection"]
+    questions: list[Question] = []
+    if (session["phone_number_collection"] or {}).get("enabled"):
+        questions.append(Question("phone", "Phone", "tel", autocomplete="tel"))
+    questions += _names(session["name_collection"] or {})
+    if shipping:
+        group = "Shipping address"
+        questions.append(
+            Question("shipping_name", "Name", group=group, autocomplete="shipping name")
+        )
+        questions += _address("shipping", group, shipping["allowed_countries"], names)
+    if session["billing_address_collection"] == "required":
+        questions += _address("billing", "Billing address", COUNTRIES, names)
+    questions += map(_custom, session["custom_fields"])
+    return questions + list(_consent(session))
+
+
+def beside_card(session: StripeObject, locale: str = "en_US") -> list[Question]:
+    """Country and postal code below the card, where no whole billing address is asked for.
+
+    Stripe's page has them there, and needs the postal code in some countries; here both may be
+    left empty.
+    """
+    if session["billing_address_collection"] == "required" or not session["amount_total"]:
+        return []
+    if "card" not in session["payment_method_types"]:
+        return []
+    wanted = ("billing_country", "billing_postal_code")
+    names = Locale.parse(locale).territories
+    address = {one.name: one for one in _address("billing", "", COUNTRIES, names)}
+    return [replace(address[name], required=False) for name in wanted]
+
+
+def _names(collection: Mapping[str, Any]) -> Iterator[Question]:
+    for kind, label, autocomplete in (
+        ("individual", "Full name", "name"),
+        ("business", "Business name", "organization"),
+    ):
+        wanted = collection.get(kind) or {}
+        if wanted.get("enabled"):
+            required = not wanted["optional"]
+            yield Question(
+                f"{kind}_name", label, required=required, autocomplete=autocomplete, most=150
+            )
+
+
+def _address(
+    prefix: str, group: str, countries: tuple[str, ...] | list[str], names: Mapping[str, str]
+) -> Iterator[Question]:
+    for field, label, required, autocomplete in LINES:
+        yield Question(
+            f"{prefix}_{field}",
+            label,
+            required=required,
+            group=group,
+            autocomplete=f"{prefix} {autocomplete}",
+        )
+    choices = sorted(((code, names.get(code, code)) for code in countries), key=lambda one: one[1])
+    yield Question(
+        f"{prefix}_country",
+        "Country",
+        "choice",
+        group=group,
+        autocomplete=f"{prefix} country",
+        choices=tuple(choices),
+        value=choices[0][0] if len(choices) == 1 else "",
+    )
+
+
+def _custom(field: Mapping[str, Any]) -> Question:
+    settings = field[field["type"]]
+    return Question(
+        f"custom_{field['key']}",
+        field["label"]["custom"],
+        {"dropdown": "choice", "numeric": "digits", "text": "text"}[field["type"]],  # type: ignore[arg-type]
+        required=not field["optional"],
+        choices=tuple((one["value"], one["label"]) for one in settings.get("options") or ()),
+        value=settings["default_value"] or "",
+        least=settings.get("minimum_length") or 0,
+        most=settings.get("maximum_length") or 255,
+    )
+
+
+def _consent(session: StripeObject) -> Iterator[Question]:
+    collection = session["consent_collection"] or {}
+    if collection.get("promotions") == "auto":
+        yield Question("promotions", "Send me news and offers", "tick", required=False)
+    if collection.get("terms_of_service") == "required":
+        words = session["custom_text"]["terms_of_service_acceptance"] or {}
+        yield Question("terms", words.get("message", "I agree to the terms of service"), "tick")
+
+
+def read(session: StripeObject, given: Mapping[str, str]) -> Answers | PaymentResult:
+    """The answers, or the first that will not do. What was not asked is not kept."""
+    told: dict[str, str] = {}
+    for question in [*asked(session), *beside_card(session)]:
+        told[question.name] = str(given.get(question.name, "")).strip()
+        fault = question.fault(told[question.name])
+        if fault:
+            return PaymentResult("invalid", fault, field=question.name)
+    answers: Answers = {
+        name: told[name] or None
+        for name in ("phone", "individual_name", "business_name")
+        if name in told
+    }
+    if any(name.startswith("billing_") and answer for name, answer in told.items()):
+        answers["billing"] = _given_address("billing", told)
+    if "shipping_country" in told:
+        address = _given_address("shipping", told)
+        answers["shipping"] = {"address": address, "name": told["shipping_name"]}
+    answers["custom"] = {
+        name.removeprefix("custom_"): answer or None
+        for name, answer in told.items()
+        if name.startswith("custom_")
+    }
+    if "promotions" in told:
+        answers["promotions"] = "opt_in" if told["promotions"] else "opt_out"
+    if "terms" in told:
+        answers["terms_of_service"] = "accepted"
+    return answers
+
+
+def _given_address(prefix: str, told: Mapping[str, str]) -> dict[str, str | None]:
+    return {field: told.get(f"{prefix}_{field}") or None for field in ADDRESS}
+
+
+def keep(session: StripeObject, answers: Answers) -> None:
+    """Put what was answered where a completed session shows it."""
+    for field in session["custom_fields"]:
+        field[field["type"]]["value"] = answers.get("custom", {}).get(field["key"])
+    collected = {
+        "business_name": answers.get("business_name"),
+        "individual_name": answers.get("individual_name"),
+        "shipping_details": answers.get("shipping"),
+    }
+    if any(collected.values()):
+        session["collected_information"] = collected
+    if "promotions" in answers or "terms_of_service" in answers:
+        session["consent"] = {
+            name: answers.get(name) for name in ("promotions", "terms_of_service")
+        }

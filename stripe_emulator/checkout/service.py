@@ -1,0 +1,144 @@
+"""What a buyer does on the pay page: each way to pay, and the question that a bank may ask."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Literal
+
+from stripe_emulator.account.account import Account
+from stripe_emulator.base.config import Config
+from stripe_emulator.base.errors import NotFound
+from stripe_emulator.base.models import Challenge, PaymentResult, StripeObject
+from stripe_emulator.checkout import bank_debits, card_payments, card_validation, collected_fields
+from stripe_emulator.resources import checkout_sessions, listing
+from stripe_emulator.resources.payment_methods import Means
+from stripe_emulator.storage.transaction import Books
+from stripe_emulator.webhooks.dispatcher import Courier
+
+COMPLETED = "checkout.session.completed"
+
+
+class Till:
+    """Takes payments for the open sessions of an account."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.account = Account(config)
+        self.courier = Courier(self.account)
+
+    def session(self, session_id: str) -> StripeObject | None:
+        """The Checkout Session with `line_items` expanded; None where there is none.
+
+        A session whose time is over is already `expired` in the answer.
+        """
+        with self.account.reading() as books:
+            session = books.find(session_id, "checkout.session")
+            if session:
+                session["line_items"] = listing.line_items(books, session_id, {"limit": 100})
+        return session
+
+    def pay_with_card(  # noqa: PLR0913 - one argument per field of the form
+        self,
+        session_id: str,
+        *,
+        number: str,
+        expiry: str,
+        cvc: str,
+        name: str,
+        email: str,
+        answers: Mapping[str, str] | None = None,
+    ) -> PaymentResult:
+        """Pay an open session. `number` may hold spaces, `expiry` is `MM / YY` or `MM/YYYY`.
+
+        `answers` are those to `questions.asked(session)`, by the name of the question.
+
+        The payment is committed first; then, like Stripe, this waits up to 10 seconds for the
+        answer to `checkout.session.completed` before it gives the redirect.
+        """
+        means = card_validation.read(
+            number=number, expiry=expiry, cvc=cvc, name=name, email=email, now=self.account.now()
+        )
+        return self._pay(session_id, means, card_payments.pay, answers or {})
+
+    def confirm(
+        self, session_id: str, *, email: str, name: str = "", answers: Mapping[str, str]
+    ) -> PaymentResult:
+        """Complete a session whose total is nothing; any other one needs a way to pay."""
+        means = card_validation.nothing(name=name, email=email)
+        refusal = PaymentResult("invalid", "This session has something to pay.")
+        return self._pay(session_id, means, lambda *_: refusal, answers)
+
+    def _pay(
+        self,
+        session_id: str,
+        means: Means | PaymentResult,
+        attempt: Callable[[Books, StripeObject, Means], PaymentResult],
+        answers: Mapping[str, str] | None,
+    ) -> PaymentResult:
+        """One attempt in one transaction, then the wait before the redirect.
+
+        `answers` None means that they were read before, and are in the means.
+        """
+        if isinstance(means, PaymentResult):
+            return means
+        with self.account.writing() as books:
+            session = card_payments.open_session(books, session_id)
+            if isinstance(session, PaymentResult):
+                return session
+            if answers is not None:
+                told = collected_fields.read(session, answers)
+                if isinstance(told, PaymentResult):
+                    return told
+                means = replace(means, answers=told)
+            act = attempt if session["amount_total"] else card_payments.confirm
+            result = act(books, session, means)
+            completed = [name for kind, name in books.emitted if kind == COMPLETED]
+        if completed:
+            self.courier.wait_for(completed, self.config.redirect_wait_seconds)
+        return result
+
+    def challenge(self, challenge_id: str) -> Challenge | None:
+        """The open 3-D Secure question with this id; None once it is answered."""
+        with self.account.reading() as books:
+            return card_payments.open_challenge(books, challenge_id)
+
+    def answer_challenge(self, challenge_id: str, passed: bool) -> PaymentResult:
+        """Complete or fail the question. Failing declines the payment; the session stays open."""
+        with self.account.writing() as books:
+            taken = card_payments.take_challenge(books, challenge_id)
+        if taken is None:
+            raise NotFound.resource("challenge", challenge_id)
+        session_id, means = taken
+        return self._pay(
+            session_id,
+            means,
+            lambda books, session, means: card_payments.answer(
+                books, session, means, passed=passed
+            ),
+            None,
+        )
+
+    def pay_later(
+        self,
+        session_id: str,
+        *,
+        outcome: Literal["succeeds", "fails"],
+        email: str,
+        name: str = "",
+        answers: Mapping[str, str] | None = None,
+    ) -> PaymentResult:
+        """Pay by bank debit: the session is `complete` but `unpaid` (result `processing`).
+
+        It settles as `outcome` says a few minutes later on the emulator's clock, or at once
+        through `settle`.
+        """
+        succeeds = outcome == "succeeds"
+
+        def attempt(books: Books, session: StripeObject, who: Means) -> PaymentResult:
+            method = checkout_sessions.DELAYED_METHODS.get(session["currency"])
+            if method is None or method not in session["payment_method_types"]:
+                return PaymentResult("invalid", "This session does not take bank debits.")
+            means = replace(who, type=method, last4="6789" if succeeds else "2227")
+            return bank_debits.pay_later(books, session, means, succeeds=succeeds)
+
+        who = card_validation.nothing(name=name, email=email)
+        return self._pay(session_id, who, attempt, answers or {})

@@ -1,0 +1,156 @@
+"""What can be made to go wrong, on purpose, and whose turn it is."""
+
+import sqlite3
+from fnmatch import fnmatchcase
+from random import Random
+from typing import Literal
+
+from stripe_emulator.api.malformed import SHAPES
+from stripe_emulator.api.request_faults import REFUSALS
+from stripe_emulator.base.errors import InvalidRequest
+from stripe_emulator.base.models import Trouble
+
+Target = Literal["request", "delivery"]
+
+REQUEST_TROUBLES: dict[str, str] = {
+    "rate_limit": "Answer 429, too many requests, before acting",
+    "lock_timeout": "Answer 429, another request holds the object, before acting",
+    "error_before": "Answer 500 before acting",
+    "error_after": "Act, then answer 500",
+    "error_kept": "Undo the act, answer 500, and keep answering so to the same idempotency key",
+    "hang": "Act, then keep silent for {value} seconds (default 90)",
+    "cut": "Act, then cut the connection",
+    "slow": "Answer {value} milliseconds late (default 1000)",
+    "malformed": "Act, then answer what is no Stripe object ({value}, default json)",
+    "gone": "Answer 404, no such object, and leave it out of every list",
+    "forbidden": "Answer 403, the key lacks the permission for this call",
+    "refuse": "Answer 400 ({value}, default insufficient_funds), which the key keeps",
+}
+
+DELIVERY_TROUBLES: dict[str, str] = {
+    "drop": "Never deliver it",
+    "duplicate": "Deliver it {value} times in all (default 2)",
+    "reorder": "Hold it back until a later event has been delivered",
+    "delay": "Deliver it {value} seconds late (default 60)",
+    "forge": "Send an event that never happened before it, with a made-up signature",
+    "tamper": "Change the body after signing it",
+    "wrong_secret": "Sign it with another secret",
+    "old_timestamp": "Sign it with a timestamp {value} seconds old (default 600)",
+    "livemode": "Say livemode: true, correctly signed",
+    "amount": "Say another amount ({value}, default one more), correctly signed",
+    "currency": "Say another currency ({value}, default eur), correctly signed",
+}
+
+DEFAULTS = {
+    "hang": "90",
+    "slow": "1000",
+    "duplicate": "2",
+    "delay": "60",
+    "old_timestamp": "600",
+    "amount": "",
+    "currency": "eur",
+    "malformed": "json",
+    "refuse": "insufficient_funds",
+}
+CHOICES = {"malformed": tuple(SHAPES), "refuse": tuple(REFUSALS)}
+"""Kinds whose value is one of a few words."""
+TEXT_VALUES = ("currency", *CHOICES)
+MOST = 1_000_000
+FOR_EVER = 0  # what the column `remaining` holds for: until it is taken back
+KINDS = {"request": REQUEST_TROUBLES, "delivery": DELIVERY_TROUBLES}
+
+
+def cause(connection: sqlite3.Connection, trouble: Trouble) -> Trouble:
+    """Let something go wrong from now on; returns it with its id. Raises InvalidRequest."""
+    if trouble.kind not in KINDS[trouble.target]:
+        choices = ", ".join(KINDS[trouble.target])
+        raise InvalidRequest(f"Invalid kind: must be one of {choices}", param="kind")
+    if trouble.remaining is not None and not 1 <= trouble.remaining <= MOST:
+        raise InvalidRequest("times must be at least 1, or null: until it is taken back.")
+    if not 0 < trouble.chance <= 1:
+        raise InvalidRequest("chance must be above 0 and at most 1.")
+    value = trouble.value or DEFAULTS.get(trouble.kind, "")
+    if value and trouble.kind not in TEXT_VALUES and not _is_number(value):
+        raise InvalidRequest(f"Invalid number: {value[:100]}", param="value")
+    if value not in CHOICES.get(trouble.kind, (value,)):
+        choices = ", ".join(CHOICES[trouble.kind])
+        raise InvalidRequest(f"Invalid value: must be one of {choices}", param="value")
+    made = connection.execute(
+        "INSERT INTO troubles (target, kind, remaining, match, value, seed, chance, drawn)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+        (
+            *(trouble.target, trouble.kind, trouble.remaining or FOR_EVER),
+            *(trouble.match or "*", value),
+            *(trouble.seed, trouble.chance),
+        ),
+    )
+    row = connection.execute("SELECT * FROM troubles WHERE id = ?", (made.lastrowid,)).fetchone()
+    return _trouble(row)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.replace(".", "", 1).isdigit() and len(text) < 12
+
+
+def waiting(connection: sqlite3.Connection) -> list[Trouble]:
+    """What is still going to go wrong, oldest first."""
+    return [_trouble(row) for row in connection.execute("SELECT * FROM troubles ORDER BY id")]
+
+
+def take(connection: sqlite3.Connection, target: Target, *names: str) -> Trouble | None:
+    """The trouble that strikes this request or delivery, if one does, and count it.
+
+    It is meant by any of its names: a call, its address or an id; or the type of the event and the
+    id of the endpoint.
+
+    With a `chance` under 1 the same seed strikes the same requests in the same order.
+    """
+    rows = connection.execute("SELECT * FROM troubles WHERE target = ? ORDER BY id", (target,))
+    for row in rows.fetchall():
+        if any(fnmatchcase(name, row["match"]) for name in names) and _strikes(connection, row):
+            return _trouble(row)
+    return None
+
+
+def shape_of(connection: sqlite3.Connection, item_id: str) -> str | None:
+    """How an item of a list is malformed, if it is, and count it. `*` means whole answers only."""
+    rows = connection.execute("SELECT * FROM troubles WHERE kind = 'malformed' AND match <> '*'")
+    for row in rows.fetchall():
+        if fnmatchcase(item_id, row["match"]) and _strikes(connection, row):
+            return str(row["value"])
+    return None
+
+
+def _strikes(connection: sqlite3.Connection, row: sqlite3.Row) -> bool:
+    """Draw whether a trouble that matches strikes this time; if so, it is one less to come."""
+    connection.execute("UPDATE troubles SET drawn = drawn + 1 WHERE id = ?", (row["id"],))
+    if Random(f"{row['seed']}:{row['drawn']}").random() >= row["chance"]:  # noqa: S311
+        return False
+    if row["remaining"] == 1:
+        connection.execute("DELETE FROM troubles WHERE id = ?", (row["id"],))
+    elif row["remaining"] != FOR_EVER:
+        connection.execute(
+            "UPDATE troubles SET remaining = remaining - 1 WHERE id = ?", (row["id"],)
+        )
+    return True
+
+
+def calm(connection: sqlite3.Connection, trouble_id: int | None) -> None:
+    """Take one trouble back, or all of them."""
+    if trouble_id is None:
+        connection.execute("DELETE FROM troubles")
+    else:
+        connection.execute("DELETE FROM troubles WHERE id = ?", (trouble_id,))
+
+
+def _trouble(row: sqlite3.Row) -> Trouble:
+    return Trouble(
+        id=row["id"],
+        target=row["target"],
+        kind=row["kind"],
+        remaining=row["remaining"] or None,
+        match=row["match"],
+        value=row["value"],
+        seed=row["seed"],
+        chance=row["chance"],
+    )

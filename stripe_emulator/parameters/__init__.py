@@ -1,0 +1,1 @@
+"""What a request may say: form encoding, the table of parameters, limits, what is refused."""

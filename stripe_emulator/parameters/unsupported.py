@@ -1,0 +1,195 @@
+"""What Stripe documents and this account cannot have, as data: parameter by parameter, and why.
+
+Three kinds. Objects of an API that is not imitated (customers, coupons, tax rates, accounts …) do
+not exist, so they are refused as Stripe refuses any id it does not know. Parameters that a hosted
+page in payment mode may not carry are refused as Stripe refuses them there. What is left would
+change the money, or need more than this has, and is refused in plain words. A path is written as
+in `limits.py`. The wordings marked (unverified) were not recorded from Stripe.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from stripe_emulator.base.errors import InvalidRequest
+from stripe_emulator.parameters.parameters import Parameters
+
+NOTHING: tuple[Any, ...] = (None, False, "", [], {})
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a parameter is refused. `{value}` and `{param}` are filled into the words."""
+
+    words: str
+    code: str | None = None
+    accepted: tuple[str, ...] = ()
+    """Values that are no reason to refuse, besides those that ask for nothing."""
+    unless: str = ""
+    """The parameter beside which it is taken."""
+
+
+def _unknown(kind: str) -> Refusal:
+    return Refusal(f"No such {kind}: '{{value}}'", "resource_missing")
+
+
+def _absent(what: str, *accepted: str) -> Refusal:
+    """The emulator's own refusal: half an answer would be a lie."""
+    return Refusal(f"This emulator does not imitate {what}.", accepted=accepted)
+
+
+_NOT_HERE = Refusal("`{param}` cannot be used on a hosted page in `payment` mode.")  # unverified
+_ONLY_WITH_CUSTOMER = Refusal("`{param}` can only be used with `customer`.", unless="customer")
+_ACCOUNT = _unknown("account")
+_FILE = _unknown("file upload")
+_SAVED_CARDS = _absent("cards saved for Customers", "none")
+_TEST_CLOCK = _unknown("test clock")
+_TAX = "You must have a valid head office address to enable automatic tax calculation in test mode."
+_FEE = (
+    "Can only apply an application_fee_amount when the PaymentIntent is attempting a direct payment"
+    " (using an OAuth key or Stripe-Account header) or destination payment (using"
+    " `transfer_data[destination]`)."
+)
+_RECURRING = (
+    "You specified `payment` mode but passed a recurring price. Either switch to `subscription` "
+    "mode or use only one-time prices."
+)
+_TIERS = _absent("tiered prices", "per_unit")
+_OWN_PRICE = _absent("prices that the buyer names")
+_CURRENCIES = _absent("prices in several currencies")
+
+_OF_CUSTOMERS = {
+    "cash_balance": _absent("cash balances"),
+    "invoice_settings[default_payment_method]": _unknown("PaymentMethod"),
+    "invoice_settings[rendering_options][template]": _unknown("template"),
+    "source": _unknown("token"),
+    "tax": _absent("automatic tax"),
+    "validate": _SAVED_CARDS,
+}
+
+REFUSED: dict[str, dict[str, Refusal]] = {
+    "POST /v1/checkout/sessions": {
+        # The mode comes first: it is the reason for what else is not taken.
+        "mode": _absent("mode={value}, only mode=payment", "payment"),
+        "ui_mode": _absent("ui_mode={value}, only hosted_page", "hosted_page"),
+        "after_expiration[recovery][enabled]": _absent("recovery of expired sessions"),
+        "automatic_tax[enabled]": Refusal(_TAX),
+        "automatic_tax[liability][account]": _ACCOUNT,
+        "branding_settings[icon][file]": _FILE,
+        "branding_settings[logo][file]": _FILE,
+        "customer_account": _ACCOUNT,
+        "customer_update": _ONLY_WITH_CUSTOMER,
+        "discounts[][coupon]": _unknown("coupon"),
+        "discounts[][promotion_code]": _unknown("promotion code"),
+        "discounts": _absent("discounts"),
+        "invoice_creation[enabled]": _absent("invoices"),
+        "invoice_creation[invoice_data][account_tax_ids]": _unknown("tax id"),
+        "invoice_creation[invoice_data][issuer][account]": _ACCOUNT,
+        "invoice_creation[invoice_data][rendering_options][template]": _unknown("template"),
+        "line_items[][price_data][recurring]": Refusal(_RECURRING),
+        "line_items[][tax_rates]": _unknown("tax rate"),
+        "managed_payments[enabled]": _absent("managed payments"),
+        "payment_intent_data[application_fee_amount]": Refusal(_FEE),
+        "payment_intent_data[capture_method]": _absent(
+            "manual capture", "automatic", "automatic_async"
+        ),
+        "payment_intent_data[on_behalf_of]": _ACCOUNT,
+        "payment_intent_data[setup_future_usage]": _SAVED_CARDS,
+        "payment_intent_data[transfer_data][destination]": _unknown("destination"),
+        "payment_method_collection": Refusal(
+            "`payment_method_collection` can only be used in `subscription` mode."  # unverified
+        ),
+        "payment_method_configuration": _unknown("payment method configuration"),
+        "payment_method_options[card][capture_method]": _absent("manual capture"),
+        "payment_method_options[card][setup_future_usage]": _SAVED_CARDS,
+        "payment_method_options[sepa_debit][setup_future_usage]": _SAVED_CARDS,
+        "payment_method_options[us_bank_account][setup_future_usage]": _SAVED_CARDS,
+        "permissions": _NOT_HERE,
+        "redirect_on_completion": _NOT_HERE,
+        "return_url": _NOT_HERE,
+        "setup_intent_data": Refusal("You can not pass `setup_intent_data` in `payment` mode."),
+        "shipping_options[][shipping_rate]": _unknown("shipping rate"),
+        "shipping_options": _absent("the cost of shipping"),
+        "subscription_data": Refusal("You can not pass `subscription_data` in `payment` mode."),
+    },
+    "GET /v1/balance_transactions": {"payout": _unknown("payout")},
+    "POST /v1/customers": {
+        **_OF_CUSTOMERS,
+        "payment_method": _SAVED_CARDS,
+        "tax_id_data": _absent("tax ids of Customers"),
+        "test_clock": _TEST_CLOCK,
+    },
+    "GET /v1/customers": {"test_clock": _TEST_CLOCK},
+    "POST /v1/customers/{id}": {**_OF_CUSTOMERS, "default_source": _unknown("source")},
+    "POST /v1/products": {
+        "default_price_data[currency_options]": _CURRENCIES,
+        "default_price_data[custom_unit_amount]": _OWN_PRICE,
+    },
+    "POST /v1/prices": {
+        "billing_scheme": _TIERS,
+        "currency_options": _CURRENCIES,
+        "custom_unit_amount": _OWN_PRICE,
+        "recurring[meter]": _unknown("meter"),
+        "tiers": _TIERS,
+        "tiers_mode": _TIERS,
+    },
+    "POST /v1/prices/{id}": {"currency_options": _CURRENCIES},
+    "POST /v1/refunds": {
+        "currency": _ONLY_WITH_CUSTOMER,
+        "customer": _absent("refunds from the balance of a Customer"),
+        "origin": _ONLY_WITH_CUSTOMER,
+        "refund_application_fee": Refusal("This charge has no application fee."),  # unverified
+        "reverse_transfer": Refusal(
+            "Cannot reverse transfer on this charge because it does not have an associated transfer"
+            "."  # unverified
+        ),
+    },
+    "POST /v1/disputes/{id}": {
+        **{
+            f"evidence[{name}]": _FILE
+            for name in (
+                *("cancellation_policy", "customer_communication", "customer_signature"),
+                *("duplicate_charge_documentation", "receipt", "refund_policy"),
+                *("service_documentation", "shipping_documentation", "uncategorized_file"),
+            )
+        },
+        "evidence[appeal]": _absent("appeals"),
+        "evidence[enhanced_evidence]": _absent("enhanced evidence"),
+    },
+    "POST /v1/webhook_endpoints": {"connect": _absent("Connect")},
+}
+
+
+def check(call: str, given: Parameters) -> None:
+    """Refuse what this account cannot have, in the table's order. Raises InvalidRequest."""
+    refused = REFUSED.get(call, {})
+    for name in [name for name in _FIRST_NAMES.get(call, ()) if name in given]:
+        for plain, param, value in _visited(given[name], name, name):
+            refusal = refused.get(plain)
+            fine = value in NOTHING or (refusal and value in refusal.accepted)
+            if refusal and not fine and refusal.unless not in given:
+                raise _error(refusal, param, value)
+
+
+_FIRST_NAMES = {
+    call: dict.fromkeys(path.partition("[")[0] for path in refused)
+    for call, refused in REFUSED.items()
+}
+
+
+def _visited(value: Any, plain: str, param: str) -> Iterator[tuple[str, str, Any]]:
+    """Every parameter below this one and then itself: (path without indexes, path, value)."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _visited(inner, f"{plain}[{name}]", f"{param}[{name}]")
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _visited(inner, f"{plain}[]", f"{param}[{index}]")
+    yield plain, param, value
+
+
+def _error(refusal: Refusal, param: str, value: Any) -> InvalidRequest:
+    if isinstance(value, list) and isinstance(value[0], str):  # ids: the first is named
+        param, value = f"{param}[0]", value[0]
+    words = refusal.words.format(value=value, param=param)
+    return InvalidRequest(words, code=refusal.code, param=param)

@@ -1,0 +1,1 @@
+"""One module per resource of Stripe's API: its rules and the shape of its object."""

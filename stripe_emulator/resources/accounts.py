@@ -1,0 +1,21 @@
+"""The account that every test key belongs to."""
+
+from stripe_emulator.api.request_faults import ACCOUNT_ID
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.storage.transaction import Books
+
+
+def retrieve(_books: Books) -> StripeObject:
+    """GET /v1/account"""
+    return {
+        "id": ACCOUNT_ID,
+        "object": "account",
+        "charges_enabled": True,
+        "country": "US",
+        "default_currency": "usd",
+        "details_submitted": True,
+        "email": "emulator@example.com",
+        "metadata": {},
+        "payouts_enabled": False,
+        "type": "standard",
+    }

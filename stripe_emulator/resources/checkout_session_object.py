@@ -1,0 +1,152 @@
+"""What a Checkout Session shows of the parameters it was made with, as a table of blanks."""
+
+from typing import Any
+
+from stripe_emulator.base.object_defaults import Each, Maybe, shown
+from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.resources.products import metadata_of
+
+Shown = dict[str, Any]
+
+
+_LENGTHS = {"default_value": None, "maximum_length": None, "minimum_length": None, "value": None}
+_ON_OR_OFF = {"enabled": False, "optional": False}
+
+BLANK: dict[str, Any] = {
+    "adaptive_pricing": {"enabled": False},
+    "after_expiration": Maybe(
+        recovery=Maybe(allow_promotion_codes=False, enabled=False, expires_at=None, url=None)
+    ),
+    "allow_promotion_codes": None,
+    "allowed_payment_method_types": None,
+    "automatic_tax": {"enabled": False, "liability": None, "provider": None, "status": None},
+    "billing_address_collection": None,
+    "cancel_url": None,
+    "client_reference_id": None,
+    "consent_collection": Maybe(
+        payment_method_reuse_agreement=None, promotions=None, terms_of_service=None
+    ),
+    "custom_fields": Each(
+        dropdown=Maybe(default_value=None, options=None, value=None),
+        key=None,
+        label=None,
+        numeric=Maybe(_LENGTHS),
+        optional=False,
+        text=Maybe(_LENGTHS),
+        type=None,
+    ),
+    "custom_text": dict.fromkeys(
+        ("after_submit", "shipping_address", "submit", "terms_of_service_acceptance")
+    ),
+    "customer_creation": "if_required",
+    "customer_email": None,
+    "excluded_payment_method_types": None,
+    "integration_identifier": None,
+    "invoice_creation": {
+        "enabled": False,
+        "invoice_data": {
+            **dict.fromkeys(("account_tax_ids", "custom_fields", "description", "footer")),
+            "issuer": None,
+            "metadata": {},
+            "rendering_options": Maybe(amount_tax_display=None, template=None),
+        },
+    },
+    "locale": None,
+    "managed_payments": {"enabled": False},
+    "name_collection": Maybe(business=Maybe(_ON_OR_OFF), individual=Maybe(_ON_OR_OFF)),
+    "optional_items": Each(
+        adjustable_quantity=Maybe(enabled=False, maximum=99, minimum=0), price=None, quantity=None
+    ),
+    "origin_context": None,
+    "phone_number_collection": {"enabled": False},
+    "saved_payment_method_options": Maybe(
+        allow_redisplay_filters=None, payment_method_remove=None, payment_method_save=None
+    ),
+    "shipping_address_collection": Maybe(allowed_countries=None),
+    "submit_type": None,
+    "success_url": None,
+    "ui_mode": "hosted_page",
+    "wallet_options": Maybe(link=None),
+}
+"""Parameters that come back as they came, and what stands there without them."""
+
+ONLY_IF_GIVEN: dict[str, Any] = {
+    "branding_settings": {
+        "background_color": "#ffffff",
+        "border_style": "rounded",
+        "button_color": "#0074d4",
+        "display_name": "Emulator",
+        "font_family": "default",
+        "icon": None,
+        "logo": None,
+    },
+    "tax_id_collection": {"enabled": False, "required": "never"},
+}
+
+OPTIONS: dict[str, Shown] = {"card": {"request_three_d_secure": "automatic"}}
+"""`payment_method_options` of each method that is offered; of others nothing is shown."""
+
+_NOTHING = dict.fromkeys(
+    (
+        *("client_secret", "collected_information", "consent", "currency_conversion", "customer"),
+        *("customer_account", "invoice", "payment_intent", "payment_link", "permissions"),
+        *("payment_method_configuration_details", "recovered_from", "setup_intent"),
+        *("shipping_cost", "subscription"),
+    )
+)
+
+
+def new(session_id: str, now: int, given: Parameters, methods: list[str]) -> Shown:
+    """An open Session with everything but its money, its time and its address."""
+    session = shown(BLANK, {name: given[name] for name in BLANK if name in given})
+    for field in session["custom_fields"]:
+        kind = field["type"]
+        field[kind] = field[kind] or shown({**BLANK["custom_fields"][kind]}, {})
+    return {
+        "id": session_id,
+        "object": "checkout.session",
+        **_NOTHING,
+        **session,
+        **{
+            name: shown(blank, given[name])
+            for name, blank in ONLY_IF_GIVEN.items()
+            if name in given
+        },
+        "created": now,
+        "customer_details": prefilled(given.get("customer_email")),
+        "discounts": [],
+        "livemode": False,
+        "metadata": metadata_of(given.get("metadata")),
+        "mode": "payment",
+        "payment_method_collection": "if_required",
+        "payment_method_options": _options(given.get("payment_method_options", {}), methods),
+        "payment_method_types": methods,
+        "payment_status": "unpaid",
+        "shipping_options": [],
+        "status": "open",
+        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+    }
+
+
+def _options(given: Parameters, methods: list[str]) -> Shown:
+    options = {method: shown(OPTIONS.get(method, {}), given.get(method)) for method in methods}
+    return {method: option for method, option in options.items() if option}
+
+
+def prefilled(email: str | None) -> Shown | None:
+    """What is known about the customer before they pay."""
+    return customer_details(email, None, {}) if email else None
+
+
+def customer_details(email: str | None, name: str | None, answers: Shown) -> Shown:
+    """Who paid, as far as they were asked."""
+    return {
+        "address": answers.get("billing"),
+        "business_name": answers.get("business_name"),
+        "email": email or None,
+        "individual_name": answers.get("individual_name"),
+        "name": name or None,
+        "phone": answers.get("phone"),
+        "tax_exempt": "none",
+        "tax_ids": None,
+    }

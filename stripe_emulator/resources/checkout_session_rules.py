@@ -1,0 +1,86 @@
+"""What the parameters of a Checkout Session must be together."""
+
+import re
+from urllib.parse import urlsplit
+
+from stripe_emulator.base.errors import InvalidRequest
+from stripe_emulator.parameters.parameters import Parameters, missing
+from stripe_emulator.resources.customers import check_email
+
+PLACEHOLDER = "{CHECKOUT_SESSION_ID}"
+ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+", re.ASCII)
+
+
+def check(given: Parameters) -> None:
+    """What the parameters must be together. Raises InvalidRequest."""
+    for name in ("mode", "line_items", "success_url"):
+        if not given.get(name):
+            raise missing(name)
+    for name in ("success_url", "cancel_url"):
+        if name in given:
+            _check_url(given[name], name)
+    check_email(given.get("customer_email", ""), "customer_email")
+    for name in ("customer_creation", "customer_email"):
+        if name in given and "customer" in given:
+            raise InvalidRequest(
+                f"You may only specify one of these parameters: customer, {name}.",
+                param=name,
+            )
+    _check_custom_fields(given.get("custom_fields", []))
+    for name in ("icon", "logo"):
+        picture = given.get("branding_settings", {}).get(name, {})
+        if picture and picture["type"] not in picture:
+            raise missing(f"branding_settings[{name}][{picture['type']}]")
+    countries = given.get("shipping_address_collection", {"allowed_countries": ["US"]})
+    if not countries["allowed_countries"]:
+        raise missing("shipping_address_collection[allowed_countries]")
+
+
+def _check_custom_fields(fields: list[Parameters]) -> None:
+    """Keys are alphanumeric and differ; a field has the settings of its type and no other's."""
+    for index, field in enumerate(fields):
+        path, kind = f"custom_fields[{index}]", field["type"]
+        if not ALPHANUMERIC.fullmatch(field["key"]):
+            raise InvalidRequest("Invalid key: must be alphanumeric.", param=f"{path}[key]")
+        if field["key"] in [other["key"] for other in fields[:index]]:
+            raise InvalidRequest("Keys of custom fields must be unique.", param=f"{path}[key]")
+        for other in {"dropdown", "numeric", "text"} - {kind}:
+            if other in field:
+                raise InvalidRequest(
+                    f"`{other}` cannot be given for a custom field of type `{kind}`.",
+                    param=f"{path}[{other}]",
+                )
+        _check_settings(field.get(kind, {}), kind, f"{path}[{kind}]")
+
+
+def _check_settings(settings: Parameters, kind: str, path: str) -> None:
+    if kind == "dropdown":
+        options = [option["value"] for option in settings.get("options", [])]
+        if not options:
+            raise missing(f"{path}[options]")
+        if not all(map(ALPHANUMERIC.fullmatch, options)) or len(set(options)) < len(options):
+            raise InvalidRequest(
+                "Values of options must be alphanumeric and unique.", param=f"{path}[options]"
+            )
+        if settings.get("default_value", options[0]) not in options:
+            raise InvalidRequest("Must be one of the options.", param=f"{path}[default_value]")
+    elif settings.get("minimum_length", 0) > settings.get("maximum_length", 255):
+        raise InvalidRequest("Must not exceed maximum_length.", param=f"{path}[minimum_length]")
+    elif kind == "numeric" and not settings.get("default_value", "0").isdigit():
+        raise InvalidRequest("Must be digits only.", param=f"{path}[default_value]")
+
+
+def _check_url(url: str, param: str) -> None:
+    # Curly brackets are legal in Stripe's template, though not in a URL.
+    parts = urlsplit(url.replace(PLACEHOLDER, "x")) if _splits(url) else None
+    fits = parts and parts.scheme in ("http", "https") and parts.hostname
+    if not fits or any(sign.isspace() or not sign.isprintable() for sign in url):
+        raise InvalidRequest("Not a valid URL", code="url_invalid", param=param)
+
+
+def _splits(url: str) -> bool:
+    try:
+        urlsplit(url)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""Checkout Sessions in payment mode: made, and expired."""
+
+from typing import Any
+
+from stripe_emulator.base import currencies
+from stripe_emulator.base.errors import InvalidRequest, Refused
+from stripe_emulator.base.ids import new_id
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.resources import (
+    checkout_session_object,
+    checkout_session_rules,
+    line_items,
+    products,
+)
+from stripe_emulator.resources.checkout_session_rules import PLACEHOLDER
+from stripe_emulator.storage.transaction import Books
+
+MINUTE, DAY = 60, 86400
+REMEMBERED = ("customer_update", "payment_intent_data", "payment_method_data")
+"""Parameters a Session does not show: they are for what is made when it is paid."""
+
+
+def create(books: Books, given: Parameters) -> StripeObject:
+    """POST /v1/checkout/sessions"""
+    checkout_session_rules.check(given)
+    lines = line_items.priced(books, given.get("line_items", []), given.get("currency"))
+    line_items.check_optional(books, given.get("optional_items", []), lines[0].currency)
+    total = sum(line.amount for line in lines)
+    currencies.check_total(total, lines[0].currency)
+    methods = _methods(given, lines[0].currency)
+    session = checkout_session_object.new(new_id("checkout.session"), books.seconds, given, methods)
+    session |= {
+        "amount_subtotal": total,
+        "amount_total": total,
+        "currency": lines[0].currency,
+        "expires_at": _expires_at(given, books.seconds),
+        "url": f"{books.address}/c/pay/{session['id']}",
+    }
+    if "customer" in given:
+        customer = products.referred(books, given["customer"], "customer", "customer")
+        session |= {
+            "customer": customer["id"],
+            "customer_creation": None,
+            "customer_details": checkout_session_object.prefilled(customer["email"]),
+        }
+    books.add(session, hidden={name: given.get(name, {}) for name in REMEMBERED})
+    for line in lines:
+        line_items.store(books, line, session["id"])
+    books.later(session["expires_at"] - books.now, "expire_session", session["id"])
+    return session
+
+
+def _expires_at(given: Parameters, now: int) -> int:
+    """Between 30 minutes and 24 hours from now; 24 hours by default."""
+    moment: int = given.get("expires_at", now + DAY)
+    if moment < now + 30 * MINUTE:
+        raise InvalidRequest(
+            "The `expires_at` timestamp must be at least 30 minutes from Checkout Session "
+            "creation.",
+            param="expires_at",
+        )
+    if moment > now + DAY:
+        raise InvalidRequest(
+            "The `expires_at` timestamp must be less than 24 hours from Checkout Session creation.",
+            param="expires_at",
+        )
+    return moment
+
+
+DELAYED_METHODS = {"eur": "sepa_debit", "usd": "us_bank_account"}
+"""The bank debit the emulator offers in a currency: it is confirmed days later."""
+
+
+def _methods(given: Parameters, currency: str) -> list[str]:
+    """Dynamic payment methods, as far as the pay page goes: a card, or a bank debit."""
+    offered = ["card", *filter(None, [DELAYED_METHODS.get(currency)])]
+    allowed: list[str] = given.get("allowed_payment_method_types") or offered
+    excluded: list[str] = given.get("excluded_payment_method_types") or []
+    fitting = [method for method in offered if method in allowed and method not in excluded]
+    if not fitting:
+        named = "allowed" if set(allowed).isdisjoint(offered) else "excluded"
+        raise InvalidRequest(
+            f"No payment method is left: this emulator imitates {' and '.join(offered)} only.",
+            param=f"{named}_payment_method_types",
+        )
+    return fitting
+
+
+def expire(books: Books, session: StripeObject) -> StripeObject:
+    """POST /v1/checkout/sessions/{id}/expire: only an open session can."""
+    if session["status"] != "open":
+        raise Refused(
+            'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
+            f"Session has a status of `{session['status']}`."
+        )
+    session |= {"status": "expired", "url": None}
+    books.save(session)
+    books.never("expire_session", session["id"])
+    books.emit("checkout.session.expired", session)
+    return session
+
+
+def expire_in_time(books: Books, session_id: str) -> None:
+    """The timer's side of it: whatever is no longer open stays as it is."""
+    session = books.get(session_id, "checkout.session")
+    if session["status"] == "open":
+        expire(books, session)
+
+
+def success_url(session: StripeObject) -> str | None:
+    """Where the buyer goes after paying. The placeholder is replaced as literal text only."""
+    url: Any = session["success_url"]
+    return str(url).replace(PLACEHOLDER, session["id"]) if url else None

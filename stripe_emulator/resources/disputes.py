@@ -1,0 +1,192 @@
+"""Disputes: a cardholder's bank takes the money back, and perhaps gives it up again."""
+
+from typing import Any
+
+from stripe_emulator.base.errors import Refused
+from stripe_emulator.base.ids import new_id
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.resources import balance
+from stripe_emulator.resources.products import metadata_of
+from stripe_emulator.storage.transaction import Books
+
+OPEN_SECONDS = 2.0
+DUE_SECONDS = 9 * 86400
+FEE = 1500
+AFTERMATHS = {
+    "dispute_fraudulent": "fraudulent",
+    "dispute_product_not_received": "product_not_received",
+    "inquiry": "general",
+}
+REASON_CODES = {"fraudulent": "10.4", "product_not_received": "13.1"}
+REASONS = (
+    *("bank_cannot_process", "check_returned", "credit_not_processed", "customer_initiated"),
+    *("debit_not_authorized", "duplicate", "fraudulent", "general", "incorrect_account_details"),
+    *("insufficient_funds", "noncompliant", "product_not_received", "product_unacceptable"),
+    *("subscription_canceled", "unrecognized"),
+)
+EVIDENCE = (
+    *("access_activity_log", "billing_address", "cancellation_policy"),
+    *("cancellation_policy_disclosure", "cancellation_rebuttal", "customer_communication"),
+    *("customer_email_address", "customer_name", "customer_purchase_ip", "customer_signature"),
+    *("duplicate_charge_documentation", "duplicate_charge_explanation", "duplicate_charge_id"),
+    *("product_description", "receipt", "refund_policy", "refund_policy_disclosure"),
+    *("refund_refusal_explanation", "service_date", "service_documentation", "shipping_address"),
+    *("shipping_carrier", "shipping_date", "shipping_documentation", "shipping_tracking_number"),
+    *("uncategorized_file", "uncategorized_text"),
+)
+OPEN = ("needs_response", "under_review", "warning_needs_response", "warning_under_review")
+
+
+def blocks_refund(books: Books, charge_id: str) -> bool:
+    """Whether a chargeback stands in the way. An inquiry does not; nor one won (unverified)."""
+    return any(
+        not dispute["is_charge_refundable"] and dispute["status"] != "won"
+        for dispute in books.related("dispute", charge=charge_id)
+    )
+
+
+def open_for(books: Books, charge_id: str) -> None:
+    """What the test cards for disputes lead to, a moment after paying."""
+    aftermath = books.hidden(charge_id).get("aftermath", "")
+    if not books.related("dispute", charge=charge_id):
+        create(books, charge_id, AFTERMATHS[aftermath], inquiry=aftermath == "inquiry")
+
+
+def warn(books: Books, charge_id: str) -> None:
+    """The card's bank takes a payment for fraud, and may dispute it; a refund would forestall it.
+
+    That it stays actionable after a refund is the emulator's; what Stripe changes is unverified.
+    """
+    charge = books.get(charge_id, "charge")
+    warning = books.add(
+        {
+            "id": new_id("radar.early_fraud_warning"),
+            "object": "radar.early_fraud_warning",
+            "actionable": charge["amount_refunded"] < charge["amount"],
+            "charge": charge_id,
+            "created": books.seconds,
+            "fraud_type": "made_with_stolen_card",
+            "livemode": False,
+            "payment_intent": charge["payment_intent"],
+        }
+    )
+    books.emit("radar.early_fraud_warning.created", warning)
+
+
+def create(
+    books: Books, charge_id: str, reason: str = "fraudulent", *, inquiry: bool = False
+) -> StripeObject:
+    """Dispute what is left of a charge. Raises Refused where nothing is left to dispute."""
+    charge = books.get(charge_id, "charge", "charge")
+    amount = charge["amount"] - charge["amount_refunded"]
+    if reason not in REASONS:
+        raise Refused(f"Invalid reason: must be one of {', '.join(REASONS)}", param="reason")
+    if charge["status"] != "succeeded" or charge["disputed"] or amount == 0:
+        raise Refused(f"Charge {charge_id} cannot be disputed (again).", param="charge")
+    dispute = books.add(_blank(books, charge, amount, reason, inquiry=inquiry))
+    if not inquiry:
+        _move_money(books, dispute, -amount, FEE)
+    books.emit("charge.dispute.created", dispute)
+    if not inquiry:
+        books.emit("charge.dispute.funds_withdrawn", dispute)
+    books.change("charge.updated", charge, disputed=True)
+    return dispute
+
+
+def _move_money(books: Books, dispute: StripeObject, amount: int, fee: int) -> None:
+    moved = balance.record(books, "adjustment", dispute, amount, fee=fee)
+    dispute["balance_transactions"] = [*dispute["balance_transactions"], moved]
+    books.save(dispute)
+
+
+def _blank(
+    books: Books, charge: StripeObject, amount: int, reason: str, *, inquiry: bool
+) -> StripeObject:
+    dispute: dict[str, Any] = {
+        "id": new_id("dispute"),
+        "object": "dispute",
+        "amount": amount,
+        "balance_transactions": [],
+        "charge": charge["id"],
+        "created": books.seconds,
+        "currency": charge["currency"],
+        "enhanced_eligibility_types": [],
+        "evidence": {**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
+        "evidence_details": {
+            "due_by": books.seconds + DUE_SECONDS,
+            "enhanced_eligibility": {},
+            "has_evidence": False,
+            "past_due": False,
+            "submission_count": 0,
+            "submission_method": "not_submitted",
+        },
+        "is_charge_refundable": inquiry,
+        "livemode": False,
+        "metadata": {},
+        "payment_intent": charge["payment_intent"],
+        "reason": reason,
+        "status": "warning_needs_response" if inquiry else "needs_response",
+    }
+    card = charge["payment_method_details"].get("card")
+    if card:
+        dispute["payment_method_details"] = {
+            "card": {
+                "brand": card["brand"],
+                "case_type": "inquiry" if inquiry else "chargeback",
+                "network": card["network"],
+                "network_reason_code": REASON_CODES.get(reason),
+            },
+            "type": "card",
+        }
+    return dispute
+
+
+def update(books: Books, dispute: StripeObject, given: Parameters) -> StripeObject:
+    """POST /v1/disputes/{id}: evidence and metadata; Stripe's two test sentences decide it."""
+    news: dict[str, Any] = {}
+    if "metadata" in given:
+        news["metadata"] = metadata_of(given["metadata"], dispute["metadata"])
+    if "intended_submission_method" in given:
+        news["intended_submission_method"] = given["intended_submission_method"]
+    evidence = {
+        name: value for name, value in given.get("evidence", {}).items() if name in EVIDENCE
+    }
+    if evidence:
+        _still_open(dispute)
+        details = dispute["evidence_details"]
+        news["evidence"] = dispute["evidence"] | {
+            name: value or None for name, value in evidence.items()
+        }
+        news["evidence_details"] = details | {"has_evidence": True}
+        if given.get("submit", True):
+            warning = dispute["status"].startswith("warning")
+            news["status"] = "warning_under_review" if warning else "under_review"
+            news["evidence_details"] |= {"submission_count": 1, "submission_method": "manual"}
+    books.change("charge.dispute.updated", dispute, **news)
+    verdict = evidence.get("uncategorized_text")
+    if verdict in ("winning_evidence", "losing_evidence") and given.get("submit", True):
+        close(books, dispute, won=verdict == "winning_evidence")
+    return dispute
+
+
+def _still_open(dispute: StripeObject) -> None:
+    if dispute["status"] not in OPEN:
+        raise Refused(
+            f"This dispute is already closed: it has a status of {dispute['status']}.",
+            code="dispute_already_closed",
+        )
+
+
+def close(books: Books, dispute: StripeObject, *, won: bool) -> StripeObject:
+    """The bank decides; over the API only losing can be chosen, by accepting the dispute."""
+    _still_open(dispute)
+    inquiry = dispute["status"].startswith("warning")
+    dispute["status"] = "warning_closed" if inquiry else "won" if won else "lost"
+    books.save(dispute)
+    if won and not inquiry:
+        _move_money(books, dispute, dispute["amount"], -FEE)
+    books.emit("charge.dispute.closed", dispute)
+    if won and not inquiry:
+        books.emit("charge.dispute.funds_reinstated", dispute)
+    return dispute

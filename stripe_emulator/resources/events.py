@@ -1,0 +1,70 @@
+"""Events, read back: one, or a list of the last 30 days."""
+
+import json
+import sqlite3
+from typing import Any
+
+from stripe_emulator.api import versions
+from stripe_emulator.base.errors import InvalidRequest, NotFound
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.storage.transaction import Books
+
+KEPT_SECONDS = 30 * 86400
+PENDING = "EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = events.id AND d.state != %s)"
+UNDELIVERED = PENDING % "'succeeded'"
+
+
+def shown(connection: sqlite3.Connection, body: str, version: str | None = None) -> StripeObject:
+    """An event as it is now, in the version it was made in or the one that is wanted.
+
+    `pending_webhooks` counts endpoints that did not yet answer 2xx.
+    """
+    event: StripeObject = json.loads(body)
+    event = versions.event(event, version or event["api_version"])
+    event["pending_webhooks"] = connection.execute(
+        "SELECT count(DISTINCT endpoint_id) FROM deliveries WHERE event_id = ?"
+        " AND state != 'succeeded' AND endpoint_id NOT IN"
+        " (SELECT endpoint_id FROM deliveries WHERE event_id = ? AND state = 'succeeded')",
+        (event["id"], event["id"]),
+    ).fetchone()[0]
+    return event
+
+
+def find(books: Books, event_id: str) -> StripeObject | None:
+    """One event of the last 30 days; None where there is none."""
+    row = books.connection.execute(
+        "SELECT body FROM events WHERE id = ? AND created > ?",
+        (event_id, books.seconds - KEPT_SECONDS),
+    ).fetchone()
+    return shown(books.connection, row["body"]) if row else None
+
+
+def get(books: Books, event_id: str) -> StripeObject:
+    """One event. Raises NotFound."""
+    found = find(books, event_id)
+    if found is None:
+        raise NotFound.resource("event", event_id)
+    return found
+
+
+def filters(books: Books, given: Parameters) -> tuple[list[str], list[Any]]:
+    """The conditions of GET /v1/events, as SQL and its values."""
+    where: list[str] = ["created > ?"]
+    values: list[Any] = [books.seconds - KEPT_SECONDS]
+    if "type" in given and "types" in given:
+        raise InvalidRequest("You may only specify one of these parameters: type, types.")
+    if "type" in given:
+        where.append("type GLOB ?")
+        values.append(_pattern(given["type"]))
+    if given.get("types"):
+        where.append(f"type IN ({','.join('?' * len(given['types']))})")
+        values += given["types"]
+    if "delivery_success" in given:
+        where.append(f"NOT {UNDELIVERED}" if given["delivery_success"] else UNDELIVERED)
+    return where, values
+
+
+def _pattern(event_type: str) -> str:
+    """Only `*` is a wildcard in Stripe; GLOB knows two more."""
+    return event_type.replace("[", "[[]").replace("?", "[?]")

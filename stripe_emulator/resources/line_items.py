@@ -1,0 +1,151 @@
+"""The line items of a session, with prices as they were when it was made."""
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from typing import Any
+
+from stripe_emulator.base.errors import InvalidRequest
+from stripe_emulator.base.ids import new_id
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.parameters.parameters import Parameters, missing
+from stripe_emulator.resources import products
+from stripe_emulator.storage.transaction import Books
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line, priced. The Price inside is a copy: a session keeps what it was made with."""
+
+    price: StripeObject
+    description: str
+    quantity: int
+    amount: int
+    metadata: dict[str, str]
+    adjustable: dict[str, Any] | None
+
+    @property
+    def currency(self) -> str:
+        """Of the price."""
+        return str(self.price["currency"])
+
+
+def priced(books: Books, given: list[Parameters], currency: str | None) -> list[Line]:
+    """Lines from parameters; inline prices are stored on the way. Raises InvalidRequest."""
+    lines = [_line(books, line, f"line_items[{index}]") for index, line in enumerate(given)]
+    wanted = currency.lower() if currency else lines[0].currency
+    for index, line in enumerate(lines):
+        if line.currency != wanted:
+            raise InvalidRequest(
+                "All line items of a Checkout Session must have the same currency, but found "
+                f"{wanted} and {line.currency}.",
+                param=f"line_items[{index}]",
+            )
+    return lines
+
+
+def _line(books: Books, given: Parameters, path: str) -> Line:
+    if ("price" in given) == ("price_data" in given):
+        if "price" not in given:
+            raise missing(f"{path}[price]")
+        raise InvalidRequest(
+            "You may only specify one of these parameters: price, price_data.",
+            param=f"{path}[price]",
+        )
+    if "quantity" not in given:
+        raise InvalidRequest(
+            f"Quantity is required. Add `quantity` to `{path}`",
+            code="parameter_missing",
+            param=f"{path}[quantity]",
+        )
+    price, name = _stored(books, given, path) if "price" in given else _inline(books, given, path)
+    quantity: int = given["quantity"]
+    exact = Decimal(price["unit_amount_decimal"]) * _units(price, quantity)
+    amount = int(exact.quantize(Decimal(1), ROUND_HALF_UP))
+    metadata = products.metadata_of(given.get("metadata"))
+    return Line(price, name, quantity, amount, metadata, _adjustable(given))
+
+
+def _stored(books: Books, given: Parameters, path: str) -> tuple[StripeObject, str]:
+    price = _sellable(books, given["price"], f"{path}[price]")
+    product = products.referred(books, price["product"], "product", f"{path}[price]")
+    return price, product["name"]
+
+
+def _sellable(books: Books, price_id: str, param: str) -> StripeObject:
+    price = products.referred(books, price_id, "price", param)
+    if not price["active"]:
+        raise InvalidRequest(
+            "The price specified is inactive. This field only accepts active prices.", param=param
+        )
+    if price["type"] == "recurring":
+        raise InvalidRequest(
+            "You specified `payment` mode but passed a recurring price. Either switch to "
+            "`subscription` mode or use only one-time prices.",
+            param=param,
+        )
+    return price
+
+
+def _units(price: StripeObject, quantity: int) -> int:
+    """What is paid for: packages, where the price counts in packages."""
+    packages = price["transform_quantity"]
+    if packages is None:
+        return quantity
+    rounding = ROUND_CEILING if packages["round"] == "up" else ROUND_FLOOR
+    return int((Decimal(quantity) / packages["divide_by"]).to_integral_value(rounding))
+
+
+def check_optional(books: Books, given: list[Parameters], currency: str) -> None:
+    """Optional items name active prices of the session's currency; the page does not offer them."""
+    for index, item in enumerate(given):
+        param = f"optional_items[{index}][price]"
+        if _sellable(books, item["price"], param)["currency"] != currency:
+            raise InvalidRequest("All items must have the same currency.", param=param)
+
+
+def _inline(books: Books, given: Parameters, path: str) -> tuple[StripeObject, str]:
+    where, data = f"{path}[price_data]", given["price_data"]
+    if ("product" in data) == ("product_data" in data):
+        if "product" not in data:
+            raise missing(f"{where}[product]")
+        raise InvalidRequest(
+            "You may only specify one of these parameters: product, product_data.",
+            param=f"{where}[product]",
+        )
+    if "product" in data:
+        product = products.referred(books, data["product"], "product", f"{where}[product]")
+    else:
+        product = products.new_product(books, data["product_data"], active=False)
+    price = products.new_price(books, data, product["id"], where, active=False)
+    return price, product["name"]
+
+
+def _adjustable(given: Parameters) -> dict[str, Any] | None:
+    """Reflected on the item; the emulator's pay page offers no way to change a quantity."""
+    adjustable = given.get("adjustable_quantity")
+    if not adjustable or not adjustable["enabled"]:
+        return None
+    return {"enabled": True, "maximum": 99, "minimum": 0, **adjustable}
+
+
+def store(books: Books, line: Line, session_id: str) -> StripeObject:
+    """Keep one line of a session."""
+    return books.add(
+        {
+            "id": new_id("item"),
+            "object": "item",
+            "adjustable_quantity": line.adjustable,
+            "amount_discount": 0,
+            "amount_subtotal": line.amount,
+            "amount_tax": 0,
+            "amount_total": line.amount,
+            "currency": line.currency,
+            "description": line.description,
+            "discounts": [],
+            "metadata": line.metadata,
+            "price": line.price,
+            "quantity": line.quantity,
+            "taxes": [],
+        },
+        parent=session_id,
+    )

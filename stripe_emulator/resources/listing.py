@@ -1,0 +1,159 @@
+"""Lists with cursors, newest first, and what they may be filtered by."""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from stripe_emulator.base.errors import InvalidRequest
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.resources import events
+from stripe_emulator.storage.transaction import Books
+
+COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+COLUMNS = ("status", "payment_intent", "charge")
+JSON_FILTERS = {
+    "active": "$.active",
+    "currency": "$.currency",
+    "customer": "$.customer",
+    "customer_account": "$.customer_account",
+    "customer_details": "$.customer_details.email",
+    "email": "$.email",
+    "payment_link": "$.payment_link",
+    "product": "$.product",
+    "shippable": "$.shippable",
+    "source": "$.source",
+    "subscription": "$.subscription",
+    "transfer_group": "$.transfer_group",
+    "type": "$.type",
+    "url": "$.url",
+}
+DELETABLE = ("customer", "product", "webhook_endpoint")
+NOT_GONE = (
+    "NOT EXISTS (SELECT 1 FROM troubles AS gone WHERE gone.kind = 'gone' AND gone.match <> '*'"
+    " AND {table}.id GLOB gone.match)"
+)
+"""An object that shall be gone at its own address is in no list either."""
+PAGING = ("limit", "starting_after", "ending_before", "expand", "created", "client_secret")
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which rows of which table a list shows."""
+
+    table: str
+    kind: str
+    url: str
+    where: list[str]
+    values: list[Any]
+    oldest_first: bool = False
+
+
+def objects(books: Books, kind: str, given: Parameters, url: str) -> StripeObject:
+    """One page of stored objects of a kind."""
+    where, values = ["kind = ?"], [kind]
+    if kind in DELETABLE:
+        where.append("json_extract(body, '$.deleted') IS NULL")
+    for name, value in given.items():
+        if name in PAGING:
+            continue
+        condition, compared = _condition(name, value)
+        where.append(condition)
+        values += compared
+    return _page(books, Query("objects", kind, url, where, values), given)
+
+
+def _condition(name: str, value: Any) -> tuple[str, list[Any]]:
+    if name in ("ids", "lookup_keys"):
+        path = "id" if name == "ids" else "json_extract(body, '$.lookup_key')"
+        return f"{path} IN ({','.join('?' * len(value))})", list(value)
+    if name == "recurring":
+        wanted = [f"json_extract(body, '$.recurring.{field}') = ?" for field in value]
+        return " AND ".join(wanted) or "1", list(value.values())
+    if name in COLUMNS:
+        return f"{name} = ?", [value]
+    if name == "customer_details":
+        value = value.get("email")
+    return f"json_extract(body, '{JSON_FILTERS[name]}') = ?", [
+        int(value) if value in (True, False) else value
+    ]
+
+
+def of_events(books: Books, given: Parameters, url: str) -> StripeObject:
+    """One page of events."""
+    where, values = events.filters(books, given)
+    return _page(books, Query("events", "event", url, where, values), given)
+
+
+def line_items(books: Books, session_id: str, given: Parameters) -> StripeObject:
+    """One page of a session's lines, in the order of the cart."""
+    where, values = ["parent = ?", "kind = 'item'"], [session_id]
+    url = f"/v1/checkout/sessions/{session_id}/line_items"
+    return _page(books, Query("objects", "item", url, where, values, oldest_first=True), given)
+
+
+def _page(books: Books, query: Query, given: Parameters) -> StripeObject:
+    limit = given.get("limit", 10)
+    created, times = _created(given.get("created"))
+    beyond, cursor = _beyond(books.connection, query, given)
+    ascending = query.oldest_first != ("ending_before" in given)
+    gone = NOT_GONE.format(table=query.table)
+    rows = books.connection.execute(
+        f"SELECT body FROM {query.table}"  # noqa: S608
+        f" WHERE {' AND '.join([*query.where, *created, *beyond, gone])}"
+        f" ORDER BY seq {'ASC' if ascending else 'DESC'} LIMIT ?",
+        [*query.values, *times, *cursor, limit + 1],
+    ).fetchall()
+    bodies = [row["body"] for row in rows[:limit]]
+    if "ending_before" in given:
+        bodies.reverse()
+    return {
+        "object": "list",
+        "data": [_shown(books.connection, query.kind, body) for body in bodies],
+        "has_more": len(rows) > limit,
+        "url": query.url,
+    }
+
+
+def _shown(connection: sqlite3.Connection, kind: str, body: str) -> StripeObject:
+    if kind == "event":
+        return events.shown(connection, body)
+    thing: StripeObject = json.loads(body)
+    return thing
+
+
+def _beyond(
+    connection: sqlite3.Connection, query: Query, given: Parameters
+) -> tuple[list[str], list[int]]:
+    """The condition a cursor makes; cursors are exclusive."""
+    if "ending_before" in given and "starting_after" in given:
+        raise InvalidRequest("You can only specify one of starting_after and ending_before.")
+    for param in ("starting_after", "ending_before"):
+        if param in given:
+            newer = (param == "ending_before") != query.oldest_first
+            seq = _seq(connection, query, given[param], param)
+            return [f"seq {'>' if newer else '<'} ?"], [seq]
+    return [], []
+
+
+def _created(given: Any) -> tuple[list[str], list[int]]:
+    if given is None:
+        return [], []
+    if isinstance(given, int):
+        return ["created = ?"], [given]
+    return [f"created {COMPARISONS[name]} ?" for name in given], list(given.values())
+
+
+def _seq(connection: sqlite3.Connection, query: Query, cursor: str, param: str) -> int:
+    """Where in the list an object stands. An unknown one is refused with 400, not 404."""
+    of_kind = " AND kind = ?" if query.table == "objects" else ""
+    row = connection.execute(
+        f"SELECT seq FROM {query.table} WHERE id = ?{of_kind}",  # noqa: S608
+        [cursor, query.kind] if of_kind else [cursor],
+    ).fetchone()
+    if row is None:
+        raise InvalidRequest(
+            f"No such {query.kind}: '{cursor}'", code="resource_missing", param=param
+        )
+    return int(row["seq"])

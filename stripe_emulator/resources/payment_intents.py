@@ -1,0 +1,149 @@
+"""PaymentIntents: what a session is paid through, from the first attempt to the last."""
+
+from typing import Any
+
+from stripe_emulator.base.errors import DOCS
+from stripe_emulator.base.ids import new_id, token
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.base.object_defaults import ADDRESS, Maybe, shown
+from stripe_emulator.base.test_cards import TestCard
+from stripe_emulator.resources import customers
+from stripe_emulator.resources.payment_methods import Means
+from stripe_emulator.resources.products import metadata_of
+from stripe_emulator.storage.transaction import Books
+
+SHIPPING = Maybe(address=ADDRESS, carrier=None, name=None, phone=None, tracking_number=None)
+
+
+def for_session(books: Books, session: StripeObject, means: Means) -> StripeObject:
+    """The session's PaymentIntent. It is made by the first attempt to pay, not before.
+
+    Where the page asked for an address, the caller saves what was answered.
+    """
+    customers.created_by(books, session, means)
+    intent, answers = _made(books, session), means.answers
+    if answers.get("shipping"):
+        intent["shipping"] = shown(SHIPPING, {"phone": answers.get("phone"), **answers["shipping"]})
+    return intent
+
+
+def _made(books: Books, session: StripeObject) -> StripeObject:
+    if session["payment_intent"]:
+        return books.get(session["payment_intent"], "payment_intent")
+    given = books.hidden(session["id"]).get("payment_intent_data", {})
+    intent = books.add(_blank(books, session, given))
+    session["payment_intent"] = intent["id"]
+    books.save(session)
+    books.emit("payment_intent.created", intent)
+    return intent
+
+
+def _blank(books: Books, session: StripeObject, given: dict[str, Any]) -> StripeObject:
+    intent_id = new_id("payment_intent")
+    nothing = (
+        *("application", "application_fee_amount", "automatic_payment_methods", "canceled_at"),
+        *("cancellation_reason", "customer_account", "excluded_payment_method_types"),
+        *("last_payment_error", "latest_charge", "next_action", "on_behalf_of", "payment_method"),
+        *("payment_method_configuration_details", "payment_record", "presentment_details"),
+        *("processing", "review", "setup_future_usage", "source", "transfer_data"),
+        "allowed_payment_method_types",
+    )
+    return {
+        "id": intent_id,
+        "object": "payment_intent",
+        **dict.fromkeys(nothing),
+        "amount": session["amount_total"],
+        "amount_capturable": 0,
+        "amount_details": {"tip": {}},
+        "amount_received": 0,
+        "capture_method": given.get("capture_method", "automatic_async"),
+        "client_secret": f"{intent_id}_secret_{token(25)}",
+        "confirmation_method": "automatic",
+        "created": books.seconds,
+        "currency": session["currency"],
+        "customer": session["customer"],
+        "description": given.get("description"),
+        "livemode": False,
+        "metadata": metadata_of(given.get("metadata")),
+        "payment_method_options": _options(session),
+        "payment_method_types": session["payment_method_types"],
+        "receipt_email": given.get("receipt_email"),
+        "statement_descriptor": given.get("statement_descriptor"),
+        "statement_descriptor_suffix": given.get("statement_descriptor_suffix"),
+        "shipping": shown(SHIPPING, given.get("shipping")),
+        "status": "requires_payment_method",
+        "transfer_group": given.get("transfer_group"),
+    }
+
+
+def _options(session: StripeObject) -> dict[str, Any]:
+    card = {
+        "installments": None,
+        "mandate_options": None,
+        "network": None,
+    }
+    given: dict[str, Any] = session["payment_method_options"]
+    options = {method: dict(option) for method, option in given.items()}
+    if "card" in options:
+        options["card"] = card | {
+            name: value
+            for name, value in options["card"].items()
+            if name not in ("installments", "restrictions")
+        }
+    return options
+
+
+def decline(
+    books: Books,
+    intent: StripeObject,
+    method: StripeObject,
+    card: TestCard,
+    charge: StripeObject | None,
+) -> None:
+    """Back to `requires_payment_method`, with the reason; the same intent may be tried again."""
+    error = {
+        "advice_code": "try_again_later",
+        "charge": charge["id"] if charge else None,
+        "code": card.code,
+        "decline_code": card.decline_code,
+        "doc_url": DOCS + str(card.code).replace("_", "-"),
+        "message": card.message,
+        "network_decline_code": "01",
+        "payment_method": method,
+        "type": "card_error" if card.code != AUTHENTICATION_FAILED else "invalid_request_error",
+    }
+    if charge is None:
+        for name in ("advice_code", "charge", "decline_code", "network_decline_code"):
+            error.pop(name)
+    intent |= {
+        "last_payment_error": error,
+        "latest_charge": charge["id"] if charge else intent["latest_charge"],
+        "next_action": None,
+        "payment_method": None,
+        "processing": None,
+        "status": "requires_payment_method",
+    }
+    books.save(intent)
+    books.emit("payment_intent.payment_failed", intent)
+
+
+AUTHENTICATION_FAILED = "payment_intent_authentication_failure"
+UNAUTHENTICATED = TestCard(
+    "",
+    "",
+    "",
+    code=AUTHENTICATION_FAILED,
+    message=(
+        "We are unable to authenticate your payment method. Please choose a different payment "
+        "method and try again."
+    ),
+)
+DEBIT_FAILED = TestCard(
+    "",
+    "",
+    "",
+    code="payment_intent_payment_attempt_failed",
+    decline_code="insufficient_funds",
+    message="The customer's account has insufficient funds to cover this payment.",
+)
+"""How a bank debit fails. Which code Stripe gives a failed debit is unverified."""

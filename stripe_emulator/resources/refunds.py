@@ -1,0 +1,170 @@
+"""Refunds: never more than the charge brought in, and with test cards that make trouble later."""
+
+from typing import Any
+
+from stripe_emulator.base.currencies import shown
+from stripe_emulator.base.errors import InvalidRequest, Refused
+from stripe_emulator.base.ids import new_id
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.resources import balance, disputes
+from stripe_emulator.resources.products import metadata_of
+from stripe_emulator.storage.transaction import Books
+
+LATER_SECONDS = 30.0
+"""Until a pending refund succeeds, or a succeeded one fails, with the cards made for it."""
+
+
+def create(books: Books, given: Parameters) -> StripeObject:
+    """POST /v1/refunds. Raises Refused where the charge does not allow it."""
+    charge = _charge_of(books, given)
+    amount = _allowed(books, charge, given.get("amount"))
+    aftermath = books.hidden(charge["id"]).get("aftermath")
+    refund = _new_refund(books, charge, amount, given, pending=aftermath == "refund_pending")
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+    books.save(charge)
+    books.emit("refund.created", refund)
+    books.emit("charge.refunded", charge)
+    if aftermath == "refund_pending":
+        books.later(LATER_SECONDS, "refund_succeeds", refund["id"])
+    if aftermath == "refund_fails":
+        books.later(LATER_SECONDS, "refund_fails", refund["id"])
+    return refund
+
+
+def _charge_of(books: Books, given: Parameters) -> StripeObject:
+    if ("charge" in given) == ("payment_intent" in given):
+        if "charge" not in given:
+            raise InvalidRequest(
+                "One of the following params should be provided for this request: "
+                "payment_intent or charge.",
+                code="parameter_missing",
+            )
+        raise InvalidRequest(
+            "You may only specify one of these parameters: charge, payment_intent.", param="charge"
+        )
+    if "charge" in given:
+        charge = books.get(given["charge"], "charge", "charge")
+    else:
+        intent = books.get(given["payment_intent"], "payment_intent", "payment_intent")
+        if intent["status"] != "succeeded":
+            raise Refused(
+                f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.",
+                code="payment_intent_unexpected_state",
+                param="payment_intent",
+            )
+        charge = books.get(intent["latest_charge"], "charge")
+    if charge["status"] != "succeeded":
+        raise Refused(f"Charge {charge['id']} has not succeeded; cannot issue a refund.")
+    return charge
+
+
+def _allowed(books: Books, charge: StripeObject, asked: int | None) -> int:
+    """How much this refund gives back: what was asked, or all that is left."""
+    if disputes.blocks_refund(books, charge["id"]):
+        raise Refused(
+            f"Charge {charge['id']} has been charged back; cannot issue a refund.",
+            code="charge_disputed",
+        )
+    left: int = charge["amount"] - charge["amount_refunded"]
+    if left == 0:
+        raise Refused(
+            f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
+        )
+    amount = left if asked is None else asked
+    if amount > left:
+        currency = charge["currency"]
+        raise Refused(
+            f"Refund amount ({_plain(amount, currency)}) is greater than unrefunded amount on "
+            f"charge ({_plain(left, currency)})",
+            param="amount",
+        )
+    return amount
+
+
+def _plain(amount: int, currency: str) -> str:
+    """`$20.00`, or `20.00 chf` where the currency has no sign here."""
+    text = shown(amount, currency)
+    return text if text[0].isdigit() else text.rsplit(" ", 1)[0]
+
+
+def _new_refund(
+    books: Books, charge: StripeObject, amount: int, given: Parameters, *, pending: bool
+) -> StripeObject:
+    refund: dict[str, Any] = {
+        "id": new_id("refund"),
+        "object": "refund",
+        "amount": amount,
+        "balance_transaction": None,
+        "charge": charge["id"],
+        "created": books.seconds,
+        "currency": charge["currency"],
+        "destination_details": {
+            "card": {
+                "reference_status": "pending",
+                "reference_type": "acquirer_reference_number",
+                "type": "refund",
+            },
+            "type": "card",
+        },
+        "metadata": metadata_of(given.get("metadata")),
+        "payment_intent": charge["payment_intent"],
+        "payment_method": charge["payment_method"],
+        "reason": given.get("reason"),
+        "receipt_number": None,
+        "source_transfer_reversal": None,
+        "status": "pending" if pending else "succeeded",
+        "transfer_reversal": None,
+    }
+    if "instructions_email" in given:
+        refund["instructions_email"] = given["instructions_email"]
+    if pending:
+        refund["pending_reason"] = "processing"
+    if charge["payment_method_details"]["type"] != "card":
+        refund.pop("destination_details")
+    refund["balance_transaction"] = balance.record(books, "refund", refund, -amount)["id"]
+    return books.add(refund)
+
+
+def succeed(books: Books, refund_id: str) -> None:
+    """A pending refund arrives."""
+    refund = books.get(refund_id, "refund")
+    refund.pop("pending_reason", None)
+    _announce(books, refund, "refund.updated", {"status": "succeeded"})
+
+
+def fail(books: Books, refund_id: str) -> None:
+    """A refund that said `succeeded` comes back: the money is the account's again.
+
+    That the charge's `amount_refunded` falls again is unverified.
+    """
+    refund = books.get(refund_id, "refund")
+    charge = books.get(refund["charge"], "charge")
+    charge["amount_refunded"] -= refund["amount"]
+    charge["refunded"] = False
+    books.save(charge)
+    back = balance.record(books, "refund", refund, refund["amount"])
+    news = {
+        "failure_balance_transaction": back["id"],
+        "failure_reason": "expired_or_canceled_card",
+        "status": "failed",
+    }
+    _announce(books, refund, "refund.failed", news)
+
+
+def _announce(books: Books, refund: StripeObject, event: str, news: dict[str, Any]) -> None:
+    previous = {name: refund.get(name) for name in news}
+    refund |= news
+    books.save(refund)
+    updated = event == "refund.updated"
+    books.emit(event, refund, previous if updated else None)
+    if not updated:
+        books.emit("refund.updated", refund, previous)
+    books.emit("charge.refund.updated", refund, previous)
+
+
+def update(books: Books, refund: StripeObject, given: Parameters) -> StripeObject:
+    """POST /v1/refunds/{id}: only its metadata."""
+    metadata = metadata_of(given.get("metadata", {}), refund["metadata"])
+    return books.change("refund.updated", refund, metadata=metadata)

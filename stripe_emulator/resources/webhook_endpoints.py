@@ -1,0 +1,146 @@
+"""Webhook endpoints: where events go, and the secrets that sign them."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from stripe_emulator.base.errors import InvalidRequest
+from stripe_emulator.base.ids import new_id, token
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.resources.products import metadata_of
+from stripe_emulator.storage.transaction import Books
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MOST = 16
+ROLL_SECONDS = 86400
+"""For at most how long a replaced secret goes on signing."""
+FROM_COMMAND_LINE = {"from": "command line"}
+
+
+def create(books: Books, given: Parameters) -> StripeObject:
+    """POST /v1/webhook_endpoints. Only this answer ever shows the secret."""
+    _check_url(given["url"])
+    count = books.connection.execute(
+        "SELECT count(*) FROM objects WHERE kind = 'webhook_endpoint' AND status = 'enabled'"
+    ).fetchone()[0]
+    if count >= MOST:
+        raise InvalidRequest(f"You have reached the maximum of {MOST} webhook endpoints.")
+    endpoint = books.add(_blank(books, given))
+    secret = new_secret()
+    _add_secret(books, endpoint["id"], secret)
+    return endpoint | {"secret": secret}
+
+
+def new_secret() -> str:
+    """A signing secret of Stripe's form."""
+    return f"whsec_{token(32)}"
+
+
+def _blank(books: Books, given: Parameters) -> StripeObject:
+    if not given["enabled_events"]:
+        raise InvalidRequest("Invalid array", param="enabled_events")
+    return {
+        "id": new_id("webhook_endpoint"),
+        "object": "webhook_endpoint",
+        "api_version": given.get("api_version"),
+        "application": None,
+        "created": books.seconds,
+        "description": given.get("description") or None,
+        "enabled_events": given["enabled_events"],
+        "livemode": False,
+        "metadata": metadata_of(given.get("metadata")),
+        "status": "enabled",
+        "url": given["url"],
+    }
+
+
+def _check_url(url: str) -> None:
+    """Http or https, and on this machine: an emulator has nothing to tell the network."""
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    if not fits or any(sign.isspace() or not sign.isprintable() for sign in url):
+        raise InvalidRequest("Invalid URL: must be a valid URL", code="url_invalid", param="url")
+    if parts.hostname not in LOOPBACK:
+        raise InvalidRequest(
+            "This emulator delivers events to this machine only: use 127.0.0.1 or localhost.",
+            code="url_invalid",
+            param="url",
+        )
+
+
+def update(books: Books, endpoint: StripeObject, given: Parameters) -> StripeObject:
+    """POST /v1/webhook_endpoints/{id}"""
+    if "url" in given:
+        _check_url(given["url"])
+        endpoint["url"] = given["url"]
+    if "disabled" in given:
+        endpoint["status"] = "disabled" if given["disabled"] else "enabled"
+    if given.get("enabled_events"):
+        endpoint["enabled_events"] = given["enabled_events"]
+    if "description" in given:
+        endpoint["description"] = given["description"] or None
+    if "metadata" in given:
+        endpoint["metadata"] = metadata_of(given["metadata"], endpoint["metadata"])
+    return books.save(endpoint)
+
+
+def delete(books: Books, endpoint: StripeObject) -> StripeObject:
+    """DELETE /v1/webhook_endpoints/{id}: what is still on its way to it stops."""
+    gone = {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
+    books.connection.execute("DELETE FROM secrets WHERE endpoint_id = ?", (endpoint["id"],))
+    return books.save(gone)
+
+
+def _add_secret(books: Books, endpoint_id: str, secret: str) -> None:
+    books.connection.execute(
+        "INSERT OR REPLACE INTO secrets (endpoint_id, secret, expires_at) VALUES (?, ?, NULL)",
+        (endpoint_id, secret),
+    )
+
+
+def secrets(books: Books, endpoint_id: str) -> list[str]:
+    """The active secrets, newest first: two while one replaces the other."""
+    rows = books.connection.execute(
+        "SELECT secret FROM secrets WHERE endpoint_id = ? AND"
+        " (expires_at IS NULL OR expires_at > ?) ORDER BY expires_at IS NULL DESC",
+        (endpoint_id, books.now),
+    )
+    return [row["secret"] for row in rows]
+
+
+def roll_secret(books: Books, endpoint_id: str, seconds: float, secret: str = "") -> str:
+    """A new secret; the old one goes on signing for some time. Returns the new one."""
+    books.get(endpoint_id, "webhook_endpoint")
+    books.connection.execute(
+        "UPDATE secrets SET expires_at = ? WHERE endpoint_id = ? AND expires_at IS NULL",
+        (books.now + min(seconds, ROLL_SECONDS), endpoint_id),
+    )
+    fresh = secret or new_secret()
+    _add_secret(books, endpoint_id, fresh)
+    return fresh
+
+
+def from_command_line(books: Books, url: str, secret: str) -> StripeObject:
+    """The endpoint given at the start. There is one: a new address or secret replaces the old."""
+    _check_url(url)
+    given: dict[str, Any] = {"url": url, "enabled_events": ["*"], "description": "Command line"}
+    known = _of_command_line(books)
+    if known is None:
+        endpoint = books.add(_blank(books, given), hidden=FROM_COMMAND_LINE)
+    else:
+        endpoint = update(books, books.get(known, "webhook_endpoint"), given)
+    books.connection.execute("DELETE FROM secrets WHERE endpoint_id = ?", (endpoint["id"],))
+    _add_secret(books, endpoint["id"], secret)
+    return endpoint
+
+
+def _of_command_line(books: Books) -> str | None:
+    row = books.connection.execute(
+        "SELECT id FROM objects WHERE kind = 'webhook_endpoint'"
+        " AND json_extract(hidden, '$.from') = ? AND status IS NOT NULL",
+        (FROM_COMMAND_LINE["from"],),
+    ).fetchone()
+    return str(row["id"]) if row else None

@@ -1,0 +1,112 @@
+"""What the dashboard reads: counts, the request log, and the story of one payment."""
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING, cast
+
+from stripe_emulator.base.models import LoggedRequest, Moment
+from stripe_emulator.storage.transaction import Books
+
+if TYPE_CHECKING:
+    from stripe_emulator.emulator import Kind
+
+KINDS: tuple["Kind", ...] = (
+    *("checkout.session", "payment_intent", "charge", "refund", "dispute", "event"),
+    *("product", "price", "webhook_endpoint"),
+)
+
+
+def counts(books: Books) -> dict["Kind", int]:
+    """How many objects there are of each kind."""
+    rows = books.connection.execute("SELECT kind, count(*) AS n FROM objects GROUP BY kind")
+    found = {row["kind"]: row["n"] for row in rows}
+    found["event"] = books.connection.execute("SELECT count(*) FROM events").fetchone()[0]
+    return {kind: found.get(kind, 0) for kind in KINDS}
+
+
+def requests(books: Books, limit: int) -> list[LoggedRequest]:
+    """API requests, newest first."""
+    rows = books.connection.execute("SELECT * FROM requests ORDER BY seq DESC LIMIT ?", (limit,))
+    return [_request(row) for row in rows]
+
+
+def _request(row: sqlite3.Row) -> LoggedRequest:
+    return LoggedRequest(
+        id=row["id"],
+        at=row["at"],
+        method=row["method"],
+        path=row["path"],
+        status=row["status"],
+        seconds=row["seconds"],
+        key=row["key"],
+        idempotency_key=row["idempotency_key"],
+        replayed=bool(row["replayed"]),
+        parameters=row["parameters"],
+        answer=row["answer"],
+        trouble=row["trouble"],
+    )
+
+
+def of_payment(books: Books, intent_id: str) -> list[Moment]:
+    """Requests, events and attempts about one payment, oldest first."""
+    row = books.connection.execute(
+        "SELECT id FROM objects WHERE payment_intent = ? AND kind = 'checkout.session'",
+        (intent_id,),
+    ).fetchone()
+    session_id = row["id"] if row else ""
+    events = books.connection.execute(
+        "SELECT * FROM events WHERE payment_intent = ? OR about IN (?, ?) ORDER BY seq",
+        (intent_id, intent_id, session_id),
+    ).fetchall()
+    moments = [moment for event in events for moment in _event(books, event)]
+    moments += _requests(books, intent_id, session_id)
+    return sorted(moments, key=lambda moment: moment.at)
+
+
+def _event(books: Books, row: sqlite3.Row) -> list[Moment]:
+    """An event, and each attempt to deliver it."""
+    about = json.loads(row["body"])["data"]["object"]
+    status = str(about.get("status") or "")
+    told = Moment(row["at"], "event", row["type"], status, row["id"], ok=True)
+    rows = books.connection.execute(
+        "SELECT attempts.*, json_extract(objects.body, '$.url') AS url FROM attempts"
+        " JOIN deliveries ON deliveries.id = delivery_id"
+        " LEFT JOIN objects ON objects.id = endpoint_id WHERE event_id = ? ORDER BY attempts.id",
+        (row["id"],),
+    )
+    return [told, *(_attempt(attempt, row["type"], row["id"]) for attempt in rows)]
+
+
+def _attempt(row: sqlite3.Row, event_type: str, event_id: str) -> Moment:
+    said = f"{row['status']}" if row["status"] else row["body"]
+    detail = f"{said} in {row['seconds'] * 1000:.0f} ms from {row['url'] or '(deleted)'}"
+    if row["trouble"]:
+        detail += f" ({row['trouble']} on purpose)"
+    title = f"{event_type} delivered" if row["status"] else f"{event_type} not delivered"
+    ok = row["status"] is not None and 200 <= row["status"] < 300
+    return Moment(row["at"], "attempt", title, detail, event_id, ok=ok)
+
+
+def _requests(books: Books, intent_id: str, session_id: str) -> list[Moment]:
+    """Requests that named the payment, the session or one of its charges."""
+    rows = books.connection.execute(
+        "SELECT requests.* FROM requests WHERE path LIKE ? OR path LIKE ? OR parameters LIKE ?"
+        " OR (method = 'POST' AND path = '/v1/checkout/sessions' AND answer LIKE ?)",
+        (
+            f"%{intent_id}%",
+            f"%{session_id or '/no session'}%",
+            f"%{intent_id}%",
+            f"%{session_id or '/no session'}%",
+        ),
+    )
+    return [
+        Moment(
+            at=row["at"],
+            kind="request",
+            title=f"{row['method']} {row['path']}",
+            detail=f"{row['status']}" + (" replayed" if row["replayed"] else ""),
+            id=row["id"],
+            ok=row["status"] < 400,
+        )
+        for row in cast("list[sqlite3.Row]", rows.fetchall())
+    ]

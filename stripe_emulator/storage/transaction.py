@@ -1,0 +1,229 @@
+"""The account's books, open for one transaction: objects, events, deliveries, timers.
+
+Whatever an act changes, the events that announce it and the deliveries that carry them commit
+together (an outbox), so that a crash leaves all of it or none.
+"""
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from stripe_emulator.base.config import API_VERSION
+from stripe_emulator.base.errors import NotFound
+from stripe_emulator.base.ids import new_id
+from stripe_emulator.base.models import StripeObject
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What an event says about why it happened. Hosted-page payments have no request."""
+
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+
+AUTOMATIC = Cause()
+
+
+class Books:
+    """One open transaction. Not to be kept after it."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        now: float,
+        cause: Cause = AUTOMATIC,
+        address: str = "",
+        *,
+        api_version: str = API_VERSION,
+    ) -> None:
+        self.connection = connection
+        self.now = now
+        self.cause = cause
+        self.address = address
+        self.api_version = api_version
+        self.emitted: list[tuple[str, str]] = []
+        """(type, id) of the events of this transaction."""
+
+    @property
+    def seconds(self) -> int:
+        """Now, as Stripe writes a time."""
+        return int(self.now)
+
+    # --- objects ---------------------------------------------------------------------------
+
+    def find(self, object_id: str, kind: str | None = None) -> StripeObject | None:
+        """A stored object; None where there is none of that kind."""
+        row = self.connection.execute(
+            "SELECT kind, body FROM objects WHERE id = ?", (object_id,)
+        ).fetchone()
+        if row is None or (kind and row["kind"] != kind):
+            return None
+        body: StripeObject = json.loads(row["body"])
+        return body
+
+    def get(self, object_id: str, kind: str, param: str = "id") -> StripeObject:
+        """A stored object. Raises NotFound in Stripe's words; `deleted` counts as missing."""
+        found = self.find(object_id, kind)
+        if found is None or found.get("deleted"):
+            raise NotFound.resource(kind, object_id, param)
+        return found
+
+    def hidden(self, object_id: str) -> dict[str, Any]:
+        """What the emulator remembers about an object and Stripe would never show."""
+        row = self.connection.execute(
+            "SELECT hidden FROM objects WHERE id = ?", (object_id,)
+        ).fetchone()
+        remembered: dict[str, Any] = json.loads(row["hidden"]) if row else {}
+        return remembered
+
+    def add(
+        self,
+        thing: StripeObject,
+        *,
+        parent: str | None = None,
+        hidden: dict[str, Any] | None = None,
+    ) -> StripeObject:
+        """Store a new object; returns it."""
+        self.connection.execute(
+            "INSERT INTO objects (id, kind, created, status, payment_intent, charge, parent, body,"
+            " hidden) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                thing["id"],
+                thing["object"],
+                thing.get("created", self.seconds),
+                *_indexed(thing),
+                parent,
+                text(thing),
+                text(hidden) if hidden else "{}",
+            ),
+        )
+        return thing
+
+    def save(self, thing: StripeObject) -> StripeObject:
+        """Store a changed object; returns it."""
+        self.connection.execute(
+            "UPDATE objects SET status = ?, payment_intent = ?, charge = ?, body = ? WHERE id = ?",
+            (*_indexed(thing), text(thing), thing["id"]),
+        )
+        return thing
+
+    def remember(self, object_id: str, hidden: dict[str, Any]) -> None:
+        """Keep something about an object that Stripe would never show."""
+        self.connection.execute(
+            "UPDATE objects SET hidden = ? WHERE id = ?", (text(hidden), object_id)
+        )
+
+    def related(self, kind: str, **where: str) -> list[StripeObject]:
+        """Objects of one kind by `payment_intent`, `charge` or `parent`, oldest first."""
+        ((column, value),) = where.items()
+        assert column in ("payment_intent", "charge", "parent")
+        rows = self.connection.execute(
+            f"SELECT body FROM objects WHERE {column} = ? AND kind = ? ORDER BY seq",  # noqa: S608
+            (value, kind),
+        )
+        return [json.loads(row["body"]) for row in rows]
+
+    # --- events ----------------------------------------------------------------------------
+
+    def emit(
+        self, event_type: str, thing: StripeObject, previous: dict[str, Any] | None = None
+    ) -> str:
+        """Say that something happened, with a snapshot of the object; returns the event's id."""
+        data: dict[str, Any] = {"object": thing}
+        if previous is not None:
+            data["previous_attributes"] = previous
+        event = {
+            "id": new_id("event"),
+            "object": "event",
+            "api_version": self.api_version,
+            "created": self.seconds,
+            "data": data,
+            "livemode": False,
+            "pending_webhooks": 0,
+            "request": {
+                "id": self.cause.request_id,
+                "idempotency_key": self.cause.idempotency_key,
+            },
+            "type": event_type,
+        }
+        about = str(thing["id"])
+        payment = about if thing["object"] == "payment_intent" else thing.get("payment_intent")
+        self.connection.execute(
+            "INSERT INTO events (id, type, created, at, about, payment_intent, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (event["id"], event_type, self.seconds, self.now, about, payment, text(event)),
+        )
+        for endpoint in self.listeners(event_type):
+            self.deliver(str(event["id"]), event_type, endpoint["id"])
+        self.emitted.append((event_type, str(event["id"])))
+        return str(event["id"])
+
+    def change(self, event_type: str, thing: StripeObject, **news: Any) -> StripeObject:
+        """Set fields, store, and announce it with what they were before."""
+        previous = _before(thing, news)
+        thing.update(news)
+        self.save(thing)
+        self.emit(event_type, thing, previous)
+        return thing
+
+    def deliver(self, event_id: str, event_type: str, endpoint_id: str) -> int:
+        """Put one event on its way to one endpoint; returns the delivery's id."""
+        added = self.connection.execute(
+            "INSERT INTO deliveries (event_id, event_type, endpoint_id, state, created_at,"
+            " next_attempt_at) VALUES (?, ?, ?, 'pending', ?, ?)",
+            (event_id, event_type, endpoint_id, self.now, self.now),
+        )
+        return int(added.lastrowid or 0)
+
+    def listeners(self, event_type: str) -> list[StripeObject]:
+        """The endpoints that want to hear of events of this type."""
+        rows = self.connection.execute(
+            "SELECT body FROM objects WHERE kind = 'webhook_endpoint' AND status = 'enabled'"
+        )
+        endpoints = [json.loads(row["body"]) for row in rows]
+        return [
+            endpoint
+            for endpoint in endpoints
+            if event_type in endpoint["enabled_events"] or "*" in endpoint["enabled_events"]
+        ]
+
+    # --- timers ----------------------------------------------------------------------------
+
+    def later(self, seconds: float, act: str, subject: str) -> None:
+        """Let `timers.ACTS[act]` happen to an object after some time."""
+        self.connection.execute(
+            "INSERT INTO timers (due_at, act, subject) VALUES (?, ?, ?)",
+            (self.now + seconds, act, subject),
+        )
+
+    def never(self, act: str, subject: str) -> None:
+        """Take a timer back."""
+        self.connection.execute("DELETE FROM timers WHERE act = ? AND subject = ?", (act, subject))
+
+
+def _before(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """What the changed keys held; of an object inside only its own changed keys, lists as a whole.
+
+    A key that was not there is null (docs.stripe.com/api/events/object).
+    """
+    before: dict[str, Any] = {}
+    for name, is_now in new.items():
+        was = old.get(name)
+        if isinstance(was, dict) and isinstance(is_now, dict):
+            gone = dict.fromkeys(was.keys() - is_now.keys())
+            inner = _before(was, {**is_now, **gone})
+            before |= {name: inner} if inner else {}
+        elif was != is_now:
+            before[name] = was
+    return before
+
+
+def text(thing: object) -> str:
+    """Compact JSON."""
+    return json.dumps(thing, separators=(",", ":"))
+
+
+def _indexed(thing: StripeObject) -> tuple[Any, Any, Any]:
+    return thing.get("status"), thing.get("payment_intent"), thing.get("charge")

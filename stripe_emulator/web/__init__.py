@@ -1,0 +1,1 @@
+"""The pages people see: the payment page, receipts, the dashboard."""

@@ -1,0 +1,171 @@
+"""The pages a buyer sees: the pay page, the 3-D Secure question, and what became of a session.
+
+They are called Paper Till, so that nobody takes them for Stripe's own. Everything works without
+JavaScript: forms are posted, payments answer 303, and what was refused is said on the page.
+"""
+
+from contextlib import suppress
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from stripe_emulator.admin.control_api import Running
+from stripe_emulator.base.errors import NotFound, StripeError
+from stripe_emulator.base.models import PaymentResult, StripeObject
+from stripe_emulator.emulator import Emulator
+from stripe_emulator.web import dashboard_lists, receipts
+from stripe_emulator.web.checkout_view import (
+    PayForm,
+    ended_page,
+    form_page,
+    last_refusal,
+    pays_by_bank,
+    return_address,
+)
+from stripe_emulator.web.rendering import (
+    SECURITY_HEADERS,
+    from_this_site,
+    locale_of,
+    money,
+    page,
+    static,
+    web_link,
+)
+
+router = APIRouter(include_in_schema=False)
+router.include_router(dashboard_lists.router)
+router.include_router(receipts.router)
+router.add_api_route("/static/{name}", static)
+
+SameSite = Depends(from_this_site)
+
+
+@router.get("/c/pay/{session_id}")
+def pay_page(
+    request: Request, emulator: Running, session_id: str, declined: str | None = None
+) -> Response:
+    """The form while the session is open, else what became of it."""
+    session = emulator.session(session_id)
+    if session is None:
+        return _unknown()
+    locale = locale_of(request, session.get("locale"))
+    if session["status"] != "open":
+        return ended_page(emulator, session, locale)
+    if declined is None:
+        return form_page(emulator, session, locale)
+    refusal = PaymentResult("declined", last_refusal(emulator, session))
+    return form_page(emulator, session, locale, result=refusal)
+
+
+@router.post("/c/pay/{session_id}", dependencies=[SameSite])
+def pay(
+    request: Request, emulator: Running, session_id: str, form: Annotated[PayForm, Form()]
+) -> Response:
+    """Pay. A session that was paid a moment ago leads where the first click leads."""
+    session = emulator.session(session_id)
+    if session is None:
+        return _unknown()
+    if session["status"] != "open":
+        return _onward(session, return_address(session), form.stays)
+    result = _result(emulator, session, form)
+    return _answer(request, emulator, session, result, form)
+
+
+def _result(emulator: Emulator, session: StripeObject, form: PayForm) -> PaymentResult:
+    """What becomes of the form: nothing to pay, a bank debit, or a card."""
+    fields = form.model_dump(include={"name", "email"}) | {"answers": form.answers}
+    if session["amount_total"] == 0:
+        return emulator.confirm(session["id"], **fields)
+    if pays_by_bank(session, form):
+        outcome: Literal["succeeds", "fails"] = "fails" if form.later == "fails" else "succeeds"
+        return emulator.pay_later(session["id"], outcome=outcome, **fields)
+    card = form.model_dump(include={"number", "expiry", "cvc"})
+    return emulator.pay_with_card(session["id"], **card, **fields)
+
+
+@router.post("/c/pay/{session_id}/expire", dependencies=[SameSite])
+def let_it_expire(emulator: Running, session_id: str) -> Response:
+    """What 24 hours of doing nothing would do, now; what is over already stays as it is."""
+    with suppress(StripeError):
+        emulator.expire(session_id)
+    return _see(f"/c/pay/{session_id}")
+
+
+@router.get("/c/pay/{session_id}/left-here")
+def left_here(request: Request, emulator: Running, session_id: str) -> Response:
+    """Where a presenter is left who pays but does not want the browser to come back."""
+    session = emulator.session(session_id)
+    if session is None or session["status"] != "complete":
+        return _see(f"/c/pay/{session_id}")
+    return ended_page(emulator, session, locale_of(request, session.get("locale")), left=True)
+
+
+@router.get("/c/challenge/{challenge_id}")
+def challenge_page(
+    request: Request, emulator: Running, challenge_id: str, then: str = "return"
+) -> Response:
+    """The card's bank asks whether it is really you."""
+    question = emulator.challenge(challenge_id)
+    session = emulator.session(question.session_id) if question else None
+    if question is None or session is None:
+        return page("challenge_done.html", {}, status=404)
+    amount = money(question.amount, question.currency, locale_of(request, session.get("locale")))
+    return page("challenge.html", {"question": question, "amount": amount, "then": then})
+
+
+@router.post("/c/challenge/{challenge_id}", dependencies=[SameSite])
+def answer_challenge(
+    emulator: Running,
+    challenge_id: str,
+    answer: Annotated[str, Form()] = "fail",
+    then: Annotated[str, Form()] = "return",
+) -> Response:
+    """Complete or fail the question, once."""
+    question = emulator.challenge(challenge_id)
+    session = emulator.session(question.session_id) if question else None
+    if question is None or session is None:
+        return page("challenge_done.html", {}, status=404)
+    try:
+        result = emulator.answer_challenge(challenge_id, answer == "complete")
+    except NotFound:  # Another click was a moment faster.
+        return page("challenge_done.html", {}, status=404)
+    if result.outcome == "declined":
+        return _see(f"/c/pay/{session['id']}?declined=1")
+    return _onward(session, result.redirect_url, then == "stay")
+
+
+def _answer(
+    request: Request,
+    emulator: Emulator,
+    session: StripeObject,
+    result: PaymentResult,
+    form: PayForm,
+) -> Response:
+    """What the browser gets for what the payment became."""
+    if result.outcome in ("succeeded", "processing"):
+        return _onward(session, result.redirect_url, form.stays)
+    if result.outcome == "challenge":
+        then = "?then=stay" if form.stays else ""
+        return _see(f"/c/challenge/{result.challenge_id}{then}")
+    now = emulator.session(session["id"]) or session
+    if now["status"] != "open":
+        return _onward(now, return_address(now), form.stays)
+    locale = locale_of(request, session.get("locale"))
+    return form_page(emulator, now, locale, result=result, form=form)
+
+
+def _unknown() -> Response:
+    return page("session_not_found.html", {}, status=404)
+
+
+def _onward(session: StripeObject, address: str | None, stays: bool) -> Response:
+    """Back to the shop, or to our own page where there is no address or the browser shall stay."""
+    ours = f"/c/pay/{session['id']}"
+    if stays:
+        return _see(f"{ours}/left-here")
+    return _see(web_link(address) or ours)
+
+
+def _see(address: str) -> Response:
+    return RedirectResponse(address, status_code=303, headers=SECURITY_HEADERS)

@@ -1,0 +1,190 @@
+"""What the dashboard's buttons do. Every one is a form that only our own pages may post.
+
+A success answers 303 to the page that shows it; a refusal says why in Stripe's words.
+"""
+
+import math
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Form
+from fastapi.responses import RedirectResponse, Response
+from pydantic import BaseModel
+
+from stripe_emulator.admin.control_api import Running
+from stripe_emulator.base import currencies
+from stripe_emulator.base.errors import InvalidRequest, NotFound, StripeError
+from stripe_emulator.emulator import Emulator
+from stripe_emulator.faults import DELIVERY_TROUBLES, REQUEST_TROUBLES
+from stripe_emulator.web.rendering import SECURITY_HEADERS, from_this_site, page
+
+router = APIRouter(dependencies=[Depends(from_this_site)])
+
+Text = Annotated[str, Form()]
+LONGEST_MOVE_SECONDS = 366 * 86400
+
+
+class TroubleForm(BaseModel):
+    """One trouble to cause, as the form posts it."""
+
+    target: str = "request"
+    kind: str = ""
+    times: str = "1"
+    match: str = "*"
+    value: str = ""
+    chance: str = "100"
+    """In percent; the same seed strikes the same ones."""
+    seed: str = "0"
+
+
+@router.post("/payments/{payment_id}/refund")
+def refund(running: Running, payment_id: str, amount: Text = "", reason: Text = "") -> Response:
+    """Give back the amount written in the form, or all that is left."""
+
+    def act(emulator: Emulator) -> None:
+        payment = emulator.retrieve(payment_id)
+        if payment is None:
+            raise NotFound.resource("payment_intent", payment_id)
+        minor = _minor_units(amount, payment["currency"]) if amount.strip() else None
+        emulator.refund(payment_id, minor, reason or None)
+
+    return _do(running, act, f"/payments/{payment_id}")
+
+
+@router.post("/payments/{payment_id}/dispute")
+def dispute(running: Running, payment_id: str, reason: Text = "fraudulent") -> Response:
+    """Let the cardholder's bank dispute the payment's charge."""
+
+    def act(emulator: Emulator) -> None:
+        payment = emulator.retrieve(payment_id)
+        if payment is None or not payment.get("latest_charge"):
+            raise NotFound.resource("charge", payment_id)
+        emulator.dispute(payment["latest_charge"], reason)
+
+    return _do(running, act, f"/payments/{payment_id}")
+
+
+@router.post("/payments/{payment_id}/settle")
+def settle(running: Running, payment_id: str, outcome: Text) -> Response:
+    """Let the bank pay a debit that is on its way, or refuse it."""
+    return _do(
+        running,
+        lambda emulator: emulator.settle(payment_id, outcome == "succeeds"),
+        f"/payments/{payment_id}",
+    )
+
+
+@router.post("/sessions/{session_id}/expire")
+def expire(running: Running, session_id: str) -> Response:
+    """End an open session now."""
+    return _do(running, lambda emulator: emulator.expire(session_id), f"/sessions/{session_id}")
+
+
+@router.post("/disputes/{dispute_id}/close")
+def close_dispute(running: Running, dispute_id: str, outcome: Text) -> Response:
+    """Let the bank decide for the shop (`won`) or for the cardholder."""
+    return _do(
+        running,
+        lambda emulator: emulator.close_dispute(dispute_id, outcome == "won"),
+        f"/disputes/{dispute_id}",
+    )
+
+
+@router.post("/events/{event_id}/resend")
+def resend(running: Running, event_id: str) -> Response:
+    """Deliver an event again under its own id, to every endpoint that wants it."""
+    return _do(running, lambda emulator: emulator.resend(event_id), f"/events/{event_id}")
+
+
+@router.post("/trouble")
+def cause(running: Running, form: Annotated[TroubleForm, Form()]) -> Response:
+    """Arm a trouble for the next few requests or deliveries."""
+
+    def act(emulator: Emulator) -> None:
+        target: Literal["request", "delivery"] = (
+            "delivery" if form.target == "delivery" else "request"
+        )
+        known = DELIVERY_TROUBLES if target == "delivery" else REQUEST_TROUBLES
+        if form.kind not in known:
+            raise InvalidRequest(f"There is no such trouble: {form.kind[:40]}", param="kind")
+        emulator.cause(
+            target,
+            form.kind,
+            times=_times(form.times),
+            match=form.match.strip() or "*",
+            value=form.value.strip(),
+            chance=_whole_number(form.chance, "chance", 1, 100) / 100,
+            seed=_whole_number(form.seed, "seed", 0, 2**31),
+        )
+
+    return _do(running, act, "/trouble")
+
+
+@router.post("/trouble/calm")
+def calm(running: Running, trouble: Text = "") -> Response:
+    """Take one trouble back, or all of them."""
+    one = int(trouble) if trouble.isascii() and trouble.isdigit() else None
+    return _do(running, lambda emulator: emulator.calm(one), "/trouble")
+
+
+@router.post("/trouble/clock")
+def move_clock(running: Running, seconds: Text) -> Response:
+    """Move the emulator's time forward and let what became due happen."""
+
+    def act(emulator: Emulator) -> None:
+        emulator.move_clock(_whole_number(seconds, "seconds", 1, LONGEST_MOVE_SECONDS))
+
+    return _do(running, act, "/trouble")
+
+
+@router.post("/trouble/reset")
+def reset(running: Running, sure: Text = "") -> Response:
+    """Forget everything, once the box is ticked."""
+
+    def act(emulator: Emulator) -> None:
+        if sure != "yes":
+            raise InvalidRequest("Tick the box to forget everything.", param="sure")
+        emulator.reset()
+
+    return _do(running, act, "/")
+
+
+def _do(emulator: Emulator, act: Callable[[Emulator], object], then: str) -> Response:
+    try:
+        act(emulator)
+    except StripeError as refusal:
+        context = {"message": refusal.message, "back": then}
+        return page("error.html", context, status=refusal.status)
+    return RedirectResponse(then, status_code=303, headers=SECURITY_HEADERS)
+
+
+def _minor_units(written: str, currency: str) -> int:
+    """`12.50` → 1250. Raises InvalidRequest for anything the currency cannot express."""
+    try:
+        minor = Decimal(written.strip()).scaleb(currencies.exponent(currency))
+    except InvalidOperation:
+        minor = Decimal("NaN")
+    if not minor.is_finite() or minor != math.floor(minor) or minor <= 0:
+        raise InvalidRequest(
+            f"{written[:40]} is not an amount of {currency.upper()} that can be paid back.",
+            param="amount",
+        )
+    return int(minor)
+
+
+def _times(written: str) -> int | None:
+    """How often; `always` is None: until it is taken back."""
+    if written.strip().lower() == "always":
+        return None
+    return _whole_number(written, "times", 1, 1_000_000)
+
+
+def _whole_number(written: str, name: str, lowest: int, highest: int) -> int:
+    """The number in the field. Raises InvalidRequest where it is none or out of bounds."""
+    text = written.strip()
+    if not (text.isascii() and text.isdigit() and lowest <= int(text[:12]) <= highest):
+        raise InvalidRequest(
+            f"{name} has to be a whole number from {lowest} to {highest}.", param=name
+        )
+    return int(text)

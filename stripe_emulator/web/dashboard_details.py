@@ -1,0 +1,196 @@
+"""The dashboard's page about one thing: a payment, a session, a refund, a dispute, an event."""
+
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from stripe_emulator.admin.control_api import Running
+from stripe_emulator.base.currencies import exponent
+from stripe_emulator.base.models import Moment, StripeObject
+from stripe_emulator.emulator import Kind
+from stripe_emulator.web import dashboard_tables
+from stripe_emulator.web.dashboard_layout import board_page, missing
+from stripe_emulator.web.dashboard_tables import Cell, Table
+from stripe_emulator.web.rendering import locale_of, money
+
+router = APIRouter()
+
+DISPUTE_REASONS = ("fraudulent", "product_not_received", "duplicate", "general")
+REFUND_REASONS = ("requested_by_customer", "duplicate", "fraudulent")
+RELATED = ("checkout.session", "refund", "dispute")
+
+
+@router.get("/payments/{payment_id}")
+def payment_page(request: Request, emulator: Running, payment_id: str) -> Response:
+    """One payment: what became of it, line by line, and what can still be done."""
+    payment = emulator.retrieve(payment_id)
+    if payment is None or payment["object"] != "payment_intent":
+        return missing(emulator)
+    locale = locale_of(request)
+    charge = emulator.retrieve(payment["latest_charge"]) if payment["latest_charge"] else None
+    moments = emulator.timeline(payment_id)
+    with emulator.account.reading() as books:
+        related = {kind: books.related(kind, payment_intent=payment_id) for kind in RELATED}
+    left = _left_to_refund(charge)
+    context = {
+        "payment": payment,
+        "charge": charge,
+        "amount": money(payment["amount"], payment["currency"], locale),
+        "status": dashboard_tables.payment_status(payment, charge),
+        "moments": [moment for moment in moments if moment.kind != "attempt"],
+        "carried": _by_event(moments),
+        "related": [
+            dashboard_tables.refunds(related["refund"], locale).without("Payment"),
+            dashboard_tables.disputes(related["dispute"], locale).without("Payment"),
+        ],
+        "facts": _payment_facts(payment, charge, related["checkout.session"], locale),
+        "left": left,
+        "left_text": f"{Decimal(left).scaleb(-exponent(payment['currency'])):f}",
+        "dispute_reasons": DISPUTE_REASONS,
+        "refund_reasons": REFUND_REASONS,
+        "payload": _payload(payment),
+    }
+    return board_page(emulator, "payment.html", "/", context)
+
+
+@router.get("/sessions/{session_id}")
+def session_page(request: Request, emulator: Running, session_id: str) -> Response:
+    """One Checkout Session with its lines."""
+    session = emulator.session(session_id)
+    if session is None:
+        return missing(emulator)
+    locale = locale_of(request)
+    lines = Table(
+        "Items",
+        ("Item", "Quantity", "Amount"),
+        [
+            [
+                Cell(item["description"]),
+                Cell(item["quantity"]),
+                Cell(money(item["amount_total"], item["currency"], locale), "amount"),
+            ]
+            for item in session["line_items"]["data"]
+        ],
+        "No items.",
+    )
+    context = {
+        "session": session,
+        "total": money(session["amount_total"], session["currency"], locale),
+        "lines": lines,
+        "payload": _payload(session),
+    }
+    return board_page(emulator, "session.html", "/sessions", context)
+
+
+@router.get("/refunds/{refund_id}")
+def refund_page(request: Request, emulator: Running, refund_id: str) -> Response:
+    """One refund."""
+    return _thing(request, emulator, refund_id, "refund", "/refunds")
+
+
+@router.get("/disputes/{dispute_id}")
+def dispute_page(request: Request, emulator: Running, dispute_id: str) -> Response:
+    """One dispute, and the bank's decision."""
+    return _thing(request, emulator, dispute_id, "dispute", "/disputes")
+
+
+@router.get("/events/{event_id}")
+def event_page(emulator: Running, event_id: str) -> Response:
+    """One event: its payload, and every attempt to deliver it."""
+    event = emulator.retrieve(event_id)
+    if event is None or event["object"] != "event":
+        return missing(emulator)
+    about = event["data"]["object"]
+    context = {
+        "event": event,
+        "about": Cell(about["id"], "code", dashboard_tables.address_of(about)),
+        "deliveries": emulator.deliveries(event_id=event_id),
+        "payload": _payload(event),
+    }
+    return board_page(emulator, "event.html", "/events", context)
+
+
+@router.get("/requests/{request_id}")
+def request_page(emulator: Running, request_id: str) -> Response:
+    """One API request: what was asked, what was answered."""
+    log = emulator.request_log(limit=10_000)
+    logged = next((entry for entry in log if entry.id == request_id), None)
+    if logged is None:
+        return missing(emulator)
+    context = {
+        "logged": logged,
+        "parameters": _pretty(logged.parameters),
+        "answer": _pretty(logged.answer),
+    }
+    return board_page(emulator, "request.html", "/requests", context)
+
+
+def _thing(request: Request, emulator: Running, object_id: str, kind: Kind, here: str) -> Response:
+    """The page of an object that belongs to a payment: a refund or a dispute."""
+    thing = emulator.retrieve(object_id)
+    if thing is None or thing["object"] != kind:
+        return missing(emulator)
+    context = {
+        "thing": thing,
+        "amount": money(thing["amount"], thing["currency"], locale_of(request)),
+        "payload": _payload(thing),
+    }
+    return board_page(emulator, "object.html", here, context)
+
+
+def _by_event(moments: Iterable[Moment]) -> dict[str, list[Moment]]:
+    """Delivery attempts by the event they carried, so that each is shown with its event."""
+    carried: dict[str, list[Moment]] = {}
+    for moment in moments:
+        if moment.kind == "attempt":
+            carried.setdefault(moment.id, []).append(moment)
+    return carried
+
+
+def _payment_facts(
+    payment: StripeObject,
+    charge: StripeObject | None,
+    sessions: Iterable[StripeObject],
+    locale: str,
+) -> list[tuple[str, Cell]]:
+    """The lines that matter now: of refunds, for example, only where there are any."""
+    facts = [("Paid with", Cell(dashboard_tables.paid_with(charge)))]
+    if charge and charge["amount_refunded"]:
+        refunded = money(charge["amount_refunded"], charge["currency"], locale)
+        kept = money(charge["amount"] - charge["amount_refunded"], charge["currency"], locale)
+        facts += [("Refunded", Cell(refunded)), ("Left", Cell(kept))]
+    if payment.get("last_payment_error"):
+        facts.append(("Last refusal", Cell(payment["last_payment_error"]["message"])))
+    if payment.get("description"):
+        facts.append(("Description", Cell(payment["description"])))
+    facts += [(name, Cell(value)) for name, value in (payment.get("metadata") or {}).items()]
+    facts += [
+        ("Session", Cell(session["id"], "code", dashboard_tables.address_of(session)))
+        for session in sessions
+    ]
+    facts.append(("Payment", Cell(payment["id"], "code")))
+    if charge:
+        facts.append(("Charge", Cell(charge["id"], "code")))
+    facts.append(("Created", Cell(payment["created"], "time")))
+    return facts
+
+
+def _left_to_refund(charge: StripeObject | None) -> int:
+    if charge is None or charge["status"] != "succeeded" or charge["disputed"]:
+        return 0
+    return int(charge["amount"] - charge["amount_refunded"])
+
+
+def _payload(thing: StripeObject) -> str:
+    return json.dumps(thing, indent=2, ensure_ascii=False)
+
+
+def _pretty(text: str) -> str:
+    """JSON with line breaks, where it is whole JSON; as it is, otherwise."""
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except ValueError:
+        return text

@@ -1,0 +1,96 @@
+"""The dashboard at `/`: everything the emulator holds, and what can be done about it by hand.
+
+Rendered on the server; a few lines of JavaScript fetch the same page again and swap what changed.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from stripe_emulator.admin.control_api import Running
+from stripe_emulator.base.errors import InvalidRequest
+from stripe_emulator.base.models import Page
+from stripe_emulator.emulator import Emulator, Kind
+from stripe_emulator.faults import DELIVERY_TROUBLES, REQUEST_TROUBLES
+from stripe_emulator.web import dashboard_actions, dashboard_details, dashboard_tables
+from stripe_emulator.web.dashboard_layout import board_page, missing
+from stripe_emulator.web.dashboard_tables import Table
+from stripe_emulator.web.rendering import locale_of
+
+router = APIRouter(include_in_schema=False)
+
+Layout = Callable[[Emulator, Page, str], Table]
+LISTS: dict[str, tuple[Kind, Layout]] = {
+    "/": (
+        "payment_intent",
+        lambda emulator, found, locale: dashboard_tables.payments(
+            found.items, emulator.retrieve, locale
+        ),
+    ),
+    "/sessions": (
+        "checkout.session",
+        lambda _, found, locale: dashboard_tables.sessions(found.items, locale),
+    ),
+    "/refunds": ("refund", lambda _, found, locale: dashboard_tables.refunds(found.items, locale)),
+    "/disputes": (
+        "dispute",
+        lambda _, found, locale: dashboard_tables.disputes(found.items, locale),
+    ),
+    "/events": ("event", lambda _, found, __: dashboard_tables.events(found.items)),
+}
+
+
+def list_objects(request: Request, emulator: Running, after: str | None = None) -> Response:
+    """Objects of one kind, newest first, with a way on to what is older."""
+    here = request.url.path
+    kind, layout = LISTS[here]
+    try:
+        found = emulator.lists(kind, after=after)
+    except InvalidRequest:  # `after` is no id of this kind.
+        return missing(emulator)
+    older = found.items[-1]["id"] if found.has_more else None
+    return _list(request, emulator, layout(emulator, found, locale_of(request)), older)
+
+
+for address in LISTS:
+    router.add_api_route(address, list_objects)
+
+
+@router.get("/deliveries")
+def list_deliveries(request: Request, emulator: Running) -> Response:
+    """The newest deliveries."""
+    return _list(request, emulator, dashboard_tables.deliveries(emulator.deliveries()))
+
+
+@router.get("/requests")
+def list_requests(request: Request, emulator: Running) -> Response:
+    """The newest API requests."""
+    return _list(request, emulator, dashboard_tables.requests(emulator.request_log()))
+
+
+@router.get("/trouble")
+def trouble_page(emulator: Running) -> Response:
+    """The switches that make things go wrong, and the clock."""
+    now = emulator.now()
+    ahead = round(now - time.time())
+    context = {
+        "troubles": emulator.troubles(),
+        "request_kinds": REQUEST_TROUBLES,
+        "delivery_kinds": DELIVERY_TROUBLES,
+        "now": now,
+        "ahead": str(timedelta(seconds=ahead)) if ahead > 0 else "",
+    }
+    return board_page(emulator, "faults.html", "/trouble", context)
+
+
+def _list(request: Request, emulator: Emulator, table: Table, older: str | None = None) -> Response:
+    address = str(request.base_url).rstrip("/")
+    context = {"table": table, "older": older, "address": address}
+    return board_page(emulator, "list.html", request.url.path, context)
+
+
+router.include_router(dashboard_details.router)
+router.include_router(dashboard_actions.router)

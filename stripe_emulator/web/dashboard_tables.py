@@ -1,0 +1,220 @@
+"""The dashboard's tables as data: which columns a list has, and what stands in each cell."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from stripe_emulator.base.models import Delivery, LoggedRequest, StripeObject
+from stripe_emulator.web.rendering import money
+
+CellKind = Literal["text", "amount", "status", "time", "code", "soft"]
+Retrieve = Callable[[str], StripeObject | None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value as a page shows it, with a link where there is more to see."""
+
+    value: Any
+    kind: CellKind = "text"
+    href: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A heading, the columns' names and the rows; `empty` says what will appear here."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[list[Cell]]
+    empty: str
+
+    def without(self, column: str) -> "Table":
+        """The same table for a page that says this of all its rows already."""
+        at = self.columns.index(column)
+        rows = [row[:at] + row[at + 1 :] for row in self.rows]
+        return replace(self, columns=self.columns[:at] + self.columns[at + 1 :], rows=rows)
+
+
+PAGES = {
+    "checkout.session": "sessions",
+    "payment_intent": "payments",
+    "refund": "refunds",
+    "dispute": "disputes",
+    "event": "events",
+}
+
+
+def address_of(thing: StripeObject) -> str | None:
+    """The dashboard's page about an object; a charge is shown with its payment."""
+    if thing["object"] == "charge" and thing.get("payment_intent"):
+        return f"/payments/{thing['payment_intent']}"
+    folder = PAGES.get(thing["object"])
+    return f"/{folder}/{thing['id']}" if folder else None
+
+
+def payment_status(payment: StripeObject, charge: StripeObject | None) -> str:
+    """One word for a payment: what became of the money, where there is any, else its own status."""
+    if payment["status"] == "requires_payment_method" and payment.get("last_payment_error"):
+        return "declined"
+    if payment["status"] != "succeeded" or charge is None:
+        return str(payment["status"])
+    if charge["disputed"]:
+        return "disputed"
+    if charge["refunded"]:
+        return "refunded"
+    return "partially refunded" if charge["amount_refunded"] else "succeeded"
+
+
+def paid_with(charge: StripeObject | None) -> str:
+    """`Visa •••• 4242`, `Bank debit`, or a dash before anything was tried."""
+    details = (charge or {}).get("payment_method_details") or {}
+    card = details.get("card")
+    if card:
+        return f"{str(card['brand']).title()} •••• {card['last4']}"
+    return "Bank debit" if details else "–"
+
+
+def payments(found: Iterable[StripeObject], retrieve: Retrieve, locale: str) -> Table:
+    """PaymentIntents."""
+    rows = []
+    for payment in found:
+        charge = retrieve(payment["latest_charge"]) if payment["latest_charge"] else None
+        email = ((charge or {}).get("billing_details") or {}).get("email")
+        rows.append(
+            [
+                _amount(payment, payment["amount"], locale),
+                Cell(payment_status(payment, charge), "status"),
+                Cell(paid_with(charge)),
+                Cell(email or "–"),
+                _id(payment),
+                Cell(payment["created"], "time"),
+            ]
+        )
+    columns = ("Amount", "Status", "Paid with", "Customer", "Payment", "Created")
+    return Table("Payments", columns, rows, "A payment appears as soon as someone tries to pay.")
+
+
+def sessions(found: Iterable[StripeObject], locale: str) -> Table:
+    """Checkout Sessions."""
+    rows = [
+        [
+            _amount(session, session["amount_total"], locale),
+            Cell(session["status"], "status"),
+            Cell(session["payment_status"], "status"),
+            Cell(session.get("client_reference_id") or "–"),
+            _id(session),
+            Cell(session["created"], "time"),
+        ]
+        for session in found
+    ]
+    columns = ("Total", "Status", "Payment", "Reference", "Session", "Created")
+    return Table("Checkout sessions", columns, rows, "A session appears when a shop makes one.")
+
+
+def refunds(found: Iterable[StripeObject], locale: str) -> Table:
+    """Refunds."""
+    rows = [
+        [
+            _amount(refund, refund["amount"], locale),
+            Cell(refund["status"], "status"),
+            Cell((refund.get("reason") or "–").replace("_", " ")),
+            _payment(refund),
+            _id(refund),
+            Cell(refund["created"], "time"),
+        ]
+        for refund in found
+    ]
+    columns = ("Amount", "Status", "Reason", "Payment", "Refund", "Created")
+    return Table("Refunds", columns, rows, "Nothing was refunded. A payment's page can do it.")
+
+
+def disputes(found: Iterable[StripeObject], locale: str) -> Table:
+    """Disputes."""
+    rows = [
+        [
+            _amount(dispute, dispute["amount"], locale),
+            Cell(dispute["status"], "status"),
+            Cell(dispute["reason"].replace("_", " ")),
+            _payment(dispute),
+            _id(dispute),
+            Cell(dispute["created"], "time"),
+        ]
+        for dispute in found
+    ]
+    columns = ("Amount", "Status", "Reason", "Payment", "Dispute", "Created")
+    return Table("Disputes", columns, rows, "Nobody disputed anything. A payment's page can do it.")
+
+
+def events(found: Iterable[StripeObject]) -> Table:
+    """Events."""
+    rows = []
+    for event in found:
+        about = event["data"]["object"]
+        rows.append(
+            [
+                Cell(event["type"], "code", f"/events/{event['id']}"),
+                Cell(about["id"], "code", address_of(about)),
+                _waiting(event["pending_webhooks"]),
+                _id(event),
+                Cell(event["created"], "time"),
+            ]
+        )
+    columns = ("Type", "About", "Webhooks", "Event", "Created")
+    return Table("Events", columns, rows, "An event appears whenever something happens.")
+
+
+def deliveries(found: Iterable[Delivery]) -> Table:
+    """Deliveries, one row per event and endpoint."""
+    rows = []
+    for delivery in found:
+        last = delivery.attempts[-1] if delivery.attempts else None
+        answer = "–" if last is None else "no answer" if last.status is None else last.status
+        address = f"/events/{delivery.event_id}#delivery-{delivery.id}"
+        rows.append(
+            [
+                Cell(delivery.event_type, "code", address),
+                Cell(delivery.state, "status"),
+                Cell(len(delivery.attempts)),
+                Cell(answer),
+                Cell(delivery.next_attempt_at, "time"),
+                Cell(delivery.url, "soft"),
+                Cell(delivery.created_at, "time"),
+            ]
+        )
+    columns = ("Event", "State", "Attempts", "Last answer", "Next attempt", "Endpoint", "Created")
+    return Table("Deliveries", columns, rows, "A delivery appears when an event has an endpoint.")
+
+
+def requests(found: Iterable[LoggedRequest]) -> Table:
+    """API requests."""
+    rows = [
+        [
+            Cell(f"{request.method} {request.path}", "code", f"/requests/{request.id}"),
+            Cell(request.status),
+            Cell(f"{request.seconds * 1000:.1f} ms"),
+            Cell(request.idempotency_key or "–", "soft"),
+            Cell("replayed" if request.replayed else request.trouble or "", "soft"),
+            Cell(request.at, "time"),
+        ]
+        for request in found
+    ]
+    columns = ("Request", "Status", "Took", "Idempotency key", "", "At")
+    return Table("Requests", columns, rows, "A request appears when a shop calls the API.")
+
+
+def _amount(thing: StripeObject, amount: int, locale: str) -> Cell:
+    return Cell(money(amount, thing["currency"], locale), "amount", address_of(thing))
+
+
+def _id(thing: StripeObject) -> Cell:
+    return Cell(thing["id"], "code", address_of(thing))
+
+
+def _payment(thing: StripeObject) -> Cell:
+    payment = thing.get("payment_intent")
+    return Cell(payment or "–", "code", f"/payments/{payment}" if payment else None)
+
+
+def _waiting(endpoints: int) -> Cell:
+    return Cell(f"{endpoints} waiting" if endpoints else "all answered", "soft")

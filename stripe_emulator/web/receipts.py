@@ -1,0 +1,34 @@
+"""The receipt behind a charge's `receipt_url`: a page that the shop and the buyer may open."""
+
+from datetime import UTC, datetime
+
+from babel.dates import format_datetime
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from stripe_emulator.admin.control_api import Running
+from stripe_emulator.web.dashboard_tables import paid_with
+from stripe_emulator.web.rendering import locale_of, money, page
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/emulator/receipts/{charge_id}")
+def receipt(request: Request, emulator: Running, charge_id: str) -> Response:
+    """The charge as it is now: a refund shows on it too."""
+    charge = emulator.retrieve(charge_id)
+    if charge is None or charge["object"] != "charge" or not charge.get("receipt_url"):
+        return page("receipt_not_found.html", {}, status=404)
+    locale, currency = locale_of(request), charge["currency"]
+    refunded = charge["amount_refunded"]
+    amounts = {"Refunded": refunded, "Kept": charge["amount"] - refunded} if refunded else {}
+    context = {
+        "charge": charge,
+        "paid": money(charge["amount"], currency, locale),
+        "paid_at": format_datetime(
+            datetime.fromtimestamp(charge["created"], UTC), "d MMMM y, HH:mm 'UTC'", locale=locale
+        ),
+        "paid_with": paid_with(charge),
+        "amounts": [(name, money(amount, currency, locale)) for name, amount in amounts.items()],
+    }
+    return page("receipt.html", context)

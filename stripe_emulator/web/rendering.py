@@ -1,0 +1,190 @@
+"""What every page of the emulator shares: templates, words for money and time, headers.
+
+Pages are rendered on the server with autoescaping, run no inline script, and load nothing from
+anywhere but here, except pictures that a Checkout Session names by address.
+"""
+
+import re
+from collections.abc import Mapping
+from copy import copy
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from babel import Locale
+from babel.core import UnknownLocaleError, negotiate_locale
+from fastapi import HTTPException, Request
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from stripe_emulator.base.currencies import exponent, step
+
+HERE = Path(__file__).parent
+STATIC_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+SECURITY_HEADERS = {
+    # `form-action` names no host: browsers hold the redirect after a payment, and the shop's own
+    # redirects after that, against it, and the shop may be anywhere.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' data: http: https:; form-action 'self' http: https:; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+# CLDR parts a currency from its number where it ends in a letter; Babel leaves that out.
+LETTER_BEFORE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)")
+
+GOOD, BAD, WAIT, QUIET = "good", "bad", "wait", "quiet"
+BADGES = {
+    "succeeded": ("●", GOOD),
+    "complete": ("●", GOOD),
+    "paid": ("●", GOOD),
+    "won": ("●", GOOD),
+    "active": ("●", GOOD),
+    "no_payment_required": ("●", GOOD),
+    "open": ("○", WAIT),
+    "processing": ("◐", WAIT),
+    "pending": ("◐", WAIT),
+    "requires_action": ("◐", WAIT),
+    "needs_response": ("◐", WAIT),
+    "under_review": ("◐", WAIT),
+    "warning_needs_response": ("◐", WAIT),
+    "warning_under_review": ("◐", WAIT),
+    "partially refunded": ("◑", WAIT),
+    "refunded": ("↩", QUIET),
+    "disputed": ("!", BAD),
+    "failed": ("✕", BAD),
+    "lost": ("✕", BAD),
+    "declined": ("✕", BAD),
+    "requires_payment_method": ("○", QUIET),
+    "expired": ("–", QUIET),
+    "canceled": ("–", QUIET),
+    "warning_closed": ("–", QUIET),
+    "dropped": ("–", QUIET),
+    "unpaid": ("○", QUIET),
+}
+
+
+def badge(status: str) -> dict[str, str]:
+    """How a status is shown: a glyph and a word, so that it never depends on colour alone."""
+    glyph, tone = BADGES.get(status, ("·", QUIET))
+    return {"glyph": glyph, "tone": tone, "word": status.replace("_", " ")}
+
+
+def money(amount: int, currency: str, locale: str = "en_US") -> str:
+    """Minor units as people of this locale write them: 3998, `usd` → `$39.98`.
+
+    With the digits that Stripe charges, whatever people write (RSD 19.99): an amount is never
+    rounded. Where only whole units exist (ISK) none are shown.
+    """
+    units, digits = Decimal(amount).scaleb(-exponent(currency)), exponent(currency)
+    if step(currency) == 10**digits and not amount % step(currency):
+        digits = 0
+    pattern = copy(Locale.parse(locale).currency_formats["standard"])
+    pattern.frac_prec = (digits, digits)
+    text = pattern.apply(units, locale, currency=currency.upper(), currency_digits=False)
+    return LETTER_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", text)
+
+
+def grouped(number: str) -> str:
+    """A card number the way it is printed: 4-6-5 for American Express, else in fours."""
+    cuts = (0, 4, 10) if number.startswith(("34", "37")) else range(0, len(number), 4)
+    ends = [*list(cuts)[1:], len(number)]
+    return " ".join(number[start:end] for start, end in zip(cuts, ends, strict=True))
+
+
+def moment(at: float | None) -> str:
+    """Unix seconds as an ISO time in UTC, for `<time datetime>`; empty for None."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") if at is not None else ""
+
+
+def clock(at: float | None) -> str:
+    """Unix seconds for people; the browser turns it into its own time where scripts run."""
+    return f"{datetime.fromtimestamp(at, UTC):%d %b %H:%M:%S} UTC" if at is not None else "–"
+
+
+def web_link(address: str | None) -> str | None:
+    """The address where it is one a browser may be sent to, else None (`javascript:` is not)."""
+    return address if address and urlsplit(address).scheme in {"http", "https"} else None
+
+
+def locale_of(request: Request, wanted: str | None = None) -> str:
+    """The locale to write amounts in: the session's own, else the browser's, else en_US."""
+    header = request.headers.get("accept-language", "")
+    ranked = [part.partition(";q=") for part in header.replace(" ", "").split(",") if part]
+    ranked.sort(key=lambda part: -_quality(part[2]))
+    names = [tag for tag, _, _ in ranked]
+    if wanted and wanted != "auto":
+        names.insert(0, wanted)
+    for name in names:
+        if name == "root" or len(name) > 35:  # no person's locale; the longest tag of RFC 5646
+            continue
+        try:
+            return str(Locale.parse(name, sep="-" if "-" in name else "_"))
+        except (UnknownLocaleError, ValueError):
+            continue
+    return negotiate_locale([], ["en_US"]) or "en_US"
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text or 1)
+    except ValueError:
+        return 0.0
+
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(HERE / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.filters.update(
+    grouped=grouped, moment=moment, clock=clock, badge=badge, web_link=web_link
+)
+TEMPLATES.globals["money"] = money
+
+
+def page(
+    name: str,
+    context: Mapping[str, Any],
+    *,
+    status: int = 200,
+) -> Response:
+    """One rendered template as an answer with the headers every page has."""
+    html = TEMPLATES.get_template(name).render(**context)
+    return HTMLResponse(html, status_code=status, headers=SECURITY_HEADERS)
+
+
+def from_this_site(request: Request) -> None:
+    """Refuse a form that another site's page posts in the visitor's name (403).
+
+    Browsers say in `Sec-Fetch-Site` where a request comes from; older ones only in `Origin`.
+    A client that sends neither is no browser and cannot be tricked into anything.
+    """
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    if site is not None:
+        ours = site in {"same-origin", "none"}
+    else:
+        ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+    if not ours:
+        raise HTTPException(403, "This form was sent from another site, so nothing was done.")
+
+
+def static(name: str) -> Response:
+    """A style sheet, script or picture of the pages; 404 for anything else."""
+    file = HERE / "static" / name
+    kind = STATIC_TYPES.get(file.suffix)
+    if kind is None or file.parent != HERE / "static" or not file.is_file():
+        raise HTTPException(404, "No such file.")
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-cache"}
+    return Response(file.read_bytes(), media_type=kind, headers=headers)

@@ -1,0 +1,1 @@
+"""Deliveries of events: planning, signing, sending, retries."""

@@ -1,0 +1,140 @@
+"""The courier: delivers events in parallel, again after failures, and lets timers strike.
+
+It owns no state. What is to be delivered stands in the database, so a courier that is killed
+with the process goes on where it was: an attempt whose answer was never written is made again,
+which is why deliveries are "at least once", as Stripe's are.
+"""
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from stripe_emulator.account.account import Account
+from stripe_emulator.webhooks import deliveries, tampering
+from stripe_emulator.webhooks.http_client import post
+
+WORKERS = 8
+LONGEST_SLEEP_SECONDS = 1.0
+log = logging.getLogger(__name__)
+
+
+class Courier:
+    """One thread that looks what is due, and a few that carry it."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="courier")
+        self._changed = threading.Condition()
+        self._woken = False
+        self._stopping = False
+        self._busy: set[int] = set()
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        account.on_commit = self.wake
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is on its way; the rest waits in the database."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def wake(self) -> None:
+        """Look again: something was committed, or the clock was moved."""
+        with self._changed:
+            self._woken = True
+            self._changed.notify_all()
+
+    def wait_for(self, event_ids: list[str], seconds: float) -> None:
+        """Return when every endpoint answered these events once, or after some time.
+
+        An endpoint that refuses the connection has answered; one that was told to get the event
+        later is not waited for.
+        """
+        deadline = time.monotonic() + seconds
+        with self._changed:
+            while (left := deadline - time.monotonic()) > 0 and self._outstanding(event_ids):
+                self._changed.wait(min(left, LONGEST_SLEEP_SECONDS))
+
+    def _outstanding(self, event_ids: list[str]) -> bool:
+        with self.account.storage.reading() as connection:
+            return deliveries.unanswered(connection, event_ids, self.account.now())
+
+    def quiet(self, seconds: float = 10.0) -> bool:
+        """Wait until nothing is due or on its way; False when it took too long."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            with self._changed:
+                busy = bool(self._busy)
+            with self.account.storage.reading() as connection:
+                if not busy and not deliveries.due(connection, self.account.now(), 1):
+                    return True
+            self.wake()
+            time.sleep(0.01)
+        return False
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._woken and not self._stopping:
+                    self._changed.wait(self._sleep_seconds())
+                self._woken = False
+                if self._stopping:
+                    return
+            try:
+                self.account.catch_up()
+                self._send_due()
+            except sqlite3.Error:  # a full disk, say: what is due stays due
+                log.exception("The courier could not read its work and tries again.")
+                time.sleep(LONGEST_SLEEP_SECONDS)
+
+    def _sleep_seconds(self) -> float:
+        with self.account.storage.reading() as connection:
+            moment = deliveries.next_due(connection)
+        if moment is None or self._busy:
+            return LONGEST_SLEEP_SECONDS
+        return min(max(moment - self.account.now(), 0.0), LONGEST_SLEEP_SECONDS)
+
+    def _send_due(self) -> None:
+        with self.account.storage.reading() as connection:
+            waiting = deliveries.due(connection, self.account.now(), 500)
+        for delivery_id in waiting:
+            with self._changed:
+                if delivery_id in self._busy:
+                    continue
+                self._busy.add(delivery_id)
+            with contextlib.suppress(RuntimeError):  # the pool is closing: the row stays due
+                self._pool.submit(self._carry, delivery_id)
+
+    def _carry(self, delivery_id: int) -> None:
+        try:
+            self._attempt(delivery_id)
+        finally:
+            with self._changed:
+                self._busy.discard(delivery_id)
+                self._woken = True
+                self._changed.notify_all()
+
+    def _attempt(self, delivery_id: int) -> None:
+        """Read, send, record: no transaction is open while the network is waited for."""
+        config = self.account.config
+        with self.account.writing() as books:
+            parcel = deliveries.pack(books, delivery_id)
+        if parcel is None:
+            return
+        # Receivers hold the signature's time against their own clock, which nobody moved.
+        now = int(self.account.wall_clock())
+        if parcel.trouble and parcel.trouble.kind == "forge":
+            post(parcel.url, *tampering.forged(parcel, now), config.delivery_timeout_seconds)
+        payload, signature = tampering.packed(parcel, now)
+        answered = post(parcel.url, payload, signature, config.delivery_timeout_seconds)
+        with self.account.writing() as books:
+            deliveries.record(books, parcel, answered, signature, config.retries)

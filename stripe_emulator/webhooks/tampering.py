@@ -1,0 +1,59 @@
+"""What a delivery looks like when somebody wanted it wrong."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from stripe_emulator.base.ids import new_id
+from stripe_emulator.base.signing import signature_header
+from stripe_emulator.webhooks.deliveries import Parcel
+
+AMOUNTS = ("amount", "amount_total", "amount_subtotal", "amount_received", "amount_captured")
+
+
+def packed(parcel: Parcel, now: int) -> tuple[bytes, str]:
+    """The body and the signature header of an attempt, bent as its trouble says."""
+    kind = parcel.trouble.kind if parcel.trouble else ""
+    value = parcel.trouble.value if parcel.trouble else ""
+    payload, secrets, timestamp = parcel.payload, parcel.secrets, now
+    if kind == "wrong_secret":
+        secrets = ["whsec_of_somebody_else"]
+    if kind == "old_timestamp":
+        timestamp = now - int(float(value))
+    if kind in ("livemode", "amount", "currency"):
+        payload = _retold(payload, kind, value)
+    signature = signature_header(payload, secrets, timestamp)
+    if kind == "tamper":
+        payload = _retold(payload, "amount", "1")
+        payload = payload if payload != parcel.payload else payload + b" "
+    return payload, signature
+
+
+def forged(parcel: Parcel, now: int) -> tuple[bytes, str]:
+    """An event that never happened, about the same object, with a stranger's signature."""
+    event = json.loads(parcel.payload)
+    event["id"] = new_id("event")
+    payload = json.dumps(event).encode()
+    return payload, signature_header(payload, ["whsec_forged"], now)
+
+
+def _retold(payload: bytes, kind: str, value: str) -> bytes:
+    """The same event with another amount, currency or mode."""
+    event = json.loads(payload)
+    thing = event["data"]["object"]
+    if kind == "livemode":
+        event["livemode"] = True
+        _set(thing, ("livemode",), True)
+    if kind == "currency":
+        _set(thing, ("currency",), value)
+    if kind == "amount":
+        for name in AMOUNTS:
+            if isinstance(thing.get(name), int):
+                thing[name] = int(float(value)) if value else thing[name] + 1
+    return json.dumps(event, separators=(",", ":")).encode()
+
+
+def _set(thing: dict[str, Any], names: Sequence[str], value: object) -> None:
+    for name in names:
+        if name in thing:
+            thing[name] = value
