@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("store", "tests", "bench", "webhook_server", "streamlit_app")
+OURS = ("store", "stripe_emulator", "tests", "bench", "webhook_server", "streamlit_app")
 NEEDED = (
-    *OURS[:3],
+    *OURS[:4],
     *("data", ".streamlit", "pyproject.toml", "webhook_server.py", "streamlit_app.py"),
 )
 LEFT_BEHIND = shutil.ignore_patterns("*.db*", "*_secret", "*_password", "*_token", ".env")
