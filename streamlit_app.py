@@ -47,8 +47,8 @@ if __name__ == "__main__":  # the server does without these while it starts
         shelves,
         views,
     )
+    from store.demo import page as demo_page
     from store.notices import DATABASE_DOWN, Notice, Question
-    from store.rehearsal import run as rehearsals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -238,7 +238,7 @@ def cancel(who: str, number: str) -> None:
 
 
 def stop_asking() -> None:
-    for name in ("question", "cancelling", "forgetting"):
+    for name in ("question", "cancelling"):
         st.session_state.pop(name, None)
 
 
@@ -487,20 +487,7 @@ def check(who: str, number: str) -> None:
 
 
 def rehearsal() -> None:
-    """Troubles for a presenter to make; the work is done beside the page, which only watches."""
-    mine = rehearsals.of(buyer())
-    st.html(markup.style("rehearsal.css"))
-    if not may_rehearse():
-        st.html(markup.rehearsal_piece("closed"))
-        return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.html(markup.rehearsal_piece("head"))
-        with st.popover("Three-minute demo"):
-            st.html(markup.rehearsal_piece("script"))
-    if st.session_state.get("forgetting"):
-        ask_to_forget(mine)
-    busy = mine.progress is not None
-    st.fragment(rehearsal_stage, run_every=TICK_SECONDS / 2 if busy else None)(mine, busy)
+    demo_page.show(buyer(), store_url(), may_rehearse)
 
 
 def may_rehearse() -> bool:
@@ -513,47 +500,6 @@ def may_rehearse() -> bool:
     except office.NotSignedIn:
         return st.context.headers.get(guard.LOCAL_HEADER) == "yes"
     return True
-
-
-def rehearsal_stage(mine: rehearsals.Rehearsal, busy: bool) -> None:
-    """What can be tried and what came of it; refreshes itself while something is going on."""
-    if busy and mine.progress is None:
-        st.rerun()
-    with st.container(horizontal=True, vertical_alignment="center", key="rehearse"):
-        rehearsal_button(mine, rehearsals.ALL, busy, type="primary")
-        rehearsal_button(mine, rehearsals.SAMPLES, busy)
-        if st.button("Fresh demo", disabled=busy):
-            st.session_state.forgetting = may_rehearse()
-            st.rerun()
-        if progress := mine.progress:
-            st.progress(progress.share, text=str(progress))
-        elif mine.summary:
-            st.html(markup.rehearsal_piece("summary", sentence=mine.summary, good=mine.good))
-    st.html(markup.rehearsal_piece("tally", tally=mine.tally, light=rehearsals.light()))
-    with st.container(key="troubles", gap=None):
-        for place, line in enumerate(mine.lines):
-            with st.container(horizontal=True, key=f"trouble-{place}"):
-                rehearsal_button(mine, line.trouble.name, busy, width="stretch")
-                st.html(markup.rehearsal_piece("line", line=line))
-
-
-def rehearsal_button(mine: rehearsals.Rehearsal, name: str, busy: bool, **look: Any) -> None:
-    if st.button(name, disabled=busy, **look):
-        if may_rehearse():
-            mine.begin(name, store_url())
-        st.rerun()  # without permission any more, the whole page says so
-
-
-@st.dialog("Start a fresh demo?", on_dismiss=stop_asking)
-def ask_to_forget(mine: rehearsals.Rehearsal) -> None:
-    st.text(rehearsals.what_goes())
-    with st.container(horizontal=True):
-        sure = st.button("Forget every order", type="primary")
-        if sure and may_rehearse():
-            mine.start_afresh()
-        if sure or st.button("Keep them"):
-            stop_asking()
-            st.rerun()
 
 
 def operator() -> office.Visit:

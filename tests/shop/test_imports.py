@@ -114,7 +114,8 @@ def test_no_module_reaches_itself_through_others() -> None:
 def test_nothing_in_the_store_knows_its_pages() -> None:
     users = [file for file in sources() if of(file, "streamlit") or of(file, "streamlit_app")]
 
-    assert users == [STORE / "launcher" / "asgi.py"]  # configures Streamlit, and knows no page
+    # The one configures Streamlit and knows no page; the other is the rehearsal's page.
+    assert users == [STORE / "demo" / "page.py", STORE / "launcher" / "asgi.py"]
     assert [file for file in sources() if of(file, "webhook_server")] == []
 
 
@@ -170,13 +171,13 @@ def test_the_emulator_and_the_store_do_not_know_each_other() -> None:
     assert [file for file in sources() if of(file, "stripe_emulator")] == []
 
 
-def test_only_the_rehearsal_knows_of_the_rehearsal() -> None:
-    rehearsal = sources(STORE / "rehearsal")
-    others = [file for file in sources() if file not in rehearsal]
+def test_only_the_demo_package_imports_the_demo_package() -> None:
+    demo = sources(STORE / "demo")
+    others = [file for file in sources() if file not in demo]
 
-    assert rehearsal
-    assert [file for file in others if of(file, "store.rehearsal")] == []
-    assert [file for file in rehearsal if of(file, "store.launcher")] == []
+    assert demo
+    assert [file for file in others if of(file, "store.demo")] == []
+    assert [file for file in demo if of(file, "store.launcher")] == []
 
 
 def test_no_payment_path_asks_whether_stripe_is_the_emulator() -> None:

@@ -360,7 +360,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (ACCESS + "what_the_headers_of_a_handshake_must_be",),
     ),
     "a click of the rehearsal asks who makes it": Mutation(
-        (("streamlit_app.py", "        if may_rehearse():\n", "        if True:\n"),),
+        (("store/demo/page.py", "            if may_rehearse():\n", "            if True:\n"),),
         (ACCESS + "a_click_of_somebody_who_is_no_operator_any_more_does_nothing[Run all]",),
     ),
 }

@@ -16,7 +16,7 @@ ONE_CHARGE = re.compile(r"\b1 order\s+1 charge\b")
 
 def tried(page: Page, trouble: str) -> None:
     """Press a trouble's button and see its line hold."""
-    held = page.locator(".trouble.held")
+    held = page.locator(".scenario.passed")
     before = held.count()
     page.get_by_role("button", name=trouble, exact=True).click()
     expect(held).to_have_count(before + 1, timeout=40_000)

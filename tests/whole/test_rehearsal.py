@@ -9,10 +9,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from store import buyers, checkout, clock, db
+from store.demo.emulator_client import wait_until
+from store.demo.runner import Rehearsal
+from store.demo.scenarios import SCENARIOS
 from store.models import Turn
-from store.rehearsal.run import Rehearsal
-from store.rehearsal.stand_in import until
-from store.rehearsal.troubles import TROUBLES
 from tests.axe import grave_faults
 from tests.whole.buying import pay_button
 from tests.whole.running import House
@@ -29,7 +29,7 @@ def inside(launched: Launched, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hous
     monkeypatch.setenv("SIDECAR_PID_FILE", str(house.folder / "sidecar.pid"))
     with house.entered():
         # Every process looks at Stripe when it has started, and would find a payment first.
-        assert until(is_quiet, 60)
+        assert wait_until(is_quiet, 60)
         yield house
 
 
@@ -50,12 +50,12 @@ def opened(buyer: BrowserContext, house: House) -> Page:
 def test_a_killed_webhook_process_loses_nothing_and_comes_back(inside: House) -> None:
     rehearsal = Rehearsal(buyers.digest(buyers.new_cookie()))
 
-    rehearsal.begin(STOPPED, inside.address)
-    assert until(lambda: rehearsal.progress is None, 90)
+    rehearsal.start(STOPPED, inside.address)
+    assert wait_until(lambda: rehearsal.progress is None, 90)
 
-    (line,) = [line for line in rehearsal.lines if line.trouble.name == STOPPED]
-    assert line.state == "held", line.got
-    assert line.got.startswith("paid by redirect; back after")
+    (row,) = [row for row in rehearsal.rows if row.scenario.name == STOPPED]
+    assert row.state == "passed", row.outcome
+    assert row.outcome.startswith("paid by redirect; back after")
     inside.assert_paid_once(rehearsal.buyer)
 
 
@@ -65,12 +65,12 @@ def test_a_shop_that_settles_by_webhooks_only_does_not_hold(
     monkeypatch.setattr(checkout, "settle", lambda *_: None)
     rehearsal = Rehearsal(buyers.digest(buyers.new_cookie()))
 
-    rehearsal.begin(STOPPED, inside.address)
-    assert until(lambda: rehearsal.progress is None, 90)
+    rehearsal.start(STOPPED, inside.address)
+    assert wait_until(lambda: rehearsal.progress is None, 90)
 
-    (line,) = [line for line in rehearsal.lines if line.trouble.name == STOPPED]
-    assert line.state == "broken"
-    assert line.got.startswith("open by nobody")
+    (row,) = [row for row in rehearsal.rows if row.scenario.name == STOPPED]
+    assert row.state == "failed"
+    assert row.outcome.startswith("open by nobody")
 
 
 @pytest.mark.browser
@@ -84,14 +84,14 @@ def test_run_all_holds_on_every_line_in_under_a_minute(
     page.get_by_role("button", name="Run all").click()
 
     expect(page.get_by_role("progressbar")).to_be_visible()
-    expect(page.get_by_text("Webhook process is down")).to_be_visible(timeout=60_000)
-    summary = page.get_by_text("12 of 12 held; 0 charged twice, 0 lost")
+    expect(page.get_by_text("Webhook server is down")).to_be_visible(timeout=60_000)
+    summary = page.get_by_text("12 of 12 passed")
     expect(summary).to_be_visible(timeout=60_000)
     assert time.monotonic() - started < 60
-    expect(page.locator(".trouble.held")).to_have_count(len(TROUBLES))
-    expect(page.get_by_text("Webhook process is up")).to_be_visible()
-    for trouble in TROUBLES:
-        expect(page.get_by_text(f"expected: {trouble.expected}")).to_be_visible()
+    expect(page.locator(".scenario.passed")).to_have_count(len(SCENARIOS))
+    expect(page.get_by_text("Webhook server is up")).to_be_visible()
+    for scenario in SCENARIOS:
+        expect(page.get_by_text(f"expected: {scenario.expected}")).to_be_visible()
     page.reload()
     expect(summary).to_be_visible(timeout=20_000)
     page.goto(house.address)
@@ -109,14 +109,14 @@ def test_a_fresh_demo_is_confirmed_and_twenty_five_samples_fill_it(
     page.get_by_role("button", name="Keep them").click()
     expect(page.get_by_role("button", name="Keep them")).to_be_hidden()
     page.get_by_role("button", name="Fresh demo").click()
-    page.get_by_role("button", name="Forget every order").click()
+    page.get_by_role("button", name="Delete every order").click()
     expect(page.get_by_text("A fresh demo: no orders")).to_be_visible(timeout=30_000)
     assert house.orders() == []
     page.get_by_role("button", name="25 sample orders").click()
 
-    told = "25 orders of today: 13 paid, 3 refunded, 3 partially refunded"
+    told = "25 orders: 13 paid, 3 refunded, 3 partially refunded"
     expect(page.locator(".summary")).to_contain_text(told, timeout=60_000)
-    expect(page.locator(".summary")).to_contain_text("both books agree")
+    expect(page.locator(".summary")).to_contain_text("Stripe agrees")
     assert len(house.orders(house.knows(buyer))) == 25
 
 
@@ -131,7 +131,7 @@ def test_the_rehearsal_is_read_without_hindrance(
     expect(pay_button(page)).to_be_visible(timeout=20_000)
     page.get_by_role("link", name="Rehearsal").click()
     page.get_by_role("button", name="Forged").click()
-    expect(page.locator(".trouble.held")).to_have_count(1, timeout=30_000)
+    expect(page.locator(".scenario.passed")).to_have_count(1, timeout=30_000)
 
     assert grave_faults(page) == []
 

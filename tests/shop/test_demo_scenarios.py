@@ -1,5 +1,5 @@
 """The rehearsal: its troubles against the real emulator and the real webhook door, and that its
-judgement can fail: with a guard taken away, or a book that was tampered with, the line says so.
+judgement can fail: with a guard taken away, or a book that was tampered with, the row says so.
 """
 
 import threading
@@ -26,20 +26,21 @@ from store import (
     operations,
     refunds,
 )
+from store.demo import reset, runner, sample_orders
+from store.demo.comparison import Totals, compare_orders
+from store.demo.context import ScenarioContext, ScenarioResult
+from store.demo.emulator_client import EmulatorClient, wait_until
+from store.demo.errors import NotApplicable
+from store.demo.results import ResultRow
+from store.demo.runner import Rehearsal
+from store.demo.scenarios import SCENARIOS, Scenario
 from store.errors import EventMalformed, OrderNotFound, StoreError
 from store.models import Product
-from store.rehearsal import fresh, run, samples
-from store.rehearsal.errors import Untried
-from store.rehearsal.evidence import Tally, both_books
-from store.rehearsal.lines import Line
-from store.rehearsal.run import Rehearsal
-from store.rehearsal.stage import Seen, Stage
-from store.rehearsal.stand_in import StandIn, until
-from store.rehearsal.troubles import TROUBLES, Trouble
 from tests.shop.running import ON_SQLITE, SECRET, STORE_URL, Shop
 
+NOBODY = "http://127.0.0.1:9"
 KILLS = "Stop the webhooks"  # needs real processes: tests/whole/test_rehearsal.py
-HERE = [trouble for trouble in TROUBLES if trouble.name != KILLS]
+HERE = [scenario for scenario in SCENARIOS if scenario.name != KILLS]
 
 
 @pytest.fixture
@@ -56,31 +57,31 @@ def heard(shop: Shop) -> Shop:
 
 @pytest.fixture
 def rehearsal(heard: Shop) -> Iterator[Rehearsal]:
-    yield run.of(heard.buyer)
-    run.REHEARSALS.clear()
+    yield runner.rehearsal_of(heard.buyer)
+    runner.REHEARSALS.clear()
 
 
 def played(rehearsal: Rehearsal, start: Callable[[], None]) -> Rehearsal:
     start()
-    assert until(lambda: rehearsal.progress is None, 60)
+    assert wait_until(lambda: rehearsal.progress is None, 60)
     return rehearsal
 
 
-def tried(rehearsal: Rehearsal, name: str) -> Line:
-    """Press one button, and the line as it is then."""
-    played(rehearsal, lambda: rehearsal.begin(name, STORE_URL))
-    (line,) = [line for line in rehearsal.lines if line.trouble.name == name]
-    return line
+def tried(rehearsal: Rehearsal, name: str) -> ResultRow:
+    """Press one button, and the row as it is then."""
+    played(rehearsal, lambda: rehearsal.start(name, STORE_URL))
+    (row,) = [row for row in rehearsal.rows if row.scenario.name == name]
+    return row
 
 
-@pytest.mark.parametrize("trouble", HERE, ids=lambda trouble: trouble.name)
-def test_the_shop_holds(rehearsal: Rehearsal, trouble: Trouble) -> None:
-    first, line = tried(rehearsal, trouble.name).got, tried(rehearsal, trouble.name)
+@pytest.mark.parametrize("scenario", HERE, ids=lambda scenario: scenario.name)
+def test_the_shop_holds(rehearsal: Rehearsal, scenario: Scenario) -> None:
+    first, row = tried(rehearsal, scenario.name).outcome, tried(rehearsal, scenario.name)
 
-    assert (line.state, line.got) == ("held", first), line.got
-    assert line.number
-    assert rehearsal.tally.orders >= 2
-    assert (rehearsal.tally.differing, rehearsal.tally.lost) == (0, 0)
+    assert (row.state, row.outcome) == ("passed", first), row.outcome
+    assert row.number
+    assert rehearsal.totals.orders >= 2
+    assert (rehearsal.totals.differing, rehearsal.totals.lost) == (0, 0)
 
 
 # --- the judgement can fail ----------------------------------------------------------------------
@@ -164,16 +165,16 @@ UNGUARDED = {
 
 
 @ON_SQLITE
-@pytest.mark.parametrize("trouble", HERE, ids=lambda trouble: trouble.name)
+@pytest.mark.parametrize("scenario", HERE, ids=lambda scenario: scenario.name)
 def test_a_shop_without_its_guard_does_not_hold(
-    rehearsal: Rehearsal, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
+    rehearsal: Rehearsal, scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    UNGUARDED[trouble.name](monkeypatch)
+    UNGUARDED[scenario.name](monkeypatch)
 
-    line = tried(rehearsal, trouble.name)
+    row = tried(rehearsal, scenario.name)
 
-    assert line.state == "broken", line.got
-    assert line.got
+    assert row.state == "failed", row.outcome
+    assert row.outcome
 
 
 @ON_SQLITE
@@ -182,10 +183,10 @@ def test_a_book_that_forgot_a_payment_is_found_out(heard: Shop) -> None:
     with db.unit_of_work() as session:
         session.connection().execute(text("UPDATE orders SET payment_status = 'unpaid'"))
 
-    books = both_books(StandIn.current(), [number])
+    books = compare_orders(EmulatorClient.current(), [number])
 
-    assert Tally.of(books).lost == 1
-    assert books[0].fault == "Stripe took the money and our book does not know"
+    assert Totals.of(books).lost == 1
+    assert books[0].difference == "Stripe has the money and our database does not know"
 
 
 @ON_SQLITE
@@ -194,9 +195,9 @@ def test_a_book_that_invents_a_payment_is_found_out(heard: Shop) -> None:
     with db.unit_of_work() as session:
         session.connection().execute(text("UPDATE orders SET payment_status = 'paid'"))
 
-    (book,) = both_books(StandIn.current(), [number])
+    (book,) = compare_orders(EmulatorClient.current(), [number])
 
-    assert book.fault == "our book says $39.98 paid, Stripe $0.00"
+    assert book.difference == "our database says $39.98 paid, Stripe $0.00"
 
 
 @ON_SQLITE
@@ -204,9 +205,9 @@ def test_a_second_charge_is_counted(heard: Shop) -> None:
     number = heard.a_paid_order()
     heard.pay_a_second_session(number)
 
-    tally = Tally.of(both_books(StandIn.current(), [number]))
+    totals = Totals.of(compare_orders(EmulatorClient.current(), [number]))
 
-    assert (tally.charges, tally.charged_twice) == (2, 1)
+    assert (totals.charges, totals.charged_twice) == (2, 1)
 
 
 # --- running -------------------------------------------------------------------------------------
@@ -214,25 +215,25 @@ def test_a_second_charge_is_counted(heard: Shop) -> None:
 
 @ON_SQLITE
 def test_a_trouble_that_breaks_is_told_and_stops_no_other(rehearsal: Rehearsal) -> None:
-    def stumble(_stage: Stage) -> Seen:
+    def stumble(_context: ScenarioContext) -> ScenarioResult:
         raise RuntimeError("a fault of the rehearsal itself")
 
-    def refuse(_stage: Stage) -> Seen:
+    def refuse(_context: ScenarioContext) -> ScenarioResult:
         raise StoreError("The shop said no.")
 
-    good = rehearsal.lines[4]
-    rehearsal.lines = [
-        Line(Trouble("a", "b", stumble)),
-        Line(Trouble("c", "d", refuse)),
-        Line(good.trouble),
+    good = rehearsal.rows[4]
+    rehearsal.rows = [
+        ResultRow(Scenario("a", "b", stumble)),
+        ResultRow(Scenario("c", "d", refuse)),
+        ResultRow(good.scenario),
     ]
 
-    played(rehearsal, lambda: rehearsal.begin(run.ALL, STORE_URL))
+    played(rehearsal, lambda: rehearsal.start(runner.RUN_ALL, STORE_URL))
 
-    assert [line.state for line in rehearsal.lines] == ["broken", "broken", "held"]
-    assert "quote error" in rehearsal.lines[0].got
-    assert rehearsal.lines[1].got == "The shop said no."
-    assert rehearsal.summary == "1 of 3 held; 0 charged twice, 0 lost"
+    assert [row.state for row in rehearsal.rows] == ["failed", "failed", "passed"]
+    assert "quote error" in rehearsal.rows[0].outcome
+    assert rehearsal.rows[1].outcome == "The shop said no."
+    assert rehearsal.summary == "1 of 3 passed"
     assert not rehearsal.good
 
 
@@ -242,10 +243,10 @@ def test_without_a_webhook_process_the_line_says_what_is_missing(
 ) -> None:
     monkeypatch.delenv("SIDECAR_PID_FILE", raising=False)
 
-    line = tried(Rehearsal(shop.buyer), "Forged")
+    row = tried(Rehearsal(shop.buyer), "Forged")
 
-    assert line.state == "untried"
-    assert "No webhook process is running here" in line.got
+    assert row.state == "skipped"
+    assert "No webhook server is running here" in row.outcome
 
 
 @ON_SQLITE
@@ -254,27 +255,27 @@ def test_a_shop_that_nobody_would_start_again_is_not_stopped(
 ) -> None:
     monkeypatch.delenv("SIDECAR_PID_FILE", raising=False)
 
-    line = tried(rehearsal, KILLS)
+    row = tried(rehearsal, KILLS)
 
-    assert line.state == "untried"
-    assert "Only python -m store starts a stopped webhook process again" in line.got
+    assert row.state == "skipped"
+    assert "Only python -m store starts a stopped webhook server again" in row.outcome
 
 
 @ON_SQLITE
 def test_two_visitors_take_turns_and_see_only_their_own_orders(heard: Shop) -> None:
-    visitors = [run.of(buyers.digest(buyers.new_cookie())) for _ in range(2)]
+    visitors = [runner.rehearsal_of(buyers.digest(buyers.new_cookie())) for _ in range(2)]
 
     for visitor in visitors:
-        visitor.begin("Webhook twice", STORE_URL)
-        visitor.begin("Forged", STORE_URL)  # a second wish meanwhile is dropped
-    assert until(lambda: not any(visitor.progress for visitor in visitors), 30)
+        visitor.start("Webhook twice", STORE_URL)
+        visitor.start("Forged", STORE_URL)  # a second wish meanwhile is dropped
+    assert wait_until(lambda: not any(visitor.progress for visitor in visitors), 30)
 
-    lines = [visitor.lines[0] for visitor in visitors]
-    assert [line.state for line in lines] == ["held", "held"]
-    for visitor, line in zip(visitors, lines, strict=True):
-        assert heard.order(line.number or "").buyer == visitor.buyer
-        assert list(visitor.books) == [line.number]
-        assert visitor.lines[4].state == "waiting"
+    rows = [visitor.rows[0] for visitor in visitors]
+    assert [row.state for row in rows] == ["passed", "passed"]
+    for visitor, row in zip(visitors, rows, strict=True):
+        assert heard.order(row.number or "").buyer == visitor.buyer
+        assert list(visitor.orders) == [row.number]
+        assert visitor.rows[4].state == "waiting"
 
 
 @ON_SQLITE
@@ -305,27 +306,27 @@ def test_two_fresh_demos_give_the_same_twenty_five_orders(
 ) -> None:
     pictures = []
     for _ in range(2):
-        played(rehearsal, lambda: rehearsal.begin(run.SAMPLES, STORE_URL))
+        played(rehearsal, lambda: rehearsal.start(runner.SAMPLE_ORDERS, STORE_URL))
         assert rehearsal.good, rehearsal.summary
         pictures.append(picture(heard))
-        fresh.forget(StandIn.current())
+        reset.reset_demo(EmulatorClient.current())
 
     assert pictures[0] == pictures[1]
     assert len(pictures[0]) == 25
     assert {status for status, *_ in pictures[0]} == {
         *("paid", "refunded", "partially_refunded", "disputed", "expired", "canceled", "failed"),
     }
-    assert rehearsal.summary.endswith("both books agree")
+    assert rehearsal.summary.endswith("Stripe agrees")
 
 
 @ON_SQLITE
 def test_the_samples_come_out_the_same_without_a_webhook_process(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(samples, "WEBHOOK_SECONDS", 0.1)
+    monkeypatch.setattr(sample_orders, "WEBHOOK_SECONDS", 0.1)
     alone = Rehearsal(shop.buyer)
 
-    played(alone, lambda: alone.begin(run.SAMPLES, STORE_URL))
+    played(alone, lambda: alone.start(runner.SAMPLE_ORDERS, STORE_URL))
 
     assert alone.good, alone.summary
 
@@ -338,7 +339,7 @@ def test_a_fresh_demo_forgets_everybody_and_brings_the_products_back(
     with db.unit_of_work() as session:
         session.exec(select(Product)).first().unit_amount = 1  # type: ignore[union-attr]
 
-    played(rehearsal, rehearsal.start_afresh)
+    played(rehearsal, rehearsal.start_reset)
 
     assert rehearsal.good, rehearsal.summary
     assert (heard.orders(), heard.inbox(), heard.sessions(), heard.refunds()) == ([], {}, [], [])
@@ -362,7 +363,7 @@ def test_an_event_that_comes_while_everything_is_forgotten_waits_and_is_an_orpha
 
     event.listen(db.engine(), "after_cursor_execute", deliver)
     try:
-        fresh.forget(StandIn.current())
+        reset.reset_demo(EmulatorClient.current())
     finally:
         event.remove(db.engine(), "after_cursor_execute", deliver)
     courier.join()
@@ -395,16 +396,16 @@ def test_a_fresh_demo_while_eight_buy_says_so_in_sentences_and_leaves_nothing_be
     crowd = [threading.Thread(target=buys, args=(heard, stop, said)) for _ in range(8)]
     for each in crowd:
         each.start()
-    assert until(lambda: len(heard.orders()) > 3, 20)
+    assert wait_until(lambda: len(heard.orders()) > 3, 20)
     times = []
     for _ in range(3):
-        with suppress(Untried):
-            fresh.forget(StandIn.current())
+        with suppress(NotApplicable):
+            reset.reset_demo(EmulatorClient.current())
             times.append(clock.now())
     stop.set()
     for each in crowd:
         each.join()
-    fresh.forget(StandIn.current())
+    reset.reset_demo(EmulatorClient.current())
     number = heard.a_paid_order()
 
     assert times
@@ -423,10 +424,10 @@ def test_a_session_made_while_everything_is_forgotten_is_forgotten_too(
 
     def forgotten_before_it_is_asked(*asked: str) -> gateway.Answer:
         if not made:
-            demo = threading.Thread(target=fresh.forget, args=(StandIn.current(),))
+            demo = threading.Thread(target=reset.reset_demo, args=(EmulatorClient.current(),))
             made.append(demo)
             demo.start()
-            assert until(lambda: not heard.orders(), 10)
+            assert wait_until(lambda: not heard.orders(), 10)
         return create(*asked)
 
     monkeypatch.setattr(gateway, "create_checkout", forgotten_before_it_is_asked)
@@ -459,7 +460,7 @@ def test_an_order_that_is_gone_since_it_was_read_is_not_found(
     def forgotten_first() -> Iterator[Any]:
         with begin() as session:
             for table in reversed(SQLModel.metadata.sorted_tables):
-                if table.name not in fresh.KEPT:
+                if table.name not in reset.KEPT_TABLES:
                     session.connection().execute(table.delete())
         with begin() as session:
             yield session
@@ -477,9 +478,9 @@ def test_an_order_that_is_gone_since_it_was_read_is_not_found(
 def test_a_silent_emulator_keeps_our_orders(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.place()
     alone = Rehearsal(shop.buyer)
-    monkeypatch.setattr(StandIn, "current", classmethod(lambda cls: cls("http://127.0.0.1:9", "")))
+    monkeypatch.setattr(EmulatorClient, "current", classmethod(lambda cls: cls(NOBODY, "")))
 
-    played(alone, alone.start_afresh)
+    played(alone, alone.start_reset)
 
     assert alone.summary == "The emulator does not answer. Start everything with: python -m store"
     assert len(shop.orders()) == 1

@@ -1,4 +1,4 @@
-"""Twenty-five sample orders, the same every time, made through the shop's real doors.
+"""Twenty-five sample orders, the same every time, created through the shop's own interfaces.
 
 All of them are of today: the emulator's clock goes forward only, and to write other dates into
 our book alone would make the two books differ.
@@ -10,85 +10,85 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from store import checkout, clock, reconcile, refunds
-from store.rehearsal.stage import Stage
-from store.rehearsal.stand_in import until
+from store.demo.context import ScenarioContext
+from store.demo.emulator_client import wait_until
 
 DECLINED = "4000000000000002"
 WEBHOOK_SECONDS = 5
 LOOK_BACK = timedelta(minutes=10)
 
 
-def _paid(stage: Stage, number: str) -> None:
-    stage.pay(number)
+def _paid(context: ScenarioContext, number: str) -> None:
+    context.pay(number)
 
 
-def _declined_first(stage: Stage, number: str) -> None:
-    stage.pay(number, DECLINED)
-    stage.pay(number)
+def _declined_first(context: ScenarioContext, number: str) -> None:
+    context.pay(number, DECLINED)
+    context.pay(number)
 
 
-def _debit(stage: Stage, number: str, *, succeeded: bool) -> None:
+def _debit(context: ScenarioContext, number: str, *, succeeded: bool) -> None:
     """A bank debit: Checkout completes at once, the money comes (or does not) later."""
     outcome = "succeeds" if succeeded else "fails"
-    session_id = stage.session_id(number)
-    stage.stripe.control("POST", f"sessions/{session_id}/pay_later", outcome=outcome)
-    payment = stage.payment_id(number)
-    stage.stripe.control("POST", f"payments/{payment}/settle", succeeded=succeeded)
+    session_id = context.session_id(number)
+    context.stripe.control("POST", f"sessions/{session_id}/pay_later", outcome=outcome)
+    payment = context.payment_id(number)
+    context.stripe.control("POST", f"payments/{payment}/settle", succeeded=succeeded)
 
 
-def _late(stage: Stage, number: str) -> None:
-    _debit(stage, number, succeeded=True)
+def _late(context: ScenarioContext, number: str) -> None:
+    _debit(context, number, succeeded=True)
 
 
-def _failed(stage: Stage, number: str) -> None:
-    _debit(stage, number, succeeded=False)
+def _failed(context: ScenarioContext, number: str) -> None:
+    _debit(context, number, succeeded=False)
 
 
-def _expired(stage: Stage, number: str) -> None:
-    stage.stripe.post(f"checkout/sessions/{stage.session_id(number)}/expire")
+def _expired(context: ScenarioContext, number: str) -> None:
+    context.stripe.post(f"checkout/sessions/{context.session_id(number)}/expire")
 
 
-def _canceled(stage: Stage, number: str) -> None:
-    stage.cancel(number)
+def _canceled(context: ScenarioContext, number: str) -> None:
+    context.cancel(number)
 
 
-def _give_back(stage: Stage, number: str, *parts: int | None) -> None:
-    stage.pay(number)
-    checkout.settle(stage.buyer, number)
-    for place, amount in enumerate(parts):
-        row = refunds.request(number, amount, key=f"sample-{number}-{place}")
+def _refund(context: ScenarioContext, number: str, *amounts: int | None) -> None:
+    context.pay(number)
+    checkout.settle(context.buyer, number)
+    for part, amount in enumerate(amounts):
+        row = refunds.request(number, amount, key=f"sample-{number}-{part}")
         refunds.send(row, source="operator")
 
 
-def _refunded(stage: Stage, number: str) -> None:
-    _give_back(stage, number, None)
+def _refunded(context: ScenarioContext, number: str) -> None:
+    _refund(context, number, None)
 
 
-def _partly_refunded(stage: Stage, number: str) -> None:
-    _give_back(stage, number, 1000)
+def _partly_refunded(context: ScenarioContext, number: str) -> None:
+    _refund(context, number, 1000)
 
 
-def _refunded_in_parts(stage: Stage, number: str) -> None:
-    _give_back(stage, number, 500, 700)
+def _refunded_in_parts(context: ScenarioContext, number: str) -> None:
+    _refund(context, number, 500, 700)
 
 
-def _dispute(stage: Stage, number: str) -> str:
-    stage.pay(number)
-    (charge,) = stage.stripe.every("charges", payment_intent=stage.payment_id(number))
-    return str(stage.stripe.control("POST", f"charges/{charge['id']}/dispute")["id"])
+def _dispute(context: ScenarioContext, number: str) -> str:
+    context.pay(number)
+    (charge,) = context.stripe.list_all("charges", payment_intent=context.payment_id(number))
+    return str(context.stripe.control("POST", f"charges/{charge['id']}/dispute")["id"])
 
 
-def _disputed(stage: Stage, number: str) -> None:
-    _dispute(stage, number)
+def _disputed(context: ScenarioContext, number: str) -> None:
+    _dispute(context, number)
 
 
-def _dispute_won(stage: Stage, number: str) -> None:
-    dispute = _dispute(stage, number)
-    stage.stripe.control("POST", f"disputes/{dispute}/close", won=True)
+def _dispute_won(context: ScenarioContext, number: str) -> None:
+    dispute = _dispute(context, number)
+    context.stripe.control("POST", f"disputes/{dispute}/close", won=True)
 
 
 # How an order goes on after the click, and the status that it ends in.
-ENDINGS: dict[str, tuple[Callable[[Stage, str], None], str]] = {
+ENDINGS: dict[str, tuple[Callable[[ScenarioContext, str], None], str]] = {
     "paid": (_paid, "paid"),
     "declined first": (_declined_first, "paid"),
     "late payment": (_late, "paid"),
@@ -139,7 +139,7 @@ SAMPLES = (
 )
 
 
-def make(stage: Stage) -> Iterator[str]:
+def create(context: ScenarioContext) -> Iterator[str]:
     """Make them one after the other; yields the status that each one really ended in.
 
     Raises:
@@ -147,24 +147,24 @@ def make(stage: Stage) -> Iterator[str]:
     """
     for sample in SAMPLES:
         act, status = ENDINGS[sample.ending]
-        number = stage.open(sample.cart)
-        act(stage, number)
-        checkout.settle(stage.buyer, number)
-        settled = until(lambda n=number, s=status: _has_become(stage, n, s), WEBHOOK_SECONDS)  # type: ignore[misc]
+        number = context.open(sample.cart)
+        act(context, number)
+        checkout.settle(context.buyer, number)
+        settled = wait_until(lambda n=number, s=status: _has_become(context, n, s), WEBHOOK_SECONDS)  # type: ignore[misc]
         if not settled:  # no webhook process: then as the shop does without one
             reconcile.run_once(clock.now() - LOOK_BACK)
-        yield stage.order(number).status
+        yield context.order(number).status
 
 
-def _has_become(stage: Stage, number: str, status: str) -> bool:
-    return stage.order(number).status == status
+def _has_become(context: ScenarioContext, number: str, status: str) -> bool:
+    return context.order(number).status == status
 
 
 def as_planned(statuses: list[str]) -> bool:
     return statuses == [ENDINGS[sample.ending][1] for sample in SAMPLES]
 
 
-def in_words(statuses: list[str]) -> str:
+def counts(statuses: list[str]) -> str:
     """ "14 paid, 3 refunded, …", the most frequent first."""
     counted = Counter(statuses).most_common()
     return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counted)

@@ -1,0 +1,132 @@
+"""Orders compared with Stripe: what Stripe charged and refunded, and what our database says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlmodel import Session, col, select
+
+from store import db, money
+from store.demo.emulator_client import Document, EmulatorClient
+from store.facts import PAID, REFUND_VOID, order_number
+from store.models import Order, OrderLog, Refund, StripeEvent
+
+PAID_TEXT = "payment status paid"  # in an order's history, once its payment is known
+CLOCK_MARGIN_SECONDS = 60
+
+
+@dataclass
+class OrderComparison:
+    """One order here and at Stripe; `*_amount(s)` in minor units."""
+
+    number: str
+    status: str
+    currency: str
+    paid_amount: int
+    refunded_amount: int
+    refund_count: int
+    paid_sources: list[str]
+    deliveries: int
+    effects: int
+    sessions: list[str] = field(default_factory=list)
+    stripe_charge_amounts: list[int] = field(default_factory=list)
+    stripe_refund_amounts: list[int] = field(default_factory=list)
+
+    @property
+    def charged_twice(self) -> bool:
+        return len(self.stripe_charge_amounts) > 1 or len(self.paid_sources) > 1
+
+    @property
+    def is_lost(self) -> bool:
+        """Stripe has the buyer's money, and our database does not know."""
+        return bool(self.stripe_charge_amounts) and not self.paid_amount
+
+    @property
+    def difference(self) -> str | None:
+        """How the two sides differ, in words; None where they agree."""
+        if self.charged_twice:
+            charges, times = len(self.stripe_charge_amounts), len(self.paid_sources)
+            return f"charged {charges} times and marked paid {times} times"
+        if self.is_lost:
+            return "Stripe has the money and our database does not know"
+        return self._amounts("paid", self.paid_amount, self.stripe_charge_amounts) or (
+            self._amounts("refunded", self.refunded_amount, self.stripe_refund_amounts)
+        )
+
+    def _amounts(self, word: str, ours: int, stripes: list[int]) -> str | None:
+        if ours == sum(stripes):
+            return None
+        our_text, stripe_text = (money.text(n, self.currency) for n in (ours, sum(stripes)))
+        return f"our database says {our_text} {word}, Stripe {stripe_text}"
+
+
+def compare_orders(stripe: EmulatorClient, numbers: Sequence[str]) -> list[OrderComparison]:
+    """These orders on both sides, in this order; those that do not exist are left out.
+
+    Raises:
+        EmulatorUnreachable, DatabaseUnavailable
+    """
+    if not numbers:
+        return []
+    with db.reading() as session:
+        rows = list(session.exec(select(Order).where(col(Order.number).in_(numbers))))
+        orders = {row.number: _from_database(session, row) for row in rows}
+    if oldest := min((row.created_at for row in rows), default=None):
+        start = int(oldest.timestamp()) - CLOCK_MARGIN_SECONDS
+        for checkout in stripe.list_all("checkout/sessions", **{"created[gte]": start}):
+            if order := orders.get(order_number(checkout) or ""):
+                _add_stripe_side(stripe, order, checkout)
+    return [orders[number] for number in numbers if number in orders]
+
+
+def _from_database(session: Session, order: Order) -> OrderComparison:
+    history = session.exec(select(OrderLog).where(col(OrderLog.order_id) == order.id)).all()
+    events = session.exec(select(StripeEvent).where(StripeEvent.order_id == order.id)).all()
+    refunds = session.exec(select(Refund).where(col(Refund.order_id) == order.id)).all()
+    return OrderComparison(
+        number=order.number,
+        status=order.status,
+        currency=order.currency,
+        paid_amount=order.total_amount if order.payment_status in PAID else 0,
+        refunded_amount=order.refunded_amount,
+        refund_count=len(refunds),
+        paid_sources=[row.source for row in history if PAID_TEXT in row.detail],
+        deliveries=sum(event.deliveries for event in events),
+        effects=sum(event.outcome == "applied" and event.deliveries > 0 for event in events),
+    )
+
+
+def _add_stripe_side(stripe: EmulatorClient, order: OrderComparison, checkout: Document) -> None:
+    order.sessions.append(checkout["id"])
+    if not (payment := checkout["payment_intent"]):
+        return
+    for charge in stripe.list_all("charges", payment_intent=payment):
+        if charge["status"] == "succeeded":
+            order.stripe_charge_amounts.append(charge["amount"])
+    for refund in stripe.list_all("refunds", payment_intent=payment):
+        if refund["status"] not in REFUND_VOID:
+            order.stripe_refund_amounts.append(refund["amount"])
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over many orders; `charged_twice` and `lost` must stay 0."""
+
+    orders: int = 0
+    charges: int = 0
+    deliveries: int = 0
+    ignored: int = 0
+    charged_twice: int = 0
+    lost: int = 0
+    differing: int = 0
+
+    @classmethod
+    def of(cls, orders: Sequence[OrderComparison]) -> "Totals":
+        return cls(
+            orders=len(orders),
+            charges=sum(len(order.stripe_charge_amounts) for order in orders),
+            deliveries=sum(order.deliveries for order in orders),
+            ignored=sum(order.deliveries - order.effects for order in orders),
+            charged_twice=sum(order.charged_twice for order in orders),
+            lost=sum(order.is_lost for order in orders),
+            differing=sum(order.difference is not None for order in orders),
+        )

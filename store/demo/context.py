@@ -1,0 +1,185 @@
+"""What every scenario works with: a buyer who really buys, and the emulator's controls.
+
+Everything goes through the shop's own interfaces: the order is placed as the pay button places
+it, paid at the emulator as on its pay page, and reported by signed webhooks.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlmodel import col, select
+
+from store import catalog, checkout, db, orders
+from store.demo.comparison import OrderComparison, compare_orders
+from store.demo.emulator_client import COMPLETED, Document, EmulatorClient, wait_until
+from store.demo.errors import NotApplicable
+from store.demo.webhook_client import WebhookClient
+from store.errors import OtherOrderPaid, StoreError
+from store.models import Order, StripeEvent
+
+WEBHOOK_DELAY_SECONDS = 20  # for a scenario that delivers the event itself before that
+WEBHOOK_TIMEOUT_SECONDS = 15
+MAX_TRIES = 3
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class ScenarioResult:
+    """The order concerned, what happened in words, and whether that is what was expected."""
+
+    number: str
+    outcome: str
+    passed: bool
+
+
+@dataclass
+class ScenarioContext:
+    """`buyer` is the hash of the buyer who orders; `numbers` collects the orders placed."""
+
+    buyer: str
+    store_url: str
+    stripe: EmulatorClient
+    numbers: list[str] = field(default_factory=list)
+
+    @property
+    def webhooks(self) -> WebhookClient:
+        """
+        Raises:
+            NoWebhookServer
+        """
+        return WebhookClient.connect(self.stripe)
+
+    # --- buying ----------------------------------------------------------------------------------
+
+    def place(self, cart: dict[str, int] | None = None) -> str:
+        """Press Pay with no other order open; the order's number."""
+        self.cancel_payable_order()
+        number = self.press_pay(cart)
+        self.numbers.append(number)
+        return number
+
+    def cancel_payable_order(self) -> None:
+        with db.reading() as session:
+            payable = checkout.payable_order(session, self.buyer)
+        if payable:
+            self.cancel(payable.number)
+
+    def press_pay(self, cart: dict[str, int] | None = None) -> str:
+        with db.reading() as session:
+            products = catalog.on_sale(session)
+        cart = cart or {products[0].slug: 1}
+        return checkout.place(
+            self.buyer,
+            cart,
+            shown_amount=catalog.total_amount(products, cart),
+            store_url=self.store_url,
+            again=True,
+        )
+
+    def open(self, cart: dict[str, int] | None = None) -> str:
+        """A new order with an open Checkout Session."""
+        number = self.place(cart)
+        checkout.open_checkout(self.buyer, number)
+        return number
+
+    def pay(self, number: str, card: str = "4242424242424242") -> str:
+        return self.stripe.pay(self.session_id(number), card)
+
+    def paid(self, cart: dict[str, int] | None = None) -> str:
+        """A new order that is paid, and known to be."""
+        number = self.open(cart)
+        self.pay(number)
+        checkout.settle(self.buyer, number)
+        return number
+
+    def paid_with_webhook_delayed(self) -> tuple[str, Document]:
+        """A paid order whose webhook has not arrived, and its event for the scenario to deliver.
+
+        Delayed, not dropped: if the fault meets another visitor's payment, that webhook still
+        comes.
+        """
+        for _ in range(MAX_TRIES):
+            number = self.open()
+            delay = str(WEBHOOK_DELAY_SECONDS)
+            fault = self.stripe.inject_fault("delivery", "delay", COMPLETED, value=delay)
+            try:
+                self.pay(number)
+            finally:
+                self.stripe.clear_fault(fault)
+            event = self.stripe.completed_event(self.session_id(number))
+            if not self.stripe.attempts(event["id"]):
+                return number, event
+        raise NotApplicable("Other payments keep coming in between. Try again in a quiet moment.")
+
+    def cancel(self, number: str) -> None:
+        try:
+            checkout.cancel(self.buyer, number)
+        except OtherOrderPaid:
+            return
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def order(self, number: str) -> Order:
+        with db.reading() as session:
+            return orders.owned(session, self.buyer, number)
+
+    def session_id(self, number: str) -> str:
+        session_id = self.order(number).checkout_session_id
+        if session_id is None:
+            raise NotApplicable("This order never reached Stripe.")
+        return session_id
+
+    def payment_id(self, number: str) -> str:
+        """The payment at Stripe, whether our database knows it or not."""
+        return str(self.stripe.session(self.session_id(number))["payment_intent"])
+
+    def compare(self, number: str) -> OrderComparison:
+        return compare_orders(self.stripe, [number])[0]
+
+    def received(self, event_id: str) -> StripeEvent | None:
+        """The event's row in our database, if it was delivered."""
+        with db.reading() as session:
+            row = session.exec(select(StripeEvent).where(col(StripeEvent.id) == event_id)).first()
+        return row if row and row.deliveries else None
+
+    def wait_for_event(self, event_id: str) -> bool:
+        return wait_until(lambda: self.received(event_id) is not None, WEBHOOK_TIMEOUT_SECONDS)
+
+    def wait_for_status(self, number: str, status: str) -> bool:
+        """Wait for a webhook's effect; False where it did not come in time."""
+        return wait_until(lambda: self.order(number).status == status, WEBHOOK_TIMEOUT_SECONDS)
+
+    # --- causing faults --------------------------------------------------------------------------
+
+    def false_event(self, number: str, **changes: Any) -> Document:
+        """An event that says an open order is paid, though it is not."""
+        session = self.stripe.session(self.session_id(number))
+        session |= {"status": "complete", "payment_status": "paid", "url": None}
+        return {
+            "id": f"evt_rehearsal_{secrets.token_hex(8)}",
+            "object": "event",
+            "type": COMPLETED,
+            "created": int(time.time()),
+            "livemode": False,
+            "data": {"object": session | changes},
+        }
+
+
+def run_concurrently(calls: Sequence[Callable[[], Result]]) -> list[Result | StoreError]:
+    """Start all calls at the same moment; their results, or the shop's errors."""
+    barrier = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Result]) -> Result | StoreError:
+        barrier.wait()
+        try:
+            return call()
+        except StoreError as error:
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))

@@ -1,0 +1,93 @@
+"""A fresh demo while everything runs: no orders on either side, and the products as seeded."""
+
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlmodel import SQLModel, col, func, insert, select
+
+from store import catalog, db, shop_mark
+from store.demo.emulator_client import Document, EmulatorClient, wait_until
+from store.demo.errors import NotApplicable
+from store.models import Order, Product, ShopMark, Turn
+
+DELIVERY_TIMEOUT_SECONDS = 3
+SETTLE_SECONDS = 0.5  # by then, a request that was under way has created its session
+MAX_ROUNDS = 5
+# These belong to no order, and a process that holds a lease or places an order needs them.
+KEPT_TABLES = (Turn.__tablename__, ShopMark.__tablename__)
+
+
+def order_count() -> int:
+    """How many orders a reset would delete, of all buyers."""
+    with db.reading() as session:
+        return session.exec(select(func.count()).select_from(Order)).one()
+
+
+def reset_demo(stripe: EmulatorClient) -> None:
+    """Empty both sides while nothing can write to ours; repeat where something came between.
+
+    Rows are deleted in one transaction and no table is dropped, so the other processes go on
+    working on an empty shop; a buyer whose order is gone reads that there is none.
+    If the process dies before the commit, our rows are still there, and the next reset finishes
+    it. Of two resets at once, the second waits for the first.
+
+    A buyer's request that had read an order before may create its session afterwards. Such a
+    session has no order, so both sides are emptied again.
+
+    Raises:
+        EmulatorUnreachable: nothing was deleted.
+        NotApplicable: buyers kept ordering.
+        ProductsFileError, DatabaseUnavailable
+    """
+    products = catalog.seeds()
+    wait_until(lambda: not _is_delivering(stripe), DELIVERY_TIMEOUT_SECONDS)
+    for _ in range(MAX_ROUNDS):
+        _empty_both(stripe, products)
+        if not wait_until(lambda: _has_orphaned_session(stripe), SETTLE_SECONDS):
+            return
+    raise NotApplicable("Buyers kept ordering meanwhile. Press Fresh demo again.")
+
+
+def _empty_both(stripe: EmulatorClient, products: list[dict[str, Any]]) -> None:
+    with db.unit_of_work() as session:
+        connection = session.connection()
+        _lock_out_writers(connection)
+        for table in reversed(SQLModel.metadata.sorted_tables):
+            if table.name not in KEPT_TABLES:
+                connection.execute(table.delete())
+        connection.execute(insert(Product), products)
+        stripe.control("POST", "reset")
+
+
+def _has_orphaned_session(stripe: EmulatorClient) -> bool:
+    """True where the emulator has a session of this shop whose order is gone.
+
+    An order is committed before its session is created, so the sessions are read first.
+    """
+    sessions = list(stripe.list_all("checkout/sessions"))
+    mark = shop_mark.known()
+    numbers = {s["metadata"].get("order_number") for s in sessions if _is_ours(s, mark)}
+    with db.reading() as session:
+        existing = session.exec(select(Order.number).where(col(Order.number).in_(numbers)))
+        return bool(numbers - set(existing))
+
+
+def _is_ours(session: Document, mark: str | None) -> bool:
+    return bool(mark) and session["metadata"].get(shop_mark.NAME) == mark
+
+
+def _lock_out_writers(connection: Connection) -> None:
+    """Wait for running writers and block new ones, so that no new row refers to a deleted one.
+
+    Orders first and events second, the order in which all writers lock; every other row refers
+    to one of them. SQLite has one writer at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("LOCK TABLE orders, stripe_events IN EXCLUSIVE MODE")
+
+
+def _is_delivering(stripe: EmulatorClient) -> bool:
+    """True while an event is being delivered: it would arrive in the emptied shop."""
+    now = stripe.control("GET", "clock")["now"]
+    deliveries = stripe.control("GET", "deliveries?limit=50")
+    return any(d["next_attempt_at"] and d["next_attempt_at"] <= now for d in deliveries)

@@ -1,0 +1,185 @@
+"""One visitor's rehearsal: the results so far, and the work beside the page.
+
+The work runs in a thread of its own, so a reloaded page finds it where it is. There is one thread
+for all visitors: a fault at the emulator could otherwise meet another visitor's order.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from store import door, settings
+from store.demo import reset, sample_orders
+from store.demo.comparison import OrderComparison, Totals, compare_orders
+from store.demo.context import ScenarioContext
+from store.demo.emulator_client import EmulatorClient
+from store.demo.errors import EmulatorUnreachable, NotApplicable, NotWithRealStripe
+from store.demo.results import Progress, ResultRow, State
+from store.demo.scenarios import SCENARIOS
+from store.demo.webhook_client import WebhookClient
+from store.errors import StoreError
+
+MAX_REHEARSALS = 200
+EXECUTOR = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rehearsal")
+RUN_ALL, SAMPLE_ORDERS = "Run all", "25 sample orders"  # button labels
+RESET = "Fresh demo"
+
+
+@dataclass
+class Rehearsal:
+    buyer: str
+    rows: list[ResultRow] = field(default_factory=lambda: [ResultRow(s) for s in SCENARIOS])
+    orders: dict[str, OrderComparison] = field(default_factory=dict)
+    progress: Progress | None = None
+    summary: str = ""
+    good: bool = True
+    _starting: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def totals(self) -> Totals:
+        return Totals.of(list(self.orders.values()))
+
+    # --- starting --------------------------------------------------------------------------------
+
+    def start(self, name: str, store_url: str) -> None:
+        """Start the work of the button `name`; Stripe sends buyers back to `store_url`."""
+        if name == RUN_ALL:
+            self._start(Progress(name, len(self.rows)), lambda: self._run_all(store_url))
+        elif name == SAMPLE_ORDERS:
+            total = len(sample_orders.SAMPLES)
+            self._start(Progress(name, total), lambda: self._create_samples(store_url))
+        else:
+            (row,) = [row for row in self.rows if row.scenario.name == name]
+            self._start(Progress(name, 1), lambda: self._run([row], store_url))
+
+    def start_reset(self) -> None:
+        self._start(Progress(RESET, 1), self._reset)
+
+    def _start(self, progress: Progress, work: Callable[[], None]) -> None:
+        """Queue the work; does nothing while other work of this visitor goes on (double click)."""
+        with self._starting:
+            if self.progress:
+                return
+            self.progress = progress
+        self.summary = ""
+        EXECUTOR.submit(self._work, progress, work)
+
+    def _work(self, progress: Progress, work: Callable[[], None]) -> None:
+        progress.started = True
+        try:
+            work()
+        except StoreError as error:
+            self.summary, self.good = str(error), False
+        except Exception as error:  # noqa: BLE001 - shown with an error id; the log has the rest
+            self.summary, self.good = door.incident(error), False
+        finally:
+            self.progress = None
+
+    # --- scenarios -------------------------------------------------------------------------------
+
+    def _run_all(self, store_url: str) -> None:
+        self.orders.clear()
+        for row in self.rows:
+            row.state, row.outcome, row.number = "waiting", "", None
+        self._run(self.rows, store_url)
+        self._compare(list(self.orders))  # again: late webhooks count too
+        passed = sum(row.state == "passed" for row in self.rows)
+        self.good = (passed, self.totals.differing) == (len(self.rows), 0)
+        self.summary = f"{passed} of {len(self.rows)} passed"
+
+    def _run(self, rows: Sequence[ResultRow], store_url: str) -> None:
+        for row in rows:
+            context = ScenarioContext(self.buyer, store_url, EmulatorClient.current())
+            row.state = "running"
+            started = time.monotonic()
+            row.state, row.outcome = self._run_one(row, context)
+            row.milliseconds = round((time.monotonic() - started) * 1000)
+            self._compare(context.numbers)
+            self._advance()
+
+    def _run_one(self, row: ResultRow, context: ScenarioContext) -> tuple[State, str]:
+        """Run and judge one scenario; an unexpected error fails this row and stops no other."""
+        try:
+            result = row.scenario.run(context)
+            row.number = result.number
+            orders = compare_orders(context.stripe, context.numbers)
+        except NotApplicable as reason:
+            return "skipped", str(reason)
+        except StoreError as error:
+            return "failed", str(error)
+        except Exception as error:  # noqa: BLE001 - as above
+            return "failed", door.incident(error)
+        differences = [order.difference for order in orders if order.difference]
+        state: State = "passed" if result.passed and not differences else "failed"
+        return state, "; ".join([result.outcome, *differences])
+
+    def _compare(self, numbers: Sequence[str]) -> None:
+        for order in compare_orders(EmulatorClient.current(), numbers):
+            self.orders[order.number] = order
+
+    def _advance(self) -> None:
+        if self.progress:
+            self.progress.done += 1
+
+    # --- the shop's contents ---------------------------------------------------------------------
+
+    def _create_samples(self, store_url: str) -> None:
+        context = ScenarioContext(self.buyer, store_url, EmulatorClient.current())
+        statuses = []
+        for status in sample_orders.create(context):
+            statuses.append(status)
+            self._advance()
+        differing = Totals.of(compare_orders(context.stripe, context.numbers)).differing
+        as_planned = sample_orders.as_planned(statuses)
+        self.good = as_planned and not differing
+        agree = f"{differing} differ from Stripe" if differing else "Stripe agrees"
+        note = "" if as_planned else " (not as planned)"
+        self.summary = f"{len(statuses)} orders: {sample_orders.counts(statuses)}{note}; {agree}"
+
+    def _reset(self) -> None:
+        reset.reset_demo(EmulatorClient.current())
+        for rehearsal in list(REHEARSALS.values()):
+            rehearsal.clear()
+        self.summary, self.good = "A fresh demo: no orders, here or in the emulator", True
+
+    def clear(self) -> None:
+        self.orders.clear()
+        self.summary = ""
+        self.rows = [ResultRow(scenario) for scenario in SCENARIOS]
+
+
+REHEARSALS: dict[str, Rehearsal] = {}
+
+
+def rehearsal_of(buyer: str) -> Rehearsal:
+    """This visitor's rehearsal; the oldest idle ones are dropped.
+
+    Raises:
+        NotWithRealStripe, EmulatorUnreachable
+    """
+    if not settings.current().offline:
+        raise NotWithRealStripe
+    if not EmulatorClient.current().is_up():
+        raise EmulatorUnreachable
+    rehearsal = REHEARSALS.setdefault(buyer, Rehearsal(buyer))
+    idle = [key for key, one in REHEARSALS.items() if not one.progress and one is not rehearsal]
+    for key in idle[: max(0, len(REHEARSALS) - MAX_REHEARSALS)]:
+        REHEARSALS.pop(key, None)
+    return rehearsal
+
+
+def webhooks_are_up() -> bool:
+    try:
+        return bool(WebhookClient.connect(EmulatorClient.current()))
+    except StoreError:
+        return False
+
+
+def reset_warning() -> str:
+    """What the visitor is asked before everything is deleted."""
+    return (
+        f"All orders of this shop ({reset.order_count()}), everybody's, are deleted here and in "
+        "the emulator, and the products are as on the first day."
+    )

@@ -1,0 +1,120 @@
+"""The webhook server as the emulator meets it: send it events, check its health, stop it."""
+
+import hmac
+import http.client
+import json
+import os
+import signal
+import time
+import urllib.request
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from store import settings
+from store.demo.emulator_client import EmulatorClient, is_up, send, wait_until
+from store.demo.errors import NotApplicable, NoWebhookServer
+
+PID_FILE = "SIDECAR_PID_FILE"  # an environment variable: set by `python -m store`
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has only one way to end a process
+STOP_SECONDS, START_SECONDS = 5, 40
+OUTCOME_TEXTS = {
+    "applied": "accepted",
+    "known": "nothing new",
+    "duplicate": "ignored",
+    "orphan": "kept, its order is unknown",
+    "ignored": "ignored",
+    "livemode": "ignored",
+    "review": "marked for review",
+}
+
+
+@dataclass(frozen=True)
+class WebhookResponse:
+    """What the webhook server answered; `outcome` is empty where it refused."""
+
+    status: int
+    outcome: str
+
+    @classmethod
+    def parse(cls, status: int | None, body: str | bytes) -> "WebhookResponse":
+        try:
+            document = json.loads(body)
+        except ValueError:
+            document = {}
+        outcome = document.get("outcome", "") if isinstance(document, dict) else ""
+        return cls(status or 0, str(outcome))
+
+    @property
+    def text(self) -> str:
+        if self.status == 200:
+            return OUTCOME_TEXTS.get(self.outcome, self.outcome)
+        return f"refused with {self.status}" if self.status else "not answered"
+
+
+@dataclass(frozen=True)
+class WebhookClient:
+    """The webhook server at the URL where the emulator delivers."""
+
+    url: str
+
+    @classmethod
+    def connect(cls, stripe: EmulatorClient) -> "WebhookClient":
+        """
+        Raises:
+            NoWebhookServer: the emulator has no endpoint, or nothing listens there.
+        """
+        url = stripe.webhook_url()
+        if url is None or not settings.current().webhook_secrets:
+            raise NoWebhookServer
+        client = cls(url)
+        if not client.is_ready():
+            raise NoWebhookServer
+        return client
+
+    def is_ready(self) -> bool:
+        """True while the process accepts webhooks."""
+        parts = urlsplit(self.url)
+        return is_up(f"{parts.scheme}://{parts.netloc}/readyz")
+
+    def post(
+        self, event: Any, *, secret: str | None = None, age_seconds: int = 0
+    ) -> WebhookResponse:
+        """Sign an event as Stripe does (scheme v1) and post it.
+
+        `age_seconds` dates the signature back; `secret` defaults to the shop's own.
+        """
+        body = json.dumps(event).encode()
+        timestamp = int(time.time()) - age_seconds
+        key = (secret or settings.current().webhook_secrets[0]).encode()
+        signature = hmac.new(key, b"%d." % timestamp + body, sha256).hexdigest()
+        header = f"t={timestamp},v1={signature}"
+        headers = {"Content-Type": "application/json", "Stripe-Signature": header}
+        request = urllib.request.Request(self.url, body, headers)  # noqa: S310
+        try:
+            return WebhookResponse.parse(*send(request))
+        except (OSError, http.client.HTTPException):
+            return WebhookResponse(0, "")
+
+    def stop(self) -> None:
+        """End the process as `kill -9` does; the launcher starts it again.
+
+        The PID file goes first: by that the launcher knows that the end was intended.
+
+        Raises:
+            NotApplicable: nothing would start it again.
+        """
+        pid_file = Path(os.environ.get(PID_FILE, ""))
+        try:
+            pid = int(pid_file.read_text("ascii"))
+            pid_file.unlink()
+            os.kill(pid, KILL)
+        except (OSError, ValueError):
+            raise NotApplicable(
+                "Only python -m store starts a stopped webhook server again, and this shop was "
+                "not started by it."
+            ) from None
+        if not wait_until(lambda: not self.is_ready(), STOP_SECONDS):
+            raise NotApplicable("The webhook server did not stop.")
