@@ -220,7 +220,7 @@ def test_a_click_of_somebody_who_is_no_operator_any_more_does_nothing(
     with rehearsal(port, f"{cookie}; {operator}", headers=ELSEWHERE) as page:
         if button == "Fresh demo":
             page.seconds(**{page.buttons[button]: True})
-            button = "Forget every order"
+            button = "Delete every order"
         browser.post("/back-office/sign-out")
         page.messages = list(page.run(**{page.buttons[button]: True}))
     time.sleep(0.5)
