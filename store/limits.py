@@ -6,6 +6,7 @@
 | new WebSockets of one address | 30 a second after the first 300 |
 | open WebSockets of one address | 500 |
 | ways to Stripe (`/go/…`) | 16 at a time in threads of their own; 64 more may wait |
+| ways to Stripe of one buyer | 2 at a time; 62 more may wait |
 | pages | 16 at a time in threads of their own; 256 more may wait |
 
 A message over the limit is not lost: the server reads the connection more slowly. What counts as
@@ -16,6 +17,7 @@ from asyncio import sleep
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from time import monotonic
+from weakref import WeakValueDictionary
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
@@ -29,6 +31,8 @@ BYTES_PER_MESSAGE = 16 * 1024
 CONNECTS_PER_SECOND, CONNECTS_AT_ONCE = 30, 300
 MAX_CONNECTIONS = 500
 MAX_ADDRESSES = 10_000  # that are remembered
+Handler = Callable[[Request], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
 TRY_AGAIN_LATER = 1013  # of WebSocket's close codes
 BUSY = "Too many visitors at once. You have not been charged. Reload in a moment."
 
@@ -104,19 +108,52 @@ def paced(receive: Receive) -> Receive:
     return receive_paced
 
 
-def in_own_threads(
-    handle: Callable[[Request], Response], *, threads: int, waiting: int
-) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint in threads of its own, for work that may take as long as Stripe's answer.
+class Threads:
+    """Runs a handler in threads of its own, for work that may take as long as Stripe's answer.
 
     Scripts and pictures share Starlette's threads with everything else, and would wait for it.
     Answers 503 once `waiting` requests wait for a thread.
     """
-    limiter = CapacityLimiter(threads)
 
-    async def endpoint(request: Request) -> Response:
-        if limiter.statistics().tasks_waiting >= waiting:
-            return PlainTextResponse(BUSY, 503, headers={"Retry-After": "5"})
-        return await to_thread.run_sync(handle, request, limiter=limiter)
+    def __init__(self, threads: int, waiting: int) -> None:
+        self.limiter, self.waiting = CapacityLimiter(threads), waiting
 
-    return endpoint
+    @property
+    def is_full(self) -> bool:
+        return self.limiter.statistics().tasks_waiting >= self.waiting
+
+    def endpoint(self, handle: Handler) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            return too_many() if self.is_full else await self.run(handle, request)
+
+        return endpoint
+
+    async def run(self, handle: Handler, request: Request) -> Response:
+        return await to_thread.run_sync(handle, request, limiter=self.limiter)
+
+    def shared_endpoint(
+        self,
+        handle: Handler,
+        visitor_of: Callable[[Request], str | None],
+        *,
+        each: int,
+        each_waiting: int,
+    ) -> Endpoint:
+        """The same, where one visitor has no more than `each` of the threads.
+
+        Otherwise one whose answers from Stripe hang would have them all.
+        """
+        visitors = WeakValueDictionary[str, CapacityLimiter]()
+
+        async def endpoint(request: Request) -> Response:
+            own = visitors.setdefault(visitor_of(request) or "", CapacityLimiter(each))
+            if self.is_full or own.statistics().tasks_waiting >= each_waiting:
+                return too_many()
+            async with own:
+                return await self.run(handle, request)
+
+        return endpoint
+
+
+def too_many() -> Response:
+    return PlainTextResponse(BUSY, 503, headers={"Retry-After": "5"})

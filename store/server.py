@@ -24,11 +24,11 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 from store import connections, logs, settings
-from store.cookies import BuyerCookie
+from store.cookies import BuyerCookie, buyer_of
 from store.errors import StoreError
 from store.guard import ClientAddress, OwnHost, OwnPages, UsedRoutes
 from store.hosts import AllowedHosts
-from store.limits import WebSocketLimits, in_own_threads
+from store.limits import Threads, WebSocketLimits
 from store.shell import Shell
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,8 @@ class Beyond(BaseRoute):
         load()
         from store import desk, door
 
-        go = in_own_threads(door.go, threads=16, waiting=64)
+        threads = Threads(16, waiting=64)
+        go = threads.shared_endpoint(door.go, buyer_of, each=2, each_waiting=62)
         return [Route("/go/{number}", go, methods=["GET"]), *desk.routes(self.shell)]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -93,7 +94,7 @@ def icon(_request: Request) -> Response:
 
 def routes(frontend: Path) -> list[BaseRoute]:
     shell = Shell(frontend)
-    page = in_own_threads(partial(open_page, shell), threads=16, waiting=256)
+    page = Threads(16, waiting=256).endpoint(partial(open_page, shell))
     pages = [Route(f"/{path}", page) for path in PAGES]
     return [*pages, Route(ICON, icon), Beyond(shell)]
 

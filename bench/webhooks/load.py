@@ -31,6 +31,8 @@ class Job:
     secret: str
     template: str
     marks: dict[str, str]
+    per_second: float = 0.0
+    """How many events are sent in a second over all connections; 0: as many as are answered."""
 
 
 @dataclass
@@ -106,7 +108,11 @@ class Poster(asyncio.Protocol):
             return
         status, self.buffer = int(self.buffer[9:12]), b""
         self.load.answered(self.place, status, time.perf_counter() - self.sent_at)
-        self.post()
+        if self.load.job.per_second:
+            due = self.sent_at + self.load.job.connections / self.load.job.per_second
+            asyncio.get_running_loop().call_later(due - time.perf_counter(), self.post)
+        else:
+            self.post()
 
     def connection_lost(self, _error: Exception | None) -> None:
         self.end()
@@ -164,7 +170,10 @@ class Load:
         self.until = started + self.job.seconds
         for poster in posters:
             poster.post()
-        await asyncio.wait([poster.ended for poster in posters], timeout=LONGEST_ANSWER_SECONDS)
+        await asyncio.wait(
+            [poster.ended for poster in posters],
+            timeout=self.job.seconds + LONGEST_ANSWER_SECONDS,
+        )
         self.met.seconds = time.perf_counter() - started
         self.met.cpu_seconds = time.process_time() - cpu
         self.met.p50_milliseconds = percentile(self.latencies, 50) * 1000

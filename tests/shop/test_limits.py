@@ -48,9 +48,17 @@ def port() -> Iterator[int]:
     """A server with a WebSocket, a way to Stripe that hangs, and a picture."""
     STRIPE_ANSWERS.clear()
     port = free_port()
-    go = limits.in_own_threads(slow, threads=2, waiting=4)
+    go = limits.Threads(2, waiting=4).endpoint(slow)
+    own = limits.Threads(4, waiting=4).shared_endpoint(
+        slow, lambda request: request.query_params["visitor"], each=2, each_waiting=3
+    )
     app = Starlette(
-        routes=[WebSocketRoute("/echo", echo), Route("/go", go), Route("/picture", quick)],
+        routes=[
+            WebSocketRoute("/echo", echo),
+            Route("/go", go),
+            Route("/own", own),
+            Route("/picture", quick),
+        ],
         middleware=[Middleware(limits.WebSocketLimits)],
     )
     config = uvicorn.Config(app, port=port, ws="websockets-sansio", log_level="error")
@@ -171,6 +179,24 @@ def test_while_ways_to_stripe_hang_everything_else_is_answered_at_once(port: int
     assert (picture.text, hanging) == ("a picture", 6)  # two at work, four waiting
     assert {(a.status_code, a.headers["Retry-After"]) for a in turned_away} == {(503, "5")}
     assert statuses == [200] * 6 + [503] * 26
+
+
+@pytest.mark.scenario("Q2")
+def test_one_visitor_whose_ways_to_stripe_hang_leaves_threads_to_the_others(port: int) -> None:
+    address = f"http://127.0.0.1:{port}/own?visitor="
+    with ThreadPoolExecutor(34) as pool, httpx.Client(trust_env=False, timeout=60) as client:
+        ways = [pool.submit(client.get, f"{address}one") for _ in range(32)]
+        try:
+            turned_away = [way.result() for way in islice(as_completed(ways), 27)]
+            others = [pool.submit(client.get, f"{address}{name}") for name in ("two", "three")]
+            time.sleep(0.3)  # both are at work, or would be turned away by now
+            hanging = sum(not way.done() for way in (*ways, *others))
+        finally:
+            STRIPE_ANSWERS.set()
+        statuses = {other.result().status_code for other in others}
+
+    assert {answer.status_code for answer in turned_away} == {503}
+    assert (hanging, statuses) == (7, {200})  # two at work and three waiting, and the others
 
 
 def websocket(host: str | None) -> Scope:
