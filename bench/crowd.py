@@ -13,6 +13,7 @@ webhook has paid its order. Buyers, attackers and webhooks are processes of thei
 
 import argparse
 import json
+import logging
 import multiprocessing
 import random
 import socket
@@ -204,6 +205,7 @@ def half_open(where: Addresses) -> None:
 
 def attack(where: Addresses, cookie: str, placed: str) -> None:
     """The life of the attackers' process, until it is killed."""
+    logging.disable()  # what becomes of their connections is nobody's concern
     works: list[Callable[[], None]] = [lambda: flood(where), lambda: half_open(where)]
     works += [lambda: hang(where, cookie, placed)] * WAYS
     threads = [threading.Thread(target=work) for work in works]

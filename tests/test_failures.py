@@ -77,34 +77,39 @@ def test_ctrl_c_is_130_without_a_traceback(
     assert capsys.readouterr().err == "Stopped.\n"
 
 
+PLAIN_C, LATIN_1 = {"LC_ALL": "C"}, {"PYTHONIOENCODING": "latin-1"}
+
+
 @pytest.mark.parametrize(
-    ("streams", "code"),
+    ("streams", "terminal", "code"),
     [
-        (">&-", 0),
-        ("2>&-", 0),
-        ("<&-", 0),
-        ("<&- >&- 2>&-", 0),
-        (">/dev/full", 2),
-        ("| true", 0),
-        ("| head -c 1", 0),
+        (">&-", PLAIN_C, 0),
+        ("2>&-", LATIN_1, 0),
+        ("<&-", {}, 0),
+        ("<&- >&- 2>&-", PLAIN_C, 0),
+        (">/dev/full", LATIN_1, 2),
+        ("| true", PLAIN_C, 0),
+        ("| head -c 1", LATIN_1, 0),
     ],
 )
-def test_odd_streams_end_without_a_traceback(tmp_path: Path, streams: str, code: int) -> None:
+def test_odd_streams_end_without_a_traceback(
+    tmp_path: Path, streams: str, terminal: dict[str, str], code: int
+) -> None:
     command = f"{shlex.quote(sys.executable)} -m store migrate {streams}"
 
-    for environment_of_terminal in ({}, {"LC_ALL": "C"}, {"PYTHONIOENCODING": "latin-1"}):
-        result = subprocess.run(
-            ["bash", "-c", command],
-            cwd=ROOT,
-            env=clean(DATA_DIR=str(tmp_path / "dätä"), **environment_of_terminal),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == code, result.stderr
-        assert "Traceback" not in result.stderr
-        assert "Exception ignored" not in result.stderr
+    result = subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env=clean(DATA_DIR=str(tmp_path / "dätä"), **terminal),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Exception ignored" not in result.stderr
 
 
 def test_a_question_without_a_terminal_is_answered_in_one_sentence(tmp_path: Path) -> None:

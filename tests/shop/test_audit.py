@@ -367,6 +367,7 @@ def test_a_product_that_is_gone_comes_back_with_its_order_but_not_on_sale(shop: 
     assert audit.audit().agrees
 
 
+@ON_SQLITE
 @pytest.mark.scenario("J10", "C9")
 @pytest.mark.parametrize("mark", [None, "shop_of_somebody_else"])
 def test_orders_without_this_shops_mark_are_strangers_and_no_alarm(
@@ -395,6 +396,7 @@ def test_a_session_that_expired_unpaid_is_not_missed(shop: Shop) -> None:
     assert reconcile.catch_up().restored == []
 
 
+@ON_SQLITE
 @pytest.mark.scenario("J10")
 @pytest.mark.parametrize(
     ("changes", "why"),

@@ -34,7 +34,7 @@ from store.errors import (
 )
 from store.models import Order, StripeEvent
 from tests.ports import free_port
-from tests.shop.running import Shop
+from tests.shop.running import ON_SQLITE, Shop
 
 POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 EVENTS = "GET /v1/events"
@@ -106,6 +106,7 @@ def paid(shop: Shop, numbers: list[str]) -> list[str]:
 # --- orders ---------------------------------------------------------------------------------
 
 
+@ON_SQLITE
 @pytest.mark.scenario("J1")
 @pytest.mark.parametrize("kind", STUCK)
 def test_an_order_that_cannot_be_looked_up_keeps_no_other_from_being_settled(
@@ -127,6 +128,7 @@ def test_an_order_that_cannot_be_looked_up_keeps_no_other_from_being_settled(
     assert shop.order(stuck).check_failures == 1
 
 
+@ON_SQLITE
 @pytest.mark.scenario("J1")
 def test_among_many_orders_twenty_stuck_ones_are_the_only_ones_left(
     shop: Shop, caplog: pytest.LogCaptureFixture
@@ -390,6 +392,7 @@ def test_a_refund_that_trips_keeps_no_other_from_going_back(
     assert done.troubles == 1
 
 
+@ON_SQLITE
 @pytest.mark.scenario("J1")
 @pytest.mark.parametrize("shape", ["json", "types", "nulls", "missing"])
 def test_reconciling_everything_passes_over_what_cannot_be_read(shop: Shop, shape: str) -> None:
@@ -446,6 +449,7 @@ NEEDED = {
 }
 
 
+@ON_SQLITE
 @pytest.mark.scenario("J6")
 @pytest.mark.parametrize("name", NEEDED)
 def test_one_missing_permission_stops_only_what_needs_it(shop: Shop, name: str) -> None:
@@ -522,6 +526,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[Any]
     return calls
 
 
+@ON_SQLITE
 @pytest.mark.scenario("J1")
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError, SystemExit, StripeUnreachable])
 def test_nothing_ends_the_reconcilers_loop(

@@ -12,7 +12,7 @@ from store import bulk, checkout, clock, db, gateway, open_orders, orders, quest
 from store.errors import StripeBusy, StripeError
 from store.models import Order
 from stripe_emulator.resources import checkout_sessions
-from tests.shop.running import JEANS, STORE_URL, Shop, at_once
+from tests.shop.running import JEANS, ON_SQLITE, STORE_URL, Shop, at_once
 
 CARTS = 300
 PASSES = 15
@@ -98,6 +98,7 @@ class Time:
         self.shop.stripe.emulator.set_clock_off(self.passed.total_seconds())
 
 
+@ON_SQLITE
 @pytest.mark.scenario("Q6")
 @pytest.mark.parametrize("events", ["listed", "forbidden"])
 def test_open_carts_cost_stripe_few_questions_and_a_paid_one_is_settled_at_once(
@@ -151,6 +152,7 @@ def test_many_sessions_that_changed_are_found_by_the_list_and_looked_up_alone(
     assert len(asked) < 15 + 6
 
 
+@ON_SQLITE
 @pytest.mark.scenario("Q6", "J1")
 @pytest.mark.parametrize("kind", ["forbidden", "rate_limit", "error_before", "malformed"])
 def test_where_the_list_of_sessions_cannot_be_read_each_order_is_looked_up(

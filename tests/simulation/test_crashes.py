@@ -8,7 +8,6 @@ CRASH_EVERY=1 tries all.
 """
 
 import os
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import suppress
