@@ -4,7 +4,8 @@ Shown:
 - `/`       the products, the running total, the one pay button, and the buyer's own orders
 - `/order`  one order: what came of it, its lines and receipt, and the proof timeline
 - `/rehearsal`  troubles made on purpose, for a presenter; only where the emulator plays Stripe
-- `/back-office`  figures, orders, products, webhooks and books, behind a password
+- `/back-office…`  overview, orders, products, webhooks, reconciliation, behind a password: see
+  `store/backoffice/pages.py`
 - `/go/…`   no page but the one way to Stripe: opens or resumes an order's Checkout
 
 Streamlit runs this file as `__main__` once per visit and click; the server imports it once, for
@@ -40,13 +41,13 @@ if __name__ == "__main__":  # the server does without these while it starts
         kept,
         markup,
         money,
-        office,
-        office_pages,
         proof,
         reports,
         shelves,
         views,
     )
+    from store.backoffice import auth, pages_common
+    from store.backoffice import pages as backoffice
     from store.demo import page as demo_page
     from store.notices import DATABASE_DOWN, Notice, Question
 
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 STYLE = "storefront.css"
-HEALTH_SECONDS = 5.0  # how often the back office looks how everything is
 TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
 PATIENCE_SECONDS = 15  # how long something may wait before a button to ask Stripe appears
 FRONTEND = Path(st.__file__).parent / "static" / "index.html"  # Streamlit's own page
@@ -496,70 +496,23 @@ def may_rehearse() -> bool:
     The rehearsal makes trouble for every buyer and deletes their orders.
     """
     try:
-        signed_in()
-    except office.NotSignedIn:
+        pages_common.current_operator()
+    except auth.NotSignedIn:
         return st.context.headers.get(guard.LOCAL_HEADER) == "yes"
     return True
 
 
-def operator() -> office.Visit:
-    """Whoever is signed in at this very moment; everybody else is shown the way in."""
-    try:
-        return signed_in()
-    except office.NotSignedIn:
-        st.html(markup.office_piece("closed"))
-        st.stop()
-
-
-def signed_in() -> office.Visit:
-    """The operator's session of this browser, looked up anew.
-
-    Raises:
-        NotSignedIn
-    """
-    name = cookies.cookie_name(office.COOKIE, st.context.headers.get("Host", ""))
-    return office.OFFICE.visit(st.context.cookies.get(name, ""))
-
-
-def back_office() -> None:
-    """Behind the counter. Pages only show: what changes something is a POST to `store/desk.py`."""
-    visit, asked = operator(), st.query_params.to_dict()
-    st.html(markup.style("back_office.css"))
-    st.html(office_pages.head(visit, asked))
-    st.fragment(office_lights, run_every=HEALTH_SECONDS)()
-    if word := visit.hear():
-        say(Notice(*word))
-    show(st.session_state.get("notice"))
-    changing = office_pages.is_changing(asked)
-    st.fragment(office_view, run_every=TICK_SECONDS if changing else None)(asked, changing)
-
-
-def office_lights() -> None:
-    operator()
-    st.html(office_pages.lights())
-
-
-def office_view(asked: dict[str, str], polling: bool) -> None:
-    operator()
-    if polling and not office_pages.is_changing(asked):
-        st.rerun()
-    for block in office_pages.page(asked, reader()):
-        if isinstance(block, str):
-            st.html(block, unsafe_allow_javascript=True)
-            continue
-        for place, chart in zip(st.columns([2, 1]), block, strict=True):
-            place.bar_chart(**chart)
 
 
 def main() -> None:
     """One run of the page."""
-    st.set_page_config(page_title=SHOP, layout="wide")
+    st.set_page_config(layout="wide")
     st.html(markup.style(STYLE))
     pages = [
         st.Page(shop, title=SHOP, default=True),
         st.Page(order, title=f"Your order · {SHOP}", url_path="order"),
         st.Page(rehearsal, title=f"Rehearsal · {SHOP}", url_path="rehearsal"),
-        st.Page(back_office, title=f"Back office · {SHOP}", url_path="back-office"),
+        *backoffice.pages(),
     ]
     page = st.navigation(pages, position="hidden")
     masthead()

@@ -4,7 +4,7 @@ Pages are cut by keyset: the next one begins below the last row of this one, in 
 has the same order, so that the last page costs what the first does. Nothing is ever counted.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta, tzinfo
 from typing import Any, Generic, TypeVar
@@ -49,6 +49,26 @@ class Wanted:
             day_after = self.until + timedelta(days=1)
             found.append(col(Order.created_at) < midnight(day_after, self.zone))
         return found
+
+
+def wanted(query: Mapping[str, str], zone: tzinfo) -> Wanted:
+    """The filter in the query of an address; a value that cannot be read is ignored."""
+    status = query.get("status", "")
+    return Wanted(
+        text=tidy(query.get("q", "")),
+        status=status if status in views.STATUS_BADGES else "",
+        since=_day(query.get("from", "")),
+        until=_day(query.get("until", "")),
+        zone=zone,
+    )
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if 2000 <= day.year < 2200 else None
 
 
 @dataclass(frozen=True)

@@ -248,9 +248,10 @@ def _macros(file: str, reader: Reader | None) -> TemplateModule:
 
 @lru_cache
 def _template(file: str) -> Template:
-    folder = settings.ROOT / "store" / "templates"
+    store = settings.ROOT / "store"
+    folders = [store / "templates", store / "backoffice" / "templates"]
     environment = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined
+        loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined
     )
     environment.globals.update(
         badges=views.STATUS_BADGES,

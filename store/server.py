@@ -45,7 +45,7 @@ def load() -> None:
     Every thread begins with the same module, so that one loads and the others wait. Where two
     begin at different ends of modules that import each other, as SQLAlchemy's do, they get halves.
     """
-    from store import desk  # noqa: F401
+    from store.backoffice import pages, routes  # noqa: F401
 
 
 def open_page(shell: Shell, request: Request) -> Response:
@@ -69,11 +69,12 @@ class Beyond(BaseRoute):
     @cached_property
     def routes(self) -> Sequence[BaseRoute]:
         load()
-        from store import desk, door
+        from store import door
+        from store.backoffice import routes
 
         threads = Threads(16, waiting=64)
         go = threads.shared_endpoint(door.go, buyer_of, each=2, each_waiting=62)
-        return [Route("/go/{number}", go, methods=["GET"]), *desk.routes(self.shell)]
+        return [Route("/go/{number}", go, methods=["GET"]), *routes.routes(self.shell)]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["path"].startswith(BEYOND):

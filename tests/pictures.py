@@ -25,7 +25,7 @@ SHOWN = {
     "shop-alarm-dark": "alarm",
     "order-paid-light": "order",
     "rehearsal-dark": "rehearsal",
-    "office-figures-light": "back-office",
+    "office-overview-light": "back-office",
 }
 PROJECTOR, TELEPHONE = (1280, 720), (390, 844)
 NUMBER = re.compile(r"[A-Z0-9]{4}(-[A-Z0-9]{4}){3}")
@@ -114,12 +114,12 @@ def alarm(buyer: BrowserContext, house: House, camera: Camera) -> None:
 def work(operator: BrowserContext, house: House, camera: Camera) -> None:
     """Every part of the back office, and the emulator's dashboard."""
     page = house.opens_the_office(operator)
-    for link in ("Figures", "Orders", "Products", "Webhooks", "Books"):
+    for link in ("Overview", "Orders", "Products", "Webhooks", "Reconciliation"):
         page.get_by_role("link", name=link, exact=True).first.click()
         expect(page.locator(".stSkeleton, [data-testid=stSkeleton]")).to_have_count(0)
         page.wait_for_timeout(1500)
         camera.take(page, f"office-{link.lower()}")
-    page.goto(f"{house.address}/back-office?view=orders")
+    page.goto(f"{house.address}/back-office-orders")
     page.get_by_role("link", name=NUMBER).first.click()
     expect(page.get_by_role("heading", name=NUMBER)).to_be_visible()
     camera.take(page, "office-order")

@@ -7,7 +7,7 @@ from argparse import Namespace
 from contextlib import suppress
 from dataclasses import dataclass
 
-from store import office
+from store.backoffice import auth
 from store.launcher import checks, failures
 from store.launcher.listening import beyond_loopback
 from store.launcher.log import Log
@@ -146,7 +146,7 @@ class Shop:
         lines = [self.mode(), "", f"  Shop       {self.shop}"]
         lines += [f"  Webhooks   {self.sidecar}/webhooks/stripe/"]
         lines += [f"  Emulator   {self.emulator}"] if self.has_emulator else []
-        lines += [f"  Office     {office.link(self.shop)}"]
+        lines += [f"  Office     {auth.sign_in_url(self.shop)}"]
         lines += ["", "  Pay with card 4242 4242 4242 4242, any future date, any CVC."]
         lines += ["  Ctrl-C stops everything."]
         lines += self.reachable()

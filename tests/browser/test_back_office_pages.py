@@ -117,7 +117,7 @@ def test_the_books_are_compared_and_the_result_stays(
     operator: BrowserContext, servers: Servers
 ) -> None:
     page = signed_in(operator, servers)
-    page.get_by_role("link", name="Books", exact=True).click()
+    page.get_by_role("link", name="Reconciliation", exact=True).click()
 
     page.get_by_role("button", name="Compare both books").click()
 
@@ -132,7 +132,7 @@ def test_after_signing_out_an_open_tab_can_do_nothing(
 ) -> None:
     number = a_paid_order(buyer)
     page = signed_in(operator, servers)
-    page.goto(f"/back-office?order={number}")
+    page.goto(f"/back-office-orders?order={number}")
     expect(page.get_by_role("button", name="Refund $39.98 of $39.98")).to_be_visible()
     other = operator.new_page()
     other.goto("/back-office")
@@ -142,7 +142,7 @@ def test_after_signing_out_an_open_tab_can_do_nothing(
     page.get_by_role("button", name="Refund $39.98 of $39.98").click()
 
     expect(page.get_by_text("You are not signed in, or your session has ended.")).to_be_visible()
-    other.goto(f"/back-office?order={number}")
+    other.goto(f"/back-office-orders?order={number}")
     expect(other.get_by_role("button", name="Sign in")).to_be_visible()
 
 
@@ -151,7 +151,7 @@ def test_a_red_light_stands_out_and_says_how_to_mend_it(
 ) -> None:
     page = signed_in(operator, servers)  # there is no sidecar here
 
-    light = page.locator(".lights li").filter(has_text="Webhooks")
+    light = page.locator(".checks li").filter(has_text="Webhook server")
     expect(light).to_contain_text("not running")
     expect(light).to_contain_text("Start it: python -m store")
 
@@ -163,7 +163,7 @@ def test_a_link_to_an_order_leads_there_after_signing_in(
 ) -> None:
     number, secret = a_paid_order(buyer), password_of(servers)
     page = operator.new_page()
-    page.goto(f"/back-office?order={number}")
+    page.goto(f"/back-office-orders?order={number}")
     page.wait_for_url("**/sign-in?*")
 
     if by == "password":
@@ -177,7 +177,7 @@ def test_a_link_to_an_order_leads_there_after_signing_in(
         page.goto(f"/back-office/sign-in{query}#{secret}")
 
     expect(page.get_by_role("heading", name=f"Order {number}")).to_be_visible()
-    assert page.url.endswith(f"/back-office?order={number}")
+    assert page.url.endswith(f"/back-office-orders?order={number}")
     page.goto(f"/back-office/sign-in#{secret}")  # what was asked for once is not kept
     page.wait_for_url("**/back-office")
 
@@ -188,7 +188,7 @@ def test_the_sign_in_link_of_an_open_page_leads_back_to_it(
 ) -> None:
     number = a_paid_order(buyer)
     page = signed_in(operator, servers)
-    page.goto(f"/back-office?order={number}")
+    page.goto(f"/back-office-orders?order={number}")
     expect(page.get_by_role("heading", name=f"Order {number}")).to_be_visible()
     other = operator.new_page()
     other.goto("/back-office")
@@ -210,7 +210,7 @@ def test_an_operator_who_follows_a_link_on_another_site_stays_signed_in(
     page = signed_in(operator, servers)
     elsewhere = servers.shop.replace("127.0.0.1", "localhost")
     page.goto(f"{elsewhere}/back-office/sign-in")
-    page.evaluate(f"location.href = '{servers.shop}/back-office?order={number}'")
+    page.evaluate(f"location.href = '{servers.shop}/back-office-orders?order={number}'")
 
     expect(page.get_by_role("heading", name=f"Order {number}")).to_be_visible()
 
@@ -226,16 +226,16 @@ def test_nothing_grave_is_in_anybodys_way(
 
     for query, heading in (
         ("", "USD, last 30 days"),
-        ("?view=orders", "Orders"),
-        (f"?order={number}", f"Order {number}"),
-        ("?view=products", "Products"),
-        ("?view=webhooks", "Webhooks"),
-        ("?view=books", "Books"),
+        ("-orders", "Orders"),
+        (f"-orders?order={number}", f"Order {number}"),
+        ("-products", "Products"),
+        ("-webhooks", "Webhooks"),
+        ("-reconciliation", "Reconciliation"),
     ):
         page.goto(f"/back-office{query}")
         expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
-        expect(page.locator(".lights li")).to_have_count(7)
-        if query == "?view=products":
+        expect(page.locator(".checks li")).to_have_count(7)
+        if query == "-products":
             page.locator("summary").last.click()
         found += [f"{heading}: {fault}" for fault in grave_faults_in(page, EVERY_LOOK)]
         page.set_viewport_size({"width": 390, "height": 844})

@@ -12,6 +12,7 @@ import pytest
 import stripe
 import uvicorn
 from sqlmodel import col, select
+from streamlit.testing.v1 import AppTest
 from stripe import Refund as StripeRefund
 from stripe.checkout import Session as CheckoutSession
 
@@ -260,3 +261,14 @@ class Shop:
     def post(self, body: bytes, signature: str | None) -> httpx.Response:
         headers = {} if signature is None else {"Stripe-Signature": signature}
         return self.door.client.post("/webhooks/stripe/", content=body, headers=headers)
+
+
+def backoffice_html(section: str, **query: str) -> str:
+    """The HTML of a section of the back office, without its frame and its sign-in."""
+    module = f"pages_{section}"
+    at = AppTest.from_string(f"from store.backoffice import {module}\n{module}.render()")
+    for name, value in query.items():
+        at.query_params[name] = value
+    at.run(timeout=20)
+    assert not at.exception
+    return "\n".join(element.proto.body for element in at.get("html"))

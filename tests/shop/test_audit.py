@@ -12,7 +12,6 @@ from store import (
     buyers,
     db,
     gateway,
-    operations,
     orders,
     reconcile,
     restore,
@@ -20,6 +19,7 @@ from store import (
     shelves,
     shop_mark,
 )
+from store.backoffice import actions
 from store.facts import Document
 from store.launcher import books, checks, commands
 from store.models import (
@@ -98,7 +98,7 @@ def test_what_is_owed_is_a_difference_until_it_is_back(shop: Shop) -> None:
 
     owed = audit.audit()
     (row,) = shop.refunds()
-    operations.retry_refund("Ada", number, str(row.id))
+    actions.retry_refund("Ada", number, str(row.id))
     back = audit.audit()
 
     assert (owed.agrees, owed.difference_amount) == (False, 3998)

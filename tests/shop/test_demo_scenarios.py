@@ -23,9 +23,9 @@ from store import (
     gateway,
     inbox,
     learn,
-    operations,
     refunds,
 )
+from store.backoffice import actions
 from store.demo import reset, runner, sample_orders
 from store.demo.comparison import Totals, compare_orders
 from store.demo.context import ScenarioContext, ScenarioResult
@@ -450,9 +450,9 @@ def test_an_order_that_is_gone_since_it_was_read_is_not_found(
         "settle": lambda: checkout.settle(shop.buyer, number),
         "open": lambda: checkout.open_checkout(shop.buyer, number),
         "cancel": lambda: checkout.cancel(shop.buyer, number),
-        "operator": lambda: operations.ask("Ada", number),
+        "operator": lambda: actions.refresh_order("Ada", number),
         "refund": lambda: refunds.send(row, source="operator"),
-        "note": lambda: operations.note("Ada", number, "Sent."),
+        "note": lambda: actions.add_note("Ada", number, "Sent."),
     }
     begin = db.unit_of_work
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from store import attempts, checkout, clock, db, gateway, operations, reconcile
+from store import attempts, checkout, clock, db, gateway, reconcile
+from store.backoffice import actions
 from store.errors import CheckoutOutOfReach, StripeError, StripeNotFound, StripeUncertain
 from store.models import Order
 from tests.shop.running import JEANS, SHIRTS, Shop, at_once
@@ -20,8 +21,8 @@ ACTS: dict[str, tuple[Act, str]] = {
     "come back": (lambda shop, number: checkout.settle(shop.buyer, number), "expired"),
     "another cart": (lambda shop, _number: shop.place(JEANS), "canceled"),
     "cancel": (lambda shop, number: checkout.cancel(shop.buyer, number), "canceled"),
-    "an operator asks": (lambda _shop, number: operations.ask("Ada", number), "expired"),
-    "an operator cancels": (lambda _shop, number: operations.cancel("Ada", number), "canceled"),
+    "an operator asks": (lambda _shop, number: actions.refresh_order("Ada", number), "expired"),
+    "an operator cancels": (lambda _shop, number: actions.cancel("Ada", number), "canceled"),
     "the reconciler": (lambda _shop, _number: reconcile.run_once(), "expired"),
 }
 

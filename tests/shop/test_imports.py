@@ -21,7 +21,7 @@ LAYERS = [
     ["cookies", "guard", "limits"],
     ["schema", "shell"],
     ["db_checks", "postgresql"],
-    ["assortment", "bulk", "db", "facts", "gateway", "office", "pictures"],
+    ["assortment", "bulk", "db", "facts", "gateway", "pictures"],
     [
         "arrivals",
         "backups",
@@ -45,16 +45,24 @@ LAYERS = [
     ["inbox", "listing", "proof", "restore"],
     ["reconcile"],
     ["audit", "kept", "markup"],
-    ["bookkeeping"],
-    ["health"],
-    ["operations"],
-    ["office_figures"],
-    ["office_pages"],
     ["door"],
-    ["entrance"],
-    ["desk"],
     ["server"],
 ]
+BACKOFFICE_LAYERS = [
+    ["auth", "tasks"],
+    ["actions", "health", "sign_in"],
+    ["pages_common"],
+    [
+        "pages_orders",
+        "pages_overview",
+        "pages_products",
+        "pages_reconciliation",
+        "pages_webhooks",
+    ],
+    ["pages", "routes"],
+]
+BACKOFFICE = STORE / "backoffice"
+BACKOFFICE_USERS = {"launcher/shop.py", "server.py"}  # print the sign-in link; serve the pages
 ENTRANCES = {"__init__", "__main__"}
 
 
@@ -111,11 +119,29 @@ def test_no_module_reaches_itself_through_others() -> None:
     assert [name for name in needs if name in reached(name, frozenset())] == []
 
 
-def test_nothing_in_the_store_knows_its_pages() -> None:
-    users = [file for file in sources() if of(file, "streamlit") or of(file, "streamlit_app")]
+def test_imports_inside_the_back_office_point_down_only() -> None:
+    height = {name: place for place, layer in enumerate(BACKOFFICE_LAYERS) for name in layer}
+    files = [file for file in sources(BACKOFFICE) if file.stem not in ENTRANCES]
 
-    # The one configures Streamlit and knows no page; the other is the rehearsal's page.
-    assert users == [STORE / "demo" / "page.py", STORE / "launcher" / "asgi.py"]
+    assert {file.stem for file in files} == set(height)
+    for file in files:
+        ours = [n.split(".")[2] for n in imported(file) if n.startswith("store.backoffice.")]
+        assert all(height[name] <= height[file.stem] for name in ours if name in height), file
+
+
+def test_only_the_server_and_the_command_line_use_the_back_office() -> None:
+    users = {file for file in sources() if of(file, "store.backoffice")} - set(sources(BACKOFFICE))
+
+    assert {file.relative_to(STORE).as_posix() for file in users} == BACKOFFICE_USERS
+
+
+def test_streamlit_is_used_by_pages_only() -> None:
+    users = {file for file in sources() if of(file, "streamlit")}
+
+    # The last one configures Streamlit, and knows no page.
+    others = {STORE / "demo" / "page.py", STORE / "launcher" / "asgi.py"}
+    assert users == {*BACKOFFICE.glob("pages*.py"), *others}
+    assert [file for file in sources() if of(file, "streamlit_app")] == []
     assert [file for file in sources() if of(file, "webhook_server")] == []
 
 

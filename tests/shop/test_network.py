@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from store import gateway, health, network, settings
+from store import gateway, network, settings
+from store.backoffice import health
 from store.errors import StripeError, StripeUncertain, StripeUnreachable
 from store.launcher import checks
 from stripe_emulator.api.request_faults import ACCOUNT_ID
@@ -309,7 +310,7 @@ def test_a_key_works_at_an_emulator_of_ones_own(host: str) -> None:
     try:
         assert asked(f"http://{host}:{emulator.config.port}") == ACCOUNT_ID
         assert checks.stripe_account() == checks.StripeAccount("acct_…0000")
-        assert [light.good for light in health.stripe()] == [True, True]
+        assert [light.good for light in health.check_stripe()] == [True, True]
     finally:
         emulator.stop()
 
@@ -342,10 +343,10 @@ def test_an_account_that_is_none_is_an_answer_that_is_not_stripes() -> None:
 def test_the_back_offices_light_says_the_cause() -> None:
     os.environ["STRIPE_API_BASE"] = f"http://{FAR}"
 
-    light, _ = health.stripe()
+    light, _ = health.check_stripe()
 
     assert light.good is False
-    assert "DNS" in light.mend
+    assert "DNS" in light.remedy
 
 
 def test_every_error_of_the_sdk_about_a_connection_has_a_cause(

@@ -14,21 +14,10 @@ import pytest
 from PIL import Image
 from sqlmodel import col, select
 
-from store import (
-    assortment,
-    audit,
-    clock,
-    db,
-    export,
-    health,
-    listing,
-    operations,
-    pictures,
-    reports,
-    settings,
-)
+from store import assortment, audit, clock, db, export, listing, pictures, reports, settings
 from store.assortment import Form
-from store.bookkeeping import AtWork, Bookkeeper
+from store.backoffice import actions, health
+from store.backoffice.tasks import BackgroundTasks, TaskRunning
 from store.errors import NothingToRefund, OrderNotFound, RefundChanged, StripeUnreachable
 from store.facts import REFUND_VOID
 from store.listing import Wanted
@@ -79,7 +68,7 @@ def test_an_order_is_found_by_whatever_somebody_has_in_hand(shop: Shop) -> None:
     number, other = shop.a_paid_order(), shop.a_paid_order(JEANS)
     change(other, email="Grace@Example.com")
     shop.tell("checkout.session.completed")
-    operations.refund("Ada", number, "1", key=KEY, shown_left="3998")
+    actions.refund("Ada", number, "1", key=KEY, shown_left="3998")
     order = shop.order(number)
     event = next(event.id for event in shop.inbox().values())
 
@@ -178,7 +167,7 @@ def test_figures_are_the_periods_beside_the_one_before(shop: Shop) -> None:
     today, week_ago, older = (Shop(shop.stripe, shop.door).a_paid_order() for _ in range(3))
     change(week_ago, paid_at=clock.now() - timedelta(days=7), total_amount=1000)
     change(older, paid_at=clock.now() - timedelta(days=14), total_amount=5)
-    operations.refund("Ada", today, "19.99", key=KEY, shown_left="3998")
+    actions.refund("Ada", today, "19.99", key=KEY, shown_left="3998")
 
     with db.reading() as session:
         (usd,) = reports.figures(session, 7, UTC)
@@ -235,7 +224,7 @@ def test_a_shop_where_nothing_happened_has_figures_too(shop: Shop) -> None:
 def test_a_refund_form_sent_twice_at_once_refunds_once(shop: Shop) -> None:
     number = shop.a_paid_order()
 
-    said = at_once(4, lambda _: operations.refund("Ada", number, "10", key=KEY, shown_left="3998"))
+    said = at_once(4, lambda _: actions.refund("Ada", number, "10", key=KEY, shown_left="3998"))
 
     assert [refund.amount for refund in shop.refunds_at_stripe()] == [1000]
     assert all(str(word).startswith("Refunded $10.00 of order") for word in said), said
@@ -248,7 +237,7 @@ def test_two_operators_with_the_same_idea_are_told_of_each_other(shop: Shop) -> 
     keys = (KEY, KEY[::-1])
 
     said = at_once(
-        2, lambda place: operations.refund("Ada", number, "10", key=keys[place], shown_left="3998")
+        2, lambda place: actions.refund("Ada", number, "10", key=keys[place], shown_left="3998")
     )
 
     assert [type(word) for word in said if not isinstance(word, str)] == [RefundChanged]
@@ -258,7 +247,7 @@ def test_two_operators_with_the_same_idea_are_told_of_each_other(shop: Shop) -> 
 def test_who_refunded_stands_in_the_history(shop: Shop) -> None:
     number = shop.a_paid_order()
 
-    operations.refund("Ada", number, "39.98", key=KEY, shown_left="3998")
+    actions.refund("Ada", number, "39.98", key=KEY, shown_left="3998")
 
     asked = next(row for row in shop.history(number) if row.action == "refund asked")
     assert (asked.source, asked.detail) == ("operator", "$39.98 by Ada")
@@ -269,8 +258,8 @@ def test_who_refunded_stands_in_the_history(shop: Shop) -> None:
 def test_an_amount_that_cannot_be_given_back_is_refused(shop: Shop, amount: str) -> None:
     number = shop.a_paid_order()
 
-    with pytest.raises((operations.AmountUnclear, NothingToRefund)):
-        operations.refund("Ada", number, amount, key=KEY, shown_left="3998")
+    with pytest.raises((actions.InvalidAmount, NothingToRefund)):
+        actions.refund("Ada", number, amount, key=KEY, shown_left="3998")
 
     assert shop.refunds() == []
 
@@ -281,8 +270,8 @@ def test_an_amount_that_cannot_be_given_back_is_refused(shop: Shop, amount: str)
 def test_a_form_that_is_not_ours_refunds_nothing(shop: Shop, key: str, left: str) -> None:
     number = shop.a_paid_order()
 
-    with pytest.raises(operations.FormBroken):
-        operations.refund("Ada", number, "1", key=key, shown_left=left)
+    with pytest.raises(actions.IncompleteForm):
+        actions.refund("Ada", number, "1", key=key, shown_left=left)
 
     assert shop.refunds() == []
 
@@ -292,7 +281,7 @@ def test_a_refund_without_an_answer_is_said_to_be_on_its_way(shop: Shop) -> None
     number = shop.a_paid_order()
     shop.stripe.emulator.cause("request", "error_before", times=9, match="POST /v1/refunds")
 
-    said = operations.refund("Ada", number, "10", key=KEY, shown_left="3998")
+    said = actions.refund("Ada", number, "10", key=KEY, shown_left="3998")
 
     assert "Stripe has not answered yet." in said
     assert [refund.status for refund in shop.refunds() if refund.status not in REFUND_VOID] == [
@@ -310,11 +299,11 @@ def test_an_orphan_is_tried_again_when_its_order_is_there(shop: Shop) -> None:
     event = shop.event("checkout.session.completed")
     change(number, number="MOVED-AWAY")
     assert shop.outcome(event) == "orphan"
-    still = operations.look_again("Ada", event["id"])
+    still = actions.refetch_event("Ada", event["id"])
     change("MOVED-AWAY", number=number)
 
-    said = operations.look_again("Ada", event["id"])
-    again = operations.look_again("Ada", event["id"])
+    said = actions.refetch_event("Ada", event["id"])
+    again = actions.refetch_event("Ada", event["id"])
 
     assert "Its order is still not known here." in still
     assert "It has had its effect now." in said
@@ -325,8 +314,8 @@ def test_an_orphan_is_tried_again_when_its_order_is_there(shop: Shop) -> None:
 
 
 def test_an_event_nobody_sent_is_not_asked_for(shop: Shop) -> None:
-    with pytest.raises(operations.FormBroken):
-        operations.look_again("Ada", "evt_made_up")
+    with pytest.raises(actions.IncompleteForm):
+        actions.refetch_event("Ada", "evt_made_up")
 
 
 def test_the_inbox_is_filtered_and_paged(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,9 +344,9 @@ def test_an_operator_asks_stripe_and_cancels(shop: Shop) -> None:
     paid, open_one = shop.an_open_order(), Shop(shop.stripe, shop.door).an_open_order(JEANS)
     shop.pay(paid)
 
-    asked = operations.ask("Ada", paid)
-    canceled = operations.cancel("Ada", open_one)
-    too_late = operations.cancel("Ada", paid)
+    asked = actions.refresh_order("Ada", paid)
+    canceled = actions.cancel("Ada", open_one)
+    too_late = actions.cancel("Ada", paid)
 
     assert "the order is now paid" in asked
     assert (canceled, too_late) == (
@@ -367,7 +356,7 @@ def test_an_operator_asks_stripe_and_cancels(shop: Shop) -> None:
     assert {row.detail for row in shop.history(open_one)} >= {"by Ada"}
 
 
-def done(begin: Callable[[str], None], keeper: Bookkeeper) -> str:
+def done(begin: Callable[[str], None], keeper: BackgroundTasks) -> str:
     begin("Ada")
     while keeper.busy:
         time.sleep(0.01)
@@ -376,7 +365,7 @@ def done(begin: Callable[[str], None], keeper: Bookkeeper) -> str:
 
 
 def test_the_books_are_reconciled_and_compared_beside_the_page(shop: Shop) -> None:
-    keeper = Bookkeeper()
+    keeper = BackgroundTasks()
     number = shop.an_open_order()
     shop.pay(number)
 
@@ -395,11 +384,11 @@ def test_the_books_are_reconciled_and_compared_beside_the_page(shop: Shop) -> No
 def test_one_task_at_a_time_and_a_failure_is_a_sentence(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper, hold = Bookkeeper(), threading.Event()
+    keeper, hold = BackgroundTasks(), threading.Event()
     monkeypatch.setattr(audit, "audit", lambda: hold.wait(5) and never_answers())
 
     keeper.compare("Ada")
-    with pytest.raises(AtWork):
+    with pytest.raises(TaskRunning):
         keeper.reconcile("Grace")
     hold.set()
     while keeper.busy:
@@ -424,7 +413,7 @@ def test_an_edit_never_changes_a_placed_order(shop: Shop) -> None:
     before = [(row.total_amount, row.checkout_parameters) for row in shop.orders()]
     shirt = product()
 
-    said = operations.save_product(
+    said = actions.save_product(
         "Ada", shirt.slug, edited(shirt, name="Blue Shirt", price="29.99", active=False)
     )
 
@@ -459,7 +448,7 @@ def test_what_cannot_be_a_product_is_refused_in_words(
     shirt = product()
 
     with pytest.raises(assortment.ProductRefused) as refused:
-        operations.save_product("Ada", shirt.slug, edited(shirt, **{field: value}))
+        actions.save_product("Ada", shirt.slug, edited(shirt, **{field: value}))
 
     assert str(refused.value).startswith(reason)
     assert product() == shirt
@@ -471,17 +460,15 @@ def test_of_two_who_change_a_product_at_once_one_is_told(shop: Shop) -> None:
 
     said = at_once(
         2,
-        lambda place: operations.save_product(
-            "Ada", shirt.slug, edited(shirt, price=prices[place])
-        ),
+        lambda place: actions.save_product("Ada", shirt.slug, edited(shirt, price=prices[place])),
     )
 
     assert sorted(isinstance(word, str) for word in said) == [False, True]
 
 
 def test_a_new_product_can_be_bought(shop: Shop) -> None:
-    said = operations.save_product("Ada", "", BOOTS)
-    operations.save_product("Ada", "", BOOTS)
+    said = actions.save_product("Ada", "", BOOTS)
+    actions.save_product("Ada", "", BOOTS)
 
     number = shop.a_paid_order({"boots": 1})
 
@@ -497,8 +484,8 @@ def test_prices_are_written_as_their_currency_is(
     settings.current.cache_clear()
 
     with pytest.raises(assortment.ProductRefused, match="JPY has no such small change"):
-        operations.save_product("Ada", "", BOOTS)
-    operations.save_product("Ada", "", Form("Boots", "High.", "8950", "sneakers.svg", active=True))
+        actions.save_product("Ada", "", BOOTS)
+    actions.save_product("Ada", "", Form("Boots", "High.", "8950", "sneakers.svg", active=True))
 
     assert (product("boots").unit_amount, product("boots").currency) == (8950, "jpy")
 
@@ -557,12 +544,8 @@ def test_a_picture_that_would_unpack_to_a_flood_is_refused(a_picture: Callable[.
 # --- health --------------------------------------------------------------------------------------
 
 
-def lights() -> dict[str, health.Light]:
-    watch = health.Watch()
-    assert watch.first is not None
-    seen = watch.lights()
-    watch.first.wait(20)
-    return {light.name: light for light in seen or watch.seen}
+def checks() -> dict[str, health.HealthCheck]:
+    return {check.name: check for check in health.run_checks()}
 
 
 def test_every_part_has_a_light(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -571,18 +554,18 @@ def test_every_part_has_a_light(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> 
     shop.a_paid_order()
     shop.tell("checkout.session.completed")
 
-    seen = lights()
+    seen = checks()
 
     assert {name: light.good for name, light in seen.items()} == {
         "Shop": True,
-        "Webhooks": True,
+        "Webhook server": True,
         "Database": True,
         "Emulator": True,
         "Clock": True,
         "Last event": None,
-        "Books": seen["Books"].good,
+        "Reconciliation": seen["Reconciliation"].good,
     }
-    assert all(light.mend == "" for light in seen.values())
+    assert all(light.remedy == "" for light in seen.values())
 
 
 def test_a_red_light_says_how_to_mend_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -590,37 +573,40 @@ def test_a_red_light_says_how_to_mend_it(shop: Shop, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("STRIPE_API_BASE", "http://127.0.0.1:9")
     settings.current.cache_clear()
 
-    seen = lights()
+    seen = checks()
 
-    assert (seen["Webhooks"].good, seen["Emulator"].good) == (False, False)
-    assert "python -m store" in seen["Webhooks"].mend
-    assert "python -m store" in seen["Emulator"].mend
+    assert (seen["Webhook server"].good, seen["Emulator"].good) == (False, False)
+    assert "python -m store" in seen["Webhook server"].remedy
+    assert "python -m store" in seen["Emulator"].remedy
 
 
 def test_a_clock_that_is_off_is_red(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     real = clock.now
     monkeypatch.setattr(clock, "now", lambda: real() + timedelta(minutes=4))
 
-    (_, light) = health.stripe()
+    (_, light) = health.check_stripe()
 
     assert not light.good
-    assert re.fullmatch(r"2[34]\d s ahead", light.says)
-    assert "NTP" in light.mend
+    assert re.fullmatch(r"2[34]\d s ahead", light.message)
+    assert "NTP" in light.remedy
 
 
-def test_one_thread_looks_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    watch, looks, hold = health.Watch(), [], threading.Event()
+def test_health_is_checked_by_one_thread_and_again_after_something_was_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monitor, runs, hold = health.HealthMonitor(), [], threading.Event()
 
-    def look() -> None:
-        looks.append(1)
+    def run_checks() -> list[health.HealthCheck]:
+        runs.append(1)
         hold.wait(5)
-        watch.first.set()
-        watch.looking.release()
+        return [health.HealthCheck("Shop", True, f"run {len(runs)}")]
 
-    monkeypatch.setattr(watch, "_look", look)
-    monkeypatch.setattr(health, "FIRST_SECONDS", 0)
-    for _ in range(5):
-        watch.lights()
+    monkeypatch.setattr(health, "run_checks", run_checks)
+    monkeypatch.setattr(health, "FIRST_RESULT_SECONDS", 0)
+    nothing_yet = [monitor.checks() for _ in range(5)]
+    monitor.expire()  # the thread began before this, so its results say nothing of it
     hold.set()
+    monkeypatch.setattr(health, "FIRST_RESULT_SECONDS", 5)
 
-    assert looks == [1]
+    assert (nothing_yet, [check.state for check in monitor.checks()]) == ([[]] * 5, ["run 2"])
+    assert [check.state for check in monitor.checks()] == ["run 2"]

@@ -10,25 +10,14 @@ from alembic import command
 from sqlalchemy import text
 from sqlmodel import Session, select
 
-from store import (
-    clock,
-    db,
-    health,
-    markup,
-    office_pages,
-    operations,
-    orders,
-    reconcile,
-    refunds,
-    settings,
-    tally,
-)
+from store import clock, db, markup, orders, reconcile, refunds, settings, tally
+from store.backoffice import actions, health
 from store.errors import NothingToRefund, OrderNotFound, StripeUncertain, StripeUnreachable
 from store.facts import CheckoutFact, DisputeFact, Fact, RefundFact
 from store.learn import LEARN
 from store.ledger import Ledger, OrderState
 from store.models import Refund
-from tests.shop.running import ON_SQLITE, Shop, at_once
+from tests.shop.running import ON_SQLITE, Shop, at_once, backoffice_html
 
 REFUNDS = "POST /v1/refunds"
 COMPLETED = "checkout.session.completed"
@@ -153,7 +142,7 @@ def test_the_buyer_reads_that_the_shop_owes_the_money_and_the_operator_is_alarme
     shop: Shop,
 ) -> None:
     number, _ = a_second_payment(shop)
-    before = markup.sentence_of(shop.view(number)), health.owed()
+    before = markup.sentence_of(shop.view(number)), health.check_refunds()
     refuse(shop)
 
     reconcile.run_once()
@@ -162,8 +151,8 @@ def test_the_buyer_reads_that_the_shop_owes_the_money_and_the_operator_is_alarme
     assert before[1] == []
     assert "the shop owes it and keeps trying" in markup.sentence_of(shop.view(number))
     assert (alarm(shop).money, alarm(shop).over) == ("overdue", False)
-    (light,) = health.owed()
-    assert (light.good, "1 stuck, $39.98" in light.says) == (False, True)
+    (light,) = health.check_refunds()
+    assert (light.good, "1 stuck, $39.98" in light.message) == (False, True)
     with db.reading() as session:
         ((row, order),) = refunds.overdue(session)
     assert (order.number, row.refusal) == (number, "Stripe refused it: insufficient_funds")
@@ -176,15 +165,15 @@ def test_an_operator_can_have_a_refused_refund_tried_at_once(shop: Shop) -> None
     reconcile.run_once()
     (row,) = shop.refunds()
 
-    still = operations.retry_refund("Ada", number, str(row.id))
-    done = operations.retry_refund("Ada", number, str(row.id))
+    still = actions.retry_refund("Ada", number, str(row.id))
+    done = actions.retry_refund("Ada", number, str(row.id))
 
     assert "refused it: insufficient_funds. The shop still owes $39.98 and asks again" in still
     assert done == f"Refunded $39.98 of order {number}: succeeded."
     assert [refund.payment_intent for refund in shop.refunds_at_stripe()] == [payment]
-    assert health.owed() == []
+    assert health.check_refunds() == []
     with pytest.raises(NothingToRefund):
-        operations.retry_refund("Ada", number, str(row.id))
+        actions.retry_refund("Ada", number, str(row.id))
 
 
 @pytest.mark.scenario("J4")
@@ -197,7 +186,7 @@ def test_eight_operators_and_the_reconciler_who_try_at_once_give_back_once(shop:
     at_once(
         8,
         lambda place: (
-            operations.retry_refund("Ada", number, str(row.id)) if place else reconcile.run_once()
+            actions.retry_refund("Ada", number, str(row.id)) if place else reconcile.run_once()
         ),
     )
 
@@ -212,15 +201,15 @@ def test_only_the_orders_own_owed_refunds_are_tried_or_called_off(shop: Shop) ->
     (row,) = shop.refunds()
 
     for odd in ("", "x", "-1", "١", "9" * 30):
-        with pytest.raises(operations.FormBroken):
-            operations.retry_refund("Ada", number, odd)
-    for act in (operations.retry_refund, operations.call_off_refund):
+        with pytest.raises(actions.IncompleteForm):
+            actions.retry_refund("Ada", number, odd)
+    for act in (actions.retry_refund, actions.call_off_refund):
         with pytest.raises(OrderNotFound):
             act("Ada", other, str(row.id))
         with pytest.raises(OrderNotFound):
             act("Ada", "NO-SUCH-ORDER", str(row.id))
     with pytest.raises(NothingToRefund, match="owed until it is back"):
-        operations.call_off_refund("Ada", number, str(row.id))
+        actions.call_off_refund("Ada", number, str(row.id))
 
     assert states(shop) == [("requested", 3998)]
 
@@ -231,8 +220,8 @@ def test_a_right_that_the_key_lacks_leaves_the_refund_owed_and_alarms(shop: Shop
     shop.stripe.emulator.cause("request", "forbidden", times=None, match=REFUNDS)
     (row,) = shop.refunds()
 
-    operations.retry_refund("Ada", number, str(row.id))
-    stuck = health.owed()
+    actions.retry_refund("Ada", number, str(row.id))
+    stuck = health.check_refunds()
     shop.stripe.emulator.calm()
     reconcile.run_once()
 
@@ -245,12 +234,12 @@ def test_an_operators_refused_refund_stays_owed_until_it_is_called_off(shop: Sho
     number = shop.a_paid_order()
     refuse(shop)
 
-    said = operations.refund("Ada", number, "10", key="0" * 32, shown_left="3998")
+    said = actions.refund("Ada", number, "10", key="0" * 32, shown_left="3998")
     (row,) = shop.refunds()
     with pytest.raises(NothingToRefund):  # what is owed is not free
         refunds.request(number, 3998, key="another")
     shop.stripe.emulator.calm()
-    off = operations.call_off_refund("Ada", number, str(row.id))
+    off = actions.call_off_refund("Ada", number, str(row.id))
     reconcile.run_once()
 
     assert "The shop still owes $10.00 and asks again by itself." in said
@@ -266,11 +255,11 @@ def test_an_operators_refused_refund_stays_owed_until_it_is_called_off(shop: Sho
 def test_a_refund_that_stripe_made_all_the_same_is_not_called_off(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.cause("request", "cut", times=9, match=REFUNDS)
-    operations.refund("Ada", number, "10", key="0" * 32, shown_left="3998")
+    actions.refund("Ada", number, "10", key="0" * 32, shown_left="3998")
     (row,) = shop.refunds()
 
     with pytest.raises(NothingToRefund, match="made this refund already"):
-        operations.call_off_refund("Ada", number, str(row.id))
+        actions.call_off_refund("Ada", number, str(row.id))
 
     assert states(shop) == [("succeeded", 1000)]
     assert given_back(shop) == [1000]
@@ -279,7 +268,7 @@ def test_a_refund_that_stripe_made_all_the_same_is_not_called_off(shop: Shop) ->
 def test_a_refund_called_off_that_arrives_at_stripe_later_is_counted(shop: Shop) -> None:
     number = shop.a_paid_order()
     wish = refunds.request(number, 1000, key="form-1")
-    operations.call_off_refund("Ada", number, str(wish))
+    actions.call_off_refund("Ada", number, str(wish))
     with db.reading() as session:
         row = session.get_one(Refund, wish)
     refunds._ask(row, number)  # a request that was on its way
@@ -342,13 +331,13 @@ def test_a_refund_that_waits_for_the_buyer_alarms_until_it_is_back(shop: Shop) -
     reconcile.run_once()
 
     told(shop, "refund.created", status="requires_action")
-    waiting = alarm(shop).money, health.owed(), markup.sentence_of(shop.view(number))
+    waiting = alarm(shop).money, health.check_refunds(), markup.sentence_of(shop.view(number))
     told(shop, "refund.created", status="succeeded")
 
     assert waiting[0] == "requires_action"
     assert len(waiting[1]) == 1
     assert "needs details from the buyer" in waiting[2]
-    assert (alarm(shop).money, alarm(shop).over, health.owed()) == ("returned", True, [])
+    assert (alarm(shop).money, alarm(shop).over, health.check_refunds()) == ("returned", True, [])
 
 
 @pytest.mark.scenario("J4")
@@ -383,7 +372,7 @@ def test_a_second_payment_given_back_by_hand_is_one_row_and_done(shop: Shop, fir
     shop.tell(COMPLETED)
     if first == "refused":
         (row,) = shop.refunds()
-        operations.retry_refund("Ada", number, str(row.id))
+        actions.retry_refund("Ada", number, str(row.id))
 
     reconcile.run_once()
     shop.tell_all()
@@ -407,7 +396,7 @@ def test_of_a_second_payment_partly_given_back_by_hand_only_the_rest_goes_back(
         shop.tell("refund.created")
     else:
         (row,) = shop.refunds()
-        operations.retry_refund("Ada", number, str(row.id))
+        actions.retry_refund("Ada", number, str(row.id))
 
     reconcile.run_once()
     shop.tell_all()
@@ -573,10 +562,9 @@ def test_buttons_for_an_owed_refund_stand_on_the_order_and_on_the_books_page(sho
     number, _ = a_second_payment(shop)
     refuse(shop)
     reconcile.run_once()
-    reader = markup.Reader.of("en-US", "UTC")
 
-    page = "".join(map(str, office_pages.page({"order": number}, reader)))
-    books = "".join(map(str, office_pages.page({"view": "books"}, reader)))
+    page = backoffice_html("orders", order=number)
+    books = backoffice_html("reconciliation")
 
     for shown in (page, books):
         assert f'action="/back-office/orders/{number}/refund-again"' in shown

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from store import db, office, private_files, settings
+from store import db, private_files, settings
+from store.backoffice import auth
 from store.settings import ROOT
 from tests.shop.conftest import set_to
 
@@ -33,7 +34,7 @@ def starts(folder: Path) -> None:
         environment.setenv("DATA_DIR", str(folder))
         environment.delenv("ADMIN_PASSWORD", raising=False)
         with set_to(settings.load().database):
-            office.password()
+            auth.password()
             db.migrate()
             with db.unit_of_work():
                 found = {file.name: rights(file) for file in folder.iterdir() if file.is_file()}

@@ -22,7 +22,6 @@ from store import (
     db,
     kept,
     listing,
-    operations,
     reconcile,
     refunds,
     reports,
@@ -30,6 +29,7 @@ from store import (
     shelves,
     tally,
 )
+from store.backoffice import actions
 from store.listing import Wanted
 from store.models import Order
 from tests.shop.running import JEANS, Shop
@@ -179,9 +179,9 @@ def operates(shop: Shop) -> None:
         listing.numbers_of(session, listing.found_events(session, "applied").rows)
         for text in (number, "BCDF", "ada@", "cs_x", "pi_x", "re_x", "du_x", "evt_x"):
             listing.found_orders(session, Wanted(text=text))
-    operations.ask("Ada", number)
-    operations.refund("Ada", number, "1", key="0" * 32, shown_left="3998")
-    operations.look_again("Ada", shop.event("checkout.session.completed")["id"])
+    actions.refresh_order("Ada", number)
+    actions.refund("Ada", number, "1", key="0" * 32, shown_left="3998")
+    actions.refetch_event("Ada", shop.event("checkout.session.completed")["id"])
 
 
 @pytest.mark.parametrize("act", [sells, shows, catches_up, forgets, operates])

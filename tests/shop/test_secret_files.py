@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from store import office, secret_files, settings
+from store import secret_files, settings
+from store.backoffice import auth
 from store.errors import SettingsError
 from store.secret_files import kept_secret
 from tests.shop.running import at_once
@@ -89,9 +90,9 @@ def test_an_empty_password_signs_nobody_in(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "admin_password").touch()
 
     for guess in ("", " ", "\n"):
-        with pytest.raises(office.WrongPassword):
-            office.Office().sign_in(guess, "", "192.0.2.1")
-    office.Office().sign_in((tmp_path / "admin_password").read_text(), "", "192.0.2.1")
+        with pytest.raises(auth.WrongPassword):
+            auth.OperatorSessions().sign_in(guess, "", "192.0.2.1")
+    auth.OperatorSessions().sign_in((tmp_path / "admin_password").read_text(), "", "192.0.2.1")
     settings.current.cache_clear()
 
 

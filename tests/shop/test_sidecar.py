@@ -18,7 +18,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import webhook_server
-from store import clock, connections, db, health, inbox, settings
+from store import clock, connections, db, inbox, settings
+from store.backoffice import health
 from store.signatures import RefusedSignatures
 from store.workers import Worker
 from tests.ports import free_port
@@ -189,10 +190,10 @@ def test_a_database_that_takes_nothing_more_is_not_ready(
 
     assert status == 503
     assert said["database"] == "ok" and said["writing"] != "ok"
-    assert health.database().good is False
+    assert health.check_database().good is False
     db.engine().dispose()
     db.engine_for.cache_clear()
-    assert (ready(shop)[0], health.database().good) == (200, True)
+    assert (ready(shop)[0], health.check_database().good) == (200, True)
 
 
 @ON_POSTGRESQL

@@ -18,6 +18,7 @@ MOST_SECONDS = 300
 SCHEMA = "store/migrations/versions/0001_schema.py"
 DATABASE = "tests/shop/test_database.py::test_"
 REFUNDS = "tests/shop/test_refunds.py::test_"
+SIGN_IN = "store/backoffice/sign_in.py"
 OFFICE = "tests/test_back_office.py::test_"
 ACCESS = "tests/whole/test_access.py::test_"
 OPERATORS = "tests/shop/test_office.py::test_"
@@ -322,9 +323,9 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "an operator's click asks for the session": Mutation(
         (
             (
-                "store/desk.py",
-                "visit = OFFICE.visit(entrance.cookie_of(request))",
-                "visit = Visit('', entrance.office.clock.now())",
+                "store/backoffice/routes.py",
+                "visit = OPERATOR_SESSIONS.session(sign_in.operator_cookie(request))",
+                "visit = OperatorSession('', sign_in.auth.clock.now())",
             ),
         ),
         (OFFICE + "without_a_session_nothing_can_be_done",),
@@ -332,27 +333,45 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "a page of the back office asks for the session": Mutation(
         (
             (
-                "streamlit_app.py",
-                'return office.OFFICE.visit(st.context.cookies.get(name, ""))',
-                'return office.Visit("", datetime.now(UTC))',
+                "store/backoffice/pages_common.py",
+                'return auth.OPERATOR_SESSIONS.session(st.context.cookies.get(name, ""))',
+                'return auth.OperatorSession("", auth.clock.now())',
             ),
         ),
         (OFFICE + "no_page_shows_anything_without_a_session",),
     ),
     "signing out forgets the session": Mutation(
-        (("store/entrance.py", "    OFFICE.sign_out(cookie_of(request))\n", ""),),
+        (
+            (
+                "store/backoffice/sign_in.py",
+                "    OPERATOR_SESSIONS.sign_out(operator_cookie(request))\n",
+                "",
+            ),
+        ),
         (OFFICE + "after_signing_out_the_cookie_is_worth_nothing",),
     ),
     "what another site sends is refused": Mutation(
-        (("store/entrance.py", 'if site != "same-origin":', 'if site == "cross-site":'),),
+        ((SIGN_IN, 'if site != "same-origin":', 'if site == "cross-site":'),),
         (OFFICE + "what_another_site_makes_the_browser_send_is_refused",),
     ),
     "an empty origin is no origin of ours": Mutation(
-        (("store/entrance.py", "if handshake.own_origin(request.scope) is None:", "if False:"),),
+        (
+            (
+                "store/backoffice/sign_in.py",
+                "if handshake.own_origin(request.scope) is None:",
+                "if False:",
+            ),
+        ),
         (OFFICE + "what_another_site_makes_the_browser_send_is_refused",),
     ),
     "a wrong password slows the next one down": Mutation(
-        (("store/office.py", "            self.throttle.admit(*client_networks(client))\n", ""),),
+        (
+            (
+                "store/backoffice/auth.py",
+                "            self.throttle.admit(*client_networks(client))\n",
+                "",
+            ),
+        ),
         (OFFICE + "wrong_passwords_slow_down_and_do_not_lock_the_owner_out",),
     ),
     "a WebSocket names its own origin": Mutation(

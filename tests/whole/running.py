@@ -21,7 +21,8 @@ import stripe
 from playwright.sync_api import BrowserContext, Page
 from sqlmodel import Session, col, select
 
-from store import buyers, db, gateway, office, settings
+from store import buyers, db, gateway, settings
+from store.backoffice import auth
 from store.cookies import cookie_name
 from store.launcher.process import OWN_GROUP
 from store.launcher.shop import Shop, answers
@@ -161,8 +162,8 @@ class House:
         with self.entered():
             arguments = Namespace(port=shop, webhook_port=sidecar, emulator_port=emulator)
             launched = Shop(settings.current(), arguments, has_emulator=True)
-            self.sign_in_link = office.link(f"http://127.0.0.1:{shop}")
-            self.secrets |= {EMULATOR_KEY, office.password(), *settings.current().webhook_secrets}
+            self.sign_in_link = auth.sign_in_url(f"http://127.0.0.1:{shop}")
+            self.secrets |= {EMULATOR_KEY, auth.password(), *settings.current().webhook_secrets}
             db.migrate()
         for name in ("shop", "sidecar", "emulator"):
             assert getattr(launched, name).startswith("http://")
@@ -371,7 +372,7 @@ class House:
         self.secrets |= {
             cookie["value"]
             for cookie in browser.cookies(self.address)
-            if cookie.get("name") == cookie_name(office.COOKIE, urlsplit(self.address).netloc)
+            if cookie.get("name") == cookie_name(auth.COOKIE, urlsplit(self.address).netloc)
         }
         return page
 

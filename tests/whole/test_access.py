@@ -15,7 +15,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from bench.rerun.visitor import Visitor
-from store import buyers, office
+from store import buyers
+from store.backoffice import auth
 from store.cookies import cookie_name
 from tests.whole.running import House
 
@@ -49,7 +50,7 @@ def sign_in(shop: House, browser: httpx.Client) -> str:
     secret = shop.sign_in_link.partition("#")[2]
     answer = browser.post("/back-office/sign-in", data={"password": secret})
     assert answer.status_code == 303
-    name = cookie_name(office.COOKIE, browser.base_url.netloc.decode())
+    name = cookie_name(auth.COOKIE, browser.base_url.netloc.decode())
     shop.secrets.add(browser.cookies[name])
     return f"{name}={browser.cookies[name]}"
 

@@ -3,12 +3,24 @@
 from collections.abc import Iterator
 from typing import Any
 
+import streamlit as st
+
 from store import clock, db, markup, money, reports
+from store.backoffice.pages_common import reader
 from store.markup import Reader
 from store.reports import Figures
 
 PERIODS = (7, 30, 90)
 Block = str | list[dict[str, Any]]  # HTML, or the arguments of bar charts side by side
+
+
+def render() -> None:
+    for block in blocks(st.query_params.get("days", ""), reader()):
+        if isinstance(block, str):
+            st.html(block)
+            continue
+        for place, chart in zip(st.columns([2, 1]), block, strict=True):
+            place.bar_chart(**chart)
 
 
 def blocks(said: str, reader: Reader) -> Iterator[Block]:

@@ -10,28 +10,34 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from store import door, handshake, markup, office, settings
+from store import door, handshake, markup, settings
+from store.backoffice import auth
+from store.backoffice.auth import OPERATOR_SESSIONS, NotSignedIn, TooManyAttempts
 from store.cookies import cookie_name
 from store.errors import StoreError
 from store.handshake import over_https
-from store.office import OFFICE, NotSignedIn, TooManyTries
 from store.shell import Shell
 
 log = logging.getLogger(__name__)
 
 HOME = "/back-office"
-ENTRANCE = "/back-office/sign-in"
-REHEARSAL = "/rehearsal"
-LARGEST_SIGN_IN = 8 * 1024
-LONGEST_VALUE = 200
-PARAMETERS = ("view", "order", "q", "status", "from", "until", "before", "days", "shown", "outcome")
+SIGN_IN = "/back-office/sign-in"
+ADDRESSES = {  # of the pages, by the names that `page=` has in the sign-in page's address
+    "": HOME,
+    **{name: f"{HOME}-{name}" for name in ("orders", "products", "webhooks", "reconciliation")},
+    "rehearsal": "/rehearsal",
+}
+OLD_VIEWS = {"books": "reconciliation", "figures": ""}  # in addresses of earlier versions
+MAX_SIGN_IN_BYTES = 8 * 1024
+MAX_PARAMETER_LENGTH = 200
+PARAMETERS = ("order", "q", "status", "from", "until", "before", "days", "shown", "outcome")
 # Following a link on another site, a browser leaves the operator's `SameSite=Strict` cookie out;
 # when this page then opens the same address again, the cookie comes along.
 OPEN_AGAIN = '<!doctype html><meta http-equiv="refresh" content="0"><title>Back office</title>'
-NOT_KEPT = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 
 
-class NotFromHere(StoreError):
+class CrossOriginRequest(StoreError):
     sentence = "This did not come from a page of this shop. Nothing was changed."
     status = HTTPStatus.FORBIDDEN
 
@@ -41,40 +47,40 @@ class FormTooLarge(StoreError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
-def office_cookie(request: Request) -> str:
+def operator_cookie_name(request: Request) -> str:
     """The name of the operator's cookie at the address that was asked."""
-    return cookie_name(office.COOKIE, request.headers.get("host", ""))
+    return cookie_name(auth.COOKIE, request.headers.get("host", ""))
 
 
-def cookie_of(request: Request) -> str:
-    return request.cookies.get(office_cookie(request), "")
+def operator_cookie(request: Request) -> str:
+    return request.cookies.get(operator_cookie_name(request), "")
 
 
-def way_in(asked: Mapping[str, str]) -> str:
-    """The sign-in page that afterwards leads to what was asked for."""
-    query = wanted(asked)
-    return f"{ENTRANCE}?{query}" if query else ENTRANCE
+def sign_in_address(page: str, query: Mapping[str, str]) -> str:
+    """The sign-in page that afterwards leads to this page of the back office."""
+    return with_query(SIGN_IN, ({"page": page} if page else {}) | known_parameters(query))
 
 
-def way_on(asked: Mapping[str, str]) -> str:
+def address_after_sign_in(query: Mapping[str, str]) -> str:
     """Where an operator goes after signing in.
 
-    The address of the sign-in page carries only parameters of the back office and never a path,
-    so nobody can make it lead anywhere else.
+    The address of the sign-in page carries the name of a page and parameters of the back office,
+    never a path, so nobody can make it lead anywhere else.
     """
-    if asked.get("page") == "rehearsal":
-        return REHEARSAL
-    query = wanted(asked)
-    return f"{HOME}?{query}" if query else HOME
+    return with_query(ADDRESSES.get(query.get("page", ""), HOME), known_parameters(query))
 
 
-def wanted(asked: Mapping[str, str]) -> str:
-    """The parameters that the back office knows, encoded again."""
-    known = {name: value for name, value in asked.items() if name in PARAMETERS and value}
-    return urlencode({name: value[:LONGEST_VALUE] for name, value in known.items()})
+def known_parameters(query: Mapping[str, str]) -> dict[str, str]:
+    """The parameters that the pages of the back office have, shortened."""
+    known = {name: value for name, value in query.items() if name in PARAMETERS and value}
+    return {name: value[:MAX_PARAMETER_LENGTH] for name, value in known.items()}
 
 
-def from_here(request: Request) -> None:
+def with_query(path: str, query: Mapping[str, str]) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def require_same_origin(request: Request) -> None:
     """Refuse what another site made the browser send.
 
     Raises:
@@ -83,14 +89,14 @@ def from_here(request: Request) -> None:
     headers = request.headers
     if site := headers.get("sec-fetch-site"):
         if site != "same-origin":
-            raise NotFromHere
+            raise CrossOriginRequest
         return
     # Browsers that do not send the other header (over plain HTTP, say) send `Origin`.
     if handshake.own_origin(request.scope) is None:
-        raise NotFromHere
+        raise CrossOriginRequest
 
 
-def fits(request: Request, largest: int) -> None:
+def require_content_length(request: Request, largest: int) -> None:
     """Refuse a body before it is read.
 
     Raises:
@@ -101,21 +107,32 @@ def fits(request: Request, largest: int) -> None:
         raise FormTooLarge
 
 
-def enter(shell: Shell) -> Callable[[Request], Response]:
-    """The page for operators; for everybody else the way to sign in."""
+def backoffice_page(shell: Shell, page: str) -> Callable[[Request], Response]:
+    """A page for operators; everybody else is redirected to the sign-in page."""
 
     def open_page(request: Request) -> Response:
+        query = request.query_params
+        if not page and ("view" in query or "order" in query):
+            return RedirectResponse(current_address(query), 303, headers=NO_STORE)
         try:
-            OFFICE.visit(cookie_of(request))
+            OPERATOR_SESSIONS.session(operator_cookie(request))
         except NotSignedIn:
             if request.headers.get("sec-fetch-site") == "cross-site":
                 return HTMLResponse(OPEN_AGAIN, headers=door.PLAIN_HEADERS)
-            return RedirectResponse(way_in(request.query_params), 303, headers=NOT_KEPT)
+            return RedirectResponse(sign_in_address(page, query), 303, headers=NO_STORE)
         return shell.page(
             {"Cache-Control": "no-store", "Content-Security-Policy": "frame-ancestors 'none'"}
         )
 
     return open_page
+
+
+def current_address(query: Mapping[str, str]) -> str:
+    """Today's address of a page that earlier versions had at `/back-office?view=…`."""
+    view = "orders" if "order" in query else query["view"]
+    page = OLD_VIEWS.get(view, view)
+    path = ADDRESSES[page] if page in ADDRESSES and page != "rehearsal" else HOME
+    return with_query(path, known_parameters(query))
 
 
 def sign_in_page(sentence: str = "", status: int = 200) -> HTMLResponse:
@@ -139,24 +156,24 @@ def show_sign_in(_request: Request) -> Response:
     return sign_in_page()
 
 
-async def sign_in(request: Request) -> Response:
+async def post_sign_in(request: Request) -> Response:
     """A password in, a session cookie out."""
     try:
-        from_here(request)
-        fits(request, LARGEST_SIGN_IN)
+        require_same_origin(request)
+        require_content_length(request, MAX_SIGN_IN_BYTES)
         form = await request.form(max_files=0, max_fields=8)
         given, name = (str(form.get(field, "")) for field in ("password", "name"))
         client = request.client.host if request.client else ""
-        cookie = await run_in_threadpool(OFFICE.sign_in, given, name, client)
+        cookie = await run_in_threadpool(OPERATOR_SESSIONS.sign_in, given, name, client)
     except StoreError as error:
         answer = sign_in_page(str(error), error.status)
-        if isinstance(error, TooManyTries):
+        if isinstance(error, TooManyAttempts):
             answer.headers["Retry-After"] = str(error.seconds)
         log.warning("Sign-in refused: %s", error)
         return answer
-    there = RedirectResponse(way_on(request.query_params), 303, headers=NOT_KEPT)
+    there = RedirectResponse(address_after_sign_in(request.query_params), 303, headers=NO_STORE)
     there.set_cookie(
-        office_cookie(request),
+        operator_cookie_name(request),
         cookie,
         httponly=True,
         samesite="strict",
@@ -165,12 +182,12 @@ async def sign_in(request: Request) -> Response:
     return there
 
 
-async def sign_out(request: Request) -> Response:
+async def post_sign_out(request: Request) -> Response:
     try:
-        from_here(request)
+        require_same_origin(request)
     except StoreError as error:
         return door.plain_page(str(error), error.status)
-    OFFICE.sign_out(cookie_of(request))
-    away = RedirectResponse(ENTRANCE, 303, headers=NOT_KEPT)
-    away.delete_cookie(office_cookie(request), httponly=True, samesite="strict")
+    OPERATOR_SESSIONS.sign_out(operator_cookie(request))
+    away = RedirectResponse(SIGN_IN, 303, headers=NO_STORE)
+    away.delete_cookie(operator_cookie_name(request), httponly=True, samesite="strict")
     return away

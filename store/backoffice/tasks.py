@@ -13,12 +13,12 @@ from store.errors import StoreError
 from store.restore import MissingOrder
 
 
-class AtWork(StoreError):
+class TaskRunning(StoreError):
     sentence = "The books are being worked on already. Wait for the result."
 
 
 @dataclass(frozen=True)
-class Audited:
+class AuditResult:
     """How many paid orders each book knows, and whether all else agrees too."""
 
     stripes: int
@@ -29,7 +29,7 @@ class Audited:
     unreadable: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, found: audit.Audit) -> "Audited":
+    def of(cls, found: audit.Audit) -> "AuditResult":
         return cls(
             sum(entry.stripes.paid_amount > 0 for entry in found.entries)
             + sum(order.status == "paid" for order in found.missing),
@@ -61,12 +61,12 @@ class Task:
         return int((clock.now() - self.began_at).total_seconds())
 
 
-class Bookkeeper:
+class BackgroundTasks:
     """Does one task at a time, and remembers what the last ones came to."""
 
     def __init__(self) -> None:
         self.task: Task | None = None
-        self.audited: Audited | None = None
+        self.audited: AuditResult | None = None
         self.lock = threading.Lock()
 
     @property
@@ -99,7 +99,7 @@ class Bookkeeper:
         """
 
         def work() -> str:
-            self.audited = Audited.of(audit.audit())
+            self.audited = AuditResult.of(audit.audit())
             return f"{self.audited}."
 
         self._begin(Task("Compare", by, lambda: "reading Stripe's book and ours"), work)
@@ -107,7 +107,7 @@ class Bookkeeper:
     def _begin(self, task: Task, work: Callable[[], str]) -> None:
         with self.lock:
             if self.busy:
-                raise AtWork
+                raise TaskRunning
             self.task = task
 
         def run() -> None:
@@ -122,4 +122,4 @@ class Bookkeeper:
         threading.Thread(target=run, name="bookkeeping", daemon=True).start()
 
 
-KEEPER = Bookkeeper()
+TASKS = BackgroundTasks()

@@ -12,24 +12,27 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Literal
 
 from store import clock, secret_files, settings
 from store.errors import StoreError
 from store.handshake import client_networks
 
 COOKIE = "store_office"
-LIFE = timedelta(hours=12)  # some browsers bring their last session's cookies back
-MOST_VISITS = 100
-NAMELESS = "operator"
-LONGEST_NAME = 40
+SESSION_LIFETIME = timedelta(hours=12)  # some browsers bring their last session's cookies back
+MAX_SESSIONS = 100
+DEFAULT_NAME = "operator"
+MAX_NAME_LENGTH = 40
 LINK_SECRET = "sign_in_token"  # noqa: S105 - the name of a file in the data folder
 
-FREE_MISSES = 3  # by one client, before it has to wait
-FREE_MISSES_OF_SITE = 12  # by all networks of one IPv6 site
-LONGEST_WAIT = timedelta(minutes=1)
-FORGOTTEN = timedelta(minutes=15)
-MOST_CLIENTS = 10_000
-CROWD = 60  # misses of all clients together within a minute, from which on none is free
+FREE_ATTEMPTS = 3  # by one client, before it has to wait
+FREE_ATTEMPTS_PER_SITE = 12  # by all networks of one IPv6 site
+MAX_WAIT = timedelta(minutes=1)
+RESET_AFTER = timedelta(minutes=15)
+MAX_CLIENTS = 10_000
+GLOBAL_LIMIT_PER_MINUTE = (
+    60  # misses of all clients together within a minute, from which on none is free
+)
 
 
 class WrongPassword(StoreError):
@@ -37,7 +40,7 @@ class WrongPassword(StoreError):
     status = HTTPStatus.FORBIDDEN
 
 
-class TooManyTries(StoreError):
+class TooManyAttempts(StoreError):
     status = HTTPStatus.TOO_MANY_REQUESTS
 
     def __init__(self, seconds: int) -> None:
@@ -59,7 +62,7 @@ def password() -> str:
     return secret_files.kept_secret(chosen.data_dir / "admin_password")
 
 
-def link(shop: str) -> str:
+def sign_in_url(shop: str) -> str:
     """Where an operator enters. A made password rides behind the `#`, which no browser sends."""
     if settings.current().admin_password:
         return f"{shop}/back-office"
@@ -86,7 +89,7 @@ def _digest(text: str) -> bytes:
 
 
 @dataclass
-class Misses:
+class FailedLogins:
     """The wrong passwords of one network that were compared."""
 
     last_at: datetime
@@ -95,11 +98,11 @@ class Misses:
     def wait(self, now: datetime, free: int, *, crowded: bool) -> timedelta:
         """How long until its next password is compared; zero or less where it may be now."""
         if crowded and self.count:
-            return self.last_at + LONGEST_WAIT - now
+            return self.last_at + MAX_WAIT - now
         if self.count < free:
             return timedelta(0)
         doubled = timedelta(seconds=2 ** min(self.count - free, 10))
-        return self.last_at + min(doubled, LONGEST_WAIT) - now
+        return self.last_at + min(doubled, MAX_WAIT) - now
 
 
 class Throttle:
@@ -111,7 +114,7 @@ class Throttle:
     """
 
     def __init__(self) -> None:
-        self.networks: dict[str, Misses] = {}
+        self.networks: dict[str, FailedLogins] = {}
         self.recent: list[datetime] = []
         self.lock = threading.Lock()
 
@@ -125,25 +128,25 @@ class Throttle:
         """
         now = clock.now()
         with self.lock:
-            self.recent = [at for at in self.recent if now - at < LONGEST_WAIT]
-            crowded = len(self.recent) >= CROWD
+            self.recent = [at for at in self.recent if now - at < MAX_WAIT]
+            crowded = len(self.recent) >= GLOBAL_LIMIT_PER_MINUTE
             misses = [self._misses(network, now) for network in networks]
             wait = max(
                 one.wait(now, free, crowded=crowded)
-                for one, free in zip(misses, (FREE_MISSES, FREE_MISSES_OF_SITE), strict=False)
+                for one, free in zip(misses, (FREE_ATTEMPTS, FREE_ATTEMPTS_PER_SITE), strict=False)
             )
             if wait > timedelta(0):
-                raise TooManyTries(-int(-wait.total_seconds() // 1))
+                raise TooManyAttempts(-int(-wait.total_seconds() // 1))
             self.recent.append(now)
             for one in misses:
                 one.count, one.last_at = one.count + 1, now
 
-    def _misses(self, network: str, now: datetime) -> Misses:
+    def _misses(self, network: str, now: datetime) -> FailedLogins:
         known = self.networks.pop(network, None)
-        if known is None or now - known.last_at > FORGOTTEN:
-            known = Misses(now)
+        if known is None or now - known.last_at > RESET_AFTER:
+            known = FailedLogins(now)
         self.networks[network] = known  # the newest stands last
-        while len(self.networks) > MOST_CLIENTS:
+        while len(self.networks) > MAX_CLIENTS:
             del self.networks[next(iter(self.networks))]
         return known
 
@@ -156,26 +159,26 @@ class Throttle:
 
 
 @dataclass
-class Visit:
-    """An operator who is signed in; `word` is what their last click came to, shown once."""
+class OperatorSession:
+    """An operator who is signed in; `message` is what their last action came to, shown once."""
 
     name: str
     since: datetime
-    word: tuple[str, str] | None = None
+    message: tuple[str, Literal["good", "warning"]] | None = None
 
-    def say(self, sentence: str, tone: str = "good") -> None:
-        self.word = (sentence, tone)
+    def flash(self, text: str, tone: Literal["good", "warning"] = "good") -> None:
+        self.message = (text, tone)
 
-    def hear(self) -> tuple[str, str] | None:
-        word, self.word = self.word, None
-        return word
+    def pop_flash(self) -> tuple[str, Literal["good", "warning"]] | None:
+        message, self.message = self.message, None
+        return message
 
 
-class Office:
+class OperatorSessions:
     """Everybody who is signed in at this process."""
 
     def __init__(self) -> None:
-        self.visits: dict[bytes, Visit] = {}
+        self.sessions: dict[bytes, OperatorSession] = {}
         self.throttle = Throttle()
         self.lock = threading.Lock()
 
@@ -191,29 +194,29 @@ class Office:
                 raise WrongPassword
             self.throttle.forgive(*client_networks(client))
         cookie = secrets.token_urlsafe(32)
-        shown = "".join(sign for sign in name if sign.isprintable()).strip()[:LONGEST_NAME]
+        shown = "".join(sign for sign in name if sign.isprintable()).strip()[:MAX_NAME_LENGTH]
         with self.lock:
-            self.visits[_digest(cookie)] = Visit(shown or NAMELESS, clock.now())
-            while len(self.visits) > MOST_VISITS:
-                del self.visits[next(iter(self.visits))]
+            self.sessions[_digest(cookie)] = OperatorSession(shown or DEFAULT_NAME, clock.now())
+            while len(self.sessions) > MAX_SESSIONS:
+                del self.sessions[next(iter(self.sessions))]
         return cookie
 
-    def visit(self, cookie: str) -> Visit:
+    def session(self, cookie: str) -> OperatorSession:
         """Who holds this cookie; to be asked anew for each page and each action.
 
         Raises:
             NotSignedIn
         """
         with self.lock:
-            found = self.visits.get(_digest(cookie))
-            if found and clock.now() - found.since < LIFE:
+            found = self.sessions.get(_digest(cookie))
+            if found and clock.now() - found.since < SESSION_LIFETIME:
                 return found
-            self.visits.pop(_digest(cookie), None)
+            self.sessions.pop(_digest(cookie), None)
         raise NotSignedIn
 
     def sign_out(self, cookie: str) -> None:
         with self.lock:
-            self.visits.pop(_digest(cookie), None)
+            self.sessions.pop(_digest(cookie), None)
 
 
-OFFICE = Office()
+OPERATOR_SESSIONS = OperatorSessions()

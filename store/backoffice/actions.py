@@ -28,8 +28,8 @@ from store.models import Order, Refund, StripeEvent
 log = logging.getLogger(__name__)
 
 KEY = re.compile(r"[0-9a-f]{32}")
-LONGEST_NOTE = 500
-LOOKED_AGAIN = {
+MAX_NOTE_LENGTH = 500
+REFETCHED = {
     "applied": "It has had its effect now.",
     "known": "It says nothing that was not known.",
     "duplicate": "It had its effect before, so nothing was changed.",
@@ -40,22 +40,22 @@ LOOKED_AGAIN = {
 }
 
 
-class FormBroken(StoreError):
+class IncompleteForm(StoreError):
     sentence = "This form was not complete. Reload the page, then try again."
 
 
-class AmountUnclear(StoreError):
+class InvalidAmount(StoreError):
     """The amount cannot be read; the sentence says how to write it."""
 
 
-def find(session: Session, number: str) -> Order:
+def find_order(session: Session, number: str) -> Order:
     order = session.exec(select(Order).where(col(Order.number) == listing.tidy(number))).first()
     if order is None:
         raise OrderNotFound
     return order
 
 
-def write(number: str, action: str, detail: str) -> None:
+def log_action(number: str, action: str, detail: str) -> None:
     """Put what an operator did into the order's history."""
     with db.unit_of_work() as session:
         order = orders.lock(session, [number]).order(number)
@@ -69,13 +69,13 @@ def refund(by: str, number: str, amount: str, *, key: str, shown_left: str) -> s
         NothingToRefund, RefundChanged, AmountUnclear, FormBroken, StripeError
     """
     with db.reading() as session:
-        order = find(session, number)
+        order = find_order(session, number)
     if not KEY.fullmatch(key) or not shown_left.isdecimal():
-        raise FormBroken
+        raise IncompleteForm
     try:
         wanted = money.exact(amount.strip(), order.currency)
     except ValueError as error:
-        raise AmountUnclear(str(error)) from None
+        raise InvalidAmount(str(error)) from None
     row = refunds.request(
         order.number, wanted, key=f"office-{key}", shown_left=int(shown_left[:12]), by=by
     )
@@ -104,7 +104,7 @@ def call_off_refund(by: str, number: str, refund_id: str) -> str:
 
 def _row(refund_id: str) -> int:
     if not (refund_id.isascii() and refund_id.isdecimal() and len(refund_id) < 12):
-        raise FormBroken
+        raise IncompleteForm
     return int(refund_id)
 
 
@@ -120,7 +120,7 @@ def _sent(number: str, row: int, act: Callable[[], None]) -> str:
             "it will not happen twice."
         )
     with db.reading() as session:
-        order, made = find(session, number), session.get(Refund, row)
+        order, made = find_order(session, number), session.get(Refund, row)
     if made is None:
         raise OrderNotFound
     amount = money.text(made.amount, order.currency)
@@ -131,12 +131,12 @@ def _sent(number: str, row: int, act: Callable[[], None]) -> str:
     return f"Refunded {amount} of order {number}: {made.status}."
 
 
-def ask(by: str, number: str) -> str:
+def refresh_order(by: str, number: str) -> str:
     """Ask Stripe how an order stands, and record the answer."""
     with db.reading() as session:
-        order = find(session, number)
+        order = find_order(session, number)
     before = order.status
-    write(order.number, "asked Stripe", f"by {by}")
+    log_action(order.number, "asked Stripe", f"by {by}")
     after = attempts.look_up(order, source="operator").status
     word = views.STATUS_BADGES[after].word.lower()
     return (
@@ -149,28 +149,28 @@ def ask(by: str, number: str) -> str:
 def cancel(by: str, number: str) -> str:
     """Make an order unpayable, at Stripe first."""
     with db.reading() as session:
-        order = find(session, number)
+        order = find_order(session, number)
     after = attempts.retire(order, f"by {by}", "operator")
     return f"Order {number} is {views.STATUS_BADGES[after.status].word.lower()}."
 
 
-def note(by: str, number: str, words: str) -> str:
+def add_note(by: str, number: str, words: str) -> str:
     """Add a remark to an order's history, where buyers can read it too."""
-    remark = listing.tidy(words)[:LONGEST_NOTE]
+    remark = listing.tidy(words)[:MAX_NOTE_LENGTH]
     if not remark:
-        raise FormBroken("Write the note first.")
+        raise IncompleteForm("Write the note first.")
     with db.reading() as session:
-        order = find(session, number)
-    write(order.number, "note", f"{remark} · by {by}")
+        order = find_order(session, number)
+    log_action(order.number, "note", f"{remark} · by {by}")
     return "The note is in the order's history."
 
 
-def look_again(by: str, event_id: str) -> str:
+def refetch_event(by: str, event_id: str) -> str:
     """Fetch an event from Stripe and let it through the same door as its webhook."""
     with db.reading() as session:
         known = session.get(StripeEvent, listing.tidy(event_id))
     if known is None:
-        raise FormBroken("There is no such event here.")
+        raise IncompleteForm("There is no such event here.")
     arrival = arrivals.read(gateway.event(known.id))
     (outcome,) = events.take_in([arrival], source="operator")
     if isinstance(outcome, StripeError):
@@ -180,7 +180,7 @@ def look_again(by: str, event_id: str) -> str:
             number = arrival.fact.order_number
             order = orders.lock(session, [number]).order(number)
             orders.log(session, order, "operator", "looked again", f"{known.id} · by {by}")
-    return f"{known.id}: {LOOKED_AGAIN[outcome]}"
+    return f"{known.id}: {REFETCHED[outcome]}"
 
 
 def save_product(by: str, slug: str, form: assortment.Form) -> str:

@@ -1,0 +1,1 @@
+"""The back office: signing in, its pages (Streamlit), what operators can do, health, tasks."""

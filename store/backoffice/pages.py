@@ -1,0 +1,93 @@
+"""The pages of the back office: one for each section, with what stands above all of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from store import markup
+from store.backoffice import (
+    health,
+    pages_orders,
+    pages_overview,
+    pages_products,
+    pages_reconciliation,
+    pages_webhooks,
+)
+from store.backoffice.pages_common import (
+    put,
+    require_operator,
+    show_message,
+    show_next,
+    style,
+)
+from store.backoffice.sign_in import ADDRESSES
+from store.errors import StoreError
+from store.settings import SHOP
+
+HEALTH_SECONDS = 5.0  # how often the health line is refreshed
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    key: str
+    render: Callable[[], None]
+
+
+SECTIONS = (
+    Section("Overview", "", pages_overview.render),
+    Section("Orders", "orders", pages_orders.render),
+    Section("Products", "products", pages_products.render),
+    Section("Webhooks", "webhooks", pages_webhooks.render),
+    Section("Reconciliation", "reconciliation", pages_reconciliation.render),
+)
+
+
+def pages() -> list[StreamlitPage]:
+    """For `st.navigation`: a page for each section, at an address of its own."""
+    made: list[StreamlitPage] = []
+    made += [
+        st.Page(
+            partial(show, section, made),
+            title=f"{section.title} · Back office · {SHOP}",
+            url_path=ADDRESSES[section.key].removeprefix("/"),
+        )
+        for section in SECTIONS
+    ]
+    return made
+
+
+def show(section: Section, pages: Sequence[StreamlitPage]) -> None:
+    """One section for an operator who is signed in; an error is one sentence on the page."""
+    operator = require_operator()
+    st.html(style())
+    with st.container(key="backoffice-head", horizontal=True, vertical_alignment="center"):
+        navigation(section, pages)
+        put("signed_in", operator=operator.name)
+    with st.container(key="health"):
+        st.fragment(health_line, run_every=HEALTH_SECONDS)()
+    if message := operator.pop_flash():
+        show_next(*message)
+    show_message()
+    try:
+        section.render()
+    except StoreError as error:
+        st.html(markup.piece("notice", sentence=error.for_operator, tone="warning"))
+
+
+def navigation(current: Section, pages: Sequence[StreamlitPage]) -> None:
+    """Links to the sections. Streamlit's link does not say that its page is the current one."""
+    with st.container(key="sections", horizontal=True, width="content"):
+        for section, page in zip(SECTIONS, pages, strict=True):
+            if section == current:
+                put("current_section", title=section.title, address=ADDRESSES[section.key])
+            else:
+                st.page_link(page, label=section.title, width="content")
+
+
+def health_line() -> None:
+    require_operator()
+    put("health", checks=health.MONITOR.checks())

@@ -1,0 +1,121 @@
+"""What every page of the back office uses: who is signed in, actions, messages, HTML."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Concatenate, Generic, Literal, ParamSpec
+
+import streamlit as st
+
+from store import cookies, markup
+from store.backoffice import auth, health
+from store.errors import StoreError
+from store.markup import Reader
+
+P = ParamSpec("P")
+Tone = Literal["good", "warning"]
+MESSAGE = "backoffice_message"
+STYLE = Path(__file__).parent / "static" / "back_office.css"
+
+
+def reader() -> Reader:
+    """How this browser writes money and times."""
+    return Reader.of(st.context.locale, st.context.timezone)
+
+
+def current_operator() -> auth.OperatorSession:
+    """The operator's session of this browser, looked up now.
+
+    Raises:
+        NotSignedIn
+    """
+    name = cookies.cookie_name(auth.COOKIE, st.context.headers.get("Host", ""))
+    return auth.OPERATOR_SESSIONS.session(st.context.cookies.get(name, ""))
+
+
+def require_operator() -> auth.OperatorSession:
+    """The same for a page or a fragment; without a session it shows how to sign in and stops."""
+    try:
+        return current_operator()
+    except auth.NotSignedIn:
+        st.html(markup.office_piece("closed"))
+        st.stop()
+
+
+# --- what an operator does -----------------------------------------------------------------------
+
+
+OPERATOR_ACTIONS: "dict[str, OperatorAction[Any]]" = {}
+
+
+@dataclass
+class OperatorAction(Generic[P]):
+    """A change that an operator makes. It checks the session at the moment it is called.
+
+    `act` takes the operator's name and what the widget passes; it returns the sentence that says
+    what was done. Every callback that changes something is one of these, so a tab that is still
+    open after signing out changes nothing.
+    """
+
+    act: Callable[Concatenate[str, P], str]
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """For callbacks: the result or the error is shown as the page's message."""
+        try:
+            show_next(self.run(*args, **kwargs))
+        except StoreError as error:
+            show_next(error.for_operator, "warning")
+
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> str:
+        """For forms, which show an error at its field.
+
+        Raises:
+            NotSignedIn, and whatever `act` raises
+        """
+        result = self.act(current_operator().name, *args, **kwargs)
+        health.MONITOR.expire()
+        return result
+
+
+def operator_action(act: Callable[Concatenate[str, P], str]) -> OperatorAction[P]:
+    """Register a function as an operator's action."""
+    action = OperatorAction(act)
+    OPERATOR_ACTIONS[f"{act.__module__}.{act.__name__}"] = action
+    return action
+
+
+# --- messages ------------------------------------------------------------------------------------
+
+
+def show_next(text: str, tone: Tone = "good") -> None:
+    """Show a message with the next run of the page."""
+    st.session_state[MESSAGE] = (text, tone)
+
+
+def show_message() -> None:
+    """What the last action came to, once: as a toast, which moves nothing, and on the page."""
+    if message := st.session_state.pop(MESSAGE, None):
+        text, tone = message
+        st.toast(literal(text), icon=":material/check:" if tone == "good" else ":material/error:")
+        st.html(markup.piece("notice", sentence=text, tone=tone))
+
+
+def literal(text: str) -> str:
+    """Text for a label or a toast, where Streamlit would otherwise read Markdown."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!~:$|<>&])", r"\\\1", text)
+
+
+# --- HTML ----------------------------------------------------------------------------------------
+
+
+def put(name: str, **values: Any) -> None:
+    """Write one macro of the back office's template; every value in it is shown literally."""
+    html = markup.office_piece(name, reader(), **values)
+    st.html(html, unsafe_allow_javascript="<script" in html)
+
+
+@cache
+def style() -> markup.Html:
+    return markup.Html(f"<style>{STYLE.read_text('utf-8')}</style>")
