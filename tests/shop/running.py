@@ -5,7 +5,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, Literal
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ from stripe.checkout import Session as CheckoutSession
 
 import webhook_server
 from store import buyers, catalog, checkout, clock, db, orders, reports, views
+from store.backoffice import auth
 from store.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
 from tests.emulator.running import Running, line
 
@@ -264,11 +267,14 @@ class Shop:
 
 
 def backoffice_html(section: str, **query: str) -> str:
-    """The HTML of a section of the back office, without its frame and its sign-in."""
+    """The HTML of a section of the back office, as an operator sees it, without the frame."""
+    cookie = auth.OPERATOR_SESSIONS.sign_in(auth.password(), "Ada", "192.0.2.1")
+    client = SimpleNamespace(cookies={auth.COOKIE: cookie}, headers=[])
     module = f"pages_{section}"
     at = AppTest.from_string(f"from store.backoffice import {module}\n{module}.render()")
     for name, value in query.items():
         at.query_params[name] = value
-    at.run(timeout=20)
+    with patch("streamlit.runtime.context._get_client_context", lambda: client):
+        at.run(timeout=20)
     assert not at.exception
     return "\n".join(element.proto.body for element in at.get("html"))
