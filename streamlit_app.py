@@ -502,8 +502,6 @@ def may_rehearse() -> bool:
     return True
 
 
-
-
 def main() -> None:
     """One run of the page."""
     st.set_page_config(layout="wide")
