@@ -16,6 +16,7 @@ from stripe_emulator.base.errors import ApiError, StripeError
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.emulator import Emulator
 from stripe_emulator.resources.webhook_endpoints import LOOPBACK
+from stripe_emulator.stripe_cli import sockets
 from stripe_emulator.web import checkout_page
 
 
@@ -45,6 +46,7 @@ def create_app(config: Config) -> FastAPI:
     app.include_router(control_api.router)
     app.include_router(simulation_api.router)
     app.include_router(checkout_page.router)
+    app.include_router(sockets.router)
     app.add_exception_handler(StripeError, _stripe_error)
     app.add_exception_handler(Exception, _unforeseen)
     openapi.describe(app)

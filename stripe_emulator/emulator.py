@@ -32,6 +32,8 @@ from stripe_emulator.resources import (
     webhook_endpoints,
 )
 from stripe_emulator.storage import activity
+from stripe_emulator.stripe_cli import sessions
+from stripe_emulator.stripe_cli.sockets import Sockets
 from stripe_emulator.webhooks import deliveries
 
 Kind = Literal[
@@ -52,6 +54,7 @@ class Emulator(Till):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
+        self.sockets = Sockets(self.account, self.courier)
         self._secret = config.webhook_secret or webhook_endpoints.new_secret()
         self._listen()
 
@@ -63,6 +66,8 @@ class Emulator(Till):
 
     def start(self) -> None:
         """Begin to deliver; what an earlier run left undelivered goes first."""
+        with self.account.writing() as books:
+            sessions.disconnect_all(books)
         self.courier.start()
 
     def stop(self) -> None:
@@ -197,7 +202,7 @@ class Emulator(Till):
         return self.account.set_clock_off(seconds)
 
     def reset(self) -> None:
-        """Forget everything except the endpoint given at the start."""
+        """Forget everything except the endpoint given at the start and the Stripe CLIs."""
         self.account.forget()
         self._listen()
 
@@ -208,6 +213,9 @@ class Emulator(Till):
     def restore(self, path: Path) -> None:
         """Become what a snapshot holds. What it had to deliver still is delivered."""
         self.account.restore(path)
+        with self.account.writing() as books:
+            sessions.disconnect_all(books)
+        self.sockets.close_all()  # each CLI comes back, with a new session where it needs one
 
     def roll_secret(self, endpoint_id: str, seconds: float, secret: str = "") -> str:
         """Replace an endpoint's secret; the old one signs too for some time. Returns the new."""

@@ -8,8 +8,15 @@ from pathlib import Path
 
 from stripe_emulator.account import scheduler
 from stripe_emulator.base.config import Config
+from stripe_emulator.base.models import LoggedRequest
 from stripe_emulator.storage.database import TABLES, Storage
-from stripe_emulator.storage.transaction import AUTOMATIC, Books, Cause
+from stripe_emulator.storage.transaction import (
+    AUTOMATIC,
+    CLI_SESSION,
+    END_CLI_SESSION,
+    Books,
+    Cause,
+)
 
 
 class Account:
@@ -19,6 +26,7 @@ class Account:
         self.config = config
         self.storage = Storage(config.data_path, config.address)
         self.on_commit: Callable[[], None] = lambda: None
+        self.on_request: Callable[[LoggedRequest], None] = lambda _: None
         self._moved = self._off = 0.0
         self._clock_lock = threading.Lock()
         self.read_clock()
@@ -68,7 +76,7 @@ class Account:
         with self.storage.writing() as connection:
             books = self._books(connection, cause)
             yield books
-        if books.emitted:
+        if books.emitted or books.deliveries:
             self.on_commit()
 
     @contextmanager
@@ -100,10 +108,14 @@ class Account:
         return self.now()
 
     def forget(self) -> None:
-        """Empty every table and put the clock right."""
+        """Empty every table and put the clock right. Sessions of the Stripe CLI stay, and the
+        secret that people copied from it."""
         with self.storage.writing() as connection:
             for table in TABLES:
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608
+                kept = {"objects": "kind", "secrets": "endpoint_id", "timers": "act"}.get(table)
+                where = f" WHERE {kept} NOT IN (?, ?)" if kept else ""
+                values = (CLI_SESSION, END_CLI_SESSION) if kept else ()
+                connection.execute(f"DELETE FROM {table}{where}", values)  # noqa: S608
         self._moved, self._off = 0.0, self.config.clock_off_seconds
 
     def snapshot(self, path: Path) -> None:

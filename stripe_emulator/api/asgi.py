@@ -71,6 +71,7 @@ async def _incoming(request: Request) -> Incoming:
         idempotency_key=headers.get("idempotency-key") or None,
         account=headers.get("stripe-account") or headers.get("stripe-context"),
         version=headers.get("stripe-version") or "",
+        address=f"{request.url.scheme}://{headers.get('host', '')}",
     )
 
 

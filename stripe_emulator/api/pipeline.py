@@ -6,7 +6,7 @@ Everything here is synchronous and ignorant of HTTP servers; `asgi.py` carries i
 import json
 import re
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 
 from stripe_emulator import faults
 from stripe_emulator.account.account import Account
@@ -25,7 +25,7 @@ from stripe_emulator.api.routes import Operation
 from stripe_emulator.base.config import API_VERSION
 from stripe_emulator.base.errors import AccountInvalid, ApiError, InvalidRequest, StripeError
 from stripe_emulator.base.ids import new_id
-from stripe_emulator.base.models import Trouble
+from stripe_emulator.base.models import LoggedRequest, Trouble
 from stripe_emulator.parameters import form_encoding, parameters, unsupported
 from stripe_emulator.storage.transaction import Books, Cause
 
@@ -50,6 +50,8 @@ class Incoming:
     """The account the request is for, where its headers name one."""
     version: str = ""
     """The API version the request asks for, and once it was checked the one it gets."""
+    address: str = ""
+    """Where it found the emulator: scheme, name and port."""
     id: str = field(default_factory=lambda: new_id("request"))
     started: float = field(default_factory=time.perf_counter)
     key: str = ""
@@ -141,7 +143,7 @@ class Gate:
                 return _acted(books, incoming, operation), False
         key = incoming.idempotency_key if incoming.method == "POST" else None
         request = (f"{incoming.method} {incoming.path}", form_encoding.canonical(incoming.raw))
-        cause = Cause(incoming.id, incoming.idempotency_key)
+        cause = Cause(incoming.id, incoming.idempotency_key, incoming.address)
         try:
             with self.account.writing(cause) as books:
                 before = key and idempotency.recall(books.connection, key, *request, books.now)
@@ -174,24 +176,32 @@ class Gate:
     def _log(
         self, incoming: Incoming, saved: Saved, *, replayed: bool, trouble: Trouble | None
     ) -> None:
-        """Keep the request for the dashboard. Its key is masked."""
+        """Keep the request for the dashboard and `stripe logs tail`. Its key is masked."""
+        logged = LoggedRequest(
+            id=incoming.id,
+            at=self.account.now(),
+            method=incoming.method,
+            path=incoming.path[:500],
+            status=saved.status,
+            seconds=time.perf_counter() - incoming.started,
+            key=authentication.masked(incoming.key),
+            idempotency_key=incoming.idempotency_key,
+            replayed=replayed,
+            parameters=json.dumps(incoming.raw)[:SHOWN_CHARACTERS],
+            answer=SECRET.sub("whsec_****", saved.body[:SHOWN_CHARACTERS].decode()),
+            trouble=trouble.kind if trouble else None,
+        )
         with self.account.storage.writing() as connection:
             added = connection.execute(
                 "INSERT INTO requests (id, at, method, path, status, seconds, key,"
                 " idempotency_key, replayed, parameters, answer, trouble)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    *(incoming.id, self.account.now(), incoming.method, incoming.path[:500]),
-                    *(saved.status, time.perf_counter() - incoming.started),
-                    *(authentication.masked(incoming.key), incoming.idempotency_key, replayed),
-                    json.dumps(incoming.raw)[:SHOWN_CHARACTERS],
-                    SECRET.sub("whsec_****", saved.body[:SHOWN_CHARACTERS].decode()),
-                    trouble.kind if trouble else None,
-                ),
+                astuple(logged),
             )
             connection.execute(
                 "DELETE FROM requests WHERE seq <= ?", ((added.lastrowid or 0) - KEPT_REQUESTS,)
             )
+        self.account.on_request(logged)
 
 
 def refused(error: StripeError, request_id: str) -> Answer:

@@ -22,6 +22,8 @@ from stripe_emulator.resources import (
     webhook_endpoints,
 )
 from stripe_emulator.storage.transaction import Books
+from stripe_emulator.stripe_cli import sessions
+from stripe_emulator.webhooks import deliveries
 
 Act = Callable[[Books, str, Parameters], StripeObject]
 """(books, id from the path or "", parameters) → the answer, unexpanded."""
@@ -54,6 +56,15 @@ def _charge_refunds(books: Books, charge_id: str, given: Parameters) -> StripeOb
     books.get(charge_id, "charge")
     url = f"/v1/charges/{charge_id}/refunds"
     return listing.objects(books, "refund", given | {"charge": charge_id}, url)
+
+
+def _retry_event(books: Books, event_id: str, given: Parameters) -> StripeObject:
+    """What `stripe events resend` calls; it is not documented."""
+    event = events.get(books, event_id)
+    deliveries.resend(
+        books, event, given.get("webhook_endpoint"), cli_only=given.get("for_stripecli", False)
+    )
+    return event
 
 
 def _even_deleted(kind: str) -> Act:
@@ -113,6 +124,8 @@ OPERATIONS: dict[str, Act] = {
     "GET /v1/events": lambda books, _, given: listing.of_events(books, given, "/v1/events"),
     "GET /v1/events/{id}": lambda books, event_id, _: events.get(books, event_id),
     "POST /v1/webhook_endpoints": lambda books, _, given: webhook_endpoints.create(books, given),
+    "POST /v1/events/{id}/retry": _retry_event,
+    "POST /v1/stripecli/sessions": lambda books, _, given: sessions.create(books, given),
     **_collection("/v1/webhook_endpoints", "webhook_endpoint", "webhook_endpoint"),
     "POST /v1/webhook_endpoints/{id}": _changing(
         "webhook_endpoint", "webhook_endpoint", webhook_endpoints.update

@@ -15,8 +15,9 @@ from typing import Any
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.parameters import limits
 from stripe_emulator.parameters.form_encoding import Raw
+from stripe_emulator.parameters.undocumented import CALLS
 
-TABLE: dict[str, Any] = json.loads((Path(__file__).parent / "parameters.json").read_text())
+TABLE: dict[str, Any] = CALLS | json.loads((Path(__file__).parent / "parameters.json").read_text())
 INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?", re.ASCII)
 Parameters = dict[str, Any]

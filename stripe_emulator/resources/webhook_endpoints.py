@@ -26,9 +26,7 @@ def create(books: Books, given: Parameters) -> StripeObject:
     if count >= MOST:
         raise InvalidRequest(f"You have reached the maximum of {MOST} webhook endpoints.")
     endpoint = books.add(_blank(books, given))
-    secret = new_secret()
-    _add_secret(books, endpoint["id"], secret)
-    return endpoint | {"secret": secret}
+    return endpoint | {"secret": add_secret(books, endpoint["id"])}
 
 
 def new_secret() -> str:
@@ -94,11 +92,14 @@ def delete(books: Books, endpoint: StripeObject) -> StripeObject:
     return books.save(gone)
 
 
-def _add_secret(books: Books, endpoint_id: str, secret: str) -> None:
+def add_secret(books: Books, endpoint_id: str, secret: str = "") -> str:
+    """Let a secret sign what goes to an endpoint, a new one where none is given; returns it."""
+    secret = secret or new_secret()
     books.connection.execute(
         "INSERT OR REPLACE INTO secrets (endpoint_id, secret, expires_at) VALUES (?, ?, NULL)",
         (endpoint_id, secret),
     )
+    return secret
 
 
 def secrets(books: Books, endpoint_id: str) -> list[str]:
@@ -118,9 +119,7 @@ def roll_secret(books: Books, endpoint_id: str, seconds: float, secret: str = ""
         "UPDATE secrets SET expires_at = ? WHERE endpoint_id = ? AND expires_at IS NULL",
         (books.now + min(seconds, ROLL_SECONDS), endpoint_id),
     )
-    fresh = secret or new_secret()
-    _add_secret(books, endpoint_id, fresh)
-    return fresh
+    return add_secret(books, endpoint_id, secret)
 
 
 def from_command_line(books: Books, url: str, secret: str) -> StripeObject:
@@ -133,7 +132,7 @@ def from_command_line(books: Books, url: str, secret: str) -> StripeObject:
     else:
         endpoint = update(books, books.get(known, "webhook_endpoint"), given)
     books.connection.execute("DELETE FROM secrets WHERE endpoint_id = ?", (endpoint["id"],))
-    _add_secret(books, endpoint["id"], secret)
+    add_secret(books, endpoint["id"], secret)
     return endpoint
 
 

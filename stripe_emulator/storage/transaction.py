@@ -21,9 +21,15 @@ class Cause:
 
     request_id: str | None = None
     idempotency_key: str | None = None
+    address: str = ""
+    """Where the request found the emulator."""
 
 
 AUTOMATIC = Cause()
+CLI_SESSION = "stripecli.session"
+"""A kind of objects beside Stripe's own; while it is enabled it takes part in every event."""
+END_CLI_SESSION = "end_cli_session"
+"""The timer that ends one."""
 
 
 class Books:
@@ -45,6 +51,8 @@ class Books:
         self.api_version = api_version
         self.emitted: list[tuple[str, str]] = []
         """(type, id) of the events of this transaction."""
+        self.deliveries = 0
+        """How many deliveries it planned."""
 
     @property
     def seconds(self) -> int:
@@ -175,12 +183,14 @@ class Books:
             " next_attempt_at) VALUES (?, ?, ?, 'pending', ?, ?)",
             (event_id, event_type, endpoint_id, self.now, self.now),
         )
+        self.deliveries += 1
         return int(added.lastrowid or 0)
 
     def listeners(self, event_type: str) -> list[StripeObject]:
-        """The endpoints that want to hear of events of this type."""
+        """The endpoints, and sessions of the Stripe CLI, that get events of this type."""
         rows = self.connection.execute(
-            "SELECT body FROM objects WHERE kind = 'webhook_endpoint' AND status = 'enabled'"
+            "SELECT body FROM objects WHERE kind IN ('webhook_endpoint', ?) AND status = 'enabled'",
+            (CLI_SESSION,),
         )
         endpoints = [json.loads(row["body"]) for row in rows]
         return [

@@ -1,13 +1,14 @@
 """Deliveries as rows: which are due, what one carries, what became of it."""
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stripe_emulator import faults
 from stripe_emulator.base.config import RETRY_SCHEDULES, Schedule
 from stripe_emulator.base.models import Attempt, Delivery, DeliveryState, StripeObject, Trouble
 from stripe_emulator.resources import events, webhook_endpoints
-from stripe_emulator.storage.transaction import Books, text
+from stripe_emulator.storage.transaction import CLI_SESSION, Books, text
 from stripe_emulator.webhooks.http_client import Answered
 
 HELD_SECONDS = 10.0
@@ -26,6 +27,8 @@ class Parcel:
     secrets: list[str]
     tries: int
     trouble: Trouble | None
+    by_cli: bool = False
+    """Whether it goes through the WebSocket of a Stripe CLI."""
 
 
 def due(connection: sqlite3.Connection, now: float, most: int) -> list[int]:
@@ -46,8 +49,11 @@ def next_due(connection: sqlite3.Connection) -> float | None:
     return moment
 
 
-def pack(books: Books, delivery_id: int) -> Parcel | None:
-    """What to send now; None where nothing is to be sent (any more, or yet)."""
+def pack(books: Books, delivery_id: int, connected: Callable[[str], bool]) -> Parcel | None:
+    """What to send now; None where nothing is to be sent (any more, or yet).
+
+    `connected` says whether a session of the Stripe CLI can take it at this moment.
+    """
     row = books.connection.execute(
         "SELECT deliveries.*, events.body AS event FROM deliveries"
         " JOIN events ON events.id = event_id"
@@ -56,9 +62,13 @@ def pack(books: Books, delivery_id: int) -> Parcel | None:
     ).fetchone()
     if row is None:
         return None
-    endpoint = books.find(row["endpoint_id"], "webhook_endpoint")
+    endpoint = books.find(row["endpoint_id"])
     if endpoint is None or endpoint.get("deleted") or endpoint["status"] != "enabled":
         _end(books, delivery_id, "failed")
+        return None
+    by_cli = endpoint["object"] == CLI_SESSION
+    if by_cli and not connected(endpoint["id"]):
+        _end(books, delivery_id, "pending")  # until the CLI is back, or its session ends
         return None
     trouble = None
     if row["trouble"] is None:
@@ -73,9 +83,10 @@ def pack(books: Books, delivery_id: int) -> Parcel | None:
         payload=text(
             events.shown(books.connection, row["event"], endpoint["api_version"])
         ).encode(),
-        secrets=webhook_endpoints.secrets(books, endpoint["id"]),
+        secrets=webhook_endpoints.secrets(books, CLI_SESSION if by_cli else endpoint["id"]),
         tries=row["tries"],
         trouble=trouble,
+        by_cli=by_cli,
     )
 
 
@@ -114,14 +125,7 @@ def record(
     books: Books, parcel: Parcel, answered: Answered, signature: str, schedule: Schedule
 ) -> None:
     """Keep what an attempt brought, and when the next one is."""
-    books.connection.execute(
-        "INSERT INTO attempts (delivery_id, at, status, body, seconds, signature, trouble)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(parcel.delivery_id, books.now, answered.status, answered.body, answered.seconds),
-            *(signature, parcel.trouble.kind if parcel.trouble else None),
-        ),
-    )
+    _attempt(books, parcel, answered, signature)
     gaps = RETRY_SCHEDULES[schedule]
     gap = gaps[parcel.tries] if parcel.tries < len(gaps) else None
     again = None if answered.ok or gap is None else books.now + gap
@@ -137,12 +141,50 @@ def record(
     )
 
 
-def resend(books: Books, event: StripeObject, endpoint_id: str | None) -> int:
+def _attempt(books: Books, parcel: Parcel, answered: Answered, signature: str) -> None:
+    books.connection.execute(
+        "INSERT INTO attempts (delivery_id, at, status, body, seconds, signature, trouble)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(parcel.delivery_id, books.now, answered.status, answered.body, answered.seconds),
+            *(signature, parcel.trouble.kind if parcel.trouble else None),
+        ),
+    )
+
+
+def sent_to_cli(books: Books, parcel: Parcel, signature: str) -> None:
+    """Keep an attempt through the Stripe CLI; `answered_by_cli` completes it."""
+    _attempt(books, parcel, Answered(None, "Not acknowledged by the Stripe CLI.", 0.0), signature)
+
+
+def answered_by_cli(books: Books, delivery_id: int, session_id: str, answered: Answered) -> None:
+    """Keep what the Stripe CLI reports: that it has the event, and later what it was answered
+    where it forwards to. The CLI never tries again, so neither does this."""
+    changed = books.connection.execute(
+        "UPDATE deliveries SET tries = max(tries, 1), state = ?, next_attempt_at = NULL"
+        " WHERE id = ? AND endpoint_id = ?",
+        ("succeeded" if answered.ok else "failed", delivery_id, session_id),
+    ).rowcount
+    if changed:
+        books.connection.execute(
+            "UPDATE attempts SET status = ?, body = ?, seconds = ?"
+            " WHERE id = (SELECT max(id) FROM attempts WHERE delivery_id = ?)",
+            (answered.status, answered.body, answered.seconds, delivery_id),
+        )
+
+
+def resend(
+    books: Books, event: StripeObject, endpoint_id: str | None, *, cli_only: bool = False
+) -> int:
     """Deliver an event once more under its own id; its automatic retries go on as planned."""
     if endpoint_id is not None:
         targets = [books.get(endpoint_id, "webhook_endpoint")["id"]]
     else:
-        targets = [endpoint["id"] for endpoint in books.listeners(event["type"])]
+        targets = [
+            endpoint["id"]
+            for endpoint in books.listeners(event["type"])
+            if not cli_only or endpoint["object"] == CLI_SESSION
+        ]
     for target in targets:
         books.deliver(event["id"], event["type"], target)
     return len(targets)

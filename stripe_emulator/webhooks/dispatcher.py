@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from stripe_emulator.account.account import Account
@@ -32,6 +33,9 @@ class Courier:
         self._stopping = False
         self._busy: set[int] = set()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self.cli_connected: Callable[[str], bool] = lambda _: False
+        self.send_by_cli: Callable[[deliveries.Parcel, bytes, str], None] = lambda *_: None
+        """Both are set by `stripe_cli/sockets.py`."""
         account.on_commit = self.wake
 
     def start(self) -> None:
@@ -127,8 +131,11 @@ class Courier:
         """Read, send, record: no transaction is open while the network is waited for."""
         config = self.account.config
         with self.account.writing() as books:
-            parcel = deliveries.pack(books, delivery_id)
+            parcel = deliveries.pack(books, delivery_id, self.cli_connected)
         if parcel is None:
+            return
+        if parcel.by_cli:
+            self._attempt_by_cli(parcel)
             return
         # Receivers hold the signature's time against their own clock, which nobody moved.
         now = int(self.account.wall_clock())
@@ -138,3 +145,13 @@ class Courier:
         answered = post(parcel.url, payload, signature, config.delivery_timeout_seconds)
         with self.account.writing() as books:
             deliveries.record(books, parcel, answered, signature, config.retries)
+
+    def _attempt_by_cli(self, parcel: deliveries.Parcel) -> None:
+        """The attempt is recorded before it is sent, because its answers come in another thread."""
+        now = int(self.account.wall_clock())
+        if parcel.trouble and parcel.trouble.kind == "forge":
+            self.send_by_cli(parcel, *tampering.forged(parcel, now))
+        payload, signature = tampering.packed(parcel, now)
+        with self.account.writing() as books:
+            deliveries.sent_to_cli(books, parcel, signature)
+        self.send_by_cli(parcel, payload, signature)

@@ -1,0 +1,24 @@
+"""Calls of the Stripe CLI that no SDK declares, as version 1.52 makes them."""
+
+from typing import Any
+
+CALLS: dict[str, Any] = {
+    "POST /v1/events/{id}/retry": {
+        "fields": {
+            "account": "string",
+            "for_stripecli": "boolean",
+            "webhook_endpoint": "string",
+        }
+    },
+    "POST /v1/stripecli/sessions": {
+        "fields": {
+            "device_name": "string",
+            "filters": {"or_empty": "string"},
+            "forward_connect_to_url": {"or_empty": "string"},
+            "forward_thin_connect_to_url": {"or_empty": "string"},
+            "forward_thin_to_url": {"or_empty": "string"},
+            "forward_to_url": {"or_empty": "string"},
+            "websocket_features": {"list": "string"},
+        }
+    },
+}

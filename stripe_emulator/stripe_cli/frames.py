@@ -1,0 +1,80 @@
+"""The messages of the Stripe CLI's WebSocket: one event, one line of the request log."""
+
+import json
+from typing import Any
+
+from stripe_emulator.base.models import LoggedRequest
+from stripe_emulator.webhooks.http_client import HEADERS
+
+Frame = dict[str, Any]
+PREFIX = "wc_"
+
+
+def event(delivery_id: int, payload: bytes, signature: str) -> Frame:
+    """An event, with the headers that the CLI passes on; version null is the account's own."""
+    return {
+        "type": "webhook_event",
+        "webhook_id": "wh_emulator",
+        "webhook_conversation_id": f"{PREFIX}{delivery_id}",
+        "endpoint": {"api_version": None},
+        "event_payload": payload.decode(),
+        "http_headers": {**HEADERS, "Stripe-Signature": signature},
+    }
+
+
+def delivery_of(frame: Frame) -> int | None:
+    """The delivery that an answer of the CLI is about."""
+    conversation = str(frame.get("webhook_conversation_id", ""))
+    number = conversation.removeprefix(PREFIX)
+    fits = conversation.startswith(PREFIX) and number.isascii() and number.isdigit()
+    return int(number) if fits and len(number) < 18 else None
+
+
+def request_log(logged: LoggedRequest) -> Frame:
+    """One API request, as `stripe logs tail` shows it."""
+    payload = {
+        "created_at": int(logged.at),
+        "error": _error(logged),
+        "livemode": False,
+        "method": logged.method,
+        "request_id": logged.id,
+        "status": logged.status,
+        "url": logged.path,
+    }
+    return {
+        "type": "request_log_event",
+        "request_log_id": f"resp_{logged.id.removeprefix('req_')}",
+        "event_payload": json.dumps(payload),
+    }
+
+
+def _error(logged: LoggedRequest) -> dict[str, str]:
+    """The error of an answer, every field a string as the CLI wants it."""
+    error: dict[str, Any] = {}
+    if logged.status >= 400:
+        try:
+            error = json.loads(logged.answer)["error"]
+        except (ValueError, KeyError, TypeError):
+            error = {}
+    names = ("charge", "code", "decline_code", "message", "param", "type")
+    return {name: str(error.get(name) or "") for name in names}
+
+
+def fits(logged: LoggedRequest, filters: dict[str, list[str]]) -> bool:
+    """Whether a request passes all filters of a `logs tail`."""
+    succeeded = "SUCCEEDED" if logged.status < 400 else "FAILED"
+    facts = {
+        "filter_account": "self",
+        "filter_http_method": logged.method,
+        "filter_ip_address": "127.0.0.1",
+        "filter_request_path": logged.path,
+        "filter_request_status": succeeded,
+        "filter_source": "API",
+        "filter_status_code": str(logged.status),
+        "filter_status_code_type": str(logged.status // 100 * 100),
+    }
+    return all(
+        facts.get(name, "").upper() in [value.upper() for value in values]
+        for name, values in filters.items()
+        if values
+    )

@@ -1,0 +1,163 @@
+"""The open WebSockets of the Stripe CLI: events out, acknowledgements and answers in.
+
+The dispatcher's threads send through `Sockets`; each connection is served by its own coroutine,
+which writes what comes back. A delivery counts as made when the CLI acknowledged it; where the CLI
+also forwards it, the answer it reports replaces the acknowledgement.
+"""
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+
+from fastapi import APIRouter, WebSocket
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.websockets import WebSocketDisconnect
+
+from stripe_emulator.account.account import Account
+from stripe_emulator.base.models import LoggedRequest, StripeObject
+from stripe_emulator.stripe_cli import frames, sessions
+from stripe_emulator.webhooks import deliveries
+from stripe_emulator.webhooks.dispatcher import Courier
+from stripe_emulator.webhooks.http_client import KEPT_BYTES, Answered
+
+PROTOCOL = "stripecli-devproxy-v1"
+UNKNOWN = {"error": {"message": "Unknown WebSocket ID."}}
+"""Only to this text does the CLI react with a new session."""
+ACKNOWLEDGED = "Acknowledged by the Stripe CLI."
+router = APIRouter()
+
+
+class Connection:
+    """One WebSocket. `send` may be called from any thread."""
+
+    def __init__(self, session: StripeObject) -> None:
+        self.session = session
+        self.acknowledged: dict[int, threading.Event] = {}
+        self.sent_at: dict[int, float] = {}
+        self._loop = asyncio.get_running_loop()
+        self._outgoing: asyncio.Queue[frames.Frame | None] = asyncio.Queue()
+
+    def send(self, frame: frames.Frame | None) -> None:
+        """Put a frame on its way; None closes the connection."""
+        with contextlib.suppress(RuntimeError):  # the server has stopped
+            self._loop.call_soon_threadsafe(self._outgoing.put_nowait, frame)
+
+    async def next_frame(self) -> frames.Frame | None:
+        """What is to be sent next."""
+        return await self._outgoing.get()
+
+
+class Sockets:
+    """Every open connection, by the id of its session; the newest one counts."""
+
+    def __init__(self, account: Account, courier: Courier) -> None:
+        self.account = account
+        self._open: dict[str, Connection] = {}
+        account.on_request = self.log
+        courier.cli_connected = self._open.__contains__
+        courier.send_by_cli = self.deliver
+
+    def open(self, connection: Connection) -> None:
+        """Register a connection; then make due what waited for one."""
+        session_id = str(connection.session["id"])
+        self._open[session_id] = connection
+        with self.account.writing() as books:
+            sessions.connect(books, session_id)
+        self.account.on_commit()
+
+    def close(self, connection: Connection) -> None:
+        """Forget a connection, and let nobody wait for it."""
+        session_id = str(connection.session["id"])
+        if self._open.get(session_id) is connection:
+            del self._open[session_id]
+            with self.account.writing() as books:
+                sessions.disconnect(books, session_id)
+        for waiting in list(connection.acknowledged.values()):
+            waiting.set()
+
+    def close_all(self) -> None:
+        """Let every CLI connect anew."""
+        for connection in list(self._open.values()):
+            connection.send(None)
+
+    def deliver(self, parcel: deliveries.Parcel, payload: bytes, signature: str) -> None:
+        """Send one event and wait for its acknowledgement, as long as an endpoint may take."""
+        connection = self._open.get(parcel.endpoint_id)
+        if connection is None:
+            return
+        acknowledged = connection.acknowledged[parcel.delivery_id] = threading.Event()
+        connection.sent_at[parcel.delivery_id] = time.perf_counter()
+        connection.send(frames.event(parcel.delivery_id, payload, signature))
+        acknowledged.wait(self.account.config.delivery_timeout_seconds)
+        connection.acknowledged.pop(parcel.delivery_id, None)
+
+    def log(self, logged: LoggedRequest) -> None:
+        """Show a request to every `stripe logs tail` whose filters it passes."""
+        for connection in list(self._open.values()):
+            session = connection.session
+            if "request_logs" in session["features"] and frames.fits(logged, session["filters"]):
+                connection.send(frames.request_log(logged))
+
+    def receive(self, connection: Connection, text: str) -> None:
+        """Write down what the CLI reports: an event it took, or the answer to one it forwarded."""
+        try:
+            frame = json.loads(text)
+            delivery_id = frames.delivery_of(frame)
+        except (ValueError, AttributeError):
+            return
+        if delivery_id is None:
+            return
+        seconds = time.perf_counter() - connection.sent_at.get(delivery_id, time.perf_counter())
+        if frame.get("type") == "event_ack":
+            self._record(connection, delivery_id, Answered(200, ACKNOWLEDGED, seconds))
+            waiting = connection.acknowledged.get(delivery_id)
+            if waiting:
+                waiting.set()
+        elif frame.get("type") == "webhook_response":
+            connection.sent_at.pop(delivery_id, None)
+            status, body = frame.get("status"), str(frame.get("body", ""))[:KEPT_BYTES]
+            answered = Answered(status if isinstance(status, int) else None, body, seconds)
+            self._record(connection, delivery_id, answered)
+
+    def _record(self, connection: Connection, delivery_id: int, answered: Answered) -> None:
+        with self.account.writing() as books:
+            deliveries.answered_by_cli(books, delivery_id, connection.session["id"], answered)
+
+
+@router.websocket(sessions.PATH)
+async def subscribe(socket: WebSocket) -> None:
+    """One connection of the CLI, until either side ends it."""
+    sockets: Sockets = socket.app.state.emulator.sockets
+    session = await run_in_threadpool(_session, sockets, socket.headers.get("websocket-id", ""))
+    if session is None:
+        await socket.send_denial_response(JSONResponse(UNKNOWN, 404))
+        return
+    offered = socket.scope.get("subprotocols", [])
+    await socket.accept(PROTOCOL if PROTOCOL in offered else None)
+    connection = Connection(session)
+    await run_in_threadpool(sockets.open, connection)
+    sending = asyncio.create_task(_send(socket, connection))
+    try:
+        while True:
+            text = await socket.receive_text()
+            await run_in_threadpool(sockets.receive, connection, text)
+    except (WebSocketDisconnect, KeyError, RuntimeError):
+        pass  # it closed, or sent bytes, which the CLI never does
+    finally:
+        sending.cancel()
+        await run_in_threadpool(sockets.close, connection)
+
+
+async def _send(socket: WebSocket, connection: Connection) -> None:
+    while (frame := await connection.next_frame()) is not None:
+        await socket.send_text(json.dumps(frame))
+    await socket.close()
+
+
+def _session(sockets: Sockets, session_id: str) -> StripeObject | None:
+    with sockets.account.reading() as books:
+        session = books.find(session_id, sessions.CLI_SESSION)
+    return session if session and session["status"] != "ended" else None

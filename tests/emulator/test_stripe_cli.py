@@ -1,0 +1,196 @@
+"""The official Stripe CLI, unchanged, in front of the emulator."""
+
+import json
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from stripe_emulator.base.config import Config
+from tests.emulator.receiver import Receiver
+from tests.emulator.running import Running
+from tests.ports import free_port
+from tests.support.stripe_cli import Output, StripeCli
+
+TRIGGERS = (
+    *("checkout.session.expired", "price.created", "price.updated"),
+    *("product.created", "product.updated", "product.deleted"),
+)
+
+
+class Listening:
+    """`stripe listen` in front of an emulator of its own, and what it forwards to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = Config(data_path=folder / "emulator.db", port=free_port())
+        self.stripe = Running(self.config)
+        self.receiver = Receiver()
+        self.cli = StripeCli(self.config.address, folder)
+        self.secret = self.cli.secret()
+        self.output: Output
+
+    def restart(self) -> None:
+        """End the emulator and start it again, on the same file and port."""
+        self.stripe.stop()
+        self.stripe = Running(self.config)
+
+    def assert_arrives(self, event_type: str, count: int = 1, seconds: float = 20) -> None:
+        """So many events of this type come, each with a signature of the printed secret."""
+        arrived = self.receiver.wait_for(event_type, count, seconds)
+        assert all(each.genuine(self.secret) for each in arrived)
+
+
+@pytest.fixture(scope="module")
+def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
+    made = Listening(tmp_path_factory.mktemp("stripe-cli"))
+    words = ("listen", "--all-snapshot", "--forward-to", made.receiver.url)
+    try:
+        with made.cli.running(*words) as made.output:
+            yield made
+    finally:
+        made.stripe.stop()
+        made.receiver.close()
+
+
+def test_the_printed_secret_is_that_of_the_account_and_stays(listening: Listening) -> None:
+    assert re.fullmatch(r"whsec_\w{32}", listening.secret)
+    assert listening.cli.secret() == listening.secret
+    assert listening.secret in listening.output.text
+
+    listening.stripe.emulator.reset()
+
+    assert listening.cli.secret() == listening.secret
+
+
+def test_every_trigger_ends_in_its_event_at_the_receiver(listening: Listening) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(lambda name: listening.cli.run("trigger", name), TRIGGERS))
+
+    assert [text for text in said if "Trigger succeeded" not in text] == []
+    for name in TRIGGERS:
+        listening.assert_arrives(name)
+
+
+def test_a_delivery_stands_in_the_dashboard_with_the_receivers_answer(
+    listening: Listening,
+) -> None:
+    listening.receiver.answer = lambda event: (500 if event["type"] == "price.created" else 200, 0)
+    listening.cli.run("trigger", "price.created")
+    listening.output.wait_for(r"\[500\] POST")
+    listening.receiver.clear()
+
+    def last(event_type: str) -> tuple[str, int | None, str]:
+        deliveries = listening.stripe.emulator.deliveries(limit=20)
+        found = next(each for each in deliveries if each.event_type == event_type)
+        return found.state, found.attempts[-1].status, found.url
+
+    address = f"Stripe CLI, to {listening.receiver.url}"
+    assert last("product.created") == ("succeeded", 200, address)
+    assert last("price.created") == ("failed", 500, address)
+    event = listening.stripe.client.v1.events.list({"type": "price.created"}).data[0]
+    status, _, page = listening.stripe.raw("GET", f"/events/{event.id}")
+    assert (status, address.encode() in page) == (200, True)
+
+
+def test_an_event_is_sent_again_to_the_cli_or_to_one_endpoint(listening: Listening) -> None:
+    listening.cli.run("trigger", "product.created")
+    event = listening.stripe.client.v1.events.list({"type": "product.created"}).data[0]
+    other = Receiver()
+    endpoint = listening.stripe.client.v1.webhook_endpoints.create(
+        {"url": other.url, "enabled_events": ["charge.failed"]}
+    )
+    listening.receiver.wait_for("product.created")
+    listening.receiver.clear()
+
+    listening.cli.run("events", "resend", event.id)
+    listening.assert_arrives("product.created")
+    assert other.arrived == []
+
+    listening.cli.run("events", "resend", event.id, "--webhook-endpoint", endpoint.id)
+    (arrived,) = other.wait_for("product.created")
+    other.close()
+
+    assert arrived.genuine(str(endpoint.secret))
+    assert [each.event["id"] for each in listening.receiver.arrived] == [event.id]
+
+
+def test_the_paths_of_registered_endpoints_and_the_types_asked_for_are_used(
+    listening: Listening,
+) -> None:
+    """`-a` forwards to the path of each endpoint; `--events` keeps the rest away."""
+    endpoint = listening.stripe.client.v1.webhook_endpoints.create(
+        {"url": "http://127.0.0.1:9/registered/path", "enabled_events": ["price.created"]}
+    )
+    base = listening.receiver.url.removesuffix("/hook")
+    words = ("listen", "-a", "--events", "price.created", "--forward-to", base)
+    with (
+        listening.cli.running(*words) as forwarded,
+        listening.cli.running("listen", "--events", "price.created", "--format", "JSON") as shown,
+    ):
+        listening.cli.run("trigger", "price.created")
+        forwarded.wait_for(r"\[200\] POST \S+/registered/path")
+        (event,) = shown.wait_for(r"(?m)^\{.*\}$")[0].splitlines()
+        listening.stripe.client.v1.webhook_endpoints.delete(endpoint.id)
+
+    assert json.loads(event)["type"] == "price.created"
+    assert "product.created" not in forwarded.text + shown.text
+
+
+def test_the_request_log_is_followed_with_its_filters(listening: Listening) -> None:
+    tail = ("logs", "tail", "--format", "JSON")
+    with (
+        listening.cli.running(*tail, "--filter-status-code-type", "4XX") as refused,
+        listening.cli.running(*tail, "--filter-http-method", "POST") as posts,
+    ):
+        listening.cli.run("get", "/v1/products")
+        listening.cli.run("post", "/v1/products", "-d", "name=Shirt")
+        status, _, _ = listening.stripe.raw("GET", "/v1/products/none")
+        found = refused.wait_for(r"(?m)^\{.*\}$")[0]
+        posts.wait_for(r"(?m)^\{.*\}$")
+
+    assert status == 404
+    logged = json.loads(found)
+    assert (logged["status"], logged["url"]) == (404, "/v1/products/none")
+    assert logged["error"]["code"] == "resource_missing"
+    assert [line for line in posts.text.splitlines() if '"GET"' in line] == []
+
+
+def test_resources_are_made_listed_and_deleted_by_their_own_commands(
+    listening: Listening, tmp_path: Path
+) -> None:
+    cli = listening.cli
+    made = json.loads(cli.run("products", "create", "--name", "Shirt"))
+    assert json.loads(cli.run("products", "retrieve", made["id"]))["name"] == "Shirt"
+    assert json.loads(cli.run("get", f"/v1/products/{made['id']}"))["id"] == made["id"]
+    assert json.loads(cli.run("products", "list", "--limit", "1"))["object"] == "list"
+    assert json.loads(cli.run("delete", f"/v1/products/{made['id']}", "--confirm"))["deleted"]
+
+    steps = [
+        {"name": "shirt", "path": "/v1/products", "method": "post", "params": {"name": "Shirt"}},
+        {
+            "name": "price",
+            "path": "/v1/prices",
+            "method": "post",
+            "params": {"product": "${shirt:id}", "currency": "usd", "unit_amount": 1500},
+        },
+    ]
+    file = tmp_path / "fixtures.json"
+    file.write_text(json.dumps({"_meta": {"template_version": 0}, "fixtures": steps}))
+    cli.run("fixtures", str(file))
+    (price,) = listening.stripe.client.v1.prices.list({"limit": 1}).data
+    assert price.unit_amount == 1500
+
+
+def test_what_happened_while_the_emulator_was_away_comes_after_its_restart(
+    listening: Listening,
+) -> None:
+    """The connection is gone before the event: it is kept, and delivered to the next one."""
+    listening.receiver.clear()
+    listening.restart()
+    product = listening.stripe.client.v1.products.create({"name": "Made while nobody listened"})
+    listening.assert_arrives("product.created", seconds=40)
+
+    (arrived,) = listening.receiver.of("product.created")
+    assert arrived.event["data"]["object"]["id"] == product.id
