@@ -49,7 +49,9 @@ def next_due(connection: sqlite3.Connection) -> float | None:
     return moment
 
 
-def pack(books: Books, delivery_id: int, connected: Callable[[str], bool]) -> Parcel | None:
+def pack(
+    books: Books, delivery_id: int, connected: Callable[[str], bool] = lambda _: False
+) -> Parcel | None:
     """What to send now; None where nothing is to be sent (any more, or yet).
 
     `connected` says whether a session of the Stripe CLI can take it at this moment.
