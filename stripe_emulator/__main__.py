@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,15 +14,12 @@ from fastapi import FastAPI
 from stripe_emulator.app import create_app
 from stripe_emulator.base.config import API_VERSION, RETRY_SCHEDULES, Config
 from stripe_emulator.base.errors import StripeError
-from stripe_emulator.resources.webhook_endpoints import LOOPBACK, new_secret
+from stripe_emulator.resources.webhook_endpoints import new_secret
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until Ctrl-C; returns the exit code."""
     asked = _arguments(arguments)
-    if asked.host not in LOOPBACK:
-        say(f"The emulator listens on loopback only, not on {asked.host}.")
-        return 2
     secret = asked.secret
     if asked.webhook and not secret:
         secret = new_secret()
@@ -30,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         data_path=None if asked.data == ":memory:" else Path(asked.data),
         host=asked.host,
         port=asked.port,
+        allowed_hosts=tuple(asked.allow_host),
         webhook_url=asked.webhook,
         webhook_secret=secret,
         retries=asked.retries,
@@ -38,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     with contextlib.ExitStack() as opened:
         try:
+            config.check_hosts()
+            _check_webhook(config)
             # Before the account is opened: where the port is taken, its owner may be serving it.
             listener = opened.enter_context(_bound(config.host, config.port))
             app = create_app(config)
@@ -64,6 +65,16 @@ def _serve(app: FastAPI, listener: socket.socket, log_level: str) -> None:
         server.run(sockets=[listener])
 
 
+def _check_webhook(config: Config) -> None:
+    """Raises ValueError for a webhook that would never be called."""
+    host = urlsplit(config.webhook_url).hostname if config.webhook_url else "localhost"
+    if not config.is_allowed(host):
+        raise ValueError(
+            f"events are delivered to this machine only, not to {host}; --allow-host {host} lets "
+            "them go there."
+        )
+
+
 def _bound(host: str, port: int) -> socket.socket:
     """The port, taken but not yet listening: whoever waits for it finds it once it serves."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -76,7 +87,16 @@ def _bound(host: str, port: int) -> socket.socket:
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stripe_emulator", description=__doc__)
     parser.add_argument("--port", type=int, default=8502, help="where to listen (8502)")
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address (127.0.0.1)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="an address beyond loopback needs --allow-host"
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name beside loopback that it answers to and delivers to; may be repeated",
+    )
     parser.add_argument("--webhook", help="where events are delivered to")
     parser.add_argument("--secret", help="what signs them; made and printed where none is given")
     parser.add_argument(

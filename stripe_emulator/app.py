@@ -15,7 +15,6 @@ from stripe_emulator.base.config import API_VERSION, Config
 from stripe_emulator.base.errors import ApiError, StripeError
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.emulator import Emulator
-from stripe_emulator.resources.webhook_endpoints import LOOPBACK
 from stripe_emulator.stripe_cli import sockets
 from stripe_emulator.web import checkout_page
 
@@ -25,8 +24,7 @@ def create_app(config: Config) -> FastAPI:
 
     Raises ValueError for a host that other machines could reach, and for an unknown API version.
     """
-    if config.host not in LOOPBACK:
-        raise ValueError(f"The emulator listens on loopback only, not on {config.host}.")
+    config.check_hosts()
     if config.api_version not in versions.KNOWN:
         raise ValueError(f"{config.api_version} is no version of Stripe's API.")
     emulator = Emulator(config)
@@ -42,7 +40,7 @@ def create_app(config: Config) -> FastAPI:
     )
     app.state.emulator = emulator
     account = emulator.account
-    app.add_middleware(Door, api=Api(Gate(account)), wall_clock=account.wall_clock)
+    app.add_middleware(Door, api=Api(Gate(account)), account=account)
     app.include_router(control_api.router)
     app.include_router(simulation_api.router)
     app.include_router(checkout_page.router)

@@ -1,30 +1,26 @@
 """The controls under `/emulator/…`: trouble on demand, the clock, reset, snapshots, settling.
 
-They stand outside Stripe's API and speak JSON. They need no key: they exist on loopback only.
+They stand outside Stripe's API and speak JSON. They need no key: they answer on
+loopback, and to the names allowed at the start.
 """
 
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from stripe_emulator.base.config import API_VERSION
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.models import Delivery, Trouble
 from stripe_emulator.emulator import Emulator
+from stripe_emulator.web.rendering import from_this_site
 
 LONGEST_MOVE_SECONDS = 366 * 86400
 
 
-def same_site(request: Request) -> None:
-    """Refuse what another site's page sends through the presenter's browser."""
-    if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-        raise HTTPException(403, "The controls are not for other sites.")
-
-
-router = APIRouter(prefix="/emulator", dependencies=[Depends(same_site)])
+router = APIRouter(prefix="/emulator", dependencies=[Depends(from_this_site)])
 
 
 def emulator_of(request: Request) -> Emulator:

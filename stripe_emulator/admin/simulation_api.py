@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, Depends
 from pydantic import Field
 
-from stripe_emulator.admin.control_api import Asked, Running, same_site
+from stripe_emulator.admin.control_api import Asked, Running
 from stripe_emulator.base.models import PaymentResult, StripeObject
+from stripe_emulator.web.rendering import from_this_site
 
-router = APIRouter(prefix="/emulator", dependencies=[Depends(same_site)])
+router = APIRouter(prefix="/emulator", dependencies=[Depends(from_this_site)])
 
 
 class PaymentAsked(Asked):

@@ -4,7 +4,6 @@ A foreign name that was made to point at 127.0.0.1 (DNS rebinding) would make a 
 same site as this server; its requests give themselves away by their Host header.
 """
 
-from collections.abc import Callable
 from email.utils import formatdate
 from urllib.parse import urlsplit
 
@@ -12,18 +11,21 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stripe_emulator.account.account import Account
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.ids import new_id
-from stripe_emulator.resources.webhook_endpoints import LOOPBACK
 
-WORDS = "The emulator answers to localhost, 127.0.0.1 and [::1] only, not to this host name."
+WORDS = (
+    "The emulator answers to localhost, 127.0.0.1 and [::1] only, not to this host name. Start it "
+    "with --allow-host NAME to let it answer to NAME as well."
+)
 
 
 API_PATHS = ("/v1/", "/v2/")
 
 
 class Door:
-    """Refuses (403) who asks by another name than this machine's, and sends `/v1/…` to the API.
+    """Refuses (403) requests to a host name that is not allowed, and sends `/v1/…` to the API.
 
     HEAD is answered as GET, without its body.
 
@@ -32,16 +34,16 @@ class Door:
     time as its Date; the server's own date header has to be off.
     """
 
-    def __init__(self, app: ASGIApp, api: ASGIApp, wall_clock: Callable[[], float]) -> None:
+    def __init__(self, app: ASGIApp, api: ASGIApp, account: Account) -> None:
         self.app = app
         self.api = api
-        self.wall_clock = wall_clock
+        self.account = account
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; what is no request passes."""
         app = self.app
         if scope["type"] != "lifespan":
-            if not is_loopback(Headers(scope=scope).get("host", "")):
+            if not self.account.config.is_allowed(_name(Headers(scope=scope).get("host", ""))):
                 app = JSONResponse(InvalidRequest(WORDS).body(new_id("request")), 403)
             elif scope["path"].startswith(API_PATHS):
                 app = self.api
@@ -50,15 +52,17 @@ class Door:
 
         async def dated(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["Date"] = formatdate(self.wall_clock(), usegmt=True)
+                MutableHeaders(scope=message)["Date"] = formatdate(
+                    self.account.wall_clock(), usegmt=True
+                )
             await send(message)
 
         await app(scope, receive, dated)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a Host header, with its port or without, names this machine."""
+def _name(host: str) -> str | None:
+    """The name in a Host header, which may carry a port."""
     try:
-        return urlsplit(f"//{host}").hostname in LOOPBACK
+        return urlsplit(f"//{host}").hostname
     except ValueError:
-        return False
+        return None

@@ -1,5 +1,6 @@
 """How one emulator is set up."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,10 @@ API_VERSION = "2026-10-28.endive"
 """The newest version, which the pinned SDK speaks; a test compares the two."""
 
 MINUTE, HOUR = 60, 3600
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - only together with `allowed_hosts`
+HOST_NAME = re.compile(r"[A-Za-z0-9_.:-]{1,253}", re.ASCII)
 
 RETRY_SCHEDULES: dict[str, tuple[int, ...]] = {
     "sandbox": (10 * MINUTE, 2 * HOUR),
@@ -36,6 +41,8 @@ class Config:
     data_path: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8502
+    allowed_hosts: tuple[str, ...] = ()
+    """Names beside loopback by which it may be called, and to which webhooks may go."""
     webhook_url: str | None = None
     webhook_secret: str | None = None
     retries: Schedule = "sandbox"
@@ -52,5 +59,21 @@ class Config:
     @property
     def address(self) -> str:
         """Where browsers and the SDK find this emulator."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        host = "127.0.0.1" if self.host in EVERY_ADDRESS else self.host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def is_allowed(self, host: str | None) -> bool:
+        """Whether a host name is loopback or was allowed at the start."""
+        allowed = (*LOOPBACK, *map(str.lower, self.allowed_hosts))
+        return host is not None and host.lower() in allowed
+
+    def check_hosts(self) -> None:
+        """Raises ValueError where other machines could reach it without being meant to."""
+        wrong = [name for name in self.allowed_hosts if not HOST_NAME.fullmatch(name)]
+        if wrong:
+            raise ValueError(f"--allow-host takes a host name or an address, not {wrong[0]!r}.")
+        if self.host not in LOOPBACK and not self.allowed_hosts:
+            raise ValueError(
+                f"it listens on loopback only, not on {self.host}. With --allow-host NAME it also "
+                "answers to NAME, and may listen on other addresses."
+            )

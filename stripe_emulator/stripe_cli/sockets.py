@@ -18,6 +18,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from stripe_emulator.account.account import Account
 from stripe_emulator.base.models import LoggedRequest, StripeObject
+from stripe_emulator.storage.transaction import CLI_SESSION
 from stripe_emulator.stripe_cli import frames, sessions
 from stripe_emulator.webhooks import deliveries
 from stripe_emulator.webhooks.dispatcher import Courier
@@ -159,5 +160,5 @@ async def _send(socket: WebSocket, connection: Connection) -> None:
 
 def _session(sockets: Sockets, session_id: str) -> StripeObject | None:
     with sockets.account.reading() as books:
-        session = books.find(session_id, sessions.CLI_SESSION)
+        session = books.find(session_id, CLI_SESSION)
     return session if session and session["status"] != "ended" else None

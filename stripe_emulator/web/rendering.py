@@ -165,7 +165,7 @@ def page(
 
 
 def from_this_site(request: Request) -> None:
-    """Refuse a form that another site's page posts in the visitor's name (403).
+    """Refuse a request that another site's page makes in the visitor's name (403).
 
     Browsers say in `Sec-Fetch-Site` where a request comes from; older ones only in `Origin`.
     A client that sends neither is no browser and cannot be tricked into anything.
@@ -177,7 +177,7 @@ def from_this_site(request: Request) -> None:
     else:
         ours = origin is None or urlsplit(origin).netloc == request.headers.get("host")
     if not ours:
-        raise HTTPException(403, "This form was sent from another site, so nothing was done.")
+        raise HTTPException(403, "This was sent from another site, so nothing was done.")
 
 
 def static(name: str) -> Response:

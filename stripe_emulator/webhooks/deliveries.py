@@ -130,7 +130,7 @@ def record(
     _attempt(books, parcel, answered, signature)
     gaps = RETRY_SCHEDULES[schedule]
     gap = gaps[parcel.tries] if parcel.tries < len(gaps) else None
-    again = None if answered.ok or gap is None else books.now + gap
+    again = None if answered.ok or answered.final or gap is None else books.now + gap
     state = "succeeded" if answered.ok else "pending" if again else "failed"
     books.connection.execute(
         "UPDATE deliveries SET tries = tries + 1, state = ?, next_attempt_at = ? WHERE id = ?",

@@ -12,10 +12,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 from stripe_emulator.account.account import Account
 from stripe_emulator.webhooks import deliveries, tampering
-from stripe_emulator.webhooks.http_client import post
+from stripe_emulator.webhooks.http_client import Answered, not_allowed, post
 
 WORKERS = 8
 LONGEST_SLEEP_SECONDS = 1.0
@@ -140,11 +141,17 @@ class Courier:
         # Receivers hold the signature's time against their own clock, which nobody moved.
         now = int(self.account.wall_clock())
         if parcel.trouble and parcel.trouble.kind == "forge":
-            post(parcel.url, *tampering.forged(parcel, now), config.delivery_timeout_seconds)
+            self._post(parcel.url, *tampering.forged(parcel, now))
         payload, signature = tampering.packed(parcel, now)
-        answered = post(parcel.url, payload, signature, config.delivery_timeout_seconds)
+        answered = self._post(parcel.url, payload, signature)
         with self.account.writing() as books:
             deliveries.record(books, parcel, answered, signature, config.retries)
+
+    def _post(self, url: str, payload: bytes, signature: str) -> Answered:
+        config = self.account.config
+        if not config.is_allowed(urlsplit(url).hostname):
+            return not_allowed(url)
+        return post(url, payload, signature, config.delivery_timeout_seconds)
 
     def _attempt_by_cli(self, parcel: deliveries.Parcel) -> None:
         """The attempt is recorded before it is sent, because its answers come in another thread."""

@@ -21,11 +21,24 @@ class Answered:
     status: int | None
     body: str
     seconds: float
+    final: bool = False
+    """Whether it makes no sense to try again."""
 
     @property
     def ok(self) -> bool:
         """Any 2xx. A redirect is a failure: it is not followed."""
         return self.status is not None and 200 <= self.status < 300
+
+
+NOT_ALLOWED = (
+    "Not sent: this emulator delivers to this machine only. Start it with --allow-host {host} to "
+    "let it deliver to {host}."
+)
+
+
+def not_allowed(url: str) -> Answered:
+    """What stands instead of the answer of an address that may not be called."""
+    return Answered(None, NOT_ALLOWED.format(host=urlsplit(url).hostname), 0.0, final=True)
 
 
 def post(url: str, payload: bytes, signature: str, timeout_seconds: float) -> Answered:
