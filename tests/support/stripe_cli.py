@@ -1,50 +1,24 @@
-"""The official Stripe CLI, unchanged, installed once from npm; skipped where that cannot be done.
-
-Its program comes in a platform package, so no install script has to run.
-"""
+"""The official Stripe CLI, unchanged, in front of an emulator."""
 
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.support import foreign_packages
 
-VERSION = "1.52.0"
+PACKAGE = "@stripe/cli@1.52.0"
 KEY = "sk_test_emulator0123456789"
-FOLDER = Path(tempfile.gettempdir()) / f"stripe-cli-{VERSION}-of-{os.getuid()}"
-INSTALL = ("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
 
 
 def program() -> Path:
-    """The CLI's file. Skips the test where there is no npm, or no network for it."""
-    found = list(FOLDER.glob("node_modules/@stripe/cli-*/bin/stripe"))
-    if not found:
-        if shutil.which("npm") is None:
-            pytest.skip("no npm here")
-        _install()
-        found = list(FOLDER.glob("node_modules/@stripe/cli-*/bin/stripe"))
-    return found[0]
-
-
-def _install() -> None:
-    """Beside the final folder, then moved there whole: several processes may do this at once."""
-    made = Path(tempfile.mkdtemp(prefix="stripe-cli-"))
-    command = [*INSTALL, "--prefix", str(made), f"@stripe/cli@{VERSION}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode:
-        shutil.rmtree(made, ignore_errors=True)
-        pytest.skip(f"npm could not install the Stripe CLI: {done.stderr[-500:]}")
-    try:
-        made.rename(FOLDER)
-    except OSError:  # another process was faster
-        shutil.rmtree(made, ignore_errors=True)
+    """The CLI's file. Its program comes in a platform package; no install script has to run."""
+    (found,) = foreign_packages.from_npm(PACKAGE).glob("@stripe/cli-*/bin/stripe*")
+    return found
 
 
 class StripeCli:

@@ -1,0 +1,30 @@
+"""The shop's webhook server behind `stripe listen --forward-to`, as on a developer's machine."""
+
+from pathlib import Path
+
+import pytest
+
+from store import settings
+from tests.shop.running import ON_SQLITE, Shop
+from tests.support.stripe_cli import StripeCli
+
+
+@ON_SQLITE
+def test_an_order_is_paid_by_the_event_that_the_stripe_cli_forwards(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = StripeCli(shop.stripe.config.address, tmp_path)
+    monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", cli.secret())
+    settings.current.cache_clear()
+    number = shop.an_open_order()
+
+    with cli.running(
+        *("listen", "--events", "checkout.session.completed,charge.refunded"),
+        *("--forward-to", f"{shop.door.url}/webhooks/stripe/"),
+    ) as listening:
+        assert shop.pay(number) == "succeeded"
+        listening.wait_for(r"\[200\] POST")
+
+    order = shop.order(number)
+    assert (order.status, order.refunded_amount) == ("paid", 0)
+    assert ("webhook", "paid") in [(entry.source, entry.action) for entry in shop.history(number)]
