@@ -21,13 +21,13 @@ from stripe_emulator.base.models import (
     StripeObject,
     Trouble,
 )
-from stripe_emulator.checkout import bank_debits
 from stripe_emulator.checkout.service import Till
 from stripe_emulator.resources import (
     checkout_sessions,
     disputes,
     events,
     listing,
+    payment_attempts,
     refunds,
     webhook_endpoints,
 )
@@ -80,7 +80,7 @@ class Emulator(Till):
     def settle(self, payment_intent_id: str, succeeded: bool) -> StripeObject:
         """End a payment that is `processing`; returns the PaymentIntent."""
         with self.account.writing() as books:
-            return bank_debits.settle(books, payment_intent_id, succeeded=succeeded)
+            return payment_attempts.settle_debit(books, payment_intent_id, succeeded=succeeded)
 
     def expire(self, session_id: str) -> StripeObject:
         """Expire an open session; returns it."""

@@ -3,21 +3,32 @@
 from collections.abc import Callable
 
 from stripe_emulator.base.errors import StripeError
-from stripe_emulator.checkout import bank_debits
-from stripe_emulator.resources import charges, checkout_sessions, disputes, refunds
+from stripe_emulator.resources import (
+    charges,
+    checkout_sessions,
+    disputes,
+    payment_attempts,
+    payment_intent_calls,
+    refunds,
+)
 from stripe_emulator.storage.transaction import AUTOMATIC, END_CLI_SESSION, Books
 from stripe_emulator.stripe_cli import sessions
 
 ACTS: dict[str, Callable[[Books, str], object]] = {
     "expire_session": checkout_sessions.expire_in_time,
+    "expire_authorization": payment_intent_calls.expire_authorization,
     "settle_balance": charges.settle_balance,
     "open_dispute": disputes.open_for,
     "warn_of_fraud": disputes.warn,
     "refund_succeeds": refunds.succeed,
     "refund_fails": refunds.fail,
     END_CLI_SESSION: sessions.end,
-    "debit_succeeds": lambda books, intent: bank_debits.settle(books, intent, succeeded=True),
-    "debit_fails": lambda books, intent: bank_debits.settle(books, intent, succeeded=False),
+    "debit_succeeds": lambda books, intent: payment_attempts.settle_debit(
+        books, intent, succeeded=True
+    ),
+    "debit_fails": lambda books, intent: payment_attempts.settle_debit(
+        books, intent, succeeded=False
+    ),
 }
 
 

@@ -30,6 +30,18 @@ EXPANDABLE = {
         "payment_method": "payment_method",
     },
     "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
+    "payment_method": {"customer": "customer"},
+    "setup_intent": {
+        "customer": "customer",
+        "latest_attempt": "setup_attempt",
+        "payment_method": "payment_method",
+    },
+    "setup_attempt": {
+        "customer": "customer",
+        "payment_method": "payment_method",
+        "setup_intent": "setup_intent",
+    },
+    "customer": {"invoice_settings.default_payment_method": "payment_method"},
     "price": {"product": "product"},
     "product": {"default_price": "price"},
     "balance_transaction": {"source": ""},
@@ -68,10 +80,20 @@ ALWAYS_NULL: dict[str, set[str]] = {
     "dispute": {f"evidence.{name}" for name in _FILES},
     "refund": {"customer", "source_transfer_reversal", "transfer_reversal"},
     "payment_method": {
-        *("customer", "card.generated_from.setup_attempt", "sepa_debit.generated_from.charge"),
+        *("card.generated_from.setup_attempt", "sepa_debit.generated_from.charge"),
         "sepa_debit.generated_from.setup_attempt",
     },
-    "customer": {"default_source", "invoice_settings.default_payment_method", "test_clock"},
+    "customer": {"default_source", "test_clock"},
+    "setup_intent": {"application", "mandate", "on_behalf_of", "single_use_mandate"},
+    "setup_attempt": {
+        *("application", "on_behalf_of"),
+        *(
+            f"payment_method_details.{method}.{name}"
+            for method in ("bancontact", "ideal", "sofort")
+            for name in ("generated_sepa_debit", "generated_sepa_debit_mandate")
+        ),
+        "payment_method_details.card_present.generated_card",
+    },
     "product": {"tax_code"},
     "account": {
         *("company.verification.document.back", "company.verification.document.front"),
@@ -85,6 +107,7 @@ INSIDE: dict[str, set[str]] = {
     "checkout.session": {"customer_account", "discounts", "shipping_cost.taxes"},
     "payment_intent": {"customer_account"},
     "payment_method": {"customer_account"},
+    "setup_intent": {"customer_account"},
     "item": {"discounts", "price", "taxes"},
     "dispute": {"balance_transactions"},
     "event": {"data"},

@@ -142,7 +142,10 @@ class Gate:
             with self.account.reading() as books:
                 return _acted(books, incoming, operation), False
         key = incoming.idempotency_key if incoming.method == "POST" else None
-        request = (f"{incoming.method} {incoming.path}", form_encoding.canonical(incoming.raw))
+        request = (
+            f"{incoming.method} {incoming.path}",
+            form_encoding.canonical(form_encoding.masked(incoming.raw)),
+        )
         cause = Cause(incoming.id, incoming.idempotency_key, incoming.address)
         try:
             with self.account.writing(cause) as books:
@@ -187,7 +190,7 @@ class Gate:
             key=authentication.masked(incoming.key),
             idempotency_key=incoming.idempotency_key,
             replayed=replayed,
-            parameters=json.dumps(incoming.raw)[:SHOWN_CHARACTERS],
+            parameters=json.dumps(form_encoding.masked(incoming.raw))[:SHOWN_CHARACTERS],
             answer=SECRET.sub("whsec_****", saved.body[:SHOWN_CHARACTERS].decode()),
             trouble=trouble.kind if trouble else None,
         )
@@ -211,7 +214,8 @@ def refused(error: StripeError, request_id: str) -> Answer:
 
 
 def _refusal(error: StripeError, incoming: Incoming) -> Saved:
-    return Saved(error.status, json.dumps(error.body(incoming.id)).encode(), incoming.id)
+    body = versions.older(error.body(incoming.id), incoming.version)
+    return Saved(error.status, json.dumps(body).encode(), incoming.id)
 
 
 def _raw(incoming: Incoming) -> form_encoding.Raw:
@@ -236,6 +240,8 @@ def _acted(books: Books, incoming: Incoming, operation: Operation) -> Saved:
             idempotency.check(incoming.idempotency_key)
         unsupported.check(operation.name, given)
         thing = operation.act(books, operation.object_id, given)
+        if books.error:  # its effects stay
+            return _refusal(books.error, incoming)
         if given.get("expand"):
             # A copy: what an event has said must not change because an answer shows more.
             thing = expand.expanded(books, json.loads(json.dumps(thing)), given["expand"])

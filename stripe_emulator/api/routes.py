@@ -12,13 +12,17 @@ from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import (
     accounts,
     balance,
+    charges,
     checkout_sessions,
     customers,
     disputes,
     events,
     listing,
+    payment_intent_calls,
     products,
     refunds,
+    saved_payment_methods,
+    setup_intents,
     webhook_endpoints,
 )
 from stripe_emulator.storage.transaction import Books
@@ -67,6 +71,12 @@ def _retry_event(books: Books, event_id: str, given: Parameters) -> StripeObject
     return event
 
 
+def _customer_payment_methods(books: Books, customer_id: str, given: Parameters) -> StripeObject:
+    books.get(customer_id, "customer", "customer")
+    url = f"/v1/customers/{customer_id}/payment_methods"
+    return listing.objects(books, "payment_method", given | {"customer": customer_id}, url)
+
+
 def _even_deleted(kind: str) -> Act:
     """Retrieving what still answers when it was deleted, as `deleted: true`."""
 
@@ -96,12 +106,16 @@ OPERATIONS: dict[str, Act] = {
         "session",
         lambda books, session, _: checkout_sessions.expire(books, session),
     ),
+    "POST /v1/checkout/sessions/{id}": _changing(
+        "checkout.session", "session", checkout_sessions.update
+    ),
     "GET /v1/checkout/sessions/{id}/line_items": _line_items,
     "POST /v1/customers": lambda books, _, given: customers.create(books, given),
     **_collection("/v1/customers", "customer", "id"),
     "GET /v1/customers/{id}": _even_deleted("customer"),
     "POST /v1/customers/{id}": _changing("customer", "id", customers.update),
     "DELETE /v1/customers/{id}": _deleting("customer", "id", customers.delete),
+    "GET /v1/customers/{id}/payment_methods": _customer_payment_methods,
     "POST /v1/products": lambda books, _, given: products.create_product(books, given),
     **_collection("/v1/products", "product", "id"),
     "GET /v1/products/{id}": _even_deleted("product"),
@@ -110,8 +124,30 @@ OPERATIONS: dict[str, Act] = {
     "POST /v1/prices": lambda books, _, given: products.create_price(books, given),
     **_collection("/v1/prices", "price", "price"),
     "POST /v1/prices/{id}": _changing("price", "price", products.update_price),
+    "POST /v1/payment_intents": lambda books, _, given: payment_intent_calls.create(books, given),
     **_collection("/v1/payment_intents", "payment_intent", "intent"),
+    "POST /v1/payment_intents/{id}": _changing(
+        "payment_intent", "intent", payment_intent_calls.update
+    ),
+    "POST /v1/payment_intents/{id}/cancel": _changing(
+        "payment_intent", "intent", payment_intent_calls.cancel
+    ),
+    "POST /v1/payment_intents/{id}/capture": _changing(
+        "payment_intent", "intent", payment_intent_calls.capture
+    ),
+    "POST /v1/payment_intents/{id}/confirm": _changing(
+        "payment_intent", "intent", payment_intent_calls.confirm
+    ),
+    "POST /v1/setup_intents": lambda books, _, given: setup_intents.create(books, given),
+    **_collection("/v1/setup_intents", "setup_intent", "intent"),
+    "POST /v1/setup_intents/{id}": _changing("setup_intent", "intent", setup_intents.update),
+    "POST /v1/setup_intents/{id}/cancel": _changing("setup_intent", "intent", setup_intents.cancel),
+    "POST /v1/setup_intents/{id}/confirm": _changing(
+        "setup_intent", "intent", setup_intents.confirm
+    ),
+    "GET /v1/setup_attempts": _listing("setup_attempt", "/v1/setup_attempts"),
     **_collection("/v1/charges", "charge", "id"),
+    "POST /v1/charges/{id}": _changing("charge", "id", charges.update),
     "GET /v1/charges/{id}/refunds": _charge_refunds,
     "POST /v1/refunds": lambda books, _, given: refunds.create(books, given),
     **_collection("/v1/refunds", "refund", "refund"),
@@ -135,7 +171,15 @@ OPERATIONS: dict[str, Act] = {
     ),
     "GET /v1/balance": lambda books, _, __: balance.retrieve(books),
     **_collection("/v1/balance_transactions", "balance_transaction", "id"),
-    "GET /v1/payment_methods/{id}": _retrieving("payment_method", "payment_method"),
+    "POST /v1/payment_methods": lambda books, _, given: saved_payment_methods.create(books, given),
+    **_collection("/v1/payment_methods", "payment_method", "payment_method"),
+    "POST /v1/payment_methods/{id}": _changing(
+        "payment_method", "payment_method", saved_payment_methods.update
+    ),
+    "POST /v1/payment_methods/{id}/attach": saved_payment_methods.attach_by_id,
+    "POST /v1/payment_methods/{id}/detach": _changing(
+        "payment_method", "payment_method", saved_payment_methods.detach
+    ),
 }
 
 

@@ -38,6 +38,8 @@ class Change:
     """Parameters of these calls: older name → newer name."""
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Parameters of these calls: name → older value → newer value."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters of these calls → what their absence means, as a request writes it."""
 
 
 def _renamed(newer: str, older: str) -> Callable[[StripeObject], None]:
@@ -52,8 +54,8 @@ def _no_invoice(thing: StripeObject) -> None:
     thing["invoice"] = None
 
 
-def _without_allowed_types(session: StripeObject) -> None:
-    session.pop("allowed_payment_method_types", None)
+def _without_allowed_types(thing: StripeObject) -> None:
+    thing.pop("allowed_payment_method_types", None)
 
 
 UI_MODES = {"custom": "elements", "embedded": "embedded_page", "hosted": "hosted_page"}
@@ -76,13 +78,32 @@ def _shipping(session: StripeObject) -> None:
     session["shipping_rate"] = None
 
 
+def _unchanged(_thing: StripeObject) -> None:
+    """For changes of what requests mean."""
+
+
+def _without_automatic_methods(intent: StripeObject) -> None:
+    if intent["automatic_payment_methods"] == {"enabled": False}:
+        intent["automatic_payment_methods"] = None
+
+
+def _calls_of(kind: str, *names: str) -> tuple[str, ...]:
+    path = f"POST /v1/{kind}s"
+    return (path, *(f"{path}/{{id}}{name}" for name in names))
+
+
+INTENTS = {kind: _calls_of(kind, "", "/confirm") for kind in ("payment_intent", "setup_intent")}
+
 CHANGES: tuple[Change, ...] = (
-    Change(
-        "2026-09-30",
-        "checkout.session",
-        _without_allowed_types,
-        calls=(SESSIONS,),
-        names={"payment_method_types": "allowed_payment_method_types"},
+    *(
+        Change(
+            "2026-09-30",
+            kind,
+            _without_allowed_types,
+            calls=calls,
+            names={"payment_method_types": "allowed_payment_method_types"},
+        )
+        for kind, calls in {"checkout.session": (SESSIONS,), **INTENTS}.items()
     ),
     Change(
         "2026-03-25",
@@ -100,6 +121,23 @@ CHANGES: tuple[Change, ...] = (
         _renamed("marketing_features", "features"),
         calls=("POST /v1/products", "POST /v1/products/{id}"),
         names={"features": "marketing_features"},
+    ),
+    Change(
+        "2024-04-10",
+        "payment_intent",
+        _unchanged,
+        calls=("POST /v1/payment_intents",),
+        defaults={"capture_method": "automatic"},
+    ),
+    *(
+        Change(
+            "2023-08-16",
+            kind,
+            _without_automatic_methods,
+            calls=(calls[0],),
+            defaults={"automatic_payment_methods": {"enabled": "false"}},
+        )
+        for kind, calls in INTENTS.items()
     ),
     Change("2022-08-01", "checkout.session", _shipping),
 )
@@ -135,6 +173,7 @@ def upgraded(call: str, raw: Raw, version: str) -> Raw:
         for name, values in change.values.items():
             if name in newest:
                 newest[name] = _newer_value(name, newest[name], values)
+        newest = {**change.defaults, **newest}
     return newest
 
 

@@ -88,3 +88,14 @@ def check_total(amount: int, currency: str) -> None:
             f"{shown(MAXIMUM, currency)}",
             code="amount_too_large",
         )
+
+
+def check_charge(amount: int, currency: str, param: str = "amount") -> None:
+    """Refuse what cannot be charged in one payment. Raises InvalidRequest."""
+    check_unit_amount(amount, currency, param)
+    if amount < minimum(currency):
+        raise InvalidRequest(
+            f"Amount must be at least {shown(minimum(currency), currency)}",
+            code="amount_too_small",
+            param=param,
+        )

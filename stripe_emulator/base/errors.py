@@ -3,6 +3,7 @@
     StripeError
     ├── InvalidRequest       400  a parameter, or the state of an object, forbids it
     ├── NotFound             404  resource_missing
+    ├── CardError            402  a bank declined; the attempt and its events stay
     ├── Unauthorized         401  no key, or one that is not a test key
     ├── PermissionMissing    403  a restricted key without the right for this call
     ├── AccountInvalid       403  the Stripe-Account header names another account
@@ -18,6 +19,15 @@ failed validation is not (docs.stripe.com/error-low-level).
 from typing import ClassVar
 
 DOCS = "https://stripe.com/docs/error-codes/"
+
+
+NAMES = {
+    "payment_method": "PaymentMethod",
+    "promotion_code": "promotion code",
+    "setup_intent": "setupintent",
+    "shipping_rate": "shipping rate",
+}
+"""Kinds that Stripe's messages name otherwise."""
 
 
 class StripeError(Exception):
@@ -57,7 +67,8 @@ class InvalidRequest(StripeError):
     @classmethod
     def unknown(cls, kind: str, object_id: str, param: str) -> "InvalidRequest":
         """A parameter names an object that is not there: 400, where its own address is a 404."""
-        return cls(f"No such {kind}: '{object_id}'", code="resource_missing", param=param)
+        message = f"No such {NAMES.get(kind, kind)}: '{object_id}'"
+        return cls(message, code="resource_missing", param=param)
 
 
 class Refused(InvalidRequest):
@@ -78,7 +89,16 @@ class NotFound(StripeError):
         Which `param` a missing session names is unverified.
         """
         shown = object_id if kind == "checkout.session" else f"'{object_id}'"
-        return cls(f"No such {kind}: {shown}", code="resource_missing", param=param)
+        message = f"No such {NAMES.get(kind, kind)}: {shown}"
+        return cls(message, code="resource_missing", param=param)
+
+
+class CardError(StripeError):
+    """A card that was declined. `more` carries `decline_code`, the payment and the method."""
+
+    status = 402
+    type = "card_error"
+    saved = True
 
 
 class Unauthorized(StripeError):

@@ -37,10 +37,11 @@ class Challenge:
     """A 3-D Secure question that waits for the buyer's answer."""
 
     id: str
-    session_id: str
-    payment_intent_id: str
-    amount: int
-    currency: str
+    session_id: str | None
+    """None where an intent was confirmed over the API."""
+    amount: int | None
+    currency: str | None
+    """None where a card is only saved."""
     brand: str
     last4: str
 

@@ -31,6 +31,9 @@ class TestCard:
     decline_code: str | None = None
     message: str | None = None
     aftermath: Aftermath = "none"
+    funding: Literal["credit", "debit", "prepaid"] = "credit"
+    can_be_saved: bool = False
+    """Whether it can be attached to a Customer although charges are declined."""
 
     __test__ = False  # pytest would take the name for a test class
 
@@ -38,6 +41,13 @@ class TestCard:
     def last4(self) -> str:
         """All that may be kept of a number."""
         return self.number[-4:]
+
+    def must_authenticate(self, *, saved: bool) -> bool:
+        """Whether the bank asks for 3-D Secure; one card needs it only until it is saved."""
+        return "challenge" in self.outcome and not (saved and self.number == UNLESS_SAVED)
+
+
+UNLESS_SAVED = "4000002500003155"
 
 
 def _declined(number: str, label: str, code: str, message: str, decline_code: str) -> TestCard:
@@ -86,7 +96,7 @@ TEST_CARDS: tuple[TestCard, ...] = (
         "4000000000006975", "Too many tries", "card_declined", _TOO_OFTEN, "card_velocity_exceeded"
     ),
     TestCard("4000002760003184", "visa", "3-D Secure, always asked", "challenge"),
-    TestCard("4000002500003155", "visa", "3-D Secure, unless saved", "challenge"),
+    TestCard(UNLESS_SAVED, "visa", "3-D Secure, unless saved", "challenge"),
     TestCard(
         "4000008400001629",
         "visa",
@@ -111,8 +121,40 @@ TEST_CARDS: tuple[TestCard, ...] = (
     TestCard("4000000000005126", "visa", "Refund succeeds, then fails", aftermath="refund_fails"),
 )
 
-BY_NUMBER = {card.number: card for card in TEST_CARDS}
-BY_LAST4 = {card.last4: card for card in TEST_CARDS}
+MORE_CARDS: tuple[TestCard, ...] = (
+    TestCard("4000056655665556", "visa", "Visa debit", funding="debit"),
+    TestCard("5200828282828210", "mastercard", "Mastercard debit", funding="debit"),
+    TestCard("5105105105105100", "mastercard", "Mastercard prepaid", funding="prepaid"),
+    TestCard("6011111111111117", "discover", "Discover"),
+    TestCard("3056930009020004", "diners", "Diners Club"),
+    TestCard("3566002020360505", "jcb", "JCB"),
+    TestCard("6200000000000047", "unionpay", "UnionPay"),
+    TestCard("4000000000000077", "visa", "Available in the balance at once"),
+    TestCard(
+        "4000000000000341",
+        "visa",
+        "Declined after it was saved",
+        "declines",
+        "card_declined",
+        "generic_decline",
+        _PLAIN,
+        can_be_saved=True,
+    ),
+    TestCard("4000000000003220", "visa", "3-D Secure 2, required", "challenge"),
+    TestCard(
+        "4000008260003178",
+        "visa",
+        "3-D Secure, then insufficient funds",
+        "challenge_then_declines",
+        "card_declined",
+        "insufficient_funds",
+        "Your card has insufficient funds.",
+    ),
+)
+"""Cards that are accepted everywhere, but not listed on the pay page."""
+
+BY_NUMBER = {card.number: card for card in TEST_CARDS + MORE_CARDS}
+BY_LAST4 = {card.last4: card for card in BY_NUMBER.values()}
 """Four digits tell the test cards apart, so no more of a number needs to be kept."""
 
 

@@ -4,23 +4,20 @@ Nobody asked for these over the API, so their events have no request id
 (docs.stripe.com/api/events/object: null when automatic).
 """
 
-import json
 from typing import Literal
 
-from stripe_emulator.base.ids import new_id
-from stripe_emulator.base.models import Challenge, PaymentResult, StripeObject
+from stripe_emulator.base.models import PaymentResult, StripeObject
 from stripe_emulator.base.test_cards import BY_LAST4, TestCard
 from stripe_emulator.checkout import collected_fields
 from stripe_emulator.resources import (
-    charges,
     checkout_session_object,
     checkout_sessions,
     customers,
-    disputes,
+    payment_attempts,
     payment_intents,
 )
 from stripe_emulator.resources.payment_methods import Means, new_method
-from stripe_emulator.storage.transaction import Books, text
+from stripe_emulator.storage.transaction import Books
 
 NETWORKS = {
     "amex": "american_express",
@@ -56,11 +53,11 @@ def pay(books: Books, session: StripeObject, means: Means) -> PaymentResult:
 
 
 def _is_blocked(session: StripeObject, card: TestCard) -> bool:
-    """Whether the shop wants no cards of this network or funding; every test card is credit."""
+    """Whether the shop takes no cards of this network or funding."""
     options = session["payment_method_options"].get("card", {})
     restrictions = options.get("restrictions") or {}
     network = NETWORKS.get(card.brand, card.brand)
-    return network in restrictions.get("brands_blocked", ()) or "credit" in restrictions.get(
+    return network in restrictions.get("brands_blocked", ()) or card.funding in restrictions.get(
         "funding_types_blocked", ()
     )
 
@@ -79,33 +76,11 @@ def _succeeded(
     card: TestCard,
     authenticated: bool = False,
 ) -> PaymentResult:
-    intent["payment_method"] = new_method(books, session, means)["id"]
-    charge = charges.new_charge(
-        books, intent, means, status="succeeded", authenticated=authenticated
-    )
-    books.remember(charge["id"], {"aftermath": card.aftermath})
-    books.emit("charge.succeeded", charge)
-    received(books, intent, charge)
-    books.later(charges.CAPTURE_SECONDS, "settle_balance", charge["id"])
-    if card.aftermath in disputes.AFTERMATHS:
-        books.later(disputes.OPEN_SECONDS, "open_dispute", charge["id"])
-    if card.aftermath == "fraud_warning":
-        books.later(disputes.OPEN_SECONDS, "warn_of_fraud", charge["id"])
+    method = new_method(books, session, means)
+    intent["payment_method"] = method["id"]
+    payment_attempts.use_method(books, intent, method)
+    payment_attempts.charge_card(books, intent, means, card, authenticated=authenticated)
     return complete(books, session, means, payment_status="paid")
-
-
-def received(books: Books, intent: StripeObject, charge: StripeObject) -> None:
-    """The money is there: the intent has succeeded."""
-    intent |= {
-        "amount_received": intent["amount"],
-        "last_payment_error": None,
-        "latest_charge": charge["id"],
-        "next_action": None,
-        "processing": None,
-        "status": "succeeded",
-    }
-    books.save(intent)
-    books.emit("payment_intent.succeeded", intent)
 
 
 def complete(
@@ -140,66 +115,18 @@ def _declined(
 ) -> PaymentResult:
     """The session stays open; only the intent and the failed charge say what happened."""
     method = new_method(books, session, means)
-    charge = charges.new_charge(
-        books, intent | {"payment_method": method["id"]}, means, status="failed", card=card
-    )
-    books.emit("charge.failed", charge)
-    payment_intents.decline(books, intent, method, card, charge)
+    payment_attempts.decline_card(books, intent, means, method, card)
     return PaymentResult("declined", card.message)
 
 
 def _challenged(
     books: Books, session: StripeObject, intent: StripeObject, means: Means
 ) -> PaymentResult:
-    challenge_id = new_id("challenge")
-    books.connection.execute("DELETE FROM challenges WHERE session_id = ?", (session["id"],))
-    books.connection.execute(
-        "INSERT INTO challenges (id, session_id, card, answered) VALUES (?, ?, ?, 0)",
-        (challenge_id, session["id"], text(means.kept())),
-    )
-    intent |= {
-        "last_payment_error": None,
-        "next_action": {
-            "redirect_to_url": {
-                "return_url": session["url"],
-                "url": f"{books.address}/c/challenge/{challenge_id}",
-            },
-            "type": "redirect_to_url",
-        },
-        "payment_method": new_method(books, session, means)["id"],
-        "status": "requires_action",
-    }
-    books.save(intent)
-    books.emit("payment_intent.requires_action", intent)
+    challenge_id = payment_attempts.new_challenge(books, session["id"], means)
+    intent["payment_method"] = new_method(books, session, means)["id"]
+    next_action = payment_attempts.redirect_to(books, challenge_id, session["url"])
+    payment_attempts.require_action(books, intent, next_action)
     return PaymentResult("challenge", challenge_id=challenge_id)
-
-
-def open_challenge(books: Books, challenge_id: str) -> Challenge | None:
-    """A question that still waits, with what the page shows; None once it is answered."""
-    row = books.connection.execute(
-        "SELECT * FROM challenges WHERE id = ? AND NOT answered", (challenge_id,)
-    ).fetchone()
-    if row is None:
-        return None
-    means = Means(**json.loads(row["card"]))
-    session = books.get(row["session_id"], "checkout.session")
-    return Challenge(
-        id=challenge_id,
-        session_id=session["id"],
-        payment_intent_id=session["payment_intent"],
-        amount=session["amount_total"],
-        currency=session["currency"],
-        brand=means.brand,
-        last4=means.last4,
-    )
-
-
-def take_challenge(books: Books, challenge_id: str) -> tuple[str, Means] | None:
-    """The session and card a question is about; it can be answered once."""
-    run, which = books.connection.execute, "WHERE id = ? AND NOT answered"
-    row = run(f"SELECT * FROM challenges {which}", (challenge_id,)).fetchone()  # noqa: S608
-    run(f"UPDATE challenges SET answered = 1 {which}", (challenge_id,))  # noqa: S608
-    return (row["session_id"], Means(**json.loads(row["card"]))) if row else None
 
 
 def answer(books: Books, session: StripeObject, means: Means, *, passed: bool) -> PaymentResult:

@@ -8,8 +8,14 @@ from stripe_emulator.account.account import Account
 from stripe_emulator.base.config import Config
 from stripe_emulator.base.errors import NotFound
 from stripe_emulator.base.models import Challenge, PaymentResult, StripeObject
-from stripe_emulator.checkout import bank_debits, card_payments, card_validation, collected_fields
-from stripe_emulator.resources import checkout_sessions, listing
+from stripe_emulator.checkout import (
+    bank_debits,
+    card_payments,
+    card_validation,
+    challenges,
+    collected_fields,
+)
+from stripe_emulator.resources import intents, listing
 from stripe_emulator.resources.payment_methods import Means
 from stripe_emulator.storage.transaction import Books
 from stripe_emulator.webhooks.dispatcher import Courier
@@ -99,17 +105,19 @@ class Till:
     def challenge(self, challenge_id: str) -> Challenge | None:
         """The open 3-D Secure question with this id; None once it is answered."""
         with self.account.reading() as books:
-            return card_payments.open_challenge(books, challenge_id)
+            return challenges.open_challenge(books, challenge_id)
 
     def answer_challenge(self, challenge_id: str, passed: bool) -> PaymentResult:
         """Complete or fail the question. Failing declines the payment; the session stays open."""
         with self.account.writing() as books:
-            taken = card_payments.take_challenge(books, challenge_id)
-        if taken is None:
-            raise NotFound.resource("challenge", challenge_id)
-        session_id, means = taken
+            taken = challenges.take_challenge(books, challenge_id)
+            if taken is None:
+                raise NotFound.resource("challenge", challenge_id)
+            subject, means = taken
+            if subject["object"] != challenges.SESSION:
+                return challenges.answer_intent(books, subject, means, passed=passed)
         return self._pay(
-            session_id,
+            subject["id"],
             means,
             lambda books, session, means: card_payments.answer(
                 books, session, means, passed=passed
@@ -134,7 +142,7 @@ class Till:
         succeeds = outcome == "succeeds"
 
         def attempt(books: Books, session: StripeObject, who: Means) -> PaymentResult:
-            method = checkout_sessions.DELAYED_METHODS.get(session["currency"])
+            method = intents.DELAYED_METHODS.get(session["currency"])
             if method is None or method not in session["payment_method_types"]:
                 return PaymentResult("invalid", "This session does not take bank debits.")
             means = replace(who, type=method, last4="6789" if succeeds else "2227")

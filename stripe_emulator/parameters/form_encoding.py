@@ -100,3 +100,18 @@ def _flat(node: Raw, prefix: str) -> list[str]:
         path = f"{prefix}[{name}]" if prefix else name
         flat += _flat(value, path) if isinstance(value, dict) else [f"{path}={value!r}"]
     return flat
+
+
+SECRET_DIGITS = ("account_number", "cvc", "iban", "number")
+"""Parameters of which only the last four signs may be kept."""
+
+
+def masked(raw: Raw) -> Raw:
+    """The parameters without the numbers of cards and accounts."""
+    return {name: _masked(name, value) for name, value in raw.items()}
+
+
+def _masked(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return masked(value)
+    return f"****{value[-4:] if len(value) > 4 else ''}" if name in SECRET_DIGITS else value

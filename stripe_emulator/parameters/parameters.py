@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,26 @@ from stripe_emulator.parameters import limits
 from stripe_emulator.parameters.form_encoding import Raw
 from stripe_emulator.parameters.undocumented import CALLS
 
-TABLE: dict[str, Any] = CALLS | json.loads((Path(__file__).parent / "parameters.json").read_text())
+
+def load(file: Path) -> dict[str, Any]:
+    """Call → spec; `{"$shared": name}` is a spec that several calls have in common."""
+    text = json.loads(file.read_text())
+
+    def resolved(spec: Any) -> Any:
+        if not isinstance(spec, dict):
+            return spec
+        if "$shared" in spec:
+            return shared(spec["$shared"])
+        return {name: resolved(inner) for name, inner in spec.items()}
+
+    @cache
+    def shared(name: str) -> Any:
+        return resolved(text["shared"][name])
+
+    return {call: resolved(spec) for call, spec in text["calls"].items()}
+
+
+TABLE = CALLS | load(Path(__file__).parent / "parameters.json")
 INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,12})?", re.ASCII)
 Parameters = dict[str, Any]

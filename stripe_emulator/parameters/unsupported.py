@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stripe_emulator.base.errors import InvalidRequest
-from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.parameters.parameters import TABLE, Parameters
 
 NOTHING: tuple[Any, ...] = (None, False, "", [], {})
 
@@ -42,7 +42,9 @@ _NOT_HERE = Refusal("`{param}` cannot be used on a hosted page in `payment` mode
 _ONLY_WITH_CUSTOMER = Refusal("`{param}` can only be used with `customer`.", unless="customer")
 _ACCOUNT = _unknown("account")
 _FILE = _unknown("file upload")
-_SAVED_CARDS = _absent("cards saved for Customers", "none")
+_BY_METHOD = _absent("`setup_future_usage` of one payment method", "none")
+_CONNECT = _absent("Connect")
+_RADAR = _absent("Radar")
 _TEST_CLOCK = _unknown("test clock")
 _TAX = "You must have a valid head office address to enable automatic tax calculation in test mode."
 _FEE = (
@@ -60,14 +62,127 @@ _CURRENCIES = _absent("prices in several currencies")
 
 _OF_CUSTOMERS = {
     "cash_balance": _absent("cash balances"),
-    "invoice_settings[default_payment_method]": _unknown("PaymentMethod"),
     "invoice_settings[rendering_options][template]": _unknown("template"),
     "source": _unknown("token"),
     "tax": _absent("automatic tax"),
-    "validate": _SAVED_CARDS,
+    "validate": _absent("the validation of sources"),
 }
 
+IMITATED_METHODS = ("card", "sepa_debit", "us_bank_account")
+
+
+def _other_methods(call: str, prefix: str = "") -> dict[str, Refusal]:
+    """The payment methods that are not imitated: their type, and the data of each."""
+    fields = TABLE[call]["fields"]
+    fields = fields[prefix]["fields"] if prefix else fields
+    types = fields["type"]["enum"]
+    words = "payment methods of type {value}, only card, sepa_debit and us_bank_account"
+    return {
+        _below(prefix, "type"): _absent(words, *IMITATED_METHODS),
+        **{
+            _below(prefix, name): _absent(f"payment methods of type {name}")
+            for name in types
+            if name not in IMITATED_METHODS and fields.get(name, {}).get("fields")
+        },
+        _below(prefix, "radar_options"): _RADAR,
+    }
+
+
+def _below(prefix: str, name: str) -> str:
+    return f"{prefix}[{name}]" if prefix else name
+
+
+def _card_options(*names: str) -> dict[str, Refusal]:
+    words = {
+        "capture_method": "`capture_method` of one payment method; set that of the payment",
+        "cvc_token": "CVC tokens",
+        "installments": "installments",
+        "mandate_options": "mandates of cards",
+        "moto": "orders by mail or telephone",
+        "require_cvc_recollection": "asking for the CVC again",
+        "three_d_secure": "3-D Secure data of other providers",
+    }
+    return {
+        f"payment_method_options[card][{name}]": _absent(what)
+        for name, what in words.items()
+        if name in names
+    }
+
+
+_OF_CONFIRMATION = {
+    "confirmation_token": _unknown("confirmation token"),
+    "mandate": _unknown("mandate"),
+    "radar_options": _RADAR,
+}
+_OF_PAYMENT = {
+    "amount_details": _absent("amount details"),
+    "application_fee_amount": Refusal(_FEE),
+    "hooks": _absent("hooks"),
+    "transfer_data[destination]": _unknown("destination"),
+    "transfer_data": _CONNECT,
+}
+_OF_INTENTS = {
+    "customer_account": _ACCOUNT,
+    "on_behalf_of": _ACCOUNT,
+    "payment_method_configuration": _unknown("payment method configuration"),
+}
+_PAYMENT_OPTIONS = {
+    **_card_options(
+        *("capture_method", "cvc_token", "installments", "mandate_options", "moto"),
+        *("require_cvc_recollection", "three_d_secure"),
+    ),
+    **{
+        f"payment_method_options[{method}][setup_future_usage]": _BY_METHOD
+        for method in IMITATED_METHODS
+    },
+}
+_SETUP_OPTIONS = _card_options("mandate_options", "moto", "three_d_secure")
+
+
+def _of_intent(call: str, *tables: dict[str, Refusal]) -> dict[str, Refusal]:
+    """The refusals of these tables whose parameters a call has."""
+    fields = TABLE[call]["fields"]
+    joined = {path: refusal for table in tables for path, refusal in table.items()}
+    if "payment_method_data" in fields:
+        joined |= _other_methods(call, "payment_method_data")
+    return {path: joined[path] for path in joined if path.partition("[")[0] in fields}
+
+
+def _of_intents() -> dict[str, dict[str, Refusal]]:
+    payments, setups = "POST /v1/payment_intents", "POST /v1/setup_intents"
+    shared = (_OF_INTENTS, _OF_CONFIRMATION)
+    refused = {
+        f"{payments}{path}": _of_intent(f"{payments}{path}", _OF_PAYMENT, _PAYMENT_OPTIONS, *shared)
+        for path in ("", "/{id}", "/{id}/capture", "/{id}/confirm")
+    }
+    refused |= {
+        f"{setups}{path}": _of_intent(f"{setups}{path}", _SETUP_OPTIONS, *shared)
+        for path in ("", "/{id}", "/{id}/confirm")
+    }
+    refused[setups]["single_use"] = _absent("mandates for one payment")
+    refused[f"{payments}/{{id}}/capture"].pop("transfer_data[destination]")
+    refused[f"{payments}/{{id}}"].pop("transfer_data[destination]")
+    return refused
+
+
 REFUSED: dict[str, dict[str, Refusal]] = {
+    **_of_intents(),
+    "POST /v1/payment_methods": {
+        **_other_methods("POST /v1/payment_methods"),
+        "customer": _absent("PaymentMethods shared with other accounts"),
+        "payment_method": _absent("PaymentMethods shared with other accounts"),
+        "us_bank_account[financial_connections_account]": _unknown("Financial Connections Account"),
+    },
+    "POST /v1/payment_methods/{id}": {
+        "us_bank_account": _absent("changes of bank accounts"),
+    },
+    "POST /v1/payment_methods/{id}/attach": {"customer_account": _ACCOUNT},
+    "POST /v1/checkout/sessions/{id}": {
+        name: _absent("changes of a session beyond its metadata")
+        for name in (
+            *("collected_information", "line_items", "payment_intent_data", "shipping_options"),
+        )
+    },
     "POST /v1/checkout/sessions": {
         # The mode comes first: it is the reason for what else is not taken.
         "mode": _absent("mode={value}, only mode=payment", "payment"),
@@ -94,16 +209,15 @@ REFUSED: dict[str, dict[str, Refusal]] = {
             "manual capture", "automatic", "automatic_async"
         ),
         "payment_intent_data[on_behalf_of]": _ACCOUNT,
-        "payment_intent_data[setup_future_usage]": _SAVED_CARDS,
         "payment_intent_data[transfer_data][destination]": _unknown("destination"),
         "payment_method_collection": Refusal(
             "`payment_method_collection` can only be used in `subscription` mode."  # unverified
         ),
         "payment_method_configuration": _unknown("payment method configuration"),
         "payment_method_options[card][capture_method]": _absent("manual capture"),
-        "payment_method_options[card][setup_future_usage]": _SAVED_CARDS,
-        "payment_method_options[sepa_debit][setup_future_usage]": _SAVED_CARDS,
-        "payment_method_options[us_bank_account][setup_future_usage]": _SAVED_CARDS,
+        "payment_method_options[card][setup_future_usage]": _BY_METHOD,
+        "payment_method_options[sepa_debit][setup_future_usage]": _BY_METHOD,
+        "payment_method_options[us_bank_account][setup_future_usage]": _BY_METHOD,
         "permissions": _NOT_HERE,
         "redirect_on_completion": _NOT_HERE,
         "return_url": _NOT_HERE,
@@ -115,7 +229,6 @@ REFUSED: dict[str, dict[str, Refusal]] = {
     "GET /v1/balance_transactions": {"payout": _unknown("payout")},
     "POST /v1/customers": {
         **_OF_CUSTOMERS,
-        "payment_method": _SAVED_CARDS,
         "tax_id_data": _absent("tax ids of Customers"),
         "test_clock": _TEST_CLOCK,
     },

@@ -4,9 +4,14 @@ from typing import Any
 
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
+from stripe_emulator.base.object_defaults import shown
 from stripe_emulator.base.test_cards import TestCard
+from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import balance
+from stripe_emulator.resources.customers import check_email
+from stripe_emulator.resources.payment_intents import SHIPPING
 from stripe_emulator.resources.payment_methods import Means, billing_details, charge_details
+from stripe_emulator.resources.products import metadata_of, referred
 from stripe_emulator.storage.transaction import Books
 
 CAPTURE_SECONDS = 1.0
@@ -22,15 +27,19 @@ def new_charge(
     card: TestCard | None = None,
     authenticated: bool = False,
 ) -> StripeObject:
-    """Store a Charge that succeeded, failed (as `card` says) or is pending."""
+    """Store a Charge that succeeded, failed (as `card` says) or is pending.
+
+    One that succeeded is only authorized where the intent is captured manually.
+    """
     charge_id = new_id("charge")
     succeeded, failed = status == "succeeded", status == "failed"
+    captured = not failed and not (succeeded and intent["capture_method"] == "manual")
     return books.add(
         {
             "id": charge_id,
             "object": "charge",
             "amount": intent["amount"],
-            "amount_captured": 0 if failed else intent["amount"],
+            "amount_captured": intent["amount"] if captured else 0,
             "amount_refunded": 0,
             "application": None,
             "application_fee": None,
@@ -38,7 +47,7 @@ def new_charge(
             "balance_transaction": None,
             "billing_details": billing_details(means),
             "calculated_statement_descriptor": intent["statement_descriptor"] or "EMULATOR",
-            "captured": not failed,
+            "captured": captured,
             "created": books.seconds,
             "currency": intent["currency"],
             "customer": intent["customer"],
@@ -60,7 +69,7 @@ def new_charge(
             "radar_options": {},
             "receipt_email": intent["receipt_email"],
             "receipt_number": None,
-            "receipt_url": f"{books.address}/emulator/receipts/{charge_id}" if succeeded else None,
+            "receipt_url": receipt_url(books, charge_id) if succeeded else None,
             "refunded": False,
             "review": None,
             "shipping": intent["shipping"],
@@ -73,6 +82,11 @@ def new_charge(
             "transfer_group": intent["transfer_group"],
         }
     )
+
+
+def receipt_url(books: Books, charge_id: str) -> str:
+    """The page of a receipt."""
+    return f"{books.address}/emulator/receipts/{charge_id}"
 
 
 def outcome(declined: TestCard | None, *, pending: bool = False) -> dict[str, Any]:
@@ -103,6 +117,26 @@ def outcome(declined: TestCard | None, *, pending: bool = False) -> dict[str, An
 def settle_balance(books: Books, charge_id: str) -> None:
     """The capture that follows an authorisation a moment later, announced by charge.updated."""
     charge = books.get(charge_id, "charge")
-    if charge["balance_transaction"] is None and charge["status"] == "succeeded":
-        transaction = balance.record(books, "charge", charge, charge["amount"])
+    if charge["balance_transaction"] is None and charge["captured"] and charge["paid"]:
+        transaction = balance.record(books, "charge", charge, charge["amount_captured"])
         books.change("charge.updated", charge, balance_transaction=transaction["id"])
+
+
+def update(books: Books, charge: StripeObject, params: Parameters) -> StripeObject:
+    """POST /v1/charges/{id}"""
+    check_email(params.get("receipt_email", ""), "receipt_email")
+    news: dict[str, Any] = {
+        name: params[name]
+        for name in ("description", "receipt_email", "transfer_group")
+        if name in params
+    }
+    if "customer" in params:
+        news["customer"] = referred(books, params["customer"], "customer", "customer")["id"]
+    if "fraud_details" in params:
+        report = params["fraud_details"]["user_report"]
+        news["fraud_details"] = {"user_report": report} if report else {}
+    if "shipping" in params:
+        news["shipping"] = shown(SHIPPING, params["shipping"])
+    if "metadata" in params:
+        news["metadata"] = metadata_of(params["metadata"], charge["metadata"])
+    return books.change("charge.updated", charge, **news)

@@ -10,6 +10,7 @@ from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import (
     checkout_session_object,
     checkout_session_rules,
+    intents,
     line_items,
     products,
 )
@@ -28,7 +29,7 @@ def create(books: Books, given: Parameters) -> StripeObject:
     line_items.check_optional(books, given.get("optional_items", []), lines[0].currency)
     total = sum(line.amount for line in lines)
     currencies.check_total(total, lines[0].currency)
-    methods = _methods(given, lines[0].currency)
+    methods = intents.offered_methods(given, lines[0].currency)
     session = checkout_session_object.new(new_id("checkout.session"), books.seconds, given, methods)
     session |= {
         "amount_subtotal": total,
@@ -68,23 +69,11 @@ def _expires_at(given: Parameters, now: int) -> int:
     return moment
 
 
-DELAYED_METHODS = {"eur": "sepa_debit", "usd": "us_bank_account"}
-"""The bank debit the emulator offers in a currency: it is confirmed days later."""
-
-
-def _methods(given: Parameters, currency: str) -> list[str]:
-    """Dynamic payment methods, as far as the pay page goes: a card, or a bank debit."""
-    offered = ["card", *filter(None, [DELAYED_METHODS.get(currency)])]
-    allowed: list[str] = given.get("allowed_payment_method_types") or offered
-    excluded: list[str] = given.get("excluded_payment_method_types") or []
-    fitting = [method for method in offered if method in allowed and method not in excluded]
-    if not fitting:
-        named = "allowed" if set(allowed).isdisjoint(offered) else "excluded"
-        raise InvalidRequest(
-            f"No payment method is left: this emulator imitates {' and '.join(offered)} only.",
-            param=f"{named}_payment_method_types",
-        )
-    return fitting
+def update(books: Books, session: StripeObject, params: Parameters) -> StripeObject:
+    """POST /v1/checkout/sessions/{id}: only its metadata. It sends no event."""
+    if "metadata" in params:
+        session["metadata"] = products.metadata_of(params["metadata"], session["metadata"])
+    return books.save(session)
 
 
 def expire(books: Books, session: StripeObject) -> StripeObject:

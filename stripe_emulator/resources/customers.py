@@ -1,4 +1,4 @@
-"""Customers: kept with what is known about them; nothing is charged to them later."""
+"""Customers: what is known about them, and the methods that are saved for them."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from stripe_emulator.base.ids import new_id, token
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import ADDRESS, Maybe, shown
 from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.resources import saved_payment_methods
 from stripe_emulator.resources.payment_methods import Means
 from stripe_emulator.resources.products import metadata_of
 from stripe_emulator.storage.transaction import Books
@@ -61,8 +62,32 @@ def create(books: Books, given: Parameters) -> StripeObject:
             "metadata": metadata_of(given.get("metadata")),
         }
     )
+    _check_default_method(books, customer["id"], given.get("invoice_settings", {}), given)
     books.emit("customer.created", customer)
+    if "payment_method" in given:
+        method = saved_payment_methods.referred_method(books, given["payment_method"])
+        saved_payment_methods.attach(books, method, customer["id"])
+        if customer["invoice_settings"]["default_payment_method"]:
+            customer["invoice_settings"]["default_payment_method"] = method["id"]
+            books.save(customer)
     return customer
+
+
+def _check_default_method(
+    books: Books, customer_id: str, settings: Parameters, given: Parameters
+) -> None:
+    """A default method is the customer's own, or the one that this request attaches."""
+    method_id = settings.get("default_payment_method")
+    if not method_id or method_id == given.get("payment_method"):
+        return
+    method = books.find(method_id, "payment_method")
+    if method is None or method["customer"] != customer_id:
+        raise InvalidRequest(
+            f"The customer does not have a payment method with the ID {method_id}. The payment "
+            "method must be attached to the customer.",
+            code="resource_missing",
+            param="invoice_settings[default_payment_method]",
+        )
 
 
 def update(books: Books, customer: StripeObject, given: Parameters) -> StripeObject:
@@ -70,6 +95,7 @@ def update(books: Books, customer: StripeObject, given: Parameters) -> StripeObj
     check_email(given.get("email", ""), "email")
     news = {name: shown(BLANK[name], given[name]) for name in BLANK if name in given}
     if "invoice_settings" in given:
+        _check_default_method(books, customer["id"], given["invoice_settings"], given)
         settings = customer["invoice_settings"] | given["invoice_settings"]
         news["invoice_settings"] = shown(BLANK["invoice_settings"], settings)
     if "metadata" in given:
@@ -86,11 +112,14 @@ def delete(books: Books, customer: StripeObject) -> StripeObject:
 
 
 def created_by(books: Books, session: StripeObject, means: Means) -> None:
-    """The Customer that `customer_creation=always` asks for, made by the first try to pay.
+    """The Customer that a session asks for, made by the first try to pay.
+
+    It does so by `customer_creation=always` or by a method that is saved for later.
 
     Whether Stripe has it already after a declined card is unverified.
     """
-    if session["customer"] or session["customer_creation"] != "always":
+    saves = books.hidden(session["id"]).get("payment_intent_data", {}).get("setup_future_usage")
+    if session["customer"] or (session["customer_creation"] != "always" and not saves):
         return
     answers = means.answers
     known = {

@@ -15,13 +15,17 @@ COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 COLUMNS = ("status", "payment_intent", "charge")
 JSON_FILTERS = {
     "active": "$.active",
+    "allow_redisplay": "$.allow_redisplay",
+    "attach_to_self": "$.attach_to_self",
     "currency": "$.currency",
     "customer": "$.customer",
     "customer_account": "$.customer_account",
     "customer_details": "$.customer_details.email",
     "email": "$.email",
     "payment_link": "$.payment_link",
+    "payment_method": "$.payment_method",
     "product": "$.product",
+    "setup_intent": "$.setup_intent",
     "shippable": "$.shippable",
     "source": "$.source",
     "subscription": "$.subscription",

@@ -1,4 +1,4 @@
-"""PaymentIntents: what a session is paid through, from the first attempt to the last."""
+"""PaymentIntents as objects: made for a session or directly, and their declines."""
 
 from typing import Any
 
@@ -31,61 +31,63 @@ def _made(books: Books, session: StripeObject) -> StripeObject:
     if session["payment_intent"]:
         return books.get(session["payment_intent"], "payment_intent")
     given = books.hidden(session["id"]).get("payment_intent_data", {})
-    intent = books.add(_blank(books, session, given))
+    of_session = {
+        "amount": session["amount_total"],
+        "currency": session["currency"],
+        "customer": session["customer"],
+        "payment_method_options": _session_options(session),
+        "payment_method_types": session["payment_method_types"],
+    }
+    intent = books.add(new_intent(books, given) | of_session)
     session["payment_intent"] = intent["id"]
     books.save(session)
     books.emit("payment_intent.created", intent)
     return intent
 
 
-def _blank(books: Books, session: StripeObject, given: dict[str, Any]) -> StripeObject:
+def new_intent(books: Books, params: dict[str, Any]) -> StripeObject:
+    """A PaymentIntent without its money and its methods, not stored yet."""
     intent_id = new_id("payment_intent")
     nothing = (
         *("application", "application_fee_amount", "automatic_payment_methods", "canceled_at"),
         *("cancellation_reason", "customer_account", "excluded_payment_method_types"),
         *("last_payment_error", "latest_charge", "next_action", "on_behalf_of", "payment_method"),
         *("payment_method_configuration_details", "payment_record", "presentment_details"),
-        *("processing", "review", "setup_future_usage", "source", "transfer_data"),
+        *("processing", "review", "source", "transfer_data"),
         "allowed_payment_method_types",
     )
     return {
         "id": intent_id,
         "object": "payment_intent",
         **dict.fromkeys(nothing),
-        "amount": session["amount_total"],
         "amount_capturable": 0,
         "amount_details": {"tip": {}},
         "amount_received": 0,
-        "capture_method": given.get("capture_method", "automatic_async"),
+        "capture_method": params.get("capture_method", "automatic_async"),
         "client_secret": f"{intent_id}_secret_{token(25)}",
         "confirmation_method": "automatic",
         "created": books.seconds,
-        "currency": session["currency"],
-        "customer": session["customer"],
-        "description": given.get("description"),
+        "description": params.get("description"),
         "livemode": False,
-        "metadata": metadata_of(given.get("metadata")),
-        "payment_method_options": _options(session),
-        "payment_method_types": session["payment_method_types"],
-        "receipt_email": given.get("receipt_email"),
-        "statement_descriptor": given.get("statement_descriptor"),
-        "statement_descriptor_suffix": given.get("statement_descriptor_suffix"),
-        "shipping": shown(SHIPPING, given.get("shipping")),
+        "metadata": metadata_of(params.get("metadata")),
+        "receipt_email": params.get("receipt_email"),
+        "setup_future_usage": params.get("setup_future_usage"),
+        "statement_descriptor": params.get("statement_descriptor"),
+        "statement_descriptor_suffix": params.get("statement_descriptor_suffix"),
+        "shipping": shown(SHIPPING, params.get("shipping")),
         "status": "requires_payment_method",
-        "transfer_group": given.get("transfer_group"),
+        "transfer_group": params.get("transfer_group"),
     }
 
 
-def _options(session: StripeObject) -> dict[str, Any]:
-    card = {
-        "installments": None,
-        "mandate_options": None,
-        "network": None,
-    }
+CARD_OPTIONS = {"installments": None, "mandate_options": None, "network": None}
+
+
+def _session_options(session: StripeObject) -> dict[str, Any]:
     given: dict[str, Any] = session["payment_method_options"]
     options = {method: dict(option) for method, option in given.items()}
     if "card" in options:
-        options["card"] = card | {
+        options["card"] = CARD_OPTIONS | {
             name: value
             for name, value in options["card"].items()
             if name not in ("installments", "restrictions")
@@ -137,6 +139,14 @@ UNAUTHENTICATED = TestCard(
         "We are unable to authenticate your payment method. Please choose a different payment "
         "method and try again."
     ),
+)
+AUTHENTICATION_REQUIRED = TestCard(
+    "",
+    "",
+    "",
+    code="authentication_required",
+    decline_code="authentication_required",
+    message="Your card was declined. This transaction requires authentication.",
 )
 DEBIT_FAILED = TestCard(
     "",

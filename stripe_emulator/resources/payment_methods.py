@@ -6,6 +6,7 @@ from typing import Any
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import ADDRESS
+from stripe_emulator.base.test_cards import BY_LAST4
 from stripe_emulator.storage.transaction import Books
 
 
@@ -35,28 +36,60 @@ def billing_details(means: Means) -> dict[str, Any]:
         "email": means.email or None,
         "name": means.name or None,
         "phone": means.answers.get("phone"),
-        "tax_id": None,
+        "tax_id": means.answers.get("tax_id"),
     }
 
 
 def new_method(books: Books, session: StripeObject, means: Means) -> StripeObject:
     """Store the PaymentMethod a session is paid with."""
     asked = books.hidden(session["id"]).get("payment_method_data", {})
+    return store(books, means, allow_redisplay=asked.get("allow_redisplay", "limited"))
+
+
+def store(
+    books: Books,
+    means: Means,
+    *,
+    allow_redisplay: str = "unspecified",
+    metadata: dict[str, str] | None = None,
+    hidden: dict[str, Any] | None = None,
+) -> StripeObject:
+    """Store a PaymentMethod that belongs to nobody yet."""
     details = {"card": _card, "us_bank_account": _us_bank, "sepa_debit": _sepa}[means.type]
     return books.add(
         {
             "id": new_id("payment_method"),
             "object": "payment_method",
-            "allow_redisplay": asked.get("allow_redisplay", "limited"),
+            "allow_redisplay": allow_redisplay,
             "billing_details": billing_details(means),
             means.type: details(means),
             "created": books.seconds,
             "customer": None,
             "customer_account": None,
             "livemode": False,
-            "metadata": {},
+            "metadata": metadata or {},
             "type": means.type,
-        }
+        },
+        hidden=hidden,
+    )
+
+
+def means_of(method: StripeObject) -> Means:
+    """What a stored PaymentMethod pays with."""
+    billing, details = method["billing_details"], method[method["type"]]
+    return Means(
+        type=method["type"],
+        email=billing["email"] or "",
+        name=billing["name"] or "",
+        brand=details.get("brand", ""),
+        last4=details["last4"],
+        exp_month=details.get("exp_month", 0),
+        exp_year=details.get("exp_year", 0),
+        answers={
+            "billing": billing["address"],
+            "phone": billing["phone"],
+            "tax_id": billing["tax_id"],
+        },
     )
 
 
@@ -69,7 +102,7 @@ def _card(means: Means) -> dict[str, Any]:
         "exp_month": means.exp_month,
         "exp_year": means.exp_year,
         "fingerprint": _fingerprint(means),
-        "funding": "credit",
+        "funding": BY_LAST4[means.last4].funding,
         "generated_from": None,
         "last4": means.last4,
         "networks": {"available": [means.brand], "preferred": None},
@@ -149,7 +182,7 @@ def _charged_card(means: Means, *, authenticated: bool) -> dict[str, Any]:
         "exp_year": means.exp_year,
         "extended_authorization": {"status": "disabled"},
         "fingerprint": _fingerprint(means),
-        "funding": "credit",
+        "funding": BY_LAST4[means.last4].funding,
         "incremental_authorization": {"status": "unavailable"},
         "installments": None,
         "last4": means.last4,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stripe_emulator.base.config import API_VERSION
-from stripe_emulator.base.errors import NotFound
+from stripe_emulator.base.errors import NotFound, StripeError
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
 
@@ -53,6 +53,8 @@ class Books:
         """(type, id) of the events of this transaction."""
         self.deliveries = 0
         """How many deliveries it planned."""
+        self.error: StripeError | None = None
+        """The answer to the request, where it is an error although its effects stay: a decline."""
 
     @property
     def seconds(self) -> int:

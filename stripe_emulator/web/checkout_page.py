@@ -107,10 +107,13 @@ def challenge_page(
 ) -> Response:
     """The card's bank asks whether it is really you."""
     question = emulator.challenge(challenge_id)
-    session = emulator.session(question.session_id) if question else None
-    if question is None or session is None:
+    if question is None:
         return page("challenge_done.html", {}, status=404)
-    amount = money(question.amount, question.currency, locale_of(request, session.get("locale")))
+    session = emulator.session(question.session_id) if question.session_id else None
+    locale = locale_of(request, session.get("locale") if session else None)
+    amount = ""
+    if question.amount and question.currency:
+        amount = money(question.amount, question.currency, locale)
     return page("challenge.html", {"question": question, "amount": amount, "then": then})
 
 
@@ -123,13 +126,16 @@ def answer_challenge(
 ) -> Response:
     """Complete or fail the question, once."""
     question = emulator.challenge(challenge_id)
-    session = emulator.session(question.session_id) if question else None
-    if question is None or session is None:
+    if question is None:
         return page("challenge_done.html", {}, status=404)
     try:
         result = emulator.answer_challenge(challenge_id, answer == "complete")
     except NotFound:  # Another click was a moment faster.
         return page("challenge_done.html", {}, status=404)
+    session = emulator.session(question.session_id) if question.session_id else None
+    if session is None:
+        address = web_link(result.redirect_url)
+        return _see(address) if address else page("challenge_done.html", {})
     if result.outcome == "declined":
         return _see(f"/c/pay/{session['id']}?declined=1")
     return _onward(session, result.redirect_url, then == "stay")

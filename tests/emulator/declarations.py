@@ -6,6 +6,7 @@ after the SDK was raised; `test_declarations.py` fails until that is done.
 
 import ast
 import json
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,38 @@ CALLS = {
     "GET /v1/prices": "_price_list_params.PriceListParams",
     "GET /v1/prices/{id}": "_price_retrieve_params.PriceRetrieveParams",
     "POST /v1/prices/{id}": "_price_update_params.PriceUpdateParams",
+    "POST /v1/checkout/sessions/{id}": "checkout/_session_update_params.SessionUpdateParams",
+    "GET /v1/customers/{id}/payment_methods": (
+        "_customer_payment_method_list_params.CustomerPaymentMethodListParams"
+    ),
+    "POST /v1/payment_intents": "_payment_intent_create_params.PaymentIntentCreateParams",
+    "POST /v1/payment_intents/{id}": "_payment_intent_update_params.PaymentIntentUpdateParams",
+    "POST /v1/payment_intents/{id}/cancel": (
+        "_payment_intent_cancel_params.PaymentIntentCancelParams"
+    ),
+    "POST /v1/payment_intents/{id}/capture": (
+        "_payment_intent_capture_params.PaymentIntentCaptureParams"
+    ),
+    "POST /v1/payment_intents/{id}/confirm": (
+        "_payment_intent_confirm_params.PaymentIntentConfirmParams"
+    ),
+    "POST /v1/setup_intents": "_setup_intent_create_params.SetupIntentCreateParams",
+    "GET /v1/setup_intents": "_setup_intent_list_params.SetupIntentListParams",
+    "GET /v1/setup_intents/{id}": "_setup_intent_retrieve_params.SetupIntentRetrieveParams",
+    "POST /v1/setup_intents/{id}": "_setup_intent_update_params.SetupIntentUpdateParams",
+    "POST /v1/setup_intents/{id}/cancel": "_setup_intent_cancel_params.SetupIntentCancelParams",
+    "POST /v1/setup_intents/{id}/confirm": "_setup_intent_confirm_params.SetupIntentConfirmParams",
+    "GET /v1/setup_attempts": "_setup_attempt_list_params.SetupAttemptListParams",
+    "POST /v1/charges/{id}": "_charge_update_params.ChargeUpdateParams",
+    "POST /v1/payment_methods": "_payment_method_create_params.PaymentMethodCreateParams",
+    "GET /v1/payment_methods": "_payment_method_list_params.PaymentMethodListParams",
+    "POST /v1/payment_methods/{id}": "_payment_method_update_params.PaymentMethodUpdateParams",
+    "POST /v1/payment_methods/{id}/attach": (
+        "_payment_method_attach_params.PaymentMethodAttachParams"
+    ),
+    "POST /v1/payment_methods/{id}/detach": (
+        "_payment_method_detach_params.PaymentMethodDetachParams"
+    ),
     "GET /v1/payment_intents": "_payment_intent_list_params.PaymentIntentListParams",
     "GET /v1/payment_intents/{id}": "_payment_intent_retrieve_params.PaymentIntentRetrieveParams",
     "GET /v1/charges": "_charge_list_params.ChargeListParams",
@@ -158,9 +191,58 @@ def _fields(module: str, name: str) -> Any:
 
 
 def declared_parameters() -> dict[str, Any]:
-    """Every call the emulator answers, with the parameters the SDK declares for it."""
-    return {call: _fields(*where.rsplit(".", 1)) for call, where in CALLS.items()}
+    """Every call the emulator answers, with the parameters the SDK declares for it.
+
+    `payment_method_data[card]` is taken by Stripe though the SDK does not declare it.
+    """
+    table = {call: _fields(*where.rsplit(".", 1)) for call, where in CALLS.items()}
+    card = table["POST /v1/payment_methods"]["fields"]["card"]
+    for call in table.values():
+        data = call["fields"].get("payment_method_data")
+        if data and "type" in data["fields"]:
+            data["fields"]["card"] = card
+            data["fields"]["type"]["enum"] = sorted({*data["fields"]["type"]["enum"], "card"})
+    return table
+
+
+LEAST_SHARED = 400
+"""Specs of so many characters are written once, although several calls have them."""
+
+
+def written(table: dict[str, Any]) -> dict[str, Any]:
+    """The table as `parameters.json` holds it: what several calls have in common stands there once.
+
+    `{"$shared": name}` stands for a spec that is written under `shared`.
+    """
+    counts: Counter[str] = Counter()
+    names: dict[str, str] = {}
+    shared: dict[str, Any] = {}
+
+    def count(spec: Any, path: str) -> None:
+        text = json.dumps(spec, sort_keys=True)
+        if not isinstance(spec, dict) or len(text) < LEAST_SHARED:
+            return
+        counts[text] += 1
+        names.setdefault(text, path)
+        if counts[text] == 1:
+            for name, inner in spec.items():
+                count(inner, f"{path}.{name}")
+
+    def compact(spec: Any) -> Any:
+        if not isinstance(spec, dict):
+            return spec
+        name = names.get(text := json.dumps(spec, sort_keys=True), "")
+        inside = {field: compact(inner) for field, inner in spec.items()}
+        if counts[text] < 2:
+            return inside
+        shared[name] = inside
+        return {"$shared": name}
+
+    for call, spec in table.items():
+        count(spec, call)
+    return {"calls": {call: compact(spec) for call, spec in table.items()}, "shared": shared}
 
 
 if __name__ == "__main__":
-    TABLE.write_text(json.dumps(declared_parameters(), indent=1, sort_keys=True) + "\n")
+    text = json.dumps(written(declared_parameters()), indent=1, sort_keys=True)
+    TABLE.write_text(text + "\n")

@@ -38,8 +38,34 @@ ELSEWHERE = {
         "payment_method_data": "on the PaymentMethod, once there is one",
         "payment_method_options": "of methods that are offered; of others nothing is shown",
     },
-    "POST /v1/customers": {"validate": "refused if true"},
+    "POST /v1/customers": {
+        "invoice_settings[default_payment_method]": "the id of what was attached",
+        "payment_method": "attached; the list of its PaymentMethods shows it",
+        "validate": "refused if true",
+    },
     "POST /v1/customers/{id}": {"validate": "refused if true"},
+    **{
+        f"{path}{call}": {
+            "amount_to_capture": "as what was received",
+            "amount_to_confirm": "compared with the amount",
+            "confirm": "as the status",
+            "error_on_requires_action": "as an error where the buyer has to act",
+            "final_capture": "each capture is the last",
+            "mandate_data": "agreed to; there are no Mandates",
+            "off_session": "as an error where the buyer has to act",
+            "payment_method_data": "on the PaymentMethod",
+            "payment_method_options": "of methods that are offered; of others nothing is shown",
+            "return_url": "in next_action",
+            "use_stripe_sdk": "in next_action",
+        }
+        for path in ("POST /v1/payment_intents", "POST /v1/setup_intents")
+        for call in ("", "/{id}", "/{id}/capture", "/{id}/confirm")
+    },
+    "POST /v1/payment_methods": {
+        "card": "brand and last four digits",
+        "sepa_debit": "the last four digits",
+        "us_bank_account": "the last four digits",
+    },
     "POST /v1/products": {"default_price_data": "on the Price"},
     "POST /v1/prices": {
         "product_data": "on the Product",
@@ -62,6 +88,11 @@ LINE = {
 MINIMAL: dict[str, Form] = {
     SESSIONS: {"mode": "payment", "success_url": "http://127.0.0.1:1/", **LINE},
     "POST /v1/customers": {},
+    "POST /v1/payment_intents": {"amount": "2000", "currency": "usd"},
+    "POST /v1/payment_methods": {"type": "card", "card[token]": "tok_visa"},
+    "POST /v1/payment_methods/{id}/attach": {"customer": "<customer>"},
+    "POST /v1/setup_intents": {},
+    "GET /v1/setup_attempts": {"setup_intent": "<setup>"},
     "POST /v1/products": {"name": "Shirt"},
     "POST /v1/prices": {"currency": "usd", "unit_amount": "2000", "product": "<product>"},
     "POST /v1/refunds": {"payment_intent": "<intent>", "amount": "1"},
@@ -75,10 +106,39 @@ INSTEAD = {
     "unit_amount_decimal": "unit_amount",
     "product_data": "product",
     "charge": "payment_intent",
+    "card[number]": "card[token]",
+    "card[cvc]": "card[token]",
+    "card[exp_month]": "card[token]",
+    "card[exp_year]": "card[token]",
+    "sepa_debit": "card",
+    "us_bank_account": "card",
 }
 """Parameters that exclude each other, by how they end: given the first, the second is left out."""
 
+CARD = {"[number]": "4242424242424242", "[exp_month]": "12", "[exp_year]": "2040"}
+CONFIRMED = {
+    "confirm": "true",
+    "payment_method": "pm_card_visa",
+    "return_url": "http://127.0.0.1:9/x",
+}
+SEPA = {"type": "sepa_debit", "billing_details[name]": "A", "billing_details[email]": "a@b.c"}
+BANK = {"type": "us_bank_account", "us_bank_account[account_number]": "000123456789"}
+WITH_CONFIRM = (
+    *("confirm", "error_on_requires_action", "mandate_data", "off_session"),
+    *("return_url", "use_stripe_sdk"),
+)
 NEEDED: dict[str, Form] = {
+    **dict.fromkeys(WITH_CONFIRM, CONFIRMED),
+    **{
+        f"card[{name}]": {f"card{field}": value for field, value in CARD.items()}
+        for name in ("number", "cvc", "exp_month", "exp_year")
+    },
+    "sepa_debit": SEPA,
+    "us_bank_account": BANK,
+    "payment_method_data": {
+        "payment_method_data[type]": "card",
+        "payment_method_data[card][token]": "tok_visa",
+    },
     "custom_fields[0][dropdown]": {
         "custom_fields[0][type]": "dropdown",
         "custom_fields[0][dropdown][options][0][value]": "value",
@@ -86,6 +146,7 @@ NEEDED: dict[str, Form] = {
     "custom_fields[0][numeric]": {"custom_fields[0][type]": "numeric"},
     "custom_fields[0][text]": {"custom_fields[0][type]": "text"},
     "default_price_data": {"default_price_data[unit_amount]": "5"},
+    "invoice_settings[default_payment_method]": {"payment_method": "pm_card_visa"},
     "tiers_mode": {"billing_scheme": "tiered"},
     "branding_settings[icon][type]": {"branding_settings[icon][url]": "http://127.0.0.1:9/x"},
     "branding_settings[logo][type]": {"branding_settings[logo][url]": "http://127.0.0.1:9/x"},
@@ -104,7 +165,19 @@ SAMPLES = {
     "product": "<product>",
     "payment_intent": "<intent>",
     "charge": "<charge>",
-    "amount": "1",
+    "amount": "50",
+    "amount_to_capture": "50",
+    "amount_to_confirm": "2000",
+    "number": "4242424242424242",
+    "exp_month": "12",
+    "exp_year": "2040",
+    "token": "tok_visa",
+    "iban": "AT611904300234573201",
+    "account_number": "000123456789",
+    "payment_method": "<method>",
+    "default_payment_method": "<own method>",
+    "receipt_email": "ada@example.com",
+    "setup_intent": "<setup>",
     "starting_after": "<cursor>",
     "ending_before": "<cursor>",
     "url": "http://127.0.0.1:9/hook",
@@ -121,7 +194,34 @@ EXACT = {
     "custom_fields[0][dropdown][default_value]": ["value"],
     "custom_fields[0][type]": ["text", "numeric"],
     "branding_settings[logo][type]": ["url"],
+    "confirm": ["true"],
+    "final_capture": ["true"],
+    "payment_method_data[type]": ["card", "klarna"],
 }
+
+
+SETUP_INTENTS = "POST /v1/setup_intents"
+NO_REDIRECT = {
+    "automatic_payment_methods[enabled]": "true",
+    "automatic_payment_methods[allow_redirects]": "never",
+    "payment_method": "pm_card_visa",
+}
+FRESH: dict[str, tuple[str, Form]] = {
+    "POST /v1/prices/{id}": ("POST /v1/prices", {}),
+    "POST /v1/payment_intents/{id}": ("POST /v1/payment_intents", {}),
+    "POST /v1/payment_intents/{id}/cancel": ("POST /v1/payment_intents", {}),
+    "POST /v1/payment_intents/{id}/confirm": ("POST /v1/payment_intents", NO_REDIRECT),
+    "POST /v1/payment_intents/{id}/capture": (
+        "POST /v1/payment_intents",
+        NO_REDIRECT | {"confirm": "true", "capture_method": "manual"},
+    ),
+    "POST /v1/payment_methods/{id}": ("POST /v1/payment_methods", {}),
+    "POST /v1/payment_methods/{id}/attach": ("POST /v1/payment_methods", {}),
+    "POST /v1/setup_intents/{id}": ("POST /v1/setup_intents", {}),
+    "POST /v1/setup_intents/{id}/cancel": ("POST /v1/setup_intents", {}),
+    "POST /v1/setup_intents/{id}/confirm": ("POST /v1/setup_intents", NO_REDIRECT),
+}
+"""Calls that change what they are about: each needs an object of its own, made so."""
 
 
 class World:
@@ -137,16 +237,25 @@ class World:
         disputed = self.pay(self._made(SESSIONS, MINIMAL[SESSIONS]), "4000000000000259")
         emulator.move_clock(5)
         charge = emulator.lists("charge").items[-1]["id"]
-        customer = self._made("POST /v1/customers", {})
         self.ids = {"product": product, "price": price, "intent": paid, "charge": charge}
-        self.ids["customer"] = customer
+        customer = self._made("POST /v1/customers", {"payment_method": "pm_card_visa"})
+        listed = self.ask("GET /v1/customers/{id}/payment_methods", {}, customer)
+        setup = self._made("POST /v1/setup_intents", CONFIRMED | {"payment_method": "pm_card_visa"})
+        self.ids |= {
+            "customer": customer,
+            "own method": json.loads(listed.body)["data"][0]["id"],
+            "setup": setup,
+        }
         refund = self._made("POST /v1/refunds", {"payment_intent": paid, "amount": "1"})
         kinds = ("checkout.session", "event", "webhook_endpoint", "dispute", "payment_intent")
         endpoint = MINIMAL["POST /v1/webhook_endpoints"]
         self._made("POST /v1/webhook_endpoints", endpoint)
         newest = {kind: emulator.lists(kind, limit=1).items[0]["id"] for kind in kinds}  # type: ignore[arg-type]
         assert disputed
+        attempts = self.ask("GET /v1/setup_attempts", {"setup_intent": setup})
         self.of_path = {
+            "setup_intents": setup,
+            "setup_attempts": json.loads(attempts.body)["data"][0]["id"],
             "checkout": newest["checkout.session"],
             "customers": customer,
             "products": product,
@@ -189,28 +298,39 @@ class World:
         kind = call.split("/")[2]
         if call.startswith("DELETE"):
             return self._made(f"POST /v1/{kind}", MINIMAL[f"POST /v1/{kind}"])
-        if call.endswith(("expire", "close")):
-            fresh = self._made(SESSIONS, MINIMAL[SESSIONS])
-            if call.endswith("expire"):
-                return fresh
-            self.pay(fresh, "4000000000000259")
+        if call in FRESH:
+            path, changes = FRESH[call]
+            return self._made(path, self.filled(MINIMAL[path] | changes, call))
+        if call.endswith(("detach", "expire", "close")):
+            return self._ended(call.rpartition("/")[2])
+        return str(self.of_path[kind])
+
+    def _ended(self, verb: str) -> str:
+        """A fresh object that can be detached, expired or closed."""
+        if verb == "detach":
+            setup = self._made(SETUP_INTENTS, CONFIRMED | {"customer": self.ids["customer"]})
+            return str((self.emulator.retrieve(setup) or {})["payment_method"])
+        session = self._made(SESSIONS, MINIMAL[SESSIONS])
+        if verb == "close":
+            self.pay(session, "4000000000000259")
             self.emulator.move_clock(5)
             return str(self.emulator.lists("dispute", limit=1).items[0]["id"])
-        if call == "POST /v1/prices/{id}":
-            return self._made("POST /v1/prices", self.filled(MINIMAL["POST /v1/prices"], call))
-        return str(self.of_path[kind])
+        return session
 
     def filled(self, form: Form, call: str) -> Form:
         """The form with ids of this world."""
         self.made += 1
+        if "<method>" in form.values():
+            path = "POST /v1/payment_methods"
+            self.ids["method"] = self._made(path, MINIMAL[path])
         values = {
             **{f"<{name}>": object_id for name, object_id in self.ids.items()},
             "<soon>": str(int(self.emulator.now()) + 3600),
             "<new>": f"id_{self.made}",
-            "<cursor>": self.of_path.get(call.split("/")[2], "")
-            if "line_items" not in call and "/refunds" not in call[20:]
-            else self._inside(call),
         }
+        if "<cursor>" in form.values():
+            listed = self.of_path.get(call.split("/")[2], "")
+            values["<cursor>"] = self._inside(call) if "{id}/" in call else listed
         return {name: values.get(value, value) for name, value in form.items()}
 
     def _inside(self, call: str) -> str:
@@ -294,10 +414,13 @@ def form_of(call: str, leaf: Leaf, value: str) -> Form:
     """The least request that carries this parameter."""
     path, _, beside = leaf
     form = MINIMAL.get(call, {}) | beside
+    known = {leaf[0] for leaf in leaves(call)}
     for start, needed in NEEDED.items():
         if path.startswith(start):
-            form |= needed
+            form |= {name: value for name, value in needed.items() if name in known}
     form[path] = value
+    if path == "invoice_settings[default_payment_method]" and "payment_method" in form:
+        form[path] = form["payment_method"]
     for chosen, other in INSTEAD.items():
         if path == chosen or path.endswith(f"[{chosen}]") or path.startswith(f"{chosen}["):
             left_out = path.removesuffix(f"[{chosen}]") + f"[{other}]" if "[" in path else other

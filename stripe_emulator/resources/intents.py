@@ -1,0 +1,179 @@
+"""What PaymentIntents and SetupIntents have in common: their methods and their states."""
+
+from typing import Any
+
+from stripe_emulator.base.errors import CardError, InvalidRequest, Refused
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.base.object_defaults import shown
+from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.resources import payment_attempts, saved_payment_methods
+from stripe_emulator.resources.products import referred
+from stripe_emulator.storage.transaction import Books
+
+DELAYED_METHODS = {"eur": "sepa_debit", "usd": "us_bank_account"}
+"""The bank debit the emulator offers in a currency: it is confirmed days later."""
+
+
+def offered_methods(params: Parameters, currency: str) -> list[str]:
+    """Dynamic payment methods, as far as they are imitated: a card, or a bank debit."""
+    offered = ["card", *filter(None, [DELAYED_METHODS.get(currency)])]
+    allowed: list[str] = params.get("allowed_payment_method_types") or offered
+    excluded: list[str] = params.get("excluded_payment_method_types") or []
+    fitting = [method for method in offered if method in allowed and method not in excluded]
+    if not fitting:
+        named = "allowed" if set(allowed).isdisjoint(offered) else "excluded"
+        raise InvalidRequest(
+            f"No payment method is left: this emulator imitates {' and '.join(offered)} only.",
+            param=f"{named}_payment_method_types",
+        )
+    return fitting
+
+
+KNOWN_OPTIONS: dict[str, dict[str, Any]] = {
+    "card": {
+        "installments": None,
+        "mandate_options": None,
+        "network": None,
+        "request_three_d_secure": "automatic",
+    },
+    "sepa_debit": {},
+    "us_bank_account": {"verification_method": "automatic"},
+}
+"""`payment_method_options` that come back, of the methods that are imitated."""
+
+
+def shown_options(params: Parameters, methods: list[str]) -> dict[str, Any]:
+    """What an intent shows of its `payment_method_options`."""
+    options: Parameters = params.get("payment_method_options") or {}
+    return {
+        method: shown(
+            dict(blank),
+            {name: v for name, v in (options.get(method) or {}).items() if name in blank},
+        )
+        for method, blank in KNOWN_OPTIONS.items()
+        if method in methods
+    }
+
+
+def automatic_methods(params: Parameters) -> dict[str, Any] | None:
+    """`automatic_payment_methods`: on, unless the request names its methods."""
+    if "automatic_payment_methods" in params:
+        chosen: dict[str, Any] = params["automatic_payment_methods"]
+        return {"allow_redirects": "always", **chosen} if chosen["enabled"] else chosen
+    if "allowed_payment_method_types" in params:
+        return None
+    return {"allow_redirects": "always", "enabled": True}
+
+
+def customer_of(books: Books, params: Parameters) -> str | None:
+    """The customer a request names. Raises InvalidRequest where there is none."""
+    if "customer" not in params:
+        return None
+    return str(referred(books, params["customer"], "customer", "customer")["id"])
+
+
+def set_method(books: Books, intent: StripeObject, params: Parameters, noun: str) -> None:
+    """Take the PaymentMethod that a request names, or whose data it brings."""
+    if "payment_method" in params and "payment_method_data" in params:
+        raise InvalidRequest(
+            "You may only specify one of these parameters: payment_method, payment_method_data.",
+            param="payment_method",
+        )
+    if "payment_method" in params:
+        method = saved_payment_methods.referred_method(books, params["payment_method"])
+    elif "payment_method_data" in params:
+        data = params["payment_method_data"]
+        method = saved_payment_methods.create(books, data, "payment_method_data")
+    else:
+        return
+    saved_payment_methods.check_usable(books, method, intent["customer"], noun)
+    if method["type"] not in intent["payment_method_types"]:
+        allowed = ", ".join(intent["payment_method_types"])
+        raise InvalidRequest(
+            f"The PaymentMethod provided ({method['type']}) is not allowed for this {noun}. "
+            f"Please attach a PaymentMethod of one of the following types: {allowed}.",
+            param="payment_method",
+        )
+    intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
+
+
+CONFIRM_ONLY = ("error_on_requires_action", "mandate_data", "off_session", "return_url")
+
+
+def check_confirm_only(params: Parameters, noun: str) -> None:
+    """Some parameters of a creation make sense only if it confirms too."""
+    for name in CONFIRM_ONLY:
+        if params.get(name) and not params.get("confirm"):
+            raise InvalidRequest(
+                f"The parameter `{name}` cannot be passed when creating a {noun} unless `confirm` "
+                "is set to true.",
+                param=name,
+            )
+
+
+def check_confirmable(intent: StripeObject, noun: str, method_id: str | None) -> None:
+    """Refuse to confirm what is over, and what has no PaymentMethod."""
+    status = intent["status"]
+    if status == "succeeded":
+        raise unexpected_state(
+            intent,
+            f"You cannot confirm this {noun} because it has already succeeded after being "
+            "previously confirmed.",
+        )
+    if not status.startswith("requires_") or status == "requires_capture":
+        raise unexpected_state(
+            intent,
+            f"You cannot confirm this {noun} because it has a status of {status}. Only a {noun} "
+            "with one of the following statuses may be confirmed: requires_confirmation, "
+            "requires_action.",
+        )
+    if method_id is None:
+        raise unexpected_state(
+            intent,
+            f"You cannot confirm this {noun} because it's missing a payment method. You can "
+            f"either update the {noun} with a payment method and then confirm it again, or "
+            "confirm it again directly with a payment method or ConfirmationToken.",
+        )
+
+
+def check_return_url(intent: StripeObject, params: Parameters, noun: str) -> None:
+    """Methods that may redirect need an address to come back to."""
+    automatic = intent["automatic_payment_methods"] or {"enabled": False}
+    redirects = automatic["enabled"] and automatic["allow_redirects"] == "always"
+    if redirects and "return_url" not in params:
+        raise InvalidRequest(
+            f"This {noun} is configured to accept payment methods enabled in your Dashboard. "
+            "Because some of these payment methods might redirect your customer off of your page, "
+            "you must provide a `return_url`. If you don't want to accept redirect-based payment "
+            "methods, set `automatic_payment_methods[enabled]` to `true` and "
+            "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents "
+            "and Payment Intents."
+        )
+
+
+def unexpected_state(intent: StripeObject, message: str) -> Refused:
+    """The refusal of what the status of an intent forbids."""
+    kind = intent["object"]
+    about: dict[str, Any] = {kind: intent}
+    return Refused(message, code=f"{kind}_unexpected_state", **about)
+
+
+def declined(intent: StripeObject, error: dict[str, Any]) -> CardError:
+    """The answer to a confirmation that failed; `error` is what the intent keeps of it."""
+    more = {name: value for name, value in error.items() if name not in ("code", "message")}
+    more[intent["object"]] = intent
+    return CardError(error["message"], code=error["code"], **more)
+
+
+def next_action(books: Books, challenge_id: str, params: Parameters) -> dict[str, Any]:
+    """Where the buyer answers their bank: by redirect, or by Stripe.js without a `return_url`."""
+    redirect = payment_attempts.redirect_to(books, challenge_id, params.get("return_url"))
+    if "return_url" in params and not params.get("use_stripe_sdk"):
+        return redirect
+    return {
+        "type": "use_stripe_sdk",
+        "use_stripe_sdk": {
+            "stripe_js": redirect["redirect_to_url"]["url"],
+            "type": "three_d_secure_redirect",
+        },
+    }

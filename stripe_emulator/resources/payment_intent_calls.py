@@ -1,0 +1,302 @@
+"""The calls of PaymentIntents: created, changed, confirmed, captured and canceled directly."""
+
+from stripe_emulator.base import currencies
+from stripe_emulator.base.errors import InvalidRequest
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.base.object_defaults import Maybe, shown
+from stripe_emulator.base.test_cards import BY_LAST4, TestCard
+from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.resources import intents, payment_attempts, saved_payment_methods
+from stripe_emulator.resources.customers import check_email
+from stripe_emulator.resources.payment_intents import (
+    AUTHENTICATION_REQUIRED,
+    SHIPPING,
+    UNAUTHENTICATED,
+    decline,
+    new_intent,
+)
+from stripe_emulator.resources.payment_methods import Means, means_of
+from stripe_emulator.resources.products import metadata_of, referred
+from stripe_emulator.storage.transaction import Books
+
+NOUN = "PaymentIntent"
+UNPAID = ("requires_payment_method", "requires_confirmation", "requires_action")
+CANCELABLE = (
+    *("requires_payment_method", "requires_capture", "requires_confirmation"),
+    "requires_action",
+)
+_DETAILS = Maybe(customer_reference=None, order_reference=None)
+_MONEY = (
+    *("amount", "allowed_payment_method_types", "capture_method", "currency", "customer"),
+    *("excluded_payment_method_types", "payment_method", "payment_method_data"),
+    *("payment_method_options", "setup_future_usage"),
+)
+"""Parameters that can be changed only before the payment."""
+
+
+def create(books: Books, params: Parameters) -> StripeObject:
+    """POST /v1/payment_intents"""
+    currency = currencies.currency_of(params["currency"], "currency")
+    currencies.check_charge(params["amount"], currency)
+    check_email(params.get("receipt_email", ""), "receipt_email")
+    intents.check_confirm_only(params, NOUN)
+    methods = intents.offered_methods(params, currency)
+    intent = new_intent(books, params) | {
+        "allowed_payment_method_types": params.get("allowed_payment_method_types"),
+        "amount": params["amount"],
+        "automatic_payment_methods": intents.automatic_methods(params),
+        "confirmation_method": params.get("confirmation_method", "automatic"),
+        "currency": currency,
+        "customer": intents.customer_of(books, params),
+        "excluded_payment_method_types": params.get("excluded_payment_method_types"),
+        "payment_details": shown(_DETAILS, params.get("payment_details")),
+        "payment_method_options": intents.shown_options(params, methods),
+        "payment_method_types": methods,
+    }
+    books.add(intent)
+    books.emit("payment_intent.created", intent)
+    intents.set_method(books, intent, params, NOUN)
+    books.save(intent)
+    return _confirm(books, intent, params) if params.get("confirm") else intent
+
+
+def update(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+    """POST /v1/payment_intents/{id}. It sends no event."""
+    _check_update(books, intent, params)
+    _set_money(books, intent, params)
+    for name in ("description", "statement_descriptor", "statement_descriptor_suffix"):
+        if name in params:
+            intent[name] = params[name]
+    if "transfer_group" in params:
+        intent["transfer_group"] = params["transfer_group"]
+    if "metadata" in params:
+        intent["metadata"] = metadata_of(params["metadata"], intent["metadata"])
+    _set_shown(intent, params)
+    intents.set_method(books, intent, params, NOUN)
+    return books.save(intent)
+
+
+def _check_update(books: Books, intent: StripeObject, params: Parameters) -> None:
+    changed = [name for name in _MONEY if name in params]
+    if changed:
+        _refuse_of_session(books, intent, "updated")
+    if changed and intent["status"] not in UNPAID:
+        raise intents.unexpected_state(
+            intent,
+            f"This PaymentIntent's {changed[0]} could not be updated because it has a status of "
+            f"{intent['status']}. You may only update the {changed[0]} of a PaymentIntent with "
+            f"one of the following statuses: {', '.join(UNPAID)}.",
+        )
+    check_email(params.get("receipt_email", ""), "receipt_email")
+
+
+def _set_money(books: Books, intent: StripeObject, params: Parameters) -> None:
+    currency: str = currencies.currency_of(params.get("currency") or intent["currency"], "currency")
+    if "amount" in params or "currency" in params:
+        amount: int = params.get("amount") or intent["amount"]
+        currencies.check_charge(amount, currency)
+        intent |= {"amount": amount, "currency": currency}
+    named = ("allowed_payment_method_types", "excluded_payment_method_types")
+    if any(name in params for name in (*named, "currency")):
+        chosen = {name: params.get(name, intent[name]) or None for name in named}
+        intent |= chosen | {"payment_method_types": intents.offered_methods(chosen, currency)}
+    if "payment_method_options" in params:
+        methods = intent["payment_method_types"]
+        intent["payment_method_options"] |= intents.shown_options(params, methods)
+    if "customer" in params:
+        intent["customer"] = referred(books, params["customer"], "customer", "customer")["id"]
+
+
+def _set_shown(intent: StripeObject, params: Parameters) -> None:
+    """What can be set when an intent is changed, and when it is confirmed."""
+    for name in ("capture_method", "receipt_email", "setup_future_usage"):
+        if name in params:
+            intent[name] = params[name] or None
+    if "payment_details" in params:
+        intent["payment_details"] = shown(_DETAILS, params["payment_details"])
+    if "shipping" in params:
+        intent["shipping"] = shown(SHIPPING, params["shipping"])
+
+
+def confirm(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+    """POST /v1/payment_intents/{id}/confirm. A decline is an error whose effects stay."""
+    _refuse_of_session(books, intent, "confirmed")
+    given = params.get("payment_method") or params.get("payment_method_data")
+    intents.check_confirmable(intent, NOUN, given or intent["payment_method"])
+    check_email(params.get("receipt_email", ""), "receipt_email")
+    if params.get("amount_to_confirm", intent["amount"]) != intent["amount"]:
+        raise InvalidRequest(
+            f"The amount_to_confirm does not match the amount of this PaymentIntent, which is "
+            f"{intent['amount']}.",
+            param="amount_to_confirm",
+        )
+    named = ("allowed_payment_method_types", "excluded_payment_method_types")
+    _set_money(books, intent, {name: params[name] for name in named if name in params})
+    _set_shown(intent, params)
+    intents.set_method(books, intent, params, NOUN)
+    return _confirm(books, intent, params)
+
+
+def _confirm(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+    intents.check_confirmable(intent, NOUN, intent["payment_method"])
+    intents.check_return_url(intent, params, NOUN)
+    method = books.get(intent["payment_method"], "payment_method")
+    saved_payment_methods.check_usable(books, method, intent["customer"], NOUN)
+    if method["type"] != "card":
+        fails = bool(books.hidden(method["id"]).get("fails"))
+        payment_attempts.use_method(books, intent, method)
+        payment_attempts.debit_bank(books, intent, means_of(method), succeeds=not fails)
+        return intent
+    return _confirm_card(books, intent, method, params)
+
+
+def _confirm_card(
+    books: Books, intent: StripeObject, method: StripeObject, params: Parameters
+) -> StripeObject:
+    means, card = means_of(method), BY_LAST4[method["card"]["last4"]]
+    if card.must_authenticate(saved=bool(method["customer"])) and not _authenticated(books, intent):
+        if params.get("off_session") or params.get("error_on_requires_action"):
+            return _decline(books, intent, method, AUTHENTICATION_REQUIRED)
+        challenge_id = payment_attempts.new_challenge(books, intent["id"], means)
+        action = intents.next_action(books, challenge_id, params)
+        payment_attempts.require_action(books, intent, action)
+        return intent
+    return charge(books, intent, method, card)
+
+
+def _authenticated(books: Books, intent: StripeObject) -> bool:
+    """Whether the buyer passed 3-D Secure and the server has to confirm again (`manual`)."""
+    hidden = books.hidden(intent["id"])
+    passed = bool(hidden.pop("authenticated", False))
+    if passed:
+        books.remember(intent["id"], hidden)
+    return passed
+
+
+def charge(
+    books: Books,
+    intent: StripeObject,
+    method: StripeObject,
+    card: TestCard,
+    *,
+    authenticated: bool = False,
+) -> StripeObject:
+    """Charge the card of an intent that needs no more from the buyer."""
+    if card.outcome in ("declines", "challenge_then_declines"):
+        return _decline(books, intent, method, card)
+    payment_attempts.use_method(books, intent, method)
+    payment_attempts.charge_card(books, intent, means_of(method), card, authenticated=authenticated)
+    return intent
+
+
+def _decline(
+    books: Books, intent: StripeObject, method: StripeObject, card: TestCard
+) -> StripeObject:
+    payment_attempts.decline_card(books, intent, means_of(method), method, card)
+    books.error = intents.declined(intent, intent["last_payment_error"])
+    return intent
+
+
+def answer_challenge(
+    books: Books, intent: StripeObject, means: Means, *, passed: bool
+) -> StripeObject:
+    """The buyer answered their bank: the payment goes on, or the method was refused."""
+    method = books.get(intent["payment_method"], "payment_method")
+    if not passed:
+        decline(books, intent, method, UNAUTHENTICATED, None)
+    elif intent["confirmation_method"] == "manual":
+        books.remember(intent["id"], books.hidden(intent["id"]) | {"authenticated": True})
+        intent |= {"next_action": None, "status": "requires_confirmation"}
+        books.save(intent)
+    else:
+        charge(books, intent, method, BY_LAST4[means.last4], authenticated=True)
+    return intent
+
+
+def capture(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+    """POST /v1/payment_intents/{id}/capture: take all that was authorized, or a part of it."""
+    if intent["status"] != "requires_capture":
+        raise intents.unexpected_state(
+            intent,
+            "This PaymentIntent could not be captured because it has a status of "
+            f"{intent['status']}. Only a PaymentIntent with one of the following statuses may be "
+            "captured: requires_capture.",
+        )
+    if params.get("final_capture") is False:
+        raise InvalidRequest(
+            "This emulator does not imitate several captures of one payment.",
+            param="final_capture",
+        )
+    amount: int = params.get("amount_to_capture") or intent["amount_capturable"]
+    if not 0 < amount <= intent["amount_capturable"]:
+        raise InvalidRequest(
+            f"The requested capture amount ({amount}) is greater than the amount you can capture "
+            f"({intent['amount_capturable']}).",
+            code="amount_too_large",
+            param="amount_to_capture",
+        )
+    named = ("statement_descriptor", "statement_descriptor_suffix")
+    intent |= {name: params[name] for name in named if name in params}
+    if "metadata" in params:
+        intent["metadata"] = metadata_of(params["metadata"], intent["metadata"])
+    _set_shown(intent, params)
+    books.never("expire_authorization", intent["id"])
+    charge = books.get(intent["latest_charge"], "charge")
+    left = charge["amount"] - amount
+    charge |= {"amount_captured": amount, "amount_refunded": left, "captured": True}
+    books.save(charge)
+    books.emit("charge.captured", charge)
+    payment_attempts.received(books, intent, charge)
+    payment_attempts.schedule_effects(books, charge)
+    return intent
+
+
+def cancel(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+    """POST /v1/payment_intents/{id}/cancel. What was authorized is released."""
+    _refuse_of_session(books, intent, "canceled")
+    if intent["status"] not in CANCELABLE:
+        raise intents.unexpected_state(
+            intent,
+            f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. "
+            "Only a PaymentIntent with one of the following statuses may be canceled: "
+            f"{', '.join(CANCELABLE)}.",
+        )
+    return _cancel(books, intent, params.get("cancellation_reason"))
+
+
+def _cancel(books: Books, intent: StripeObject, reason: str | None) -> StripeObject:
+    if intent["status"] == "requires_capture":
+        released = books.get(intent["latest_charge"], "charge")
+        released |= {"amount_refunded": released["amount"], "refunded": True}
+        books.save(released)
+        books.emit("charge.refunded" if reason != "automatic" else "charge.expired", released)
+    books.never("expire_authorization", intent["id"])
+    books.connection.execute("DELETE FROM challenges WHERE session_id = ?", (intent["id"],))
+    intent |= {
+        "amount_capturable": 0,
+        "canceled_at": books.seconds,
+        "cancellation_reason": reason,
+        "next_action": None,
+        "status": "canceled",
+    }
+    books.save(intent)
+    books.emit("payment_intent.canceled", intent)
+    return intent
+
+
+def expire_authorization(books: Books, intent_id: str) -> None:
+    """Nobody captured the payment in time: the bank releases the money."""
+    intent = books.get(intent_id, "payment_intent")
+    if intent["status"] == "requires_capture":
+        _cancel(books, intent, "automatic")
+
+
+def _refuse_of_session(books: Books, intent: StripeObject, verb: str) -> None:
+    """A Checkout Session's payment is the session's alone (wording unverified)."""
+    sessions = books.related("checkout.session", payment_intent=intent["id"])
+    if sessions:
+        raise InvalidRequest(
+            f"This PaymentIntent was created by the Checkout Session {sessions[0]['id']} and "
+            f"cannot be {verb} directly.",
+            code="payment_intent_unexpected_state",
+        )

@@ -1,0 +1,270 @@
+"""The calls of PaymentMethods: made from test numbers or tokens, attached, changed, detached."""
+
+import re
+import time
+from typing import Any
+
+from stripe_emulator.base.errors import CardError, InvalidRequest, NotFound
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.base.object_defaults import ADDRESS
+from stripe_emulator.base.test_cards import BY_LAST4, BY_NUMBER, TestCard, is_luhn
+from stripe_emulator.base.test_tokens import ACCOUNTS, ACCOUNTS_NAMED, TestAccount, card_named
+from stripe_emulator.parameters.parameters import Parameters, missing
+from stripe_emulator.resources.payment_methods import Means, store
+from stripe_emulator.resources.products import inside, metadata_of, referred
+from stripe_emulator.storage.transaction import Books
+
+_SEPARATORS = re.compile(r"[\s-]")
+_LIVE_CARD = (
+    "Your card was declined. Your request was in test mode, but used a non test (live) card. For "
+    "a list of valid test cards, visit: https://stripe.com/docs/testing."
+)
+_USED = (
+    "The provided PaymentMethod was previously used with a PaymentIntent without Customer "
+    "attachment, shared with a connected account without Customer attachment, or was detached "
+    "from a Customer. It may not be used again. To use a PaymentMethod multiple times, you must "
+    "attach it to a Customer first."
+)
+_ATTACHED = "The payment method you provided has already been attached to a customer."
+
+
+def create(books: Books, params: Parameters, path: str = "") -> StripeObject:
+    """POST /v1/payment_methods, and the `payment_method_data` of an intent at `path`."""
+    if "type" not in params:
+        raise missing(inside(path, "type"))
+    method_type: str = params["type"]
+    where = inside(path, method_type)
+    if method_type not in params:
+        raise missing(where)
+    details: Parameters = params[method_type]
+    billing = params.get("billing_details", {})
+    if method_type == "card":
+        means = _card(books, details, where, billing)
+        return _store(books, means, params)
+    account = _account(method_type, details, where)
+    if method_type == "sepa_debit" and not (billing.get("name") and billing.get("email")):
+        raise missing(inside(inside(path, "billing_details"), "email"))
+    means = Means(account.type, "", "", last4=account.last4, answers={})
+    return _store(books, _billed(means, billing), params, fails=not account.succeeds)
+
+
+def _store(books: Books, means: Means, params: Parameters, *, fails: bool = False) -> StripeObject:
+    return store(
+        books,
+        means,
+        allow_redisplay=params.get("allow_redisplay", "unspecified"),
+        metadata=metadata_of(params.get("metadata")),
+        hidden={"fails": True} if fails else None,
+    )
+
+
+def _billed(means: Means, billing: Parameters) -> Means:
+    """The details with what is known about the payer."""
+    address = {**ADDRESS, **billing["address"]} if billing.get("address") else None
+    return Means(
+        **means.kept()
+        | {
+            "email": billing.get("email") or "",
+            "name": billing.get("name") or "",
+            "answers": {
+                "billing": address,
+                "phone": billing.get("phone") or None,
+                "tax_id": billing.get("tax_id"),
+            },
+        }
+    )
+
+
+def _card(books: Books, params: Parameters, path: str, billing: Parameters) -> Means:
+    """A test card by token or by number. Of a number only the last four digits stay."""
+    year = time.gmtime(books.now).tm_year
+    if "token" in params:
+        card = card_named(params["token"]) if params["token"].startswith("tok_") else None
+        if card is None:
+            raise InvalidRequest.unknown("token", params["token"], inside(path, "token"))
+        month, year = 12, year + 1
+    else:
+        for name in ("number", "exp_month", "exp_year"):
+            if name not in params:
+                raise missing(inside(path, name))
+        card = _numbered(_SEPARATORS.sub("", params["number"]))
+        month, year = _expiry(params, books.now)
+    return _billed(_means(card, month, year), billing)
+
+
+def _means(card: TestCard, month: int, year: int) -> Means:
+    return Means("card", "", "", card.brand, card.last4, month, year)
+
+
+def _numbered(digits: str) -> TestCard:
+    """The card of a number. Raises CardError for any other than a test card."""
+    if not digits.isascii() or not digits.isdigit() or not is_luhn(digits):
+        raise CardError("Your card number is incorrect.", code="incorrect_number", param="number")
+    card = BY_NUMBER.get(digits)
+    if card is None:
+        raise CardError(_LIVE_CARD, code="card_declined", decline_code="test_mode_live_card")
+    return card
+
+
+def _expiry(params: Parameters, now: float) -> tuple[int, int]:
+    month, year = params["exp_month"], params["exp_year"]
+    year += 2000 if 0 <= year < 100 else 0
+    today = time.gmtime(now)
+    if not 1 <= month <= 12:
+        raise CardError(
+            "Your card's expiration month is invalid.",
+            code="invalid_expiry_month",
+            param="exp_month",
+        )
+    if (year, month) < (today.tm_year, today.tm_mon) or year > today.tm_year + 50:
+        raise CardError(
+            "Your card's expiration year is invalid.", code="invalid_expiry_year", param="exp_year"
+        )
+    return month, year
+
+
+def _account(method_type: str, params: Parameters, path: str) -> TestAccount:
+    """A test bank account by its number."""
+    field = "iban" if method_type == "sepa_debit" else "account_number"
+    if field not in params:
+        raise missing(inside(path, field))
+    number = _SEPARATORS.sub("", params[field]).upper()
+    account = ACCOUNTS.get((method_type, number))
+    if account is None:
+        raise InvalidRequest(
+            "This emulator takes Stripe's test accounts only, and kept nothing of this number.",
+            param=inside(path, field),
+        )
+    return account
+
+
+def referred_method(books: Books, method_id: str, param: str = "payment_method") -> StripeObject:
+    """The PaymentMethod that a parameter names; `pm_card_visa` and its like are made anew."""
+    card, account = card_named(method_id), ACCOUNTS_NAMED.get(method_id)
+    if method_id.startswith("pm_card_") and card:
+        return store(books, _means(card, 12, time.gmtime(books.now).tm_year + 1))
+    if account:
+        means = Means(account.type, "", "", last4=account.last4)
+        return store(books, means, hidden={} if account.succeeds else {"fails": True})
+    method = books.find(method_id, "payment_method")
+    if method is None:
+        raise InvalidRequest.unknown("payment_method", method_id, param)
+    return method
+
+
+def check_usable(books: Books, method: StripeObject, customer: str | None, on: str) -> None:
+    """Refuse a method that was used up, or that belongs to another customer."""
+    owner = method["customer"]
+    if owner and customer is None:
+        raise InvalidRequest(
+            "The provided PaymentMethod belongs to a customer. Please include the Customer in the "
+            f"`customer` parameter on the {on}.",
+            param="payment_method",
+        )
+    if owner != customer and owner:
+        raise InvalidRequest(
+            f"The customer does not have a payment method with the ID {method['id']}. The payment "
+            "method must be attached to the customer.",
+            param="payment_method",
+        )
+    if owner is None and books.hidden(method["id"]).get("used"):
+        raise InvalidRequest(_USED, param="payment_method")
+
+
+def mark_used(books: Books, method: StripeObject) -> None:
+    """A method that belongs to nobody pays once."""
+    books.remember(method["id"], books.hidden(method["id"]) | {"used": True})
+
+
+def attach_by_id(books: Books, method_id: str, params: Parameters) -> StripeObject:
+    """POST /v1/payment_methods/{id}/attach"""
+    try:
+        method = referred_method(books, method_id)
+    except InvalidRequest:
+        raise NotFound.resource("payment_method", method_id, "payment_method") from None
+    if "customer" not in params:
+        raise missing("customer")
+    return attach(books, method, params["customer"])
+
+
+def attach(books: Books, method: StripeObject, customer_id: str) -> StripeObject:
+    """Save a method for a customer. Raises CardError where its bank declines that."""
+    customer = referred(books, customer_id, "customer", "customer")
+    if method["customer"] == customer["id"]:
+        return method
+    if method["customer"]:
+        raise InvalidRequest(_ATTACHED, code="payment_method_already_attached")
+    if books.hidden(method["id"]).get("used"):
+        raise InvalidRequest(_USED, param="payment_method")
+    card = BY_LAST4[method["card"]["last4"]] if method["type"] == "card" else None
+    if card and card.outcome == "declines" and not card.can_be_saved:
+        raise CardError(
+            str(card.message), code=card.code, decline_code=card.decline_code or card.code
+        )
+    return save_for(books, method, customer["id"])
+
+
+def save_for(books: Books, method: StripeObject, customer_id: str) -> StripeObject:
+    """Give a method to a customer, and announce it."""
+    method["customer"] = customer_id
+    books.save(method)
+    books.emit("payment_method.attached", method)
+    return method
+
+
+def detach(books: Books, method: StripeObject, _params: Parameters) -> StripeObject:
+    """POST /v1/payment_methods/{id}/detach. It can never be used again."""
+    if not method["customer"]:
+        raise InvalidRequest(
+            "The payment method you provided is not attached to a customer so detachment is "
+            "impossible.",
+            param="payment_method",
+        )
+    method["customer"] = None
+    books.save(method)
+    mark_used(books, method)
+    books.emit("payment_method.detached", method)
+    return method
+
+
+def update(books: Books, method: StripeObject, params: Parameters) -> StripeObject:
+    """POST /v1/payment_methods/{id}: billing details, expiry, metadata."""
+    news: dict[str, Any] = {}
+    if "allow_redisplay" in params:
+        news["allow_redisplay"] = params["allow_redisplay"]
+    if "billing_details" in params:
+        news["billing_details"] = _changed_billing(
+            method["billing_details"], params["billing_details"]
+        )
+    for kind in ("card", "us_bank_account"):
+        if kind in params:
+            news[kind] = _changed_details(books, method, kind, params[kind])
+    if "metadata" in params:
+        news["metadata"] = metadata_of(params["metadata"], method["metadata"])
+    return books.change("payment_method.updated", method, **news)
+
+
+def _changed_billing(before: Parameters, params: Parameters) -> dict[str, Any]:
+    after = before | {name: value or None for name, value in params.items()}
+    if "address" in params:
+        after["address"] = {**ADDRESS, **(params["address"] or {})}
+    return after
+
+
+def _changed_details(
+    books: Books, method: StripeObject, kind: str, params: Parameters
+) -> dict[str, Any]:
+    if method["type"] != kind:
+        raise InvalidRequest(
+            f"You cannot update the {kind} of a PaymentMethod of type {method['type']}.",
+            param=kind,
+        )
+    after: dict[str, Any] = method[kind] | {
+        name: value for name, value in params.items() if name != "networks"
+    }
+    if "networks" in params:
+        preferred = params["networks"].get("preferred") or None
+        after["networks"] = after["networks"] | {"preferred": preferred}
+    if kind == "card":
+        _expiry(after, books.now)
+    return after
