@@ -69,6 +69,9 @@ _OF_CUSTOMERS = {
 }
 
 IMITATED_METHODS = ("card", "sepa_debit", "us_bank_account")
+OTHER_METHODS = frozenset(TABLE["POST /v1/payment_methods"]["fields"]["type"]["enum"]).difference(
+    IMITATED_METHODS
+)
 
 
 def _other_methods(call: str, prefix: str = "") -> dict[str, Refusal]:

@@ -1,5 +1,6 @@
 """The emulator under uvicorn in a thread, and the real SDK that drives it."""
 
+import http.client
 import json
 import threading
 import time
@@ -114,6 +115,18 @@ class Running:
         except urllib.error.HTTPError as refusal:
             with refusal:
                 return refusal.code, refusal.headers, refusal.read()
+
+    def post_form(self, path: str, body: bytes) -> tuple[int, Message]:
+        """What a page's form does in a browser, without following a redirect."""
+        connection = http.client.HTTPConnection(self.config.host, self.config.port, timeout=20)
+        try:
+            headers = {"Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", path, body, headers)
+            response = connection.getresponse()
+            response.read()
+            return response.status, response.headers
+        finally:
+            connection.close()
 
     def control(self, method: str, path: str, **body: Any) -> Any:
         """A call of the controls under /emulator."""

@@ -23,6 +23,7 @@ DECLINES = ("4000000000000002", "4000000000000069", "4000000000000127", "4000000
 LISTS = (
     *("checkout/sessions", "payment_intents", "charges", "refunds", "disputes", "products"),
     *("prices", "events", "webhook_endpoints", "balance_transactions", "customers"),
+    *("payment_methods", "setup_intents"),
 )
 
 
@@ -102,9 +103,39 @@ def everything(running: Running) -> None:
     client.v1.products.update(product.id, {"name": "Blue Jeans", "default_price": price.id})
     client.v1.prices.update(price.id, {"nickname": "n"})
     running.a_session(line_items=[{"price": price.id, "quantity": 1}])
+    direct_payments(running)
     client.v1.webhook_endpoints.create(
         {"url": "http://127.0.0.1:9/x", "enabled_events": ["charge.captured"]}
     )
+
+
+def direct_payments(running: Running) -> None:
+    """The states of intents that were confirmed over the API."""
+    client = running.client.v1
+    customer = client.customers.create({"payment_method": "pm_card_visa"}).id
+    create: Any = {"amount": 2000, "currency": "usd", "customer": customer}
+    confirm: Any = create | {"confirm": True, "return_url": "http://x/y"}
+    later = client.payment_intents.create(create | {"payment_details": {"order_reference": "1"}})
+    client.payment_intents.cancel(later.id)
+    for method in ("pm_card_visa_debit", "pm_card_authenticationRequired", "pm_usBankAccount"):
+        client.payment_intents.create(confirm | {"payment_method": method})
+    declined: Any = {"payment_method": "pm_card_chargeDeclined"}
+    with pytest.raises(stripe.CardError):
+        client.payment_intents.create(confirm | declined)
+    with pytest.raises(stripe.CardError):
+        client.setup_intents.create({"confirm": True, "return_url": "http://x/y"} | declined)
+    held = [
+        client.payment_intents.create(
+            confirm | {"payment_method": "pm_card_visa", "capture_method": "manual"}
+        ).id
+        for _ in range(3)
+    ]
+    client.payment_intents.capture(held[0], {"amount_to_capture": 100})
+    client.payment_intents.cancel(held[1])
+    for method in ("pm_card_visa", "pm_card_authenticationRequired"):
+        setup: Any = {"customer": customer, "payment_method": method, "confirm": True}
+        client.setup_intents.create(setup | {"return_url": "http://x/y"})
+    client.setup_intents.cancel(client.setup_intents.create().id)
 
 
 def test_every_object_list_and_event_is_as_the_sdk_declares_it(stripe_: Running) -> None:
@@ -141,6 +172,8 @@ def test_every_expansion_is_as_the_sdk_declares_it(stripe_: Running) -> None:
         ("payment_intent", "payment_intents"),
         ("refund", "refunds"),
         ("dispute", "disputes"),
+        ("payment_method", "payment_methods"),
+        ("setup_intent", "setup_intents"),
         ("price", "prices"),
         ("product", "products"),
     ):

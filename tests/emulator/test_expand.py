@@ -16,6 +16,8 @@ ADDRESSES = {
     "refund": "refunds",
     "dispute": "disputes",
     "customer": "customers",
+    "payment_method": "payment_methods",
+    "setup_intent": "setup_intents",
     "price": "prices",
     "product": "products",
 }
@@ -30,7 +32,10 @@ def account(stripe_: Running) -> Running:
     stripe_.a_payment(DISPUTED)
     stripe_.emulator.move_clock(5)
     client.refunds.create({"payment_intent": intent.id, "amount": 1})
-    client.customers.create()
+    client.customers.create({"payment_method": "pm_card_visa"})
+    client.setup_intents.create(
+        {"payment_method": "pm_card_visa", "confirm": True, "return_url": "http://x/y"}
+    )
     product = client.products.create({"name": "Jeans"})
     client.prices.create({"product": product.id, "currency": "usd", "unit_amount": 4999})
     return stripe_
