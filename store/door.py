@@ -154,8 +154,8 @@ def outcome(request: Request) -> str:
     if order.is_waiting:
         return ""
     sentence = markup.sentence_of(order)
-    said = markup.piece("outcome", shop=settings.SHOP, order=order, sentence=sentence)
-    return markup.style("storefront.css") + said
+    given = {"shop": settings.SHOP, "motto": settings.MOTTO, "mode": mode()}
+    return markup.first_piece("outcome", **given, order=order, sentence=sentence)
 
 
 def is_number(text: str) -> bool:

@@ -236,6 +236,11 @@ def rehearsal_piece(name: str, reader: Reader | None = None, **values: Any) -> H
     return _made("rehearsal.html", name, reader, values)
 
 
+def first_piece(name: str, reader: Reader | None = None, **values: Any) -> Html:
+    """The HTML of one macro of the template for what is shown before Streamlit's page."""
+    return _made("first_page.html", name, reader, values)
+
+
 def _made(file: str, name: str, reader: Reader | None, values: dict[str, Any]) -> Html:
     return Html(getattr(_macros(file, reader), name)(**values))
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import Receive, Scope, Send
 
 from store import connections, logs, settings
@@ -29,14 +30,16 @@ from store.errors import StoreError
 from store.guard import ClientAddress, OwnHost, OwnPages, UsedRoutes
 from store.hosts import AllowedHosts
 from store.limits import Threads, WebSocketLimits
-from store.shell import Shell
+from store.shell import WEB, Shell
+from store.web.static_files import CompressedFiles, StreamlitAssets
 
 log = logging.getLogger(__name__)
 
-PAGES = ("", "order", "rehearsal")  # where our pages are; the back office has its own door
+PAGES = ("order", "rehearsal")  # where our pages are; the back office has its own door
 ICON = "/favicon.png"  # where Streamlit's page looks for it
 BEYOND = ("/go/", "/back-office", "/images/")
 FOUND = "store.route"
+LOADED = threading.Event()
 
 
 def load() -> None:
@@ -45,19 +48,25 @@ def load() -> None:
     Every thread begins with the same module, so that one loads and the others wait. Where two
     begin at different ends of modules that import each other, as SQLAlchemy's do, they get halves.
     """
+    from store import first_page  # noqa: F401
     from store.backoffice import pages, routes  # noqa: F401
+
+    LOADED.set()
 
 
 def open_page(shell: Shell, request: Request) -> Response:
-    """One of our pages; only what comes with the address can make its first answer wait."""
-    if not request.url.query:
+    """One of our pages, with what can be read of it at once.
+
+    While the server is still starting, only what comes with the address can make it wait.
+    """
+    if not request.url.query and not LOADED.is_set():
         return shell.page()
     load()
-    from store import door
+    from store import door, first_page
 
     if tidy := door.tidied(request):
         return RedirectResponse(tidy, 303)
-    return shell.page(said=door.outcome(request))
+    return shell.page(said=first_page.body(request))
 
 
 class Beyond(BaseRoute):
@@ -96,8 +105,11 @@ def icon(_request: Request) -> Response:
 def routes(frontend: Path) -> list[BaseRoute]:
     shell = Shell(frontend)
     page = Threads(16, waiting=256).endpoint(partial(open_page, shell))
-    pages = [Route(f"/{path}", page) for path in PAGES]
-    return [*pages, Route(ICON, icon), Beyond(shell)]
+    # Streamlit compresses the answers of all routes but this one.
+    start = Route("/", page, middleware=[Middleware(GZipMiddleware, minimum_size=1000)])
+    pages = [start, *(Route(f"/{path}", page) for path in PAGES)]
+    fonts = Mount("/fonts", CompressedFiles(directory=WEB / "fonts"))
+    return [*pages, Route(ICON, icon), fonts, Beyond(shell)]
 
 
 def around(frontend: Path) -> dict[str, Any]:
@@ -121,7 +133,10 @@ def around(frontend: Path) -> dict[str, Any]:
 
     return {
         "routes": routes(frontend),
-        "middleware": middleware(),
+        "middleware": [
+            *middleware(),
+            Middleware(StreamlitAssets, folder=frontend.parent / "static"),
+        ],
         "lifespan": lifespan,
         "exception_handlers": {Exception: request_failed},
     }

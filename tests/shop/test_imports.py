@@ -46,6 +46,7 @@ LAYERS = [
     ["reconcile"],
     ["audit", "kept", "markup"],
     ["door"],
+    ["first_page"],
     ["server"],
 ]
 BACKOFFICE_LAYERS = [

@@ -75,7 +75,7 @@ def test_paid_is_said_before_any_script_of_the_page_has_come(
     page.reload()
     expect(page.get_by_role("heading", name="Timeline")).to_be_visible(timeout=60_000)
     expect(verdict(page)).to_be_visible()
-    expect(page.locator("#outcome")).to_have_count(0)
+    expect(page.locator("#first-page")).to_have_count(0)
 
 
 @pytest.mark.scenario("E5", "C2")

@@ -1,0 +1,1 @@
+"""What every page of the shop shares: static files, fonts, and the first HTML of a page."""

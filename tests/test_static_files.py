@@ -1,0 +1,191 @@
+"""What a first visit costs, counted from the server's answers; and how static files are served."""
+
+import asyncio
+import gzip
+import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+
+from store import server, settings, shell
+from store.web.static_files import CompressedFiles, StreamlitAssets, compressed
+from streamlit_app import FRONTEND
+
+BUDGET_BYTES = 750_000  # of everything that a browser fetches before the shop can be used
+MAX_REQUESTS = 90
+BROWSER = {"accept": "text/html", "accept-encoding": "gzip, deflate, br, zstd"}
+ADDRESS = re.compile(r'(?:href|src)="(\.?/(?:static|fonts|images)[^"]+)"|url\((/fonts/[^)]+)\)')
+
+
+def get(path: str, headers: Mapping[str, str] = BROWSER, method: str = "GET") -> httpx.Response:
+    """An answer as it travels: the body is not unpacked."""
+    app = Starlette(
+        routes=server.routes(FRONTEND),
+        middleware=[Middleware(StreamlitAssets, folder=FRONTEND.parent / "static")],
+    )
+
+    async def fetch() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with (
+            httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client,
+            client.stream(method, path, headers=dict(headers)) as answer,
+        ):
+            answer.extensions["raw"] = b"".join([part async for part in answer.aiter_raw()])
+            return answer
+
+    with ThreadPoolExecutor(1) as thread:  # a browser that is open has a loop in this one
+        return thread.submit(asyncio.run, fetch()).result()
+
+
+def raw(answer: httpx.Response) -> bytes:
+    return bytes(answer.extensions["raw"])
+
+
+def script() -> str:
+    """The address of Streamlit's main script."""
+    (name,) = re.findall(r'src="\./(static/js/[^"]+)', FRONTEND.read_text("utf-8"))
+    return f"/{name}"
+
+
+def test_a_first_visit_stays_within_its_budget() -> None:
+    server.load()
+    page = get("/")
+    html = gzip.decompress(raw(page)).decode()
+    fonts = ("shop-sans", "shop-serif")
+    files = {
+        address.removeprefix(".")
+        for found in ADDRESS.findall(html)
+        for address in found
+        if address and not ("/fonts/" in address and not any(font in address for font in fonts))
+    }
+
+    sizes = {file: len(raw(get(file))) for file in files}
+
+    assert {get(file).status_code for file in files} == {200}
+    assert [file for file in files if "Material" in file or "Source" in file] == []
+    assert len(sizes) <= MAX_REQUESTS
+    assert len(raw(page)) + sum(sizes.values()) <= BUDGET_BYTES
+
+
+def test_streamlits_manifest_knows_the_elements_that_are_fetched_early() -> None:
+    links = list(shell.Shell(FRONTEND).preloads())
+
+    for element in ("Html", "NumberInput", "Button"):
+        assert [link for link in links if f"/js/{element}." in link], element
+
+
+def test_a_script_is_compressed_once_and_kept_by_browsers(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = get(script())
+    monkeypatch.setattr(gzip, "compress", None)  # a second time would fail
+    again = get(script())
+
+    assert raw(again) == raw(first)
+    assert gzip.decompress(raw(first)) == (FRONTEND.parent / script()[1:]).read_bytes()
+    assert first.headers["content-encoding"] == "gzip"
+    assert first.headers["vary"] == "Accept-Encoding"
+    assert "immutable" in first.headers["cache-control"]
+    assert first.headers["content-type"].startswith("text/javascript")
+
+
+def test_two_that_ask_at_once_compress_a_file_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, calls, original = tmp_path / "a.js", [], gzip.compress
+    file.write_bytes(b"x" * 100_000)
+    monkeypatch.setattr(gzip, "compress", lambda *a, **k: calls.append(1) or original(*a, **k))
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: compressed(str(file), 1), range(8)))
+
+    assert (len(calls), len(set(results))) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("gzip", "gzip"),
+        ("br;q=1, GZIP;q=0.5", "gzip"),
+        ("*", "gzip"),
+        ("", None),
+        ("identity", None),
+        ("gzip;q=0", None),
+        ("*;q=0, br", None),
+        ("gzip;q=nonsense", None),
+    ],
+)
+def test_only_those_who_accept_gzip_get_it(accepted: str, encoding: str | None) -> None:
+    answer = get(script(), {"accept-encoding": accepted})
+
+    assert answer.headers.get("content-encoding") == encoding
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert len(raw(answer)) == int(answer.headers["content-length"])
+
+
+def test_a_known_file_is_not_sent_again() -> None:
+    for accepted in ("gzip", "identity"):
+        known = get(script(), {"accept-encoding": accepted}).headers["etag"]
+
+        answer = get(script(), {"accept-encoding": accepted, "if-none-match": known})
+
+        assert (answer.status_code, raw(answer)) == (304, b"")
+        assert answer.headers["vary"] == "Accept-Encoding"
+    gzipped, plain = (
+        get(script(), {"accept-encoding": name}).headers["etag"] for name in ("gzip", "identity")
+    )
+    assert gzipped != plain
+
+
+def test_a_range_is_of_the_file_itself() -> None:
+    answer = get(script(), {"accept-encoding": "gzip", "range": "bytes=10-19"})
+
+    assert answer.status_code == 206
+    assert raw(answer) == (FRONTEND.parent / script()[1:]).read_bytes()[10:20]
+    assert "content-encoding" not in answer.headers
+
+
+def test_head_says_what_get_would_send() -> None:
+    answer, whole = get(script(), method="HEAD"), get(script())
+
+    for name in ("content-length", "content-encoding", "etag", "vary", "cache-control"):
+        assert answer.headers[name] == whole.headers[name]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/static/js/none.js", "/static/", "/static/../index.html", "/static/%00.js", "/static/js"],
+)
+def test_what_is_no_file_is_left_to_streamlit(path: str) -> None:
+    assert get(path).status_code == 404
+
+
+def test_the_fonts_are_those_that_the_style_sheet_and_the_licence_name() -> None:
+    folder = settings.ROOT / "store" / "web" / "static" / "fonts"
+    named = set(re.findall(r"/fonts/([^)]+)\)", (folder.parent / "fonts.css").read_text("utf-8")))
+
+    assert named == {file.name for file in folder.glob("*.woff2")}
+    assert "Reserved Font Name 'Source'" in (folder / "OFL.txt").read_text("utf-8")
+    for name in named:
+        answer = get(f"/fonts/{name}")
+        assert answer.headers["content-type"] == "font/woff2"
+        assert "immutable" in answer.headers["cache-control"]
+
+
+def test_files_without_text_are_sent_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG" + bytes(2000))
+    app = Starlette()
+    app.mount("/files", CompressedFiles(directory=tmp_path))
+
+    async def fetch() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            return await client.get("/files/picture.png", headers=dict(BROWSER))
+
+    answer = asyncio.run(fetch())
+
+    assert "content-encoding" not in answer.headers
+    assert "vary" not in answer.headers
