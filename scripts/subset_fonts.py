@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import streamlit
-from fontTools.subset import Options, Subsetter
-from fontTools.ttLib import TTFont
-from fontTools.varLib.instancer import instantiateVariableFont
+from fontTools.subset import Options, Subsetter  # type: ignore[import-not-found,unused-ignore]
+from fontTools.ttLib import TTFont  # type: ignore[import-not-found,unused-ignore]
+from fontTools.varLib.instancer import (  # type: ignore[import-not-found,unused-ignore]
+    instantiateVariableFont,
+)
 
 MEDIA = Path(streamlit.__file__).parent / "static" / "static" / "media"
 FONTS = Path(__file__).resolve().parents[1] / "store" / "web" / "static" / "fonts"

@@ -154,8 +154,7 @@ def outcome(request: Request) -> str:
     if order.is_waiting:
         return ""
     sentence = markup.sentence_of(order)
-    given = {"shop": settings.SHOP, "motto": settings.MOTTO, "mode": mode()}
-    return markup.first_piece("outcome", **given, order=order, sentence=sentence)
+    return markup.first_piece("outcome", mode=mode(), order=order, sentence=sentence)
 
 
 def is_number(text: str) -> bool:

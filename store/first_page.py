@@ -4,11 +4,52 @@ It is made of the page's own templates and drawn in the same places, so that not
 Streamlit's page takes its place.
 """
 
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
 from starlette.requests import Request
 
 from store import catalog, db, door, errors, markup, money, settings
 
+EARLY_SECONDS = 0.3  # how long a database may keep the first HTML waiting
 PAYING = "You pay on Stripe's page with a test card. No money moves."
+
+
+class OnSale:
+    """The products, read once for all visitors of the same moment.
+
+    A database that does not answer would otherwise hold up every page, and every thread that
+    pages have.
+    """
+
+    def __init__(self) -> None:
+        self.pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="first page")
+        self.lock = threading.Lock()
+        self.reading: Future[list[catalog.Sold]] | None = None
+
+    def read(self) -> list[catalog.Sold]:
+        """Wait a moment for the products.
+
+        Raises:
+            DatabaseUnavailable: or the moment was over.
+            CatalogError
+        """
+        with self.lock:
+            if self.reading is None or self.reading.done():
+                self.reading = self.pool.submit(self.query)
+            reading = self.reading
+        try:
+            return reading.result(EARLY_SECONDS)
+        except TimeoutError:
+            raise errors.DatabaseUnavailable from None
+
+    @staticmethod
+    def query() -> list[catalog.Sold]:
+        with db.reading() as session:
+            return catalog.on_sale(session)
+
+
+PRODUCTS = OnSale()
 
 
 def body(request: Request) -> str:
@@ -16,7 +57,7 @@ def body(request: Request) -> str:
     try:
         if request.url.path == "/":
             return shop(request)
-        return door.outcome(request) or first("page")
+        return door.outcome(request) or markup.first_piece("page", mode=door.mode())
     except errors.StoreError:
         return ""
 
@@ -24,17 +65,17 @@ def body(request: Request) -> str:
 def shop(request: Request) -> str:
     """The products and the cart of this address, as `streamlit_app.shop` draws them."""
     reader = markup.Reader.of(language_of(request), None)
-    with db.reading() as session:
-        products = catalog.on_sale(session)
+    products = PRODUCTS.read()
     quantities = {product.slug: quantity_of(request, product.slug) for product in products}
     lines = tuple(catalog.Line(p, quantities[p.slug]) for p in products if quantities[p.slug])
     total = catalog.total_amount(products, quantities)
     currency = settings.current().currency
     limit = money.limit(total, currency, reader.language) if lines else str(errors.EmptyCart())
     amount = f" {reader.price(total, currency)}" if lines else ""
-    return first(
+    return markup.first_piece(
         "shop_page",
         reader,
+        mode=door.mode(),
         products=products,
         quantities=quantities,
         lines=lines,
@@ -42,12 +83,6 @@ def shop(request: Request) -> str:
         currency=currency,
         button=f"Pay{amount} with Stripe (test)",
         reason=limit or PAYING,
-    )
-
-
-def first(name: str, reader: markup.Reader | None = None, **values: object) -> str:
-    return markup.first_piece(
-        name, reader, shop=settings.SHOP, motto=settings.MOTTO, mode=door.mode(), **values
     )
 
 

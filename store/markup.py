@@ -238,7 +238,8 @@ def rehearsal_piece(name: str, reader: Reader | None = None, **values: Any) -> H
 
 def first_piece(name: str, reader: Reader | None = None, **values: Any) -> Html:
     """The HTML of one macro of the template for what is shown before Streamlit's page."""
-    return _made("first_page.html", name, reader, values)
+    given = {"shop": settings.SHOP, "motto": settings.MOTTO, **values}
+    return _made("first_page.html", name, reader, given)
 
 
 def _made(file: str, name: str, reader: Reader | None, values: dict[str, Any]) -> Html:

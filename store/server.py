@@ -66,7 +66,8 @@ def open_page(shell: Shell, request: Request) -> Response:
 
     if tidy := door.tidied(request):
         return RedirectResponse(tidy, 303)
-    return shell.page(said=first_page.body(request))
+    personal = {"Cache-Control": "no-store"} if "session_id" in request.query_params else {}
+    return shell.page(personal, said=first_page.body(request))
 
 
 class Beyond(BaseRoute):

@@ -51,10 +51,9 @@ class Shell:
         self.frontend = frontend
 
     def page(self, headers: Mapping[str, str] = {}, *, said: str = "") -> HTMLResponse:
-        """`said` is shown until Streamlit has loaded; another page must not keep it."""
-        kept = {"Cache-Control": "no-store"} if said else {}
+        """`said` is what can be read until Streamlit has loaded."""
         before, after = self._halves
-        return HTMLResponse(f"{before}{said}{after}", headers={**HEADERS, **kept, **headers})
+        return HTMLResponse(f"{before}{said}{after}", headers={**HEADERS, **headers})
 
     @cached_property
     def _halves(self) -> tuple[str, str]:

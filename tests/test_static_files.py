@@ -3,7 +3,8 @@
 import asyncio
 import gzip
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from store import server, settings, shell
+from store import db, first_page, server, settings, shell
 from store.web.static_files import CompressedFiles, StreamlitAssets, compressed
 from streamlit_app import FRONTEND
 
@@ -52,14 +53,62 @@ def script() -> str:
     return f"/{name}"
 
 
-def test_a_first_visit_stays_within_its_budget() -> None:
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A shop on its first day."""
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{(tmp_path / 'store.db').as_posix()}")
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("CURRENCY", raising=False)
+    settings.current.cache_clear()
     server.load()
+    db.migrate()
+    yield
+    db.engine().dispose()
+    db.engine_for.cache_clear()
+    settings.current.cache_clear()
+
+
+def html(page: httpx.Response) -> str:
+    return gzip.decompress(raw(page)).decode()
+
+
+@pytest.mark.usefixtures("database")
+def test_the_first_html_can_be_read_without_a_script() -> None:
+    german = html(get("/?quantity-sneakers=2", BROWSER | {"accept-language": "de-DE,de;q=0.9"}))
+    first = german[german.index("<body>") : german.index('<div id="root">')]
+
+    for words in ("Three Good Things", "Red T-Shirt", "79,99\xa0$", "2 × Sneakers", "159,98\xa0$"):
+        assert words in first
+    assert '<img src="/images/sneakers.svg"' in first
+    assert "Pay 159,98\xa0$ with Stripe (test)" in first
+
+
+@pytest.mark.usefixtures("database")
+def test_a_silent_database_holds_the_first_html_up_for_a_moment_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    silence = threading.Event()
+    monkeypatch.setattr(first_page.OnSale, "query", staticmethod(lambda: silence.wait(30)))
+    monkeypatch.setattr(first_page, "PRODUCTS", first_page.OnSale())
+    monkeypatch.setattr(first_page, "EARLY_SECONDS", 0.01)
+
+    pages = [get("/") for _ in range(3)]
+    was_silent = not silence.is_set()
+    silence.set()
+
+    assert was_silent
+    assert [page.status_code for page in pages] == [200, 200, 200]
+    assert all("Red T-Shirt" not in html(page) for page in pages)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_first_visit_stays_within_its_budget() -> None:
     page = get("/")
-    html = gzip.decompress(raw(page)).decode()
+    text = html(page)
     fonts = ("shop-sans", "shop-serif")
     files = {
         address.removeprefix(".")
-        for found in ADDRESS.findall(html)
+        for found in ADDRESS.findall(text)
         for address in found
         if address and not ("/fonts/" in address and not any(font in address for font in fonts))
     }
@@ -67,6 +116,7 @@ def test_a_first_visit_stays_within_its_budget() -> None:
     sizes = {file: len(raw(get(file))) for file in files}
 
     assert {get(file).status_code for file in files} == {200}
+    assert {"/images/red-t-shirt.svg", script()} <= files
     assert [file for file in files if "Material" in file or "Source" in file] == []
     assert len(sizes) <= MAX_REQUESTS
     assert len(raw(page)) + sum(sizes.values()) <= BUDGET_BYTES
@@ -95,9 +145,15 @@ def test_a_script_is_compressed_once_and_kept_by_browsers(monkeypatch: pytest.Mo
 def test_two_that_ask_at_once_compress_a_file_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file, calls, original = tmp_path / "a.js", [], gzip.compress
+    file, original = tmp_path / "a.js", gzip.compress
+    calls: list[int] = []
     file.write_bytes(b"x" * 100_000)
-    monkeypatch.setattr(gzip, "compress", lambda *a, **k: calls.append(1) or original(*a, **k))
+
+    def counted(data: bytes, mtime: float | None = None) -> bytes:
+        calls.append(len(data))
+        return original(data, mtime=mtime)
+
+    monkeypatch.setattr(gzip, "compress", counted)
 
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda _: compressed(str(file), 1), range(8)))
