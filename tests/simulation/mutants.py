@@ -1,16 +1,22 @@
 """Copies of the project in which something is missing, and what their tests say.
 
+What is missing is named by the module's and the function's name and by the code in it, however
+that is formatted: a module may move to another package, and a function within its module.
 Each copy is judged in a process of its own. Where the system can, these begin as copies of one
 that has loaded the libraries already, which is most of what a short run of tests does.
 """
 
+import ast
 import multiprocessing
 import os
+import re
 import shutil
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("store", "stripe_emulator", "tests", "bench", "webhook_server", "streamlit_app")
@@ -18,6 +24,8 @@ NEEDED = (
     *OURS[:4],
     *("data", ".streamlit", "pyproject.toml", "webhook_server.py", "streamlit_app.py"),
 )
+SOURCES = ("*.py", "store/**/*.py", "stripe_emulator/**/*.py")
+WILDCARD = re.compile(r"_\d")
 LEFT_BEHIND = shutil.ignore_patterns("*.db*", "*_secret", "*_password", "*_token", ".env")
 LIBRARIES = (
     "alembic babel.numbers fastapi hypothesis httpx jinja2 PIL.Image playwright.sync_api "
@@ -26,10 +34,24 @@ LIBRARIES = (
 
 
 @dataclass(frozen=True)
-class Mutation:
-    """In each file, what goes and what comes in its place; then the tests, one of which fails."""
+class Edit:
+    """In `module.Class.method` (or `module`): an expression or statement, and what replaces it.
 
-    changes: tuple[tuple[str, str, str], ...]
+    A name like `_1` stands for any expression, also in `new`. Without `new`, a statement, an
+    argument or an item of a list is left out. It must be found `times` times.
+    """
+
+    where: str
+    old: str
+    new: str = ""
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """What is changed; then the tests, one of which fails."""
+
+    edits: tuple[Edit, ...]
     tests: tuple[str, ...]
 
 
@@ -64,7 +86,7 @@ def judge(copy: Path, mutation: Mutation) -> str:
 
 
 def make(copy: Path, mutation: Mutation) -> None:
-    """Write the copy. The changes have to fit exactly, or their list is out of date."""
+    """Write the copy. The edits have to fit exactly, or their list is out of date."""
     for name in NEEDED:
         source, target = ROOT / name, copy / name
         if source.is_dir():
@@ -72,8 +94,91 @@ def make(copy: Path, mutation: Mutation) -> None:
         else:
             target.parent.mkdir(exist_ok=True)
             shutil.copy(source, target)
-    for name, old, new in mutation.changes:
-        file = copy / name
-        text = file.read_text("utf-8")
-        assert text.count(old) == 1, f"{name} no longer says {old!r} once; adjust the list"
-        file.write_text(text.replace(old, new), "utf-8")
+    for edit in mutation.edits:
+        apply(copy, edit)
+
+
+def apply(copy: Path, edit: Edit) -> None:
+    """Change the one module that has the place."""
+    module, _, place = edit.where.partition(".")
+    found = []
+    for file in (file for name in SOURCES for file in copy.glob(name) if file.stem == module):
+        tree = ast.parse(file.read_text("utf-8"))
+        if scope := scope_of(tree, place):
+            found.append((file, tree, scope))
+    assert len(found) == 1, f"{edit.where} is in {len(found)} modules; adjust the list"
+    ((file, tree, scope),) = found
+    replacer = Replacer(edit)
+    replacer.generic_visit(scope)
+    assert replacer.count == edit.times, (
+        f"{edit.where} says {edit.old!r} {replacer.count} times; adjust the list"
+    )
+    file.write_text(ast.unparse(ast.fix_missing_locations(tree)), "utf-8")
+
+
+def scope_of(tree: ast.AST, place: str) -> ast.AST | None:
+    """The function or class that is called so, where there is one; the tree itself for ""."""
+    if not place:
+        return tree
+    name, _, rest = place.partition(".")
+    named = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    inside = (node for node in ast.walk(tree) if isinstance(node, named) and node.name == name)
+    return next((scope for node in inside if (scope := scope_of(node, rest))), None)
+
+
+def parsed(code: str) -> ast.AST | None:
+    """An expression, or else a statement; nothing for no code."""
+    if not code:
+        return None
+    statement = ast.parse(code).body[0]
+    return statement.value if isinstance(statement, ast.Expr) else statement
+
+
+class Replacer(ast.NodeTransformer):
+    """Puts one thing in the place of another, and counts how often."""
+
+    def __init__(self, edit: Edit) -> None:
+        self.old, self.new = parsed(edit.old), parsed(edit.new)
+        self.count = 0
+
+    def visit(self, node: ast.AST) -> ast.AST | None:
+        wildcards: dict[str, ast.AST] = {}
+        assert self.old is not None
+        target = node.value if is_removed(node, self.new) else node
+        if not alike(self.old, target, wildcards):
+            self.generic_visit(node)
+            return node
+        self.count += 1
+        if self.new is None:
+            return ast.Pass() if isinstance(node, ast.stmt) else None
+        filled: ast.AST = Filler(wildcards).visit(deepcopy(self.new))
+        return filled
+
+
+def is_removed(node: ast.AST, new: ast.AST | None) -> TypeGuard[ast.Expr]:
+    """True for an expression that is a statement and that a statement, or nothing, replaces."""
+    return isinstance(node, ast.Expr) and (new is None or isinstance(new, ast.stmt))
+
+
+def alike(old: object, node: object, wildcards: dict[str, ast.AST]) -> bool:
+    """Whether code fits the pattern; what its wildcards stand for is kept."""
+    if isinstance(old, ast.Name) and WILDCARD.fullmatch(old.id) and isinstance(node, ast.expr):
+        wildcards[old.id] = node
+        return True
+    if isinstance(old, list) and isinstance(node, list):
+        pairs = zip(old, node, strict=False)
+        return len(old) == len(node) and all(alike(*pair, wildcards) for pair in pairs)
+    if isinstance(old, ast.AST) and type(old) is type(node):
+        names = [name for name in old._fields if name != "ctx"]
+        return all(alike(getattr(old, n), getattr(node, n), wildcards) for n in names)
+    return old == node
+
+
+class Filler(ast.NodeTransformer):
+    """Puts what the wildcards stand for in their places."""
+
+    def __init__(self, wildcards: dict[str, ast.AST]) -> None:
+        self.wildcards = wildcards
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return self.wildcards.get(node.id, node)

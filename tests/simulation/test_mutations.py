@@ -11,11 +11,10 @@ from concurrent.futures import Future
 import pytest
 
 from tests import counting
-from tests.simulation.mutants import Mutation, judge, nursery
+from tests.simulation.mutants import Edit, Mutation, judge, nursery
 
 MOST_SECONDS = 300
 
-SCHEMA = "store/migrations/versions/0001_schema.py"
 DATABASE = "tests/shop/test_database.py::test_"
 REFUNDS = "tests/shop/test_refunds.py::test_"
 SIGN_IN = "store/backoffice/sign_in.py"
@@ -39,208 +38,171 @@ CRASHES = (
 UNIQUE = DATABASE + "what_names_an_order_names_only_one[sqlite-{}]"
 WAITS = GUARDS + "who_counts_what_is_left_waits_for_whoever_holds_the_order[{}]"
 CRASH = CRASHES + "[sqlite-{}-{}]"
+PAYABLE_INDEX = "'one_payable_order_per_buyer', 'orders', ['buyer']"
+WHERE = "sqlite_where=_1, postgresql_where=_2"
 
 
 GUARDS_REMOVED: dict[str, Mutation] = {
     "the unique idempotency key": Mutation(
         (
-            (
-                "store/models.py",
-                "idempotency_key: str = Field(unique=True)\n    checkout_parameters",
-                "idempotency_key: str\n    checkout_parameters",
+            Edit(
+                "models.Order", "idempotency_key: str = Field(unique=True)", "idempotency_key: str"
             ),
-            (
-                SCHEMA,
-                'sa.UniqueConstraint("idempotency_key"),\n        sa.UniqueConstraint("number")',
-                'sa.UniqueConstraint("number")',
-            ),
+            Edit("0001_schema.upgrade", "sa.UniqueConstraint('idempotency_key')", times=2),
         ),
         (UNIQUE.format("idempotency_key"),),
     ),
     "one payable order per buyer": Mutation(
-        ((SCHEMA, '["buyer"],\n        unique=True,', '["buyer"],\n        unique=False,'),),
+        (
+            Edit(
+                "0001_schema.upgrade",
+                f"op.create_index({PAYABLE_INDEX}, unique=True, {WHERE})",
+                f"op.create_index({PAYABLE_INDEX}, {WHERE})",
+            ),
+        ),
         (DATABASE + "a_second_payable_order_of_one_buyer_is_refused_by_the_database[sqlite]",),
     ),
     "the unique session": Mutation(
-        ((SCHEMA, '        sa.UniqueConstraint("checkout_session_id"),\n', ""),),
+        (Edit("0001_schema.upgrade", "sa.UniqueConstraint('checkout_session_id')"),),
         (UNIQUE.format("checkout_session_id"),),
     ),
     "an event that is known is counted and not stored again": Mutation(
-        (("store/bulk.py", " ON CONFLICT (id) DO NOTHING{answer}", "{answer}"),),
+        (Edit("bulk._insertion_of_new", "f'{_1} ON CONFLICT (id) DO NOTHING{_2}'", "f'{_1}{_2}'"),),
         (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
     ),
     "an event has its effect once": Mutation(
-        (
-            (
-                "store/events.py",
-                "return unseen | orphans, orphans",
-                "return set(first), orphans",
-            ),
-        ),
+        (Edit("events._register", "unseen | orphans", "set(first)"),),
         (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
     ),
     "the inbox has an end": Mutation(
-        (("store/inbox.py", "if self._inside >= MOST:", "if self._inside < 0:"),),
+        (Edit("inbox.Inbox.receive", "self._inside >= MOST", "self._inside < 0"),),
         (INBOX + "who_comes_when_the_inbox_is_full_is_told_to_come_again[sqlite]",),
     ),
     "a batch that fails is tried one by one": Mutation(
         (
-            (
-                "store/inbox.py",
-                "if len(batch) == 1:\n                return [error]",
+            Edit(
+                "inbox.Inbox._commit",
+                "if len(batch) == 1:\n    return [error]",
                 "return [error] * len(batch)",
             ),
         ),
         (INBOX + "an_event_that_the_database_refuses_is_alone_for_review[sqlite]",),
     ),
     "the lock on the orders of a batch": Mutation(
-        (
-            (
-                "store/ledger.py",
-                ".order_by(col(Order.id))\n    .with_for_update()",
-                ".order_by(col(Order.id))",
-            ),
-        ),
+        (Edit("ledger", "_1.with_for_update()", "_1"),),
         (INBOX + "a_batch_waits_for_another_about_the_same_order[postgresql]",),
     ),
     "SQLite's writers begin with a lock": Mutation(
-        (("store/db.py", '"BEGIN IMMEDIATE" if writes else "BEGIN"', '"BEGIN"'),),
+        (Edit("db._begin_sqlite", "'BEGIN IMMEDIATE' if writes else 'BEGIN'", "'BEGIN'"),),
         (WAITS.format("sqlite"),),
     ),
     "the lock on an order's row": Mutation(
-        (
-            (
-                "store/orders.py",
-                ".order_by(col(Order.id))\n    .with_for_update()",
-                ".order_by(col(Order.id))",
-            ),
-        ),
-        (WAITS.format("postgresql"),),
+        (Edit("orders", "_1.with_for_update()", "_1"),), (WAITS.format("postgresql"),)
     ),
     "the amount, currency and mode must fit": Mutation(
-        (
-            (
-                "store/learn.py",
-                "    if reason := misfit(order, fact):\n",
-                "    if reason := None:\n",
-            ),
-        ),
+        (Edit("learn._learn_checkout", "misfit(order, fact)", "None"),),
         (WEBHOOKS + "what_does_not_fit_the_order_at_stripe_either_is_never_paid[sqlite-1 cent]",),
     ),
     "the signature": Mutation(
         (
-            (
-                "store/gateway.py",
-                "if not any(_signed(body, header, secret) for secret in secrets):",
-                "if not header:",
+            Edit(
+                "gateway.verify",
+                "any((_signed(body, header, secret) for secret in secrets))",
+                "header",
             ),
         ),
         (WEBHOOKS + "a_forged_signature_changes_nothing",),
     ),
     "facts only move forward": Mutation(
         (
-            (
-                "store/learn.py",
-                "if rank.get(value, -1) <= rank.get(getattr(row, name), -1):",
-                "if value == getattr(row, name):",
+            Edit(
+                "learn._advance",
+                "rank.get(value, -1) <= rank.get(getattr(row, name), -1)",
+                "value == getattr(row, name)",
             ),
         ),
         ("tests/shop/test_status.py::test_nothing_moves_back",),
     ),
     "no more is refunded than is left": Mutation(
-        (("store/refunds.py", "not 0 < wanted <= left", "not 0 < wanted"),),
+        (Edit("refunds.request", "not 0 < wanted <= left", "not 0 < wanted"),),
         (REFUNDS + "more_than_is_left_or_nothing_is_refused_before_stripe_is_asked",),
     ),
     "a refund's own key": Mutation(
         (
-            (
-                "store/gateway.py",
-                'post("/v1/refunds", asked, key=key)',
-                'post("/v1/refunds", asked)',
+            Edit(
+                "gateway.create_refund",
+                "return post('/v1/refunds', asked, key=key)",
+                "return post('/v1/refunds', asked)",
             ),
         ),
         (CRASH.format("MoneyBack", "the same person again"),),
     ),
     "a refund behind a saved failure gets a new key": Mutation(
-        (("store/refunds.py", "        row.attempt += 1\n", ""),),
+        (Edit("refunds._begin_anew", "row.attempt += 1"),),
         (REFUNDS + "a_refund_whose_saved_answer_is_500_gets_a_new_key_within_a_pass[sqlite]",),
     ),
     "the attempt before is looked for before the next is made": Mutation(
-        (("store/refunds.py", "first = refund.attempt == 1 and ", "first = "),),
+        (
+            Edit(
+                "refunds._made_before",
+                "refund.attempt == 1 and clock.now() < refund.created_at + KEY_LIFE",
+                "clock.now() < refund.created_at + KEY_LIFE",
+            ),
+        ),
         (REFUNDS + "a_new_key_is_not_used_where_the_first_refund_shows_after_all[sqlite]",),
     ),
     "a checkout's own key": Mutation(
         (
-            (
-                "store/gateway.py",
-                "post(SESSIONS, asked, key=key)",
-                "post(SESSIONS, asked)",
+            Edit(
+                "gateway.create_checkout",
+                "return post(SESSIONS, asked, key=key)",
+                "return post(SESSIONS, asked)",
             ),
         ),
         (CRASH.format("Purchase", "the same person again"),),
     ),
     "a second payment is sent back once": Mutation(
-        (
-            (
-                "store/learn.py",
-                "return second_payments.learn(ledger, order, fact)",
-                "return []",
-            ),
-        ),
+        (Edit("learn._learn_checkout", "second_payments.learn(ledger, order, fact)", "[]"),),
         (SETTLING + "a_second_captured_payment_is_written_down_and_sent_back_once[sqlite]",),
     ),
     "a refund that Stripe refuses stays owed": Mutation(
-        (
-            (
-                "store/refunds.py",
-                " " * 12 + "_postpone(kept, row)",
-                " " * 12 + "row.status = 'failed'",
-            ),
-        ),
+        (Edit("refunds._still_owed", "_postpone(kept, row)", "row.status = 'failed'"),),
         (OWED + "a_refused_refund_keeps_no_other_from_going_back[sqlite]",),
     ),
     "a refund that fails at Stripe is owed again": Mutation(
         (
-            (
-                "store/learn.py",
-                "order, fact.payment_intent_id),\n    ]\n\n\ndef _learn_d",
-                "order, ''),\n    ]\n\n\ndef _learn_d",
+            Edit(
+                "learn._learn_refund",
+                "second_payments.settle(ledger, order, fact.payment_intent_id)",
+                "second_payments.settle(ledger, order, '')",
             ),
         ),
         (OWED + "the_refund_of_a_second_payment_that_fails_later_is_owed_again[sqlite]",),
     ),
     "a refund made by hand is no second row": Mutation(
-        (("store/learn.py", " or second_payments.adopted_by(ledger, order, fact)", ""),),
+        (
+            Edit(
+                "learn._learn_refund", "_1 or second_payments.adopted_by(ledger, order, fact)", "_1"
+            ),
+        ),
         (OWED + "a_second_payment_given_back_by_hand_is_one_row_and_done[sqlite-refused]",),
     ),
     "a list that cannot be read is no proof that nothing went back": Mutation(
-        (("store/refunds.py", "    if unreadable:\n        raise unreadable\n", ""),),
+        (Edit("refunds._listed", "if unreadable:\n    raise unreadable"),),
         (OWED + "an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund[sqlite-nulls]",),
     ),
     "an item that fails keeps no other from its turn": Mutation(
-        (
-            (
-                "store/each.py",
-                "            failures.append(Failure(item, error))\n",
-                "            raise\n",
-            ),
-        ),
+        (Edit("each.each", "failures.append(Failure(item, error))", "raise"),),
         (EACH + "a_refund_that_trips_keeps_no_other_from_going_back[sqlite-KeyError]",),
     ),
     "a stage that ends early ends no other": Mutation(
-        (
-            (
-                "store/reconcile.py",
-                "name, error.for_operator)\n            errors.append(error)",
-                "name, error.for_operator)\n            raise",
-            ),
-        ),
+        (Edit("reconcile._in_turn", "errors.append(error)", "raise", times=2),),
         (EACH + "one_missing_permission_stops_only_what_needs_it[sqlite-events]",),
     ),
     "an absent amount is no agreement": Mutation(
         (
-            (
-                "store/learn.py",
+            Edit(
+                "learn",
                 "_equal_or_unsaid(fact.amount, order.total_amount, fact)",
                 "fact.amount in (None, order.total_amount)",
             ),
@@ -252,8 +214,8 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     ),
     "an absent currency is no agreement": Mutation(
         (
-            (
-                "store/learn.py",
+            Edit(
+                "learn",
                 "_equal_or_unsaid(fact.currency, order.currency, fact)",
                 "fact.currency in (None, order.currency)",
             ),
@@ -264,122 +226,110 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         ),
     ),
     "what is missing here is a difference": Mutation(
-        (("store/audit.py", "return not self.missing and not", "return not"),),
+        (Edit("audit.Audit.agrees", "not self.missing"),),
         (AUDIT + "orders_that_an_old_copy_lacks_are_named_with_their_amounts[sqlite]",),
     ),
     "only orders with this shop's mark are brought back": Mutation(
-        (("store/restore.py", "if mark and marked and number", "if number"),),
+        (
+            Edit(
+                "restore._marked",
+                "mark and marked and number and (not over)",
+                "number and (not over)",
+            ),
+        ),
         (AUDIT + "orders_without_this_shops_mark_are_strangers_and_no_alarm[sqlite-None]",),
     ),
     "what is shown is what is charged": Mutation(
-        (("store/money.py", "    pattern.frac_prec = (digits, digits)\n", ""),),
+        (Edit("money.text", "pattern.frac_prec = (digits, digits)"),),
         (MONEY + "what_is_shown_is_what_is_charged_in_every_currency_and_locale[kwd]",),
     ),
     "a total beyond the limits cannot be clicked": Mutation(
-        (("streamlit_app.py", "disabled=bool(limit)", "disabled=not lines"),),
+        (Edit("streamlit_app.till", "bool(limit)", "not lines"),),
         (STOREFRONT + "a_cheap_thing_can_be_bought_once_the_cart_is_worth_enough",),
     ),
     "Stripe is asked before an order is cancelled": Mutation(
         (
-            (
-                "store/attempts.py",
-                "session_now = gateway.expire_checkout(order.checkout_session_id)",
-                'session_now = gateway.checkout(order.checkout_session_id) | {"status": "expired"}',
+            Edit(
+                "attempts.retire",
+                "gateway.expire_checkout(order.checkout_session_id)",
+                "gateway.checkout(order.checkout_session_id) | {'status': 'expired'}",
             ),
         ),
         (CRASH.format("Cancellation", "the same person again"),),
     ),
     "a session behind a saved failure is looked for": Mutation(
         (
-            (
-                "store/attempts.py",
-                "in gateway.find_checkouts(order.number, order.created_at):",
-                "in list[dict[str, object]]():",
+            Edit(
+                "attempts._ask",
+                "gateway.find_checkouts(order.number, order.created_at)",
+                "list[dict[str, object]]()",
             ),
         ),
         (TROUBLE + "a_500_after_the_session_was_created_still_leads_to_that_session[sqlite]",),
     ),
     "a returning buyer makes the shop ask Stripe": Mutation(
-        (
-            (
-                "store/checkout.py",
-                'lambda: look_up(order, source="redirect")',
-                "lambda: None",
-            ),
-        ),
+        (Edit("checkout.settle", "look_up(order, source='redirect')", "None"),),
         (
             SETTLING
             + "a_redirect_before_the_webhook_settles_and_the_webhook_changes_nothing[sqlite]",
         ),
     ),
     "a form that gives money back says what it saw": Mutation(
-        (("store/refunds.py", "shown_left is not None and shown_left != left", "False"),),
+        (Edit("refunds.request", "shown_left is not None and shown_left != left", "False"),),
         (OPERATORS + "two_operators_with_the_same_idea_are_told_of_each_other[sqlite]",),
     ),
     "an edit says what it saw": Mutation(
-        (("store/assortment.py", "form.seen != product.updated_at.isoformat()", "False"),),
+        (Edit("assortment.change", "form.seen != product.updated_at.isoformat()", "False"),),
         (OPERATORS + "of_two_who_change_a_product_at_once_one_is_told[sqlite]",),
     ),
     "an operator's click asks for the session": Mutation(
         (
-            (
-                "store/backoffice/routes.py",
-                "visit = OPERATOR_SESSIONS.session(sign_in.operator_cookie(request))",
-                "visit = OperatorSession('', sign_in.auth.clock.now())",
+            Edit(
+                "routes.action.do",
+                "OPERATOR_SESSIONS.session(sign_in.operator_cookie(request))",
+                "OperatorSession('', sign_in.auth.clock.now())",
             ),
         ),
         (OFFICE + "without_a_session_nothing_can_be_done",),
     ),
     "a page of the back office asks for the session": Mutation(
         (
-            (
-                "store/backoffice/pages_common.py",
-                'return auth.OPERATOR_SESSIONS.session(st.context.cookies.get(name, ""))',
-                'return auth.OperatorSession("", auth.clock.now())',
+            Edit(
+                "pages_common.current_operator",
+                "auth.OPERATOR_SESSIONS.session(st.context.cookies.get(name, ''))",
+                "auth.OperatorSession('', auth.clock.now())",
             ),
         ),
         (OFFICE + "no_page_shows_anything_without_a_session",),
     ),
     "signing out forgets the session": Mutation(
-        (
-            (
-                "store/backoffice/sign_in.py",
-                "    OPERATOR_SESSIONS.sign_out(operator_cookie(request))\n",
-                "",
-            ),
-        ),
+        (Edit("sign_in.post_sign_out", "OPERATOR_SESSIONS.sign_out(operator_cookie(request))"),),
         (OFFICE + "after_signing_out_the_cookie_is_worth_nothing",),
     ),
     "what another site sends is refused": Mutation(
-        ((SIGN_IN, 'if site != "same-origin":', 'if site == "cross-site":'),),
+        (Edit("sign_in.require_same_origin", "site != 'same-origin'", "site == 'cross-site'"),),
         (OFFICE + "what_another_site_makes_the_browser_send_is_refused",),
     ),
     "an empty origin is no origin of ours": Mutation(
         (
-            (
-                "store/backoffice/sign_in.py",
-                "if handshake.own_origin(request.scope) is None:",
-                "if False:",
+            Edit(
+                "sign_in.require_same_origin",
+                "handshake.own_origin(request.scope) is None",
+                "False",
             ),
         ),
         (OFFICE + "what_another_site_makes_the_browser_send_is_refused",),
     ),
     "a wrong password slows the next one down": Mutation(
-        (
-            (
-                "store/backoffice/auth.py",
-                "            self.throttle.admit(*client_networks(client))\n",
-                "",
-            ),
-        ),
+        (Edit("auth.OperatorSessions.sign_in", "self.throttle.admit(*client_networks(client))"),),
         (OFFICE + "wrong_passwords_slow_down_and_do_not_lock_the_owner_out",),
     ),
     "a WebSocket names its own origin": Mutation(
-        (("store/guard.py", "if not may_connect(scope, headers):", "if False:"),),
+        (Edit("guard.OwnHost.__call__", "not may_connect(scope, headers)", "False"),),
         (ACCESS + "what_the_headers_of_a_handshake_must_be",),
     ),
     "a click of the rehearsal asks who makes it": Mutation(
-        (("store/demo/page.py", "            if may_rehearse():\n", "            if True:\n"),),
+        (Edit("page.results.button", "may_rehearse()", "True"),),
         (ACCESS + "a_click_of_somebody_who_is_no_operator_any_more_does_nothing[Run all]",),
     ),
 }
