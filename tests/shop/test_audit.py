@@ -367,9 +367,9 @@ def test_a_product_that_is_gone_comes_back_with_its_order_but_not_on_sale(shop: 
     assert audit.audit().agrees
 
 
-@ON_SQLITE
 @pytest.mark.scenario("J10", "C9")
 @pytest.mark.parametrize("mark", [None, "shop_of_somebody_else"])
+@ON_SQLITE
 def test_orders_without_this_shops_mark_are_strangers_and_no_alarm(
     shop: Shop, command: None, capsys: pytest.CaptureFixture[str], mark: str | None
 ) -> None:
@@ -396,7 +396,6 @@ def test_a_session_that_expired_unpaid_is_not_missed(shop: Shop) -> None:
     assert reconcile.catch_up().restored == []
 
 
-@ON_SQLITE
 @pytest.mark.scenario("J10")
 @pytest.mark.parametrize(
     ("changes", "why"),
@@ -410,6 +409,7 @@ def test_a_session_that_expired_unpaid_is_not_missed(shop: Shop) -> None:
     ],
     ids=str,
 )
+@ON_SQLITE
 def test_an_order_that_cannot_be_made_again_is_left_with_the_reason_and_keeps_no_other(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], why: str
 ) -> None:

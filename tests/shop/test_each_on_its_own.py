@@ -106,9 +106,9 @@ def paid(shop: Shop, numbers: list[str]) -> list[str]:
 # --- orders ---------------------------------------------------------------------------------
 
 
-@ON_SQLITE
 @pytest.mark.scenario("J1")
 @pytest.mark.parametrize("kind", STUCK)
+@ON_SQLITE
 def test_an_order_that_cannot_be_looked_up_keeps_no_other_from_being_settled(
     shop: Shop, kind: str
 ) -> None:
@@ -128,8 +128,8 @@ def test_an_order_that_cannot_be_looked_up_keeps_no_other_from_being_settled(
     assert shop.order(stuck).check_failures == 1
 
 
-@ON_SQLITE
 @pytest.mark.scenario("J1")
+@ON_SQLITE
 def test_among_many_orders_twenty_stuck_ones_are_the_only_ones_left(
     shop: Shop, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -392,9 +392,9 @@ def test_a_refund_that_trips_keeps_no_other_from_going_back(
     assert done.troubles == 1
 
 
-@ON_SQLITE
 @pytest.mark.scenario("J1")
 @pytest.mark.parametrize("shape", ["json", "types", "nulls", "missing"])
+@ON_SQLITE
 def test_reconciling_everything_passes_over_what_cannot_be_read(shop: Shop, shape: str) -> None:
     first, stuck, third = open_ones(shop, 3)
     for number in (first, stuck, third):
@@ -449,9 +449,9 @@ NEEDED = {
 }
 
 
-@ON_SQLITE
 @pytest.mark.scenario("J6")
 @pytest.mark.parametrize("name", NEEDED)
+@ON_SQLITE
 def test_one_missing_permission_stops_only_what_needs_it(shop: Shop, name: str) -> None:
     disputed = shop.a_paid_order()
     shop.dispute(disputed)
@@ -526,9 +526,9 @@ def counted(monkeypatch: pytest.MonkeyPatch, place: Any, name: str) -> list[Any]
     return calls
 
 
-@ON_SQLITE
 @pytest.mark.scenario("J1")
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError, SystemExit, StripeUnreachable])
+@ON_SQLITE
 def test_nothing_ends_the_reconcilers_loop(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:

@@ -358,9 +358,9 @@ def test_an_operators_refund_that_fails_at_stripe_is_theirs_to_decide_again(shop
 # --- J5: given back by hand -----------------------------------------------------------------------
 
 
-@ON_SQLITE
 @pytest.mark.scenario("J5")
 @pytest.mark.parametrize("first", ["heard of the refund", "refused", "the refund is older news"])
+@ON_SQLITE
 def test_a_second_payment_given_back_by_hand_is_one_row_and_done(shop: Shop, first: str) -> None:
     number = shop.a_paid_order()
     payment = shop.pay_a_second_session(number)
@@ -686,9 +686,9 @@ def test_an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund(
     assert given_back(shop) == [1500]
 
 
-@ON_SQLITE
 @pytest.mark.scenario("J4")
 @pytest.mark.parametrize("shape", ["types", "nulls", "missing"])
+@ON_SQLITE
 def test_a_refused_refund_waits_while_what_stripe_knows_of_its_payment_cannot_be_read(
     shop: Shop, shape: str
 ) -> None:

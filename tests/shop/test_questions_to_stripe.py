@@ -98,9 +98,9 @@ class Time:
         self.shop.stripe.emulator.set_clock_off(self.passed.total_seconds())
 
 
-@ON_SQLITE
 @pytest.mark.scenario("Q6")
 @pytest.mark.parametrize("events", ["listed", "forbidden"])
+@ON_SQLITE
 def test_open_carts_cost_stripe_few_questions_and_a_paid_one_is_settled_at_once(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, events: str
 ) -> None:
@@ -152,9 +152,9 @@ def test_many_sessions_that_changed_are_found_by_the_list_and_looked_up_alone(
     assert len(asked) < 15 + 6
 
 
-@ON_SQLITE
 @pytest.mark.scenario("Q6", "J1")
 @pytest.mark.parametrize("kind", ["forbidden", "rate_limit", "error_before", "malformed"])
+@ON_SQLITE
 def test_where_the_list_of_sessions_cannot_be_read_each_order_is_looked_up(
     shop: Shop, kind: str
 ) -> None:

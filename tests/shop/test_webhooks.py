@@ -668,9 +668,9 @@ def test_an_event_of_the_old_adaptive_pricing_is_no_alarm(shop: Shop) -> None:
     assert (shop.order(number).status, shop.order(number).review_reason) == ("paid", None)
 
 
-@ON_SQLITE
 @pytest.mark.scenario("J8")
 @pytest.mark.parametrize("lie", MISFITS.values(), ids=MISFITS)
+@ON_SQLITE
 def test_an_event_that_says_paid_of_a_session_that_is_open_is_for_review(
     shop: Shop, lie: dict[str, Any]
 ) -> None:
