@@ -46,7 +46,8 @@ class Arrival(NamedTuple):
     """One event that has arrived, with the fact it carries, if it carries one for us.
 
     `odd` says in what the event is not as Stripe documents it; `subject` and `object_id` what to
-    look up at Stripe when the fact is doubted.
+    look up at Stripe when the fact is doubted. `order_number` is the order that an event without a
+    handler names itself.
     """
 
     id: str
@@ -58,6 +59,7 @@ class Arrival(NamedTuple):
     odd: str = ""
     subject: Subject | None = None
     object_id: str = ""
+    order_number: str | None = None
 
 
 def parse(body: bytes) -> Document:
@@ -122,7 +124,11 @@ def read(event: Document) -> Arrival:
     handler = HANDLERS.get(kind)
     live = event.get("livemode") is True
     if handler is None or live:
-        return Arrival(identifier, kind, created_at, live, handler is not None, None, odd)
+        named = None if live else named_order(event)
+        concerns_orders = handler is not None
+        return Arrival(
+            identifier, kind, created_at, live, concerns_orders, None, odd, order_number=named
+        )
     thing, fact, subject = _object_of(event), None, handler.subject
     if event.get("livemode") is not False:
         odd = odd or "the event is not marked as test mode"
@@ -138,12 +144,17 @@ def read(event: Document) -> Arrival:
 
 
 def named_order(event: Document) -> str | None:
-    """The order number that an event names itself, for a log line; no promise that it is ours."""
+    """The order number in an event's metadata, which need not be one of ours."""
     try:
         number = order_number(_object_of(event))
     except UNREADABLE:
         return None
-    return number[:LONGEST_NUMBER] if number else None
+    return number if number and fits_a_number(number) else None
+
+
+def fits_a_number(text: str) -> bool:
+    """True for text that every database stores and indexes as an order number."""
+    return text.isprintable() and 0 < len(text) <= LONGEST_NUMBER
 
 
 def _object_of(event: Document) -> Document:
@@ -174,7 +185,7 @@ def _doubted(thing: Document, subject: Subject, event_id: str, odd: str) -> Fact
         number = order_number(thing)
         if number is None and subject != "checkout":
             number = order_of_payment(identity(thing["payment_intent"]))
-        if number is None or not number.isprintable() or len(number) > LONGEST_NUMBER:
+        if number is None or not fits_a_number(number):
             return None
         return DoubtFact(
             order_number=number,

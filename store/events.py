@@ -193,6 +193,7 @@ def _register(
                 "created_at": first[name].created_at,
                 "received_at": now,
                 "deliveries": counts[name],
+                "order_number": _unmatched_number(first[name], verdicts[name]),
                 **verdicts[name]._asdict(),
             }
             for name in sorted(left)
@@ -203,6 +204,14 @@ def _register(
         orphans |= {name for name, outcome in known.items() if outcome == "orphan"}
         left -= inserted | known.keys()
     return unseen | orphans, orphans
+
+
+def _unmatched_number(event: Arrival, verdict: Verdict) -> str | None:
+    """The order that an event names, where it was not processed for one."""
+    if verdict.order_id is not None or event.livemode:
+        return None
+    number = event.fact.order_number if event.fact else event.order_number
+    return number if number and arrivals.fits_a_number(number) else None
 
 
 def _count(session: Session, known: Set[str], counts: Mapping[str, int]) -> dict[str, str]:

@@ -165,6 +165,7 @@ def _remember(failed: Sequence[gateway.Document]) -> None:
             "received_at": now,
             "deliveries": 0,
             "outcome": "orphan",
+            "order_number": arrivals.named_order(event),
             "next_try_at": now + SHORTEST_PAUSE,
         }
         for event in sorted(failed, key=lambda event: str(event["id"]))

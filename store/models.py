@@ -41,6 +41,8 @@ class Product(SQLModel, table=True):
     currency: str
     image: str
     active: bool = True
+    # Products are shown by `position`, then by id.
+    position: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
 
 
@@ -56,6 +58,7 @@ UNDECIDED = text(
 UNFINISHED = text("status IN ('requested', 'pending', 'requires_action')")
 # Events that the reconciler could not take in yet.
 TO_TRY = text("next_try_at IS NOT NULL")
+NAMES_AN_ORDER = text("order_number IS NOT NULL")
 
 
 class Order(SQLModel, table=True):
@@ -236,6 +239,9 @@ class StripeEvent(SQLModel, table=True):
 
     One that the reconciler found in Stripe's list and could not take in is an `orphan` that it
     fetches again from Stripe at `next_try_at`.
+
+    `order_id` is the order that the event was processed for. `order_number` is what any other
+    event names in its metadata, unverified: the back office finds its order by it.
     """
 
     __tablename__ = "stripe_events"
@@ -243,6 +249,12 @@ class StripeEvent(SQLModel, table=True):
         Index("events_to_try", "next_try_at", sqlite_where=TO_TRY, postgresql_where=TO_TRY),
         Index("events_by_arrival", "received_at", "id"),
         Index("events_of_an_order", "order_id", "outcome", "deliveries"),
+        Index(
+            "events_naming_an_order",
+            "order_number",
+            sqlite_where=NAMES_AN_ORDER,
+            postgresql_where=NAMES_AN_ORDER,
+        ),
     )
 
     id: str = Field(primary_key=True)
@@ -252,6 +264,7 @@ class StripeEvent(SQLModel, table=True):
     deliveries: int = 1
     outcome: str = "received"
     order_id: int | None = Field(default=None, foreign_key="orders.id")
+    order_number: str | None = None
     next_try_at: datetime | None = _moment(default=None)
 
 
