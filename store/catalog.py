@@ -17,7 +17,7 @@ QUANTITY_PREFIX = "quantity-"
 ON_SALE = text(
     """
     SELECT id, slug, name, description, unit_amount, currency, image
-    FROM products WHERE active ORDER BY id
+    FROM products WHERE active ORDER BY position, id
     """
 )
 
@@ -47,7 +47,7 @@ class Line:
 
 
 def on_sale(session: Session) -> list[Sold]:
-    """The products that can be bought, in the order they were added.
+    """The products that can be bought, in the order that operators gave them.
 
     Raises:
         CatalogError: a product is in another currency than the shop, so that no total exists.

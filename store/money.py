@@ -7,12 +7,16 @@ what Stripe charges (RSD 19.99 to "RSD 20").
 
 import copy
 import re
+import unicodedata
 from decimal import Decimal, InvalidOperation
 
-from babel.numbers import NumberPattern
+from babel import Locale
+from babel.numbers import NumberPattern, get_currency_symbol
 
 from store import currencies, locales
 
+MAX_DIGITS = 20  # of an amount that somebody writes, with its signs
+SEPARATORS = str.maketrans({"٫": ".", "٬": ",", "’": "'", "،": ","})
 LARGEST_STORED = 2**31 - 1  # an amount is a 32-bit column
 
 
@@ -44,32 +48,67 @@ def minor(price: str, currency: str) -> int:
     return int(amount)
 
 
-def exact(price: str, currency: str) -> int:
-    """Read an amount as people write it in `currency`: "19.99" of dollars, "500" of yen.
+def parse_amount(text: str, currency: str, locale: str | None = None) -> int:
+    """Read an amount as people write it: "1,234.50", "1.234,50 €", "٤٩٫٩٩", "500" of yen.
+
+    Signs that group digits must stand where the locale puts them, so "1.999" is 1999 in German
+    and 1.999 in English. A comma or point that can only be a decimal sign is one in any locale.
 
     Raises:
         ValueError: one sentence that says how to write it.
     """
-    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,3})?", price):
-        raise ValueError(f"Write the amount in digits, like {example(currency)}.")
-    number = Decimal(price).scaleb(decimals(currency))
-    if number != number.to_integral_value():
+    number = _plain_number(text, currency, locales.find(locale))
+    if number is None:
+        raise ValueError(f"Write the amount in digits, like {example(currency, locale)}.")
+    units = Decimal(number).scaleb(decimals(currency))
+    if units != units.to_integral_value():
         raise ValueError(
-            f"{currency.upper()} has no such small change: write it like {example(currency)}."
+            f"{currency.upper()} has no such small change: write it like "
+            f"{example(currency, locale)}."
         )
-    if not fits(int(number), currency):
+    if not fits(int(units), currency):
         raise ValueError(
             f"Stripe does not charge such a fraction of {currency.upper()}: write it like "
-            f"{example(currency)}."
+            f"{example(currency, locale)}."
         )
-    return int(number)
+    return int(units)
 
 
-def example(currency: str) -> str:
-    """How a price in this currency is written: 19.99, 1999, 20 or 19.990."""
+def _plain_number(text: str, currency: str, locale: Locale) -> str | None:
+    """The digits of an amount with a point before its decimals, or None."""
+    text = _simplified(text)
+    for sign in (get_currency_symbol(currency.upper(), locale), currency):
+        text = text.removeprefix(_simplified(sign)).removesuffix(_simplified(sign)).strip()
+    symbols = locale.number_symbols["latn"]
+    point = re.escape(symbols["decimal"])
+    group = re.escape(re.sub(r"\s", " ", symbols["group"]).translate(SEPARATORS))
+    size = locale.decimal_formats[None].grouping[1]
+    grouped = rf"[0-9]{{1,3}}({group}[0-9]{{{size}}})*{group}[0-9]{{3}}({point}[0-9]{{1,3}})?"
+    if len(text) > MAX_DIGITS:
+        return None
+    if re.fullmatch(grouped, text):
+        return re.sub(group, "", text).replace(symbols["decimal"], ".")
+    if re.fullmatch(rf"[0-9]+({point}[0-9]{{1,3}})?", text):
+        return text.replace(symbols["decimal"], ".")
+    if re.fullmatch(r"[0-9]+[.,][0-9]{1,2}", text):
+        return text.replace(",", ".")
+    return None
+
+
+def _simplified(text: str) -> str:
+    """Digits and separators of every script as ASCII, without direction marks, in upper case."""
+    text = unicodedata.normalize("NFKC", text).translate(SEPARATORS)
+    kept = (sign for sign in text if unicodedata.category(sign) != "Cf")
+    text = "".join(str(unicodedata.decimal(sign, sign)) for sign in kept)
+    return re.sub(r"\s", " ", text).strip().upper()
+
+
+def example(currency: str, locale: str | None = None) -> str:
+    """How a price in this currency is written: 19.99 (or 19,99), 1999, 20 or 19.990."""
     if currencies.of(currency).whole:
         return "20"
-    return {0: "1999", 2: "19.99", 3: "19.990"}[decimals(currency)]
+    amount = {0: 1999, 2: 1999, 3: 19990}[decimals(currency)]
+    return input_text(amount, currency, locale)
 
 
 def fits(amount: int, currency: str) -> bool:
@@ -79,6 +118,13 @@ def fits(amount: int, currency: str) -> bool:
 
 def major(amount: int, currency: str) -> Decimal:
     return Decimal(amount).scaleb(-decimals(currency))
+
+
+def input_text(amount: int, currency: str, locale: str | None = None) -> str:
+    """An amount as it stands in a form's field: "1234,50", without sign or groups."""
+    digits = 0 if currencies.of(currency).whole and fits(amount, currency) else decimals(currency)
+    point = locales.find(locale).number_symbols["latn"]["decimal"]
+    return f"{major(amount, currency):.{digits}f}".replace(".", point)
 
 
 def minimum(currency: str) -> int:

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from store import assortment, clock, money, pictures, settings
+from store import clock, images, money, product_editor, settings
 from store.errors import ProductsFileError
 
 FILE = settings.ROOT / "data" / "products.toml"
@@ -85,8 +85,10 @@ def _product(entry: Any, currency: str) -> dict[str, Any]:
         raise ValueError(f"{unknown[0][:40]}: there is no such field, only {', '.join(FIELDS)}")
     return {
         "slug": _slug(entry["slug"]),
-        "name": _line(entry["name"], "name", assortment.LONGEST_NAME),
-        "description": _line(entry["description"], "description", assortment.LONGEST_DESCRIPTION),
+        "name": _line(entry["name"], "name", product_editor.MAX_NAME_LENGTH),
+        "description": _line(
+            entry["description"], "description", product_editor.MAX_DESCRIPTION_LENGTH
+        ),
         "unit_amount": _amount(entry["price"], currency),
         "currency": currency,
         "image": _image(entry["image"]),
@@ -105,9 +107,9 @@ def _slug(slug: str) -> str:
 
 def _line(text: str, field: str, longest: int) -> str:
     try:
-        return assortment.line(text, field, longest)
-    except assortment.ProductRefused as error:
-        raise ValueError(str(error).removesuffix(".")) from None
+        return product_editor.one_line(text, longest)
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}".removesuffix(".")) from None
 
 
 def _amount(price: str, currency: str) -> int:
@@ -124,6 +126,6 @@ def _amount(price: str, currency: str) -> int:
 
 
 def _image(image: str) -> str:
-    if image not in pictures.listed():
+    if image not in images.listed():
         raise ValueError(f"image: there is no {image[:60]!r} in data/images")
     return image

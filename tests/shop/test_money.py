@@ -189,9 +189,43 @@ def test_major_units_lose_nothing(amount: int, currency: str) -> None:
 @pytest.mark.parametrize("code", sorted(CURRENCIES))
 def test_what_a_form_is_filled_with_is_read_back_as_the_same_amount(code: str) -> None:
     for amount in amounts_in(code):
-        assert money.exact(str(money.major(amount, code)), code) == amount
+        for locale in ("en-US", "de-DE", "fr-FR", "hi-IN", "ar-EG"):
+            entered = money.input_text(amount, code, locale)
+            assert money.parse_amount(entered, code, locale) == amount
+            assert money.parse_amount(money.text(amount, code, locale), code, locale) == amount
     assert money.minor(money.example(code).replace("1999", "19.99"), code) > 0
-    assert money.exact(money.example(code), code) > 0
+    assert money.parse_amount(money.example(code), code) > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "locale", "amount"),
+    [
+        ("49,99", "de-DE", 4999),
+        ("49.99", "de-DE", 4999),  # it can only be a decimal point
+        ("1.999", "de-DE", 199900),
+        ("1.234,50 $", "de-DE", 123450),
+        ("49,99", "en-US", 4999),
+        ("$1,234.5", "en-US", 123450),
+        ("USD 5", "en-US", 500),
+        ("1\u202f234,50", "fr-FR", 123450),
+        ("1’234.50", "de-CH", 123450),
+        ("12,34,567", "hi-IN", 123456700),
+        ("٤٩٫٩٩", "ar-EG", 4999),
+        ("４９．９９", "ja-JP", 4999),
+    ],
+)
+def test_an_amount_is_read_as_people_of_a_locale_write_it(
+    text: str, locale: str, amount: int
+) -> None:
+    assert money.parse_amount(text, "usd", locale) == amount
+
+
+@pytest.mark.parametrize(
+    "text", ["", "abc", "-5", "1e3", "0x1", "5,", "19 99", "1,99,9", "1.2.3", "5€", "NaN", "9" * 30]
+)
+def test_an_amount_that_can_be_read_in_two_ways_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="Write the amount in digits, like 19"):
+        money.parse_amount(text, "usd", "en-US")
 
 
 @pytest.mark.scenario("K4")
