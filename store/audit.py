@@ -131,13 +131,28 @@ class Audit:
         return not self.missing and not self.unreadable and all(e.agrees for e in self.entries)
 
 
-def audit() -> Audit:
-    """Read both records.
+@dataclass
+class Progress:
+    """How many objects an audit has read at Stripe so far."""
+
+    sessions: int = 0
+    refunds: int = 0
+    disputes: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sessions:,} Checkout Sessions, {self.refunds:,} refunds and "
+            f"{self.disputes:,} disputes read at Stripe"
+        )
+
+
+def audit(progress: Progress | None = None) -> Audit:
+    """Read both records. `progress` is counted up on the way.
 
     Raises:
         StripeError, DatabaseUnavailable
     """
-    stripes = _Stripes()
+    stripes = _Stripes(progress or Progress())
     stripes.read()  # before ours: what happens in between is then in ours too
     entries = _our_entries()
     for number, book in stripes.books.items():
@@ -182,7 +197,8 @@ def _our_entries() -> dict[str, Entry]:
 class _Stripes:
     """What Stripe lists: a book for each order number, and what could not be read."""
 
-    def __init__(self) -> None:
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
         self.books: dict[str, Book] = {}
         self.sessions: list[Document] = []
         self.unreadable: list[str] = []
@@ -201,6 +217,7 @@ class _Stripes:
                 self.unreadable.append(str(item.get("id", "?"))[:100])
 
     def _add_session(self, session: Document) -> None:
+        self.progress.sessions += 1
         if not (number := order_number(session)):
             return
         self.sessions.append(session)
@@ -213,12 +230,14 @@ class _Stripes:
             book.payments[name] = Payment(currency, _amount(session["amount_total"]))
 
     def _add_refund(self, refund: Document) -> None:
+        self.progress.refunds += 1
         number = self.number_of.get(identity(refund["payment_intent"]) or "")
         if number and _text(refund["status"]) not in REFUND_VOID:
             payment = self.books[number].payment(str(identity(refund["payment_intent"])))
             payment.refunded_amount += _amount(refund["amount"])
 
     def _add_dispute(self, dispute: Document) -> None:
+        self.progress.disputes += 1
         if number := self.number_of.get(identity(dispute["payment_intent"]) or ""):
             self.books[number].disputes[_text(dispute["id"])] = _text(dispute["status"])
 

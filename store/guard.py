@@ -102,24 +102,35 @@ FRAMEWORK_ROUTES = (
     *("/healthz", "/stream", "/vendor", "/svg"),
 )
 READING = ("GET", "HEAD", "OPTIONS")
+UPLOADS = "/_stcore/upload_file/"
 
 
 @dataclass
 class UsedRoutes:
-    """Closes the framework's routes that no page of the shop uses, such as the upload of files.
+    """Closes the framework's routes that no page of the shop uses.
 
-    Anybody may call them, and an upload stays in memory. `render` is the "not found" page.
+    An upload stays in memory, so only those may upload a file, or delete one, of whom `may_upload`
+    is true: operators, for pictures. Streamlit limits its size (`server.maxUploadSize`) and checks
+    its XSRF token. `render` is the "not found" page.
     """
 
     app: ASGIApp
     render: Callable[[], Response]
+    may_upload: Callable[[Scope], bool]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_closed(scope["path"], scope["method"]):
+            if is_upload(scope) and await run_in_threadpool(self.may_upload, scope):
+                await self.app(scope, receive, send)
+                return
             response = await run_in_threadpool(self.render)
             await response(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+
+def is_upload(scope: Scope) -> bool:
+    return scope["method"] in ("PUT", "DELETE") and scope["path"].startswith(UPLOADS)
 
 
 def is_closed(path: str, method: str) -> bool:

@@ -24,7 +24,6 @@ BATCH = 500
 LONGEST = 200  # signs of a search
 HIGHEST = "\U0010ffff"
 NUMBER_SIGNS = frozenset(orders.ALPHABET + "-")
-OUTCOMES = ("applied", "known", "review", "ignored", "orphan", "livemode", "received")
 
 Row = TypeVar("Row", Order, StripeEvent)
 
@@ -180,33 +179,3 @@ def whole(session: Session, number: str) -> Whole:
         list(views.items_of(session, [order])[order.id or 0]),
         *(rows(table) for table in (OrderLog, Refund, Dispute, StripeEvent)),
     )
-
-
-def found_events(
-    session: Session, outcome: str = "", kind: str = "", before: str = ""
-) -> Page[StripeEvent]:
-    """Events of an outcome and a type (each may be empty: all), newest first."""
-    query = select(StripeEvent).order_by(
-        col(StripeEvent.received_at).desc(), col(StripeEvent.id).desc()
-    )
-    if outcome:
-        query = query.where(col(StripeEvent.outcome) == outcome)
-    if kind:
-        query = query.where(col(StripeEvent.type) == kind)
-    if before and (last := session.get(StripeEvent, before)):
-        place = tuple_(col(StripeEvent.received_at), col(StripeEvent.id))
-        query = query.where(place < (last.received_at, last.id))
-    return _page(list(session.exec(query.limit(PAGE + 1))), PAGE)
-
-
-def numbers_of(session: Session, events: Sequence[StripeEvent]) -> dict[int, str]:
-    """The numbers of the orders that events are about, by the orders' ids."""
-    ids = {event.order_id for event in events if event.order_id}
-    rows = session.exec(select(Order.id, Order.number).where(col(Order.id).in_(ids)))
-    return {place: number for place, number in rows if place}
-
-
-def disputes(session: Session) -> list[tuple[Dispute, Order]]:
-    """The newest disputes with their orders."""
-    query = select(Dispute, Order).join(Order, col(Order.id) == col(Dispute.order_id))
-    return list(session.exec(query.order_by(col(Dispute.id).desc()).limit(PAGE)))

@@ -173,10 +173,10 @@ def cart_link(cart: Mapping[str, int]) -> str:
     return f"/?{urlencode({catalog.quantity_key(slug): n for slug, n in cart.items()})}"
 
 
-def dashboard_link(payment_intent_id: str) -> str:
-    """The payment on Stripe's own dashboard, or on that of whatever stands in for Stripe."""
+def dashboard_link(object_id: str, section: str = "payments") -> str:
+    """A payment, event … on Stripe's own dashboard, or on that of whatever stands in for Stripe."""
     base = settings.current().api_base or "https://dashboard.stripe.com/test"
-    return f"{base}/payments/{quote(payment_intent_id, safe='')}"
+    return f"{base}/{section}/{quote(object_id, safe='')}"
 
 
 def sentence_of(order: views.OrderView) -> str:

@@ -52,8 +52,9 @@ EVENTS = "events"  # the turn in which is kept up to when events are taken in, b
 
 @dataclass
 class CaughtUp:
-    """What one pass did."""
+    """What one pass did; `stage` is the one it is at."""
 
+    stage: str = ""
     events_taken: TakenIn = field(default_factory=TakenIn)
     orders_checked: Checked = field(default_factory=Checked)
     refunds: int = 0
@@ -159,6 +160,7 @@ def run_once(
             _keep_events_until(gateway.at_stripe(began))
 
     _in_turn(
+        done,
         ("events", events),
         ("events tried before", lambda: missed_events.try_again(done.events_taken)),
         ("orders", lambda: open_orders.check(done.orders_checked, everything=everything)),
@@ -167,7 +169,7 @@ def run_once(
     return done
 
 
-def _in_turn(*stages: tuple[str, Callable[[], None]]) -> None:
+def _in_turn(done: CaughtUp, *stages: tuple[str, Callable[[], None]]) -> None:
     """Let each stage have its try.
 
     Raises:
@@ -176,6 +178,7 @@ def _in_turn(*stages: tuple[str, Callable[[], None]]) -> None:
     """
     errors: list[Exception] = []
     for name, stage in stages:
+        done.stage = name
         try:
             stage()
         except StoreError as error:
@@ -214,6 +217,7 @@ def catch_up(done: CaughtUp | None = None) -> CaughtUp:
     done = CaughtUp() if done is None else done
     number_of: dict[str, str] = {}
     _in_turn(
+        done,
         ("missing orders", lambda: _bring_back(done)),
         ("pass", lambda: _pass(done)),
         ("all sessions", lambda: _record(done, _sessions(done, number_of))),

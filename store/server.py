@@ -179,10 +179,28 @@ def not_found() -> Response:
     return door.plain_page("There is no such page here.", HTTPStatus.NOT_FOUND)
 
 
+def is_operator(scope: Scope) -> bool:
+    """True for a request from a page of the shop by an operator who is signed in now."""
+    load()
+    from store.backoffice import sign_in
+    from store.backoffice.auth import OPERATOR_SESSIONS
+
+    request = Request(scope)
+    try:
+        sign_in.require_same_origin(request)
+        OPERATOR_SESSIONS.session(sign_in.operator_cookie(request))
+    except StoreError:
+        return False
+    return True
+
+
 def middleware() -> list[Middleware]:
     named = settings.current().allowed_hosts
     hosts = [*named, *settings.ALWAYS_ALLOWED]
     trusted = [Middleware(AllowedHosts, patterns=hosts)] if named else []
     first = [Middleware(ClientAddress), Middleware(OwnHost), *trusted, Middleware(WebSocketLimits)]
-    own = [Middleware(UsedRoutes, render=not_found), Middleware(OwnPages, render=not_found)]
+    own = [
+        Middleware(UsedRoutes, render=not_found, may_upload=is_operator),
+        Middleware(OwnPages, render=not_found),
+    ]
     return [*first, *own, Middleware(BuyerCookie)]

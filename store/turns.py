@@ -102,6 +102,12 @@ def _try(session: Session, name: str, holder: str, every: timedelta) -> Mine | N
     return Mine(began_at, last.done_until)
 
 
+def held(session: Session, name: str) -> Turn | None:
+    """The lease of this name while a process holds it."""
+    last = session.get(Turn, name)
+    return last if last and _is_held(last, clock.now()) else None
+
+
 def _is_held(last: Turn, now: datetime) -> bool:
     """False once it has run out, or where its holder is known to have ended."""
     if last.holder is None or last.held_until is None:

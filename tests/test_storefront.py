@@ -23,7 +23,6 @@ from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
 from store import (
-    assortment,
     buyers,
     catalog,
     checkout,
@@ -33,6 +32,7 @@ from store import (
     gateway,
     markup,
     orders,
+    product_editor,
     server,
     settings,
     views,
@@ -310,10 +310,12 @@ def test_a_product_may_be_called_like_anything_of_the_page(
 ) -> None:
     with db.unit_of_work() as session:
         for name in NAMES_OF_THE_PAGE:
-            form = assortment.Form(name, "A thing.", "19.99", "sneakers.svg", active=True)
-            assortment.add(session, form)
+            form = product_editor.ProductForm(
+                name, "A thing.", "19.99", "sneakers.svg", active=True
+            )
+            product_editor.add(session, form)
             session.flush()
-        slugs = {product.name: product.slug for product in assortment.every(session)}
+        slugs = {product.name: product.slug for product in product_editor.all_products(session)}
 
     at = visit()
     for name in NAMES_OF_THE_PAGE:

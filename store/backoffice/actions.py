@@ -6,37 +6,40 @@ Nothing here trusts a page: amounts, keys and numbers are read as strictly as a 
 import logging
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlmodel import Session, col, select
 
 from store import (
     arrivals,
-    assortment,
     attempts,
     db,
     events,
     gateway,
+    images,
     listing,
     money,
     orders,
+    product_editor,
     refunds,
     views,
 )
 from store.errors import DatabaseUnavailable, OrderNotFound, StoreError, StripeError, StripeRefused
 from store.models import Order, Refund, StripeEvent
+from store.product_editor import ProductForm, Values
 
 log = logging.getLogger(__name__)
 
 KEY = re.compile(r"[0-9a-f]{32}")
 MAX_NOTE_LENGTH = 500
 REFETCHED = {
-    "applied": "It has had its effect now.",
-    "known": "It says nothing that was not known.",
-    "duplicate": "It had its effect before, so nothing was changed.",
-    "orphan": "Its order is still not known here.",
-    "ignored": "It is of no interest to this shop.",
-    "review": "It is not what Stripe documents, or Stripe does not confirm it.",
-    "livemode": "It is a live-mode event; this test shop does not touch it.",
+    "applied": "it has changed its order now.",
+    "known": "its order already had everything that it says.",
+    "duplicate": "it was processed before, so nothing has changed.",
+    "orphan": "no order here has the number that it names.",
+    "ignored": "the shop does not act on events of this type.",
+    "review": "it does not fit its order, or is not what Stripe documents.",
+    "livemode": "it is about real money, and this test shop does not act on it.",
 }
 
 
@@ -73,7 +76,7 @@ def refund(by: str, number: str, amount: str, *, key: str, shown_left: str) -> s
     if not KEY.fullmatch(key) or not shown_left.isdecimal():
         raise IncompleteForm
     try:
-        wanted = money.exact(amount.strip(), order.currency)
+        wanted = money.parse_amount(amount, order.currency)
     except ValueError as error:
         raise InvalidAmount(str(error)) from None
     row = refunds.request(
@@ -166,11 +169,18 @@ def add_note(by: str, number: str, words: str) -> str:
 
 
 def refetch_event(by: str, event_id: str) -> str:
-    """Fetch an event from Stripe and let it through the same door as its webhook."""
+    """Fetch an event from Stripe and process it as if its webhook had arrived now.
+
+    Idempotent: an event takes effect once, in the transaction that records it. A process that
+    dies after that commit leaves out the line in the history that names the operator.
+
+    Raises:
+        IncompleteForm, StripeError, DatabaseUnavailable
+    """
     with db.reading() as session:
         known = session.get(StripeEvent, listing.tidy(event_id))
     if known is None:
-        raise IncompleteForm("There is no such event here.")
+        raise IncompleteForm("The shop has recorded no event of this id.")
     arrival = arrivals.read(gateway.event(known.id))
     (outcome,) = events.take_in([arrival], source="operator")
     if isinstance(outcome, StripeError):
@@ -180,16 +190,54 @@ def refetch_event(by: str, event_id: str) -> str:
             number = arrival.fact.order_number
             order = orders.lock(session, [number]).order(number)
             orders.log(session, order, "operator", "looked again", f"{known.id} · by {by}")
-    return f"{known.id}: {REFETCHED[outcome]}"
+    return f"Fetched {known.type} from Stripe: {REFETCHED[outcome]}"
 
 
-def save_product(by: str, slug: str, form: assortment.Form) -> str:
-    """Change a product, or add one where `slug` is empty; placed orders keep theirs."""
+def save_product(
+    operator: str, slug: str, form: ProductForm, opened: Values, image: images.Image | None = None
+) -> str:
+    """Change a product, or add one where `slug` is empty. Placed orders keep what they have.
+
+    Raises:
+        ProductRefused, ImageRefused
+    """
+    if image:
+        form = replace(form, image=images.store(image))
     with db.unit_of_work() as session:
         if not slug:
-            product = assortment.add(session, form)
-            log.info("%s added the product %s.", by, product.slug)
+            product = product_editor.add(session, form)
+            log.info("%s added the product %s.", operator, product.slug)
             return f"{product.name} is in the shop."
-        told = assortment.change(session, slug, form)
-    log.info("%s changed the product %s: %s", by, slug, "; ".join(told) or "nothing")
-    return f"Saved: {'; '.join(told)}." if told else "Nothing was different."
+        changes = product_editor.change(session, slug, form, opened)
+    log.info("%s changed the product %s: %s", operator, slug, "; ".join(changes) or "nothing")
+    return f"Saved: {'; '.join(changes)}." if changes else "Saved. Nothing was different."
+
+
+def archive_product(operator: str, slug: str) -> str:
+    """Take a product off the shop; it can be restored."""
+    return _set_active(operator, slug, active=False)
+
+
+def restore_product(operator: str, slug: str) -> str:
+    """Put an archived product back on sale."""
+    return _set_active(operator, slug, active=True)
+
+
+def _set_active(operator: str, slug: str, *, active: bool) -> str:
+    with db.unit_of_work() as session:
+        changed = product_editor.set_active(session, slug, active=active)
+        name = product_editor.find(session, slug).name
+    state = "on sale" if active else "archived"
+    if not changed:
+        return f"{name} was {state} already."
+    log.info("%s: the product %s is %s.", operator, slug, state)
+    return f"{name} is {state}{' again' if active else ''}."
+
+
+def move_product(operator: str, slug: str, places: int) -> str:
+    """Show a product earlier (-1) or later (1) in the shop."""
+    with db.unit_of_work() as session:
+        place, count = product_editor.move(session, slug, places)
+        name = product_editor.find(session, slug).name
+    log.info("%s moved the product %s to place %d.", operator, slug, place)
+    return f"{name} is number {place} of {count} now."

@@ -135,7 +135,7 @@ def check_last_event() -> HealthCheck:
 
 
 def check_reconciliation() -> HealthCheck:
-    """When Stripe's book was last caught up with, and what their last comparison came to."""
+    """When the shop last caught up with Stripe, and what the last comparison came to."""
     audited = tasks.TASKS.audited
     if audited and not audited.agrees:
         return HealthCheck(
@@ -149,7 +149,10 @@ def check_reconciliation() -> HealthCheck:
             turn = session.get(Turn, "reconciler")
     except DatabaseUnavailable:
         return HealthCheck("Reconciliation", None, "unknown")
-    at = turn.done_until if turn else None
+    by_operator = tasks.TASKS.last.get(tasks.RECONCILE)
+    times = [turn.done_until] if turn and turn.done_until else []
+    times += [by_operator.began_at] if by_operator and by_operator.good else []
+    at = max(times, default=None)
     state = "reconciled" if at else "not reconciled yet"
     state = f"{audited}, {state}" if audited else state
     return HealthCheck("Reconciliation", bool(at) or None, state, at=at)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Concatenate, Generic, Literal, ParamSpec
+from urllib.parse import quote
 
 import streamlit as st
 
 from store import cookies, markup
 from store.backoffice import auth, health
+from store.backoffice.sign_in import ADDRESSES
 from store.errors import StoreError
 from store.markup import Reader
 
@@ -105,6 +107,18 @@ def show_message() -> None:
 def literal(text: str) -> str:
     """Text for a label or a toast, where Streamlit would otherwise read Markdown."""
     return re.sub(r"([\\`*_{}\[\]()#+\-.!~:$|<>&])", r"\\\1", text)
+
+
+# --- links to orders -----------------------------------------------------------------------------
+
+
+def link_to_order(order_number: str) -> str:
+    return f"{ADDRESSES['orders']}?order={quote(order_number, safe='')}"
+
+
+def order_column() -> Any:
+    """A column of a table whose values are `link_to_order`; it shows the number."""
+    return st.column_config.LinkColumn(display_text=r"order=(.+)$")
 
 
 # --- HTML ----------------------------------------------------------------------------------------

@@ -1,24 +1,214 @@
-"""Reconciliation: catch up with Stripe, compare its payments with ours, refunds that are stuck."""
+"""Reconciliation: catch up with Stripe, compare its records with ours, refunds that are stuck."""
+
+from typing import Any
 
 import streamlit as st
 
-from store import db, refunds
-from store.backoffice.pages_common import put, require_operator
-from store.backoffice.tasks import TASKS
+from store import audit, db, refunds
+from store.backoffice import health
+from store.backoffice.pages_common import (
+    link_to_order,
+    literal,
+    operator_action,
+    order_column,
+    reader,
+    require_operator,
+)
+from store.backoffice.tasks import COMPARE, RECONCILE, TASKS, AuditResult, Pair, Task
 
 PROGRESS_SECONDS = 1.0
+MAX_ROWS = 100
+ABOUT = {
+    RECONCILE: "Processes everything that Stripe knows and the shop does not: events that never "
+    "arrived, orders that changed, refunds that are owed.",
+    COMPARE: "Puts every payment, refund and dispute at Stripe beside ours. It changes nothing.",
+}
+
+
+@operator_action
+def reconcile_now(operator: str) -> str:
+    TASKS.reconcile(operator)
+    return "Reconciling has begun."
+
+
+@operator_action
+def compare_now(operator: str) -> str:
+    TASKS.compare(operator)
+    return "Comparing with Stripe has begun."
 
 
 def render() -> None:
-    """While a task runs, this part of the page refreshes itself."""
-    busy = TASKS.busy
-    st.fragment(state, run_every=PROGRESS_SECONDS if busy else None)(busy)
+    """While a task runs, the upper part of the page refreshes itself."""
+    st.title("Reconciliation")
+    busy = is_busy()
+    st.fragment(tasks, run_every=PROGRESS_SECONDS if busy else None)(busy)
+    if TASKS.audited:
+        audit_result(TASKS.audited)
+    stuck_refunds()
 
 
-def state(polling: bool) -> None:
+def is_busy() -> bool:
+    return TASKS.running is not None or TASKS.runs_elsewhere() is not None
+
+
+def tasks(polling: bool) -> None:
+    """Both tasks side by side, each with its last run or its progress."""
     require_operator()
-    if polling and not TASKS.busy:
+    busy = is_busy()
+    if busy != polling:  # begun by a button of this part, or ended
+        health.MONITOR.expire()
         st.rerun()
+    for column, name, label, action in zip(
+        st.columns(2, border=True),
+        (RECONCILE, COMPARE),
+        ("Reconcile now", COMPARE),
+        (reconcile_now, compare_now),
+        strict=True,
+    ):
+        with column:
+            st.subheader(name)
+            st.caption(ABOUT[name])
+            kind: Any = "primary" if name == RECONCILE else "secondary"
+            st.button(label, key=name, type=kind, disabled=busy, on_click=action)
+            running = TASKS.running
+            if running and running.name == name:
+                progress(running)
+            elif name in TASKS.last:
+                last_run(TASKS.last[name])
+    if not TASKS.running and (since := TASKS.runs_elsewhere()):
+        status = st.status("A run is in progress in another process of this shop", expanded=True)
+        status.text(f"Since {reader().moment(since, seconds=True)}")
+
+
+def progress(task: Task) -> None:
+    status = st.status(f"Working for {task.seconds:.0f} s", expanded=True)
+    status.text(task.progress())
+    status.caption(literal(f"{reader().moment(task.began_at, seconds=True)}, by {task.operator}"))
+
+
+def last_run(task: Task) -> None:
+    """What the run did, when, for how long, and who wanted it."""
+    seconds = f"{task.seconds:.1f}" if task.seconds < 10 else f"{task.seconds:.0f}"
+    label = f"{'Done' if task.good else 'Failed'} in {seconds} s"
+    with st.status(label, state="complete" if task.good else "error", expanded=True):
+        st.text(task.result)
+        st.caption(literal(f"{reader().moment(task.began_at, seconds=True)}, by {task.operator}"))
+
+
+# --- the comparison ------------------------------------------------------------------------------
+
+
+def audit_result(result: AuditResult) -> None:
+    if result.agrees:
+        st.success("Stripe and the shop agree on every payment, refund and dispute.")
+    else:
+        st.error("Stripe and the shop differ. Reconcile, then compare again.")
+    with st.container(horizontal=True):
+        figure("Payments", result.payments)
+        for pair in result.refunds or [Pair(0, 0)]:
+            currency = f" in {pair.currency.upper()}" if len(result.refunds) > 1 else ""
+            figure(f"Refunded{currency}", pair)
+        figure("Disputes", result.disputes)
+    note = f"{result.orders:,} orders were compared; not every order was paid."
+    if result.strangers:
+        note += f" {result.strangers:,} orders at Stripe belong to another shop."
+    st.caption(note)
+    if result.unreadable:
+        names = ", ".join(result.unreadable[:20])
+        st.warning(literal(f"Stripe lists objects that cannot be read: {names}"))
+    missing_orders(result)
+    differing_orders(result.differing)
+
+
+def figure(label: str, pair: Pair) -> None:
+    stripes, ours, difference = (
+        reader().price(amount, pair.currency) if pair.currency else f"{amount:,}"
+        for amount in (pair.stripes, pair.ours, pair.difference)
+    )
+    st.metric(
+        label,
+        f"{stripes} {'≠' if pair.difference else '='} {ours}",
+        literal(f"Stripe {stripes} · ours {ours} · difference {difference}"),
+        delta_color="red" if pair.difference else "green",
+        delta_arrow="off",
+        border=True,
+    )
+
+
+def missing_orders(result: AuditResult) -> None:
+    if not result.missing:
+        return
+    st.subheader("At Stripe and missing here")
+    st.dataframe(
+        [
+            {
+                "Order": order.number,
+                "Created": str(order.created_at),
+                "State": order.status,
+                "Amount": reader().price(order.amount, order.currency)
+                if order.amount is not None and order.currency
+                else "unknown",
+            }
+            for order in result.missing[:MAX_ROWS]
+        ],
+        alt="Orders that are missing here",
+    )
+
+
+def differing_orders(entries: list[audit.Entry]) -> None:
+    if not entries:
+        return
+    st.subheader("Orders that differ")
+    st.dataframe(
+        [differing_order(entry) for entry in entries[:MAX_ROWS]],
+        column_config={"Order": order_column()},
+        alt="Orders that differ",
+    )
+    if len(entries) > MAX_ROWS:
+        st.caption(f"The first {MAX_ROWS} of {len(entries):,}.")
+
+
+def differing_order(entry: audit.Entry) -> dict[str, str]:
+    amounts = {
+        "Ours: paid": entry.ours.paid_amount,
+        "Ours: refunded": entry.ours.refunded_amount,
+        "Ours: owed": entry.ours.owed_amount,
+        "Stripe: paid": entry.stripes.paid_amount,
+        "Stripe: refunded": entry.stripes.refunded_amount,
+        "Difference": entry.difference_amount,
+    }
+    prices = {label: reader().price(amount, entry.currency) for label, amount in amounts.items()}
+    return {"Order": link_to_order(entry.number), **prices, "Disputes": disputes_of(entry)}
+
+
+def disputes_of(entry: audit.Entry) -> str:
+    ours, stripes = entry.ours.disputes, entry.stripes.disputes
+    if ours == stripes:
+        return "agree"
+    return ", ".join(
+        f"{dispute}: Stripe {stripes.get(dispute, 'none')}, ours {ours.get(dispute, 'none')}"
+        for dispute in sorted(ours.keys() | stripes.keys())
+        if ours.get(dispute) != stripes.get(dispute)
+    )
+
+
+def stuck_refunds() -> None:
+    """Refunds that Stripe has not taken on, or that wait for the buyer."""
     with db.reading() as session:
         overdue = refunds.overdue(session)
-    put("books", task=TASKS.task, audited=TASKS.audited, overdue=overdue)
+    if not overdue:
+        return
+    st.subheader("Refunds that are stuck")
+    st.dataframe(
+        [
+            {
+                "Order": link_to_order(order.number),
+                "Requested": reader().moment(refund.created_at),
+                "Amount": reader().price(refund.amount, order.currency),
+                "State": refund.refusal or refund.status.replace("_", " "),
+            }
+            for refund, order in overdue[:MAX_ROWS]
+        ],
+        column_config={"Order": order_column()},
+        alt="Refunds that are stuck",
+    )

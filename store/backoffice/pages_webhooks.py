@@ -1,36 +1,297 @@
-"""Webhooks: the events that arrived and what each came to, and the disputes."""
+"""Webhooks: the events that arrived, what became of each, and one event in detail."""
 
-from urllib.parse import urlencode
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
+import orjson
 import streamlit as st
 
-from store import db, listing
-from store.backoffice.pages_common import put
-from store.backoffice.sign_in import ADDRESSES
+from store import db, event_search, facts, gateway, listing, markup, settings
+from store.backoffice import actions
+from store.backoffice.pages_common import (
+    link_to_order,
+    literal,
+    operator_action,
+    order_column,
+    put,
+    reader,
+)
+from store.errors import StoreError, StripeNotFound
+from store.event_search import OUTCOMES, EventDetail, EventFilter, EventPage, EventRow
+
+EVENT = "event"  # in the address: the event that is shown
+SEARCH, TYPE, OUTCOME = "event_search", "event_type", "event_outcome"
+OLDER_PAGES, PAYLOAD = "event_pages", "event_payload"
+PAYLOAD_SECONDS = 8.0  # to wait for Stripe while the page is drawn
+MAX_PAYLOAD_BYTES = 200_000
+COLORS = {outcome.label: outcome.color for outcome in OUTCOMES.values()}
+LEGEND = "  \n".join(f"**{outcome.label}**: {outcome.explanation}" for outcome in OUTCOMES.values())
+GONE = (
+    "Stripe has no event of this id any more: it keeps events for 30 days. What the shop "
+    "recorded stands beside this."
+)
+
+fetch_again = operator_action(actions.refetch_event)
+
+
+class Payload(NamedTuple):
+    """An event as Stripe has it, or why it cannot be shown."""
+
+    event_id: str
+    document: Any = None
+    sentence: str = ""
 
 
 def render() -> None:
-    query = st.query_params
-    outcome, before = query.get("outcome", ""), listing.tidy(query.get("before", ""))
-    outcome = outcome if outcome in listing.OUTCOMES else ""
+    st.title("Webhooks")
+    wanted = filters()
+    older_pages: list[str] = st.session_state.setdefault(OLDER_PAGES, [])
     with db.reading() as session:
-        page = listing.found_events(session, outcome, before=before)
-        numbers = listing.numbers_of(session, page.rows)
-        disputes = listing.disputes(session)
-    put(
-        "webhooks",
-        rows=page.rows,
-        numbers=numbers,
-        disputes=disputes,
-        outcome=outcome,
-        outcomes=listing.OUTCOMES,
-        here=address(outcome, before),
-        older=address(outcome, page.older) if page.older else "",
-        newest=address(outcome) if before else "",
+        page = event_search.find_events(session, wanted, older_pages[-1] if older_pages else "")
+    if page.rows:
+        event_table(page)
+        pager(page, older_pages)
+    elif wanted == EventFilter():
+        st.info("No events yet. Stripe sends the first ones when somebody pays.")
+    else:
+        st.info("No event fits. Search for another id, or show all outcomes and types.")
+    if event_id := listing.tidy(st.query_params.get(EVENT, "")):
+        event_panel(event_id)
+    elif page.rows:
+        st.caption("Select an event to see its payload, its deliveries and its order.")
+    disputes()
+
+
+def filters() -> EventFilter:
+    """What is searched for; each change begins at the newest events again."""
+    with db.reading() as session:
+        types = event_search.event_types(session)
+    restart = partial(st.session_state.pop, OLDER_PAGES, None)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Event id, Stripe id or order number", key=SEARCH, type="search", on_change=restart
+        )
+        kind = st.selectbox(
+            "Type", types, index=None, placeholder="All types", key=TYPE, on_change=restart
+        )
+    outcome = st.pills(
+        "Outcome",
+        list(OUTCOMES),
+        format_func=lambda name: OUTCOMES[name].label,
+        key=OUTCOME,
+        help=LEGEND,
+        on_change=restart,
+    )
+    if outcome:
+        st.caption(OUTCOMES[outcome].explanation)
+    return EventFilter(listing.tidy(text), outcome or "", kind or "")
+
+
+def event_table(page: EventPage) -> None:
+    """The events; the selected one is named in the address, so that it survives a reload."""
+    ids = [row.event.id for row in page.rows]
+    key = f"events_{hashlib.sha256(' '.join(ids).encode()).hexdigest()[:16]}"
+    selected = st.query_params.get(EVENT)
+    st.dataframe(
+        [table_row(row) for row in page.rows],
+        key=key,
+        on_select=partial(select, key, ids),
+        selection_mode="single-row",
+        selection_default={"selection": {"rows": [ids.index(selected)] if selected in ids else []}},
+        column_config={
+            "Received": st.column_config.DatetimeColumn(
+                format="localized", timezone=str(reader().zone)
+            ),
+            "Outcome": st.column_config.MultiselectColumn(
+                options=list(COLORS), color=list(COLORS.values()), help=LEGEND
+            ),
+            "Order": order_column(),
+            "Deliveries": st.column_config.NumberColumn(
+                help="How often Stripe sent it. Each event takes effect once."
+            ),
+        },
+        placeholder="",
+        height=36 * (min(len(ids), 9) + 1),
+        alt="Events, newest first",
     )
 
 
-def address(outcome: str, before: str = "") -> str:
-    given = {"outcome": outcome, "before": before}
-    query = urlencode({name: value for name, value in given.items() if value})
-    return f"{ADDRESSES['webhooks']}?{query}"
+def table_row(row: EventRow) -> dict[str, Any]:
+    event = row.event
+    return {
+        "Received": event.received_at,
+        "Outcome": [OUTCOMES[event.outcome].label],
+        "Type": event.type,
+        "Order": link_to_order(row.order_number) if row.order_number else None,
+        "Deliveries": event.deliveries,
+        "Event": event.id,
+    }
+
+
+def select(key: str, ids: Sequence[str]) -> None:
+    rows = st.session_state[key].selection.rows
+    if rows and rows[0] < len(ids):
+        st.query_params[EVENT] = ids[rows[0]]
+    else:
+        st.query_params.pop(EVENT, None)
+
+
+def pager(page: EventPage, older_pages: list[str]) -> None:
+    if not page.older and not older_pages:
+        return
+    with st.container(horizontal=True):
+        if st.button("Newer", disabled=not older_pages):
+            older_pages.pop()
+            st.rerun()
+        if st.button("Older", disabled=not page.older) and page.older:
+            older_pages.append(page.older)
+            st.rerun()
+
+
+# --- one event -----------------------------------------------------------------------------------
+
+
+def event_panel(event_id: str) -> None:
+    with db.reading() as session:
+        detail = event_search.event_detail(session, event_id)
+    with st.container(border=True, key="event"):
+        if detail is None:
+            st.warning("The shop has recorded no event of this id.")
+            return
+        outcome = OUTCOMES[detail.event.outcome]
+        st.subheader(literal(detail.event.type))
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.badge(literal(outcome.label), color=outcome.color)
+            st.caption(outcome.explanation)
+        recorded, payload_side = st.columns([1, 1.3], gap="medium")
+        with payload_side:
+            payload = payload_of(event_id)
+            show_payload(payload)
+        with recorded:
+            show_recorded(detail, payload.document)
+
+
+def show_recorded(detail: EventDetail, document: Any) -> None:
+    """What the shop recorded, where it leads, and the one thing that can be done."""
+    event = detail.event
+    st.code(event.id, language=None)
+    rows = {
+        "Created at Stripe": reader().moment(event.created_at, seconds=True),
+        "Received": reader().moment(event.received_at, seconds=True),
+        "Deliveries": deliveries(detail),
+        "Signature": "verified each time: what fails the check is refused and not recorded"
+        if event.deliveries
+        else "none: the shop fetched it from Stripe itself",
+    }
+    if pending := (document or {}).get("pending_webhooks"):
+        rows["At Stripe"] = f"{pending} webhook endpoint has not accepted it yet"
+    st.markdown("\n".join(f"- {label}: {literal(text)}" for label, text in rows.items()))
+    order_number = detail.order_number
+    if document and not order_number:
+        with db.reading() as session:
+            order_number = event_search.order_of_payload(session, document)
+    put("event_links", order_number=order_number, links=stripe_links(event.id, document))
+    st.button(
+        "Fetch again from Stripe",
+        icon=":material/refresh:",
+        on_click=refetch,
+        args=(event.id,),
+        help="Fetches the event and processes it as if Stripe had delivered it now.",
+    )
+
+
+def deliveries(detail: EventDetail) -> str:
+    """How often and when Stripe delivered the event; the first twenty repeats have a time."""
+    count, again = detail.event.deliveries, detail.repeated_at
+    if not count:
+        return "none: the reconciler found it in Stripe's list of events"
+    if count == 1:
+        return "one"
+    times = ", ".join(reader().moment(at, seconds=True) for at in again)
+    more = count - 1 - len(again)
+    return f"{count:,}; again {times}" + (f" and {more:,} times more" if more > 0 else "")
+
+
+def stripe_links(event_id: str, document: Any) -> dict[str, str]:
+    """Pages of Stripe's dashboard, or of what stands in for Stripe: the event and its payment."""
+    links = {f"Event at {at_stripe()}": markup.dashboard_link(event_id, "events")}
+    thing = ((document or {}).get("data") or {}).get("object") or {}
+    payment = thing.get("id") if thing.get("object") == "payment_intent" else None
+    try:
+        payment = payment or facts.identity(thing.get("payment_intent"))
+    except ValueError:
+        payment = None
+    if payment:
+        links[f"Payment at {at_stripe()}"] = markup.dashboard_link(payment)
+    return links
+
+
+def at_stripe() -> str:
+    return "the emulator" if settings.current().offline else "Stripe"
+
+
+def refetch(event_id: str) -> None:
+    st.session_state.pop(PAYLOAD, None)
+    fetch_again(event_id)
+
+
+def payload_of(event_id: str) -> Payload:
+    """The payload, fetched when the event is selected: the shop does not store payloads."""
+    known: Payload | None = st.session_state.get(PAYLOAD)
+    if known is None or known.event_id != event_id:
+        with st.spinner("Fetching the payload from Stripe …"):
+            known = fetch(event_id)
+        st.session_state[PAYLOAD] = known
+    return known
+
+
+def fetch(event_id: str) -> Payload:
+    try:
+        with gateway.patience(PAYLOAD_SECONDS, repeats=False):
+            document = event_search.without_secrets(gateway.event(event_id))
+    except StripeNotFound:
+        return Payload(event_id, sentence=GONE)
+    except StoreError as error:
+        return Payload(event_id, sentence=error.for_operator)
+    if len(orjson.dumps(document)) > MAX_PAYLOAD_BYTES:
+        return Payload(event_id, sentence="This payload is too large to be shown here.")
+    return Payload(event_id, document)
+
+
+def show_payload(payload: Payload) -> None:
+    if payload.sentence:
+        st.info(literal(payload.sentence))
+        return
+    st.json(payload.document, expanded=2)
+    st.caption("Fetched from Stripe for this page. The shop does not store payloads.")
+
+
+def disputes() -> None:
+    with db.reading() as session:
+        rows = event_search.disputes(session)
+    st.subheader("Disputes")
+    if not rows:
+        st.caption("No bank has disputed a payment.")
+        return
+    table = [
+        {
+            "Opened": dispute.created_at,
+            "Order": link_to_order(order.number),
+            "State": dispute.status.replace("_", " "),
+            "Amount": reader().price(dispute.amount, order.currency),
+            "Dispute": dispute.stripe_dispute_id,
+        }
+        for dispute, order in rows
+    ]
+    st.dataframe(
+        table,
+        column_config={
+            "Opened": st.column_config.DatetimeColumn(
+                format="localized", timezone=str(reader().zone)
+            ),
+            "Order": order_column(),
+        },
+        alt="Disputes, newest first",
+    )

@@ -9,20 +9,19 @@ from itertools import chain
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from store import assortment, door, export, listing, markup, pictures
+from store import door, export, images, listing, markup
 from store.backoffice import actions, sign_in
 from store.backoffice.auth import OPERATOR_SESSIONS, OperatorSession
 from store.backoffice.sign_in import ADDRESSES, HOME, NO_STORE, SIGN_IN
-from store.backoffice.tasks import TASKS
 from store.errors import StoreError
 from store.shell import Shell
 
-LARGEST_FORM = 1536 * 1024  # a picture and its product
+LARGEST_FORM = 64 * 1024
 Act = Callable[[Request, OperatorSession, FormData], str]
 
 
@@ -36,7 +35,7 @@ def action(act: Act, back: str) -> Callable[[Request], Awaitable[Response]]:
             sign_in.require_content_length(request, LARGEST_FORM)
         except StoreError as error:
             return sign_in_first(error, back, request.path_params.get("number"))
-        form = await request.form(max_files=1, max_fields=20)
+        form = await request.form(max_files=0, max_fields=20)
         try:
             there = await run_in_threadpool(act, request, visit, form)
         except StoreError as error:
@@ -85,40 +84,6 @@ def refund(visit: OperatorSession, number: str, form: FormData) -> str:
     return actions.refund(visit.name, number, amount, key=key, shown_left=left)
 
 
-def save_product(request: Request, visit: OperatorSession, form: FormData) -> str:
-    """A new product, or an old one changed; a picture that is brought goes before a chosen one."""
-    brought, image = form.get("brought"), field(form, "image")
-    if isinstance(brought, UploadFile) and brought.size:
-        image = pictures.keep(brought.file.read(pictures.LARGEST_BYTES + 1))
-    written = assortment.Form(
-        name=field(form, "product_name"),
-        description=field(form, "description"),
-        price=field(form, "price"),
-        image=image,
-        active="active" in form,
-        seen=field(form, "seen"),
-    )
-    slug = request.path_params.get("slug", "")
-    visit.flash(actions.save_product(visit.name, slug, written))
-    return ADDRESSES["products"]
-
-
-def look_again(request: Request, visit: OperatorSession, form: FormData) -> str:
-    visit.flash(actions.refetch_event(visit.name, request.path_params["event"]))
-    there = field(form, "back")
-    return there if there.startswith(f"{HOME}-webhooks?") else ADDRESSES["webhooks"]
-
-
-def keep_books(begin: Callable[[str], None]) -> Act:
-    """Something that takes a while: its page shows how far it is."""
-
-    def do(_request: Request, visit: OperatorSession, _form: FormData) -> str:
-        begin(visit.name)
-        return ADDRESSES["reconciliation"]
-
-    return do
-
-
 def export_orders(request: Request) -> Response:
     """The orders of a filter as CSV, sent while they are read."""
     try:
@@ -163,7 +128,7 @@ def posted(path: str, act: Act, back: str) -> Route:
 def routes(shell: Shell) -> list[BaseRoute]:
     """Everything under `/back-office`, and the pictures."""
     return [
-        Mount("/images", pictures.Pictures()),
+        Mount("/images", images.ImageFiles()),
         *(
             Route(address, sign_in.backoffice_page(shell, page))
             for page, address in ADDRESSES.items()
@@ -177,9 +142,4 @@ def routes(shell: Shell) -> list[BaseRoute]:
             posted(f"orders/{{number}}/{name}", on_order(act), "orders")
             for name, act in ORDER_ACTIONS.items()
         ),
-        posted("products", save_product, "products"),
-        posted("products/{slug}", save_product, "products"),
-        posted("books/reconcile", keep_books(TASKS.reconcile), "reconciliation"),
-        posted("books/compare", keep_books(TASKS.compare), "reconciliation"),
-        posted("events/{event}/again", look_again, "webhooks"),
     ]

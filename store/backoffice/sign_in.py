@@ -30,7 +30,7 @@ ADDRESSES = {  # of the pages, by the names that `page=` has in the sign-in page
 OLD_VIEWS = {"books": "reconciliation", "figures": ""}  # in addresses of earlier versions
 MAX_SIGN_IN_BYTES = 8 * 1024
 MAX_PARAMETER_LENGTH = 200
-PARAMETERS = ("order", "q", "status", "from", "until", "before", "days", "shown", "outcome")
+PARAMETERS = ("order", "q", "status", "from", "until", "before", "days", "event")
 # Following a link on another site, a browser leaves the operator's `SameSite=Strict` cookie out;
 # when this page then opens the same address again, the cookie comes along.
 OPEN_AGAIN = '<!doctype html><meta http-equiv="refresh" content="0"><title>Back office</title>'
@@ -43,7 +43,7 @@ class CrossOriginRequest(StoreError):
 
 
 class FormTooLarge(StoreError):
-    sentence = "That is too much at once: a picture may have 1 MB. Nothing was changed."
+    sentence = "That is too much at once. Nothing was changed."
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 

@@ -1,6 +1,5 @@
 """The back office in a real Chromium: signing in, giving money back, changing a product."""
 
-import io
 import re
 from pathlib import Path
 
@@ -83,29 +82,48 @@ def test_an_operator_finds_an_order_and_gives_part_of_it_back(
     expect(page.get_by_role("button", name="Refund $29.98 of $29.98")).to_be_visible()
 
 
+def picture_file(path: Path, size: tuple[int, int] = (60, 48)) -> Path:
+    """A picture; noise does not compress, so a large one is a large file."""
+    Image.effect_noise(size, 80).convert("RGB").save(path, "PNG")
+    return path
+
+
 def test_a_changed_product_with_a_picture_is_what_the_next_buyer_sees(
     operator: BrowserContext, buyer: BrowserContext, servers: Servers, tmp_path: Path
 ) -> None:
-    drawn = io.BytesIO()
-    Image.new("RGB", (60, 48), "teal").save(drawn, "PNG")
-    (tmp_path / "boots.png").write_bytes(drawn.getvalue())
+    good, huge = (
+        picture_file(tmp_path / "boots.png"),
+        picture_file(tmp_path / "x.png", (1800, 1400)),
+    )
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(good.read_bytes()[:1000])
     page = signed_in(operator, servers)
 
     page.get_by_role("link", name="Products", exact=True).click()
-    page.locator("summary").filter(has_text="Sneakers").click()
-    form = page.locator("form").filter(has=page.get_by_role("button", name="Save Sneakers"))
-    form.get_by_label("Price in USD").fill("0")
-    form.get_by_role("button", name="Save Sneakers").click()
-    expect(page.get_by_text("Price: write an amount above 0")).to_be_visible()
-    page.locator("summary").filter(has_text="Sneakers").click()
-    form.get_by_label("Name").fill("Rain boots")
-    form.get_by_label("Price in USD").fill("89.50")
-    form.get_by_label("or bring one").set_input_files(tmp_path / "boots.png")
-    form.get_by_role("button", name="Save Sneakers").click()
+    row = page.locator(".st-key-product-sneakers")
+    row.get_by_role("button", name="Edit").click()
+    form = page.get_by_role("dialog")
+    upload, price = form.locator("input[type=file]"), form.get_by_label("Price in USD")
+    form.get_by_label("Name", exact=True).fill("Rain boots")
+    price.fill("49,9x")
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_text("Write the amount in digits, like 19.99.")).to_be_visible()
+    upload.set_input_files(huge)
+    expect(form.get_by_text("File must be 5.0MB or smaller.")).to_be_visible()
+    upload.set_input_files(broken)
+    expect(form.get_by_text("This is not a PNG, JPEG or WebP picture")).to_be_visible()
+    upload.set_input_files(good)
+    expect(form.get_by_role("img", name="The uploaded picture")).to_be_visible()
+    assert grave_faults(page) == []
+    expect(price).to_have_value("49,9x")
+    expect(form.get_by_label("Name", exact=True)).to_have_value("Rain boots")
+    price.fill("89.50")
+    form.get_by_role("button", name="Save").click()
 
-    expect(
-        page.get_by_text("Saved: name Sneakers → Rain boots; price $79.99 → $89.50")
-    ).to_be_visible()
+    saved = page.get_by_test_id("stToast")
+    expect(saved).to_contain_text("name “Sneakers” → “Rain boots”; price $79.99 → $89.50")
+    expect(form).to_have_count(0)
+    expect(row.get_by_text("Rain boots")).to_be_visible()
     shop = opened(buyer)
     expect(shop.get_by_label("Quantity of Rain boots")).to_be_visible()
     picture = shop.locator(".st-key-card-sneakers img")
@@ -113,18 +131,73 @@ def test_a_changed_product_with_a_picture_is_what_the_next_buyer_sees(
     assert picture.evaluate("image => image.naturalWidth") == 60
 
 
-def test_the_books_are_compared_and_the_result_stays(
-    operator: BrowserContext, servers: Servers
+def test_a_selected_event_shows_its_payload_its_order_and_its_page_at_stripe(
+    operator: BrowserContext, buyer: BrowserContext, servers: Servers
 ) -> None:
+    number = a_paid_order(buyer)
+    page = signed_in(operator, servers)
+    page.get_by_role("link", name="Reconciliation", exact=True).click()
+    page.get_by_role("button", name="Reconcile now").click()  # there is no webhook server here
+    expect(page.get_by_text("Done in")).to_be_visible()
+    assert " s ago" in page.locator(".checks li").filter(has_text="Reconciliation").inner_text()
+
+    page.get_by_role("link", name="Webhooks", exact=True).click()
+    page.get_by_label("Event id, Stripe id or order number").fill(number)
+    page.keyboard.press("Enter")
+    rows = page.get_by_test_id("stDataFrame").first.locator(".dvn-scroller")
+    rows.click(position={"x": 15, "y": 52})
+
+    panel = page.locator(".st-key-event")
+    expect(panel.get_by_test_id("stJson")).to_contain_text("livemode")
+    expect(panel.get_by_role("link", name=number)).to_be_visible()
+    panel.get_by_role("button", name="Fetch again from Stripe").click()
+    expect(page.get_by_test_id("stToast")).to_contain_text("it was processed before")
+    page.reload()
+    expect(panel.get_by_role("link", name="Event at the emulator")).to_be_visible()
+    with operator.expect_page() as opened_page:
+        panel.get_by_role("link", name="Payment at the emulator").click()
+    expect(opened_page.value.get_by_text("pi_").first).to_be_visible()
+
+
+def test_a_comparison_says_what_stripe_and_the_shop_have(
+    operator: BrowserContext, buyer: BrowserContext, servers: Servers
+) -> None:
+    a_paid_order(buyer)
     page = signed_in(operator, servers)
     page.get_by_role("link", name="Reconciliation", exact=True).click()
 
-    page.get_by_role("button", name="Compare both books").click()
+    page.get_by_role("button", name="Compare with Stripe").click()
 
-    expect(
-        page.locator(".verdict").get_by_text(re.compile(r"Stripe \d+ = ours \d+"))
-    ).to_be_visible()
+    expect(page.get_by_text("Stripe and the shop agree on every payment")).to_be_visible()
+    payments = page.get_by_test_id("stMetric").filter(has_text="Payments")
+    expect(payments).to_contain_text(re.compile(r"Stripe (\d+) · ours \1 · difference 0"))
     expect(page.get_by_role("button", name="Reconcile now")).to_be_enabled()
+    page.reload()
+    expect(page.get_by_text(re.compile(r"Compared \d+ orders. They agree."))).to_be_visible()
+
+
+def test_after_signing_out_an_open_form_saves_nothing_and_keeps_what_was_typed(
+    operator: BrowserContext, servers: Servers
+) -> None:
+    page = signed_in(operator, servers)
+    page.goto("/back-office-products")
+    page.locator(".st-key-product-blue-jeans").get_by_role("button", name="Edit").click()
+    form = page.get_by_role("dialog")
+    name = form.get_by_label("Name", exact=True)
+    name.fill("Stolen jeans")
+    other = operator.new_page()
+    other.goto("/back-office")
+    other.get_by_role("button", name="Sign out").click()
+    expect(other.get_by_role("button", name="Sign in")).to_be_visible()
+
+    form.get_by_role("button", name="Save").click()
+
+    expect(form.get_by_text("You are not signed in, or your session has ended.")).to_be_visible()
+    expect(name).to_have_value("Stolen jeans")
+    upload = "fetch('/_stcore/upload_file/a/b', {method: 'PUT', body: 'x'})"
+    assert page.evaluate(f"async () => (await {upload}).status") == 404
+    page.goto("/")
+    expect(page.get_by_label("Quantity of Blue Jeans")).to_be_visible()
 
 
 def test_after_signing_out_an_open_tab_can_do_nothing(
@@ -236,7 +309,8 @@ def test_nothing_grave_is_in_anybodys_way(
         expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
         expect(page.locator(".checks li")).to_have_count(7)
         if query == "-products":
-            page.locator("summary").last.click()
+            page.get_by_role("button", name="Add a product").click()
+            expect(page.get_by_role("dialog")).to_be_visible()
         found += [f"{heading}: {fault}" for fault in grave_faults_in(page, EVERY_LOOK)]
         page.set_viewport_size({"width": 390, "height": 844})
         assert page.evaluate("document.documentElement.scrollWidth") == 390

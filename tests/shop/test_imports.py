@@ -21,7 +21,7 @@ LAYERS = [
     ["cookies", "guard", "limits"],
     ["schema", "shell"],
     ["db_checks", "postgresql"],
-    ["assortment", "bulk", "db", "facts", "gateway", "pictures"],
+    ["bulk", "db", "facts", "gateway", "images", "product_editor"],
     [
         "arrivals",
         "backups",
@@ -42,7 +42,7 @@ LAYERS = [
     ["attempts", "checkout", "events", "export", "refunds", "reports", "retention", "shelves"],
     ["open_orders"],
     ["missed_events"],
-    ["inbox", "listing", "proof", "restore"],
+    ["event_search", "inbox", "listing", "proof", "restore"],
     ["reconcile"],
     ["audit", "kept", "markup"],
     ["door"],

@@ -4,28 +4,22 @@ import csv
 import io
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from PIL import Image
 from sqlmodel import col, select
 
-from store import assortment, audit, clock, db, export, listing, pictures, reports, settings
-from store.assortment import Form
+from store import clock, db, export, listing, reports, settings
 from store.backoffice import actions, health
-from store.backoffice.tasks import BackgroundTasks, TaskRunning
-from store.errors import NothingToRefund, OrderNotFound, RefundChanged, StripeUnreachable
+from store.errors import NothingToRefund, OrderNotFound, RefundChanged
 from store.facts import REFUND_VOID
 from store.listing import Wanted
-from store.models import Order, Product, StripeEvent
+from store.models import Order
 from tests.shop.running import JEANS, Shop, at_once
 
 KEY = "0123456789abcdef" * 2
-BOOTS = Form("Boots", "High and dry.", "89.50", "sneakers.svg", active=True)
 
 
 def found(wanted: Wanted, before: str = "", limit: int = listing.PAGE) -> listing.Page[Order]:
@@ -42,23 +36,6 @@ def change(number: str, /, **columns: object) -> None:
         order = session.exec(select(Order).where(col(Order.number) == number)).one()
         for name, value in columns.items():
             setattr(order, name, value)
-
-
-def product(slug: str = "red-t-shirt") -> Product:
-    with db.reading() as session:
-        return session.exec(select(Product).where(col(Product.slug) == slug)).one()
-
-
-def edited(shirt: Product, **fields: object) -> Form:
-    now = {
-        "name": shirt.name,
-        "description": shirt.description,
-        "price": "19.99",
-        "image": shirt.image,
-        "active": shirt.active,
-        "seen": shirt.updated_at.isoformat(),
-    }
-    return Form(**(now | fields))  # type: ignore[arg-type]
 
 
 # --- finding -------------------------------------------------------------------------------------
@@ -254,7 +231,7 @@ def test_who_refunded_stands_in_the_history(shop: Shop) -> None:
     assert shop.history(number)[-1].source == "operator"
 
 
-@pytest.mark.parametrize("amount", ["", "0", "-1", "1e3", "10,00", "10.001", "39.99", "NaN", "٣"])
+@pytest.mark.parametrize("amount", ["", "0", "-1", "1e3", "1,0,0", "10.001", "39.99", "NaN"])
 def test_an_amount_that_cannot_be_given_back_is_refused(shop: Shop, amount: str) -> None:
     number = shop.a_paid_order()
 
@@ -305,9 +282,9 @@ def test_an_orphan_is_tried_again_when_its_order_is_there(shop: Shop) -> None:
     said = actions.refetch_event("Ada", event["id"])
     again = actions.refetch_event("Ada", event["id"])
 
-    assert "Its order is still not known here." in still
-    assert "It has had its effect now." in said
-    assert "nothing was changed" in again
+    assert "no order here has the number that it names" in still
+    assert "it has changed its order now" in said
+    assert "nothing has changed" in again
     assert shop.order(number).status == "paid"
     assert shop.history(number)[-1].action == "looked again"
     assert shop.inbox()[event["id"]].deliveries == 1
@@ -316,28 +293,6 @@ def test_an_orphan_is_tried_again_when_its_order_is_there(shop: Shop) -> None:
 def test_an_event_nobody_sent_is_not_asked_for(shop: Shop) -> None:
     with pytest.raises(actions.IncompleteForm):
         actions.refetch_event("Ada", "evt_made_up")
-
-
-def test_the_inbox_is_filtered_and_paged(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "PAGE", 2)
-    for _ in range(2):
-        Shop(shop.stripe, shop.door).a_paid_order()
-    shop.tell_all()
-
-    seen: list[StripeEvent] = []
-    before: str | None = ""
-    while before is not None:
-        with db.reading() as session:
-            page = listing.found_events(session, "ignored", before=before)
-        seen += page.rows
-        before = page.older
-
-    ignored = [event for event in shop.inbox().values() if event.outcome == "ignored"]
-    assert len(ignored) > 2
-    assert {event.id for event in seen} == {event.id for event in ignored}
-    assert [event.received_at for event in seen] == sorted(
-        (event.received_at for event in ignored), reverse=True
-    )
 
 
 def test_an_operator_asks_stripe_and_cancels(shop: Shop) -> None:
@@ -354,191 +309,6 @@ def test_an_operator_asks_stripe_and_cancels(shop: Shop) -> None:
         f"Order {paid} is paid.",
     )
     assert {row.detail for row in shop.history(open_one)} >= {"by Ada"}
-
-
-def done(begin: Callable[[str], None], keeper: BackgroundTasks) -> str:
-    begin("Ada")
-    while keeper.busy:
-        time.sleep(0.01)
-    assert keeper.task
-    return keeper.task.result
-
-
-def test_the_books_are_reconciled_and_compared_beside_the_page(shop: Shop) -> None:
-    keeper = BackgroundTasks()
-    number = shop.an_open_order()
-    shop.pay(number)
-
-    before = done(keeper.compare, keeper)
-    differing = keeper.audited and [entry.number for entry in keeper.audited.differing]
-    caught_up = done(keeper.reconcile, keeper)
-    after = done(keeper.compare, keeper)
-
-    assert (before, differing) == ("Stripe 1 ≠ ours 0.", [number])
-    assert caught_up.startswith("Caught up: 0 open orders looked up, 2 missed events taken in")
-    assert after == "Stripe 1 = ours 1."
-    assert keeper.audited
-    assert keeper.audited.agrees
-
-
-def test_one_task_at_a_time_and_a_failure_is_a_sentence(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keeper, hold = BackgroundTasks(), threading.Event()
-    monkeypatch.setattr(audit, "audit", lambda: hold.wait(5) and never_answers())
-
-    keeper.compare("Ada")
-    with pytest.raises(TaskRunning):
-        keeper.reconcile("Grace")
-    hold.set()
-    while keeper.busy:
-        time.sleep(0.01)
-
-    assert keeper.task
-    assert (keeper.task.good, keeper.task.result) == (False, StripeUnreachable.operator_sentence)
-    assert keeper.audited is None
-
-
-def never_answers() -> audit.Audit:
-    raise StripeUnreachable
-
-
-# --- products ------------------------------------------------------------------------------------
-
-
-@pytest.mark.scenario("A5")
-def test_an_edit_never_changes_a_placed_order(shop: Shop) -> None:
-    paid = shop.a_paid_order()
-    placed = Shop(shop.stripe, shop.door).an_open_order()
-    before = [(row.total_amount, row.checkout_parameters) for row in shop.orders()]
-    shirt = product()
-
-    said = actions.save_product(
-        "Ada", shirt.slug, edited(shirt, name="Blue Shirt", price="29.99", active=False)
-    )
-
-    assert said == (
-        "Saved: name Red T-Shirt → Blue Shirt; price $19.99 → $29.99; no longer on sale."
-    )
-    assert [(row.total_amount, row.checkout_parameters) for row in shop.orders()] == before
-    with db.reading() as session:
-        for number in (paid, placed):
-            (item,) = listing.whole(session, number).items
-            assert (item.name, item.unit_amount, item.quantity) == ("Red T-Shirt", 1999, 2)
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "reason"),
-    [
-        ("name", " ", "Name: write something"),
-        ("name", "x" * 121, "Name: at most 120 characters"),
-        ("name", "a\x00b", "Name: there is an invisible control character"),
-        ("description", "", "Description: write something"),
-        ("price", "free", "Price: Write the amount in digits, like 19.99."),
-        ("price", "1.999", "Price: USD has no such small change"),
-        ("price", "0", "Price: write an amount above 0 and at most $999,999.99."),
-        ("price", "1000000", "Price: write an amount above 0 and at most"),
-        ("image", "../../.env", "Picture: choose one of the list"),
-        ("seen", "", "Somebody else has changed Red T-Shirt meanwhile."),
-    ],
-)
-def test_what_cannot_be_a_product_is_refused_in_words(
-    shop: Shop, field: str, value: str, reason: str
-) -> None:
-    shirt = product()
-
-    with pytest.raises(assortment.ProductRefused) as refused:
-        actions.save_product("Ada", shirt.slug, edited(shirt, **{field: value}))
-
-    assert str(refused.value).startswith(reason)
-    assert product() == shirt
-
-
-def test_of_two_who_change_a_product_at_once_one_is_told(shop: Shop) -> None:
-    shirt = product()
-    prices = ("29.99", "39.99")
-
-    said = at_once(
-        2,
-        lambda place: actions.save_product("Ada", shirt.slug, edited(shirt, price=prices[place])),
-    )
-
-    assert sorted(isinstance(word, str) for word in said) == [False, True]
-
-
-def test_a_new_product_can_be_bought(shop: Shop) -> None:
-    said = actions.save_product("Ada", "", BOOTS)
-    actions.save_product("Ada", "", BOOTS)
-
-    number = shop.a_paid_order({"boots": 1})
-
-    assert said == "Boots is in the shop."
-    assert product("boots-2").name == "Boots"
-    assert shop.order(number).total_amount == 8950
-
-
-def test_prices_are_written_as_their_currency_is(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("CURRENCY", "jpy")
-    settings.current.cache_clear()
-
-    with pytest.raises(assortment.ProductRefused, match="JPY has no such small change"):
-        actions.save_product("Ada", "", BOOTS)
-    actions.save_product("Ada", "", Form("Boots", "High.", "8950", "sneakers.svg", active=True))
-
-    assert (product("boots").unit_amount, product("boots").currency) == (8950, "jpy")
-
-
-# --- pictures ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def a_picture(shop: Shop) -> Iterator[Callable[..., bytes]]:
-    def draw(kind: str = "PNG", size: tuple[int, int] = (1500, 1200)) -> bytes:
-        file = io.BytesIO()
-        Image.new("RGB", size, "teal").save(file, kind)
-        return file.getvalue()
-
-    yield draw
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_a_picture_that_is_brought_is_drawn_anew(
-    a_picture: Callable[..., bytes], kind: str
-) -> None:
-    data = a_picture(kind) + b"<script>alert(1)</script>"
-
-    name = pictures.keep(data)
-
-    kept = (pictures.brought() / name).read_bytes()
-    assert name in pictures.listed()
-    assert b"script" not in kept
-    with Image.open(io.BytesIO(kept)) as drawn:
-        assert (drawn.format, max(drawn.size)) == ("WEBP", pictures.KEPT_SIDE)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
-        b"GIF89a" * 9,
-        b"\x89PNG",
-    ],
-)
-def test_what_is_no_picture_is_refused(shop: Shop, data: bytes) -> None:
-    with pytest.raises(pictures.PictureRefused, match="not a PNG, JPEG or WebP picture"):
-        pictures.keep(data)
-
-    assert not pictures.brought().exists()
-
-
-def test_a_picture_that_would_unpack_to_a_flood_is_refused(a_picture: Callable[..., bytes]) -> None:
-    with pytest.raises(pictures.PictureRefused, match="6000 pixels"):
-        pictures.keep(a_picture(size=(6001, 1)))
-    with pytest.raises(pictures.PictureRefused, match="larger than 1 MB"):
-        pictures.keep(b"x" * (pictures.LARGEST_BYTES + 1))
 
 
 # --- health --------------------------------------------------------------------------------------

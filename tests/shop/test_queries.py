@@ -20,6 +20,7 @@ from store import (
     checkout,
     clock,
     db,
+    event_search,
     kept,
     listing,
     reconcile,
@@ -30,6 +31,7 @@ from store import (
     tally,
 )
 from store.backoffice import actions
+from store.event_search import EventFilter
 from store.listing import Wanted
 from store.models import Order
 from tests.shop.running import JEANS, Shop
@@ -176,9 +178,11 @@ def operates(shop: Shop) -> None:
     with db.reading() as session:
         listing.whole(session, number)
         reports.figures(session, 90, UTC)
-        listing.numbers_of(session, listing.found_events(session, "applied").rows)
+        event_search.event_detail(session, shop.event("checkout.session.completed")["id"])
+        event_search.order_of_payload(session, shop.event("charge.succeeded"))
         for text in (number, "BCDF", "ada@", "cs_x", "pi_x", "re_x", "du_x", "evt_x"):
             listing.found_orders(session, Wanted(text=text))
+            event_search.find_events(session, EventFilter(text=text, outcome="applied"))
     actions.refresh_order("Ada", number)
     actions.refund("Ada", number, "1", key="0" * 32, shown_left="3998")
     actions.refetch_event("Ada", shop.event("checkout.session.completed")["id"])
@@ -209,13 +213,14 @@ def test_a_page_of_a_list_is_read_in_the_order_of_an_index(shop: Shop) -> None:
             for wanted in filters:
                 listing.found_orders(session, wanted, before)
         for before in ("", event_id):
-            listing.found_events(session, "", before=before)
-            listing.found_events(session, "applied", before=before)
+            event_search.find_events(session, EventFilter(), before)
+            event_search.find_events(session, EventFilter(outcome="applied"), before)
+        event_search.event_types(session)
         for status in ("", "paid"):
             shelves.orders_of(session, shop.buyer, status)
 
     pages = {text: values for text, values in asked.items() if "LIMIT" in text}
-    assert len(pages) == 14
+    assert len(pages) == 15
     found = {text: unordered(text, values) for text, values in pages.items()}
     assert {text: told for text, told in found.items() if told} == {}
 

@@ -71,7 +71,8 @@ def test_the_body_of_a_closed_route_is_not_read() -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "PUT", "path": "/_stcore/upload_file/a/b", "headers": []}
-    loops.run(guard.UsedRoutes(unreachable, render)(scope, receive, send))
+    app = guard.UsedRoutes(unreachable, render, may_upload=lambda _scope: False)
+    loops.run(app(scope, receive, send))
 
     assert sent[0]["status"] == 404
 
@@ -80,3 +81,33 @@ def test_streamlit_mounts_only_what_a_page_needs() -> None:
     mounts = [r for r in create_streamlit_routes(MagicMock()) if isinstance(r, Mount)]
 
     assert [mount.path for mount in mounts] in ([""], ["/static"], [])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "reached"),
+    [
+        ("PUT", "/_stcore/upload_file/a/b", True),
+        ("DELETE", "/_stcore/upload_file/a/b", True),
+        ("POST", "/_stcore/upload_file/a/b", False),
+        ("PUT", "/_stcore/health", False),
+        ("PUT", "/media/x", False),
+    ],
+)
+def test_an_operator_may_upload_and_nothing_else(method: str, path: str, reached: bool) -> None:
+    async def framework(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await PlainTextResponse("", 204)(_scope, _receive, send)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    app = guard.UsedRoutes(
+        framework, lambda: PlainTextResponse("", 404), may_upload=lambda _scope: True
+    )
+    loops.run(app({"type": "http", "method": method, "path": path, "headers": []}, receive, send))
+
+    assert sent[0]["status"] == (204 if reached else 404)

@@ -21,6 +21,7 @@ SIGN_IN = "store/backoffice/sign_in.py"
 OFFICE = "tests/test_back_office.py::test_"
 ACCESS = "tests/whole/test_access.py::test_"
 OPERATORS = "tests/shop/test_office.py::test_"
+PRODUCTS = "tests/shop/test_products.py::test_"
 OWED = "tests/shop/test_owed_refunds.py::test_"
 AUDIT = "tests/shop/test_audit.py::test_"
 EACH = "tests/shop/test_each_on_its_own.py::test_"
@@ -279,8 +280,11 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (OPERATORS + "two_operators_with_the_same_idea_are_told_of_each_other[sqlite]",),
     ),
     "an edit says what it saw": Mutation(
-        (Edit("assortment.change", "form.seen != product.updated_at.isoformat()", "False"),),
-        (OPERATORS + "of_two_who_change_a_product_at_once_one_is_told[sqlite]",),
+        (Edit("product_editor.change", "current[name] != opened[name]", "False"),),
+        (
+            PRODUCTS
+            + "two_operators_who_change_one_field_at_once_do_not_overwrite_each_other[sqlite]",
+        ),
     ),
     "an operator's click asks for the session": Mutation(
         (
