@@ -6,6 +6,7 @@ from stripe_emulator.base.errors import StripeError
 from stripe_emulator.resources import (
     charges,
     checkout_sessions,
+    coupons,
     disputes,
     payment_attempts,
     payment_intent_calls,
@@ -16,6 +17,8 @@ from stripe_emulator.stripe_cli import sessions
 
 ACTS: dict[str, Callable[[Books, str], object]] = {
     "expire_session": checkout_sessions.expire_in_time,
+    "expire_code": coupons.expire_code,
+    "expire_coupon": coupons.expire_coupon,
     "expire_authorization": payment_intent_calls.expire_authorization,
     "settle_balance": charges.settle_balance,
     "open_dispute": disputes.open_for,

@@ -5,13 +5,20 @@ from typing import Any
 
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.models import StripeObject
-from stripe_emulator.resources import listing
+from stripe_emulator.resources import coupons, listing, session_totals
 from stripe_emulator.storage.transaction import Books
 
 MOST_LEVELS = 4
 
 EXPANDABLE = {
-    "checkout.session": {"customer": "customer", "payment_intent": "payment_intent"},
+    "checkout.session": {
+        "customer": "customer",
+        "discounts.coupon": "coupon",
+        "discounts.promotion_code": "promotion_code",
+        "payment_intent": "payment_intent",
+        "shipping_cost.shipping_rate": "shipping_rate",
+        "shipping_options.shipping_rate": "shipping_rate",
+    },
     "payment_intent": {
         "customer": "customer",
         "latest_charge": "charge",
@@ -41,6 +48,12 @@ EXPANDABLE = {
         "payment_method": "payment_method",
         "setup_intent": "setup_intent",
     },
+    "promotion_code": {"customer": "customer", "promotion.coupon": "coupon"},
+    "discount": {
+        "customer": "customer",
+        "promotion_code": "promotion_code",
+        "source.coupon": "coupon",
+    },
     "customer": {"invoice_settings.default_payment_method": "payment_method"},
     "price": {"product": "product"},
     "product": {"default_price": "price"},
@@ -57,10 +70,9 @@ _BANK_REDIRECTS = ("bancontact", "ideal", "sofort")
 ALWAYS_NULL: dict[str, set[str]] = {
     "checkout.session": {
         *("invoice", "payment_link", "setup_intent", "subscription"),
-        *("discounts.coupon", "discounts.promotion_code", "automatic_tax.liability.account"),
+        "automatic_tax.liability.account",
         "invoice_creation.invoice_data.account_tax_ids",
         "invoice_creation.invoice_data.issuer.account",
-        *("shipping_cost.shipping_rate", "shipping_options.shipping_rate"),
     },
     "payment_intent": {
         *("application", "on_behalf_of", "payment_record", "review", "source"),
@@ -95,6 +107,7 @@ ALWAYS_NULL: dict[str, set[str]] = {
         "payment_method_details.card_present.generated_card",
     },
     "product": {"tax_code"},
+    "shipping_rate": {"tax_code"},
     "account": {
         *("company.verification.document.back", "company.verification.document.front"),
         *("settings.branding.icon", "settings.branding.logo"),
@@ -107,6 +120,7 @@ INSIDE: dict[str, set[str]] = {
     "checkout.session": {"customer_account", "discounts", "shipping_cost.taxes"},
     "payment_intent": {"customer_account"},
     "payment_method": {"customer_account"},
+    "promotion_code": {"customer_account"},
     "setup_intent": {"customer_account"},
     "item": {"discounts", "price", "taxes"},
     "dispute": {"balance_transactions"},
@@ -143,8 +157,11 @@ def _none_of(name: str) -> Callable[[Books, StripeObject], StripeObject]:
 INCLUDABLE: dict[str, dict[str, Callable[[Books, StripeObject], Any]]] = {
     "checkout.session": {
         "line_items": _line_items,
-        "total_details.breakdown": lambda _, __: {"discounts": [], "taxes": []},
+        "total_details.breakdown": session_totals.breakdown,
     },
+    "coupon": {name: coupons.included(name) for name in ("applies_to", "currency_options")},
+    "promotion_code": {"restrictions.currency_options": coupons.included("currency_options")},
+    "shipping_rate": {"fixed_amount.currency_options": coupons.included("currency_options")},
     "charge": {"refunds": _refunds},
     "customer": {name: _none_of(name) for name in ("sources", "subscriptions", "tax_ids")},
     "price": {"currency_options": _currency_options, "tiers": lambda _, __: None},

@@ -14,6 +14,7 @@ from stripe_emulator.resources import (
     balance,
     charges,
     checkout_sessions,
+    coupons,
     customers,
     disputes,
     events,
@@ -23,6 +24,7 @@ from stripe_emulator.resources import (
     refunds,
     saved_payment_methods,
     setup_intents,
+    shipping_rates,
     webhook_endpoints,
 )
 from stripe_emulator.storage.transaction import Books
@@ -75,6 +77,11 @@ def _customer_payment_methods(books: Books, customer_id: str, given: Parameters)
     books.get(customer_id, "customer", "customer")
     url = f"/v1/customers/{customer_id}/payment_methods"
     return listing.objects(books, "payment_method", given | {"customer": customer_id}, url)
+
+
+def _shipping_rates(books: Books, _: str, given: Parameters) -> StripeObject:
+    filters = {"fixed_amount" if name == "currency" else name: v for name, v in given.items()}
+    return listing.objects(books, "shipping_rate", filters, "/v1/shipping_rates")
 
 
 def _even_deleted(kind: str) -> Act:
@@ -146,6 +153,21 @@ OPERATIONS: dict[str, Act] = {
         "setup_intent", "intent", setup_intents.confirm
     ),
     "GET /v1/setup_attempts": _listing("setup_attempt", "/v1/setup_attempts"),
+    "POST /v1/coupons": lambda books, _, given: coupons.create_coupon(books, given),
+    **_collection("/v1/coupons", "coupon", "coupon"),
+    "POST /v1/coupons/{id}": _changing("coupon", "coupon", coupons.update_coupon),
+    "DELETE /v1/coupons/{id}": _deleting("coupon", "coupon", coupons.delete_coupon),
+    "POST /v1/promotion_codes": lambda books, _, given: coupons.create_code(books, given),
+    **_collection("/v1/promotion_codes", "promotion_code", "promotion_code"),
+    "POST /v1/promotion_codes/{id}": _changing(
+        "promotion_code", "promotion_code", coupons.update_code
+    ),
+    "POST /v1/shipping_rates": lambda books, _, given: shipping_rates.create(books, given),
+    **_collection("/v1/shipping_rates", "shipping_rate", "shipping_rate_token"),
+    "GET /v1/shipping_rates": _shipping_rates,
+    "POST /v1/shipping_rates/{id}": _changing(
+        "shipping_rate", "shipping_rate_token", shipping_rates.update
+    ),
     **_collection("/v1/charges", "charge", "id"),
     "POST /v1/charges/{id}": _changing("charge", "id", charges.update),
     "GET /v1/charges/{id}/refunds": _charge_refunds,

@@ -24,6 +24,10 @@ LATER = re.compile(r"\d{4}-\d{2}-\d{2}\.[a-z]+", re.ASCII)
 SESSIONS = "POST /v1/checkout/sessions"
 
 
+def _as_given(_raw: Raw) -> None:
+    """For changes that need no more of a request than its names and values."""
+
+
 @dataclass(frozen=True)
 class Change:
     """What is different in versions before `since`."""
@@ -40,6 +44,8 @@ class Change:
     """Parameters of these calls: name → older value → newer value."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Parameters of these calls → what their absence means, as a request writes it."""
+    request: Callable[[Raw], None] = _as_given
+    """Gives a request of these calls the newer shape, in place."""
 
 
 def _renamed(newer: str, older: str) -> Callable[[StripeObject], None]:
@@ -92,6 +98,25 @@ def _calls_of(kind: str, *names: str) -> tuple[str, ...]:
     return (path, *(f"{path}/{{id}}{name}" for name in names))
 
 
+def _promotion(raw: Raw) -> None:
+    """`coupon` is the promotion, and the answer shows all of it."""
+    if isinstance(raw.get("coupon"), str):
+        raw["promotion"] = {"type": "coupon", "coupon": raw.pop("coupon")}
+    _with_coupon(raw)
+
+
+def _with_coupon(raw: Raw, path: str = "promotion.coupon") -> None:
+    wanted = raw.get("expand")
+    if isinstance(wanted, dict) or wanted is None:
+        raw["expand"] = {**(wanted or {}), str(10**6): path}
+
+
+def _coupon_itself(thing: StripeObject) -> None:
+    thing["coupon"] = thing.pop("promotion" if "promotion" in thing else "source")["coupon"]
+
+
+CODES = "POST /v1/promotion_codes"
+
 INTENTS = {kind: _calls_of(kind, "", "/confirm") for kind in ("payment_intent", "setup_intent")}
 
 CHANGES: tuple[Change, ...] = (
@@ -112,6 +137,22 @@ CHANGES: tuple[Change, ...] = (
         calls=(SESSIONS,),
         values={"ui_mode": UI_MODES},
     ),
+    Change("2025-09-30", "promotion_code", _coupon_itself, calls=(CODES,), request=_promotion),
+    Change(
+        "2025-09-30",
+        "promotion_code",
+        _unchanged,
+        calls=(f"{CODES}/{{id}}", f"{CODES.replace('POST', 'GET')}/{{id}}"),
+        request=_with_coupon,
+    ),
+    Change(
+        "2025-09-30",
+        "promotion_code",
+        _unchanged,
+        calls=(CODES.replace("POST", "GET"),),
+        request=lambda raw: _with_coupon(raw, "data.promotion.coupon"),
+    ),
+    Change("2025-09-30", "discount", _coupon_itself),
     Change("2025-03-31", "checkout.session", _shipping_details),
     Change("2025-03-31", "payment_intent", _no_invoice),
     Change("2025-03-31", "charge", _no_invoice),
@@ -174,6 +215,7 @@ def upgraded(call: str, raw: Raw, version: str) -> Raw:
             if name in newest:
                 newest[name] = _newer_value(name, newest[name], values)
         newest = {**change.defaults, **newest}
+        change.request(newest)
     return newest
 
 

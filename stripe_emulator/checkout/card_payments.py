@@ -15,6 +15,7 @@ from stripe_emulator.resources import (
     customers,
     payment_attempts,
     payment_intents,
+    session_totals,
 )
 from stripe_emulator.resources.payment_methods import Means, new_method
 from stripe_emulator.storage.transaction import Books
@@ -101,6 +102,7 @@ def complete(
     }
     collected_fields.keep(session, means.answers)
     customers.keep_answers(books, session, means.answers, means.name)
+    session_totals.redeem(books, session)
     books.save(session)
     books.never("expire_session", session["id"])
     books.emit("checkout.session.completed", session)

@@ -6,9 +6,10 @@ from typing import Literal
 
 from stripe_emulator.account.account import Account
 from stripe_emulator.base.config import Config
-from stripe_emulator.base.errors import NotFound
+from stripe_emulator.base.errors import InvalidRequest, NotFound
 from stripe_emulator.base.models import Challenge, PaymentResult, StripeObject
 from stripe_emulator.checkout import (
+    adjustments,
     bank_debits,
     card_payments,
     card_validation,
@@ -101,6 +102,31 @@ class Till:
         if completed:
             self.courier.wait_for(completed, self.config.redirect_wait_seconds)
         return result
+
+    def choose_shipping(self, session_id: str, rate_id: str) -> PaymentResult | None:
+        """Take a shipping option of an open session; None, or why it cannot be."""
+        return self._adjust(session_id, adjustments.choose_shipping, rate_id)
+
+    def apply_promotion_code(self, session_id: str, code: str) -> PaymentResult | None:
+        """Redeem a promotion code on an open session, or take it off; None, or why not."""
+        return self._adjust(session_id, adjustments.apply_code, code)
+
+    def _adjust(
+        self, session_id: str, act: Callable[[Books, StripeObject, str], None], value: str
+    ) -> PaymentResult | None:
+        try:
+            with self.account.writing() as books:
+                session = card_payments.open_session(books, session_id)
+                if isinstance(session, PaymentResult):
+                    return session
+                act(books, session, value)
+        except NotFound:
+            return None  # the page says that there is no such session
+        except InvalidRequest as problem:
+            param = problem.param or ""
+            field = "promotion_code" if param.startswith("discounts") else param
+            return PaymentResult("invalid", problem.message, field=field or None)
+        return None
 
     def challenge(self, challenge_id: str) -> Challenge | None:
         """The open 3-D Secure question with this id; None once it is answered."""

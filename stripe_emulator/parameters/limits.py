@@ -47,6 +47,8 @@ ITEMS = {
     "types": 20,
     "marketing_features": 15,
     "optional_items": 10,
+    "discounts": 1,
+    "shipping_options": 5,
 }
 
 NUMBERS: dict[str, tuple[int | None, int | None]] = {
@@ -55,6 +57,9 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "line_items[][adjustable_quantity][maximum]": (1, 999_999),
     "line_items[][adjustable_quantity][minimum]": (0, 999_999),
     "amount": (1, None),
+    "amount_off": (1, None),
+    "duration_in_months": (1, None),
+    "max_redemptions": (1, None),
     "custom_fields[][numeric][maximum_length]": (1, 255),
     "custom_fields[][numeric][minimum_length]": (0, 255),
     "custom_fields[][text][maximum_length]": (1, 255),

@@ -26,6 +26,17 @@ def check(given: Parameters) -> None:
                 f"You may only specify one of these parameters: customer, {name}.",
                 param=name,
             )
+    if given.get("allow_promotion_codes") and given.get("discounts"):
+        raise InvalidRequest(
+            "You may only specify one of these parameters: allow_promotion_codes, discounts.",
+            param="discounts",
+        )
+    for discount in given.get("discounts", []):
+        if ("coupon" in discount) == ("promotion_code" in discount):
+            raise InvalidRequest(
+                "You must specify one of these parameters: coupon, promotion_code.",
+                param="discounts[0]",
+            )
     _check_custom_fields(given.get("custom_fields", []))
     for name in ("icon", "logo"):
         picture = given.get("branding_settings", {}).get(name, {})

@@ -13,6 +13,8 @@ from stripe_emulator.resources import (
     intents,
     line_items,
     products,
+    session_totals,
+    shipping_rates,
 )
 from stripe_emulator.resources.checkout_session_rules import PLACEHOLDER
 from stripe_emulator.storage.transaction import Books
@@ -28,7 +30,9 @@ def create(books: Books, given: Parameters) -> StripeObject:
     lines = line_items.priced(books, given.get("line_items", []), given.get("currency"))
     line_items.check_optional(books, given.get("optional_items", []), lines[0].currency)
     total = sum(line.amount for line in lines)
-    currencies.check_total(total, lines[0].currency)
+    adjusted = given.get("discounts") or given.get("shipping_options")
+    if not adjusted:
+        currencies.check_total(total, lines[0].currency)
     methods = intents.offered_methods(given, lines[0].currency)
     session = checkout_session_object.new(new_id("checkout.session"), books.seconds, given, methods)
     session |= {
@@ -48,8 +52,21 @@ def create(books: Books, given: Parameters) -> StripeObject:
     books.add(session, hidden={name: given.get(name, {}) for name in REMEMBERED})
     for line in lines:
         line_items.store(books, line, session["id"])
+    if adjusted:
+        _adjust(books, session, given)
     books.later(session["expires_at"] - books.now, "expire_session", session["id"])
     return session
+
+
+def _adjust(books: Books, session: StripeObject, given: Parameters) -> None:
+    """Take the discount off, and add the first shipping option until the buyer takes another."""
+    for discount in given.get("discounts", []):
+        session_totals.apply(books, session, discount, "discounts[0]")
+    options = shipping_rates.offered(books, given.get("shipping_options", []), session["currency"])
+    session["shipping_options"] = options
+    if options:
+        session_totals.choose_shipping(session, options[0]["shipping_rate"])
+    session_totals.recompute(books, session)
 
 
 def _expires_at(given: Parameters, now: int) -> int:

@@ -17,11 +17,14 @@ JSON_FILTERS = {
     "active": "$.active",
     "allow_redisplay": "$.allow_redisplay",
     "attach_to_self": "$.attach_to_self",
+    "code": "$.code",
+    "coupon": "$.promotion.coupon",
     "currency": "$.currency",
     "customer": "$.customer",
     "customer_account": "$.customer_account",
     "customer_details": "$.customer_details.email",
     "email": "$.email",
+    "fixed_amount": "$.fixed_amount.currency",
     "payment_link": "$.payment_link",
     "payment_method": "$.payment_method",
     "product": "$.product",
@@ -33,7 +36,7 @@ JSON_FILTERS = {
     "type": "$.type",
     "url": "$.url",
 }
-DELETABLE = ("customer", "product", "webhook_endpoint")
+DELETABLE = ("coupon", "customer", "product", "webhook_endpoint")
 NOT_GONE = (
     "NOT EXISTS (SELECT 1 FROM troubles AS gone WHERE gone.kind = 'gone' AND gone.match <> '*'"
     " AND {table}.id GLOB gone.match)"

@@ -29,7 +29,9 @@ def for_session(books: Books, session: StripeObject, means: Means) -> StripeObje
 
 def _made(books: Books, session: StripeObject) -> StripeObject:
     if session["payment_intent"]:
-        return books.get(session["payment_intent"], "payment_intent")
+        intent = books.get(session["payment_intent"], "payment_intent")
+        intent["amount"] = session["amount_total"]  # the buyer may have taken a discount since
+        return intent
     given = books.hidden(session["id"]).get("payment_intent_data", {})
     of_session = {
         "amount": session["amount_total"],

@@ -91,12 +91,14 @@ def _requests(books: Books, intent_id: str, session_id: str) -> list[Moment]:
     """Requests that named the payment, the session or one of its charges."""
     rows = books.connection.execute(
         "SELECT requests.* FROM requests WHERE path LIKE ? OR path LIKE ? OR parameters LIKE ?"
-        " OR (method = 'POST' AND path = '/v1/checkout/sessions' AND answer LIKE ?)",
+        " OR (method = 'POST' AND path = '/v1/checkout/sessions' AND answer LIKE ?)"
+        " OR (method = 'POST' AND path = '/v1/payment_intents' AND answer LIKE ?)",
         (
             f"%{intent_id}%",
             f"%{session_id or '/no session'}%",
             f"%{intent_id}%",
             f"%{session_id or '/no session'}%",
+            f"%{intent_id}%",
         ),
     )
     return [

@@ -39,6 +39,8 @@ router.include_router(receipts.router)
 router.add_api_route("/static/{name}", static)
 
 SameSite = Depends(from_this_site)
+NO_CODE = PaymentResult("invalid", "Enter a code.", field="promotion_code")
+TOTAL_CHANGED = PaymentResult("invalid", "The total has changed. Look at it, then pay again.")
 
 
 @router.get("/c/pay/{session_id}")
@@ -68,6 +70,9 @@ def pay(
         return _unknown()
     if session["status"] != "open":
         return _onward(session, return_address(session), form.stays)
+    if form.shown_total not in ("", str(session["amount_total"])):
+        locale = locale_of(request, session.get("locale"))
+        return form_page(emulator, session, locale, result=TOTAL_CHANGED, form=form)
     result = _result(emulator, session, form)
     return _answer(request, emulator, session, result, form)
 
@@ -82,6 +87,47 @@ def _result(emulator: Emulator, session: StripeObject, form: PayForm) -> Payment
         return emulator.pay_later(session["id"], outcome=outcome, **fields)
     card = form.model_dump(include={"number", "expiry", "cvc"})
     return emulator.pay_with_card(session["id"], **card, **fields)
+
+
+@router.post("/c/pay/{session_id}/shipping", dependencies=[SameSite])
+def choose_shipping(
+    request: Request, emulator: Running, session_id: str, shipping_rate: Annotated[str, Form()] = ""
+) -> Response:
+    """Take one of the shipping options; the page shows the new total."""
+    problem = emulator.choose_shipping(session_id, shipping_rate)
+    return _adjusted(request, emulator, session_id, problem)
+
+
+@router.post("/c/pay/{session_id}/promotion", dependencies=[SameSite])
+def apply_promotion_code(
+    request: Request,
+    emulator: Running,
+    session_id: str,
+    promotion_code: Annotated[str, Form()] = "",
+    remove: Annotated[str, Form()] = "",
+) -> Response:
+    """Redeem a promotion code, or take it off."""
+    typed = promotion_code.strip()[:200]
+    problem: PaymentResult | None = NO_CODE
+    if typed or remove:
+        problem = emulator.apply_promotion_code(session_id, "" if remove else typed)
+    return _adjusted(request, emulator, session_id, problem, promotion_code)
+
+
+def _adjusted(
+    request: Request,
+    emulator: Emulator,
+    session_id: str,
+    problem: PaymentResult | None,
+    typed_code: str = "",
+) -> Response:
+    session = emulator.session(session_id)
+    if session is None:
+        return _unknown()
+    if problem is None or session["status"] != "open":
+        return _see(f"/c/pay/{session_id}")
+    locale = locale_of(request, session.get("locale"))
+    return form_page(emulator, session, locale, result=problem, typed_code=typed_code)
 
 
 @router.post("/c/pay/{session_id}/expire", dependencies=[SameSite])

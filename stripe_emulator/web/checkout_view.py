@@ -11,6 +11,7 @@ from stripe_emulator.base.test_cards import TEST_CARDS, TestCard
 from stripe_emulator.checkout import collected_fields
 from stripe_emulator.emulator import Emulator
 from stripe_emulator.resources.checkout_sessions import success_url
+from stripe_emulator.web import checkout_totals
 from stripe_emulator.web.rendering import money, page, web_link
 
 VERBS = {"book": "Book", "donate": "Donate", "subscribe": "Subscribe"}
@@ -88,6 +89,7 @@ class PayForm(BaseModel):
     cvc: str = ""
     later: str = "succeeds"
     then: str = "return"
+    shown_total: str = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -129,6 +131,7 @@ def form_page(
     *,
     result: PaymentResult | None = None,
     form: PayForm | None = None,
+    typed_code: str = "",
 ) -> Response:
     """The page of an open session: 200, after a decline 402, after a wrong field 422."""
     currency, methods = session["currency"], session["payment_method_types"]
@@ -155,6 +158,8 @@ def form_page(
         "field": result.field if result else None,
         "message": result.message if result else None,
         "groups": CARD_GROUPS,
+        **checkout_totals.context(emulator, session, locale),
+        "typed_code": typed_code,
     }
     status = {"declined": 402, "invalid": 422}[result.outcome] if result else 200
     return page("pay.html", context, status=status)
@@ -171,7 +176,7 @@ def _line(emulator: Emulator, item: StripeObject, locale: str) -> dict[str, Any]
         "image": next(filter(None, map(web_link, product.get("images") or [])), None),
         "quantity": item["quantity"],
         "each": None if each is None else money(each, item["currency"], locale),
-        "amount": money(item["amount_total"], item["currency"], locale),
+        "amount": money(item["amount_subtotal"], item["currency"], locale),
     }
 
 

@@ -14,7 +14,7 @@ from stripe_emulator.emulator import Kind
 from stripe_emulator.web import dashboard_tables
 from stripe_emulator.web.dashboard_layout import board_page, missing
 from stripe_emulator.web.dashboard_tables import Cell, Table
-from stripe_emulator.web.rendering import locale_of, money
+from stripe_emulator.web.rendering import locale_of, money, web_link
 
 router = APIRouter()
 
@@ -48,6 +48,8 @@ def payment_page(request: Request, emulator: Running, payment_id: str) -> Respon
         ],
         "facts": _payment_facts(payment, charge, related["checkout.session"], locale),
         "left": left,
+        "challenge": _challenge_of(payment),
+        "waits": payment["status"] in WAITING and not related["checkout.session"],
         "left_text": f"{Decimal(left).scaleb(-exponent(payment['currency'])):f}",
         "dispute_reasons": DISPUTE_REASONS,
         "refund_reasons": REFUND_REASONS,
@@ -178,8 +180,19 @@ def _payment_facts(
     return facts
 
 
+WAITING = ("requires_payment_method", "requires_confirmation", "requires_capture")
+"""Statuses in which the next step of a payment is a request of its shop."""
+
+
+def _challenge_of(payment: StripeObject) -> str | None:
+    """Where the buyer answers their bank."""
+    action = payment["next_action"] or {}
+    redirect, sdk = action.get("redirect_to_url") or {}, action.get("use_stripe_sdk") or {}
+    return web_link(redirect.get("url") or sdk.get("stripe_js"))
+
+
 def _left_to_refund(charge: StripeObject | None) -> int:
-    if charge is None or charge["status"] != "succeeded" or charge["disputed"]:
+    if charge is None or not (charge["paid"] and charge["captured"]) or charge["disputed"]:
         return 0
     return int(charge["amount"] - charge["amount_refunded"])
 

@@ -18,6 +18,9 @@ ADDRESSES = {
     "customer": "customers",
     "payment_method": "payment_methods",
     "setup_intent": "setup_intents",
+    "coupon": "coupons",
+    "promotion_code": "promotion_codes",
+    "shipping_rate": "shipping_rates",
     "price": "prices",
     "product": "products",
 }
@@ -33,6 +36,11 @@ def account(stripe_: Running) -> Running:
     stripe_.emulator.move_clock(5)
     client.refunds.create({"payment_intent": intent.id, "amount": 1})
     client.customers.create({"payment_method": "pm_card_visa"})
+    coupon = client.coupons.create({"percent_off": 10}).id
+    client.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon}})
+    client.shipping_rates.create(
+        {"display_name": "Post", "fixed_amount": {"amount": 500, "currency": "usd"}}
+    )
     client.setup_intents.create(
         {"payment_method": "pm_card_visa", "confirm": True, "return_url": "http://x/y"}
     )

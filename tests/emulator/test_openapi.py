@@ -121,9 +121,17 @@ def known_ids(running: Running) -> dict[str, str]:
     direct = client.payment_intents.create(
         {"amount": 2000, "currency": "usd", "payment_method": "pm_card_visa"}
     )
+    coupon = client.coupons.create({"percent_off": 10}).id
+    code = client.promotion_codes.create({"promotion": {"type": "coupon", "coupon": coupon}})
+    rate = client.shipping_rates.create(
+        {"display_name": "Post", "fixed_amount": {"amount": 500, "currency": "usd"}}
+    )
     saved = client.customers.create({"payment_method": "pm_card_visa"}).id
     return {
         "checkout": running.a_session().id,
+        "coupons": coupon,
+        "promotion_codes": code.id,
+        "shipping_rates": rate.id,
         "customers": saved,
         "products": client.products.list().data[0].id,
         "prices": client.prices.list().data[0].id,

@@ -33,7 +33,9 @@ ELSEWHERE = {
         "expand": "tested by test_declarations.py",
     },
     SESSIONS: {
+        "discounts": "one of the two is null",
         "line_items": "on the items, the Price and the Product, which lists show",
+        "shipping_options": "on the ShippingRate",
         "payment_intent_data": "on the PaymentIntent, once there is one",
         "payment_method_data": "on the PaymentMethod, once there is one",
         "payment_method_options": "of methods that are offered; of others nothing is shown",
@@ -60,6 +62,23 @@ ELSEWHERE = {
         }
         for path in ("POST /v1/payment_intents", "POST /v1/setup_intents")
         for call in ("", "/{id}", "/{id}/capture", "/{id}/confirm")
+    },
+    "POST /v1/coupons": {
+        "applies_to": "shown where it is expanded",
+        "currency_options": "same",
+    },
+    "POST /v1/coupons/{id}": {"currency_options": "shown where it is expanded"},
+    "POST /v1/promotion_codes": {
+        "restrictions[currency_options]": "shown where it is expanded",
+    },
+    "POST /v1/promotion_codes/{id}": {
+        "restrictions[currency_options]": "shown where it is expanded",
+    },
+    "POST /v1/shipping_rates": {
+        "fixed_amount[currency_options]": "shown where it is expanded",
+    },
+    "POST /v1/shipping_rates/{id}": {
+        "fixed_amount[currency_options]": "shown where it is expanded",
     },
     "POST /v1/payment_methods": {
         "card": "brand and last four digits",
@@ -88,6 +107,13 @@ LINE = {
 MINIMAL: dict[str, Form] = {
     SESSIONS: {"mode": "payment", "success_url": "http://127.0.0.1:1/", **LINE},
     "POST /v1/customers": {},
+    "POST /v1/coupons": {"percent_off": "10"},
+    "POST /v1/promotion_codes": {"promotion[type]": "coupon", "promotion[coupon]": "<coupon>"},
+    "POST /v1/shipping_rates": {
+        "display_name": "Post",
+        "fixed_amount[amount]": "500",
+        "fixed_amount[currency]": "usd",
+    },
     "POST /v1/payment_intents": {"amount": "2000", "currency": "usd"},
     "POST /v1/payment_methods": {"type": "card", "card[token]": "tok_visa"},
     "POST /v1/payment_methods/{id}/attach": {"customer": "<customer>"},
@@ -110,6 +136,8 @@ INSTEAD = {
     "card[cvc]": "card[token]",
     "card[exp_month]": "card[token]",
     "card[exp_year]": "card[token]",
+    "amount_off": "percent_off",
+    "shipping_options[0][shipping_rate]": "shipping_options[0][shipping_rate_data]",
     "sepa_debit": "card",
     "us_bank_account": "card",
 }
@@ -147,6 +175,17 @@ NEEDED: dict[str, Form] = {
     "custom_fields[0][text]": {"custom_fields[0][type]": "text"},
     "default_price_data": {"default_price_data[unit_amount]": "5"},
     "invoice_settings[default_payment_method]": {"payment_method": "pm_card_visa"},
+    "amount_off": {"currency": "usd"},
+    "duration_in_months": {"duration": "repeating"},
+    "restrictions[minimum_amount": {
+        "restrictions[minimum_amount]": "100",
+        "restrictions[minimum_amount_currency]": "usd",
+    },
+    "shipping_options[0][shipping_rate_data]": {
+        "shipping_options[0][shipping_rate_data][fixed_amount][amount]": "500",
+        "shipping_options[0][shipping_rate_data][fixed_amount][currency]": "usd",
+    },
+    "fixed_amount": {"fixed_amount[amount]": "500", "fixed_amount[currency]": "usd"},
     "tiers_mode": {"billing_scheme": "tiered"},
     "branding_settings[icon][type]": {"branding_settings[icon][url]": "http://127.0.0.1:9/x"},
     "branding_settings[logo][type]": {"branding_settings[logo][url]": "http://127.0.0.1:9/x"},
@@ -155,6 +194,13 @@ SAMPLES = {
     "expires_at": "<soon>",
     "currency": "usd",
     "customer": "<customer>",
+    "coupon": "<coupon>",
+    "promotion_code": "<code>",
+    "shipping_rate": "<rate>",
+    "redeem_by": "<soon>",
+    "minimum_amount_currency": "usd",
+    "products": "<product>",
+    "code": "<new>",
     "customer_email": "ada@example.com",
     "email": "ada@example.com",
     "key": "engraving",
@@ -195,11 +241,13 @@ EXACT = {
     "custom_fields[0][type]": ["text", "numeric"],
     "branding_settings[logo][type]": ["url"],
     "confirm": ["true"],
+    "duration": ["forever", "once"],
     "final_capture": ["true"],
     "payment_method_data[type]": ["card", "klarna"],
 }
 
 
+CODES = "POST /v1/promotion_codes"
 SETUP_INTENTS = "POST /v1/setup_intents"
 NO_REDIRECT = {
     "automatic_payment_methods[enabled]": "true",
@@ -207,6 +255,7 @@ NO_REDIRECT = {
     "payment_method": "pm_card_visa",
 }
 FRESH: dict[str, tuple[str, Form]] = {
+    "POST /v1/promotion_codes/{id}": ("POST /v1/promotion_codes", {"active": "false"}),
     "POST /v1/prices/{id}": ("POST /v1/prices", {}),
     "POST /v1/payment_intents/{id}": ("POST /v1/payment_intents", {}),
     "POST /v1/payment_intents/{id}/cancel": ("POST /v1/payment_intents", {}),
@@ -241,7 +290,13 @@ class World:
         customer = self._made("POST /v1/customers", {"payment_method": "pm_card_visa"})
         listed = self.ask("GET /v1/customers/{id}/payment_methods", {}, customer)
         setup = self._made("POST /v1/setup_intents", CONFIRMED | {"payment_method": "pm_card_visa"})
+        coupon = self._made("POST /v1/coupons", {"percent_off": "10"})
+        self.ids["coupon"] = coupon
+        code = self._made("POST /v1/promotion_codes", self.filled(MINIMAL[CODES], CODES))
+        rate = self._made("POST /v1/shipping_rates", MINIMAL["POST /v1/shipping_rates"])
         self.ids |= {
+            "code": code,
+            "rate": rate,
             "customer": customer,
             "own method": json.loads(listed.body)["data"][0]["id"],
             "setup": setup,
@@ -254,6 +309,9 @@ class World:
         assert disputed
         attempts = self.ask("GET /v1/setup_attempts", {"setup_intent": setup})
         self.of_path = {
+            "coupons": coupon,
+            "promotion_codes": code,
+            "shipping_rates": rate,
             "setup_intents": setup,
             "setup_attempts": json.loads(attempts.body)["data"][0]["id"],
             "checkout": newest["checkout.session"],
@@ -326,7 +384,7 @@ class World:
         values = {
             **{f"<{name}>": object_id for name, object_id in self.ids.items()},
             "<soon>": str(int(self.emulator.now()) + 3600),
-            "<new>": f"id_{self.made}",
+            "<new>": f"id-{self.made}",
         }
         if "<cursor>" in form.values():
             listed = self.of_path.get(call.split("/")[2], "")

@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.axe import grave_faults
 from tests.emulator_pages.conftest import Till
+from tests.emulator_pages.test_changing_the_total import options
 from tests.emulator_pages.test_what_the_page_asks import ASKING
 
 pytestmark = pytest.mark.browser
@@ -54,9 +55,13 @@ def pages_of(till: Till) -> list[str]:
     till.client.post(f"/c/pay/{expired['id']}/expire")
     event = till.api("GET", "/v1/events?limit=1")["data"][0]["id"]
     asking, free = till.a_session(**ASKING), till.a_session(amount=0)
+    adjusted = till.a_session(**options())
     (charge,) = till.charges(paid)
     return [
-        *(f"/c/pay/{session['id']}" for session in (open_session, paid, expired, asking, free)),
+        *(
+            f"/c/pay/{session['id']}"
+            for session in (open_session, paid, expired, asking, free, adjusted)
+        ),
         f"/emulator/receipts/{charge['id']}",
         f"/c/pay/{paid['id']}/left-here",
         "/c/pay/cs_test_unknown",

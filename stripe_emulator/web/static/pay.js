@@ -1,7 +1,7 @@
 // The pay page, made comfortable. Without this file it works too: the server checks everything.
 "use strict";
 
-const form = document.querySelector("main form");
+const form = document.getElementById("pay-form") || document.querySelector("main form");
 // Inputs have the ids of Stripe's page; here they go by our names.
 const field = (name) => document.querySelector(`[data-field="${name}"]`) || document.getElementById(name);
 const digitsOf = (text) => text.replace(/\D/g, "");
@@ -152,6 +152,26 @@ function wakeAgain() {
   }
 }
 
+/** Shipping and codes change the total: the amounts are drawn anew, what was typed stays. */
+async function adjust(event) {
+  const changed = event.target.closest(".adjust");
+  if (!changed || (event.type === "change" && changed.id !== "shipping")) return;
+  event.preventDefault();
+  const body = new URLSearchParams(new FormData(changed, event.submitter));
+  const answer = await fetch(changed.action, { method: "POST", body }).catch(() => null);
+  const page = new DOMParser().parseFromString(answer ? await answer.text() : "", "text/html");
+  const same = (name) => Boolean(page.querySelector(name)) === Boolean(document.querySelector(name));
+  if (!page.getElementById("pay-form") || !same(".by-card")) return location.reload();
+  for (const name of ["amounts", "promotion", "shown-total"]) field(name)?.replaceWith(page.getElementById(name));
+  field("pay").textContent = page.getElementById("pay").textContent;
+  document.title = page.title;
+  const problem = page.querySelector("#promotion .error")?.textContent;
+  field("total-said").textContent = problem || `Total: ${document.querySelector(".total").textContent}`;
+  if (changed.id === "promotion") document.querySelector("#promotion :is(input, button)").focus();
+}
+
+document.addEventListener("submit", adjust);
+document.addEventListener("change", adjust);
 form?.addEventListener("submit", submit);
 window.addEventListener("pageshow", wakeAgain); // Back may bring the page out of the cache as it was.
 
