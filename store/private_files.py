@@ -17,6 +17,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 OURS = (
     *("store.db*", "emulator.db*", "*.lock", "sidecar.pid", "store.log*", ".git*"),
     *("admin_password*", "webhook_secret*", "sign_in_token*", "pictures"),
+    "rehearsal.json",
     *("products.toml", "shop.toml", "images"),
 )
 """What may lie in a data folder, as patterns of names."""

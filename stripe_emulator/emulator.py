@@ -7,10 +7,12 @@ committed when they return; they raise `StripeError` (base/errors.py: `.status`,
 `.param`) where Stripe would refuse, for example an unknown id (404) or too large a refund (400).
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from stripe_emulator import faults
+from stripe_emulator.account import backdating
 from stripe_emulator.base.config import Config
 from stripe_emulator.base.models import (
     Delivery,
@@ -196,6 +198,12 @@ class Emulator(Till):
     def move_clock(self, seconds: float) -> float:
         """Move the emulator's time forward and do what became due; returns the new time."""
         return self.account.move_clock(seconds)
+
+    def date_back(self, created: Mapping[str, int]) -> None:
+        """Let Checkout Sessions, and what followed from them, have been created earlier."""
+        with self.account.writing() as books:
+            backdating.date_back(books, created)
+        self.courier.wake()
 
     def set_clock_off(self, seconds: float) -> float:
         """Let Stripe's clock be that much ahead of this machine's, or behind; returns its time."""

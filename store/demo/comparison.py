@@ -114,7 +114,7 @@ class Totals:
     orders: int = 0
     charges: int = 0
     deliveries: int = 0
-    ignored: int = 0
+    effects: int = 0
     charged_twice: int = 0
     lost: int = 0
     differing: int = 0
@@ -125,7 +125,7 @@ class Totals:
             orders=len(orders),
             charges=sum(len(order.stripe_charge_amounts) for order in orders),
             deliveries=sum(order.deliveries for order in orders),
-            ignored=sum(order.deliveries - order.effects for order in orders),
+            effects=sum(order.effects for order in orders),
             charged_twice=sum(order.charged_twice for order in orders),
             lost=sum(order.is_lost for order in orders),
             differing=sum(order.difference is not None for order in orders),

@@ -1,9 +1,10 @@
-"""The page `/rehearsal`: faults for a presenter to cause, and what came of them.
+"""The page `/rehearsal`: the three-minute script, and faults to cause beside their results.
 
 The work is done beside the page, which only watches it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -11,27 +12,48 @@ import streamlit as st
 from store import markup
 from store.demo import runner
 from store.demo.runner import Rehearsal
+from store.demo.script import STEPS
 
 REFRESH_SECONDS = 0.5
 MayRehearse = Callable[[], bool]
+piece = markup.rehearsal_piece
 
 
 def show(buyer: str, store_url: str, may_rehearse: MayRehearse) -> None:
-    """The page of one buyer; `may_rehearse` is asked again by each click."""
+    """The page of one visitor; `may_rehearse` is asked again by each click."""
     rehearsal = runner.rehearsal_of(buyer)
     st.html(markup.style("rehearsal.css"))
     if not may_rehearse():
-        st.html(markup.rehearsal_piece("closed"))
+        st.html(piece("closed"))
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.html(markup.rehearsal_piece("head"))
-        with st.popover("Three-minute demo"):
-            st.html(markup.rehearsal_piece("script"))
     if st.session_state.get("resetting"):
         confirm_reset(rehearsal, may_rehearse)
     busy = rehearsal.progress is not None
     interval = REFRESH_SECONDS if busy else None
-    st.fragment(results, run_every=interval)(rehearsal, store_url, may_rehearse, busy)
+    with st.container(key="rehearsal", gap=None):
+        script_panel(rehearsal)
+        st.fragment(results, run_every=interval)(rehearsal, store_url, may_rehearse, busy)
+
+
+def script_panel(rehearsal: Rehearsal) -> None:
+    """The steps of the script and its clock, which ticks in the browser."""
+    script = rehearsal.script
+
+    def button(label: str, key: str, act: Callable[[], None], **look: Any) -> None:
+        st.button(label, key=key, on_click=partial(rehearsal.move_script, act), **look)
+
+    with st.container(border=True, key="script"):
+        clock = piece("clock", seconds=script.seconds, running=script.is_running)
+        st.html(clock, unsafe_allow_javascript=True)
+        st.html(piece("script", steps=STEPS, step=script.step, seconds=script.seconds))
+        with st.container(horizontal=True, key="moves"):
+            at_end = script.step == len(STEPS)
+            button("Back", "back", script.back, shortcut="Left", disabled=script.step == 0)
+            label = "Finish" if script.step >= len(STEPS) - 1 else "Next"
+            button(label, "next", script.next, shortcut="Right", type="primary", disabled=at_end)
+            label = "Stop the clock" if script.is_running else "Start the clock"
+            button(label, "toggle-clock", script.toggle_clock, shortcut="S", type="tertiary")
+            button("Start over", "reset-script", script.reset, shortcut="0", type="tertiary")
 
 
 def results(
@@ -47,24 +69,22 @@ def results(
                 rehearsal.start(name, store_url)
             st.rerun()  # without permission any more, the whole page says so
 
-    with st.container(horizontal=True, vertical_alignment="center", key="rehearse"):
-        button(runner.RUN_ALL, type="primary")
-        button(runner.SAMPLE_ORDERS)
-        if st.button(runner.RESET, disabled=was_busy):
-            st.session_state.resetting = may_rehearse()
-            st.rerun()
-        if progress := rehearsal.progress:
-            st.progress(progress.fraction, text=str(progress))
-        elif rehearsal.summary:
-            piece = markup.rehearsal_piece
-            st.html(piece("summary", sentence=rehearsal.summary, good=rehearsal.good))
-    up = runner.webhooks_are_up()
-    st.html(markup.rehearsal_piece("totals", totals=rehearsal.totals, webhooks_up=up))
-    with st.container(key="scenarios", gap=None):
-        for place, row in enumerate(rehearsal.rows):
-            with st.container(horizontal=True, key=f"scenario-{place}"):
-                button(row.scenario.name, width="stretch")
-                st.html(markup.rehearsal_piece("row", row=row))
+    with st.container(key="results", gap=None):
+        with st.container(horizontal=True, key="rehearse"):
+            button(runner.RUN_ALL, type="primary")
+            button(runner.SAMPLE_ORDERS)
+            if st.button(runner.RESET, disabled=was_busy):
+                st.session_state.resetting = may_rehearse()
+                st.rerun()
+        st.html(piece("status", rehearsal=rehearsal, webhooks_up=runner.webhooks_are_up()))
+        with st.container(key="scenarios", gap=None):
+            st.html(piece("heads"))
+            for place, row in enumerate(rehearsal.rows):
+                scenario = row.scenario
+                kind = "primary" if scenario.name in rehearsal.script.scenarios else "secondary"
+                with st.container(horizontal=True, key=f"scenario-{place}"):
+                    button(scenario.name, width="stretch", help=scenario.about, type=kind)
+                    st.html(piece("row", row=row))
 
 
 def close_dialog() -> None:

@@ -40,7 +40,7 @@ def reset_demo(stripe: EmulatorClient) -> None:
         ProductsFileError, DatabaseUnavailable
     """
     products = catalog.seeds()
-    wait_until(lambda: not _is_delivering(stripe), DELIVERY_TIMEOUT_SECONDS)
+    wait_until(lambda: not is_delivering(stripe), DELIVERY_TIMEOUT_SECONDS)
     for _ in range(MAX_ROUNDS):
         _empty_both(stripe, products)
         if not wait_until(lambda: _has_orphaned_session(stripe), SETTLE_SECONDS):
@@ -86,8 +86,8 @@ def _lock_out_writers(connection: Connection) -> None:
         connection.exec_driver_sql("LOCK TABLE orders, stripe_events IN EXCLUSIVE MODE")
 
 
-def _is_delivering(stripe: EmulatorClient) -> bool:
-    """True while an event is being delivered: it would arrive in the emptied shop."""
+def is_delivering(stripe: EmulatorClient) -> bool:
+    """True while an event is due for delivery."""
     now = stripe.control("GET", "clock")["now"]
     deliveries = stripe.control("GET", "deliveries?limit=50")
     return any(d["next_attempt_at"] and d["next_attempt_at"] <= now for d in deliveries)

@@ -26,18 +26,18 @@ class ResultRow:
 
 @dataclass
 class Progress:
-    """Work that goes on: `done` of `total` steps of `name`."""
+    """Work that goes on: `done` of `total` parts of `name`; `part` is the one under way."""
 
     name: str
     total: int
     done: int = 0
+    part: str = ""
     started: bool = False
-
-    @property
-    def fraction(self) -> float:
-        return self.done / self.total
 
     def __str__(self) -> str:
         if not self.started:
             return f"{self.name}: waiting for another visitor's rehearsal"
-        return f"{self.name}: {self.done} of {self.total}" if self.total > 1 else f"{self.name} …"
+        if self.total == 1:
+            return f"{self.name} …"
+        count = f"{self.name}: {self.done} of {self.total}"
+        return f"{count}, now “{self.part}”" if self.part else count

@@ -18,6 +18,7 @@ from store.demo.emulator_client import EmulatorClient
 from store.demo.errors import EmulatorUnreachable, NotApplicable, NotWithRealStripe
 from store.demo.results import Progress, ResultRow, State
 from store.demo.scenarios import SCENARIOS
+from store.demo.script import Script
 from store.demo.webhook_client import WebhookClient
 from store.errors import StoreError
 
@@ -27,9 +28,20 @@ RUN_ALL, SAMPLE_ORDERS = "Run all", "25 sample orders"  # button labels
 RESET = "Fresh demo"
 
 
+def rehearsal_buyer(visitor: str) -> str:
+    """Who buys in a visitor's rehearsal: a buyer of its own, whom no cookie's hash can name.
+
+    So the visitor's own open order stays payable, and *My orders* holds only what they bought.
+    """
+    return f"rehearsal-{visitor}"
+
+
 @dataclass
 class Rehearsal:
-    buyer: str
+    """The rehearsal of one visitor, who is known by the hash of their buyer's cookie."""
+
+    visitor: str
+    script: Script = field(default_factory=Script)
     rows: list[ResultRow] = field(default_factory=lambda: [ResultRow(s) for s in SCENARIOS])
     orders: dict[str, OrderComparison] = field(default_factory=dict)
     progress: Progress | None = None
@@ -38,8 +50,17 @@ class Rehearsal:
     _starting: threading.Lock = field(default_factory=threading.Lock)
 
     @property
+    def buyer(self) -> str:
+        return rehearsal_buyer(self.visitor)
+
+    @property
     def totals(self) -> Totals:
         return Totals.of(list(self.orders.values()))
+
+    def move_script(self, act: Callable[[], None]) -> None:
+        """Do `act` to the script, and keep where it is now."""
+        act()
+        self.script.save(self.visitor)
 
     # --- starting --------------------------------------------------------------------------------
 
@@ -93,6 +114,8 @@ class Rehearsal:
         for row in rows:
             context = ScenarioContext(self.buyer, store_url, EmulatorClient.current())
             row.state = "running"
+            if self.progress:
+                self.progress.part = row.scenario.name
             started = time.monotonic()
             row.state, row.outcome = self._run_one(row, context)
             row.milliseconds = round((time.monotonic() - started) * 1000)
@@ -127,16 +150,20 @@ class Rehearsal:
 
     def _create_samples(self, store_url: str) -> None:
         context = ScenarioContext(self.buyer, store_url, EmulatorClient.current())
-        statuses = []
-        for status in sample_orders.create(context):
-            statuses.append(status)
+        are_new = not sample_orders.existing()
+        for _ in sample_orders.create(context):
             self._advance()
-        differing = Totals.of(compare_orders(context.stripe, context.numbers)).differing
-        as_planned = sample_orders.as_planned(statuses)
+        numbers = list(sample_orders.existing().values())
+        differing = Totals.of(compare_orders(context.stripe, numbers)).differing
+        statuses = sample_orders.statuses()
+        as_planned = statuses == sample_orders.planned_statuses() or not are_new
         self.good = as_planned and not differing
+        kinds = f"{len(numbers)} sample orders over 90 days, in {len(set(statuses))} statuses"
         agree = f"{differing} differ from Stripe" if differing else "Stripe agrees"
         note = "" if as_planned else " (not as planned)"
-        self.summary = f"{len(statuses)} orders: {sample_orders.counts(statuses)}{note}; {agree}"
+        self.summary = f"{kinds}{note}; {agree}"
+        if not are_new:
+            self.summary += "; they were here before"
 
     def _reset(self) -> None:
         reset.reset_demo(EmulatorClient.current())
@@ -153,7 +180,7 @@ class Rehearsal:
 REHEARSALS: dict[str, Rehearsal] = {}
 
 
-def rehearsal_of(buyer: str) -> Rehearsal:
+def rehearsal_of(visitor: str) -> Rehearsal:
     """This visitor's rehearsal; the oldest idle ones are dropped.
 
     Raises:
@@ -163,7 +190,9 @@ def rehearsal_of(buyer: str) -> Rehearsal:
         raise NotWithRealStripe
     if not EmulatorClient.current().is_up():
         raise EmulatorUnreachable
-    rehearsal = REHEARSALS.setdefault(buyer, Rehearsal(buyer))
+    rehearsal = REHEARSALS.get(visitor) or REHEARSALS.setdefault(
+        visitor, Rehearsal(visitor, Script.load(visitor))
+    )
     idle = [key for key, one in REHEARSALS.items() if not one.progress and one is not rehearsal]
     for key in idle[: max(0, len(REHEARSALS) - MAX_REHEARSALS)]:
         REHEARSALS.pop(key, None)

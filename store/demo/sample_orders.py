@@ -1,47 +1,63 @@
-"""Twenty-five sample orders, the same every time, created through the shop's own interfaces.
+"""Twenty-five sample orders of the last 90 days, the same every time.
 
-All of them are of today: the emulator's clock goes forward only, and to write other dates into
-our book alone would make the two books differ.
+Each is placed, paid, refunded or disputed through the shop's own interfaces, by a buyer of its
+own, so amounts and states are true on both sides. Afterwards all are dated back together: first
+in the emulator, in one transaction, then in our database, in one transaction. Both set absolute
+times, so repeating them changes nothing.
+
+If the process dies on the way, the orders made so far stay, undated; the next press makes those
+that are missing and dates all of them. Pressed twice, or by two visitors, no sample is made again:
+its buyer has an order. (Two at once take turns: see `runner.EXECUTOR`.)
 """
 
-from collections import Counter
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from store import checkout, clock, reconcile, refunds
+from sqlmodel import Session, SQLModel, col, or_, select
+
+from store import checkout, clock, db, orders, reconcile, refunds
 from store.demo.context import ScenarioContext
 from store.demo.emulator_client import wait_until
+from store.demo.reset import is_delivering
+from store.models import Dispute, Order, OrderLog, Refund, Repeat, StripeEvent
 
-DECLINED = "4000000000000002"
+DECLINED_CARD = "4000000000000002"
 WEBHOOK_SECONDS = 5
-LOOK_BACK = timedelta(minutes=10)
+CAPTURE_SECONDS = 1.2  # the emulator sends `charge.updated` a second after the payment
+RECONCILE_SINCE = timedelta(minutes=10)
+BUYER = "sample-order-"  # no cookie's hash begins like this
 
 
-def _paid(context: ScenarioContext, number: str) -> None:
+def _pay(context: ScenarioContext, number: str) -> None:
     context.pay(number)
 
 
-def _declined_first(context: ScenarioContext, number: str) -> None:
-    context.pay(number, DECLINED)
+def _pay_at_second_try(context: ScenarioContext, number: str) -> None:
+    context.pay(number, DECLINED_CARD)
     context.pay(number)
 
 
-def _debit(context: ScenarioContext, number: str, *, succeeded: bool) -> None:
+def _debit(context: ScenarioContext, number: str, outcome: str = "succeeds") -> None:
     """A bank debit: Checkout completes at once, the money comes (or does not) later."""
-    outcome = "succeeds" if succeeded else "fails"
     session_id = context.session_id(number)
     context.stripe.control("POST", f"sessions/{session_id}/pay_later", outcome=outcome)
+
+
+def _settle_debit(context: ScenarioContext, number: str, *, succeeded: bool) -> None:
+    _debit(context, number, "succeeds" if succeeded else "fails")
     payment = context.payment_id(number)
     context.stripe.control("POST", f"payments/{payment}/settle", succeeded=succeeded)
 
 
 def _late(context: ScenarioContext, number: str) -> None:
-    _debit(context, number, succeeded=True)
+    _settle_debit(context, number, succeeded=True)
 
 
 def _failed(context: ScenarioContext, number: str) -> None:
-    _debit(context, number, succeeded=False)
+    _settle_debit(context, number, succeeded=False)
 
 
 def _expired(context: ScenarioContext, number: str) -> None:
@@ -50,6 +66,10 @@ def _expired(context: ScenarioContext, number: str) -> None:
 
 def _canceled(context: ScenarioContext, number: str) -> None:
     context.cancel(number)
+
+
+def _left_open(context: ScenarioContext, number: str) -> None:
+    pass
 
 
 def _refund(context: ScenarioContext, number: str, *amounts: int | None) -> None:
@@ -74,7 +94,8 @@ def _refunded_in_parts(context: ScenarioContext, number: str) -> None:
 
 def _dispute(context: ScenarioContext, number: str) -> str:
     context.pay(number)
-    (charge,) = context.stripe.list_all("charges", payment_intent=context.payment_id(number))
+    payment = context.payment_id(number)
+    (charge,) = context.stripe.list_all("charges", payment_intent=payment)
     return str(context.stripe.control("POST", f"charges/{charge['id']}/dispute")["id"])
 
 
@@ -87,10 +108,10 @@ def _dispute_won(context: ScenarioContext, number: str) -> None:
     context.stripe.control("POST", f"disputes/{dispute}/close", won=True)
 
 
-# How an order goes on after the click, and the status that it ends in.
+# What happens to an order after the click, and the status that it ends in.
 ENDINGS: dict[str, tuple[Callable[[ScenarioContext, str], None], str]] = {
-    "paid": (_paid, "paid"),
-    "declined first": (_declined_first, "paid"),
+    "paid": (_pay, "paid"),
+    "declined first": (_pay_at_second_try, "paid"),
     "late payment": (_late, "paid"),
     "dispute won": (_dispute_won, "paid"),
     "disputed": (_disputed, "disputed"),
@@ -100,71 +121,175 @@ ENDINGS: dict[str, tuple[Callable[[ScenarioContext, str], None], str]] = {
     "failed": (_failed, "failed"),
     "expired": (_expired, "expired"),
     "canceled": (_canceled, "canceled"),
+    "processing": (_debit, "processing"),
+    "open": (_left_open, "open"),
 }
 SHIRT, JEANS, SNEAKERS = "red-t-shirt", "blue-jeans", "sneakers"
 
 
 @dataclass(frozen=True)
 class Sample:
+    """`days_ago` is when it was placed; 0: now."""
+
+    days_ago: int
     ending: str
     cart: dict[str, int]
 
 
+# A dispute waits nine days for an answer at Stripe, so the open one is younger than that.
 SAMPLES = (
-    Sample("paid", {SHIRT: 2}),
-    Sample("paid", {JEANS: 1}),
-    Sample("expired", {SHIRT: 1, SNEAKERS: 1}),
-    Sample("paid", {SNEAKERS: 1}),
-    Sample("refunded", {JEANS: 1}),
-    Sample("paid", {SHIRT: 3, JEANS: 1}),
-    Sample("late payment", {SNEAKERS: 2}),
-    Sample("canceled", {SHIRT: 10}),
-    Sample("paid", {SHIRT: 1}),
-    Sample("partly refunded", {SHIRT: 2, SNEAKERS: 1}),
-    Sample("declined first", {JEANS: 2}),
-    Sample("paid", {SNEAKERS: 1, JEANS: 1}),
-    Sample("disputed", {SNEAKERS: 3}),
-    Sample("paid", {SHIRT: 1, JEANS: 1, SNEAKERS: 1}),
-    Sample("failed", {JEANS: 3}),
-    Sample("refunded", {SHIRT: 1}),
-    Sample("paid", {SHIRT: 4}),
-    Sample("refunded in parts", {JEANS: 1, SNEAKERS: 1}),
-    Sample("expired", {SNEAKERS: 1}),
-    Sample("dispute won", {SHIRT: 2, JEANS: 2}),
-    Sample("paid", {JEANS: 1, SHIRT: 1}),
-    Sample("canceled", {JEANS: 1}),
-    Sample("partly refunded", {SNEAKERS: 2}),
-    Sample("refunded", {SHIRT: 1, SNEAKERS: 1}),
-    Sample("paid", {SHIRT: 2, SNEAKERS: 2}),
+    Sample(89, "paid", {SHIRT: 2}),
+    Sample(84, "paid", {JEANS: 1}),
+    Sample(80, "expired", {SHIRT: 1, SNEAKERS: 1}),
+    Sample(77, "paid", {SNEAKERS: 1}),
+    Sample(73, "refunded", {JEANS: 1}),
+    Sample(69, "paid", {SHIRT: 3, JEANS: 1}),
+    Sample(64, "late payment", {SNEAKERS: 2}),
+    Sample(61, "canceled", {SHIRT: 10}),
+    Sample(57, "paid", {SHIRT: 1}),
+    Sample(52, "partly refunded", {SHIRT: 2, SNEAKERS: 1}),
+    Sample(48, "declined first", {JEANS: 2}),
+    Sample(43, "paid", {SNEAKERS: 1, JEANS: 1}),
+    Sample(38, "failed", {JEANS: 3}),
+    Sample(33, "paid", {SHIRT: 4}),
+    Sample(28, "refunded", {SHIRT: 1}),
+    Sample(24, "paid", {SHIRT: 1, JEANS: 1, SNEAKERS: 1}),
+    Sample(20, "refunded in parts", {JEANS: 1, SNEAKERS: 1}),
+    Sample(17, "dispute won", {SHIRT: 2, JEANS: 2}),
+    Sample(13, "paid", {JEANS: 1, SHIRT: 1}),
+    Sample(10, "partly refunded", {SNEAKERS: 2}),
+    Sample(7, "disputed", {SNEAKERS: 3}),
+    Sample(4, "refunded", {SHIRT: 1, SNEAKERS: 1}),
+    Sample(2, "paid", {SHIRT: 2, SNEAKERS: 2}),
+    Sample(0, "processing", {JEANS: 1}),
+    Sample(0, "open", {SHIRT: 1, JEANS: 1}),
 )
 
 
+def buyer_of(place: int) -> str:
+    return f"{BUYER}{place + 1:02}"
+
+
+def existing() -> dict[str, str]:
+    """The sample orders that are here: number by buyer."""
+    with db.reading() as session:
+        query = select(Order.buyer, Order.number).where(col(Order.buyer).startswith(BUYER))
+        return dict(session.exec(query.order_by(col(Order.id).desc())).all())
+
+
 def create(context: ScenarioContext) -> Iterator[str]:
-    """Make them one after the other; yields the status that each one really ended in.
+    """Make the samples that are missing, then date all back; yields each one's buyer when done.
 
     Raises:
         StoreError: the shop could not sell something; those already made stay.
     """
-    for sample in SAMPLES:
-        act, status = ENDINGS[sample.ending]
-        number = context.open(sample.cart)
-        act(context, number)
-        checkout.settle(context.buyer, number)
-        settled = wait_until(lambda n=number, s=status: _has_become(context, n, s), WEBHOOK_SECONDS)  # type: ignore[misc]
-        if not settled:  # no webhook process: then as the shop does without one
-            reconcile.run_once(clock.now() - LOOK_BACK)
-        yield context.order(number).status
+    present = existing()
+    for place, sample in enumerate(SAMPLES):
+        context.buyer = buyer_of(place)
+        if context.buyer not in present:
+            _create_one(context, sample)
+        yield context.buyer
+    time.sleep(CAPTURE_SECONDS)
+    wait_until(lambda: not is_delivering(context.stripe), WEBHOOK_SECONDS)
+    _date_back(context)
 
 
-def _has_become(context: ScenarioContext, number: str, status: str) -> bool:
-    return context.order(number).status == status
+def _create_one(context: ScenarioContext, sample: Sample) -> None:
+    act, status = ENDINGS[sample.ending]
+    number = context.open(sample.cart)
+    act(context, number)
+    checkout.settle(context.buyer, number)
+    if not wait_until(lambda: context.order(number).status == status, WEBHOOK_SECONDS):
+        # No webhook server: then as the shop does without one.
+        reconcile.run_once(clock.now() - RECONCILE_SINCE)
 
 
-def as_planned(statuses: list[str]) -> bool:
-    return statuses == [ENDINGS[sample.ending][1] for sample in SAMPLES]
+def planned_statuses() -> list[str]:
+    return sorted(ENDINGS[sample.ending][1] for sample in SAMPLES)
 
 
-def counts(statuses: list[str]) -> str:
-    """ "14 paid, 3 refunded, …", the most frequent first."""
-    counted = Counter(statuses).most_common()
-    return ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counted)
+def statuses() -> list[str]:
+    """The statuses of the sample orders that are here."""
+    with db.reading() as session:
+        query = select(Order.status).where(col(Order.number).in_(list(existing().values())))
+        return sorted(session.exec(query))
+
+
+# --- dates ---------------------------------------------------------------------------------------
+
+
+def _placed_at(place: int, now: datetime) -> datetime:
+    """A time of day that differs from sample to sample, so that no two look alike."""
+    day = now - timedelta(days=SAMPLES[place].days_ago)
+    return day.replace(hour=8 + place * 5 % 12, minute=place * 13 % 60, second=0, microsecond=0)
+
+
+def _date_back(context: ScenarioContext) -> None:
+    """Let each sample have been placed on its day, in the emulator and here.
+
+    Dead between the two, the emulator's dates are old and ours are not; the amounts agree all the
+    same, and the next press finishes it.
+    """
+    numbers, now = existing(), clock.now()
+    planned = {
+        numbers[buyer_of(place)]: _placed_at(place, now)
+        for place, sample in enumerate(SAMPLES)
+        if sample.days_ago and buyer_of(place) in numbers
+    }
+    with db.reading() as session:
+        rows = list(session.exec(select(Order).where(col(Order.number).in_(list(planned)))))
+    young = {
+        row.number: row.checkout_session_id
+        for row in rows
+        if row.checkout_session_id and row.created_at - planned[row.number] > timedelta(days=1)
+    }
+    sessions = {
+        session_id: int(planned[number].timestamp()) for number, session_id in young.items()
+    }
+    if not sessions:
+        return
+    context.stripe.control("POST", "date_back", sessions=sessions)
+    with db.unit_of_work() as session:
+        query = select(Order).where(col(Order.number).in_(list(young)))
+        for order in session.exec(query.order_by(col(Order.id)).with_for_update()):
+            _shift_order(session, order, order.created_at - planned[order.number])
+
+
+MOMENTS: dict[type[SQLModel], tuple[str, ...]] = {
+    Order: ("created_at", "paid_at", "updated_at", "checkout_expires_at", "cancel_requested_at"),
+    OrderLog: ("at",),
+    Refund: ("created_at", "updated_at"),
+    Dispute: ("created_at", "updated_at"),
+    StripeEvent: ("created_at", "received_at"),
+    Repeat: ("at",),
+}
+
+
+def _shift_order(session: Session, order: Order, shift: timedelta) -> None:
+    """Move every time of an order and of what belongs to it, and note so in its history.
+
+    Times that are already in the past (of an event that came after the emulator's part) stay.
+    """
+    oldest = order.created_at - timedelta(minutes=1)
+    for row in _rows(session, order):
+        for name in MOMENTS[type(row)]:
+            moment = getattr(row, name)
+            if moment and moment >= oldest:
+                setattr(row, name, moment - shift)
+        session.add(row)
+    note = f"sample order, dated back {shift.days} days"
+    orders.log(session, order, "operator", "noted", note)
+
+
+def _rows(session: Session, order: Order) -> list[Any]:
+    events = session.exec(select(StripeEvent).where(StripeEvent.order_id == order.id)).all()
+    event_ids = [event.id for event in events]
+    repeats = or_(col(Repeat.order_id) == order.id, col(Repeat.event_id).in_(event_ids))
+    return [
+        order,
+        *session.exec(select(OrderLog).where(OrderLog.order_id == order.id)),
+        *session.exec(select(Refund).where(Refund.order_id == order.id)),
+        *session.exec(select(Dispute).where(Dispute.order_id == order.id)),
+        *events,
+        *session.exec(select(Repeat).where(repeats)),
+    ]

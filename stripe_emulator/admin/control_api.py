@@ -57,6 +57,12 @@ class ClockAsked(Asked):
     off: float | None = Field(None, ge=-LONGEST_MOVE_SECONDS, le=LONGEST_MOVE_SECONDS)
 
 
+class DatesAsked(Asked):
+    """When Checkout Sessions shall have been created, in Unix time, by their ids."""
+
+    sessions: dict[str, Annotated[int, Field(ge=0, le=2**40)]] = Field(max_length=1000)
+
+
 class SnapshotAsked(Asked):
     """The name of a snapshot."""
 
@@ -116,6 +122,13 @@ def move_clock(emulator: Running, asked: ClockAsked) -> dict[str, float]:
     if asked.off is not None:
         emulator.set_clock_off(asked.off)
     return {"now": emulator.move_clock(asked.seconds)}
+
+
+@router.post("/date_back")
+def date_back(emulator: Running, asked: DatesAsked) -> dict[str, str]:
+    """Date payments back, as if they had been made earlier."""
+    emulator.date_back(asked.sessions)
+    return {"status": "ok"}
 
 
 @router.post("/reset")

@@ -5,12 +5,13 @@ judgement can fail: with a guard taken away, or a book that was tampered with, t
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import event, text
-from sqlmodel import SQLModel, select
+from sqlmodel import SQLModel, col, select
 
 from store import (
     arrivals,
@@ -23,7 +24,10 @@ from store import (
     gateway,
     inbox,
     learn,
+    reconcile,
     refunds,
+    settings,
+    shelves,
 )
 from store.backoffice import actions
 from store.demo import reset, runner, sample_orders
@@ -34,8 +38,9 @@ from store.demo.errors import NotApplicable
 from store.demo.results import ResultRow
 from store.demo.runner import Rehearsal
 from store.demo.scenarios import SCENARIOS, Scenario
+from store.demo.script import FILE, STEPS, Script
 from store.errors import EventMalformed, OrderNotFound, StoreError
-from store.models import Product
+from store.models import Order, OrderLog, Product
 from tests.shop.running import ON_SQLITE, SECRET, STORE_URL, Shop
 
 NOBODY = "http://127.0.0.1:9"
@@ -223,8 +228,8 @@ def test_a_trouble_that_breaks_is_told_and_stops_no_other(rehearsal: Rehearsal) 
 
     good = rehearsal.rows[4]
     rehearsal.rows = [
-        ResultRow(Scenario("a", "b", stumble)),
-        ResultRow(Scenario("c", "d", refuse)),
+        ResultRow(Scenario("a", "", "b", stumble)),
+        ResultRow(Scenario("c", "", "d", refuse)),
         ResultRow(good.scenario),
     ]
 
@@ -279,48 +284,109 @@ def test_two_visitors_take_turns_and_see_only_their_own_orders(heard: Shop) -> N
 
 
 @ON_SQLITE
-def test_an_order_the_visitor_had_not_paid_is_canceled_first(
+def test_a_rehearsal_leaves_the_visitors_own_orders_alone(
     heard: Shop, rehearsal: Rehearsal
 ) -> None:
-    mine, foreign = heard.an_open_order(), buyers.digest(buyers.new_cookie())
-    theirs = heard.place(buyer=foreign)
+    mine = heard.an_open_order()
 
-    tried(rehearsal, "Webhook twice")
+    row = tried(rehearsal, "Webhook twice")
 
-    assert heard.order(mine).status == "canceled"
-    assert heard.order(theirs).status == "pending"
+    assert heard.order(mine).status == "open"
+    with db.reading() as session:
+        shelf = shelves.of_buyer(session, heard.buyer)
+    assert [order.number for order in shelf.orders] == [mine]
+    assert heard.order(row.number or "").buyer == runner.rehearsal_buyer(heard.buyer)
 
 
 # --- samples and fresh demo ----------------------------------------------------------------------
 
 
-def picture(shop: Shop) -> list[tuple[Any, ...]]:
+def orders_by_age(shop: Shop) -> list[tuple[Any, ...]]:
     """What two rehearsals must have in common: every order but for its random number."""
+    now = clock.now()
+    rows = sorted(shop.orders(), key=lambda row: row.buyer)
     return [
-        (row.status, row.total_amount, row.refunded_amount, row.currency) for row in shop.orders()
+        ((now - row.created_at).days, row.status, row.total_amount, row.refunded_amount)
+        for row in rows
     ]
 
 
-def test_two_fresh_demos_give_the_same_twenty_five_orders(
+def test_two_fresh_demos_give_the_same_twenty_five_orders_of_ninety_days(
     heard: Shop, rehearsal: Rehearsal
 ) -> None:
-    pictures = []
+    demos = []
     for _ in range(2):
         played(rehearsal, lambda: rehearsal.start(runner.SAMPLE_ORDERS, STORE_URL))
         assert rehearsal.good, rehearsal.summary
-        pictures.append(picture(heard))
+        demos.append(orders_by_age(heard))
+        assert audit.audit().agrees
         reset.reset_demo(EmulatorClient.current())
 
-    assert pictures[0] == pictures[1]
-    assert len(pictures[0]) == 25
-    assert {status for status, *_ in pictures[0]} == {
+    assert demos[0] == demos[1]
+    assert len(demos[0]) == 25
+    assert {status for _, status, *_ in demos[0]} == {
         *("paid", "refunded", "partially_refunded", "disputed", "expired", "canceled", "failed"),
+        *("open", "processing"),
     }
+    ages = [age for age, *_ in demos[0]]
+    assert (max(ages) in (88, 89), min(ages)) == (True, 0)
+    assert sum(age < 30 for age in ages) in (10, 11)
     assert rehearsal.summary.endswith("Stripe agrees")
 
 
 @ON_SQLITE
-def test_the_samples_come_out_the_same_without_a_webhook_process(
+def test_sample_orders_have_one_date_on_both_sides_and_nothing_changes_them_later(
+    heard: Shop, rehearsal: Rehearsal
+) -> None:
+    played(rehearsal, lambda: rehearsal.start(runner.SAMPLE_ORDERS, STORE_URL))
+    before = orders_by_age(heard)
+    sessions = list(EmulatorClient.current().list_all("checkout/sessions"))
+
+    reconcile.run_once()
+    played(rehearsal, lambda: rehearsal.start(runner.SAMPLE_ORDERS, STORE_URL))
+
+    assert orders_by_age(heard) == before
+    assert "they were here before" in rehearsal.summary
+    assert audit.audit().agrees
+    created = [session["created"] for session in sessions]
+    assert created == sorted(created, reverse=True)
+    ours = {row.checkout_session_id: row for row in heard.orders()}
+    for session in sessions:
+        row = ours[session["id"]]
+        assert abs(row.created_at.timestamp() - session["created"]) < 5
+        with db.reading() as database:
+            query = select(OrderLog).where(OrderLog.order_id == row.id)
+            history = database.exec(query.order_by(col(OrderLog.id))).all()
+        aged = row.created_at < clock.now() - timedelta(days=1)
+        for line in history[: -1 if aged else None]:  # the last one says that it was dated back
+            assert line.at - row.created_at < timedelta(minutes=2)
+
+
+@ON_SQLITE
+def test_samples_that_were_interrupted_are_finished_by_the_next_press(
+    heard: Shop, rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise RuntimeError("the process ends here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sample_orders, "_shift_order", die)  # the emulator's dates are old already
+        played(rehearsal, lambda: rehearsal.start(runner.SAMPLE_ORDERS, STORE_URL))
+        assert not rehearsal.good
+    with monkeypatch.context() as patch:  # and one was not made
+        with db.unit_of_work() as session:
+            order = session.exec(select(Order).where(Order.buyer == "sample-order-03")).one()
+            order.buyer = "somebody"
+        played(rehearsal, lambda: rehearsal.start(runner.SAMPLE_ORDERS, STORE_URL))
+
+    samples = [row for row in heard.orders() if row.buyer.startswith("sample-order-")]
+    assert len(samples) == 25
+    assert sum(row.created_at < clock.now() - timedelta(days=1) for row in samples) == 23
+    assert audit.audit().agrees
+
+
+@ON_SQLITE
+def test_the_samples_come_out_the_same_without_a_webhook_server(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_orders, "WEBHOOK_SECONDS", 0.1)
@@ -329,6 +395,40 @@ def test_the_samples_come_out_the_same_without_a_webhook_process(
     played(alone, lambda: alone.start(runner.SAMPLE_ORDERS, STORE_URL))
 
     assert alone.good, alone.summary
+
+
+# --- the script ----------------------------------------------------------------------------------
+
+
+@ON_SQLITE
+def test_the_script_goes_on_after_a_restart_and_its_clock_with_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000_000.0
+    monkeypatch.setattr("store.demo.script.time.time", lambda: now)
+    rehearsal = runner.rehearsal_of(shop.buyer)
+    rehearsal.move_script(rehearsal.script.next)  # the first step on starts the clock
+    now += 60
+    runner.REHEARSALS.clear()
+
+    script = runner.rehearsal_of(shop.buyer).script
+
+    assert (script.step, script.seconds, script.is_running) == (1, 60, True)
+    for _ in range(len(STEPS)):
+        script.next()
+    now += 60
+    assert (script.step, script.seconds, script.is_running) == (len(STEPS), 60, False)
+    assert Script.load("somebody else") == Script()
+    for broken in ("[]", "{", '{"?": {"step": 77}}', '{"?": 3}', '{"?": {"step": "x"}}'):
+        (settings.current().data_dir / FILE).write_text(broken.replace("?", shop.buyer))
+        assert Script.load(shop.buyer) == Script()
+    runner.REHEARSALS.clear()
+
+
+def test_every_step_of_the_script_names_scenarios_that_exist() -> None:
+    names = {scenario.name for scenario in SCENARIOS}
+
+    assert {name for step in STEPS for name in step.scenarios} <= names
 
 
 def test_a_fresh_demo_forgets_everybody_and_brings_the_products_back(

@@ -369,12 +369,16 @@ class House:
         page = browser.new_page()
         page.goto(self.sign_in_link)
         page.wait_for_url(f"{self.address}/back-office")
-        self.secrets |= {
-            cookie["value"]
-            for cookie in browser.cookies(self.address)
-            if cookie.get("name") == cookie_name(auth.COOKIE, urlsplit(self.address).netloc)
-        }
+        self.knows_the_operator(browser)
         return page
+
+    def knows_the_operator(self, browser: BrowserContext) -> None:
+        """Remember the session of this browser's operator as a secret."""
+        name = cookie_name(auth.COOKIE, urlsplit(self.address).netloc)
+        cookies = browser.cookies(self.address)
+        found = {cookie["value"] for cookie in cookies if cookie.get("name") == name}
+        assert found
+        self.secrets |= found
 
     def visitor(self) -> tuple[str, httpx.Client]:
         """A buyer without a browser: the name the database knows, and a client with the cookie."""

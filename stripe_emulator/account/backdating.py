@@ -1,0 +1,97 @@
+"""Date payments back, as if they had been made earlier: sample data for demos.
+
+Everything about a payment moves by the same time: its objects, the times inside them, its events,
+their deliveries, its timers and the requests that made it. Amounts and states stay as they are.
+Lists are newest first by row, so all rows are put into the order of their times afterwards.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from stripe_emulator.storage.transaction import Books, text
+
+TIME_FIELDS = frozenset(
+    ("arrival_date", "available_on", "canceled_at", "created", "due_by", "expires_at", "updated")
+)
+
+
+def date_back(books: Books, created: Mapping[str, int]) -> None:
+    """Let Checkout Sessions have been created at the given times, with all that followed.
+
+    A session that is already that old is left alone, so that repeating this changes nothing.
+
+    Raises:
+        NotFound: there is no such session.
+    """
+    for session_id, moment in created.items():
+        session = books.get(session_id, "checkout.session", "session")
+        if (seconds := session["created"] - moment) > 0:
+            _shift_payment(books, session, seconds)
+    for table, column in (("objects", "created"), ("events", "at")):
+        _order_by_time(books, table, column)
+
+
+def _shift_payment(books: Books, session: dict[str, Any], seconds: int) -> None:
+    intent = session.get("payment_intent")
+    related = books.connection.execute(
+        "SELECT id FROM objects WHERE id = ? OR id = ? OR payment_intent = ?",
+        (session["id"], intent, intent),
+    )
+    ids = [row["id"] for row in related]
+    about = " OR ".join(["body LIKE ?"] * len(ids))
+    mentions = [f'%"{object_id}"%' for object_id in ids]
+    for table in ("objects", "events"):
+        rows = books.connection.execute(
+            f"SELECT id, body FROM {table} WHERE {about}",  # noqa: S608 - placeholders
+            mentions,
+        ).fetchall()
+        for row in rows:
+            _shift_row(books, table, row["id"], json.loads(row["body"]), seconds)
+    for object_id in ids:
+        books.connection.execute(
+            "UPDATE timers SET due_at = due_at - ? WHERE subject = ?", (seconds, object_id)
+        )
+        books.connection.execute(
+            "UPDATE requests SET at = at - ? WHERE at > ? AND (path LIKE ? OR parameters LIKE ?"
+            " OR answer LIKE ?)",
+            (seconds, session["created"] - 1, *[f"%{object_id}%"] * 3),
+        )
+
+
+def _shift_row(books: Books, table: str, row_id: str, body: dict[str, Any], seconds: int) -> None:
+    """One object or event; one that was there before the payment keeps its time."""
+    shifted = _shifted(body, seconds)
+    values = (text(shifted), shifted.get("created", 0), row_id)
+    books.connection.execute(f"UPDATE {table} SET body = ?, created = ? WHERE id = ?", values)  # noqa: S608
+    if table == "events":
+        moved = (seconds, row_id)
+        books.connection.execute("UPDATE events SET at = at - ? WHERE id = ?", moved)
+        books.connection.execute(
+            "UPDATE attempts SET at = at - ? WHERE delivery_id IN"
+            " (SELECT id FROM deliveries WHERE event_id = ?)",
+            moved,
+        )
+        books.connection.execute(
+            "UPDATE deliveries SET created_at = created_at - ? WHERE event_id = ?", moved
+        )
+
+
+def _shifted(value: Any, seconds: int) -> Any:
+    """A copy of JSON in which every time is earlier."""
+    if isinstance(value, list):
+        return [_shifted(item, seconds) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: item - seconds if key in TIME_FIELDS and type(item) is int else _shifted(item, seconds)
+        for key, item in value.items()
+    }
+
+
+def _order_by_time(books: Books, table: str, column: str) -> None:
+    """Number all rows anew by their time; by way of negative numbers, which nobody has."""
+    ranked = f"SELECT id, row_number() OVER (ORDER BY {column}, seq) AS place FROM {table}"  # noqa: S608
+    places = [(-row["place"], row["id"]) for row in books.connection.execute(ranked)]
+    books.connection.executemany(f"UPDATE {table} SET seq = ? WHERE id = ?", places)  # noqa: S608
+    books.connection.execute(f"UPDATE {table} SET seq = -seq")  # noqa: S608
