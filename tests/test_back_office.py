@@ -783,3 +783,90 @@ def test_an_export_that_cannot_begin_says_so_to_an_operator(
     assert answer.status_code == 503
     assert "The database does not answer" in answer.text
     assert "charged" not in answer.text
+
+
+# --- the presenter of the rehearsal --------------------------------------------------------------
+
+PRESENTER = "/back-office/sign-in/presenter?page=reconciliation"
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
+
+def presented(address: str, **headers: str) -> httpx.Response:
+    """Press the button of the script's last step."""
+    host = headers.pop("host", "")
+    more = {"Host": host.format(port=urlsplit(address).port)} if host else {}
+    return httpx.post(address + PRESENTER, headers={**SAME_ORIGIN, **headers, **more})
+
+
+@pytest.fixture
+def unguarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `python -m store` finds it in an empty folder: nobody has chosen a password."""
+    monkeypatch.delenv("ADMIN_PASSWORD")
+    settings.current.cache_clear()
+
+
+def test_a_presenter_on_this_computer_is_signed_in_by_the_script(
+    unguarded: None, address: str
+) -> None:
+    answer = presented(address)
+    again = httpx.post(address + PRESENTER, headers=SAME_ORIGIN, cookies=answer.cookies)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/back-office-reconciliation")
+    assert "samesite=strict" in answer.headers["set-cookie"].lower()
+    assert "httponly" in answer.headers["set-cookie"].lower()
+    assert [session.name for session in auth.OPERATOR_SESSIONS.sessions.values()] == ["presenter"]
+    assert again.headers["location"] == answer.headers["location"]
+    assert len(auth.OPERATOR_SESSIONS.sessions) == 1
+
+
+@pytest.mark.scenario("P1")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "192.0.2.7"},
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"Forwarded": "for=192.0.2.7"},
+        {"Via": "1.1 proxy"},
+        {"host": "shop.example:{port}"},  # a name that was made to lead to this computer
+        {"host": "192.0.2.1:{port}"},
+        {"X-Shop-Local": "yes", "X-Real-IP": "192.0.2.7"},
+    ],
+)
+def test_a_stranger_is_not_signed_in_by_the_script(
+    unguarded: None, address: str, headers: dict[str, str]
+) -> None:
+    answer = presented(address, **headers)
+
+    assert answer.headers["location"] == "/back-office/sign-in?page=reconciliation"
+    assert "set-cookie" not in answer.headers
+    assert auth.OPERATOR_SESSIONS.sessions == {}
+
+
+@pytest.mark.scenario("P1")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ADMIN_PASSWORD", "chosen by somebody"),
+        ("STORE_URL", "https://shop.example"),
+        ("ALLOWED_HOSTS", "127.0.0.1"),
+        ("STRIPE_SECRET_KEY", "sk_test_51Abc"),
+    ],
+)
+def test_where_the_shop_is_guarded_or_published_the_script_leads_to_the_sign_in_page(
+    unguarded: None, address: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    settings.current.cache_clear()
+
+    answer = presented(address)
+
+    assert answer.headers["location"] == "/back-office/sign-in?page=reconciliation"
+    assert auth.OPERATOR_SESSIONS.sessions == {}
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
+def test_no_other_page_signs_a_presenter_in(unguarded: None, address: str, site: str) -> None:
+    answer = presented(address, **{"Sec-Fetch-Site": site})
+
+    assert (answer.status_code, auth.OPERATOR_SESSIONS.sessions) == (403, {})
+    assert httpx.get(address + PRESENTER).status_code in (404, 405)

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from store import door, export, images, listing, markup
 from store.backoffice import actions, sign_in
 from store.backoffice.auth import OPERATOR_SESSIONS, OperatorSession
+from store.backoffice.presenter_sign_in import PRESENTER_SIGN_IN, post_presenter_sign_in
 from store.backoffice.sign_in import ADDRESSES, HOME, NO_STORE, SIGN_IN
 from store.errors import StoreError
 from store.shell import Shell
@@ -136,6 +137,7 @@ def routes(shell: Shell) -> list[BaseRoute]:
         ),
         Route(SIGN_IN, sign_in.show_sign_in, methods=["GET"]),
         Route(SIGN_IN, sign_in.post_sign_in, methods=["POST"]),
+        Route(PRESENTER_SIGN_IN, post_presenter_sign_in, methods=["POST"]),
         Route("/back-office/sign-out", sign_in.post_sign_out, methods=["POST"]),
         Route("/back-office/orders.csv", export_orders, methods=["GET"]),
         *(

@@ -171,6 +171,11 @@ async def post_sign_in(request: Request) -> Response:
             answer.headers["Retry-After"] = str(error.seconds)
         log.warning("Sign-in refused: %s", error)
         return answer
+    return signed_in(request, cookie)
+
+
+def signed_in(request: Request, cookie: str) -> Response:
+    """Hand out an operator's session and lead to the page that was asked for."""
     there = RedirectResponse(address_after_sign_in(request.query_params), 303, headers=NO_STORE)
     there.set_cookie(
         operator_cookie_name(request),

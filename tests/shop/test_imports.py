@@ -52,6 +52,7 @@ LAYERS = [
 BACKOFFICE_LAYERS = [
     ["auth", "tasks"],
     ["actions", "health", "sign_in"],
+    ["presenter_sign_in"],
     ["pages_common"],
     [
         "pages_orders",

@@ -107,9 +107,9 @@ def prove(script: Presenter, house: House, folder: Path) -> None:
     with order.expect_download() as story:
         order.get_by_text("Download as JSON").click()
     assert "refund" in json.dumps(json.loads(saved(story.value, folder))).lower()
-    house.opens_the_office(script.page.context).close()
     office = script.open(reconciliation)
-    expect(office.get_by_role("heading", name="Books")).to_be_visible(timeout=60_000)
+    expect(office.get_by_role("heading", name="Reconciliation")).to_be_visible(timeout=60_000)
+    house.knows_the_operator(script.page.context)
     sheet = office.request.get(f"{house.address}/back-office/orders.csv").text()
     numbers = {line.split(",")[0] for line in sheet.removeprefix("\ufeff").splitlines()[1:]}
     assert numbers == {order.number for order in house.orders()}
