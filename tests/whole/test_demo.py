@@ -28,6 +28,7 @@ class Presenter:
     @property
     def labels(self) -> list[str]:
         """What is to be pressed, in this order."""
+        expect(self.step).to_be_visible()
         return self.step.locator("dl > dd").first.locator("b, button").all_inner_texts()
 
     def open(self, link: str) -> Page:
