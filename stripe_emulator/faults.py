@@ -18,27 +18,27 @@ REQUEST_TROUBLES: dict[str, str] = {
     "error_before": "Answer 500 before acting",
     "error_after": "Act, then answer 500",
     "error_kept": "Undo the act, answer 500, and keep answering so to the same idempotency key",
-    "hang": "Act, then keep silent for {value} seconds (default 90)",
+    "hang": "Act, then keep silent for {value} seconds",
     "cut": "Act, then cut the connection",
-    "slow": "Answer {value} milliseconds late (default 1000)",
-    "malformed": "Act, then answer what is no Stripe object ({value}, default json)",
+    "slow": "Answer {value} milliseconds late",
+    "malformed": "Act, then answer what is no Stripe object: {value}",
     "gone": "Answer 404, no such object, and leave it out of every list",
     "forbidden": "Answer 403, the key lacks the permission for this call",
-    "refuse": "Answer 400 ({value}, default insufficient_funds), which the key keeps",
+    "refuse": "Answer 400, {value}, which the key keeps",
 }
 
 DELIVERY_TROUBLES: dict[str, str] = {
     "drop": "Never deliver it",
-    "duplicate": "Deliver it {value} times in all (default 2)",
+    "duplicate": "Deliver it {value} times in all",
     "reorder": "Hold it back until a later event has been delivered",
-    "delay": "Deliver it {value} seconds late (default 60)",
+    "delay": "Deliver it {value} seconds late",
     "forge": "Send an event that never happened before it, with a made-up signature",
     "tamper": "Change the body after signing it",
     "wrong_secret": "Sign it with another secret",
-    "old_timestamp": "Sign it with a timestamp {value} seconds old (default 600)",
+    "old_timestamp": "Sign it with a timestamp {value} seconds old",
     "livemode": "Say livemode: true, correctly signed",
-    "amount": "Say another amount ({value}, default one more), correctly signed",
-    "currency": "Say another currency ({value}, default eur), correctly signed",
+    "amount": "Say another amount, correctly signed: {value}",
+    "currency": "Say another currency, correctly signed: {value}",
 }
 
 DEFAULTS = {
@@ -55,6 +55,8 @@ DEFAULTS = {
 CHOICES = {"malformed": tuple(SHAPES), "refuse": tuple(REFUSALS)}
 """Kinds whose value is one of a few words."""
 TEXT_VALUES = ("currency", *CHOICES)
+ONE_MORE = "one more"
+"""What `amount` says without a value."""
 MOST = 1_000_000
 FOR_EVER = 0  # what the column `remaining` holds for: until it is taken back
 KINDS = {"request": REQUEST_TROUBLES, "delivery": DELIVERY_TROUBLES}
@@ -86,6 +88,11 @@ def cause(connection: sqlite3.Connection, trouble: Trouble) -> Trouble:
     )
     row = connection.execute("SELECT * FROM troubles WHERE id = ?", (made.lastrowid,)).fetchone()
     return _trouble(row)
+
+
+def sentence(trouble: Trouble) -> str:
+    """What this trouble does, with its value, for people."""
+    return KINDS[trouble.target][trouble.kind].replace("{value}", trouble.value or ONE_MORE)
 
 
 def _is_number(text: str) -> bool:

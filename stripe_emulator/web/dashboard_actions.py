@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import RedirectResponse, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from stripe_emulator.admin.control_api import Running
 from stripe_emulator.base import currencies
@@ -26,7 +26,9 @@ LONGEST_MOVE_SECONDS = 366 * 86400
 
 
 class TroubleForm(BaseModel):
-    """One trouble to cause, as the form posts it."""
+    """One trouble to cause, as the form posts it; a kind's own value comes as `value-KIND`."""
+
+    model_config = ConfigDict(extra="allow")
 
     target: str = "request"
     kind: str = ""
@@ -113,7 +115,7 @@ def cause(running: Running, form: Annotated[TroubleForm, Form()]) -> Response:
             form.kind,
             times=_times(form.times),
             match=form.match.strip() or "*",
-            value=form.value.strip(),
+            value=str((form.model_extra or {}).get(f"value-{form.kind}", form.value)).strip(),
             chance=_whole_number(form.chance, "chance", 1, 100) / 100,
             seed=_whole_number(form.seed, "seed", 0, 2**31),
         )

@@ -10,6 +10,7 @@ from datetime import timedelta
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from stripe_emulator import faults
 from stripe_emulator.admin.control_api import Running
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.models import Page
@@ -80,6 +81,10 @@ def trouble_page(emulator: Running) -> Response:
         "troubles": emulator.troubles(),
         "request_kinds": REQUEST_TROUBLES,
         "delivery_kinds": DELIVERY_TROUBLES,
+        "defaults": faults.DEFAULTS,
+        "choices": faults.CHOICES,
+        "one_more": faults.ONE_MORE,
+        "sentence": faults.sentence,
         "now": now,
         "ahead": str(timedelta(seconds=ahead)) if ahead > 0 else "",
     }

@@ -191,6 +191,31 @@ def test_armed_trouble_happens_as_often_as_chosen(till: Till) -> None:
     assert answers == [429, 200]
 
 
+def test_each_trouble_has_its_own_value_and_says_what_it_will_do(till: Till) -> None:
+    """The values of all kinds are sent; the chosen kind's counts, and an empty one its default."""
+    values = {"value-slow": "250", "value-hang": "9", "value-amount": "", "value-duplicate": "5"}
+
+    press(till, "/trouble", target="request", kind="slow", **values)
+    press(till, "/trouble", target="delivery", kind="duplicate", match="", **values)
+    press(till, "/trouble", target="delivery", kind="amount", **values)
+    refused = press(till, "/trouble", target="request", kind="slow", **{"value-slow": "soon"})
+
+    armed = till.client.get("/emulator/troubles").json()
+    assert [(one["kind"], one["value"]) for one in armed] == [
+        *(("slow", "250"), ("duplicate", "5"), ("amount", "")),
+    ]
+    page = read(till, "/trouble")
+    press(till, "/trouble/calm")
+    for sentence in (
+        "Answer 250 milliseconds late",
+        "Deliver it 5 times in all",
+        "Say another amount, correctly signed: one more",
+    ):
+        assert f"<strong>{sentence}</strong>" in page
+    assert refused.status_code == 400
+    assert 'name="match" value="checkout.session.*"' in page  # what a shop acts on
+
+
 @pytest.mark.parametrize(
     "wrong", [{"kind": "nonsense"}, {"times": "0"}, {"times": "x"}, {"seed": "-1"}]
 )
