@@ -359,6 +359,7 @@ def my_orders(who: str, polling: bool, read: list[shelves.Shelf]) -> None:
                 order_rows(shelf, partial(shelves.orders_of, session, who))
             else:
                 put("hint", sentence=NOTHING_YET)
+                st.html(demo_page.first_visit_hint())
     except errors.DatabaseUnavailable:
         show(DATABASE_DOWN)
         return

@@ -1066,6 +1066,7 @@ def test_beside_real_stripe_there_is_nothing_to_rehearse(
     assert "This shop talks to Stripe&#39;s test mode" in html(at)
     assert at.button == []
     assert "/rehearsal" not in html(visit())
+    assert "Three things to try" not in html(visit())
 
 
 def test_without_the_emulator_the_rehearsal_says_how_to_start_it(
@@ -1079,6 +1080,7 @@ def test_without_the_emulator_the_rehearsal_says_how_to_start_it(
     assert "The emulator does not answer. Start everything with: python -m store" in html(at)
     assert at.button == []
     assert 'href="/rehearsal"' in html(visit())
+    assert "Three things to try" in html(visit())
 
 
 @pytest.mark.parametrize(

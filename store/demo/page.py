@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from store import markup
+from store import markup, settings
 from store.demo import runner
 from store.demo.runner import Rehearsal
 from store.demo.script import STEPS
@@ -85,6 +85,11 @@ def results(
                 with st.container(horizontal=True, key=f"scenario-{place}"):
                     button(scenario.name, width="stretch", help=scenario.about, type=kind)
                     st.html(piece("row", row=row))
+
+
+def first_visit_hint() -> markup.Html:
+    """Three things to try, for a visitor without orders; nothing beside real Stripe."""
+    return piece("three_things") if settings.current().offline else markup.Html()
 
 
 def close_dialog() -> None:

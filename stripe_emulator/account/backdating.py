@@ -60,10 +60,11 @@ def _shift_payment(books: Books, session: dict[str, Any], seconds: int) -> None:
 
 
 def _shift_row(books: Books, table: str, row_id: str, body: dict[str, Any], seconds: int) -> None:
-    """One object or event; one that was there before the payment keeps its time."""
-    shifted = _shifted(body, seconds)
-    values = (text(shifted), shifted.get("created", 0), row_id)
-    books.connection.execute(f"UPDATE {table} SET body = ?, created = ? WHERE id = ?", values)  # noqa: S608
+    values = (text(_shifted(body, seconds)), seconds, row_id)
+    books.connection.execute(
+        f"UPDATE {table} SET body = ?, created = created - ? WHERE id = ?",  # noqa: S608
+        values,
+    )
     if table == "events":
         moved = (seconds, row_id)
         books.connection.execute("UPDATE events SET at = at - ? WHERE id = ?", moved)

@@ -332,6 +332,14 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (Edit("guard.OwnHost.__call__", "not may_connect(scope, headers)", "False"),),
         (ACCESS + "what_the_headers_of_a_handshake_must_be",),
     ),
+    "the script signs in nobody from another computer": Mutation(
+        (Edit("presenter_sign_in.needs_no_password", "handshake.is_local(scope)", "True"),),
+        (OFFICE + "a_stranger_is_not_signed_in_by_the_script[headers0]",),
+    ),
+    "no other site makes the script sign in": Mutation(
+        (Edit("presenter_sign_in.post_presenter_sign_in", "sign_in.require_same_origin(request)"),),
+        (OFFICE + "no_other_page_signs_a_presenter_in[cross-site]",),
+    ),
     "a click of the rehearsal asks who makes it": Mutation(
         (Edit("page.results.button", "may_rehearse()", "True"),),
         (ACCESS + "a_click_of_somebody_who_is_no_operator_any_more_does_nothing[Run all]",),
