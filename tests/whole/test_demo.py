@@ -97,7 +97,7 @@ def pay_and_stay(script: Presenter, tab: Page) -> None:
 
 def prove(script: Presenter, house: House, folder: Path) -> None:
     """Five: refunded twice; the timeline of the order, and both sides in the back office."""
-    refund, proof, reconciliation = script.labels
+    refund, proof, reconciliation, compare = script.labels
     script.run(refund)
     link = script.page.get_by_role("link", name=f"Order of {refund}")
     assert link.inner_text() == proof
@@ -111,6 +111,9 @@ def prove(script: Presenter, house: House, folder: Path) -> None:
     office = script.open(reconciliation)
     expect(office.get_by_role("heading", name="Reconciliation")).to_be_visible(timeout=60_000)
     house.knows_the_operator(script.page.context)
+    press(office, compare)
+    expect(office.get_by_text("difference 0")).to_have_count(2, timeout=60_000)
+    expect(office.get_by_text("difference $0.00")).to_be_visible()
     sheet = office.request.get(f"{house.address}/back-office/orders.csv").text()
     numbers = {line.split(",")[0] for line in sheet.removeprefix("\ufeff").splitlines()[1:]}
     assert numbers == {order.number for order in house.orders()}
