@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, timedelta, tzinfo
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, collate, tuple_
+from sqlalchemy import ColumnElement, collate, exists, tuple_
 from sqlalchemy.orm import defer
-from sqlmodel import Session, and_, col, or_, select
+from sqlmodel import Session, and_, col, func, or_, select
 
 from store import db, orders, views
 from store.errors import OrderNotFound
 from store.folding import folded
-from store.models import Dispute, Order, OrderLog, Refund, StripeEvent
+from store.models import Dispute, Order, OrderItem, OrderLog, Product, Refund, StripeEvent
 from store.reports import midnight
 
 PAGE = 50
 BATCH = 500
+FEW = 1_000  # orders of a product, up to which their ids are read first
 LONGEST = 200  # signs of a search
 HIGHEST = "\U0010ffff"
 NUMBER_SIGNS = frozenset(orders.ALPHABET + "-")
@@ -38,8 +39,8 @@ class Wanted:
     until: date | None = None  # this day included
     zone: tzinfo = UTC
 
-    def conditions(self) -> list[ColumnElement[bool]]:
-        found = [_matches(self.text)] if self.text else []
+    def conditions(self, session: Session) -> list[ColumnElement[bool]]:
+        found = [_matches(session, self.text)] if self.text else []
         if self.status:
             found.append(col(Order.status) == self.status)
         if self.since:
@@ -95,8 +96,11 @@ def tidy(text: str) -> str:
     return "".join(sign for sign in text if sign.isprintable()).strip()[:LONGEST]
 
 
-def _matches(text: str) -> ColumnElement[bool]:
-    """The one index a search goes through; it says itself what it is for."""
+def _matches(session: Session, text: str) -> ColumnElement[bool]:
+    """The condition of a search: what the text begins with says which index it goes through.
+
+    Only where no number and no address begins with it, it is looked for in products' names.
+    """
     if text.startswith("cs_"):
         return col(Order.checkout_session_id) == text
     if text.startswith("pi_"):
@@ -108,9 +112,32 @@ def _matches(text: str) -> ColumnElement[bool]:
     ):
         if text.startswith(prefixes):
             return col(Order.id).in_(select(table).where(col(column) == text))
-    by_address = _address_begins(folded(text) or text)
-    upper = text.upper()
-    return or_(_number_begins(upper), by_address) if set(upper) <= NUMBER_SIGNS else by_address
+    named = _address_begins(folded(text) or text)
+    if set(text.upper()) <= NUMBER_SIGNS:
+        named = or_(_number_begins(text.upper()), named)
+    products = _products_called(session, text)
+    if not products or session.exec(select(Order.id).where(named).limit(1)).first():
+        return named
+    return _has_item_of(session, products)
+
+
+def _products_called(session: Session, text: str) -> list[int]:
+    names = session.exec(select(Product.id, Product.name))
+    return [place for place, name in names if place and folded(text) in folded(name)]
+
+
+def _has_item_of(session: Session, products: list[int]) -> ColumnElement[bool]:
+    """Orders with an item of these products.
+
+    Of a few such orders the ids are read first. Of many, a page is soon full when the newest orders
+    are read one by one; a database that cannot know which it is would read every item ever sold.
+    """
+    order_ids = select(OrderItem.order_id).where(col(OrderItem.product_id).in_(products))
+    few = session.exec(order_ids.limit(FEW + 1)).all()
+    if len(few) <= FEW:
+        return col(Order.id).in_(set(few))
+    item = select(OrderItem.id).where(col(OrderItem.order_id) == col(Order.id) + 0)
+    return exists(item.where(col(OrderItem.product_id).in_(products)))
 
 
 def _number_begins(text: str) -> ColumnElement[bool]:
@@ -133,7 +160,7 @@ def found_orders(
     """The orders that are wanted, newest first, below the order whose id is `before`."""
     query = (
         select(Order)
-        .where(*wanted.conditions())
+        .where(*wanted.conditions(session))
         .order_by(col(Order.created_at).desc(), col(Order.id).desc())
         .options(defer(Order.checkout_parameters))  # type: ignore[arg-type]
     )
@@ -141,6 +168,12 @@ def found_orders(
         place = tuple_(col(Order.created_at), col(Order.id))
         query = query.where(place < (last.created_at, last.id))
     return _page(list(session.exec(query.limit(limit + 1))), limit)
+
+
+def count_orders(session: Session, wanted: Wanted, limit: int) -> int:
+    """How many orders are wanted; one more than `limit` where there are more than that."""
+    some = select(Order.id).where(*wanted.conditions(session)).limit(limit + 1).subquery()
+    return session.exec(select(func.count()).select_from(some)).one()
 
 
 def _page(rows: list[Row], limit: int) -> Page[Row]:

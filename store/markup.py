@@ -4,6 +4,7 @@ The pieces are macros in `templates/`, where every value is escaped: a product
 may be called `<script>` and is shown by that name.
 """
 
+import copy
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time, format_timedelta
+from babel.numbers import format_compact_currency, format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from jinja2.environment import TemplateModule
 
@@ -101,6 +103,21 @@ class Reader:
     @lru_cache(maxsize=4096)  # noqa: B019 - readers are few, and kept anyway
     def price(self, amount: int, currency: str) -> str:
         return money.text(amount, currency, self.language)
+
+    def number(self, value: float) -> str:
+        return str(format_decimal(value, locale=self.locale))
+
+    def percent(self, share: float, digits: int = 0) -> str:
+        """`share` of 1 as "12%", in the reader's way."""
+        pattern = copy.copy(self.locale.percent_formats[None])
+        pattern.frac_prec = (digits, digits)
+        return str(pattern.apply(share, self.locale))
+
+    def short_price(self, units: float, currency: str) -> str:
+        """A round price for the axis of a chart: "$500" or "$2.5K"."""
+        return str(
+            format_compact_currency(units, currency.upper(), locale=self.locale, fraction_digits=1)
+        )
 
     def moment(self, at: datetime, *, seconds: bool = False) -> str:
         """ "Nov 23, 11:24 AM" by the reader's clock, with the year once it is another one."""

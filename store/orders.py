@@ -149,6 +149,9 @@ def _action(fact: Fact, change: str) -> str:
     return failed_attempts.ACTION if isinstance(fact, FailedAttemptFact) else change
 
 
+PRIVATE_ACTIONS = ("private note", "refund reason")  # buyers never see these
+
+
 def log(
     session: Session,
     order: Order | OrderState,

@@ -60,13 +60,20 @@ OVERDUE = timedelta(
 
 
 def request(
-    number: str, amount: int | None, *, key: str, shown_left: int | None = None, by: str = ""
+    number: str,
+    amount: int | None,
+    *,
+    key: str,
+    shown_left: int | None = None,
+    by: str = "",
+    reason: str = "",
 ) -> int:
     """Write down the wish to give `amount` back (all that is left when None); answers its row.
 
     `key` names the intention: a form submitted twice carries the same key and is one refund,
     two intended refunds of the same amount carry two. `shown_left` is what the form said was
-    left, so that nobody gives back what somebody else has just given; `by` is who asks.
+    left, so that nobody gives back what somebody else has just given; `by` is who asks, `reason`
+    why, which is logged for operators only.
 
     Raises:
         OrderNotFound
@@ -96,6 +103,8 @@ def request(
         session.add(refund)
         asked = " by ".join(filter(None, [money.text(wanted, order.currency), by]))
         orders.log(session, order, "operator", "refund asked", asked)
+        if reason:
+            orders.log(session, order, "operator", "refund reason", reason)
         session.flush()
         return _id(refund)
 

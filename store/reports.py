@@ -33,12 +33,14 @@ def order_of(session: Session, buyer: str, number: str) -> views.OrderView:
     return story_of(session, orders.owned(session, buyer, number)).order
 
 
-def story_of(session: Session, order: Order) -> Story:
-    """An order with its timeline; whether the reader may see it is the caller's to know."""
+def story_of(session: Session, order: Order, *, for_operator: bool = False) -> Story:
+    """An order with its timeline; whether the reader may see it is the caller's to know.
+
+    Operators' private remarks are in it only `for_operator`.
+    """
     about, number = order.id or 0, col(OrderLog.id)
-    log = session.exec(
-        select(OrderLog).where(col(OrderLog.order_id) == about).order_by(number)
-    ).all()
+    rows = session.exec(select(OrderLog).where(col(OrderLog.order_id) == about).order_by(number))
+    log = [row for row in rows if for_operator or row.action not in orders.PRIVATE_ACTIONS]
     shown = views.view(
         order,
         views.items_of(session, [order])[about],
@@ -89,8 +91,12 @@ class Figures:
     currency: str
     now: Sums
     before: Sums
-    per_day: dict[date, int]
+    per_day_sums: dict[date, Sums]
     per_product: dict[str, int]
+
+    @property
+    def per_day(self) -> dict[date, int]:
+        return {day: sums.revenue_amount for day, sums in self.per_day_sums.items()}
 
 
 # The days travel as one parameter: SQLAlchemy would compile a list of them anew each time, which
@@ -131,7 +137,7 @@ def figures(session: Session, days: int, zone: tzinfo) -> list[Figures]:
             currency,
             sum((sums.get((currency, day), Sums()) for day in calendar[days:]), Sums()),
             sum((sums.get((currency, day), Sums()) for day in calendar[:days]), Sums()),
-            {day: sums.get((currency, day), Sums()).revenue_amount for day in calendar[days:]},
+            {day: sums.get((currency, day), Sums()) for day in calendar[days:]},
             products.get(currency, {}),
         )
         for currency in sorted({currency for currency, _ in sums} or {settings.current().currency})

@@ -24,6 +24,10 @@ class Badge:
     word: str
     tone: Tone
 
+    @property
+    def text(self) -> str:
+        return f"{self.glyph} {self.word}"
+
 
 STATUS_BADGES = {
     "pending": Badge("○", "Pending", "waiting"),

@@ -65,50 +65,64 @@ def log_action(number: str, action: str, detail: str) -> None:
         orders.log(session, order, "operator", action, detail)
 
 
-def refund(by: str, number: str, amount: str, *, key: str, shown_left: str) -> str:
-    """Give money back, once per form however often the form is sent.
+def refund_amount(written: str, currency: str, shown_left: int, language: str | None = None) -> int:
+    """Read the amount of a refund, as it is written in `language`.
 
     Raises:
-        NothingToRefund, RefundChanged, AmountUnclear, FormBroken, StripeError
+        InvalidAmount: not an amount, or more than is left.
     """
-    with db.reading() as session:
-        order = find_order(session, number)
-    if not KEY.fullmatch(key) or not shown_left.isdecimal():
-        raise IncompleteForm
     try:
-        wanted = money.parse_amount(amount, order.currency)
+        amount = money.parse_amount(written, currency, language)
     except ValueError as error:
         raise InvalidAmount(str(error)) from None
+    if amount <= 0:
+        raise InvalidAmount("Write an amount above 0.")
+    if amount > shown_left:
+        left = money.text(shown_left, currency, language)
+        raise InvalidAmount(f"That is more than the {left} that can be refunded.")
+    return amount
+
+
+def refund(
+    by: str, number: str, amount: int, *, key: str, shown_left: int, reason: str = ""
+) -> str:
+    """Give money back, once per key however often it is asked for.
+
+    Raises:
+        NothingToRefund, RefundChanged, IncompleteForm, StripeError
+    """
+    if not KEY.fullmatch(key):
+        raise IncompleteForm
+    with db.reading() as session:
+        order = find_order(session, number)
     row = refunds.request(
-        order.number, wanted, key=f"office-{key}", shown_left=int(shown_left[:12]), by=by
+        order.number,
+        amount,
+        key=f"office-{key}",
+        shown_left=shown_left,
+        by=by,
+        reason=listing.tidy(reason),
     )
     return _sent(number, row, lambda: refunds.send(row, source="operator"))
 
 
-def retry_refund(by: str, number: str, refund_id: str) -> str:
+def retry_refund(by: str, number: str, refund_id: int) -> str:
     """Ask Stripe once more for a refund that it has not taken on, without waiting for its pause.
 
     Raises:
         OrderNotFound, NothingToRefund, FormBroken
     """
-    row = _row(refund_id)
-    return _sent(number, row, lambda: refunds.try_now(number, row, by))
+    return _sent(number, refund_id, lambda: refunds.try_now(number, refund_id, by))
 
 
-def call_off_refund(by: str, number: str, refund_id: str) -> str:
+def call_off_refund(by: str, number: str, refund_id: int) -> str:
     """Give up a refund that Stripe has not taken on, so that its amount is free again.
 
     Raises:
         OrderNotFound, NothingToRefund, FormBroken, StripeError
     """
-    refunds.call_off(number, _row(refund_id), by)
+    refunds.call_off(number, refund_id, by)
     return "This refund is called off. What it was to give back can be refunded otherwise."
-
-
-def _row(refund_id: str) -> int:
-    if not (refund_id.isascii() and refund_id.isdecimal() and len(refund_id) < 12):
-        raise IncompleteForm
-    return int(refund_id)
 
 
 def _sent(number: str, row: int, act: Callable[[], None]) -> str:
@@ -143,9 +157,9 @@ def refresh_order(by: str, number: str) -> str:
     after = attempts.look_up(order, source="operator").status
     word = views.STATUS_BADGES[after].word.lower()
     return (
-        f"Stripe was asked: the order is {word}, as before."
+        f"Checked with Stripe: the order is {word}, as before."
         if after == before
-        else (f"Stripe was asked: the order is now {word}.")
+        else f"Checked with Stripe: the order is now {word}."
     )
 
 
@@ -157,15 +171,15 @@ def cancel(by: str, number: str) -> str:
     return f"Order {number} is {views.STATUS_BADGES[after.status].word.lower()}."
 
 
-def add_note(by: str, number: str, words: str) -> str:
-    """Add a remark to an order's history, where buyers can read it too."""
+def add_note(by: str, number: str, words: str, *, is_public: bool = False) -> str:
+    """Add a remark to an order's history; the buyer reads it only where it is public."""
     remark = listing.tidy(words)[:MAX_NOTE_LENGTH]
     if not remark:
         raise IncompleteForm("Write the note first.")
     with db.reading() as session:
         order = find_order(session, number)
-    log_action(order.number, "note", f"{remark} · by {by}")
-    return "The note is in the order's history."
+    log_action(order.number, "note" if is_public else "private note", f"{remark} · by {by}")
+    return "The note is added; the buyer sees it." if is_public else "The private note is added."
 
 
 def refetch_event(by: str, event_id: str) -> str:

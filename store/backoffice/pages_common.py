@@ -126,8 +126,13 @@ def order_column() -> Any:
 
 def put(name: str, **values: Any) -> None:
     """Write one macro of the back office's template; every value in it is shown literally."""
-    html = markup.office_piece(name, reader(), **values)
-    st.html(html, unsafe_allow_javascript="<script" in html)
+    if html := markup.Html(markup.office_piece(name, reader(), **values).strip()):
+        st.html(html)
+
+
+def heading(text: str) -> None:
+    """The one main heading of a page."""
+    put("heading", text=text)
 
 
 @cache

@@ -1,66 +1,145 @@
-"""Orders: the list with its filter, and one order with everything that is known of it."""
+"""Orders: the list with its filter, a page at a time."""
 
-import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from store import db, listing, markup, money, proof, refunds, reports
-from store.backoffice.pages_common import put, reader
-from store.backoffice.sign_in import ADDRESSES
+from store import db, listing, views
+from store.backoffice import pages_order
+from store.backoffice.pages_common import heading, put, reader
+from store.models import Order
+from store.views import STATUS_BADGES, ItemView
 
-Query = Mapping[str, str]  # of the page's address
-FILTERS = ("q", "status", "from", "until")
+ANY = "Any"
+STATUS_OF_WORD = {badge.word: status for status, badge in STATUS_BADGES.items()}
+COUNTED = 10_000  # orders; counting more of them would take longer than reading a page of them
+FIELDS = ("q", "status", "from", "until")  # of the filter; also the names in the address
+FILTER = "orders_filter"  # their values, while an order is open
 
 
 def render() -> None:
     """The order that the address names, else the list."""
-    query = st.query_params.to_dict()
-    if "order" in query:
-        order(query["order"])
+    if order_number := st.query_params.get("order"):
+        st.button("← All orders", type="tertiary", on_click=show_list)
+        pages_order.render(order_number)
     else:
-        orders(query)
+        order_list()
 
 
-def address(query: Query, path: str = ADDRESSES["orders"]) -> str:
-    """`path` with a query; empty values are left out."""
-    query = {name: value for name, value in query.items() if value}
-    return f"{path}?{urlencode(query)}" if query else path
+def open_order(order_number: str) -> None:
+    st.query_params.from_dict({"order": order_number})
 
 
-def orders(query: Query) -> None:
+def show_list() -> None:
+    """Back to the list as it was filtered before the order was opened."""
+    st.query_params.pop("order", None)
+    st.session_state.update(st.session_state.pop(FILTER, {}))
+
+
+def order_list() -> None:
+    heading("Orders")
+    query = filter_of_address()
+    wanted = listing.wanted(query, reader().zone)
     with db.reading() as session:
-        page = listing.found_orders(
-            session, listing.wanted(query, reader().zone), query.get("before", "")
+        page = listing.found_orders(session, wanted, st.query_params.get("before", ""))
+        count = listing.count_orders(session, wanted, COUNTED)
+        items = views.items_of(session, page.rows)
+    st.session_state[FILTER] = {key: st.session_state[key] for key in FIELDS}
+    with st.container(horizontal=True, vertical_alignment="center", key="orders-count"):
+        put(
+            "count",
+            count=reader().number(min(count, COUNTED)),
+            more=count > COUNTED,
+            one=count == 1,
         )
-    chosen = {name: query[name] for name in FILTERS if query.get(name)}
-    put(
-        "orders",
-        rows=page.rows,
-        chosen=chosen,
-        older=address({**chosen, "before": page.older}) if page.older else "",
-        newest=address(chosen) if query.get("before") else "",
-        export=address({**chosen, "zone": str(reader().zone)}, "/back-office/orders.csv"),
-    )
+        put("export", query=urlencode({**query, "zone": str(reader().zone)}))
+    if not page.rows:
+        put("no_orders", filtered=bool(query))
+        return
+    table(page.rows, items)
+    with st.container(horizontal=True, key="orders-pages"):
+        if "before" in st.query_params:
+            st.button("Newest", on_click=turn_page, args=("",))
+        if page.older:
+            st.button("Older", on_click=turn_page, args=(page.older,))
 
 
-def order(order_number: str) -> None:
-    with db.reading() as session:
-        detail = listing.whole(session, order_number)
-        story = reports.story_of(session, detail.order)
-    left = refunds.left_amount(detail.order, detail.refunds)
-    currency = detail.order.currency
-    st.html(markup.piece("tally", reader(), tally=story.tally, here=detail.order.number))
-    put(
-        "order",
-        found=detail,
-        order=detail.order,
-        story=story,
-        text=proof.as_text(story),
-        data=proof.as_json(story),
-        left=left,
-        left_major=str(money.major(left, currency)),
-        decimals=money.decimals(currency),
-        key=secrets.token_hex(16),
+def filter_of_address() -> dict[str, str]:
+    """The fields of the filter, which live in the page's address; empty ones are left out."""
+    options: dict[str, Any] = {"bind": "query-params", "on_change": turn_page, "args": ("",)}
+    with st.container(horizontal=True, vertical_alignment="bottom", key="orders-filter"):
+        text = st.text_input(
+            "Number, email, Stripe id or product",
+            key="q",
+            icon=":material/search:",
+            max_chars=listing.LONGEST,
+            **options,
+        )
+        words = [ANY, *STATUS_OF_WORD]
+        status = st.selectbox("Status", words, key="status", width=190, **options)
+        since = st.date_input("From", None, key="from", width=140, **options)
+        until = st.date_input("Until", None, key="until", width=140, **options)
+    query = {
+        "q": text or "",
+        "status": STATUS_OF_WORD.get(status or ANY, ""),
+        "from": since.isoformat() if since else "",
+        "until": until.isoformat() if until else "",
+    }
+    return {name: value for name, value in query.items() if value}
+
+
+def turn_page(before: str) -> None:
+    """Show the orders below the one whose id is `before`, or the newest ones."""
+    if before:
+        st.query_params["before"] = before
+    else:
+        st.query_params.pop("before", None)
+
+
+def table(orders: Sequence[Order], items: Mapping[int, Sequence[ItemView]]) -> None:
+    """Sortable by each column: cells hold numbers and times and show them in the reader's way."""
+    import pandas as pd  # noqa: PLC0415 - takes half a second, which a starting shop has not
+
+    local = reader()
+    frame = pd.DataFrame(
+        {
+            "Order": [order.number for order in orders],
+            "Placed": [order.created_at for order in orders],
+            "Email": [order.email or "" for order in orders],
+            "Items": [local.items(items[order.id or 0]) for order in orders],
+            "Status": [STATUS_BADGES[order.status].text for order in orders],
+            "Total": [order.total_amount for order in orders],
+            "Refunded": [order.refunded_amount or None for order in orders],
+        }
     )
+    styler = frame.style.format(local.moment, subset=["Placed"])
+    for currency in {order.currency for order in orders}:
+        rows = [place for place, order in enumerate(orders) if order.currency == currency]
+        styler.format(
+            lambda amount, currency=currency: local.price(int(amount), currency),
+            na_rep="",
+            subset=pd.IndexSlice[rows, ["Total", "Refunded"]],
+        )
+    number = st.column_config.ButtonColumn(
+        type="tertiary", alignment="left", key="opened", on_click=open_clicked_order
+    )
+    state = st.dataframe(
+        styler,
+        hide_index=True,
+        height=35 * len(orders) + 38,
+        column_config={"Order": number},
+        on_select="rerun",
+        selection_mode="single-row",
+        key="orders-table",
+        placeholder="",
+        alt="Orders, newest first",
+    )
+    if selected := state.selection.rows:
+        open_order(orders[selected[0]].number)
+        st.rerun()
+
+
+def open_clicked_order() -> None:
+    open_order(st.session_state.opened.label)

@@ -1,122 +1,214 @@
-"""The first page of the back office: what came in, beside what came in before."""
+"""Overview: what came in during a period, beside the period before, in figures and charts."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Sequence
+from math import ceil, floor, log10
 from typing import Any
 
 import streamlit as st
 
-from store import clock, db, markup, money, reports
-from store.backoffice.pages_common import reader
-from store.markup import Reader
-from store.reports import Figures
+from store import db, money, reports
+from store.backoffice.pages_common import heading, literal, reader
+from store.reports import Figures, Sums
 
-PERIODS = (7, 30, 90)
-Block = str | list[dict[str, Any]]  # HTML, or the arguments of bar charts side by side
+PERIODS = {f"{days} days": days for days in (7, 30, 90)}
+DEFAULT_PERIOD = "30 days"
+CHART_HEIGHT = 260
+VALUE = "format(datum.value, '.12~g')"  # of an axis label, in Vega's language
 
 
 def render() -> None:
-    for block in blocks(st.query_params.get("days", ""), reader()):
-        if isinstance(block, str):
-            st.html(block)
-            continue
-        for place, chart in zip(st.columns([2, 1]), block, strict=True):
-            place.bar_chart(**chart)
-
-
-def blocks(said: str, reader: Reader) -> Iterator[Block]:
-    """What came in, currency by currency, with two charts that tables tell as well."""
-    days = int(said) if said in map(str, PERIODS) else PERIODS[1]
-    yield markup.office_piece("periods", periods=PERIODS, days=days)
+    """Everything about the chosen period, a currency at a time."""
+    with st.container(horizontal=True, vertical_alignment="center", key="overview-head"):
+        heading("Overview")
+        period = st.segmented_control(
+            "Period",
+            list(PERIODS),
+            default=DEFAULT_PERIOD,
+            key="period",
+            bind="query-params",
+            required=True,
+            label_visibility="collapsed",
+        )
+    days = PERIODS[period or DEFAULT_PERIOD]
     with db.reading() as session:
-        every = reports.figures(session, days, reader.zone)
-    for found in every:
-        yield sums(found, days, reader)
-        yield charts(found, reader)
-        yield tables(found, reader)
+        currencies = reports.figures(session, days, reader().zone)
+    for figures in currencies:
+        if len(currencies) > 1:
+            st.subheader(figures.currency.upper())
+        metrics(figures, days)
+        revenue_per_day(figures)
+        revenue_per_product(figures)
 
 
-def sums(found: Figures, days: int, reader: Reader) -> str:
-    """The four figures of a currency, each beside the period before."""
-    now, before, currency = found.now, found.before, found.currency
-    cards: list[tuple[str, str, str]] = [
-        (
-            "Revenue",
-            reader.price(now.revenue_amount, currency),
-            change(now.revenue_amount, before.revenue_amount),
-        ),
-        ("Paid orders", str(now.orders), change(now.orders, before.orders)),
-        (
-            "Average order",
-            reader.price(now.average_amount, currency),
-            change(now.average_amount, before.average_amount),
-        ),
-        ("Refund rate", f"{now.refund_rate:.1%}", points(now.refund_rate - before.refund_rate)),
-    ]
-    return markup.office_piece(
-        "sums",
-        reader,
-        cards=cards,
-        currency=currency.upper(),
-        days=days,
-        refunded=reader.price(now.refunded_amount, currency) if now.refunded_amount else "",
+# --- the four figures ----------------------------------------------------------------------------
+
+
+def metrics(figures: Figures, days: int) -> None:
+    """Each figure beside the period before, or none of them where that had no payment."""
+    now, price = figures.now, reader().price
+    with st.container(key=f"metrics-{figures.currency}"):
+        metric("Revenue", price(now.revenue_amount, figures.currency), figures, _revenue)
+        metric("Paid orders", reader().number(now.orders), figures, _orders)
+        average = price(now.average_amount, figures.currency) if now.orders else "–"
+        metric("Average order", average, figures, _average)
+        rate = reader().percent(now.refund_rate, 1) if now.orders else "–"
+        metric("Refund rate", rate, figures, _refund_rate, less_is_better=True)
+    st.caption(literal(explanation(figures, days)))
+
+
+def explanation(figures: Figures, days: int) -> str:
+    refunded = figures.now.refunded_amount
+    returned = f"; {reader().price(refunded, figures.currency)} of it was refunded"
+    compared = (
+        f"The arrows compare with the {days} days before."
+        if figures.before.orders
+        else f"Nothing was paid in the {days} days before, so there is nothing to compare with."
+    )
+    return (
+        "Revenue is what was paid, on the day it was paid by your clock"
+        f"{returned if refunded else ''}. {compared}"
     )
 
 
-def change(now: int, before: int) -> str:
-    if now == before:
-        return "as before"
-    if not before:
-        return "nothing before"
-    share = (now - before) / before
-    return f"{'▲' if share > 0 else '▼'} {abs(share):.0%}"
+def metric(
+    label: str,
+    value: str,
+    figures: Figures,
+    measure: Callable[[Sums], float],
+    *,
+    less_is_better: bool = False,
+) -> None:
+    delta, direction = change(figures, measure, in_points=less_is_better)
+    good = (direction == "up") != less_is_better
+    st.metric(
+        label,
+        literal(value),
+        literal(delta) if delta else None,
+        delta_arrow=direction,
+        delta_color="off" if direction == "off" else "green" if good else "red",
+        border=True,
+        chart_data=[measure(sums) for sums in figures.per_day_sums.values()],
+        chart_type="area",
+    )
 
 
-def points(difference: float) -> str:
-    if abs(difference) < 0.0005:
-        return "as before"
-    return f"{'▲' if difference > 0 else '▼'} {abs(difference) * 100:.1f} points"
+def change(
+    figures: Figures, measure: Callable[[Sums], float], *, in_points: bool
+) -> tuple[str, Any]:
+    """The difference to the period before in words, and the direction of its arrow."""
+    now, before = measure(figures.now), measure(figures.before)
+    if not figures.before.orders or (not figures.now.orders and measure not in (_revenue, _orders)):
+        return "", "off"
+    if in_points:
+        size = f"{reader().number(round(abs(now - before) * 100, 1))} points"
+    else:
+        size = reader().percent(abs(now - before) / before if before else 0)
+    if abs(now - before) < 0.0005:
+        return "as before", "off"
+    return size, "up" if now > before else "down"
 
 
-def charts(found: Figures, reader: Reader) -> list[dict[str, Any]]:
-    """Revenue per day and per product: the arguments of two bar charts, with words for each."""
-    unit, code = f"Revenue in {found.currency.upper()}", found.currency
+def _revenue(sums: Sums) -> float:
+    return sums.revenue_amount
 
-    def major(amounts: Any) -> list[float]:
-        return [float(money.major(amount, code)) for amount in amounts]
 
-    def told(pairs: Any) -> str:
-        return "; ".join(f"{name}: {reader.price(amount, code)}" for name, amount in pairs)
+def _orders(sums: Sums) -> float:
+    return sums.orders
 
-    days = [(day.isoformat(), amount) for day, amount in found.per_day.items() if amount]
-    few = len(found.per_day) <= PERIODS[0]  # then each day has a name, else the axis has dates
-    named = [reader.day(day) if few else day for day in found.per_day]
-    return [
+
+def _average(sums: Sums) -> float:
+    return sums.average_amount
+
+
+def _refund_rate(sums: Sums) -> float:
+    return sums.refund_rate
+
+
+# --- charts, each beside its table ---------------------------------------------------------------
+
+
+def revenue_per_day(figures: Figures) -> None:
+    rows = [(reader().day(day), amount) for day, amount in figures.per_day.items()]
+    name = {"field": "name", "type": "ordinal", "sort": None, "title": None}
+    axis = {"labelAngle": 0, "labelOverlap": "greedy", "labelSeparation": 12, "ticks": False}
+    chart_and_table(
+        figures,
+        "Revenue per day",
+        rows,
+        {"x": name | {"axis": axis}, "y": revenue_axis(figures, rows)},
+    )
+
+
+def revenue_per_product(figures: Figures) -> None:
+    rows = list(figures.per_product.items())
+    name = {"field": "name", "type": "ordinal", "sort": None, "title": None}
+    axis = {"labelLimit": 150, "ticks": False}
+    chart_and_table(
+        figures,
+        "Revenue per product",
+        rows,
+        {"y": name | {"axis": axis}, "x": revenue_axis(figures, rows)},
+    )
+
+
+def chart_and_table(
+    figures: Figures, title: str, rows: Sequence[tuple[str, int]], axes: dict[str, Any]
+) -> None:
+    """A bar chart and, beside it, the same values in words; days without revenue are left out."""
+    price, currency = reader().price, figures.currency
+    paid = [(name, price(amount, currency)) for name, amount in rows if amount]
+    st.subheader(title)
+    if not paid:
+        st.caption("Nothing was paid in these days.")
+        return
+    data = [
         {
-            "data": {"Day": named, unit: major(found.per_day.values())},
-            "x": "Day",
-            "y": unit,
-            "x_label": "",
-            "height": 260,
-            "sort": False,
-            "alt": f"Revenue per day. {told(days) or 'None yet'}. Every other day: nothing.",
-        },
-        {
-            "data": {
-                "Product": list(found.per_product),
-                unit: major(found.per_product.values()),
-            },
-            "x": "Product",
-            "y": unit,
-            "x_label": "",
-            "height": 260,
-            "horizontal": True,
-            "sort": f"-{unit}",
-            "alt": f"Revenue per product. {told(found.per_product.items()) or 'None yet'}.",
-        },
+            "name": name,
+            "revenue": float(money.major(amount, currency)),
+            "text": price(amount, currency),
+        }
+        for name, amount in rows
     ]
+    tooltip = [{"field": "name", "title": " "}, {"field": "text", "title": "Revenue"}]
+    chart, table = st.columns([2, 1], gap="medium")
+    chart.vega_lite_chart(
+        {"values": data},
+        {
+            "mark": {"type": "bar", "cornerRadiusEnd": 3},
+            "encoding": axes | {"tooltip": tooltip},
+        },
+        height=CHART_HEIGHT,
+        alt=f"{title}. {'; '.join(f'{name}: {text}' for name, text in paid)}.",
+    )
+    table.dataframe(
+        {title.rsplit(" ", 1)[1].capitalize(): dict(paid).keys(), "Revenue": dict(paid).values()},
+        hide_index=True,
+        height=min(CHART_HEIGHT, 35 * len(paid) + 38),
+        column_config={"Revenue": st.column_config.TextColumn(alignment="right")},
+        alt=title,
+    )
 
 
-def tables(found: Figures, reader: Reader) -> str:
-    """The same as the charts, in figures."""
-    days = {day: amount for day, amount in found.per_day.items() if amount}
-    return markup.office_piece("tables", reader, found=found, days=days, today=clock.now().date())
+def revenue_axis(figures: Figures, rows: Sequence[tuple[str, int]]) -> dict[str, Any]:
+    """Round steps to just above the largest value, with labels as the reader writes money."""
+    top = max((float(money.major(amount, figures.currency)) for _, amount in rows), default=0.0)
+    step = round_step(top / 4)
+    values = [step * count for count in range(ceil(top / step) + 1)]
+    labels = {f"{value:g}": reader().short_price(value, figures.currency) for value in values}
+    return {
+        "field": "revenue",
+        "type": "quantitative",
+        "title": None,
+        "scale": {"domain": [0, values[-1]]},
+        "axis": {
+            "values": values,
+            "labelExpr": f"{json.dumps(labels)}[format(datum.value, '.12~g')]",
+        },
+    }
+
+
+def round_step(size: float) -> float:
+    """The next of 1, 2, 5, 10, 20, 50 … above `size`."""
+    power = 10.0 ** floor(log10(size)) if size > 0 else 1.0
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= size)

@@ -14,6 +14,7 @@ from store.backoffice.pages_common import (
     reader,
     require_operator,
 )
+from store.backoffice.pages_refunds import refund_row
 from store.backoffice.tasks import COMPARE, RECONCILE, TASKS, AuditResult, Pair, Task
 
 PROGRESS_SECONDS = 1.0
@@ -199,16 +200,5 @@ def stuck_refunds() -> None:
     if not overdue:
         return
     st.subheader("Refunds that are stuck")
-    st.dataframe(
-        [
-            {
-                "Order": link_to_order(order.number),
-                "Requested": reader().moment(refund.created_at),
-                "Amount": reader().price(refund.amount, order.currency),
-                "State": refund.refusal or refund.status.replace("_", " "),
-            }
-            for refund, order in overdue[:MAX_ROWS]
-        ],
-        column_config={"Order": order_column()},
-        alt="Refunds that are stuck",
-    )
+    for refund, order in overdue[:MAX_ROWS]:
+        refund_row(order, refund, name_order=True)

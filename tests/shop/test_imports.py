@@ -54,6 +54,8 @@ BACKOFFICE_LAYERS = [
     ["actions", "health", "sign_in"],
     ["presenter_sign_in"],
     ["pages_common"],
+    ["pages_refunds"],
+    ["pages_order"],
     [
         "pages_orders",
         "pages_overview",

@@ -1,0 +1,85 @@
+"""One order with everything that is known of it, and what an operator can do with it."""
+
+import streamlit as st
+
+from store import db, listing, markup, proof, refunds, reports
+from store.backoffice import actions, pages_refunds
+from store.backoffice.pages_common import operator_action, put, reader
+from store.listing import Whole
+from store.reports import Story
+
+CANCELABLE = ("none", "open")  # the session's states at Stripe
+
+
+def render(order_number: str) -> None:
+    with db.reading() as session:
+        detail = listing.whole(session, order_number)
+        story = reports.story_of(session, detail.order, for_operator=True)
+    number = detail.order.number
+    st.html(markup.piece("tally", reader(), tally=story.tally, here=number))
+    put("order_head", order=detail.order)
+    pages_refunds.show_dialog(number)
+    facts, history = st.columns([1.35, 1], gap="large")
+    with facts:
+        buttons(detail)
+        with st.container(border=True, key="receipt"):
+            st.html(markup.piece("receipt", reader(), order=story.order))
+        for row in detail.refunds:
+            pages_refunds.refund_row(detail.order, row)
+        put("at_stripe", order=detail.order)
+    with history, st.container(key="proof"):
+        timeline(number, story)
+        note_form(number)
+
+
+def buttons(detail: Whole) -> None:
+    """What can be done with the order now, and why it cannot be refunded where it cannot."""
+    order = detail.order
+    left = refunds.left_amount(order, detail.refunds)
+    with st.container(horizontal=True, vertical_alignment="center", key="order-actions"):
+        if left > 0 and order.status != "disputed":
+            given = (order, left)
+            st.button("Refund…", type="primary", on_click=pages_refunds.open_dialog, args=given)
+        st.button("Check with Stripe", on_click=check_with_stripe, args=(order.number,))
+        if order.session_status in CANCELABLE:
+            st.button("Cancel this order", on_click=cancel, args=(order.number,))
+    put("refund_hint", order=order, left=left)
+
+
+def timeline(order_number: str, story: Story) -> None:
+    html = markup.piece(
+        "timeline",
+        reader(),
+        number=order_number,
+        steps=story.steps,
+        text=proof.as_text(story),
+        data=proof.as_json(story),
+    )
+    st.html(html, unsafe_allow_javascript=True)
+
+
+def note_form(order_number: str) -> None:
+    with st.form("note", clear_on_submit=True, border=False):
+        st.text_input("Add a note", key="note_text", max_chars=actions.MAX_NOTE_LENGTH)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.checkbox("Show to the buyer", key="note_is_public")
+            st.form_submit_button("Add", on_click=submit_note, args=(order_number,))
+
+
+def submit_note(order_number: str) -> None:
+    add_note(order_number, st.session_state.note_text, st.session_state.note_is_public)
+
+
+@operator_action
+def check_with_stripe(operator: str, order_number: str) -> str:
+    return actions.refresh_order(operator, order_number)
+
+
+@operator_action
+def cancel(operator: str, order_number: str) -> str:
+    return actions.cancel(operator, order_number)
+
+
+@operator_action
+def add_note(operator: str, order_number: str, text: str, is_public: bool) -> str:
+    return actions.add_note(operator, order_number, text, is_public=is_public)

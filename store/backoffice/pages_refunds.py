@@ -1,0 +1,115 @@
+"""Refunds on the pages of the back office: the dialog that asks for one, and their state."""
+
+import secrets
+from dataclasses import dataclass
+
+import streamlit as st
+
+from store import markup, money
+from store.backoffice import actions
+from store.backoffice.pages_common import operator_action, put, reader, require_operator, show_next
+from store.errors import StoreError
+from store.models import Order, Refund
+
+DIALOG = "refund_dialog"
+REASONS = ("Requested by the buyer", "Damaged or missing", "Duplicate order", "Fraudulent")
+
+
+@dataclass(frozen=True)
+class RefundDialog:
+    """One opening of the dialog. Its key makes the refund, so sending it twice refunds once."""
+
+    order_number: str
+    currency: str
+    left_amount: int  # as shown; where it has changed meanwhile, nothing is refunded
+    key: str
+
+
+def open_dialog(order: Order, left_amount: int) -> None:
+    st.session_state[DIALOG] = RefundDialog(
+        order.number, order.currency, left_amount, secrets.token_hex(16)
+    )
+
+
+def close_dialog() -> None:
+    st.session_state.pop(DIALOG, None)
+
+
+def show_dialog(order_number: str) -> None:
+    """The dialog, where it was opened for this order."""
+    dialog = st.session_state.get(DIALOG)
+    if dialog and dialog.order_number == order_number:
+        ask_for_refund(dialog)
+
+
+@st.dialog("Refund this order", on_dismiss=close_dialog)
+def ask_for_refund(dialog: RefundDialog) -> None:
+    """Asks for the amount and the reason; what is wrong is said at the amount, which is kept.
+
+    Two clicks, two tabs and a rerun: the dialog's key is unique in the database, so the second one
+    meets the first one's refund. Another dialog says another amount left, and is refused under
+    the order's lock. A process that dies before the refund is committed has done nothing; later,
+    the reconciler sends it.
+    """
+    require_operator()
+    local = reader()
+    left = local.price(dialog.left_amount, dialog.currency)
+    st.text(f"Order {dialog.order_number}: {left} can be refunded. Stripe sends it to the buyer.")
+    with st.form("refund", border=False):
+        amount = st.text_input(
+            f"Amount in {dialog.currency.upper()}",
+            money.input_text(dialog.left_amount, dialog.currency, local.language),
+            autocomplete="off",
+        )
+        place = st.empty()
+        reason = st.selectbox(
+            "Reason (not shown to the buyer)", REASONS, accept_new_options=True, index=0
+        )
+        confirmed = st.form_submit_button("Refund", type="primary", width="stretch")
+    if not confirmed:
+        return
+    try:
+        show_next(refund.run(dialog, amount, reason or ""))
+    except StoreError as problem:
+        place.html(markup.office_piece("field_error", sentence=problem.for_operator))
+        return
+    close_dialog()
+    st.rerun()
+
+
+@operator_action
+def refund(operator: str, dialog: RefundDialog, amount: str, reason: str) -> str:
+    left, language = dialog.left_amount, reader().language
+    return actions.refund(
+        operator,
+        dialog.order_number,
+        actions.refund_amount(amount, dialog.currency, left, language),
+        key=dialog.key,
+        shown_left=left,
+        reason=reason,
+    )
+
+
+# --- refunds that Stripe has not taken on --------------------------------------------------------
+
+
+@operator_action
+def retry(operator: str, order_number: str, refund_id: int) -> str:
+    return actions.retry_refund(operator, order_number, refund_id)
+
+
+@operator_action
+def call_off(operator: str, order_number: str, refund_id: int) -> str:
+    return actions.call_off_refund(operator, order_number, refund_id)
+
+
+def refund_row(order: Order, row: Refund, *, name_order: bool = False) -> None:
+    """One refund with its state; what Stripe has not taken on can be sent again or called off."""
+    with st.container(horizontal=True, vertical_alignment="center", key=f"refund-{row.id}"):
+        put("refund", order=order, refund=row, name_order=name_order)
+        if not row.is_unsent:
+            return
+        given = (order.number, row.id)
+        st.button("Try again now", key=f"retry-{row.id}", on_click=retry, args=given)
+        if row.reason != "duplicate":
+            st.button("Call off", key=f"call-off-{row.id}", on_click=call_off, args=given)
