@@ -122,6 +122,8 @@ def _matches(session: Session, text: str) -> ColumnElement[bool]:
 
 
 def _products_called(session: Session, text: str) -> list[int]:
+    if not folded(text):
+        return []
     names = session.exec(select(Product.id, Product.name))
     return [place for place, name in names if place and folded(text) in folded(name)]
 

@@ -1,5 +1,6 @@
 """The back office over real HTTP and in AppTest: who is let in, and what everybody else sees."""
 
+import ast
 import asyncio
 import re
 import socket
@@ -7,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,19 +35,25 @@ from store import (
     images,
     listing,
     markup,
+    reports,
     secret_files,
     server,
     settings,
 )
-from store.backoffice import auth, health, routes, sign_in, tasks
-from store.backoffice.pages_common import literal
+from store.backoffice import auth, health, pages_common, routes, sign_in, tasks
+from store.backoffice.pages_common import OPERATOR_ACTIONS, literal
 from store.errors import DatabaseUnavailable
 from store.models import Order, OrderLog, Product
+from store.reports import Figures, Sums
 from store.shell import Shell
 
 APP = settings.ROOT / "streamlit_app.py"
 PASSWORD = "open sesame"
 SHOP = "http://shop.example"
+CHANGES = re.compile(r"actions\.|TASKS\.(reconcile|compare)")
+MOVES = {"open_dialog", "close_dialog", "show_list", "turn_page", "open_clicked_order"} | {
+    "submit_note"  # calls an action with what the form holds
+}
 SECTIONS = [name for name in sign_in.ADDRESSES if name != "rehearsal"]
 HOSTILE = "<script>alert(1)</script> :red[x] '; DROP TABLE"
 
@@ -146,11 +154,6 @@ def history(number: str) -> list[tuple[str, str, str]]:
         return [(row.source, row.action, row.detail) for row in rows]
 
 
-def actions(number: str) -> list[str]:
-    """Every address that changes something."""
-    return [f"/back-office/orders/{number}/{name}" for name in routes.ORDER_ACTIONS]
-
-
 # --- the way in ----------------------------------------------------------------------------------
 
 
@@ -177,16 +180,6 @@ def test_without_a_session_every_address_leads_to_the_sign_in_page(browser: http
     assert number not in page.text + export.text
 
 
-def test_without_a_session_nothing_can_be_done(browser: httpx.Client) -> None:
-    number = an_order()
-    before = history(number)
-
-    answers = [browser.post(path, data={"note": "x"}) for path in actions(number)]
-
-    assert [answer.status_code for answer in answers] == [403] * len(answers)
-    assert history(number) == before
-
-
 @pytest.mark.parametrize("cookie", ["", "x", "0" * 43, "é".encode().decode("latin-1")])
 def test_a_forged_cookie_opens_nothing(browser: httpx.Client, cookie: str) -> None:
     signs_in(browser)
@@ -211,13 +204,12 @@ def test_a_session_ends_after_half_a_day(browser: httpx.Client, hands: Hands) ->
 def test_after_signing_out_the_cookie_is_worth_nothing(browser: httpx.Client) -> None:
     signs_in(browser)
     cookie = browser.cookies[named(browser)]
-    number = an_order()
+    an_order()
 
     browser.post("/back-office/sign-out")
     browser.cookies.set(named(browser), cookie)
 
     assert browser.get("/back-office").status_code == 303
-    assert browser.post(f"/back-office/orders/{number}/note", data={"note": "x"}).status_code == 403
 
 
 def test_a_wrong_password_is_said_and_opens_nothing(browser: httpx.Client) -> None:
@@ -518,13 +510,10 @@ def test_whoever_came_from_the_rehearsal_goes_back_to_it(browser: httpx.Client) 
 
 
 @pytest.mark.scenario("P6")
-def test_a_click_after_the_session_ended_leads_back_to_its_page(browser: httpx.Client) -> None:
-    number = an_order()
-
-    click = browser.post(f"/back-office/orders/{number}/note", data={"note": "x"})
+def test_an_export_after_the_session_ended_leads_back_to_its_page(browser: httpx.Client) -> None:
     export = browser.get("/back-office/orders.csv?status=paid&zone=UTC")
 
-    assert f'href="/back-office/sign-in?page=orders&amp;order={number}"' in click.text
+    assert export.status_code == 403
     assert 'href="/back-office/sign-in?page=orders&amp;status=paid"' in export.text
 
 
@@ -562,9 +551,9 @@ def test_what_another_site_makes_the_browser_send_is_refused(
     number = an_order()
     before = history(number)
 
-    answers = [
-        browser.post(path, data={"note": "x"}, headers=headers) for path in actions(number)
-    ] + [browser.post("/back-office/sign-out", headers=headers)]
+    answers = [browser.post(path, data={"note": "x"}, headers=headers) for path in posts()] + [
+        browser.post("/back-office/sign-out", headers=headers)
+    ]
 
     assert {answer.status_code for answer in answers} == {403}
     assert history(number) == before
@@ -670,13 +659,14 @@ def test_a_tab_left_open_after_signing_out_shows_nothing_more(
     number = an_order()
     cookie = an_operator()
     at = visit(cookie, "orders")
-    before = html(at)
+    before = str(at.dataframe[0].value)
 
     auth.OPERATOR_SESSIONS.sign_out(cookie)
-    after = html(at.run())
+    at.run()
 
     assert number in before
-    assert number not in after
+    assert list(at.dataframe) == []
+    assert number not in html(at)
 
 
 def test_an_order_is_shown_with_all_that_is_known_of_it(visit: Callable[..., AppTest]) -> None:
@@ -738,21 +728,99 @@ def test_every_view_has_a_page_for_a_shop_where_nothing_happened(
         "Reconcile now",
         "Compare with Stripe",
     ]
-    assert "$0.00" in html(pages[""])
+    metrics = {metric.label: (metric.value, metric.delta) for metric in pages[""].metric}
+    assert metrics["Revenue"] == ("\\$0\\.00", "")
+    assert metrics["Average order"] == metrics["Refund rate"] == ("–", "")
 
 
-def test_a_note_stands_in_the_history_with_who_wrote_it(
-    browser: httpx.Client, visit: Callable[..., AppTest]
+@pytest.mark.parametrize(
+    ("before", "now", "deltas"),
+    [
+        (Sums(), Sums(3000, 2, 1000), ["", "", "", ""]),
+        (Sums(2000, 2), Sums(3000, 2), ["50%", "as before", "50%", "as before"]),
+        (Sums(2000, 2, 200), Sums(), ["100%", "100%", "", ""]),
+        (Sums(2000, 2), Sums(4000, 4, 376), ["100%", "100%", "as before", "9.4 points"]),
+    ],
+)
+def test_the_change_is_said_of_every_figure_or_of_none(
+    visit: Callable[..., AppTest],
+    monkeypatch: pytest.MonkeyPatch,
+    before: Sums,
+    now: Sums,
+    deltas: list[str],
 ) -> None:
-    signs_in(browser, name="Ada")
+    figures = Figures("usd", now, before, {clock.now().date(): now}, {})
+    monkeypatch.setattr(reports, "figures", lambda *_: [figures])
+
+    at = visit(an_operator())
+
+    assert [metric.delta.replace("\\", "") for metric in at.metric] == deltas
+    assert ("nothing to compare with" in at.caption[0].value) is not bool(before.orders)
+
+
+def test_a_note_stands_in_the_history_with_who_wrote_it(visit: Callable[..., AppTest]) -> None:
     number = an_order()
+    at = visit(an_operator(), "orders", order=number)
 
-    answer = browser.post(f"/back-office/orders/{number}/note", data={"note": " call back "})
+    at.text_input("note_text").input(" call back ")
+    click(at, "Add")
 
-    assert answer.headers["location"] == f"/back-office-orders?order={number}"
-    assert history(number)[-1] == ("operator", "note", "call back · by Ada")
-    page = html(visit(browser.cookies[named(browser)], "orders", order=number))
-    assert "The note is in the order" in page
+    assert history(number)[-1] == ("operator", "private note", "call back · by Ada")
+    assert "The private note is added." in html(at)
+    assert [toast.value for toast in at.toast] == ["The private note is added\\."]
+
+
+def test_what_cannot_be_done_is_said_on_the_page(visit: Callable[..., AppTest]) -> None:
+    number = an_order()
+    at = visit(an_operator(), "orders", order=number)
+
+    click(at, "Add")
+
+    assert "Write the note first." in html(at)
+
+
+def click(at: AppTest, label: str) -> None:
+    next(button for button in at.button if button.label == label).click()
+    at.run()
+
+
+# --- every action asks for the session -----------------------------------------------------------
+
+
+def test_no_action_runs_without_a_session(visit: Callable[..., AppTest]) -> None:
+    """Pages register their actions when they are imported, so this knows of every one."""
+    visit("forged")
+
+    def never(*_args: object) -> str:
+        raise AssertionError("done without a session")
+
+    assert len(OPERATOR_ACTIONS) >= 6
+    for name, action in OPERATOR_ACTIONS.items():
+        with pytest.raises(auth.NotSignedIn):
+            replace(action, act=never).run()
+        assert action.act.__name__ in name
+
+
+def test_pages_change_things_through_registered_actions_only() -> None:
+    """Callbacks of widgets are actions or move about in the page; only actions do anything."""
+    registered = {name.rsplit(".", 1)[1] for name in OPERATOR_ACTIONS}
+    for file in Path(pages_common.__file__).parent.glob("pages*.py"):
+        for function in ast.parse(file.read_text("utf-8")).body:
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+            if any(ast.unparse(name) == "operator_action" for name in function.decorator_list):
+                assert function.name in registered
+                continue
+            changing = [ast.unparse(call.func) for call in calls]
+            assert [name for name in changing if CHANGES.match(name)] == [], function.name
+            callbacks = {
+                ast.unparse(given.value).rsplit(".", 1)[-1]
+                for call in calls
+                for given in call.keywords
+                if given.arg in ("on_click", "on_change", "on_dismiss", "on_submit")
+            }
+            assert callbacks <= registered | MOVES, function.name
 
 
 def test_the_export_is_what_the_filter_shows(browser: httpx.Client) -> None:

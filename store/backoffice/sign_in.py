@@ -3,9 +3,12 @@
 import logging
 import secrets
 from collections.abc import Callable, Mapping
+from functools import cache
 from http import HTTPStatus
+from pathlib import Path
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -16,7 +19,7 @@ from store.backoffice.auth import OPERATOR_SESSIONS, NotSignedIn, TooManyAttempt
 from store.cookies import cookie_name
 from store.errors import StoreError
 from store.handshake import over_https
-from store.shell import Shell
+from store.shell import STYLES, Shell
 
 log = logging.getLogger(__name__)
 
@@ -135,24 +138,42 @@ def current_address(query: Mapping[str, str]) -> str:
     return with_query(path, known_parameters(query))
 
 
-def sign_in_page(sentence: str = "", status: int = 200) -> HTMLResponse:
+def sign_in_page(message: str = "", status: int = 200, tone: str = "bad") -> HTMLResponse:
     """A page without Streamlit, whose one script moves the password out of the address."""
     nonce = secrets.token_urlsafe(16)
-    body = markup.office_piece("sign_in", shop=settings.SHOP, sentence=sentence, nonce=nonce)
+    masthead = markup.piece("masthead", shop=settings.SHOP, motto=settings.MOTTO, **door.mode())
+    body = markup.office_piece(
+        "sign_in",
+        shop=settings.SHOP,
+        styles=Markup(styles()),  # noqa: S704 - our own files
+        masthead=Markup(masthead),  # noqa: S704 - a template's output
+        message=message,
+        tone=tone,
+        nonce=nonce,
+    )
     return HTMLResponse(
         body,
         status,
         headers=door.PLAIN_HEADERS
         | {
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-            f"script-src 'nonce-{nonce}'; form-action 'self'; frame-ancestors 'none'; "
-            "base-uri 'none'",
+            f"font-src 'self'; script-src 'nonce-{nonce}'; form-action 'self'; "
+            "frame-ancestors 'none'; base-uri 'none'",
             "Referrer-Policy": "same-origin",  # with less the form would have no Origin
         },
     )
 
 
-def show_sign_in(_request: Request) -> Response:
+@cache
+def styles() -> str:
+    """The shop's fonts and colours, and what this page has of its own."""
+    files = (*STYLES, Path(__file__).parent / "static" / "sign_in.css")
+    return "\n".join(file.read_text("utf-8") for file in files)
+
+
+def show_sign_in(request: Request) -> Response:
+    if "signed_out" in request.query_params:
+        return sign_in_page("You are signed out.", tone="good")
     return sign_in_page()
 
 
@@ -193,6 +214,6 @@ async def post_sign_out(request: Request) -> Response:
     except StoreError as error:
         return door.plain_page(str(error), error.status)
     OPERATOR_SESSIONS.sign_out(operator_cookie(request))
-    away = RedirectResponse(SIGN_IN, 303, headers=NO_STORE)
+    away = RedirectResponse(f"{SIGN_IN}?signed_out=yes", 303, headers=NO_STORE)
     away.delete_cookie(operator_cookie_name(request), httponly=True, samesite="strict")
     return away

@@ -143,10 +143,10 @@ class Shop:
         log.notice(self.welcome())
 
     def welcome(self) -> str:
-        lines = [self.mode(), "", f"  Shop       {self.shop}"]
-        lines += [f"  Webhooks   {self.sidecar}/webhooks/stripe/"]
-        lines += [f"  Emulator   {self.emulator}"] if self.has_emulator else []
-        lines += [f"  Office     {auth.sign_in_url(self.shop)}"]
+        lines = [self.mode(), "", f"  Shop         {self.shop}"]
+        lines += [f"  Webhooks     {self.sidecar}/webhooks/stripe/"]
+        lines += [f"  Emulator     {self.emulator}"] if self.has_emulator else []
+        lines += [f"  Back office  {auth.sign_in_url(self.shop)}"]
         lines += ["", "  Pay with card 4242 4242 4242 4242, any future date, any CVC."]
         lines += ["  Ctrl-C stops everything."]
         lines += self.reachable()

@@ -266,8 +266,8 @@ class Shop:
         return self.door.client.post("/webhooks/stripe/", content=body, headers=headers)
 
 
-def backoffice_html(section: str, **query: str) -> str:
-    """The HTML of a section of the back office, as an operator sees it, without the frame."""
+def backoffice_section(section: str, **query: str) -> AppTest:
+    """A section of the back office, as an operator sees it, without the frame."""
     cookie = auth.OPERATOR_SESSIONS.sign_in(auth.password(), "Ada", "192.0.2.1")
     client = SimpleNamespace(cookies={auth.COOKIE: cookie}, headers=[])
     module = f"pages_{section}"
@@ -277,4 +277,8 @@ def backoffice_html(section: str, **query: str) -> str:
     with patch("streamlit.runtime.context._get_client_context", lambda: client):
         at.run(timeout=20)
     assert not at.exception
+    return at
+
+
+def html_of(at: AppTest) -> str:
     return "\n".join(element.proto.body for element in at.get("html"))

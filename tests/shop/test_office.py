@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlmodel import col, select
 
-from store import clock, db, export, listing, reports, settings
+from store import clock, db, export, listing, orders, proof, reports, settings
 from store.backoffice import actions, health
-from store.errors import NothingToRefund, OrderNotFound, RefundChanged
+from store.errors import OrderNotFound, RefundChanged
 from store.facts import REFUND_VOID
 from store.listing import Wanted
 from store.models import Order
@@ -45,7 +45,7 @@ def test_an_order_is_found_by_whatever_somebody_has_in_hand(shop: Shop) -> None:
     number, other = shop.a_paid_order(), shop.a_paid_order(JEANS)
     change(other, email="Grace@Example.com")
     shop.tell("checkout.session.completed")
-    actions.refund("Ada", number, "1", key=KEY, shown_left="3998")
+    actions.refund("Ada", number, 100, key=KEY, shown_left=3998)
     order = shop.order(number)
     event = next(event.id for event in shop.inbox().values())
 
@@ -144,7 +144,7 @@ def test_figures_are_the_periods_beside_the_one_before(shop: Shop) -> None:
     today, week_ago, older = (Shop(shop.stripe, shop.door).a_paid_order() for _ in range(3))
     change(week_ago, paid_at=clock.now() - timedelta(days=7), total_amount=1000)
     change(older, paid_at=clock.now() - timedelta(days=14), total_amount=5)
-    actions.refund("Ada", today, "19.99", key=KEY, shown_left="3998")
+    actions.refund("Ada", today, 1999, key=KEY, shown_left=3998)
 
     with db.reading() as session:
         (usd,) = reports.figures(session, 7, UTC)
@@ -201,7 +201,7 @@ def test_a_shop_where_nothing_happened_has_figures_too(shop: Shop) -> None:
 def test_a_refund_form_sent_twice_at_once_refunds_once(shop: Shop) -> None:
     number = shop.a_paid_order()
 
-    said = at_once(4, lambda _: actions.refund("Ada", number, "10", key=KEY, shown_left="3998"))
+    said = at_once(4, lambda _: actions.refund("Ada", number, 1000, key=KEY, shown_left=3998))
 
     assert [refund.amount for refund in shop.refunds_at_stripe()] == [1000]
     assert all(str(word).startswith("Refunded $10.00 of order") for word in said), said
@@ -214,7 +214,7 @@ def test_two_operators_with_the_same_idea_are_told_of_each_other(shop: Shop) -> 
     keys = (KEY, KEY[::-1])
 
     said = at_once(
-        2, lambda place: actions.refund("Ada", number, "10", key=keys[place], shown_left="3998")
+        2, lambda place: actions.refund("Ada", number, 1000, key=keys[place], shown_left=3998)
     )
 
     assert [type(word) for word in said if not isinstance(word, str)] == [RefundChanged]
@@ -224,33 +224,82 @@ def test_two_operators_with_the_same_idea_are_told_of_each_other(shop: Shop) -> 
 def test_who_refunded_stands_in_the_history(shop: Shop) -> None:
     number = shop.a_paid_order()
 
-    actions.refund("Ada", number, "39.98", key=KEY, shown_left="3998")
+    actions.refund("Ada", number, 3998, key=KEY, shown_left=3998)
 
     asked = next(row for row in shop.history(number) if row.action == "refund asked")
     assert (asked.source, asked.detail) == ("operator", "$39.98 by Ada")
     assert shop.history(number)[-1].source == "operator"
 
 
-@pytest.mark.parametrize("amount", ["", "0", "-1", "1e3", "1,0,0", "10.001", "39.99", "NaN"])
-def test_an_amount_that_cannot_be_given_back_is_refused(shop: Shop, amount: str) -> None:
-    number = shop.a_paid_order()
-
-    with pytest.raises((actions.InvalidAmount, NothingToRefund)):
-        actions.refund("Ada", number, amount, key=KEY, shown_left="3998")
-
-    assert shop.refunds() == []
+@pytest.mark.parametrize(
+    ("written", "language", "amount"),
+    [
+        ("10", "en", 1000),
+        ("$10.50", "en", 1050),
+        ("1,000.00", "en", 100_000),
+        ("5,00", "de", 500),
+        ("1.000,00 $", "de", 100_000),
+        ("1 000,5", "fr", 100_050),
+        ("5.5", "ja", 550),
+    ],
+)
+def test_an_amount_is_read_as_the_operators_locale_writes_it(
+    written: str, language: str, amount: int
+) -> None:
+    assert actions.refund_amount(written, "usd", 200_000, language) == amount
 
 
 @pytest.mark.parametrize(
-    ("key", "left"), [("", "3998"), ("x" * 32, "3998"), (KEY, ""), (KEY, "-1")]
+    ("written", "language", "message"),
+    [
+        ("", "en", "Write the amount in digits, like 19.99."),
+        ("abc", "de", "Write the amount in digits, like 19,99."),
+        ("1,0,0", "en", "Write the amount in digits, like 19.99."),
+        ("1e3", "en", "Write the amount in digits, like 19.99."),
+        ("NaN", "en", "Write the amount in digits, like 19.99."),
+        ("-1", "en", "Write the amount in digits, like 19.99."),
+        ("0", "en", "Write an amount above 0."),
+        ("10.001", "en", "USD has no such small change: write it like 19.99."),
+        ("39.99", "en", "That is more than the $39.98 that can be refunded."),
+        ("39,99", "de", "That is more than the 39,98\xa0$ that can be refunded."),
+    ],
 )
-def test_a_form_that_is_not_ours_refunds_nothing(shop: Shop, key: str, left: str) -> None:
+def test_an_amount_that_cannot_be_refunded_says_exactly_why(
+    written: str, language: str, message: str
+) -> None:
+    with pytest.raises(actions.InvalidAmount) as refused:
+        actions.refund_amount(written, "usd", 3998, language)
+
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("key", ["", "x" * 32])
+def test_a_refund_without_a_key_of_a_dialog_is_refused(shop: Shop, key: str) -> None:
     number = shop.a_paid_order()
 
     with pytest.raises(actions.IncompleteForm):
-        actions.refund("Ada", number, "1", key=key, shown_left=left)
+        actions.refund("Ada", number, 100, key=key, shown_left=3998)
 
     assert shop.refunds() == []
+
+
+def test_reasons_and_notes_are_private_unless_shown_to_the_buyer(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    actions.refund("Ada", number, 1000, key=KEY, shown_left=3998, reason="Arrived broken")
+    actions.refund("Ada", number, 1000, key=KEY, shown_left=3998, reason="Arrived broken")
+    actions.add_note("Ada", number, "Always complains.")
+    actions.add_note("Ada", number, "A new one is on its way.", is_public=True)
+
+    with db.reading() as session:
+        order = orders.owned(session, shop.buyer, number)
+        buyers = proof.as_text(reports.story_of(session, order))
+        operators = proof.as_text(reports.story_of(session, order, for_operator=True))
+
+    assert "A new one is on its way." in buyers
+    assert "Arrived broken" not in buyers
+    assert "Always complains." not in buyers
+    assert operators.count("Arrived broken") == 1  # however often it is sent
+    assert "Always complains." in operators
 
 
 @pytest.mark.scenario("F3")
@@ -258,7 +307,7 @@ def test_a_refund_without_an_answer_is_said_to_be_on_its_way(shop: Shop) -> None
     number = shop.a_paid_order()
     shop.stripe.emulator.cause("request", "error_before", times=9, match="POST /v1/refunds")
 
-    said = actions.refund("Ada", number, "10", key=KEY, shown_left="3998")
+    said = actions.refund("Ada", number, 1000, key=KEY, shown_left=3998)
 
     assert "Stripe has not answered yet." in said
     assert [refund.status for refund in shop.refunds() if refund.status not in REFUND_VOID] == [

@@ -17,7 +17,7 @@ from store.facts import CheckoutFact, DisputeFact, Fact, RefundFact
 from store.learn import LEARN
 from store.ledger import Ledger, OrderState
 from store.models import Refund
-from tests.shop.running import ON_SQLITE, Shop, at_once, backoffice_html
+from tests.shop.running import ON_SQLITE, Shop, at_once, backoffice_section, html_of
 
 REFUNDS = "POST /v1/refunds"
 COMPLETED = "checkout.session.completed"
@@ -165,15 +165,15 @@ def test_an_operator_can_have_a_refused_refund_tried_at_once(shop: Shop) -> None
     reconcile.run_once()
     (row,) = shop.refunds()
 
-    still = actions.retry_refund("Ada", number, str(row.id))
-    done = actions.retry_refund("Ada", number, str(row.id))
+    still = actions.retry_refund("Ada", number, row.id or 0)
+    done = actions.retry_refund("Ada", number, row.id or 0)
 
     assert "refused it: insufficient_funds. The shop still owes $39.98 and asks again" in still
     assert done == f"Refunded $39.98 of order {number}: succeeded."
     assert [refund.payment_intent for refund in shop.refunds_at_stripe()] == [payment]
     assert health.check_refunds() == []
     with pytest.raises(NothingToRefund):
-        actions.retry_refund("Ada", number, str(row.id))
+        actions.retry_refund("Ada", number, row.id or 0)
 
 
 @pytest.mark.scenario("J4")
@@ -186,7 +186,7 @@ def test_eight_operators_and_the_reconciler_who_try_at_once_give_back_once(shop:
     at_once(
         8,
         lambda place: (
-            actions.retry_refund("Ada", number, str(row.id)) if place else reconcile.run_once()
+            actions.retry_refund("Ada", number, row.id or 0) if place else reconcile.run_once()
         ),
     )
 
@@ -200,16 +200,13 @@ def test_only_the_orders_own_owed_refunds_are_tried_or_called_off(shop: Shop) ->
     other = Shop(shop.stripe, shop.door).a_paid_order()
     (row,) = shop.refunds()
 
-    for odd in ("", "x", "-1", "١", "9" * 30):
-        with pytest.raises(actions.IncompleteForm):
-            actions.retry_refund("Ada", number, odd)
     for act in (actions.retry_refund, actions.call_off_refund):
         with pytest.raises(OrderNotFound):
-            act("Ada", other, str(row.id))
+            act("Ada", other, row.id or 0)
         with pytest.raises(OrderNotFound):
-            act("Ada", "NO-SUCH-ORDER", str(row.id))
+            act("Ada", "NO-SUCH-ORDER", row.id or 0)
     with pytest.raises(NothingToRefund, match="owed until it is back"):
-        actions.call_off_refund("Ada", number, str(row.id))
+        actions.call_off_refund("Ada", number, row.id or 0)
 
     assert states(shop) == [("requested", 3998)]
 
@@ -220,7 +217,7 @@ def test_a_right_that_the_key_lacks_leaves_the_refund_owed_and_alarms(shop: Shop
     shop.stripe.emulator.cause("request", "forbidden", times=None, match=REFUNDS)
     (row,) = shop.refunds()
 
-    actions.retry_refund("Ada", number, str(row.id))
+    actions.retry_refund("Ada", number, row.id or 0)
     stuck = health.check_refunds()
     shop.stripe.emulator.calm()
     reconcile.run_once()
@@ -234,12 +231,12 @@ def test_an_operators_refused_refund_stays_owed_until_it_is_called_off(shop: Sho
     number = shop.a_paid_order()
     refuse(shop)
 
-    said = actions.refund("Ada", number, "10", key="0" * 32, shown_left="3998")
+    said = actions.refund("Ada", number, 1000, key="0" * 32, shown_left=3998)
     (row,) = shop.refunds()
     with pytest.raises(NothingToRefund):  # what is owed is not free
         refunds.request(number, 3998, key="another")
     shop.stripe.emulator.calm()
-    off = actions.call_off_refund("Ada", number, str(row.id))
+    off = actions.call_off_refund("Ada", number, row.id or 0)
     reconcile.run_once()
 
     assert "The shop still owes $10.00 and asks again by itself." in said
@@ -255,11 +252,11 @@ def test_an_operators_refused_refund_stays_owed_until_it_is_called_off(shop: Sho
 def test_a_refund_that_stripe_made_all_the_same_is_not_called_off(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.cause("request", "cut", times=9, match=REFUNDS)
-    actions.refund("Ada", number, "10", key="0" * 32, shown_left="3998")
+    actions.refund("Ada", number, 1000, key="0" * 32, shown_left=3998)
     (row,) = shop.refunds()
 
     with pytest.raises(NothingToRefund, match="made this refund already"):
-        actions.call_off_refund("Ada", number, str(row.id))
+        actions.call_off_refund("Ada", number, row.id or 0)
 
     assert states(shop) == [("succeeded", 1000)]
     assert given_back(shop) == [1000]
@@ -268,7 +265,7 @@ def test_a_refund_that_stripe_made_all_the_same_is_not_called_off(shop: Shop) ->
 def test_a_refund_called_off_that_arrives_at_stripe_later_is_counted(shop: Shop) -> None:
     number = shop.a_paid_order()
     wish = refunds.request(number, 1000, key="form-1")
-    actions.call_off_refund("Ada", number, str(wish))
+    actions.call_off_refund("Ada", number, wish)
     with db.reading() as session:
         row = session.get_one(Refund, wish)
     refunds._ask(row, number)  # a request that was on its way
@@ -372,7 +369,7 @@ def test_a_second_payment_given_back_by_hand_is_one_row_and_done(shop: Shop, fir
     shop.tell(COMPLETED)
     if first == "refused":
         (row,) = shop.refunds()
-        actions.retry_refund("Ada", number, str(row.id))
+        actions.retry_refund("Ada", number, row.id or 0)
 
     reconcile.run_once()
     shop.tell_all()
@@ -396,7 +393,7 @@ def test_of_a_second_payment_partly_given_back_by_hand_only_the_rest_goes_back(
         shop.tell("refund.created")
     else:
         (row,) = shop.refunds()
-        actions.retry_refund("Ada", number, str(row.id))
+        actions.retry_refund("Ada", number, row.id or 0)
 
     reconcile.run_once()
     shop.tell_all()
@@ -563,14 +560,14 @@ def test_buttons_for_an_owed_refund_stand_on_the_order_and_on_the_books_page(sho
     refuse(shop)
     reconcile.run_once()
 
-    page = backoffice_html("orders", order=number)
-    books = backoffice_html("reconciliation")
+    page = backoffice_section("orders", order=number)
+    reconciliation = backoffice_section("reconciliation")
 
-    for shown in (page, books):
-        assert f'action="/back-office/orders/{number}/refund-again"' in shown
-        assert "Try again now" in shown
-        assert "Stripe refused it: insufficient_funds." in shown
-        assert "Call off" not in shown
+    for at in (page, reconciliation):
+        labels = [button.label for button in at.button]
+        assert "Try again now" in labels
+        assert "Call off" not in labels
+        assert "Stripe refused it: insufficient_funds." in html_of(at)
 
 
 # --- what an older version left behind ------------------------------------------------------------

@@ -184,7 +184,7 @@ def operates(shop: Shop) -> None:
             listing.found_orders(session, Wanted(text=text))
             event_search.find_events(session, EventFilter(text=text, outcome="applied"))
     actions.refresh_order("Ada", number)
-    actions.refund("Ada", number, "1", key="0" * 32, shown_left="3998")
+    actions.refund("Ada", number, 100, key="0" * 32, shown_left=3998)
     actions.refetch_event("Ada", shop.event("checkout.session.completed")["id"])
 
 

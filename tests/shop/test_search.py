@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from store import db, listing, settings
 from store.listing import Wanted
 from store.models import Order, Product
-from tests.shop.running import ON_SQLITE, Shop, backoffice_html
+from tests.shop.running import ON_SQLITE, Shop, backoffice_section, html_of
 
 
 def numbers(searched: str) -> list[str]:
@@ -82,7 +82,7 @@ def test_a_product_is_found_in_any_case(shop: Shop) -> None:
         session.exec(select(Product).where(col(Product.slug) == "sneakers")).one().name = "İĞNE ÖRÜ"
 
     for searched in ("iğne", "İĞNE", "igne oru"):
-        shown = backoffice_html("products", q=searched)
+        shown = html_of(backoffice_section("products", q=searched))
         assert "İĞNE ÖRÜ" in shown, searched
         assert "Blue Jeans" not in shown
 

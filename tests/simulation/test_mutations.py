@@ -288,13 +288,9 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     ),
     "an operator's click asks for the session": Mutation(
         (
-            Edit(
-                "routes.action.do",
-                "OPERATOR_SESSIONS.session(sign_in.operator_cookie(request))",
-                "OperatorSession('', sign_in.auth.clock.now())",
-            ),
+            Edit("pages_common.OperatorAction.run", "current_operator().name", "''"),
         ),
-        (OFFICE + "without_a_session_nothing_can_be_done",),
+        (OFFICE + "no_action_runs_without_a_session",),
     ),
     "a page of the back office asks for the session": Mutation(
         (
