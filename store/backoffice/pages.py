@@ -66,7 +66,7 @@ def show(section: Section, pages: Sequence[StreamlitPage]) -> None:
     st.html(style())
     with st.container(key="backoffice-head", horizontal=True, vertical_alignment="center"):
         navigation(section, pages)
-        put("signed_in", operator=operator.name)
+        st.html(markup.office_piece("signed_in", operator=operator.name), width="content")
     with st.container(key="health"):
         st.fragment(health_line, run_every=HEALTH_SECONDS)()
     if message := operator.pop_flash():
@@ -83,7 +83,8 @@ def navigation(current: Section, pages: Sequence[StreamlitPage]) -> None:
     with st.container(key="sections", horizontal=True, width="content"):
         for section, page in zip(SECTIONS, pages, strict=True):
             if section == current:
-                put("current_section", title=section.title, address=ADDRESSES[section.key])
+                here = {"title": section.title, "address": ADDRESSES[section.key]}
+                st.html(markup.office_piece("current_section", **here), width="content")
             else:
                 st.page_link(page, label=section.title, width="content")
 
