@@ -107,7 +107,7 @@ def find_events(session: Session, wanted: EventFilter, before: str = "") -> Even
 
 def _events_about(session: Session, wanted: EventFilter) -> list[StripeEvent]:
     """One query for each index: in one, a database may rather read every event by its time."""
-    found = Wanted(text=wanted.text).conditions()
+    found = Wanted(text=wanted.text).conditions(session)
     orders = session.exec(select(Order.id, Order.number).where(*found).limit(MAX_ORDERS)).all()
     numbers = {wanted.text.upper(), *(number for _, number in orders)}
     events = dict[str, StripeEvent]()

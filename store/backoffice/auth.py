@@ -12,7 +12,6 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Literal
 
 from store import clock, secret_files, settings
 from store.errors import StoreError
@@ -158,20 +157,12 @@ class Throttle:
                 self.recent.pop()
 
 
-@dataclass
+@dataclass(frozen=True)
 class OperatorSession:
-    """An operator who is signed in; `message` is what their last action came to, shown once."""
+    """An operator who is signed in."""
 
     name: str
     since: datetime
-    message: tuple[str, Literal["good", "warning"]] | None = None
-
-    def flash(self, text: str, tone: Literal["good", "warning"] = "good") -> None:
-        self.message = (text, tone)
-
-    def pop_flash(self) -> tuple[str, Literal["good", "warning"]] | None:
-        message, self.message = self.message, None
-        return message
 
 
 class OperatorSessions:

@@ -20,7 +20,6 @@ from store.backoffice.pages_common import (
     put,
     require_operator,
     show_message,
-    show_next,
     style,
 )
 from store.backoffice.sign_in import ADDRESSES
@@ -69,8 +68,6 @@ def show(section: Section, pages: Sequence[StreamlitPage]) -> None:
         st.html(markup.office_piece("signed_in", operator=operator.name), width="content")
     with st.container(key="health"):
         st.fragment(health_line, run_every=HEALTH_SECONDS)()
-    if message := operator.pop_flash():
-        show_next(*message)
     show_message()
     try:
         section.render()
@@ -83,8 +80,9 @@ def navigation(current: Section, pages: Sequence[StreamlitPage]) -> None:
     with st.container(key="sections", horizontal=True, width="content"):
         for section, page in zip(SECTIONS, pages, strict=True):
             if section == current:
-                here = {"title": section.title, "address": ADDRESSES[section.key]}
-                st.html(markup.office_piece("current_section", **here), width="content")
+                address = ADDRESSES[section.key]
+                link = markup.office_piece("current_section", title=section.title, address=address)
+                st.html(link, width="content")
             else:
                 st.page_link(page, label=section.title, width="content")
 

@@ -8,6 +8,9 @@ from store.backoffice.pages_common import operator_action, put, reader
 from store.listing import Whole
 from store.reports import Story
 
+check_with_stripe = operator_action(actions.refresh_order)
+cancel = operator_action(actions.cancel)
+add_note = operator_action(actions.add_note)
 CANCELABLE = ("none", "open")  # the session's states at Stripe
 
 
@@ -67,19 +70,4 @@ def note_form(order_number: str) -> None:
 
 
 def submit_note(order_number: str) -> None:
-    add_note(order_number, st.session_state.note_text, st.session_state.note_is_public)
-
-
-@operator_action
-def check_with_stripe(operator: str, order_number: str) -> str:
-    return actions.refresh_order(operator, order_number)
-
-
-@operator_action
-def cancel(operator: str, order_number: str) -> str:
-    return actions.cancel(operator, order_number)
-
-
-@operator_action
-def add_note(operator: str, order_number: str, text: str, is_public: bool) -> str:
-    return actions.add_note(operator, order_number, text, is_public=is_public)
+    add_note(order_number, st.session_state.note_text, is_public=st.session_state.note_is_public)

@@ -11,6 +11,8 @@ from store.backoffice.pages_common import operator_action, put, reader, require_
 from store.errors import StoreError
 from store.models import Order, Refund
 
+retry = operator_action(actions.retry_refund)
+call_off = operator_action(actions.call_off_refund)
 DIALOG = "refund_dialog"
 REASONS = ("Requested by the buyer", "Damaged or missing", "Duplicate order", "Fraudulent")
 
@@ -91,16 +93,6 @@ def refund(operator: str, dialog: RefundDialog, amount: str, reason: str) -> str
 
 
 # --- refunds that Stripe has not taken on --------------------------------------------------------
-
-
-@operator_action
-def retry(operator: str, order_number: str, refund_id: int) -> str:
-    return actions.retry_refund(operator, order_number, refund_id)
-
-
-@operator_action
-def call_off(operator: str, order_number: str, refund_id: int) -> str:
-    return actions.call_off_refund(operator, order_number, refund_id)
 
 
 def refund_row(order: Order, row: Refund, *, name_order: bool = False) -> None:

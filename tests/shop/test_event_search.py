@@ -44,7 +44,7 @@ def test_events_are_filtered_and_each_is_on_one_page(
 def test_every_event_about_an_order_has_it_also_those_that_the_shop_ignores(shop: Shop) -> None:
     other = Shop(shop.stripe, shop.door).a_paid_order()
     number = shop.a_paid_order()
-    actions.refund("Ada", number, "1", key="0" * 32, shown_left="3998")
+    actions.refund("Ada", number, 100, key="0" * 32, shown_left=3998)
     shop.tell_all()
     order = shop.order(number)
 

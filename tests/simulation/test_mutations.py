@@ -287,9 +287,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         ),
     ),
     "an operator's click asks for the session": Mutation(
-        (
-            Edit("pages_common.OperatorAction.run", "current_operator().name", "''"),
-        ),
+        (Edit("pages_common.OperatorAction.run", "current_operator().name", "''"),),
         (OFFICE + "no_action_runs_without_a_session",),
     ),
     "a page of the back office asks for the session": Mutation(
