@@ -266,14 +266,19 @@ class Shop:
         return self.door.client.post("/webhooks/stripe/", content=body, headers=headers)
 
 
-def backoffice_section(section: str, **query: str) -> AppTest:
-    """A section of the back office, as an operator sees it, without the frame."""
+def backoffice_section(section: str, fields: Mapping[str, str] = {}, **query: str) -> AppTest:
+    """A section of the back office, as an operator sees it, without the frame.
+
+    `fields` are what is entered already, by the keys of the widgets.
+    """
     cookie = auth.OPERATOR_SESSIONS.sign_in(auth.password(), "Ada", "192.0.2.1")
     client = SimpleNamespace(cookies={auth.COOKIE: cookie}, headers=[])
     module = f"pages_{section}"
     at = AppTest.from_string(f"from store.backoffice import {module}\n{module}.render()")
     for name, value in query.items():
         at.query_params[name] = value
+    for name, value in fields.items():
+        at.session_state[name] = value
     with patch("streamlit.runtime.context._get_client_context", lambda: client):
         at.run(timeout=20)
     assert not at.exception

@@ -82,7 +82,7 @@ def test_a_product_is_found_in_any_case(shop: Shop) -> None:
         session.exec(select(Product).where(col(Product.slug) == "sneakers")).one().name = "İĞNE ÖRÜ"
 
     for searched in ("iğne", "İĞNE", "igne oru"):
-        page = backoffice_section("products", q=searched)
+        page = backoffice_section("products", {"product_search": searched})
         shown = [element.value for element in page.markdown]
         assert "**İĞNE ÖRÜ**" in shown, searched
         assert "**Blue Jeans**" not in shown
