@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Dialect, Table
+from sqlalchemy import Connection, Dialect, Table
 from sqlmodel import Session, SQLModel
 
 Row = Mapping[str, Any]
@@ -25,7 +25,7 @@ Row = Mapping[str, Any]
 def insert(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None:
     """Add these rows, in their order."""
     if rows:
-        _run(session, _insertion, model, rows)
+        _run(session.connection(), _insertion, model, rows)
 
 
 def insert_new(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> set[str]:
@@ -38,11 +38,11 @@ def insert_new(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> 
         return set()
     connection = session.connection()
     if not _is_old(connection.dialect):
-        return set(_run(session, _insertion_of_new, model, rows).scalars())
+        return set(_run(connection, _insertion_of_new, model, rows).scalars())
     ids = [row["id"] for row in rows]
     there = f"SELECT id FROM {model.__tablename__} WHERE id IN (SELECT value FROM json_each(:ids))"  # noqa: S608
     known = set(connection.exec_driver_sql(there, {"ids": json.dumps(ids)}).scalars())
-    _run(session, _insertion_of_new, model, rows)
+    _run(connection, _insertion_of_new, model, rows)
     return set(ids) - known
 
 
@@ -52,7 +52,7 @@ def update(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None
         return
     connection = session.connection()
     if not _is_old(connection.dialect):
-        _run(session, _change, model, rows)
+        _run(connection, _change, model, rows)
         return
     table = model.metadata.tables[str(model.__tablename__)]
     statement = _change(table, tuple(rows[0]), connection.dialect)
@@ -80,8 +80,7 @@ def _existence(name: str, tables: tuple[str, ...], dialect: Dialect) -> str:
     return f"SELECT {' OR '.join(found)}"
 
 
-def _run(session: Session, statement: Any, model: type[SQLModel], rows: Sequence[Row]) -> Any:
-    connection = session.connection()
+def _run(connection: Connection, statement: Any, model: type[SQLModel], rows: Sequence[Row]) -> Any:
     table: Table = model.metadata.tables[str(model.__tablename__)]
     sqlite = connection.dialect.name == "sqlite"
     # The standard library's json took a fifth of what a batch costs in Python.

@@ -349,9 +349,8 @@ class Inbox:
 
 def _limit(session: Session, lock_seconds: float, statement_seconds: float) -> None:
     """Let this transaction wait no longer than this for one of its events."""
-    connection = session.connection()
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection().exec_driver_sql(
             f"SET LOCAL lock_timeout = {lock_seconds * 1000:.0f}; "
             f"SET LOCAL statement_timeout = {statement_seconds * 1000:.0f}"
         )
