@@ -79,10 +79,10 @@ def try_receive(
     row is.
     """
     held = ledger.hold(session, _numbers(batch), wait=wait)
-    outcomes = dict[int, Outcome | Doubt | Locked]()
     doubts = _doubts(session, batch, held)
     if not doubts and not held.locked:  # nearly always
         return [*receive(session, batch, source=source, held=held)]
+    outcomes: dict[int, Outcome | Doubt | Locked] = {}
     rest = []
     for place, event in enumerate(batch):
         if event.fact and event.fact.order_number in held.locked:

@@ -11,6 +11,8 @@ DOTLESS_I = str.maketrans("ı", "i")  # the one letter whose capital Unicode sha
 
 def folded(text: str) -> str:
     """ "İSTANBUL", "istanbul" and "ıstanbul" are the same, as are "ÜNAL", "ünal" and "unal"."""
+    if text.isascii():
+        return text.casefold()
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     kept = "".join(sign for sign in plain if not unicodedata.combining(sign))
     return unicodedata.normalize("NFKC", kept).casefold().translate(DOTLESS_I)
