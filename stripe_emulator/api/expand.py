@@ -9,6 +9,7 @@ from stripe_emulator.resources import coupons, listing, session_totals
 from stripe_emulator.storage.transaction import Books
 
 MOST_LEVELS = 4
+LISTS = ("list", "search_result")
 
 EXPANDABLE = {
     "checkout.session": {
@@ -175,7 +176,7 @@ def expanded(books: Books, thing: StripeObject, paths: list[str]) -> StripeObjec
     """The object with these fields expanded. Raises InvalidRequest for any other field."""
     for path in paths:
         steps = path.split(".")
-        if len(steps) - (thing["object"] == "list") > MOST_LEVELS:
+        if len(steps) - (thing["object"] in LISTS) > MOST_LEVELS:
             raise InvalidRequest(
                 f"You cannot expand more than {MOST_LEVELS} levels of a property: {path}.",
                 param="expand",
@@ -193,7 +194,7 @@ def _follow(books: Books, thing: Any, steps: list[str], path: str) -> None:
             _follow(books, element, steps, path)
         return
     kind = _kind(thing)
-    if kind == "list" and steps[0] == "data":
+    if kind in LISTS and steps[0] == "data":
         _follow(books, thing["data"], steps[1:], path)
         return
     field = _field(kind, steps)

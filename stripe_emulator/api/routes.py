@@ -6,6 +6,7 @@ Its keys are those of `parameters.json`.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from stripe_emulator.api import not_imitated
 from stripe_emulator.base.errors import NotFound
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
@@ -23,6 +24,7 @@ from stripe_emulator.resources import (
     products,
     refunds,
     saved_payment_methods,
+    search,
     setup_intents,
     shipping_rates,
     webhook_endpoints,
@@ -117,6 +119,9 @@ OPERATIONS: dict[str, Act] = {
         "checkout.session", "session", checkout_sessions.update
     ),
     "GET /v1/checkout/sessions/{id}/line_items": _line_items,
+    "GET /v1/customers/search": lambda books, _, given: search.objects(
+        books, "customer", given, "/v1/customers/search"
+    ),
     "POST /v1/customers": lambda books, _, given: customers.create(books, given),
     **_collection("/v1/customers", "customer", "id"),
     "GET /v1/customers/{id}": _even_deleted("customer"),
@@ -226,19 +231,16 @@ def _by_shape() -> Mapping[tuple[str, int], list[tuple[list[str], str]]]:
 _SHAPES = _by_shape()
 
 
-SEARCH_PARTS = 4
-"""`/v1/products/search` has this many parts, like `/v1/products/{id}`."""
-
-
 def find(method: str, path: str) -> Operation:
     """The call at an address. Raises NotFound in Stripe's words."""
     parts = path.split("/")
     if path.startswith("/v2/"):
         raise NotFound(f"This emulator does not imitate API v2 ({method}: {path}).")
-    if method == "GET" and len(parts) == SEARCH_PARTS and parts[-1] == "search":
-        raise NotFound(
-            f"This emulator does not imitate search ({method}: {path}). List the objects instead."
-        )
+    if f"{method} {path}" in OPERATIONS:
+        return Operation(f"{method} {path}", OPERATIONS[f"{method} {path}"], "")
+    what = not_imitated.named(method, parts)
+    if what:
+        raise NotFound(f"This emulator does not imitate {what} ({method}: {path}).")
     for template, name in _SHAPES.get((method, len(parts)), ()):
         pairs = list(zip(template, parts, strict=True))
         if all(wanted in (part, "{id}") for wanted, part in pairs):

@@ -25,6 +25,7 @@ CALLS = {
         "checkout/_session_line_item_list_params.SessionLineItemListParams"
     ),
     "POST /v1/customers": "_customer_create_params.CustomerCreateParams",
+    "GET /v1/customers/search": "_customer_search_params.CustomerSearchParams",
     "GET /v1/customers": "_customer_list_params.CustomerListParams",
     "GET /v1/customers/{id}": "_customer_retrieve_params.CustomerRetrieveParams",
     "POST /v1/customers/{id}": "_customer_update_params.CustomerUpdateParams",

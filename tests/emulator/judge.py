@@ -14,6 +14,10 @@ from stripe._object_classes import OBJECT_CLASSES
 
 from tests.emulator.declarations import SDK, members
 
+LISTS = {
+    "list": {"object", "data", "has_more", "url"},
+    "search_result": {"object", "data", "has_more", "next_page", "url"},
+}
 PLAIN: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
@@ -81,8 +85,8 @@ def _named(scope: Scope, written: str) -> Scope | None:
 
 def faults(thing: dict[str, Any]) -> list[str]:
     """What is wrong with an object, or with a list of objects; empty when nothing is."""
-    if thing["object"] == "list":
-        odd = [] if set(thing) == {"object", "data", "has_more", "url"} else ["list: odd keys"]
+    if thing["object"] in LISTS:
+        odd = [] if set(thing) == LISTS[thing["object"]] else ["list: odd keys"]
         return odd + [fault for element in thing["data"] for fault in faults(element)]
     if thing.get("deleted"):
         return [] if set(thing) == {"id", "object", "deleted"} else ["deleted: odd keys"]

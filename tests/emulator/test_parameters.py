@@ -106,6 +106,7 @@ LINE = {
 }
 MINIMAL: dict[str, Form] = {
     SESSIONS: {"mode": "payment", "success_url": "http://127.0.0.1:1/", **LINE},
+    "GET /v1/customers/search": {"query": "email:'ada@example.com'"},
     "POST /v1/customers": {},
     "POST /v1/coupons": {"percent_off": "10"},
     "POST /v1/promotion_codes": {"promotion[type]": "coupon", "promotion[coupon]": "<coupon>"},
@@ -203,6 +204,8 @@ SAMPLES = {
     "code": "<new>",
     "customer_email": "ada@example.com",
     "email": "ada@example.com",
+    "page": "0",
+    "query": "email:'ada@example.com'",
     "key": "engraving",
     "value": "value",
     "default_value": "1",
