@@ -26,7 +26,12 @@ SEARCH, TYPE, OUTCOME = "event_search", "event_type", "event_outcome"
 OLDER_PAGES, PAYLOAD = "event_pages", "event_payload"
 PAYLOAD_SECONDS = 8.0  # to wait for Stripe while the page is drawn
 MAX_PAYLOAD_BYTES = 200_000
-COLORS = {outcome.label: outcome.color for outcome in OUTCOMES.values()}
+COLORS = {  # of the theme, in light and dark; chips of a table are blank in forced colors
+    "green": ("#1d7a58", "#74cfae"),
+    "gray": ("#5c6065", "#aaa79f"),
+    "orange": ("#8f5208", "#efb064"),
+    "red": ("#a5312a", "#f08a7c"),
+}
 LEGEND = "  \n".join(f"**{outcome.label}**: {outcome.explanation}" for outcome in OUTCOMES.values())
 GONE = (
     "Stripe has no event of this id any more: it keeps events for 30 days. What the shop "
@@ -95,7 +100,7 @@ def event_table(page: EventPage) -> None:
     key = f"events_{hashlib.sha256(' '.join(ids).encode()).hexdigest()[:16]}"
     selected = st.query_params.get(EVENT)
     st.dataframe(
-        [table_row(row) for row in page.rows],
+        colored([table_row(row) for row in page.rows]),
         key=key,
         on_select=partial(select, key, ids),
         selection_mode="single-row",
@@ -104,9 +109,7 @@ def event_table(page: EventPage) -> None:
             "Received": st.column_config.DatetimeColumn(
                 format="localized", timezone=str(reader().zone)
             ),
-            "Outcome": st.column_config.MultiselectColumn(
-                options=list(COLORS), color=list(COLORS.values()), help=LEGEND
-            ),
+            "Outcome": st.column_config.TextColumn(help=LEGEND),
             "Order": order_column(),
             "Deliveries": st.column_config.NumberColumn(
                 help="How often Stripe sent it. Each event takes effect once."
@@ -118,11 +121,21 @@ def event_table(page: EventPage) -> None:
     )
 
 
+def colored(rows: list[dict[str, Any]]) -> Any:
+    """The rows with each outcome in its color."""
+    from pandas import DataFrame  # noqa: PLC0415 - Streamlit loads it for the first table only
+
+    dark = st.context.theme.type == "dark"
+    color_of = {outcome.label: COLORS[outcome.color][dark] for outcome in OUTCOMES.values()}
+    style = DataFrame(rows).style
+    return style.map(lambda label: f"color: {color_of[label]}", subset=["Outcome"])
+
+
 def table_row(row: EventRow) -> dict[str, Any]:
     event = row.event
     return {
         "Received": event.received_at,
-        "Outcome": [OUTCOMES[event.outcome].label],
+        "Outcome": OUTCOMES[event.outcome].label,
         "Type": event.type,
         "Order": link_to_order(row.order_number) if row.order_number else None,
         "Deliveries": event.deliveries,

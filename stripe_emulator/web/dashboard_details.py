@@ -11,6 +11,7 @@ from stripe_emulator.admin.control_api import Running
 from stripe_emulator.base.currencies import exponent
 from stripe_emulator.base.models import Moment, StripeObject
 from stripe_emulator.emulator import Kind
+from stripe_emulator.resources.checkout_sessions import success_url
 from stripe_emulator.web import dashboard_tables
 from stripe_emulator.web.dashboard_layout import board_page, missing
 from stripe_emulator.web.dashboard_tables import Cell, Table
@@ -47,6 +48,7 @@ def payment_page(request: Request, emulator: Running, payment_id: str) -> Respon
             dashboard_tables.disputes(related["dispute"], locale).without("Payment"),
         ],
         "facts": _payment_facts(payment, charge, related["checkout.session"], locale),
+        "shop_page": _shop_page(related["checkout.session"]),
         "left": left,
         "challenge": _challenge_of(payment),
         "waits": payment["status"] in WAITING and not related["checkout.session"],
@@ -82,6 +84,7 @@ def session_page(request: Request, emulator: Running, session_id: str) -> Respon
         "session": session,
         "total": money(session["amount_total"], session["currency"], locale),
         "lines": lines,
+        "shop_page": _shop_page([session]),
         "payload": _payload(session),
     }
     return board_page(emulator, "session.html", "/sessions", context)
@@ -189,6 +192,11 @@ def _challenge_of(payment: StripeObject) -> str | None:
     action = payment["next_action"] or {}
     redirect, sdk = action.get("redirect_to_url") or {}, action.get("use_stripe_sdk") or {}
     return web_link(redirect.get("url") or sdk.get("stripe_js"))
+
+
+def _shop_page(sessions: Iterable[StripeObject]) -> str | None:
+    """The page that a shop shows of a session: where its buyer returns to."""
+    return next(filter(None, (web_link(success_url(session)) for session in sessions)), None)
 
 
 def _left_to_refund(charge: StripeObject | None) -> int:

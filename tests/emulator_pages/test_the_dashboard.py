@@ -70,6 +70,15 @@ def test_a_payment_has_a_timeline_of_events_and_deliveries(till: Till) -> None:
     assert "4242424242424242" not in text
 
 
+def test_a_payment_and_its_session_lead_back_to_the_page_of_the_order(till: Till) -> None:
+    session = till.a_session()
+    payment = till.pay(session)
+    order_page = f'href="{till.shop.address}/order?session_id={session["id"]}"'
+
+    assert order_page in read(till, f"/payments/{payment}")
+    assert order_page in read(till, f"/sessions/{session['id']}")
+
+
 def test_a_payment_is_paid_back_in_parts_until_nothing_is_left(till: Till) -> None:
     payment = till.pay(till.a_session())
     page = f"/payments/{payment}"

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from store import db, event_search
-from store.backoffice import actions
+from store import db, event_search, gateway
+from store.backoffice import actions, pages_webhooks
+from store.errors import StripeNotFound, StripeUnreachable
 from store.event_search import HIDDEN, OUTCOMES, EventFilter, EventRow
 from tests.shop.running import ON_SQLITE, Shop
 
@@ -143,3 +144,28 @@ def test_every_outcome_that_is_recorded_is_explained(shop: Shop) -> None:
     assert {event.outcome for event in shop.inbox().values()} <= OUTCOMES.keys()
     assert all(outcome.explanation.endswith(".") for outcome in OUTCOMES.values())
     assert len({outcome.glyph for outcome in OUTCOMES.values()}) == len(OUTCOMES)
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (StripeNotFound("No such event"), pages_webhooks.GONE),
+        (StripeUnreachable(), StripeUnreachable.operator_sentence),
+        ({"id": "evt_1", "data": "x" * 300_000}, "This payload is too large to be shown here."),
+        ({"id": "evt_1"}, ""),
+    ],
+)
+def test_a_payload_that_cannot_be_shown_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, answer: Any, sentence: str
+) -> None:
+    def event(_event_id: str) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(gateway, "event", event)
+
+    payload = pages_webhooks.fetch("evt_1")
+
+    assert payload.sentence == sentence
+    assert (payload.document is None) == bool(sentence)

@@ -1,15 +1,18 @@
 """Products as operators change them: fields, prices, pictures, order, and two at once."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from PIL import Image
 from sqlmodel import col, select
+from streamlit.testing.v1 import AppTest
 
-from store import catalog, db, images, money, product_editor, settings
+from store import catalog, clock, db, images, money, product_editor, settings
+from store.backoffice import auth, pages_common
+from store.backoffice.pages_common import literal
 from store.models import OrderItem, Product
 from store.product_editor import ProductConflict, ProductForm, ProductRefused
 from tests.shop.running import ON_SQLITE, Shop, at_once
@@ -186,6 +189,74 @@ def test_prices_are_written_as_in_their_currency_and_locale(
     add(replace(BOOTS, price="8.950 ¥", locale="de"))
 
     assert (product("boots").unit_amount, product("boots").currency) == (8950, "jpy")
+
+
+# --- the form ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def open_form(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Callable[[], AppTest]:
+    """Opens the form of the shirt in a new tab of an operator in Germany."""
+    session = auth.OperatorSession("Ada", clock.now())
+    monkeypatch.setattr(pages_common, "current_operator", lambda: session)
+
+    def page() -> None:
+        from store.backoffice import pages_products  # noqa: PLC0415 - AppTest runs its source
+
+        pages_products.render()
+
+    def open_tab() -> AppTest:
+        tab = AppTest.from_function(page, default_timeout=20)
+        tab.context = {"locale": "de-DE", "timezone": "UTC", "url": "http://shop.example/"}
+        tab.run().button(key="edit-red-t-shirt").click().run()
+        assert not tab.exception
+        return tab
+
+    return open_tab
+
+
+def submit(tab: AppTest, **entries: str) -> None:
+    for field, entry in entries.items():
+        tab.text_input(key=f"product_{field}").set_value(entry)
+    next(button for button in tab.button if button.label == "Save").click()
+    tab.run()
+    assert not tab.exception
+
+
+@ON_SQLITE
+def test_a_refused_form_keeps_every_field_and_says_why_at_the_field(
+    open_form: Callable[[], AppTest],
+) -> None:
+    tab = open_form()
+    before = tab.text_input(key="product_price").value
+
+    submit(tab, name="Blue Shirt", price="12,345")
+
+    assert before == "19,99"
+    assert [error.value for error in tab.error] == [
+        literal("USD has no such small change: write it like 19,99.")
+    ]
+    assert tab.text_input(key="product_name").value == "Blue Shirt"
+    assert tab.text_input(key="product_price").value == "12,345"
+    submit(tab, price="1.234,50")
+    assert (product().name, product().unit_amount) == ("Blue Shirt", 123450)
+
+
+@ON_SQLITE
+def test_of_two_tabs_the_second_sees_what_it_would_overwrite_and_the_rest_is_merged(
+    open_form: Callable[[], AppTest],
+) -> None:
+    first, second = open_form(), open_form()
+
+    submit(first, price="29,99")
+    submit(second, name="Blue Shirt", price="39,99")
+
+    (error,) = (error.value for error in second.error)
+    assert "another operator changed this to \\$29\\.99 meanwhile" in error
+    assert product().unit_amount == 2999
+    assert second.text_input(key="product_price").value == "39,99"
+    submit(second)
+    assert (product().name, product().unit_amount) == ("Blue Shirt", 3999)
 
 
 # --- pictures ------------------------------------------------------------------------------------
