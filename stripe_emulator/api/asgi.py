@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from stripe_emulator.api import idempotency
+from stripe_emulator.api import idempotency, versions
 from stripe_emulator.api.pipeline import Answer, Gate, Incoming, refused
 from stripe_emulator.base.errors import InvalidRequest, StripeError
 from stripe_emulator.base.ids import new_id
@@ -70,7 +70,7 @@ async def _incoming(request: Request) -> Incoming:
         authorization=headers.get("authorization"),
         idempotency_key=headers.get("idempotency-key") or None,
         account=headers.get("stripe-account") or headers.get("stripe-context"),
-        version=headers.get("stripe-version") or "",
+        version=headers.get("stripe-version") or versions.of_client(headers.get("user-agent", "")),
         address=f"{request.url.scheme}://{headers.get('host', '')}",
     )
 

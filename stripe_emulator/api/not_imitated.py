@@ -3,7 +3,6 @@
 NOT_IMITATED = {
     "account_links": "Connect",
     "account_sessions": "Connect",
-    "accounts": "Connect",
     "apple_pay": "Apple Pay domains",
     "application_fees": "Connect",
     "apps": "Stripe Apps",

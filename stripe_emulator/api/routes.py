@@ -3,8 +3,10 @@
 Its keys are those of `parameters.json`.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from stripe_emulator.api import not_imitated
 from stripe_emulator.base.errors import NotFound
@@ -30,7 +32,7 @@ from stripe_emulator.resources import (
     webhook_endpoints,
 )
 from stripe_emulator.storage.transaction import Books
-from stripe_emulator.stripe_cli import sessions
+from stripe_emulator.stripe_cli import payment_pages, sessions
 from stripe_emulator.webhooks import deliveries
 
 Act = Callable[[Books, str, Parameters], StripeObject]
@@ -86,6 +88,23 @@ def _shipping_rates(books: Books, _: str, given: Parameters) -> StripeObject:
     return listing.objects(books, "shipping_rate", filters, "/v1/shipping_rates")
 
 
+def _empty_list(url: str) -> StripeObject:
+    """A list of what there can be none of here."""
+    return {"object": "list", "data": [], "has_more": False, "url": url}
+
+
+def _customer_sources(books: Books, customer_id: str, _: Parameters) -> StripeObject:
+    """Always empty: what a customer has are PaymentMethods."""
+    books.get(customer_id, "customer", "customer")
+    return _empty_list(f"/v1/customers/{customer_id}/sources")
+
+
+def _product_features(books: Books, product_id: str, _: Parameters) -> StripeObject:
+    """Always empty: entitlements are not imitated."""
+    books.get(product_id, "product")
+    return _empty_list(f"/v1/products/{product_id}/features")
+
+
 def _even_deleted(kind: str) -> Act:
     """Retrieving what still answers when it was deleted, as `deleted: true`."""
 
@@ -108,6 +127,8 @@ def _collection(path: str, kind: str, param: str) -> dict[str, Act]:
 
 OPERATIONS: dict[str, Act] = {
     "GET /v1/account": lambda books, _, __: accounts.retrieve(books),
+    "GET /v1/accounts": lambda *_: _empty_list("/v1/accounts"),  # no Connect
+    "GET /v1/accounts/{id}": accounts.retrieve_by_id,
     "POST /v1/checkout/sessions": lambda books, _, given: checkout_sessions.create(books, given),
     **_collection("/v1/checkout/sessions", "checkout.session", "session"),
     "POST /v1/checkout/sessions/{id}/expire": _changing(
@@ -127,12 +148,14 @@ OPERATIONS: dict[str, Act] = {
     "GET /v1/customers/{id}": _even_deleted("customer"),
     "POST /v1/customers/{id}": _changing("customer", "id", customers.update),
     "DELETE /v1/customers/{id}": _deleting("customer", "id", customers.delete),
+    "GET /v1/customers/{id}/sources": _customer_sources,
     "GET /v1/customers/{id}/payment_methods": _customer_payment_methods,
     "POST /v1/products": lambda books, _, given: products.create_product(books, given),
     **_collection("/v1/products", "product", "id"),
     "GET /v1/products/{id}": _even_deleted("product"),
     "POST /v1/products/{id}": _changing("product", "id", products.update_product),
     "DELETE /v1/products/{id}": _deleting("product", "id", products.delete_product),
+    "GET /v1/products/{id}/features": _product_features,
     "POST /v1/prices": lambda books, _, given: products.create_price(books, given),
     **_collection("/v1/prices", "price", "price"),
     "POST /v1/prices/{id}": _changing("price", "price", products.update_price),
@@ -188,6 +211,10 @@ OPERATIONS: dict[str, Act] = {
     "GET /v1/events/{id}": lambda books, event_id, _: events.get(books, event_id),
     "POST /v1/webhook_endpoints": lambda books, _, given: webhook_endpoints.create(books, given),
     "POST /v1/events/{id}/retry": _retry_event,
+    "GET /v1/payment_pages/{id}": _retrieving("checkout.session", "session"),
+    "POST /v1/payment_pages/{id}/confirm": _changing(
+        "checkout.session", "session", payment_pages.confirm
+    ),
     "POST /v1/stripecli/sessions": lambda books, _, given: sessions.create(books, given),
     **_collection("/v1/webhook_endpoints", "webhook_endpoint", "webhook_endpoint"),
     "POST /v1/webhook_endpoints/{id}": _changing(
@@ -231,6 +258,18 @@ def _by_shape() -> Mapping[tuple[str, int], list[tuple[list[str], str]]]:
 _SHAPES = _by_shape()
 
 
+DECLARED: list[str] = json.loads((Path(__file__).parent / "declared_calls.json").read_text())
+"""Every call of the pinned SDK, so that one that is not imitated can be named as such."""
+
+
+def _is_at(call: str, method: str, parts: list[str]) -> bool:
+    wanted_method, path = call.split(" ")
+    wanted = path.split("/")
+    return (wanted_method, len(wanted)) == (method, len(parts)) and all(
+        part == here or (part == "{id}" and here) for part, here in zip(wanted, parts, strict=True)
+    )
+
+
 def find(method: str, path: str) -> Operation:
     """The call at an address. Raises NotFound in Stripe's words."""
     parts = path.split("/")
@@ -247,6 +286,9 @@ def find(method: str, path: str) -> Operation:
             object_id = next((part for wanted, part in pairs if wanted == "{id}"), "")
             if object_id or "{id}" not in template:
                 return Operation(name, OPERATIONS[name], object_id)
+    call = next((call for call in DECLARED if _is_at(call, method, parts)), None)
+    if call:
+        raise NotFound(f"This emulator does not imitate `{call}` of Stripe's API.")
     raise NotFound(
         f"Unrecognized request URL ({method}: {path}). If you are trying to list objects, remove "
         "the trailing slash. If you are trying to retrieve an object, make sure you passed a "

@@ -21,11 +21,21 @@ from stripe_emulator.parameters.parameters import TABLE
 KNOWN = frozenset(TABLE["POST /v1/webhook_endpoints"]["fields"]["api_version"]["enum"])
 PREVIEW = re.compile(r"\d{4}-\d{2}-\d{2}\.preview", re.ASCII)
 LATER = re.compile(r"\d{4}-\d{2}-\d{2}\.[a-z]+", re.ASCII)
+CLI_VERSION = "2022-11-15"
 SESSIONS = "POST /v1/checkout/sessions"
 
 
 def _as_given(_raw: Raw) -> None:
     """For changes that need no more of a request than its names and values."""
+
+
+def of_client(user_agent: str) -> str:
+    """The version of a request whose client names none: the account's (""), but for the CLI's.
+
+    What `stripe trigger` sends fits an account from before 2023-08-16, when intents began to take
+    the methods of the Dashboard by default.
+    """
+    return CLI_VERSION if "stripe-cli/" in user_agent else ""
 
 
 @dataclass(frozen=True)

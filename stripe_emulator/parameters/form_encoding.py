@@ -3,9 +3,10 @@
 `line_items[0][price_data][currency]=usd` and curl's `expand[]=line_items` both become nested
 dictionaries of strings; which of them are lists is for the parameter table to say.
 
-`line_items[][price]=a&line_items[][quantity]=1` is one element, as Rack reads it and Stripe
-too: `[]` continues the last element of the list, and begins a new one when that element
-already has the key (github.com/rack/rack, `lib/rack/query_parser.rb`).
+`line_items[][price]=a&line_items[][quantity]=1` is one element: `[]` continues the last element of
+the list, and begins a new one when that element already has the key. This is Rack's rule
+(github.com/rack/rack, `lib/rack/query_parser.rb`); clients that write `[]` work with it. Stripe
+does not document which rule it follows.
 """
 
 import re

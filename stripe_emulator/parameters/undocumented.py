@@ -10,6 +10,11 @@ CALLS: dict[str, Any] = {
             "webhook_endpoint": "string",
         }
     },
+    "GET /v1/payment_pages/{id}": {"fields": {}},
+    "POST /v1/payment_pages/{id}/confirm": {
+        "fields": {"expected_amount": "integer", "payment_method": "string"},
+        "required": ["payment_method"],
+    },
     "POST /v1/stripecli/sessions": {
         "fields": {
             "device_name": "string",

@@ -1,8 +1,17 @@
 """The account that every test key belongs to."""
 
 from stripe_emulator.api.request_faults import ACCOUNT_ID
+from stripe_emulator.base.errors import NotFound
 from stripe_emulator.base.models import StripeObject
+from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.storage.transaction import Books
+
+
+def retrieve_by_id(books: Books, account_id: str, _: Parameters) -> StripeObject:
+    """GET /v1/accounts/{id}: the account itself; there is no Connect, so there is no other."""
+    if account_id != ACCOUNT_ID:
+        raise NotFound.resource("account", account_id)
+    return retrieve(books)
 
 
 def retrieve(_books: Books) -> StripeObject:

@@ -90,10 +90,12 @@ def schedule_effects(books: Books, charge: StripeObject) -> None:
     """What follows a captured charge: its balance transaction, and what its test card is for."""
     books.later(charges.CAPTURE_SECONDS, "settle_balance", charge["id"])
     aftermath = books.hidden(charge["id"]).get("aftermath")
+    # `stripe trigger charge.dispute.*` lists the dispute in its next request.
+    seconds = 0.0 if books.cause.request_id else disputes.OPEN_SECONDS
     if aftermath in disputes.AFTERMATHS:
-        books.later(disputes.OPEN_SECONDS, "open_dispute", charge["id"])
+        books.later(seconds, "open_dispute", charge["id"])
     if aftermath == "fraud_warning":
-        books.later(disputes.OPEN_SECONDS, "warn_of_fraud", charge["id"])
+        books.later(seconds, "warn_of_fraud", charge["id"])
 
 
 def decline_card(

@@ -166,5 +166,9 @@ def _announce(books: Books, refund: StripeObject, event: str, news: dict[str, An
 
 def update(books: Books, refund: StripeObject, given: Parameters) -> StripeObject:
     """POST /v1/refunds/{id}: only its metadata."""
-    metadata = metadata_of(given.get("metadata", {}), refund["metadata"])
-    return books.change("refund.updated", refund, metadata=metadata)
+    old = refund["metadata"]
+    new = metadata_of(given.get("metadata", {}), old)
+    changed = {name: old.get(name) for name in old | new if old.get(name) != new.get(name)}
+    books.change("refund.updated", refund, metadata=new)
+    books.emit("charge.refund.updated", refund, {"metadata": changed} if changed else {})
+    return refund

@@ -6,6 +6,7 @@ after the SDK was raised; `test_declarations.py` fails until that is done.
 
 import ast
 import json
+import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -14,9 +15,16 @@ from typing import Any
 import stripe
 
 SDK = Path(stripe.__file__).parent
+DECLARED = Path(__file__).parents[2] / "stripe_emulator" / "api" / "declared_calls.json"
 TABLE = Path(__file__).parents[2] / "stripe_emulator" / "parameters" / "parameters.json"
 
 CALLS = {
+    "GET /v1/accounts": "_account_list_params.AccountListParams",
+    "GET /v1/accounts/{id}": "_account_retrieve_params.AccountRetrieveParams",
+    "GET /v1/customers/{id}/sources": (
+        "_customer_payment_source_list_params.CustomerPaymentSourceListParams"
+    ),
+    "GET /v1/products/{id}/features": "_product_feature_list_params.ProductFeatureListParams",
     "POST /v1/checkout/sessions": "checkout/_session_create_params.SessionCreateParams",
     "GET /v1/checkout/sessions": "checkout/_session_list_params.SessionListParams",
     "GET /v1/checkout/sessions/{id}": "checkout/_session_retrieve_params.SessionRetrieveParams",
@@ -257,6 +265,17 @@ def written(table: dict[str, Any]) -> dict[str, Any]:
     return {"calls": {call: compact(spec) for call, spec in table.items()}, "shared": shared}
 
 
+def declared_calls() -> list[str]:
+    """Every call of API v1 that the SDK can make, with `{id}` for each name in its path."""
+    found = [
+        (method.upper(), re.sub(r"{\w+}", "{id}", path))
+        for file in SDK.rglob("_*_service.py")
+        for method, path in re.findall(r'"(get|post|delete)",\s*"(/v1/[^"]+)"', file.read_text())
+    ]
+    return sorted({f"{method} {path}" for method, path in found})
+
+
 if __name__ == "__main__":
     text = json.dumps(written(declared_parameters()), indent=1, sort_keys=True)
     TABLE.write_text(text + "\n")
+    DECLARED.write_text(json.dumps(declared_calls(), indent=0) + "\n")

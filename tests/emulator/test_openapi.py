@@ -13,6 +13,7 @@ from schemathesis.generation import GenerationMode
 
 from stripe_emulator.api import openapi, routes
 from stripe_emulator.api.pipeline import FORM
+from stripe_emulator.api.request_faults import ACCOUNT_ID
 from stripe_emulator.parameters import undocumented
 from tests.emulator import judge
 from tests.emulator.running import KEY, Running
@@ -128,10 +129,12 @@ def known_ids(running: Running) -> dict[str, str]:
     )
     saved = client.customers.create({"payment_method": "pm_card_visa"}).id
     return {
+        "accounts": ACCOUNT_ID,
         "checkout": running.a_session().id,
         "coupons": coupon,
         "promotion_codes": code.id,
         "shipping_rates": rate.id,
+        "payment_pages": running.a_session().id,
         "customers": saved,
         "products": client.products.list().data[0].id,
         "prices": client.prices.list().data[0].id,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from stripe_emulator.api.pipeline import FORM, Answer, Gate, Incoming
+from stripe_emulator.api.request_faults import ACCOUNT_ID
 from stripe_emulator.api.routes import OPERATIONS
 from stripe_emulator.base.config import Config
 from stripe_emulator.emulator import Emulator
@@ -315,6 +316,7 @@ class World:
             "coupons": coupon,
             "promotion_codes": code,
             "shipping_rates": rate,
+            "accounts": ACCOUNT_ID,
             "setup_intents": setup,
             "setup_attempts": json.loads(attempts.body)["data"][0]["id"],
             "checkout": newest["checkout.session"],
@@ -397,7 +399,7 @@ class World:
     def _inside(self, call: str) -> str:
         """An id of the list inside an object."""
         listed = self.ask(call, {}, self.target(call))
-        return str(json.loads(listed.body)["data"][0]["id"])
+        return next((str(each["id"]) for each in json.loads(listed.body)["data"]), "of_none")
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
+from stripe_emulator.api import routes
 from stripe_emulator.api.request_faults import ACCOUNT_ID
 from tests.emulator.running import KEY, Running, line
 
@@ -97,6 +98,23 @@ def test_what_is_not_imitated_is_a_stripe_error(
     assert (status, error["type"]) == (404, "invalid_request_error")
     assert words in error["message"]
     assert headers["Request-Id"].startswith("req_")
+
+
+def test_every_call_that_is_not_imitated_is_refused_in_a_sentence_that_names_it(
+    stripe_: Running,
+) -> None:
+    """Subscriptions, invoices, Connect and all the rest that an SDK can call."""
+    left = [call for call in routes.DECLARED if call not in routes.OPERATIONS]
+    for call in left:
+        method, path = call.split(" ")
+        status, _, body = stripe_.raw(method, path.replace("{id}", "x_1"))
+
+        message = json.loads(body)["error"]["message"]
+        assert status == 404, call
+        assert message.startswith("This emulator does not imitate "), (call, message)
+    assert {"POST /v1/subscriptions", "POST /v1/invoices/{id}/pay", "POST /v1/accounts"} <= set(
+        left
+    )
 
 
 def test_the_sdk_shows_the_sentence_for_search_and_v2(stripe_: Running) -> None:

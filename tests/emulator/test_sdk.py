@@ -10,6 +10,11 @@ import stripe
 from tests.emulator.running import KEY, Running, line, session_params
 
 FORM = "application/x-www-form-urlencoded"
+WHOLE = (
+    "mode=payment&success_url=http://x&line_items[0][quantity]=1"
+    "&line_items[0][price_data][currency]=usd&line_items[0][price_data][unit_amount]=500"
+    "&line_items[0][price_data][product_data][name]=Shirt"
+)
 
 
 def test_lists_page_by_themselves_newest_first(stripe_: Running) -> None:
@@ -145,7 +150,7 @@ def test_curl_may_write_lists_without_indexes_and_keys_as_user_name(stripe_: Run
 
 def test_requests_that_are_no_calls_are_refused_as_stripe_does(stripe_: Running) -> None:
     none = stripe_.raw("GET", "/v1/balance", Authorization="")
-    nowhere = stripe_.raw("GET", "/v1/invoices")
+    nowhere = stripe_.raw("GET", "/v1/invoice")
     as_json = stripe_.raw("POST", "/v1/products", b'{"name": "x"}', Content_Type="application/json")
     not_utf8 = stripe_.raw("POST", "/v1/products", b"name=%ff", Content_Type=FORM)
     huge = stripe_.raw("POST", "/v1/products", b"name=" + b"x" * 1_100_000, Content_Type=FORM)
@@ -153,7 +158,7 @@ def test_requests_that_are_no_calls_are_refused_as_stripe_does(stripe_: Running)
     assert (none[0], none[1]["WWW-Authenticate"]) == (401, 'Basic realm="Stripe"')
     assert b"You did not provide an API key." in none[2]
     assert nowhere[0] == 404
-    assert b"Unrecognized request URL (GET: /v1/invoices)." in nowhere[2]
+    assert b"Unrecognized request URL (GET: /v1/invoice)." in nowhere[2]
     assert [answer[0] for answer in (as_json, not_utf8, huge)] == [400, 400, 400]
 
 
@@ -175,7 +180,7 @@ def test_requests_that_are_no_calls_are_refused_as_stripe_does(stripe_: Running)
         ("mode=payment&metadata[a]=" + "x" * 501, None, "metadata[a]"),
         ("mode=payment&metadata[" + "x" * 41 + "]=y", None, "metadata"),
         ("mode=payment&" + "&".join(f"metadata[k{n}]=y" for n in range(51)), None, "metadata"),
-        ("mode=payment&discounts[0][coupon]=x", "resource_missing", "discounts[0][coupon]"),
+        (f"{WHOLE}&discounts[0][coupon]=x", "resource_missing", "discounts[0][coupon]"),
         ("a[b=1", None, "a[b"),
         ("a=1&a[b]=2", None, "a[b]"),
     ],

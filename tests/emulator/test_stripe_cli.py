@@ -1,5 +1,6 @@
 """The official Stripe CLI, unchanged, in front of the emulator."""
 
+import http.client
 import json
 import re
 from collections.abc import Iterator
@@ -9,15 +10,17 @@ from pathlib import Path
 import pytest
 
 from stripe_emulator.base.config import Config
+from stripe_emulator.resources.payment_attempts import SETTLE_SECONDS
 from tests.emulator.receiver import Receiver
 from tests.emulator.running import Running
 from tests.ports import free_port
 from tests.support.stripe_cli import Output, StripeCli
 
-TRIGGERS = (
-    *("checkout.session.expired", "price.created", "price.updated"),
-    *("product.created", "product.updated", "product.deleted"),
+IMITATED = re.compile(
+    r"(?m)^ +((?:checkout|charge|coupon|payment_intent|payment_method|price|product"
+    r"|promotion_code|setup_intent)\.\S+|customer\.(?:created|updated|deleted))$"
 )
+NOT_IMITATED = {"payment_intent.partially_funded"}  # by a bank transfer to a customer's balance
 
 
 class Listening:
@@ -65,11 +68,15 @@ def test_the_printed_secret_is_that_of_the_account_and_stays(listening: Listenin
 
 
 def test_every_trigger_ends_in_its_event_at_the_receiver(listening: Listening) -> None:
+    """All that the CLI lists of these kinds; a debit is settled once its days are over."""
+    names = sorted(set(IMITATED.findall(listening.cli.run("trigger", "--help"))) - NOT_IMITATED)
     with ThreadPoolExecutor(4) as pool:
-        said = list(pool.map(lambda name: listening.cli.run("trigger", name), TRIGGERS))
+        said = list(pool.map(lambda name: listening.cli.run("trigger", name), names))
+    listening.stripe.emulator.move_clock(SETTLE_SECONDS)
 
     assert [text for text in said if "Trigger succeeded" not in text] == []
-    for name in TRIGGERS:
+    assert len(names) > 30
+    for name in names:
         listening.assert_arrives(name)
 
 
@@ -181,6 +188,25 @@ def test_resources_are_made_listed_and_deleted_by_their_own_commands(
     cli.run("fixtures", str(file))
     (price,) = listening.stripe.client.v1.prices.list({"limit": 1}).data
     assert price.unit_amount == 1500
+
+
+def test_an_unknown_session_is_refused_in_the_words_to_which_the_cli_begins_a_new_one(
+    listening: Listening,
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", listening.config.port, timeout=10)
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+        "Websocket-Id": "cliws_unknown",
+    }
+    connection.request("GET", "/stripecli/subscribe?websocket_feature=webhooks", headers=headers)
+    answer = connection.getresponse()
+    body = json.loads(answer.read())
+    connection.close()
+
+    assert (answer.status, body) == (404, {"error": {"message": "Unknown WebSocket ID."}})
 
 
 def test_what_happened_while_the_emulator_was_away_comes_after_its_restart(

@@ -1,0 +1,40 @@
+"""What Stripe's own payment page calls, as far as `stripe trigger checkout.session.*` uses it.
+
+Nothing of it is documented: the CLI's fixtures retrieve the page and confirm it with a
+PaymentMethod, which pays the session as the page here does.
+"""
+
+from stripe_emulator.base.errors import InvalidRequest
+from stripe_emulator.base.models import PaymentResult, StripeObject
+from stripe_emulator.checkout import bank_debits, card_payments
+from stripe_emulator.parameters.parameters import Parameters
+from stripe_emulator.resources.payment_methods import means_of
+from stripe_emulator.storage.transaction import Books
+
+
+def confirm(books: Books, session: StripeObject, params: Parameters) -> StripeObject:
+    """POST /v1/payment_pages/{id}/confirm"""
+    open_session = card_payments.open_session(books, session["id"])
+    if isinstance(open_session, PaymentResult):
+        raise InvalidRequest(str(open_session.message))
+    expected = params.get("expected_amount", session["amount_total"])
+    if expected != session["amount_total"]:
+        raise InvalidRequest(
+            f"The amount of this session is {session['amount_total']}, not {expected}.",
+            param="expected_amount",
+        )
+    method = books.get(params["payment_method"], "payment_method", "payment_method")
+    if method["type"] not in session["payment_method_types"]:
+        raise InvalidRequest(
+            f"This session does not take payment methods of type {method['type']}.",
+            param="payment_method",
+        )
+    means = means_of(method)
+    if method["type"] == "card":
+        result = card_payments.pay(books, session, means)
+    else:
+        fails = books.hidden(method["id"]).get("fails", False)
+        result = bank_debits.pay_later(books, session, means, succeeds=not fails)
+    if result.outcome in ("declined", "invalid"):
+        raise InvalidRequest(str(result.message), param="payment_method")
+    return books.get(session["id"], "checkout.session", "session")
