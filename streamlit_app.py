@@ -40,7 +40,7 @@ if __name__ == "__main__":  # the server does without these while it starts
         guard,
         kept,
         markup,
-        money,
+        notices,
         proof,
         reports,
         shelves,
@@ -48,32 +48,17 @@ if __name__ == "__main__":  # the server does without these while it starts
     )
     from store.backoffice import auth, pages_common
     from store.backoffice import pages as backoffice
+    from store.cart import PAYING, Cart, refill
     from store.demo import page as demo_page
     from store.demo import runner as demo_runner
-    from store.notices import DATABASE_DOWN, Notice, Question
+    from store.notices import Notice, RepeatPurchasePrompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 STYLE = "storefront.css"
 TICK_SECONDS = 1.0  # how soon a page notices what Stripe said
-PATIENCE_SECONDS = 15  # how long something may wait before a button to ask Stripe appears
 FRONTEND = Path(st.__file__).parent / "static" / "index.html"  # Streamlit's own page
-# The browser looks for `#my-orders` before the page has it.
-MY_ORDERS = """<h2 id="my-orders">My orders</h2>
-<script>if (location.hash === "#my-orders")
-  document.getElementById("my-orders").scrollIntoView()</script>"""
-NOTHING_YET = "No orders yet. Your first one appears here and updates itself."
-ELSEWHERE = "It may belong to another browser."
-# The same for a paid order, a stranger's and a made-up number: nothing of an order is told.
-RETURNED_ELSEWHERE = (
-    "If you have just paid, your payment is safe: Stripe reports it to this shop by itself, "
-    "and the order is shown in the browser it was placed in."
-)
-CART_ELSEWHERE = "Your cart and your orders are shown in the browser that you chose them in."
-PAYING = "You pay on Stripe's page with a test card. No money moves."
-
-# --- who is here ---------------------------------------------------------------------------------
 
 
 def buyer_cookie() -> str | None:
@@ -84,7 +69,7 @@ def buyer() -> str:
     """The hash of this browser's cookie, which is how the database knows whose an order is."""
     cookie = buyer_cookie()
     if cookie is None:
-        show(Notice("This shop knows you by a cookie. Allow cookies, then reload the page."))
+        show(notices.NO_COOKIES)
         st.stop()
     return buyers.digest(cookie)
 
@@ -95,16 +80,12 @@ def reader() -> markup.Reader:
 
 
 def store_url() -> str:
-    """The address Stripe sends the buyer back to: `STORE_URL`, or the one that was visited.
+    """Where Stripe sends the buyer back to: `STORE_URL`, or the address that was visited.
 
-    `st.context.url` would be what the page's own messages say, so a script could lead the buyer
-    (and a session id) to any site.
+    Not `st.context.url`: that is what the page's messages say, so a script could change it.
     """
     visited = st.context.headers.get(guard.ADDRESS_HEADER)
     return store_settings.current().store_url or visited or "http://localhost:8501"
-
-
-# --- pieces --------------------------------------------------------------------------------------
 
 
 def put(name: str, script: str = "", **values: Any) -> None:
@@ -113,70 +94,101 @@ def put(name: str, script: str = "", **values: Any) -> None:
     st.html(html, unsafe_allow_javascript=bool(script))
 
 
-def masthead() -> None:
-    """The shop's name, and whether any of this could be real money (it never is)."""
-    put("masthead", shop=SHOP, motto=MOTTO, **door.mode())
-
-
 def show(notice: Notice | None) -> None:
     if notice:
         put("notice", sentence=notice.sentence, tone=notice.tone, order=notice.order)
 
 
-def product_card(product: catalog.Sold) -> int:
-    """One product with its quantity, which lives in the address and so survives a reload."""
+def say(notice: Notice) -> None:
+    """Show a notice at its place until it is dismissed; one at an order also in the corner."""
+    st.session_state.update(notice=notice, toast=notice.at_order and notice.sentence)
+
+
+def toast() -> None:
+    if sentence := st.session_state.pop("toast", None):
+        st.toast(markup.literal(sentence), duration="long")
+
+
+def dismiss_button() -> None:
+    if st.button("Dismiss", key="dismiss", type="tertiary"):
+        forget()
+        st.rerun()
+
+
+def product_card(product: catalog.Sold) -> None:
+    """One product with its quantity, which lives in the address and so survives a reload.
+
+    No bounds: Streamlit would keep a number outside them in the browser, unknown to the cart.
+    """
     with st.container(border=True, key=f"card-{product.slug}"):
         put("product", product=product)
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            put("price", amount=product.unit_amount, currency=product.currency)
+            price = st.empty()
             quantity = st.number_input(
                 f"Quantity of {product.name}",
-                min_value=0,
-                max_value=catalog.MAX_QUANTITY,
+                min_value=None,
+                value=0,
                 step=1,
                 key=catalog.quantity_key(product.slug),
                 bind="query-params",
                 on_change=forget,
                 required=True,
                 label_visibility="collapsed",
-                width=124,
             )
-    return int(quantity or 0)
+            with price:
+                put("price", product=product, most=catalog.MAX_QUANTITY, quantity=quantity)
 
 
-def till(who: str, products: list[catalog.Sold], cart: dict[str, int]) -> None:
-    """What it comes to, and the one button that says so.
+def cart_of(products: Sequence[catalog.Sold], orders: shelves.Shelf) -> Cart:
+    """What is chosen at this moment, at the prices that the page shows."""
+    chosen = {p.slug: st.session_state.get(catalog.quantity_key(p.slug)) or 0 for p in products}
+    return Cart.of(products, chosen, orders.open_order)
 
-    A fragment, so that whoever goes to Stripe waits for no other part of the page.
+
+def cart_panel(who: str, products: Sequence[catalog.Sold], orders: shelves.Shelf) -> None:
+    """The chosen lines, their total, and the one button to pay; its reasons stand under it.
+
+    A fragment, so that leaving for Stripe waits for no other part of the page.
     """
-    total = catalog.total_amount(products, cart)
-    currency = store_settings.current().currency
-    lines = tuple(catalog.Line(p, cart[p.slug]) for p in products if cart[p.slug])
+    cart = cart_of(products, orders)
     leaving = st.session_state.pop("leaving", None)
-    go = markup.leaving(leaving) if leaving else ""
-    with st.container(border=True, key="till"):
-        put("cart", go, lines=lines, total=total, currency=currency)
-        show(st.session_state.get("notice"))
-        if leaving:
-            st.button("Opening Stripe…", type="primary", disabled=True, width="stretch")
-            put("leaving", number=leaving)
-            door.LEAVING.begin(who, leaving)  # last: the browser's way there is its time
-            return
-        amount = f" {reader().price(total, currency)}" if lines else ""
-        limit = (
-            money.limit(total, currency, reader().language) if lines else str(errors.EmptyCart())
-        )
-        if st.button(
-            f"Pay{amount} with Stripe (test)",
-            type="primary",
-            width="stretch",
-            disabled=bool(limit),
-            on_click=pay,
-            args=(who, cart, total),
-            key="pay",
-        ):
-            st.rerun()  # still here: the whole page has news
-        put("hint", sentence=limit or PAYING)
+    with st.container(border=True, key="cart"):
+        put("cart", markup.leaving(leaving) if leaving else "", cart=cart)
+        with st.container(key="pay-bar"):
+            put("total", cart=cart)
+            if leaving:
+                st.button("Opening Stripe…", type="primary", disabled=True, width="stretch")
+                put("leaving", number=leaving)
+                door.LEAVING.begin(who, leaving)  # last: the browser's way there is its time
+                return
+            refusal = cart.refusal(reader().language)
+            if st.button(
+                cart.label(reader().price(cart.total, cart.currency)),
+                type="primary",
+                width="stretch",
+                disabled=bool(refusal),
+                on_click=pay,
+                args=(who, products, orders),
+                key="pay",
+            ):
+                st.rerun()  # still here: the whole page has news
+            with st.container(key="pay-note", horizontal=True):
+                pay_note(cart, refusal)
+
+
+def pay_note(cart: Cart, refusal: str) -> None:
+    """What the last press came to, and why the button cannot be pressed or what it will do."""
+    notice = st.session_state.get("notice")
+    if notice and not notice.at_order:
+        show(notice)
+        dismiss_button()
+    if refusal:
+        put("hint", sentence=refusal)
+    elif old := cart.replaced_order:
+        price = reader().price(old.total_amount, old.currency)
+        put("hint", sentence=f"Paying for this cart cancels your unpaid order of {price}.")
+    elif not notice:
+        put("hint", sentence=PAYING, usual=True)
 
 
 def following(part: Callable[..., None], waiting: bool, *given: Any) -> None:
@@ -188,58 +200,60 @@ def following(part: Callable[..., None], waiting: bool, *given: Any) -> None:
         part(*given)
 
 
-# --- clicks --------------------------------------------------------------------------------------
-
-
 def forget() -> None:
     """The cart changed, so what was said about the last one is over."""
-    for name in ("notice", "question"):
+    for name in ("notice", "toast", "question"):
         st.session_state.pop(name, None)
 
 
-def pay(who: str, cart: dict[str, int], shown_amount: int, again: bool = False) -> None:
-    """Place the order for what the button said; the page then leaves for Stripe."""
+def pay(
+    who: str,
+    products: Sequence[catalog.Sold],
+    orders: shelves.Shelf,
+    prompt: RepeatPurchasePrompt | None = None,
+) -> None:
+    """Place the order for what is chosen at this moment; the page then leaves for Stripe.
+
+    The amount is that of the shown prices, so a price that changed meanwhile is refused; of the
+    open orders only one that the page showed is replaced.
+    """
     forget()
-    current = {
-        slug: st.session_state.get(catalog.quantity_key(slug), quantity)
-        for slug, quantity in cart.items()
-    }
-    if current != cart:
-        say(Notice("Your cart has just changed. Look at the new total, then press Pay again."))
-        return
+    cart = cart_of(products, orders)
+    if cart.refusal(reader().language):
+        return  # the page says it beside the button and the field
+    total = prompt.shown_amount if prompt else cart.total
     try:
         st.session_state.leaving = checkout.place(
-            who, cart, shown_amount=shown_amount, store_url=store_url(), again=again
+            who,
+            cart.quantities,
+            shown_amount=total,
+            store_url=store_url(),
+            again=prompt is not None,
+            may_replace={order.number for order in orders.orders},
         )
-    except errors.JustBought as question:
-        st.session_state.question = Question(str(question), shown_amount)
-    except errors.OtherOrderPaid as news:
-        say(Notice(str(news), "good", news.number))
+    except errors.JustBought as bought:
+        st.session_state.question = RepeatPurchasePrompt(str(bought), total)
+    except errors.OtherOrderPaid as paid:
+        say(Notice(str(paid), "good", paid.number))
     except errors.StoreError as error:
         say(Notice(door.told(error), "warning"))
-
-
-def say(notice: Notice | None) -> None:
-    st.session_state.notice = notice
 
 
 def cancel(who: str, number: str) -> None:
     """Cancel at Stripe first; where Stripe says it is paid after all, the order says so."""
     st.session_state.pop("cancelling", None)
+    sentence, tone = "Canceled. You have not been charged.", "waiting"
     try:
         checkout.cancel(who, number)
         order = find(who, number).order
+        if order.status != "canceled":
+            word = order.buyer_word.lower()
+            sentence, tone = f"This order could not be canceled any more: {word}.", "warning"
     except errors.OtherOrderPaid:
-        say(Notice("Too late to cancel: this order has just been paid.", "good", number))
-        return
+        sentence, tone = "Too late to cancel: this order has just been paid.", "good"
     except errors.StoreError as error:
-        say(Notice(door.told(error), "warning", number))
-        return
-    if order.status == "canceled":
-        say(Notice(f"Order {number} is canceled."))
-    else:
-        word = views.STATUS_BADGES[order.status].word.lower()
-        say(Notice(f"The order could not be canceled any more: it is {word}.", "warning", number))
+        sentence, tone = door.told(error), "warning"
+    say(Notice(sentence, tone, number, at_order=True))
 
 
 def stop_asking() -> None:
@@ -247,28 +261,35 @@ def stop_asking() -> None:
         st.session_state.pop(name, None)
 
 
+def close_dialog(answered: bool, no: str) -> None:
+    refused = st.button(no)
+    if refused:
+        stop_asking()
+    if answered or refused:
+        st.rerun()
+
+
 @st.dialog("Buy the same again?", on_dismiss=stop_asking)
-def ask_again(who: str, cart: dict[str, int], question: Question) -> None:
-    st.text(question.sentence)
+def ask_again(
+    who: str,
+    products: Sequence[catalog.Sold],
+    orders: shelves.Shelf,
+    prompt: RepeatPurchasePrompt,
+) -> None:
+    put("question", sentence=prompt.sentence)
     with st.container(horizontal=True):
-        if st.button("Buy again", type="primary"):
-            pay(who, cart, question.shown_amount, again=True)
-            st.rerun()
-        if st.button("No, once is enough"):
-            stop_asking()
-            st.rerun()
+        if yes := st.button("Buy again", type="primary"):
+            pay(who, products, orders, prompt)
+        close_dialog(yes, "No, once is enough")
 
 
 @st.dialog("Cancel this order?", on_dismiss=stop_asking)
 def ask_to_cancel(who: str, number: str) -> None:
-    st.text(f"Order {number} can then no longer be paid.")
+    put("question", sentence=f"Order {number} can then no longer be paid.")
     with st.container(horizontal=True):
-        if st.button("Cancel the order", type="primary"):
+        if yes := st.button("Cancel the order", key="danger-cancel"):
             cancel(who, number)
-            st.rerun()
-        if st.button("Keep it"):
-            stop_asking()
-            st.rerun()
+        close_dialog(yes, "Keep it")
 
 
 def cancel_button(number: str, label: str = "Cancel") -> None:
@@ -278,52 +299,47 @@ def cancel_button(number: str, label: str = "Cancel") -> None:
         st.rerun()
 
 
-# --- pages ---------------------------------------------------------------------------------------
-
-
 def shop() -> None:
     """What is sold, what it comes to, and what this buyer ordered before."""
     who = buyer()
     with db.reading() as session:
-        products, shelf = catalog.on_sale(session), kept.shelf(session, who)
-    refill(who, products)
-    goods, side = st.columns([3, 1.15], gap="medium")
-    with goods, st.container(key="goods"):
-        cart = {product.slug: product_card(product) for product in products}
-    with side:
-        st.fragment(till)(who, products, cart)
-    if question := st.session_state.get("question"):
-        ask_again(who, cart, question)
+        products, orders = catalog.on_sale(session), kept.shelf(session, who)
+    refill_cart(who, products)
+    with st.container(key="shop"):
+        with st.container(key="goods"):
+            for product in products:
+                product_card(product)
+        with st.container(key="side"):
+            st.fragment(cart_panel)(who, products, orders)
+        with st.container(key="past"):
+            st.html('<h2 id="my-orders">My orders</h2>')
+            in_cart = cart_of(products, orders).continues_open_order
+            following(my_orders, orders.is_waiting, who, orders.is_waiting, in_cart, [orders])
+    toast()
+    if prompt := st.session_state.get("question"):
+        ask_again(who, products, orders, prompt)
     elif number := st.session_state.get("cancelling"):
         ask_to_cancel(who, number)
-    st.html(MY_ORDERS, unsafe_allow_javascript=True)
-    following(my_orders, shelf.is_waiting, who, shelf.is_waiting, [shelf])
 
 
-def refill(who: str, products: list[catalog.Sold]) -> None:
-    """Back from Stripe without paying: put that order's cart into the address once more."""
-    number = st.query_params.get("resume")
+def refill_cart(who: str, products: Sequence[catalog.Sold]) -> None:
+    """Put an order's cart into the address: one left unpaid (`resume`), or one to buy `again`."""
+    name = "resume" if "resume" in st.query_params else "again"
+    number = st.query_params.get(name)
     if number is None:
         return
-    cart: dict[str, str] = {}
+    quantities: dict[str, int] = {}
     try:
         order = find(who, number).order
     except errors.OrderNotFound:
-        notice = Notice(CART_ELSEWHERE)
+        notice = notices.CART_ELSEWHERE
     else:
-        if order.is_payable:
-            sold = {product.slug for product in products}
-            cart = {
-                catalog.quantity_key(slug): str(count)
-                for slug, count in order.cart.items()
-                if slug in sold
-            }
-            notice = Notice("Your cart is as you left it. You have not been charged.")
-        else:
-            word = views.STATUS_BADGES[order.status].word.lower()
-            notice = Notice(f"Order {number} is {word}.", order=number)
+        notice = Notice(f"Your order {number}: {order.buyer_word.lower()}.", order=number)
+        if name == "again" or order.is_payable:
+            quantities, changes = refill(order, products, reader().price)
+            notice = notices.refilled(changes, number if name == "again" else None)
     try:
-        st.query_params.from_dict(cart)
+        st.query_params.from_dict({catalog.quantity_key(s): str(n) for s, n in quantities.items()})
     except StreamlitAPIException:  # the browser's own Back: this page and its cart are in use
         return
     say(notice)
@@ -347,81 +363,95 @@ def find_with_owner(who: str, number: str) -> tuple[str, reports.Story]:
         return rehearsing, find(rehearsing, number)
 
 
-def my_orders(who: str, polling: bool, read: list[shelves.Shelf]) -> None:
-    """The buyer's orders, newest first; refreshes itself while Stripe may still say something."""
+def my_orders(who: str, polling: bool, in_cart: bool, read: list[shelves.Shelf]) -> None:
+    """The buyer's orders, newest first; refreshes itself while Stripe may still say something.
+
+    `in_cart`: the Pay button continues the open order, so its row offers no second way.
+    """
     try:
         with db.reading() as session:  # at first there is what the page has just read
             shelf = read.pop() if read else kept.shelf(session, who)
             if polling and not shelf.is_waiting:
                 st.rerun()  # the whole page, which then no longer asks for refreshing
-            put("tally", tally=shelf.tally)
             if shelf.orders:
-                order_rows(shelf, partial(shelves.orders_of, session, who))
+                order_rows(shelf, in_cart, partial(shelves.orders_of, session, who))
             else:
-                put("hint", sentence=NOTHING_YET)
+                put("hint", sentence=notices.NOTHING_YET)
                 st.html(demo_page.first_visit_hint())
     except errors.DatabaseUnavailable:
-        show(DATABASE_DOWN)
+        show(notices.DATABASE_DOWN)
         return
     if polling:
         put("live", at=datetime.now(UTC))
+    put("tally", tally=shelf.tally)
 
 
-def order_rows(shelf: shelves.Shelf, ask: Callable[..., Sequence[views.OrderView]]) -> None:
+def order_rows(
+    shelf: shelves.Shelf, in_cart: bool, ask: Callable[..., Sequence[views.OrderView]]
+) -> None:
     """The newest orders; older ones are read a page at a time, once somebody opens them."""
-    status = chosen(shelf.choices) if shelf.choices else ""
+    status = chosen_status(shelf) if shelf.choices else ""
     shown = ask(status) if status else shelf.orders
     with st.container(key="orders", gap=None):
+        put("order_heads")
         for order in shown:
-            order_row(order)
+            order_row(order, in_cart)
     if (left := shelf.count(status) - len(shown)) > 0:
         drawer = st.expander(f"{left} older", key="older", on_change="rerun")
         pages = st.session_state.get("pages", 1)
         older = ask(status, shown, pages * shelves.PAGE) if drawer.open else ()
         with drawer, st.container(key="older-orders", gap=None):
             for order in older:
-                order_row(order)
+                order_row(order, in_cart)
         if drawer.open and len(older) < left:
             more = {"pages": pages + 1}
             drawer.button("Show more", key="more", on_click=st.session_state.update, kwargs=more)
 
 
-def chosen(choices: Sequence[str]) -> str:
+def chosen_status(shelf: shelves.Shelf) -> str:
     """The one status that the buyer wants to see, or "" for all."""
-    return st.selectbox(
-        "Show",
-        ["", *choices],
-        format_func=lambda name: views.STATUS_BADGES[name].word if name else "All orders",
+    return st.pills(
+        "Orders by status",
+        ["", *shelf.choices],
+        format_func=shelf.label,
+        default="",
+        required=True,
         key="status",
-        width=220,
+        label_visibility="collapsed",
         on_change=st.session_state.pop,
         args=("pages", None),
     )
 
 
-def order_row(order: views.OrderView) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", key=f"row-{order.number}"):
-        put("order_row", order=order)
-        if order.is_payable:
-            with st.container(key=f"act-{order.number}"):
-                cancel_button(order.number)
+def order_row(order: views.OrderView, in_cart: bool) -> None:
+    notice = st.session_state.get("notice")
+    here = notice if notice and notice.at_order and notice.order == order.number else None
+    with st.container(key=f"row-{order.number}"):
+        put("order_row", order=order, in_cart=in_cart and order.is_payable, notice=here)
+        if here:
+            dismiss_button()
+        elif order.is_payable:
+            cancel_button(order.number)
 
 
 def order() -> None:
     """One order. Coming back from Stripe asks Stripe once; looking again only reads."""
     if "session_id" in st.query_params and buyer_cookie() is None:
-        show(Notice(RETURNED_ELSEWHERE))
+        show(Notice(notices.RETURNED_ELSEWHERE))
     who = buyer()
     number = st.query_params.get("number", "")
     try:
         who, found = find_with_owner(who, number)
     except errors.OrderNotFound as error:
-        returned = "session_id" in st.query_params
-        show(Notice(f"{RETURNED_ELSEWHERE} {error}" if returned else f"{error} {ELSEWHERE}"))
+        show(notices.order_not_here(error, returned="session_id" in st.query_params))
         put("back")
         return
+    st.set_page_config(page_title=f"Order {number} · {SHOP}")
     if "session_id" in st.query_params:
-        settle(who, found.order)
+        with (place := st.empty()):
+            put("confirming", order=found.order)
+        ask_stripe(who, number, door.settle)
+        place.empty()
         found = find(who, number)
         del st.query_params["session_id"]  # so that a reload only reads
     if st.session_state.get("cancelling") == number:
@@ -430,26 +460,23 @@ def order() -> None:
     following(order_view, waiting, who, number, waiting, [found])
 
 
-def settle(who: str, order: views.OrderView) -> None:
-    """Back from Stripe; where the webhook was faster, that is only noted."""
-    place = st.empty()
-    with place:
-        put("confirming", order=order)
-    ask_stripe(who, order.number)
-    place.empty()
-
-
-def ask_stripe(who: str, number: str) -> None:
+def ask_stripe(who: str, number: str, ask: Callable[[str, str], None]) -> None:
     """Ask how the order stands. Without an answer nothing is claimed: the webhook or the
     reconciler will tell, and the page is watching.
     """
     st.session_state.pop("unconfirmed", None)
-    say(None)
+    forget()
     try:
-        door.settle(who, number)
+        ask(who, number)
     except (errors.StripeError, errors.DatabaseUnavailable):
         st.session_state.unconfirmed = number
-        say(Notice("Stripe has not answered yet. This page follows your order by itself."))
+        say(Notice(notices.UNCONFIRMED, order=number, at_order=True))
+
+
+def check(who: str, number: str) -> None:
+    ask_stripe(who, number, partial(checkout.settle, always=True))
+    if "unconfirmed" not in st.session_state:
+        say(Notice("Checked with Stripe just now.", order=number, at_order=True))
 
 
 def order_view(who: str, number: str, polling: bool, read: list[reports.Story]) -> None:
@@ -457,20 +484,21 @@ def order_view(who: str, number: str, polling: bool, read: list[reports.Story]) 
     try:
         story = read.pop() if read else find(who, number)
     except errors.DatabaseUnavailable:
-        show(DATABASE_DOWN)
+        show(notices.DATABASE_DOWN)
         return
     order = story.order
     if polling and not order.is_waiting:
         st.session_state.pop("notice", None)
         st.rerun()
-    put("tally", tally=story.tally, here=number)
+    toast()
     said, proven = st.columns([1.35, 1], gap="large")
     with said:
         if order.is_waiting and st.session_state.get("unconfirmed") == number:
             put("confirming", order=order)
         else:
             put("verdict", order=order, sentence=markup.sentence_of(order))
-        show(st.session_state.get("notice"))
+        with st.container(key="order-note", horizontal=True, vertical_alignment="center"):
+            order_note(polling)
         order_actions(who, order)
         with st.container(border=True, key="receipt"):
             put("receipt", order=order)
@@ -478,10 +506,18 @@ def order_view(who: str, number: str, polling: bool, read: list[reports.Story]) 
         steps, text, data = story.steps, proof.as_text(story), proof.as_json(story)
         given = {"number": number, "steps": steps, "text": text, "data": data}
         st.html(markup.piece("timeline", reader(), **given), unsafe_allow_javascript=True)
-        if polling:
-            put("live", at=datetime.now(UTC))
-        else:
-            st.button("Look again", key="look", type="tertiary")
+    put("tally", tally=story.tally, here=number)
+
+
+def order_note(polling: bool) -> None:
+    """One line that is always there: what a click came to, or that the page follows the order."""
+    if notice := st.session_state.get("notice"):
+        put("notice", sentence=notice.sentence, tone=notice.tone)
+        dismiss_button()
+    elif polling:
+        put("live", at=datetime.now(UTC))
+    else:
+        put("hint", sentence="")
 
 
 def order_actions(who: str, order: views.OrderView) -> None:
@@ -490,15 +526,13 @@ def order_actions(who: str, order: views.OrderView) -> None:
         st.html(markup.piece("order_links", reader(), order=order), width="content")
         if order.is_payable:
             cancel_button(order.number, "Cancel this order")
-        age = datetime.now(UTC) - order.created_at
-        if order.is_waiting and age.total_seconds() > PATIENCE_SECONDS:
-            st.button("Check with Stripe now", on_click=check, args=(who, order.number))
-
-
-def check(who: str, number: str) -> None:
-    ask_stripe(who, number)
-    if "unconfirmed" not in st.session_state:
-        say(Notice("Stripe was asked just now, and this is what it says."))
+        st.button(
+            "Check with Stripe",
+            key="check",
+            type="tertiary",
+            on_click=check,
+            args=(who, order.number),
+        )
 
 
 def rehearsal() -> None:
@@ -519,7 +553,7 @@ def may_rehearse() -> bool:
 
 def main() -> None:
     """One run of the page."""
-    st.set_page_config(layout="wide")
+    st.set_page_config(layout="wide")  # a title here would hide those of the pages
     st.html(markup.style(STYLE))
     pages = [
         st.Page(shop, title=SHOP, default=True),
@@ -528,11 +562,11 @@ def main() -> None:
         *backoffice.pages(),
     ]
     page = st.navigation(pages, position="hidden")
-    masthead()
+    put("masthead", shop=SHOP, motto=MOTTO, home=page.title == SHOP, **door.mode())
     try:
         page.run()
     except errors.DatabaseUnavailable:
-        show(DATABASE_DOWN)
+        show(notices.DATABASE_DOWN)
         st.fragment(wait_for_database, run_every=2)()
     except errors.StoreError as error:
         show(Notice(door.told(error), "warning"))

@@ -1,4 +1,5 @@
-/* What a page does without asking the server: copy, save, print, and keep open what was opened. */
+/* What a page does in the browser: copy, save, print, keep open what was opened, count quantities as
+   they are typed, and scroll to the heading that the address names. */
 {
   const opened = new Set();
 
@@ -39,6 +40,28 @@
     if (!target.dataset?.step) return;
     opened[target.open ? "add" : "delete"](target.dataset.step);
   }, true); // `toggle` does not bubble
+
+  // Streamlit counts a typed number at Enter or when the field is left; this presses Enter at once.
+  document.addEventListener("input", ({ target }) => {
+    if (!target.matches?.('[class*="st-key-quantity-"] input') || !/^-?\d{1,9}$/.test(target.value)) return;
+    setTimeout(() => target.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true })));
+  });
+
+  const closeLegend = (but) => {
+    for (const legend of document.querySelectorAll(".legend[open]")) legend.open = legend.contains(but);
+  };
+  document.addEventListener("pointerdown", ({ target }) => closeLegend(target));
+  document.addEventListener("keydown", ({ key }) => { if (key === "Escape") closeLegend(null); });
+
+  // The heading comes after the browser has looked for it.
+  if (location.hash) {
+    new MutationObserver((_, watching) => {
+      const heading = document.getElementById(location.hash.slice(1));
+      if (!heading) return;
+      watching.disconnect();
+      document.fonts.ready.then(() => heading.scrollIntoView());
+    }).observe(document, { childList: true, subtree: true });
+  }
 
   window.shopReopens = () => {
     for (const step of document.querySelectorAll("details[data-step]")) {

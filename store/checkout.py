@@ -6,7 +6,7 @@ in the middle is written at the top of attempts.py.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import bindparam
@@ -16,7 +16,13 @@ from sqlmodel import Session, col, func, select
 from store import attempts, catalog, clock, db, orders
 from store.attempts import PAYABLE_SESSION, look_up, retire
 from store.catalog import Line
-from store.errors import JustBought, OtherOrderPaid, PriceChanged, StripeBusy
+from store.errors import (
+    JustBought,
+    OpenOrderFound,
+    OtherOrderPaid,
+    PriceChanged,
+    StripeBusy,
+)
 from store.facts import PAID
 from store.models import PAYABLE, Order
 from store.questions import Questions
@@ -40,11 +46,15 @@ def place(
     shown_amount: int,
     store_url: str,
     again: bool = False,
+    may_replace: Collection[str] | None = None,
 ) -> str:
     """Write down the order for this cart, or find the one that is already payable.
 
     `shown_amount` is the total that was on the button; `store_url` is where Stripe sends the
     buyer back to; `again` says that the buyer wants the cart just paid for once more.
+    `may_replace` are the orders that the buyer's page showed, None: any. It is compared in the
+    transaction that holds the open order, so that none placed meanwhile in another tab is canceled
+    unannounced; nothing has been written when this refuses.
 
     Returns:
         The order's number, for `/go/{number}`.
@@ -69,6 +79,8 @@ def place(
                     ).number
                 if payable.cart_key == cart_key and _still_wanted(payable):
                     return payable.number
+                if _is_unannounced(payable, cart_key, may_replace):
+                    raise OpenOrderFound(payable.number)
         except IntegrityError:
             continue  # another tab was faster; its order is there now
         if retire(payable, REPLACED, "buyer").payment_status in PAID:
@@ -83,6 +95,12 @@ def payable_order(session: Session, buyer: str) -> Order | None:
 
 def _still_wanted(order: Order) -> bool:
     return order.cancel_requested_at is None and attempts.can_be_sent(order)
+
+
+def _is_unannounced(order: Order, cart_key: str, announced: Collection[str] | None) -> bool:
+    """True where another cart's order would be canceled and the buyer's page did not show it."""
+    is_another = order.cart_key != cart_key and order.cancel_requested_at is None
+    return is_another and announced is not None and order.number not in announced
 
 
 def key_of_cart(buyer: str, lines: Sequence[Line]) -> str:
@@ -132,15 +150,17 @@ def open_checkout(buyer: str, number: str, *, looked: bool = False) -> str:
     return f"/order?number={number}"
 
 
-def settle(buyer: str, number: str) -> None:
+def settle(buyer: str, number: str, *, always: bool = False) -> None:
     """Ask Stripe how the buyer's order stands and record the answer.
+
+    An order whose payment is decided is looked up only `always`; else the return is noted.
 
     Raises:
         OrderNotFound, StripeError, DatabaseUnavailable
     """
     with db.reading() as session:
         order = orders.owned(session, buyer, number)
-    if order.status in orders.UNSETTLED:
+    if order.status in orders.UNSETTLED or (always and order.checkout_session_id):
         LOOK_UPS.ask(
             number, "redirect", lambda: look_up(order, source="redirect"), reuse=("redirect",)
         )

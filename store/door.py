@@ -23,7 +23,7 @@ ASK_AGAIN_SECONDS = 30
 EARLY_SECONDS = 0.3  # how long a page is held back, so that it can say what came of a payment
 REMEMBERED = 1000  # questions whose browser never came to fetch the answer
 FRESH_SECONDS = 10  # an answer from before that may no longer be true
-KEPT = ("resume", "embed")
+KEPT = ("resume", "again", "embed")
 NAMES = (*KEPT, catalog.QUANTITY_PREFIX)
 QUANTITIES = frozenset(map(str, range(catalog.MAX_QUANTITY + 1)))
 NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
@@ -55,15 +55,15 @@ ACCOUNT = Account()
 
 
 def mode() -> dict[str, Any]:
-    """Whether any of this could be real money (it never is): a badge, what it means, and whether
-    troubles can be rehearsed.
+    """The badge that says that no real money can move, what it means, and the address of the
+    emulator's pages where it stands in for Stripe.
     """
     if settings.current().offline:
         hint = "No Stripe account, no network, no money."
-        return {"mode": "Offline emulator", "hint": hint, "rehearsal": True}
+        return {"mode": "Offline emulator", "hint": hint, "emulator": settings.current().api_base}
     known = ACCOUNT.id
     badge = f"Stripe test mode acct …{known[-4:]}" if known else "Stripe test mode"
-    return {"mode": badge, "hint": "Test cards only. No money moves.", "rehearsal": False}
+    return {"mode": badge, "hint": "Test cards only. No money moves.", "emulator": None}
 
 
 class HeadStart:

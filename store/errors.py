@@ -23,6 +23,7 @@ StoreError
 │   ├── QuantityRefused
 │   ├── AmountRefused        below or above what Stripe accepts
 │   ├── PriceChanged         the amount on the button is no longer the price
+│   ├── OpenOrderFound       Pay would cancel an open order that the page did not show
 │   └── JustBought           the same cart was paid minutes ago
 ├── OrderNotFound            unknown, or a stranger's: both answer alike
 ├── OtherOrderPaid           the checkout that was to be replaced turned out to be paid
@@ -162,6 +163,17 @@ class PriceChanged(CartError):
     sentence = (
         "A price changed since this page was shown. Look at the new total, then press Pay again."
     )
+
+
+class OpenOrderFound(CartError):
+    """Placed in another tab since the page was shown; pressing Pay again replaces it."""
+
+    def __init__(self, number: str) -> None:
+        super().__init__(
+            f"You have another order that is not paid yet, {number}. Paying for this cart cancels "
+            "it: press Pay again if you want that."
+        )
+        self.number = number
 
 
 class JustBought(CartError):

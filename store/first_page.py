@@ -9,11 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from starlette.requests import Request
 
-from store import catalog, db, door, errors, markup, money, settings
+from store import catalog, db, door, errors, markup
+from store.cart import PAYING, Cart
 
 EARLY_SECONDS = 0.3  # how long a database may keep the first HTML waiting
 REHEARSAL = "/rehearsal"
-PAYING = "You pay on Stripe's page with a test card. No money moves."
 
 
 class OnSale:
@@ -69,23 +69,18 @@ def shop(request: Request) -> str:
     """The products and the cart of this address, as `streamlit_app.shop` draws them."""
     reader = markup.Reader.of(language_of(request), None)
     products = PRODUCTS.read()
-    quantities = {product.slug: quantity_of(request, product.slug) for product in products}
-    lines = tuple(catalog.Line(p, quantities[p.slug]) for p in products if quantities[p.slug])
-    total = catalog.total_amount(products, quantities)
-    currency = settings.current().currency
-    limit = money.limit(total, currency, reader.language) if lines else str(errors.EmptyCart())
-    amount = f" {reader.price(total, currency)}" if lines else ""
+    cart = Cart.of(products, {p.slug: quantity_of(request, p.slug) for p in products})
     return markup.first_piece(
         "shop_page",
         reader,
         mode=door.mode(),
         products=products,
-        quantities=quantities,
-        lines=lines,
-        total=total,
-        currency=currency,
-        button=f"Pay{amount} with Stripe (test)",
-        reason=limit or PAYING,
+        quantities=cart.quantities,
+        most=catalog.MAX_QUANTITY,
+        cart=cart,
+        button=cart.label(reader.price(cart.total, cart.currency)),
+        refusal=cart.refusal(reader.language),
+        paying=PAYING,
     )
 
 

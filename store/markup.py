@@ -6,13 +6,15 @@ may be called `<script>` and is shown by that name.
 
 import copy
 import json
+import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
-from typing import Any
-from urllib.parse import quote, urlencode
+from itertools import groupby
+from typing import Any, Literal
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -21,7 +23,8 @@ from babel.numbers import format_compact_currency, format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from jinja2.environment import TemplateModule
 
-from store import catalog, locales, money, settings, tally, views
+from store import cart, locales, money, settings, tally, views
+from store.timeline import Step
 
 EVIDENCE_NAMES = {
     "http_status": "HTTP status",
@@ -31,6 +34,7 @@ EVIDENCE_NAMES = {
     "event_id": "Event",
     "made_at_stripe": "Made at Stripe",
     "deliveries": "Deliveries so far",
+    "learnt": "Recorded",
 }
 EFFECTS = {
     "changed": "This changed the order.",
@@ -38,6 +42,7 @@ EFFECTS = {
     "nothing": "This changed nothing.",
 }
 LONGEST_ZONE_NAME = 64
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 REFUND_WORDS = {
     "requested": "asked for",
     "pending": "on its way",
@@ -63,8 +68,8 @@ NOT_OPENED = (
     "Stripe could not open a checkout for this order. You have not been charged. Please try again."
 )
 VERDICTS = {
-    "pending": "Not paid yet. You can continue the payment or cancel it.",
-    "open": "Not paid yet. You can continue the payment or cancel it.",
+    "pending": "You have not been charged. You can continue the payment or cancel it.",
+    "open": "You have not been charged. You can continue the payment or cancel it.",
     "processing": "Your bank is still working on this payment. This page follows it.",
     "paid": "Thank you. You were charged once.",
     "failed": "The payment did not go through. You have not been charged.",
@@ -102,7 +107,7 @@ class Reader:
 
     @lru_cache(maxsize=4096)  # noqa: B019 - readers are few, and kept anyway
     def price(self, amount: int, currency: str) -> str:
-        return money.text(amount, currency, self.language)
+        return self._isolated(money.text(amount, currency, self.language))
 
     def number(self, value: float) -> str:
         return str(format_decimal(value, locale=self.locale))
@@ -121,18 +126,40 @@ class Reader:
 
     def moment(self, at: datetime, *, seconds: bool = False) -> str:
         """ "Nov 23, 11:24 AM" by the reader's clock, with the year once it is another one."""
-        local = at.astimezone(self.zone)
-        this_year = local.year == datetime.now(self.zone).year
-        return self._moment(local.replace(microsecond=0), this_year, seconds)
+        return self._isolated(f"{self.day_of(at)}, {self.time_of(at, seconds=seconds)}")
+
+    def day_of(self, at: datetime) -> str:
+        """ "Nov 23" by the reader's calendar, with the year once it is another one."""
+        local = at.astimezone(self.zone).date()
+        return self._day_of(local, local.year == datetime.now(self.zone).year)
 
     @lru_cache(maxsize=4096)  # noqa: B019 - as above
-    def _moment(self, local: datetime, this_year: bool, seconds: bool) -> str:
-        day = (
-            format_skeleton("MMMd", local, locale=self.locale)
-            if this_year
-            else format_date(local, "medium", self.locale)
-        )
-        return f"{day}, {format_time(local, 'medium' if seconds else 'short', locale=self.locale)}"
+    def _day_of(self, local: date, this_year: bool) -> str:
+        if this_year:
+            return str(format_skeleton("MMMd", local, locale=self.locale))
+        return str(format_date(local, "medium", self.locale))
+
+    def time_of(self, at: datetime, *, seconds: bool = False) -> str:
+        """ "11:24 AM" by the reader's clock."""
+        local = at.astimezone(self.zone).time().replace(microsecond=0)
+        return self._time_of(local, "medium" if seconds else "short")
+
+    @lru_cache(maxsize=4096)  # noqa: B019 - as above
+    def _time_of(self, local: time, length: Literal["short", "medium"]) -> str:
+        return str(format_time(local, length, locale=self.locale))
+
+    def _isolated(self, text: str) -> str:
+        """Keep a right-to-left amount or date together inside an English sentence."""
+        if self.locale.text_direction == "rtl":
+            return f"{FIRST_STRONG_ISOLATE}{text}{POP_ISOLATE}"
+        return text
+
+    def timeline(self, steps: Sequence[Step]) -> list[tuple[str, list[tuple[Step, ...]]]]:
+        """The steps of each day of the reader; those in a row that changed nothing go together."""
+        return [
+            (day, [entry for alike in groupby(of_day, _is_news) for entry in _entries(*alike)])
+            for day, of_day in groupby(steps, lambda step: self.day_of(step.at))
+        ]
 
     @staticmethod
     def late(delay: timedelta) -> str:
@@ -161,6 +188,14 @@ class Reader:
         return ", ".join(f"{item.quantity} × {item.name}" for item in items)
 
 
+def _is_news(step: Step) -> bool:
+    return step.effect != "nothing"
+
+
+def _entries(are_news: bool, steps: Iterable[Step]) -> list[tuple[Step, ...]]:
+    return [(step,) for step in steps] if are_news else [tuple(steps)]
+
+
 def _zone(name: str | None) -> tzinfo:
     if not name or len(name) > LONGEST_ZONE_NAME:
         return UTC
@@ -185,9 +220,14 @@ def leaving(number: str) -> str:
     return f"<script>window.location.assign({address}) // {secrets.token_hex(4)}</script>"
 
 
-def cart_link(cart: Mapping[str, int]) -> str:
-    """The shop with these quantities chosen."""
-    return f"/?{urlencode({catalog.quantity_key(slug): n for slug, n in cart.items()})}"
+def again_link(number: str) -> str:
+    """The shop with the cart of this order."""
+    return f"/?again={quote(number, safe='')}"
+
+
+def literal(text: str) -> str:
+    """Text for Streamlit's Markdown that is shown as it is."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
 
 
 def dashboard_link(object_id: str, section: str = "payments") -> str:
@@ -278,7 +318,8 @@ def _template(file: str) -> Template:
     )
     environment.globals.update(
         badges=views.STATUS_BADGES,
-        cart_link=cart_link,
+        quantity_fault=cart.quantity_fault,
+        again_link=again_link,
         dashboard_link=dashboard_link,
         effects=EFFECTS,
         evidence_names=EVIDENCE_NAMES,

@@ -15,8 +15,8 @@ def as_text(story: Story) -> str:
     """The timeline for a mail or a chat; a star marks what changed the order."""
     figures = story.tally
     lines = [
-        f"Order {story.order.number}: {story.order.status}. {figures.charges} charge(s), "
-        f"{figures.deliveries} deliveries, {figures.ignored} ignored.",
+        f"Order {story.order.number}: {story.order.status}, {figures.charged_words}, "
+        f"{figures.webhook_words} ({figures.ignored} without news).",
         *(
             f"{step.at:%Y-%m-%d %H:%M:%S.%f}"[:-3]
             + f" UTC {'*' if step.effect == 'changed' else ' '} {step.title}"

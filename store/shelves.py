@@ -32,10 +32,21 @@ class Shelf:
         return any(order.is_waiting for order in self.orders)
 
     @property
+    def open_order(self) -> views.OrderView | None:
+        """The one order that can still be paid."""
+        return next((order for order in self.orders if order.is_payable), None)
+
+    @property
     def choices(self) -> list[str]:
         """The statuses to choose from, where there are so many orders that this helps."""
         present = [status for status in views.STATUS_BADGES if status in self.counts]
         return present if len(present) > 1 and self.count() > RECENT else []
+
+    def label(self, status: str) -> str:
+        """How a choice reads: "● Paid 13"; "" stands for all orders."""
+        badge = views.STATUS_BADGES.get(status)
+        word = f"{badge.glyph} {badge.buyer_word}" if badge else "All"
+        return f"{word} {self.count(status)}"
 
     def count(self, status: str = "") -> int:
         return self.counts.get(status, 0) if status else sum(self.counts.values())

@@ -90,6 +90,26 @@ class Tally:
         return sum(alarm.over for alarm in self.alarms)
 
     @property
+    def charged_words(self) -> str:
+        """ "charged once", "not charged", "13 charged once each", "charged twice" """
+        second = sum(alarm.cause == "second payment" for alarm in self.alarms)
+        if not self.charges:
+            return "not charged"
+        if second:
+            return "charged twice" if self.charges == 2 else f"charged {self.charges} times"
+        if self.charges == 1:
+            return "charged once" if self.orders == 1 else "1 charged once"
+        return f"{self.charges} charged once each"
+
+    @property
+    def webhook_words(self) -> str:
+        """ "webhook received 5 times" """
+        if not self.deliveries:
+            return "no webhook yet"
+        times = {1: "once", 2: "twice"}.get(self.deliveries, f"{self.deliveries:,} times")
+        return f"webhook received {times}"
+
+    @property
     def alarmed(self) -> bool:
         return any(not alarm.over for alarm in self.alarms)
 

@@ -27,6 +27,8 @@ WHO = {
     "reconciler": "Reconciler",
     "operator": "Back office",
 }
+# How the history names what an event added, and how the page does.
+NOTED = {"receipt url known": "receipt available", "email known": "email address known"}
 ID = re.compile(r" (?:by )?[a-z]+_[A-Za-z0-9_]{8,}")
 CREATED = "POST /v1/checkout/sessions"
 
@@ -98,7 +100,8 @@ def steps_of(order: Order, log: Sequence[OrderLog], told: Heard) -> list[Step]:
 def _logged(order: Order, row: OrderLog, events: Mapping[str, StripeEvent]) -> Step:
     proof = json.loads(row.evidence) if row.evidence else {}
     event = events.get(proof.get("event_id", ""))
-    evidence, note, late = {**proof, "learnt": row.detail}, row.detail, None
+    detail = row.detail.removesuffix(proof.get("event_id", "")).removesuffix(" · ")
+    evidence, note, late = {**proof, "learnt": detail}, row.detail, None
     if row.action == "placed":
         evidence = _placed(order) | {"note": row.detail}
         note = f"{row.detail} · key {shortened(order.idempotency_key)}"
@@ -121,6 +124,7 @@ def _title(row: OrderLog, proof: Mapping[str, Any]) -> str:
         return "Stripe answered: checkout open"
     badge = STATUS_BADGES.get(row.action)
     told = ID.sub("", row.detail.split(" · ")[0]) if row.action == "noted" else row.action
+    told = NOTED.get(told, told)
     return f"{WHO.get(row.source, row.source)}: {badge.word.lower() if badge else told}"
 
 

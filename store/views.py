@@ -18,11 +18,15 @@ Tone = Literal["waiting", "good", "bad", "neutral"]
 
 @dataclass(frozen=True)
 class Badge:
-    """A status for people: told by sign and word, never by colour alone."""
+    """A status as a glyph and a word, never by colour alone.
+
+    `word` is Stripe's, for operators; `buyer_word` says the same to a buyer.
+    """
 
     glyph: str
     word: str
     tone: Tone
+    buyer_word: str
 
     @property
     def text(self) -> str:
@@ -30,17 +34,17 @@ class Badge:
 
 
 STATUS_BADGES = {
-    "pending": Badge("○", "Pending", "waiting"),
-    "open": Badge("◔", "Open", "waiting"),
-    "processing": Badge("◑", "Processing", "waiting"),
-    "paid": Badge("●", "Paid", "good"),
-    "failed": Badge("✕", "Failed", "bad"),
-    "expired": Badge("◌", "Expired", "neutral"),
-    "canceled": Badge("⊘", "Canceled", "neutral"),
-    "partially_refunded": Badge("◐", "Partially refunded", "neutral"),
-    "refunded": Badge("↩", "Refunded", "neutral"),
-    "disputed": Badge("⚑", "Disputed", "bad"),
-    "review": Badge("!", "Needs review", "bad"),
+    "pending": Badge("○", "Pending", "waiting", "Payment not begun"),
+    "open": Badge("◔", "Open", "waiting", "Not paid yet"),
+    "processing": Badge("◑", "Processing", "waiting", "Payment on its way"),
+    "paid": Badge("●", "Paid", "good", "Paid"),
+    "failed": Badge("✕", "Failed", "bad", "Payment failed"),
+    "expired": Badge("◌", "Expired", "neutral", "Not paid in time"),
+    "canceled": Badge("⊘", "Canceled", "neutral", "Canceled"),
+    "partially_refunded": Badge("◐", "Partially refunded", "neutral", "Partly refunded"),
+    "refunded": Badge("↩", "Refunded", "neutral", "Refunded"),
+    "disputed": Badge("⚑", "Disputed", "bad", "Disputed"),
+    "review": Badge("!", "Needs review", "bad", "Being checked"),
 }
 
 
@@ -141,17 +145,17 @@ class OrderView:
         return self.status in ("pending", "open", "processing")
 
     @property
+    def buyer_word(self) -> str:
+        return STATUS_BADGES[self.status].buyer_word
+
+    @property
     def can_be_bought_again(self) -> bool:
-        return self.status in ("failed", "expired", "canceled")
+        return not self.is_waiting and self.status != "review"
 
     @property
     def was_replaced(self) -> bool:
         """True where a new cart, perhaps in another tab, took this one's place."""
         return self.status == "canceled" and any(row.detail == REPLACED for row in self.log)
-
-    @property
-    def cart(self) -> dict[str, int]:
-        return {item.slug: item.quantity for item in self.items}
 
 
 def items_of(session: Session, mine: Sequence[Order]) -> Mapping[int, list[ItemView]]:

@@ -17,10 +17,11 @@ PIECES = (
     ".masthead .brand",
     ".masthead .mode",
     ".product img",
-    ".product h3",
+    ".product h2",
     ".product p",
     ".price",
-    ".st-key-till .sums",
+    ".st-key-cart .sums",
+    ".total",
 )
 PLACES = """([root, pieces]) => pieces.flatMap((piece) =>
   [...document.querySelectorAll(`${root} ${piece}`)].map((node) => {

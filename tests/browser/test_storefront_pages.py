@@ -3,12 +3,24 @@
 import re
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, WebSocket, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocket, expect
 
 from tests.browser.visiting import AT_STRIPE, Servers, opened, pay_at_stripe
 from tests.chromium import NewBrowser
 
 pytestmark = pytest.mark.browser
+
+WATCH_SHIFTS = """
+window.shifts = 0;
+new PerformanceObserver((list) => {
+  for (const shift of list.getEntries()) if (!shift.hadRecentInput) window.shifts += shift.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+def orders(page: Page) -> Locator:
+    """The rows of *My orders*, without its column heads."""
+    return page.locator(".order:not(.heads)")
 
 
 def test_a_projector_shows_products_total_and_button_without_scrolling(
@@ -75,8 +87,8 @@ def test_back_from_stripe_meets_todays_truth(buyer: BrowserContext) -> None:
     checkout = page.url
 
     page.go_back()
-    expect(page.locator(".order")).to_have_count(1)
-    page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
+    expect(orders(page)).to_have_count(1)
+    page.get_by_role("button", name="Continue payment of $19.99 (test)").click()
     page.wait_for_url(AT_STRIPE)
 
     assert page.url == checkout
@@ -95,7 +107,7 @@ def test_leaving_stripe_unpaid_brings_the_cart_back(buyer: BrowserContext) -> No
     ).to_be_visible()
     expect(page).to_have_url(re.compile(r"/\?quantity-red-t-shirt=1&quantity-sneakers=2$"))
     page.reload()
-    expect(page.get_by_role("button", name="Pay $179.97 with Stripe (test)")).to_be_enabled()
+    expect(page.get_by_role("button", name="Continue payment of $179.97 (test)")).to_be_enabled()
 
 
 @pytest.mark.scenario("A1")
@@ -107,7 +119,7 @@ def test_a_double_click_opens_one_checkout(buyer: BrowserContext) -> None:
     page.goto("/")
 
     expect(page.get_by_role("link", name="Continue payment")).to_have_count(1)
-    expect(page.locator(".order")).to_have_count(1)
+    expect(orders(page)).to_have_count(1)
 
 
 def test_a_page_left_open_learns_of_the_payment_and_then_falls_silent(
@@ -128,12 +140,12 @@ def test_a_page_left_open_learns_of_the_payment_and_then_falls_silent(
 
     page.on("websocket", listen)
     page.goto("/")
-    expect(page.locator(".order").get_by_text("Open", exact=True)).to_be_visible()
+    expect(orders(page).get_by_text("Not paid yet", exact=True)).to_be_visible()
 
     pay_at_stripe(pay)
-    expect(pay.locator(".verdict").get_by_text("Paid", exact=True)).to_be_visible()
+    expect(pay.locator("#root .verdict").get_by_text("Paid", exact=True)).to_be_visible()
 
-    expect(page.locator(".order").get_by_text("Paid", exact=True)).to_be_visible(timeout=3000)
+    expect(orders(page).get_by_text("Paid", exact=True)).to_be_visible(timeout=3000)
     page.wait_for_timeout(1000)
     heard.clear()
     page.wait_for_timeout(2500)
@@ -145,7 +157,7 @@ def test_the_same_cart_bought_again_is_asked_about(buyer: BrowserContext) -> Non
     page = opened(buyer, "/?red-t-shirt=1")
     page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
     pay_at_stripe(page)
-    expect(page.locator(".verdict").get_by_text("Paid", exact=True)).to_be_visible()
+    expect(page.locator("#root .verdict").get_by_text("Paid", exact=True)).to_be_visible()
     page.goto("/?red-t-shirt=1")
 
     page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
@@ -153,7 +165,7 @@ def test_the_same_cart_bought_again_is_asked_about(buyer: BrowserContext) -> Non
 
     page.wait_for_url(AT_STRIPE)
     page.goto("/")
-    expect(page.locator(".order")).to_have_count(2)
+    expect(orders(page)).to_have_count(2)
 
 
 def test_cancelling_asks_first_and_then_shows_it(buyer: BrowserContext) -> None:
@@ -165,7 +177,7 @@ def test_cancelling_asks_first_and_then_shows_it(buyer: BrowserContext) -> None:
     page.get_by_role("button", name="Cancel", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel the order").click()
 
-    expect(page.locator(".order").get_by_text("Canceled")).to_be_visible()
+    expect(orders(page).get_by_text("Canceled", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="Continue payment")).to_have_count(0)
 
 
@@ -217,3 +229,105 @@ def test_the_pages_ask_nobody_but_the_shop_and_complain_of_nothing(
 
     assert [url for url in asked if not url.startswith((servers.shop, "data:", "blob:"))] == []
     assert complaints == []
+
+
+def test_a_typed_quantity_counts_at_once_and_is_paid_with_one_click(buyer: BrowserContext) -> None:
+    page = opened(buyer)
+    field = page.get_by_label("Quantity of Red T-Shirt")
+
+    field.press_sequentially("2")  # neither Enter nor Tab
+    expect(page.get_by_role("button", name="Pay $39.98 with Stripe (test)")).to_be_enabled()
+    field.fill("25")
+    expect(page.locator(".bounds.bad")).to_have_text("At most 10")
+    expect(page.get_by_role("button", name="Pay with Stripe (test)")).to_be_disabled()
+    expect(page.get_by_text("Nothing in it yet.")).to_have_count(0)
+    expect(field).to_have_value("25")
+    field.fill("3")
+    page.get_by_role("button", name=re.compile("^Pay ")).click()
+
+    page.wait_for_url(AT_STRIPE)
+    expect(page.get_by_text("$59.97").first).to_be_visible()
+
+
+def test_an_open_order_is_continued_or_replaced_knowingly_and_canceled_at_its_row(
+    buyer: BrowserContext,
+) -> None:
+    page = opened(buyer, "/?red-t-shirt=1")
+    page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
+    page.wait_for_url(AT_STRIPE)
+
+    page.goto("/?red-t-shirt=1")
+    expect(page.get_by_role("button", name="Continue payment of $19.99 (test)")).to_be_enabled()
+    expect(page.get_by_role("link", name="Continue payment")).to_have_count(0)
+    page.goto("/?sneakers=1")
+    expect(
+        page.get_by_text("Paying for this cart cancels your unpaid order of $19.99.")
+    ).to_be_visible()
+    expect(page.get_by_role("link", name="Continue payment")).to_have_count(1)
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the order").click()
+
+    told = "Canceled. You have not been charged."
+    expect(page.get_by_test_id("stToast")).to_contain_text(told)
+    expect(orders(page).get_by_text(told)).to_be_visible()
+    page.get_by_role("button", name="Dismiss").click()
+    expect(orders(page).get_by_text(told)).to_have_count(0)
+    page.get_by_role("link", name=re.compile("^Buy again")).click()
+    expect(page.get_by_role("button", name="Pay $19.99 with Stripe (test)")).to_be_enabled()
+
+
+def test_a_phone_keeps_total_and_pay_in_reach_and_every_page_of_the_shop(
+    buyer: BrowserContext,
+) -> None:
+    page = buyer.new_page()
+    page.set_viewport_size({"width": 390, "height": 844})
+
+    page.goto("/?red-t-shirt=2")
+
+    pay = page.get_by_role("button", name="Pay $39.98 with Stripe (test)")
+    for piece in (pay, page.locator(".total"), page.get_by_role("link", name="Back office")):
+        expect(piece).to_be_in_viewport(ratio=1)
+    page.get_by_role("heading", name="My orders").scroll_into_view_if_needed()
+    expect(pay).to_be_in_viewport(ratio=1)
+    figures = page.locator(".tally .figures")
+    assert figures.evaluate("e => e.clientHeight < 2 * parseFloat(getComputedStyle(e).lineHeight)")
+    page.locator(".legend summary").click()
+    expect(page.get_by_text("How often money was taken.")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("How often money was taken.")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_pages_shift_little_while_they_load_and_have_titles_of_their_own(
+    buyer: BrowserContext, width: int
+) -> None:
+    page = buyer.new_page()
+    page.set_viewport_size({"width": width, "height": 844})
+    page.add_init_script(WATCH_SHIFTS)
+    shifts = {}
+
+    page.goto("/?red-t-shirt=1")
+    page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
+    page.wait_for_url(AT_STRIPE)
+    page.goto("/?red-t-shirt=1")
+    expect(page.locator(".live")).to_be_visible()
+    page.wait_for_timeout(1500)
+    shifts["shop"] = page.evaluate("window.shifts")
+    title = page.title()
+    page.goto(f"/order?number={page.locator('.order .number').inner_text()}")
+    expect(page.locator(".live")).to_be_visible()
+    page.wait_for_timeout(1500)
+    shifts["order"] = page.evaluate("window.shifts")
+
+    assert {name: shift for name, shift in shifts.items() if shift > 0.1} == {}
+    assert title == "Three Good Things"
+    assert re.fullmatch(r"Order [0-9A-Z-]{19} · Three Good Things", page.title())
+
+
+def test_an_address_that_names_my_orders_scrolls_to_them(buyer: BrowserContext) -> None:
+    page = buyer.new_page()
+    page.set_viewport_size({"width": 1280, "height": 400})
+
+    page.goto("/#my-orders")
+
+    expect(page.get_by_role("heading", name="My orders")).to_be_in_viewport(ratio=1)

@@ -44,7 +44,7 @@ LAYERS = [
     ["missed_events"],
     ["event_search", "inbox", "listing", "proof", "restore"],
     ["reconcile"],
-    ["audit", "kept", "markup"],
+    ["audit", "cart", "kept", "markup"],
     ["door"],
     ["first_page"],
     ["server"],

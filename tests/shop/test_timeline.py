@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from store import checkout, clock, db, gateway, orders, proof, reconcile, reports, shelves
+from store import checkout, clock, db, gateway, markup, orders, proof, reconcile, reports, shelves
 from store.tally import Tally
 from store.timeline import Step
 from tests.shop.running import JEANS, ON_SQLITE, Shop
@@ -191,7 +191,7 @@ def test_the_proof_can_be_taken_away_and_names_no_buyer(shop: Shop) -> None:
 
     text, data = proof.as_text(shown), json.loads(proof.as_json(shown))
 
-    assert text.splitlines()[0].startswith(f"Order {number}: paid. 1 charge(s)")
+    assert text.splitlines()[0].startswith(f"Order {number}: paid, charged once, ")
     assert len(text.splitlines()) == 1 + len(shown.steps) == 1 + len(data["timeline"])
     assert data["timeline"][1]["evidence"]["http_status"] == 200
     assert data["order"]["total_amount"] == 3998
@@ -208,3 +208,52 @@ def test_a_page_asks_the_database_little_however_much_there_is(shop: Shop) -> No
         story(shop, numbers[0])
 
     assert (len(for_the_shop), len(for_an_order)) == (3, 7)
+
+
+@pytest.mark.parametrize(
+    ("orders", "charges", "deliveries", "words"),
+    [
+        (0, 0, 0, "not charged, no webhook yet"),
+        (1, 1, 1, "charged once, webhook received once"),
+        (3, 1, 2, "1 charged once, webhook received twice"),
+        (17, 13, 1520, "13 charged once each, webhook received 1,520 times"),
+    ],
+)
+def test_the_figures_are_told_in_words(
+    orders: int, charges: int, deliveries: int, words: str
+) -> None:
+    tally = Tally(orders, charges, deliveries, 0)
+
+    assert f"{tally.charged_words}, {tally.webhook_words}" == words
+
+
+@ON_SQLITE
+def test_what_changed_nothing_is_folded_and_a_date_stands_once_per_day(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    for _ in range(3):
+        shop.tell("checkout.session.completed")
+    reader = markup.Reader.of("en-US", "UTC")
+
+    ((day, entries),) = reader.timeline(story(shop, number).steps)
+
+    assert [len(entry) for entry in entries] == [1, 1, 1, 3]
+    assert day == reader.day_of(clock.now())
+
+
+def test_an_opened_step_names_its_event_once(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    shop.tell("checkout.session.completed")
+    event_id = shop.event("checkout.session.completed")["id"]
+
+    (paid,) = [step for step in story(shop, number).steps if step.title == "Webhook: paid"]
+
+    assert [value for value in paid.evidence.values() if event_id in str(value)] == [event_id]
+
+
+@pytest.mark.scenario("G8")
+def test_right_to_left_dates_and_amounts_are_isolated_from_the_sentence_around_them() -> None:
+    arabic = markup.Reader.of("ar-EG", "Africa/Cairo")
+
+    for text in (arabic.moment(clock.now()), arabic.price(1999, "usd")):
+        assert (text[0], text[-1]) == ("\u2068", "\u2069")

@@ -9,7 +9,7 @@ from tests.whole.running import House
 
 expect.set_options(timeout=30_000)  # three servers and a browser may share one slow machine
 AT_STRIPE = re.compile(r"/c/pay/")
-PAY = re.compile(r"^Pay ")
+PAY = re.compile(r"^(Pay|Continue payment of) ")
 VISA = "4242 4242 4242 4242"
 DECLINED = "4000 0000 0000 0002"
 CARD = {"email": "buyer@example.com", "number": VISA, "expiry": "12/34", "cvc": "123"}
@@ -81,7 +81,7 @@ def refusal(page: Page) -> Locator:
 
 
 def verdict(page: Page, word: str = "Paid") -> Locator:
-    return page.locator(".verdict").get_by_text(word, exact=True)
+    return page.locator("#root .verdict").get_by_text(word, exact=True)
 
 
 def row(page: Page, word: str) -> Locator:

@@ -20,7 +20,7 @@ def test_a_payment_made_while_the_database_is_down_is_there_when_it_is_back(
     leave_for_stripe(page)
     fill_in(page)
     open_shop = enter(buyer, house)
-    expect(row(open_shop, "Open")).to_be_visible()
+    expect(row(open_shop, "Not paid yet")).to_be_visible()
 
     postgres.crash()
     try:

@@ -152,7 +152,7 @@ def test_a_purchase_outlives_the_machine_that_it_began_on(
     leave_for_stripe(page)
     fill_in(page)
     open_shop = enter(buyer, house)
-    expect(row(open_shop, "Open")).to_be_visible()
+    expect(row(open_shop, "Not paid yet")).to_be_visible()
 
     for process in fleet.machine(machine):
         process.kill()

@@ -109,7 +109,7 @@ def test_a_redirect_never_followed_still_turns_the_open_shop_to_paid(
     page = enter(buyer, house, "/?red-t-shirt=2")
     leave_for_stripe(page)
     open_shop = enter(buyer, house)
-    expect(row(open_shop, "Open")).to_be_visible()
+    expect(row(open_shop, "Not paid yet")).to_be_visible()
     fill_in(page)
 
     page.get_by_role("button", name="Pay, but do not come back").click()

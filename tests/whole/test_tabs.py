@@ -39,11 +39,11 @@ def test_reloads_the_back_button_and_a_second_tab_end_in_one_order_and_one_sessi
 
     first.reload()
     first.go_back()
-    expect(row(first, "Open")).to_be_visible()
+    expect(row(first, "Not paid yet")).to_be_visible()
     asked = house.requests()
     for _ in range(2):
         first.reload()
-        expect(row(first, "Open")).to_be_visible()
+        expect(row(first, "Not paid yet")).to_be_visible()
     assert house.requests() == asked
     leave_for_stripe(first)
     assert first.url == checkout
@@ -96,7 +96,7 @@ def test_a_declined_card_leaves_the_session_open_for_the_next_card(
     back = buyer.new_page()
     back.goto(f"{house.address}/order?number={order.number}&session_id=none")
     assert order.status == "open"
-    expect(verdict(back, "Open")).to_be_visible()
+    expect(verdict(back, "Not paid yet")).to_be_visible()
     assert page.url.partition("?")[0] == checkout
 
     fill_in(page)
