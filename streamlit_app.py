@@ -377,7 +377,7 @@ def my_orders(who: str, polling: bool, in_cart: bool, read: list[shelves.Shelf])
                 order_rows(shelf, in_cart, partial(shelves.orders_of, session, who))
             else:
                 put("hint", sentence=notices.NOTHING_YET)
-                st.html(demo_page.first_visit_hint())
+                demo_page.show_first_visit_hint()
     except errors.DatabaseUnavailable:
         show(notices.DATABASE_DOWN)
         return

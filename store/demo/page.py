@@ -87,9 +87,10 @@ def results(
                     st.html(piece("row", row=row))
 
 
-def first_visit_hint() -> markup.Html:
+def show_first_visit_hint() -> None:
     """Three things to try, for a visitor without orders; nothing beside real Stripe."""
-    return piece("three_things") if settings.current().offline else markup.Html()
+    if settings.current().offline:
+        st.html(piece("three_things"))
 
 
 def close_dialog() -> None:
