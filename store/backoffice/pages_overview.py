@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from store import db, money, reports
+from store import db, markup, money, reports
 from store.backoffice.pages_common import heading, literal, reader
 from store.reports import Figures, Sums
 
@@ -54,6 +54,7 @@ def metrics(figures: Figures, days: int) -> None:
         metric("Average order", average, figures, _average)
         rate = reader().percent(now.refund_rate, 1) if now.orders else "–"
         metric("Refund rate", rate, figures, _refund_rate, less_is_better=True)
+    st.html(markup.office_piece("hide_sparklines"), unsafe_allow_javascript=True)
     st.caption(literal(explanation(figures, days)))
 
 

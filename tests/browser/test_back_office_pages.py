@@ -308,7 +308,7 @@ def test_the_sign_in_link_of_an_open_page_leads_back_to_it(
     other = operator.new_page()
     other.goto("/back-office")
     other.get_by_role("button", name="Sign out").click()
-    other.wait_for_url("**/sign-in")
+    other.wait_for_url("**/sign-in?signed_out=yes")
 
     page.get_by_text("You are not signed in").get_by_role("link", name="Sign in").click()
     page.get_by_label("Password").fill(password_of(servers))
