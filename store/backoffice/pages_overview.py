@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cache
 from math import ceil, floor, log10
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -54,8 +56,14 @@ def metrics(figures: Figures, days: int) -> None:
         metric("Average order", average, figures, _average)
         rate = reader().percent(now.refund_rate, 1) if now.orders else "–"
         metric("Refund rate", rate, figures, _refund_rate, less_is_better=True)
-    st.html(markup.office_piece("hide_sparklines"), unsafe_allow_javascript=True)
+    st.html(sparklines_script(), unsafe_allow_javascript=True)
     st.caption(literal(explanation(figures, days)))
+
+
+@cache
+def sparklines_script() -> markup.Html:
+    script = Path(__file__).parent / "static" / "sparklines.js"
+    return markup.Html(f"<script>{script.read_text('utf-8')}</script>")
 
 
 def explanation(figures: Figures, days: int) -> str:
