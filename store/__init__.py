@@ -1,0 +1,3 @@
+"""A small shop that sells through Stripe Checkout."""
+
+__version__ = "1.0.0"

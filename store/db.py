@@ -222,6 +222,20 @@ def _upgrade(connection: Connection) -> None:
         raise DatabaseUnusable(for_operator=says) from error
 
 
+def exists() -> bool:
+    """True where the database has tables or views; a look at it creates nothing.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached.
+    """
+    url = make_url(settings.current().database)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return False
+    with translated(), engine().connect() as connection:
+        look = inspect(connection)
+        return bool(look.get_table_names() or look.get_view_names())
+
+
 def schema_is_current() -> bool:
     """True where the database has exactly the schema that this program was written for.
 
@@ -257,7 +271,9 @@ def place() -> str:
     Raises:
         DatabaseUnusable: the URL cannot be read.
     """
-    url = engine().url
+    address = settings.current().database
+    # An engine of SQLite makes the folder.
+    url = make_url(address) if address.startswith("sqlite") else engine().url
     return f"{url.database} at {url.host}:{url.port or 5432}" if url.host else str(url.database)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from store import catalog, checkout, db, errors, gateway, markup, reports, settings
+from store import catalog, checkout, db, errors, gateway, markup, reports, settings, shell
 from store.cookies import buyer_of
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ QUANTITIES = frozenset(map(str, range(catalog.MAX_QUANTITY + 1)))
 NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
 PLAIN_HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; font-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -182,7 +182,10 @@ def go(request: Request) -> Response:
 def plain_page(sentence: str, status: int, links: dict[str, str] | None = None) -> HTMLResponse:
     """A sentence and a way on, without Streamlit."""
     links = links or {"Back to the shop": "/"}
-    body = markup.piece("plain_page", shop=settings.SHOP, sentence=sentence, links=links)
+    heading = "Not found" if status == HTTPStatus.NOT_FOUND else "That did not work"
+    body = markup.plain_page(
+        mode=mode(), styles=shell.styles(), heading=heading, sentence=sentence, links=links
+    )
     return HTMLResponse(body, status, headers=PLAIN_HEADERS)
 
 

@@ -293,6 +293,12 @@ def rehearsal_piece(name: str, reader: Reader | None = None, **values: Any) -> H
     return _made("rehearsal.html", name, reader, values)
 
 
+def plain_page(**values: Any) -> Html:
+    """A whole page without Streamlit."""
+    given = {"shop": settings.SHOP, "motto": settings.MOTTO, **values}
+    return _made("plain_page.html", "plain_page", None, given)
+
+
 def first_piece(name: str, reader: Reader | None = None, **values: Any) -> Html:
     """The HTML of one macro of the template for what is shown before Streamlit's page."""
     given = {"shop": settings.SHOP, "motto": settings.MOTTO, **values}

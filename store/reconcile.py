@@ -42,6 +42,7 @@ from store.missed_events import EVENTS_KEPT, TakenIn
 from store.models import Order, Turn
 from store.open_orders import PATIENT, Checked, probe
 from store.traces import STRIPES_CLOCK
+from store.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +80,10 @@ class CaughtUp:
 
     def __str__(self) -> str:
         return (
-            f"{self.looked_up} open orders looked up, {self.events} missed events taken in, "
-            f"{self.refunds} refunds sent, {self.older} older facts found, "
-            f"{len(self.restored)} missing orders brought back, "
+            f"{counted(self.looked_up, 'open order')} looked up, "
+            f"{counted(self.events, 'missed event')} taken in, "
+            f"{counted(self.refunds, 'refund')} sent, {counted(self.older, 'older fact')} found, "
+            f"{counted(len(self.restored), 'missing order')} brought back, "
             f"{self.troubles} left for the next pass"
         )
 

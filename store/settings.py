@@ -207,6 +207,11 @@ class Settings(BaseSettings):
         return self.data_dir / "store.db"
 
     @property
+    def accepts_webhooks(self) -> bool:
+        """True where a signing secret is set, or is made once it is needed."""
+        return bool(self.stripe_webhook_secret) or self.offline
+
+    @property
     def webhook_secrets(self) -> list[str]:
         """The signing secrets that are accepted; offline, one is made per data folder."""
         if self.stripe_webhook_secret:

@@ -6,7 +6,7 @@ What leans on the inside of Streamlit's page and scripts is here; checked with S
 import json
 import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from starlette.responses import HTMLResponse
@@ -95,8 +95,13 @@ def imports(manifest: Mapping[str, Mapping[str, list[str]]], names: Iterable[str
     return list(found)
 
 
+@cache
+def styles() -> str:
+    """The style sheets of every page, as text."""
+    return "\n".join(file.read_text("utf-8") for file in STYLES)
+
+
 def head() -> str:
-    styles = "\n".join(file.read_text("utf-8") for file in STYLES)
     scripts = "\n".join(file.read_text("utf-8") for file in SCRIPTS)
     fonts = "".join(
         f'<link rel="preload" as="font" type="font/woff2" crossorigin href="/fonts/{file.name}">'
@@ -104,5 +109,5 @@ def head() -> str:
         for file in (WEB / "fonts").glob(f"{name}.*.woff2")
     )
     return f"""<title>{settings.SHOP}</title>
-{fonts}<style>{styles}</style>
+{fonts}<style>{styles()}</style>
 <script>{scripts}</script>"""

@@ -1,8 +1,10 @@
 """The commands beside `run`: what they print, what they refuse, and with which exit code."""
 
+import os
 import re
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,7 +15,14 @@ from typing import Any
 
 import pytest
 
-from store.launcher.arguments import COMMANDS, parser
+from store import __version__
+from store.audit import Audit
+from store.launcher import benchmarks, books, environment, pip_progress
+from store.launcher.arguments import COMMANDS, main, parser, read
+from store.missed_events import TakenIn
+from store.open_orders import Checked
+from store.reconcile import CaughtUp
+from store.restore import MissingOrder
 from store.settings import ROOT, Settings
 from stripe_emulator.storage.database import Storage
 from tests.ports import free_port, port_flags
@@ -176,6 +185,7 @@ def test_a_restricted_key_that_may_not_see_its_account_is_a_good_key(tmp_path: P
 @pytest.mark.parametrize("command", ["reconcile", "audit"])
 def test_a_silent_stripe_is_named_with_its_address(tmp_path: Path, command: str) -> None:
     port = str(free_port())
+    store("migrate", DATA_DIR=str(tmp_path))
 
     offline = store(command, "--emulator-port", port, DATA_DIR=str(tmp_path))
 
@@ -183,13 +193,17 @@ def test_a_silent_stripe_is_named_with_its_address(tmp_path: Path, command: str)
 
 
 def test_prune_says_what_it_forgot(tmp_path: Path) -> None:
+    store("migrate", DATA_DIR=str(tmp_path))
+
     done = store("prune", "--history-days", "400", DATA_DIR=str(tmp_path))
 
     assert done.returncode == 0, done.stderr
-    assert "0 events and 0 repetitions older than 90 days, and 0 lines" in done.stdout
+    assert "0 events and 0 repetitions older than 90 days, and 0 history" in done.stdout
 
 
 def test_export_writes_a_sheet_or_says_why_not(tmp_path: Path) -> None:
+    store("migrate", DATA_DIR=str(tmp_path))
+
     done = store("export", str(tmp_path / "orders.csv"), DATA_DIR=str(tmp_path))
     refused = store("export", str(tmp_path / "no" / "orders.csv"), DATA_DIR=str(tmp_path))
 
@@ -265,6 +279,7 @@ def test_a_project_whose_folder_has_signs_of_addresses_keeps_its_database_in_it(
 
 def test_reset_is_refused_with_a_stripe_key_and_without_an_answer(tmp_path: Path) -> None:
     with_key = store("reset", "--yes", **with_a_key(tmp_path, "http://127.0.0.1:1"))
+    store("migrate", DATA_DIR=str(tmp_path))
     unanswered = store("reset", "--emulator-port", str(free_port()), DATA_DIR=str(tmp_path))
 
     assert "offline demo only" in one_sentence(with_key)
@@ -297,3 +312,139 @@ def test_the_example_settings_name_every_setting_and_change_nothing() -> None:
 
 def with_a_key(data_dir: Path, stripe: str) -> dict[str, Any]:
     return {"DATA_DIR": str(data_dir), "STRIPE_SECRET_KEY": KEY, "STRIPE_API_BASE": stripe}
+
+
+# --- a folder that never held a shop --------------------------------------------------------------
+
+IN_AN_EMPTY_FOLDER = {
+    "doctor": ["doctor", *port_flags()],
+    "doctor --json": ["doctor", "--json", *port_flags()],
+    "audit": ["audit"],
+    "audit --json": ["audit", "--json"],
+    "reconcile": ["reconcile"],
+    "export": ["export", "orders.csv"],
+    "backup": ["backup", "copy.db"],
+    "prune": ["prune"],
+    "reset": ["reset", "--yes", "--emulator-port", str(free_port())],
+}
+
+
+def test_no_command_but_two_makes_a_shop() -> None:
+    """The table above has every command that works on one."""
+    made = {"run", "migrate"}
+    without_a_shop = {"test", "bench"}
+
+    tried = {words[0] for words in IN_AN_EMPTY_FOLDER.values()}
+
+    assert tried == COMMANDS.keys() - made - without_a_shop
+
+
+@pytest.mark.parametrize("name", IN_AN_EMPTY_FOLDER)
+@pytest.mark.parametrize("address", ["", "sqlite:///{folder}/named.db"])
+def test_a_command_makes_nothing_where_no_shop_was(tmp_path: Path, name: str, address: str) -> None:
+    folder = tmp_path / "nothing"
+    words = [
+        str(tmp_path / word) if word.endswith((".csv", ".db")) else word
+        for word in IN_AN_EMPTY_FOLDER[name]
+    ]
+
+    result = store(
+        *words, DATA_DIR=str(folder), DATABASE_URL=address.format(folder=tmp_path.as_posix())
+    )
+
+    assert list(tmp_path.iterdir()) == []
+    if name.startswith("doctor"):
+        assert (result.returncode, result.stderr) == (0, "")
+        assert "There is no shop in " in result.stdout
+    else:
+        assert "There is no shop in " in one_sentence(result)
+
+
+# --- what is answered before anything is installed ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["bench", "nope"], 2, "There is no benchmark nope; there are: checkout, "),
+        (["bench", "nope", "--help"], 2, "There is no benchmark nope"),
+        (["bench", "--list"], 0, "first-visit"),
+        (["bench", "--help"], 0, "first-visit"),
+        (["--version"], 0, f"store {__version__}, Python 3."),
+        (["--help"], 0, "--emulator-port PORT"),
+        (["--help"], 0, "--open"),
+    ],
+)
+def test_nothing_is_installed_for_an_answer_that_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    code: int,
+    said: str,
+) -> None:
+    monkeypatch.setattr(environment, "ready", None)  # would fail
+
+    try:
+        ended: object = main(words)
+    except SystemExit as stopped:
+        ended = stopped.code or 0
+
+    shown = capsys.readouterr()
+    assert ended == code
+    assert said in shown.out + shown.err
+
+
+def test_a_benchmark_gets_its_own_arguments() -> None:
+    arguments = read(["bench", "first-visit", "--turns", "2", "--help"])
+
+    assert (arguments.name, arguments.rest) == ("first-visit", ["--turns", "2", "--help"])
+    assert benchmarks.module("first-visit") == "first_visit"
+
+
+# --- one and many ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_one_thing_is_told_from_many(number: int) -> None:
+    noun = "order" if number == 1 else "orders"
+    missing = [MissingOrder("A-1", "paid", 1999, "usd", "", ())] * number
+    found = Audit(entries=[], missing=missing, strangers=["B-1"] * number)
+
+    report = "\n".join(books.table(found))
+    done = CaughtUp(TakenIn(applied=number), Checked(looked_up=number), refunds=number)
+    caught_up = str(done)
+
+    assert ("At Stripe and missing here" in report) == (number > 0)
+    if number:
+        assert f"missing here: {number} {noun} of this shop" in report
+        assert f"At Stripe, {number} {noun} of another shop" in report
+    assert f"{number} open {noun} looked up, {number} missed event" in caught_up
+    assert ("1 open orders" in caught_up, "1 refunds" in caught_up) == (False, False)
+
+
+def test_the_line_that_moves_says_what_pip_is_doing() -> None:
+    said = [
+        "Collecting streamlit==1.67.0 (from -r requirements.txt (line 12))",
+        "  Downloading streamlit-1.67.0-py3-none-any.whl (9.1 MB)",
+        "Requirement already satisfied: pip",
+        "Installing collected packages: a, b, c",
+    ]
+
+    assert [pip_progress.doing(line) for line in said] == [
+        "Looking for streamlit==1.67.0",
+        "Downloading streamlit-1.67.0-py3-none-any.whl (9.1 MB)",
+        "",
+        "Unpacking 3 packages",
+    ]
+
+
+def test_pips_errors_and_its_exit_code_are_seen(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    program = "import sys; print('Collecting x'); sys.stderr.write('no network'); sys.exit(3)"
+
+    code = pip_progress.call([sys.executable, "-c", program], os.environ, tmp_path)
+
+    shown = capfd.readouterr()
+    assert (code, shown.err) == (3, "no network")
+    assert shown.out.startswith("  Looking for ")

@@ -5,12 +5,16 @@ Standard library only: `--help` answers on a machine where nothing is installed 
 
 import argparse
 import importlib
+import platform
+import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from store import __version__
 from store.errors import StoreError
-from store.launcher import environment, failures
+from store.launcher import benchmarks, environment, failures
 
 RUNTIME = ["requirements.txt"]
 DEVELOPMENT = ["requirements.txt", "requirements-dev.txt"]
@@ -19,6 +23,9 @@ PORTS = {
     "--webhook-port": (8000, "the sidecar (webhooks and health)"),
     "--emulator-port": (8502, "the emulator"),
 }
+
+
+OF_ALL = ("-h", "--help", "--version")
 
 
 class Command(NamedTuple):
@@ -70,6 +77,14 @@ def days(text: str) -> int:
     return whole(text, 30, 36_500)
 
 
+class ListBenchmarks(argparse.Action):
+    """`--list`: answered at once, before anything is installed."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_rest: object) -> None:
+        sys.stdout.write(f"{benchmarks.listing()}\n")
+        parser.exit()
+
+
 def folder(text: str) -> Path:
     return Path(text).expanduser().resolve()
 
@@ -79,8 +94,10 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m store",
         description="A small shop that sells through Stripe Checkout. Without a Stripe key it "
         "runs offline, with an emulator in Stripe's place.",
-        epilog="Expected failures are one sentence on standard error, with exit code 2.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    version = f"store {__version__}, Python {platform.python_version()}"
+    top.add_argument("--version", action="version", version=version)
     commands = top.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", required=True
     )
@@ -92,6 +109,7 @@ def parser() -> argparse.ArgumentParser:
             description=f"{command.summary[0].upper()}{command.summary[1:]}.",
             epilog=command.passes_on and f"What follows is passed on as {command.passes_on}.",
             allow_abbrev=False,
+            add_help=name != "bench",  # each benchmark has a help of its own
         )
     for name in (
         "run",
@@ -139,8 +157,25 @@ def parser() -> argparse.ArgumentParser:
         help="also forget lines of the orders' history that are older than this",
     )
     made["reset"].add_argument("--yes", action="store_true", help="do not ask")
-    made["bench"].add_argument("name", nargs="?", help="a module in bench/; without it, all")
+    made["run"].add_argument(
+        "--open", action="store_true", help="open the shop in the browser once it is ready"
+    )
+    made["bench"].add_argument("name", nargs="?", help="which one (see --list); without it, all")
+    made["bench"].add_argument(
+        "--list", action=ListBenchmarks, nargs=0, help="name the benchmarks and end"
+    )
+    top.epilog = (
+        f"options of run, which may be left out: python -m store --port 8080\n"
+        f"{options_of(made['run'])}\n\n"
+        "Expected failures are one sentence on standard error, with exit code 2."
+    )
     return top
+
+
+def options_of(command: argparse.ArgumentParser) -> str:
+    """The lines of a command's help that explain its options, without `--help` itself."""
+    text = re.split(r"options:.*\n", command.format_help())[-1].rstrip()
+    return re.sub(r"^.*-h.*, .*--help.*\n", "", text, count=1, flags=re.MULTILINE)
 
 
 def add_ports(command: argparse.ArgumentParser, *flags: str) -> None:
@@ -157,10 +192,11 @@ def add_ports(command: argparse.ArgumentParser, *flags: str) -> None:
 
 def read(words: Sequence[str]) -> argparse.Namespace:
     """The parsed command line; what belongs to another program is left in `rest`."""
-    wants_help = bool(words) and words[0] in ("-h", "--help")
-    if not words or (words[0].startswith("-") and not wants_help):
+    if not words or (words[0].startswith("-") and words[0] not in OF_ALL):
         words = ["run", *words]
     top = parser()
+    if words[0] == "bench" and words[1:2] in (["-h"], ["--help"]):
+        words = ["bench", "--list"]
     arguments, rest = top.parse_known_args(words)
     if rest and not COMMANDS[arguments.command].passes_on:
         top.error(f"{arguments.command} does not know {' '.join(rest)}")
@@ -174,6 +210,8 @@ def main(words: Sequence[str]) -> int:
     arguments = read(words)
     command = COMMANDS[arguments.command]
     try:
+        if arguments.command == "bench" and arguments.name:
+            arguments.name = benchmarks.module(arguments.name)
         environment.ready(command.requirements, words)
         module, function = command.function.split(":")
         work = getattr(importlib.import_module(f"store.launcher.{module}"), function)

@@ -10,17 +10,18 @@ from store.audit import audit as read_both
 from store.launcher import checks
 from store.launcher.commands import from_stripe
 from store.restore import MissingOrder
+from store.wording import counted
 
 HEAD = (
     *("order", "ours: paid", "refunded", "owed"),
-    *("Stripe: paid", "refunded", "difference"),
+    *("Stripe: paid", "refunded", "disputes", "difference"),
 )
 
 
 def audit(arguments: Namespace) -> int:
     """0 where both records say the same of every payment, 1 where they do not."""
     chosen = checks.settings_for(arguments)
-    checks.database(chosen)
+    checks.shop_database(chosen)
     with from_stripe(chosen):
         found = read_both()
     print(as_json(found) if arguments.json else "\n".join(table(found)))
@@ -48,7 +49,7 @@ def table(found: Audit) -> Iterator[str]:
     if found.unreadable:
         yield "Stripe lists what cannot be read: " + ", ".join(found.unreadable[:20])
     if found.strangers:
-        yield f"{len(found.strangers)} orders at Stripe belong to another shop or database."
+        yield f"At Stripe, {counted(len(found.strangers), 'order')} of another shop or database."
 
 
 def missing(orders: Sequence[MissingOrder]) -> Iterator[str]:
@@ -57,7 +58,7 @@ def missing(orders: Sequence[MissingOrder]) -> Iterator[str]:
         return
     sums = [money.text(amount, code) for code, amount in by_currency(orders).items()]
     yield (
-        f"\n{len(orders)} orders of this shop are at Stripe and missing here, "
+        f"\nAt Stripe and missing here: {counted(len(orders), 'order')} of this shop, "
         f"{' and '.join(sums) or 'nothing'} paid. Bring them back: python -m store reconcile"
     )
     yield from columns(
@@ -75,18 +76,20 @@ def amount_of(order: MissingOrder) -> str:
 
 
 def row(entry: Entry) -> tuple[str, ...]:
-    """Disputes move no money here, so they are named only where the records differ on them."""
+    """Amounts, and disputes as one count, or as ours and Stripe's where they differ."""
     ours, stripes = entry.ours, entry.stripes
     amounts = (
         *(ours.paid_amount, ours.refunded_amount, ours.owed_amount),
         *(stripes.paid_amount, stripes.refunded_amount),
     )
     difference = money.text(entry.difference_amount, entry.currency)
+    disputes = str(ours.disputes)
     if ours.disputes != stripes.disputes:
-        difference += f", disputes {ours.disputes} ≠ {stripes.disputes}"
+        disputes += f" ≠ {stripes.disputes}"
     if not entry.agrees and not entry.difference_amount and ours.disputes == stripes.disputes:
         difference += ", in different payments"
-    return (entry.number, *(money.text(a, entry.currency) for a in amounts), difference)
+    shown = (money.text(amount, entry.currency) for amount in amounts)
+    return (entry.number, *shown, disputes, difference)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:

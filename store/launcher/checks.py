@@ -34,6 +34,10 @@ class CannotStart(StoreError):
     """Something that only the person at the keyboard can mend."""
 
 
+class AlreadyRunning(CannotStart):
+    """A shop, or an emulator, works with this data folder."""
+
+
 def settings_for(arguments: Namespace) -> settings.Settings:
     """The settings, with the command line on top, for this process and all that it starts.
 
@@ -95,7 +99,7 @@ def alone(data_dir: Path) -> Iterator[None]:
             private_files.make_folder(data_dir)
             stack.enter_context(exclusive(data_dir / "running.lock", wait_seconds=0.5))
         except Held:
-            raise CannotStart(
+            raise AlreadyRunning(
                 f"A shop is already running in {data_dir}; stop it, or choose another folder "
                 "with --data-dir."
             ) from None
@@ -117,7 +121,7 @@ def emulator_alone(data_dir: Path) -> Iterator[None]:
         try:
             stack.enter_context(exclusive(data_dir / "emulator.db.lock", wait_seconds=0.5))
         except Held:
-            raise CannotStart(
+            raise AlreadyRunning(
                 f"An emulator is running with {data_dir / 'emulator.db'}; stop it first."
             ) from None
         yield
@@ -143,8 +147,35 @@ def emulator_file(data_dir: Path, *, garbage_too: bool = True) -> None:
         raise CannotStart(f"{file} {fault}; move it, or choose another folder with --data-dir.")
 
 
+def require_shop(chosen: settings.Settings) -> None:
+    """Look whether a shop was ever started with this database; nothing is made where none was.
+
+    Raises:
+        CannotStart: none was, or the database does not answer.
+    """
+    if chosen.database_url is None and schema.is_current_in(chosen.sqlite_file):
+        return
+    from store import db  # noqa: PLC0415 - as in schema: a second start has no need of it
+
+    with database_errors():
+        if not db.exists():
+            raise CannotStart(
+                f"There is no shop in {db.place()} yet; the first start makes it: python -m store"
+            )
+
+
+def shop_database(chosen: settings.Settings) -> None:
+    """The database of a shop that was started before, brought up to date.
+
+    Raises:
+        CannotStart: as `require_shop` and `database`.
+    """
+    require_shop(chosen)
+    database(chosen)
+
+
 def database(chosen: settings.Settings) -> None:
-    """Reach the database and bring its schema up to date.
+    """Reach the database, make it where there is none, and bring its schema up to date.
 
     Raises:
         CannotStart: it does not answer, not to these credentials, or is not fit for the shop.
@@ -153,8 +184,17 @@ def database(chosen: settings.Settings) -> None:
         return
     from store import db  # noqa: PLC0415 - as in schema: a second start has no need of it
 
-    try:
+    with database_errors():
         db.migrate()
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Say to the person at the keyboard why the database cannot be used."""
+    from store import db  # noqa: PLC0415 - as in schema: a second start has no need of it
+
+    try:
+        yield
     except DatabaseUnusable as error:
         raise CannotStart(error.for_operator) from None
     except DatabaseUnavailable as error:

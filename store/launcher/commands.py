@@ -15,14 +15,16 @@ from store import backups, catalog, db, retention, settings
 from store import export as exporter
 from store import reconcile as reconciler
 from store.errors import DatabaseUnavailable, StripeError, StripeKeyRefused, StripeUnreachable
-from store.launcher import checks
+from store.launcher import benchmarks, checks
 from store.launcher.checks import CannotStart
 from store.launcher.environment import ROOT
 from store.launcher.shop import answers
+from store.wording import counted
 
 # Tests wait for each other's processes more than for a processor; each worker has its own
 # PostgreSQL and browser.
 WORKERS = min((os.cpu_count() or 1) + 1, 4)
+WHILE_RUNNING = "While it runs, Fresh demo on its Rehearsal page does the same."
 QUICK = (("ruff", "format", "--check"), ("ruff", "check"))
 BESIDE = (("mypy",), ("tests.dependencies",))
 TESTS = ("pytest", "-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
@@ -75,7 +77,7 @@ def migrate(arguments: Namespace) -> int:
 def reconcile(arguments: Namespace) -> int:
     """Look up every open order at Stripe, and take in the events that were missed."""
     chosen = checks.settings_for(arguments)
-    checks.database(chosen)
+    checks.shop_database(chosen)
     with from_stripe(chosen):
         done = reconciler.catch_up()
     print(f"Caught up with Stripe: {done}.")
@@ -105,19 +107,21 @@ def from_stripe(chosen: settings.Settings) -> Iterator[None]:
 
 def export(arguments: Namespace) -> int:
     chosen = checks.settings_for(arguments)
-    checks.database(chosen)
+    checks.shop_database(chosen)
     try:
         with db.reading() as session:
             count = exporter.write_csv(session, arguments.file)
     except OSError as error:
         raise CannotStart(f"Cannot write {arguments.file} ({error.strerror}).") from None
-    print(f"Wrote {count} order{'' if count == 1 else 's'} to {arguments.file}.")
+    print(f"Wrote {counted(count, 'order')} to {arguments.file}.")
     return 0
 
 
 def backup(arguments: Namespace) -> int:
     """Copy the shop's database while it runs; nothing there is changed, its schema neither."""
-    checks.settings_for(arguments)
+    chosen = checks.settings_for(arguments)
+    if chosen.database_url is None or chosen.database.startswith("sqlite"):
+        checks.require_shop(chosen)
     size = backups.write(arguments.file)
     print(f"Wrote {arguments.file} ({size:,} bytes): every order up to now.")
     return 0
@@ -125,11 +129,12 @@ def backup(arguments: Namespace) -> int:
 
 def prune(arguments: Namespace) -> int:
     chosen = checks.settings_for(arguments)
-    checks.database(chosen)
+    checks.shop_database(chosen)
     gone = retention.prune(arguments.days, arguments.history_days)
+    entries = counted(gone.history, "history entry", "history entries")
     print(
-        f"Forgot {gone.events} events and {gone.repeats} repetitions older than "
-        f"{arguments.days} days, and {gone.history} lines of history."
+        f"Deleted {counted(gone.events, 'event')} and {counted(gone.repeats, 'repetition')} older "
+        f"than {arguments.days} days, and {entries}."
     )
     return 0
 
@@ -142,13 +147,13 @@ def reset(arguments: Namespace) -> int:
             "reset is for the offline demo only: with STRIPE_SECRET_KEY set, Stripe would "
             "remember orders that the shop has forgotten."
         )
-    with checks.alone(chosen.data_dir), checks.emulator_alone(chosen.data_dir):
+    with stopped(chosen):
         if answers(f"{chosen.api_base}/emulator/health"):
             raise CannotStart(f"An emulator is running at {chosen.api_base}; stop it first.")
         catalog.seeds()  # a mistake in the products file must not be found after the deleting
         # Before the question: what is another program's is refused.
         checks.emulator_file(chosen.data_dir, garbage_too=False)
-        checks.database(chosen)
+        checks.shop_database(chosen)
         where = db.place()
         if not arguments.yes and not agreed(f"Forget every order in {where}? [y/N] "):
             print("Nothing was changed.")
@@ -156,6 +161,22 @@ def reset(arguments: Namespace) -> int:
         forget(chosen)
     print("A fresh demo is ready: python -m store")
     return 0
+
+
+@contextmanager
+def stopped(chosen: settings.Settings) -> Iterator[None]:
+    """Hold the data folder and the emulator's file, so that no shop starts meanwhile.
+
+    Raises:
+        CannotStart: there is no shop, or it runs.
+    """
+    if not (chosen.data_dir / "emulator.db").exists():
+        checks.require_shop(chosen)
+    try:
+        with checks.alone(chosen.data_dir), checks.emulator_alone(chosen.data_dir):
+            yield
+    except checks.AlreadyRunning as error:
+        raise CannotStart(f"{error} {WHILE_RUNNING}") from None
 
 
 def agreed(question: str) -> bool:
@@ -183,16 +204,6 @@ def forget(chosen: settings.Settings) -> None:
 
 def bench(arguments: Namespace) -> int:
     """Every benchmark, or the named one with the arguments that follow it."""
-    names = benchmarks()
     if arguments.name is None:
-        return in_turn([(f"bench.{name}",) for name in names])
-    if arguments.name not in names:
-        raise CannotStart(f"There is no benchmark {arguments.name}; there are: {', '.join(names)}.")
+        return in_turn([(f"bench.{name}",) for name in benchmarks.names()])
     return in_turn([(f"bench.{arguments.name}", *arguments.rest)])
-
-
-def benchmarks() -> list[str]:
-    """Modules in `bench/`, and folders there that can be run; `common` is what they share."""
-    folder = ROOT / "bench"
-    modules = {file.stem for file in folder.glob("[!_]*.py")}
-    return sorted(modules | {file.parent.name for file in folder.glob("*/__main__.py")})

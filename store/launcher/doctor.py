@@ -14,6 +14,7 @@ from store.errors import StoreError
 from store.launcher import checks, machine, stripe_findings
 from store.launcher.findings import NOTE, OK, WRONG, Finding, guarded
 from store.launcher.process_findings import processes
+from store.wording import counted
 
 
 def doctor(arguments: Namespace) -> int:
@@ -65,10 +66,17 @@ def price_list() -> Iterator[Finding]:
         remedy = "Correct the file, or choose another CURRENCY."
         yield Finding(WRONG, "price list", str(error), remedy)
     else:
-        yield Finding(OK, "price list", f"{count} products in data/products.toml")
+        yield Finding(OK, "price list", f"{counted(count, 'product')} in data/products.toml")
 
 
 def database() -> Iterator[Finding]:
+    try:
+        if not db.exists():
+            message = f"There is no shop in {db.place()} yet"
+            yield Finding(NOTE, "database", message, "python -m store makes it.")
+            return
+    except StoreError:
+        pass  # said below, with the reason
     sound = True
     for found in db.findings():
         sound &= found.ok

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from store.errors import StoreError
+from store.launcher import pip_progress
 from store.launcher.clean import cleaned, pip_environment, steers_python
 from store.launcher.lock import Held, exclusive
 
@@ -25,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OWN = ROOT / ".venv"
 UNFINISHED = "store-install-unfinished"
 LOOK = ROOT / "store" / "launcher" / "installed.py"
+USUALLY = "(the first time usually two minutes, and 600 MB on the disk)"
 CHECKED = b"imported"  # an older stamp followed pip's exit code only
 
 
@@ -172,10 +174,10 @@ def fault_of(home: Path, python: Path, name: str) -> str | None:
 
 
 def install(home: Path, python: Path, names: Sequence[str]) -> None:
-    """Let pip install what is listed in the files `names`; its own progress is what people see."""
+    """Let pip install what is listed in the files `names`, and show how far it is."""
     pip = [str(python), "-I", "-m", "pip"]
     what = " and ".join(names)
-    print(f"Installing {what} into {home} …", flush=True)
+    print(f"Installing {what} into {home} … {USUALLY}", flush=True)
     if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
         subprocess.run([python, "-I", "-m", "ensurepip"], capture_output=True, check=False)
     clean = pip_environment(python)
@@ -185,7 +187,8 @@ def install(home: Path, python: Path, names: Sequence[str]) -> None:
         command.append("--ignore-installed")
     try:
         unfinished.touch()
-        failed = subprocess.call([*command, *(f"-r{name}" for name in names)], cwd=ROOT, env=clean)
+        command += [f"-r{name}" for name in names]
+        failed = pip_progress.call(command, clean, ROOT)
         unfinished.unlink()
     except OSError as error:
         raise NotReady(f"Cannot write to {home} ({error.strerror}).") from None

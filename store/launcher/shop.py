@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import urllib.request
+import webbrowser
 from argparse import Namespace
 from contextlib import suppress
 from dataclasses import dataclass
@@ -118,9 +119,10 @@ class Shop:
             await asyncio.sleep(LOOK_SECONDS)
 
     def health(self) -> dict[str, str]:
-        """Where each process says that it is ready; the webhook door never is without a secret."""
+        """Where each process says that it is ready; without a secret webhooks never are."""
+        path = "readyz" if self.settings.accepts_webhooks else "healthz"
         addresses = {
-            "sidecar": f"{self.sidecar}/{'readyz' if self.settings.webhook_secrets else 'healthz'}",
+            "sidecar": f"{self.sidecar}/{path}",
             "storefront": f"http://127.0.0.1:{self.arguments.port}/_stcore/health",
         }
         return addresses | (
@@ -141,6 +143,8 @@ class Shop:
                 remind_at += REMINDER_SECONDS
             await asyncio.sleep(LOOK_SECONDS)
         log.notice(self.welcome())
+        if self.arguments.open and not await asyncio.to_thread(webbrowser.open, self.shop):
+            log.line("store", f"No browser could be opened; the shop is at {self.shop}")
 
     def welcome(self) -> str:
         lines = [self.mode(), "", f"  Shop         {self.shop}"]
@@ -150,7 +154,7 @@ class Shop:
         lines += ["", "  Pay with card 4242 4242 4242 4242, any future date, any CVC."]
         lines += ["  Ctrl-C stops everything."]
         lines += self.reachable()
-        if not self.settings.webhook_secrets:
+        if not self.settings.accepts_webhooks:
             lines += [
                 "  No STRIPE_WEBHOOK_SECRET is set, so webhooks are not accepted; payments settle "
                 "when the buyer returns,",

@@ -88,7 +88,7 @@ def clock() -> Iterator[Finding]:
 
 
 def webhooks(chosen: Settings) -> Iterator[Finding]:
-    if not chosen.offline and not chosen.webhook_secrets:
+    if not chosen.accepts_webhooks:
         yield Finding(
             NOTE,
             "webhooks",

@@ -14,7 +14,17 @@ STORE = ROOT / "store"
 # From the bottom up: a module may import those before it, and none after.
 LAYERS = [
     ["connections", "locales", "workers"],
-    ["errors", "clock", "currencies", "folding", "money", "buyers", "notices", "signatures"],
+    [
+        "errors",
+        "clock",
+        "currencies",
+        "folding",
+        "money",
+        "buyers",
+        "notices",
+        "signatures",
+        "wording",
+    ],
     ["addresses", "credentials", "network", "private_files", "secret_files", "sources"],
     ["logs", "settings", "models", "traces", "hosts", "each", "questions"],
     ["handshake"],

@@ -443,3 +443,17 @@ def test_the_database_lies_in_the_data_folder_whatever_that_is_called(
     assert (folder / "store.db").stat().st_size
     assert [file.name for file in tmp_path.iterdir() if file.name != "data"] == [name]
     assert schema.is_current_in(folder / "store.db")
+
+
+@pytest.mark.parametrize("command", ["audit", "export", "prune", "reconcile"])
+def test_a_database_that_never_held_a_shop_stays_empty(
+    empty: str, command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    words = [command, str(tmp_path / "orders.csv")] if command == "export" else [command]
+
+    code, _, said = run(capsys, *words)
+
+    assert (code, said.count("\n")) == (2, 1)
+    assert "There is no shop in " in said
+    assert everything(empty) == {}
+    assert not (tmp_path / "orders.csv").exists()
