@@ -23,10 +23,11 @@ import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 from sqlmodel import Session
 
-from store import bulk, clock, db, gateway, orders, settings, shop_mark
+from store import bulk, clock, db, gateway, handshake, orders, settings, shop_mark
 from store.catalog import Line
 from store.errors import CheckoutOutOfReach, StripeNotFound, StripeRefused, StripeUncertain
 from store.facts import CheckoutFact, Fact, GoneFact, RefusedFact, of_session
@@ -115,6 +116,7 @@ def _parameters(
                         "product_data": {
                             "name": line.product.name,
                             "description": line.product.description,
+                            **_images(line, store_url),
                         },
                     },
                 }
@@ -129,6 +131,15 @@ def _parameters(
             **({"customer_email": email} if email else {}),
         }
     )
+
+
+def _images(line: Line, store_url: str) -> dict[str, list[str]]:
+    """The product's picture, where Stripe can fetch it: an address of this machine means nothing to
+    a server elsewhere, which may refuse it and with it the sale.
+    """
+    if handshake.is_loopback(store_url) and not handshake.is_loopback(gateway.address()):
+        return {}
+    return {"images": [f"{store_url}/images/{quote(line.product.image)}"]}
 
 
 def look_up(order: Order, *, source: Source) -> Order:

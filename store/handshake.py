@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from store import settings
+from store import addresses, settings
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 HOST = re.compile(r"([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?", re.I | re.ASCII)
@@ -196,3 +196,9 @@ def client_networks(text: str) -> tuple[str, ...]:
     if address.version == 4 or address.is_link_local:
         return (str(address),)
     return tuple(str(ipaddress.ip_network((int(address), bits), strict=False)) for bits in (64, 48))
+
+
+def is_loopback(address: str) -> bool:
+    """True for a URL of this machine."""
+    host = Host.parse(addresses.host_of(address))
+    return host is not None and host.is_loopback

@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         host=asked.host,
         port=asked.port,
         allowed_hosts=tuple(asked.allow_host),
+        business_name=asked.business_name,
         webhook_url=asked.webhook,
         webhook_secret=secret,
         retries=asked.retries,
@@ -96,6 +97,9 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         default=[],
         metavar="NAME",
         help="a name beside loopback that it answers to and delivers to; may be repeated",
+    )
+    parser.add_argument(
+        "--business-name", default="", metavar="NAME", help="whose checkout the pages say it is"
     )
     parser.add_argument("--webhook", help="where events are delivered to")
     parser.add_argument("--secret", help="what signs them; made and printed where none is given")

@@ -2,9 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from stripe_emulator.admin import control_api, simulation_api
 from stripe_emulator.api import openapi, versions
@@ -17,6 +20,7 @@ from stripe_emulator.base.ids import new_id
 from stripe_emulator.emulator import Emulator
 from stripe_emulator.stripe_cli import sockets
 from stripe_emulator.web import checkout_page
+from stripe_emulator.web.dashboard_layout import missing
 
 
 def create_app(config: Config) -> FastAPI:
@@ -46,6 +50,7 @@ def create_app(config: Config) -> FastAPI:
     app.include_router(checkout_page.router)
     app.include_router(sockets.router)
     app.add_exception_handler(StripeError, _stripe_error)
+    app.add_exception_handler(HTTPException, _not_found)
     app.add_exception_handler(Exception, _unforeseen)
     openapi.describe(app)
     return app
@@ -55,6 +60,15 @@ def _stripe_error(_: Request, error: Exception) -> JSONResponse:
     """The controls refuse in the same words and shape as the API."""
     assert isinstance(error, StripeError)
     return JSONResponse(error.body(new_id("request")), error.status, error.headers)
+
+
+async def _not_found(request: Request, error: Exception) -> Response:
+    """An address that leads nowhere, as a page for browsers."""
+    assert isinstance(error, HTTPException)
+    is_page = "text/html" in request.headers.get("accept", "")
+    if error.status_code != HTTPStatus.NOT_FOUND or not is_page:
+        return await http_exception_handler(request, error)
+    return missing(request.app.state.emulator)
 
 
 def _unforeseen(_: Request, __: Exception) -> JSONResponse:

@@ -141,6 +141,11 @@ class Emulator(Till):
         with self.account.reading() as books:
             return activity.counts(books)
 
+    def log_counts(self) -> dict[activity.Log, int]:
+        """How many deliveries and API requests are kept."""
+        with self.account.reading() as books:
+            return activity.log_counts(books)
+
     def deliveries(
         self, *, event_id: str | None = None, state: DeliveryState | None = None, limit: int = 50
     ) -> list[Delivery]:

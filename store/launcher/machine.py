@@ -12,9 +12,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from store import addresses, credentials, settings, sources
+from store import credentials, handshake, settings, sources
 from store.errors import SettingsError
-from store.handshake import Host
 from store.launcher.findings import NOTE, OK, WRONG, Finding
 from store.settings import Settings
 
@@ -75,18 +74,13 @@ def unencrypted(chosen: Settings) -> Iterator[Finding]:
     carried = {"store_url": "the cookies of buyers and operators", "stripe_api_base": "the key"}
     for name, secret in carried.items():
         address = getattr(chosen, name) or ""
-        if address.startswith("http:") and not is_loopback(address):
+        if address.startswith("http:") and not handshake.is_loopback(address):
             yield Finding(
                 NOTE,
                 "settings",
                 f"{name.upper()} is not HTTPS: {secret} can be read on the way",
                 "Use an address that begins with https://.",
             )
-
-
-def is_loopback(address: str) -> bool:
-    host = Host.parse(addresses.host_of(address))
-    return host is not None and host.is_loopback
 
 
 def masked(value: Any) -> str:

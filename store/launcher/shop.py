@@ -15,7 +15,7 @@ from store.launcher.log import Log
 from store.launcher.process import Process, tethered
 from store.launcher.serve import addresses, storefront_words
 from store.launcher.supervise import GaveUp, Program, supervise
-from store.settings import Settings
+from store.settings import SHOP, Settings
 
 REMINDER_SECONDS = 30
 LONGEST_TURN_SECONDS = 5
@@ -104,6 +104,7 @@ class Shop:
             *("--webhook", f"{self.sidecar}/webhooks/stripe/"),
             *("--secret", f"env:{SECRET}"),
             *("--data", str(self.settings.data_dir / "emulator.db")),
+            *("--business-name", SHOP),
             *("--retries", "eager"),  # a receiver that was down hears of its payments in seconds
         )
         secret = self.settings.webhook_secrets[0]

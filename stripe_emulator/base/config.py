@@ -43,6 +43,8 @@ class Config:
     port: int = 8502
     allowed_hosts: tuple[str, ...] = ()
     """Names beside loopback by which it may be called, and to which webhooks may go."""
+    business_name: str = ""
+    """Whose checkout it is, as the pay page and receipts say it; at Stripe the account's name."""
     webhook_url: str | None = None
     webhook_secret: str | None = None
     retries: Schedule = "sandbox"

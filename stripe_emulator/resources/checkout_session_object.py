@@ -70,12 +70,15 @@ BLANK: dict[str, Any] = {
 }
 """Parameters that come back as they came, and what stands there without them."""
 
+NO_BUSINESS_NAME = "Emulator"
+"""What stands for the name of a business that was not given one."""
+
 ONLY_IF_GIVEN: dict[str, Any] = {
     "branding_settings": {
         "background_color": "#ffffff",
         "border_style": "rounded",
         "button_color": "#0074d4",
-        "display_name": "Emulator",
+        "display_name": NO_BUSINESS_NAME,
         "font_family": "default",
         "icon": None,
         "logo": None,

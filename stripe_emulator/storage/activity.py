@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from stripe_emulator.base.models import LoggedRequest, Moment
 from stripe_emulator.storage.transaction import Books
@@ -16,12 +16,22 @@ KINDS: tuple["Kind", ...] = (
 )
 
 
+Log = Literal["delivery", "request"]
+
+
 def counts(books: Books) -> dict["Kind", int]:
     """How many objects there are of each kind."""
     rows = books.connection.execute("SELECT kind, count(*) AS n FROM objects GROUP BY kind")
     found = {row["kind"]: row["n"] for row in rows}
     found["event"] = books.connection.execute("SELECT count(*) FROM events").fetchone()[0]
     return {kind: found.get(kind, 0) for kind in KINDS}
+
+
+def log_counts(books: Books) -> dict[Log, int]:
+    """How many deliveries and API requests are kept."""
+    (deliveries,) = books.connection.execute("SELECT count(*) FROM deliveries").fetchone()
+    (requests,) = books.connection.execute("SELECT count(*) FROM requests").fetchone()
+    return {"delivery": deliveries, "request": requests}
 
 
 def requests(books: Books, limit: int) -> list[LoggedRequest]:

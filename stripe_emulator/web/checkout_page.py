@@ -1,7 +1,7 @@
 """The pages a buyer sees: the pay page, the 3-D Secure question, and what became of a session.
 
-They are called Paper Till, so that nobody takes them for Stripe's own. Everything works without
-JavaScript: forms are posted, payments answer 303, and what was refused is said on the page.
+Each names the emulator at its top, so that nobody takes it for Stripe's own page. Everything works
+without JavaScript: forms are posted, payments answer 303, and refusals are said on the page.
 """
 
 from contextlib import suppress

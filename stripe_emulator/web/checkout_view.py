@@ -10,6 +10,7 @@ from stripe_emulator.base.models import PaymentResult, StripeObject
 from stripe_emulator.base.test_cards import TEST_CARDS, TestCard
 from stripe_emulator.checkout import collected_fields
 from stripe_emulator.emulator import Emulator
+from stripe_emulator.resources import checkout_session_object
 from stripe_emulator.resources.checkout_sessions import success_url
 from stripe_emulator.web import checkout_totals
 from stripe_emulator.web.rendering import money, page, web_link
@@ -141,7 +142,7 @@ def form_page(
     texts = {place: (text or {}).get("message") for place, text in session["custom_text"].items()}
     context = {
         "session": session,
-        "lines": [_line(emulator, item, locale) for item in session["line_items"]["data"]],
+        "lines": [line_of(emulator, item, locale) for item in session["line_items"]["data"]],
         "total": money(session["amount_total"], currency, locale),
         "currency": currency.upper(),
         "verb": VERBS.get(session.get("submit_type") or "", "Pay") if to_pay else "Confirm",
@@ -157,6 +158,8 @@ def form_page(
         "form": form.shown_again(session),
         "field": result.field if result else None,
         "message": result.message if result else None,
+        "declined": result is not None and result.outcome == "declined",
+        "business": business_of(emulator, session),
         "groups": CARD_GROUPS,
         **checkout_totals.context(emulator, session, locale),
         "typed_code": typed_code,
@@ -165,7 +168,15 @@ def form_page(
     return page("pay.html", context, status=status)
 
 
-def _line(emulator: Emulator, item: StripeObject, locale: str) -> dict[str, Any]:
+def business_of(emulator: Emulator, session: StripeObject) -> str:
+    """The name the session is sold under: its own branding, else the account's name."""
+    branding = session.get("branding_settings") or {}
+    name: str = branding.get("display_name") or ""
+    is_default = name == checkout_session_object.NO_BUSINESS_NAME
+    return emulator.config.business_name if is_default or not name else name
+
+
+def line_of(emulator: Emulator, item: StripeObject, locale: str) -> dict[str, Any]:
     """One line of the receipt. The product, where it is still known, adds a picture and words."""
     price = item["price"] or {}
     product = emulator.retrieve(str(price.get("product"))) or {}
@@ -191,6 +202,7 @@ def ended_page(
         "result": return_address(session),
         "shop": shop,
         "refused": _is_refused(_payment_of(emulator, session)),
+        "business": business_of(emulator, session),
     }
     if session["status"] == "expired":
         return page("expired.html", context)

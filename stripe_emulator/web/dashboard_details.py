@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from decimal import Decimal
+from itertools import groupby
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -41,7 +43,8 @@ def payment_page(request: Request, emulator: Running, payment_id: str) -> Respon
         "charge": charge,
         "amount": money(payment["amount"], payment["currency"], locale),
         "status": dashboard_tables.payment_status(payment, charge),
-        "moments": [moment for moment in moments if moment.kind != "attempt"],
+        "moments": folded(moment for moment in moments if moment.kind != "attempt"),
+        "open_dispute": next((d["id"] for d in related["dispute"] if is_undecided(d)), None),
         "carried": _by_event(moments),
         "related": [
             dashboard_tables.refunds(related["refund"], locale).without("Payment"),
@@ -58,6 +61,35 @@ def payment_page(request: Request, emulator: Running, payment_id: str) -> Respon
         "payload": _payload(payment),
     }
     return board_page(emulator, "payment.html", "/", context)
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Several requests in a row that only read: a shop asks until it knows."""
+
+    found: tuple[Moment, ...]
+    kind: str = "checks"
+
+    @property
+    def at(self) -> float:
+        return self.found[-1].at
+
+
+def folded(moments: Iterable[Moment]) -> list[Moment | Checks]:
+    """The moments, with two or more reading requests in a row as one."""
+    lines: list[Moment | Checks] = []
+    for reads, some in groupby(moments, key=is_read):
+        found = tuple(some)
+        lines += [Checks(found)] if reads and len(found) > 1 else found
+    return lines
+
+
+def is_read(moment: Moment) -> bool:
+    return moment.kind == "request" and moment.ok and moment.title.startswith("GET ")
+
+
+def is_undecided(dispute: StripeObject) -> bool:
+    return str(dispute["status"]).endswith(("needs_response", "under_review"))
 
 
 @router.get("/sessions/{session_id}")

@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi.responses import Response
 
 from stripe_emulator.emulator import Emulator, Kind
-from stripe_emulator.web.rendering import page
+from stripe_emulator.storage.activity import Log
+from stripe_emulator.web.rendering import page, web_link
 
-MENU: tuple[tuple[str, str, Kind | None], ...] = (
+MENU: tuple[tuple[str, str, Kind | Log | None], ...] = (
     ("/", "Payments", "payment_intent"),
     ("/sessions", "Sessions", "checkout.session"),
     ("/refunds", "Refunds", "refund"),
     ("/disputes", "Disputes", "dispute"),
     ("/events", "Events", "event"),
-    ("/deliveries", "Deliveries", None),
-    ("/requests", "Requests", None),
+    ("/deliveries", "Deliveries", "delivery"),
+    ("/requests", "Requests", "request"),
     ("/trouble", "Trouble", None),
 )
 
@@ -24,13 +26,23 @@ def board_page(
     emulator: Emulator, name: str, here: str, context: Mapping[str, Any], status: int = 200
 ) -> Response:
     """A page of the dashboard; `here` is the entry of the menu it belongs to."""
-    counts = emulator.counts()
+    kept = (*emulator.counts().items(), *emulator.log_counts().items())
+    counts = {str(kind): count for kind, count in kept}
     shared = {
         "menu": [(href, title, counts.get(kind) if kind else None) for href, title, kind in MENU],
+        "shop": shop_address(emulator),
         "here": here,
         "armed": sum(trouble.remaining or 1 for trouble in emulator.troubles()),
     }
     return page(name, {**shared, **context}, status=status)
+
+
+def shop_address(emulator: Emulator) -> str | None:
+    """The shop that made the newest session, as far as its addresses tell."""
+    for session in emulator.lists("checkout.session", limit=1).items:
+        parts = urlsplit(session.get("success_url") or session.get("return_url") or "")
+        return web_link(f"{parts.scheme}://{parts.netloc}/") if parts.netloc else None
+    return None
 
 
 def missing(emulator: Emulator) -> Response:

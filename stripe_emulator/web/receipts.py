@@ -7,6 +7,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from stripe_emulator.admin.control_api import Running
+from stripe_emulator.base.models import StripeObject
+from stripe_emulator.emulator import Emulator
+from stripe_emulator.web.checkout_view import business_of, line_of
 from stripe_emulator.web.dashboard_tables import paid_with
 from stripe_emulator.web.rendering import locale_of, money, page
 
@@ -22,6 +25,7 @@ def receipt(request: Request, emulator: Running, charge_id: str) -> Response:
     locale, currency = locale_of(request), charge["currency"]
     refunded = charge["amount_refunded"]
     amounts = {"Refunded": refunded, "Kept": charge["amount"] - refunded} if refunded else {}
+    session = _session_of(emulator, charge)
     context = {
         "charge": charge,
         "paid": money(charge["amount"], currency, locale),
@@ -29,6 +33,17 @@ def receipt(request: Request, emulator: Running, charge_id: str) -> Response:
             datetime.fromtimestamp(charge["created"], UTC), "d MMMM y, HH:mm 'UTC'", locale=locale
         ),
         "paid_with": paid_with(charge),
+        "lines": [line_of(emulator, item, locale) for item in session["line_items"]["data"]]
+        if session
+        else [],
+        "business": business_of(emulator, session or {}),
         "amounts": [(name, money(amount, currency, locale)) for name, amount in amounts.items()],
     }
     return page("receipt.html", context)
+
+
+def _session_of(emulator: Emulator, charge: StripeObject) -> StripeObject | None:
+    """The Checkout Session that a charge was paid through; None for one that had none."""
+    with emulator.account.reading() as books:
+        sessions = books.related("checkout.session", payment_intent=charge["payment_intent"])
+    return emulator.session(sessions[0]["id"]) if sessions else None

@@ -1,5 +1,6 @@
 """The dashboard shows what happened and does what its buttons say."""
 
+import re
 import time
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from stripe_emulator.faults import VALUE_FIELDS
 from tests.emulator_pages.conftest import Till
 
 
@@ -307,3 +309,60 @@ def test_a_refund_is_given_from_the_page(till: Till, tab: Page) -> None:
 
     expect(tab.locator(".status", has_text="refunded")).to_be_visible()
     assert len(till.api("GET", f"/v1/refunds?payment_intent={payment}")["data"]) == 1
+
+
+def test_a_wrong_address_is_a_page_for_browsers_and_json_for_programs(till: Till) -> None:
+    page = till.client.get("/nowhere", headers={"accept": "text/html"})
+    program = till.client.get("/nowhere", headers={"accept": "application/json"})
+
+    assert (page.status_code, program.status_code) == (404, 404)
+    assert "There is no such page here" in page.text
+    assert program.json() == {"detail": "Not Found"}
+
+
+def test_a_disputed_payment_names_the_page_where_the_dispute_is_decided(till: Till) -> None:
+    payment = till.pay(till.a_session())
+    press(till, f"/payments/{payment}/dispute", reason="fraudulent")
+    (dispute,) = till.api("GET", f"/v1/disputes?payment_intent={payment}")["data"]
+
+    undecided = read(till, f"/payments/{payment}")
+    press(till, f"/disputes/{dispute['id']}/close", outcome="lost")
+
+    assert f'href="/disputes/{dispute["id"]}">decide it on its page' in undecided
+
+
+def test_a_payments_timeline_folds_the_requests_that_only_ask(till: Till) -> None:
+    session = till.a_session()
+    payment = till.pay(session)
+    for _ in range(5):
+        till.session(session)
+
+    text = read(till, f"/payments/{payment}")
+
+    assert re.search(r"\d+ status checks", text)
+    assert text.count('<li class="moment request">') <= 3
+
+
+def test_every_kind_of_trouble_has_a_field_that_says_what_it_wants(till: Till) -> None:
+    text = read(till, "/trouble")
+
+    for kind, field in VALUE_FIELDS.items():
+        assert f'name="value-{kind}"' in text
+        assert field.label in text
+    assert "default" not in text
+
+    press(
+        till, "/trouble", target="delivery", kind="amount", match="never.*", **{"value-amount": ""}
+    )
+    press(till, "/trouble", target="request", kind="slow", match="/never", **{"value-slow": "250"})
+    armed = read(till, "/trouble")
+    press(till, "/trouble/calm")
+
+    assert "Say another amount (one more), correctly signed" in armed
+    assert "Answer 250 milliseconds late" in armed
+
+
+def test_every_page_leads_back_to_the_shop_of_the_newest_session(till: Till) -> None:
+    till.a_session()
+
+    assert f'href="{till.shop.address}/"' in read(till, "/")

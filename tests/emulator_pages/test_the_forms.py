@@ -183,3 +183,31 @@ def test_amounts_know_how_many_decimals_a_currency_has(
     text = till.client.get(f"/c/pay/{session['id']}").text.replace("\N{NO-BREAK SPACE}", " ")
 
     assert f'<h1 class="total">{shown}</h1>' in text
+
+
+def test_the_page_says_whose_checkout_it_is_and_shows_pictures(till: Till) -> None:
+    given: dict[str, Any] = {
+        "branding_settings[display_name]": "Three Good Things",
+        "line_items[0][price_data][product_data][images][0]": till.shop.address + "/red.svg",
+    }
+    session = till.a_session(**given)
+
+    page = till.client.get(f"/c/pay/{session['id']}").text
+    till.pay(session)
+    (charge,) = till.charges(session)
+    receipt = till.client.get(charge["receipt_url"]).text
+
+    for text in (page, receipt):
+        assert "Test checkout for Three Good Things" in text
+        assert f'src="{till.shop.address}/red.svg"' in text
+    assert "Paper Till" not in page + receipt
+
+
+def test_a_declined_buyer_is_told_what_to_try_next(till: Till) -> None:
+    session = till.a_session()
+    form = {"number": "4000000000000002", "expiry": "12/34", "cvc": "123", "email": "a@b.example"}
+
+    page = till.client.post(f"/c/pay/{session['id']}", data=form, follow_redirects=True).text
+
+    assert "Your card was declined." in page
+    assert "Nothing was paid. Try another card, or go back to the shop" in page

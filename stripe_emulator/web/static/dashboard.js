@@ -11,8 +11,7 @@ function localTimes(root) {
   for (const time of root.querySelectorAll("time:not([title])")) {
     time.title = time.textContent;
     const at = new Date(time.dateTime);
-    const today = at.toDateString() === new Date().toDateString();
-    time.textContent = at.toLocaleString([], today ? CLOCK : { ...DAY, ...CLOCK });
+    time.textContent = at.toLocaleString([], { ...DAY, ...CLOCK });
   }
 }
 
