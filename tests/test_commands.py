@@ -414,10 +414,10 @@ def test_one_thing_is_told_from_many(number: int) -> None:
     done = CaughtUp(TakenIn(applied=number), Checked(looked_up=number), refunds=number)
     caught_up = str(done)
 
-    assert ("At Stripe and missing here" in report) == (number > 0)
     if number:
-        assert f"missing here: {number} {noun} of this shop" in report
-        assert f"At Stripe, {number} {noun} of another shop" in report
+        verbs = ("is", "belongs") if number == 1 else ("are", "belong")
+        assert f"{number} {noun} of this shop {verbs[0]} at Stripe and missing here" in report
+        assert f"{number} {noun} at Stripe {verbs[1]} to another shop" in report
     assert f"{number} open {noun} looked up, {number} missed event" in caught_up
     assert ("1 open orders" in caught_up, "1 refunds" in caught_up) == (False, False)
 

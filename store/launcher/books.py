@@ -49,7 +49,9 @@ def table(found: Audit) -> Iterator[str]:
     if found.unreadable:
         yield "Stripe lists what cannot be read: " + ", ".join(found.unreadable[:20])
     if found.strangers:
-        yield f"At Stripe, {counted(len(found.strangers), 'order')} of another shop or database."
+        strangers = counted(len(found.strangers), "order")
+        belong = "belongs" if len(found.strangers) == 1 else "belong"
+        yield f"{strangers} at Stripe {belong} to another shop or database."
 
 
 def missing(orders: Sequence[MissingOrder]) -> Iterator[str]:
@@ -58,7 +60,8 @@ def missing(orders: Sequence[MissingOrder]) -> Iterator[str]:
         return
     sums = [money.text(amount, code) for code, amount in by_currency(orders).items()]
     yield (
-        f"\nAt Stripe and missing here: {counted(len(orders), 'order')} of this shop, "
+        f"\n{counted(len(orders), 'order')} of this shop {'is' if len(orders) == 1 else 'are'} at "
+        "Stripe and missing here, "
         f"{' and '.join(sums) or 'nothing'} paid. Bring them back: python -m store reconcile"
     )
     yield from columns(

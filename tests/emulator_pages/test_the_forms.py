@@ -210,4 +210,4 @@ def test_a_declined_buyer_is_told_what_to_try_next(till: Till) -> None:
     page = till.client.post(f"/c/pay/{session['id']}", data=form, follow_redirects=True).text
 
     assert "Your card was declined." in page
-    assert "Nothing was paid. Try another card, or go back to the shop" in page
+    assert "Nothing was paid. Try another card or a bank debit, or go back" in page

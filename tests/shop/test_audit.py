@@ -382,7 +382,7 @@ def test_orders_without_this_shops_mark_are_strangers_and_no_alarm(
     done = reconcile.catch_up()
 
     assert code == 0
-    assert "At Stripe, 1 order of another shop or database." in table
+    assert "1 order at Stripe belongs to another shop or database." in table
     assert (done.restored, len(shop.orders())) == ([], 1)
 
 
