@@ -411,7 +411,11 @@ def test_one_thing_is_told_from_many(number: int) -> None:
     found = Audit(entries=[], missing=missing, strangers=["B-1"] * number)
 
     report = "\n".join(books.table(found))
-    done = CaughtUp(TakenIn(applied=number), Checked(looked_up=number), refunds=number)
+    done = CaughtUp(
+        events_taken=TakenIn(applied=number),
+        orders_checked=Checked(looked_up=number),
+        refunds=number,
+    )
     caught_up = str(done)
 
     if number:
