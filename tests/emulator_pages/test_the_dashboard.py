@@ -316,7 +316,7 @@ def test_a_wrong_address_is_a_page_for_browsers_and_json_for_programs(till: Till
     program = till.client.get("/nowhere", headers={"accept": "application/json"})
 
     assert (page.status_code, program.status_code) == (404, 404)
-    assert "There is no such page here" in page.text
+    assert "There is no such thing here" in page.text
     assert program.json() == {"detail": "Not Found"}
 
 
