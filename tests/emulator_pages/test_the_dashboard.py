@@ -8,7 +8,6 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from stripe_emulator.faults import VALUE_FIELDS
 from tests.emulator_pages.conftest import Till
 
 
@@ -341,25 +340,6 @@ def test_a_payments_timeline_folds_the_requests_that_only_ask(till: Till) -> Non
 
     assert re.search(r"\d+ status checks", text)
     assert text.count('<li class="moment request">') <= 3
-
-
-def test_every_kind_of_trouble_has_a_field_that_says_what_it_wants(till: Till) -> None:
-    text = read(till, "/trouble")
-
-    for kind, field in VALUE_FIELDS.items():
-        assert f'name="value-{kind}"' in text
-        assert field.label in text
-    assert "default" not in text
-
-    press(
-        till, "/trouble", target="delivery", kind="amount", match="never.*", **{"value-amount": ""}
-    )
-    press(till, "/trouble", target="request", kind="slow", match="/never", **{"value-slow": "250"})
-    armed = read(till, "/trouble")
-    press(till, "/trouble/calm")
-
-    assert "Say another amount (one more), correctly signed" in armed
-    assert "Answer 250 milliseconds late" in armed
 
 
 def test_every_page_leads_back_to_the_shop_of_the_newest_session(till: Till) -> None:
