@@ -124,7 +124,8 @@ def backoffice_page(shell: Shell, page: str) -> Callable[[Request], Response]:
                 return HTMLResponse(OPEN_AGAIN, headers=door.PLAIN_HEADERS)
             return RedirectResponse(sign_in_address(page, query), 303, headers=NO_STORE)
         return shell.page(
-            {"Cache-Control": "no-store", "Content-Security-Policy": "frame-ancestors 'none'"}
+            {"Cache-Control": "no-store", "Content-Security-Policy": "frame-ancestors 'none'"},
+            said=markup.first_piece("page", mode=door.mode()),
         )
 
     return open_page

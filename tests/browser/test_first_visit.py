@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from store.secret_files import kept_secret
 from tests.browser.visiting import Servers, opened
 from tests.chromium import NewBrowser
 
@@ -74,9 +75,13 @@ def test_nothing_moves_while_a_page_appears(
 ) -> None:
     visitor = new_browser(servers.shop)
     opened(visitor).close()
+    operator = visitor.new_page()
+    operator.goto(f"/back-office/sign-in#{kept_secret(servers.folder / 'admin_password')}")
+    operator.wait_for_url("**/back-office")
+    operator.close()
     visitor.add_init_script(SHIFTS)
     shifts = {}
-    for path in ("/", "/order?number=NONE", "/rehearsal", "/back-office"):
+    for path in ("/", "/order?number=NONE", "/rehearsal", "/back-office", "/back-office/orders"):
         page = visitor.new_page()
         page.set_viewport_size({"width": width, "height": height})
         page.goto(path)

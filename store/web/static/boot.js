@@ -18,13 +18,14 @@
 
   // The server's first HTML stands until the page below has drawn the same: all that it names, and
   // no placeholder of something that is still being fetched. A page whose script goes on, because
-  // it waits for Stripe, is shown a moment after its masthead.
+  // it waits for Stripe, is shown a moment after its masthead; one that has run, a moment later at most.
   const MOMENT = 700;
   let overdue = false, timer;
   const isDrawn = (first) => {
     if (overdue || document.querySelector('[role="dialog"], #root .notice')) return true;
     const drawn = (selector) => document.querySelectorAll(`#root ${selector}`).length;
-    if (!drawn(".masthead")) return false;
+    const hasRun = drawn('.stApp[data-test-script-state="notRunning"]');
+    if (!hasRun && !drawn(".masthead")) return false;
     timer ??= setTimeout(() => { overdue = true; replaceFirst(); }, MOMENT);
     if (drawn('[data-testid^="stSkeleton"]')) return false;
     return first.dataset.until.split(" | ").every((part) => {
