@@ -82,7 +82,8 @@ def create(
     amount = charge["amount"] - charge["amount_refunded"]
     if reason not in REASONS:
         raise Refused(f"Invalid reason: must be one of {', '.join(REASONS)}", param="reason")
-    if charge["status"] != "succeeded" or charge["disputed"] or amount == 0:
+    taken = charge["paid"] and charge["captured"]
+    if not taken or charge["disputed"] or amount == 0:
         raise Refused(f"Charge {charge_id} cannot be disputed (again).", param="charge")
     dispute = books.add(_blank(books, charge, amount, reason, inquiry=inquiry))
     if not inquiry:

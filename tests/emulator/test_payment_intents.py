@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import stripe
 
+from stripe_emulator.base.errors import StripeError
 from tests.emulator import judge
 from tests.emulator.running import Running
 
@@ -198,6 +199,8 @@ def test_an_authorized_payment_is_captured_in_part(stripe_: Running) -> None:
         0,
     )
     assert (charge.paid, charge.captured, charge.amount_captured) == (True, False, 0)
+    with pytest.raises(StripeError, match="cannot be disputed"):
+        stripe_.emulator.dispute(charge.id)
     with pytest.raises(stripe.InvalidRequestError, match="greater than the amount you can"):
         intents.capture(held.id, {"amount_to_capture": 2001})
 
