@@ -9,6 +9,7 @@ import streamlit as st
 from store import db, images, listing, money, product_editor, settings
 from store.backoffice import actions
 from store.backoffice.pages_common import (
+    heading,
     literal,
     operator_action,
     reader,
@@ -58,7 +59,7 @@ def render() -> None:
     with db.reading() as session:
         products = product_editor.all_products(session)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.title("Products", width="stretch")
+        heading("Products")
         if st.button("Add a product", icon=":material/add:", type="primary"):
             open_form(None)
     matches = filtered(products)

@@ -7,6 +7,7 @@ import streamlit as st
 from store import audit, db, refunds
 from store.backoffice import health
 from store.backoffice.pages_common import (
+    heading,
     link_to_order,
     literal,
     operator_action,
@@ -40,7 +41,7 @@ def compare_now(operator: str) -> str:
 
 def render() -> None:
     """While a task runs, the upper part of the page refreshes itself."""
-    st.title("Reconciliation")
+    heading("Reconciliation")
     busy = is_busy()
     st.fragment(tasks, run_every=PROGRESS_SECONDS if busy else None)(busy)
     if TASKS.audited:

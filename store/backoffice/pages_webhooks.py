@@ -11,6 +11,7 @@ import streamlit as st
 from store import db, event_search, facts, gateway, listing, markup, settings
 from store.backoffice import actions
 from store.backoffice.pages_common import (
+    heading,
     link_to_order,
     literal,
     operator_action,
@@ -50,7 +51,7 @@ class Payload(NamedTuple):
 
 
 def render() -> None:
-    st.title("Webhooks")
+    heading("Webhooks")
     wanted = filters()
     older_pages: list[str] = st.session_state.setdefault(OLDER_PAGES, [])
     with db.reading() as session:
