@@ -111,7 +111,7 @@ def test_an_operator_finds_an_order_and_refunds_part_of_it(
     expect(dialog).to_have_count(0)
     timeline = page.locator(".timeline")
     expect(timeline.get_by_text("Back office: refund asked")).to_have_count(1)
-    expect(timeline.get_by_text("Requested by the buyer")).to_be_visible()
+    expect(timeline.get_by_text("Requested by the buyer").first).to_be_visible()
     page.get_by_role("button", name="← All orders").click()
     expect(search).to_have_value(number[:6].lower())
     page.mouse.click(*in_table(page, 0, 18))  # the box that selects the row
