@@ -245,7 +245,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (MONEY + "what_is_shown_is_what_is_charged_in_every_currency_and_locale[kwd]",),
     ),
     "a total beyond the limits cannot be clicked": Mutation(
-        (Edit("streamlit_app.till", "bool(limit)", "not lines"),),
+        (Edit("streamlit_app.cart_panel", "bool(refusal)", "not cart.lines"),),
         (STOREFRONT + "a_cheap_thing_can_be_bought_once_the_cart_is_worth_enough",),
     ),
     "Stripe is asked before an order is cancelled": Mutation(
