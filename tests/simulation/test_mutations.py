@@ -352,7 +352,7 @@ WHOLE, NOTHING = (
             WAITS.format("sqlite"),
             OFFICE + "no_page_shows_anything_without_a_session",
             OFFICE + "wrong_passwords_slow_down_and_do_not_lock_the_owner_out",
-            OPERATORS + "an_edit_never_changes_a_placed_order[sqlite]",
+            PRODUCTS + "an_edit_never_changes_a_placed_order[sqlite]",
         ),
     ),
 )
