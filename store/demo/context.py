@@ -44,6 +44,7 @@ class ScenarioContext:
     buyer: str
     store_url: str
     stripe: EmulatorClient
+    email: str = "ada@example.com"
     numbers: list[str] = field(default_factory=list)
 
     @property
@@ -88,7 +89,7 @@ class ScenarioContext:
         return number
 
     def pay(self, number: str, card: str = "4242424242424242") -> str:
-        return self.stripe.pay(self.session_id(number), card)
+        return self.stripe.pay(self.session_id(number), card, self.email)
 
     def paid(self, cart: dict[str, int] | None = None) -> str:
         """A new order that is paid, and known to be."""

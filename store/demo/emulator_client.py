@@ -126,9 +126,10 @@ class EmulatorClient:
 
     # --- controls --------------------------------------------------------------------------------
 
-    def pay(self, session_id: str, card: str = "4242424242424242") -> str:
+    def pay(self, session_id: str, card: str, email: str) -> str:
         """Pay as on the pay page; like Stripe this waits for the webhook's first response."""
-        payment = self.control("POST", f"sessions/{quote(session_id)}/pay", number=card)
+        path = f"sessions/{quote(session_id)}/pay"
+        payment = self.control("POST", path, number=card, email=email)
         return str(payment["outcome"])
 
     def inject_fault(

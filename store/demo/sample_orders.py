@@ -43,7 +43,8 @@ def _pay_at_second_try(context: ScenarioContext, number: str) -> None:
 def _debit(context: ScenarioContext, number: str, outcome: str = "succeeds") -> None:
     """A bank debit: Checkout completes at once, the money comes (or does not) later."""
     session_id = context.session_id(number)
-    context.stripe.control("POST", f"sessions/{session_id}/pay_later", outcome=outcome)
+    paying = {"outcome": outcome, "email": context.email}
+    context.stripe.control("POST", f"sessions/{session_id}/pay_later", **paying)
 
 
 def _settle_debit(context: ScenarioContext, number: str, *, succeeded: bool) -> None:
@@ -124,6 +125,9 @@ ENDINGS: dict[str, tuple[Callable[[ScenarioContext, str], None], str]] = {
     "processing": (_debit, "processing"),
     "open": (_left_open, "open"),
 }
+EMAILS = tuple(
+    f"{name}@example.com" for name in ("ada", "grace", "alan", "edsger", "barbara", "donald", "lin")
+)
 SHIRT, JEANS, SNEAKERS = "red-t-shirt", "blue-jeans", "sneakers"
 
 
@@ -185,7 +189,7 @@ def create(context: ScenarioContext) -> Iterator[str]:
     """
     present = existing()
     for place, sample in enumerate(SAMPLES):
-        context.buyer = buyer_of(place)
+        context.buyer, context.email = buyer_of(place), EMAILS[place % len(EMAILS)]
         if context.buyer not in present:
             _create_one(context, sample)
         yield context.buyer
