@@ -95,7 +95,7 @@ def rehearse(buyer: BrowserContext, house: House, camera: Camera) -> None:
         pay(page)
         expect(verdict(page)).to_be_visible()
     page.goto(house.address)
-    expect(page.locator(".order")).to_have_count(3)
+    expect(page.locator("[class*=st-key-row-]")).to_have_count(3)
     camera.take(page, "shop-busy")
     page.close()
 
