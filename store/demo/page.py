@@ -64,7 +64,8 @@ def results(
         st.rerun()
 
     def button(name: str, **look: Any) -> None:
-        if st.button(name, disabled=was_busy, **look):
+        # By its key it stays the same button when the script's next step turns it green.
+        if st.button(name, key=f"run {name}", disabled=was_busy, **look):
             if may_rehearse():
                 rehearsal.start(name, store_url)
             st.rerun()  # without permission any more, the whole page says so
