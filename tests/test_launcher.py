@@ -359,7 +359,7 @@ def test_the_shop_opens_survives_kill_9_and_closes_at_ctrl_c(
     paths = ("_stcore/health", "readyz", "emulator/health")
     addresses = [f"http://127.0.0.1:{port}/{path}" for port, path in zip(ports, paths, strict=True)]
     eventually(lambda: "Ctrl-C stops everything" in log.read_text("utf-8"), seconds=120)
-    assert f"Shop       http://localhost:{ports[0]}\n" in log.read_text("utf-8")
+    assert f"Shop         http://localhost:{ports[0]}\n" in log.read_text("utf-8")
     assert all(map(answers, addresses))
     first = processes_in(log)
 
@@ -439,6 +439,7 @@ def test_a_data_folder_that_cannot_be_written_is_one_sentence() -> None:
 
 
 def test_a_second_shop_in_the_same_data_folder_is_refused(tmp_path: Path) -> None:
+    store("migrate", "--data-dir", str(tmp_path))
     holder = "from store.launcher.checks import alone; from pathlib import Path; import sys\n"
     holder += "with alone(Path(sys.argv[1])): print('held', flush=True); input()"
     command = [sys.executable, "-c", holder, str(tmp_path)]
