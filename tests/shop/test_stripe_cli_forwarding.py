@@ -5,13 +5,21 @@ from pathlib import Path
 import pytest
 
 from store import settings
+from tests.chromium import NewBrowser
 from tests.shop.running import ON_SQLITE, Shop
 from tests.support.stripe_cli import StripeCli
+
+CARD = {
+    "Email": "buyer@example.com",
+    "Card number": "4242 4242 4242 4242",
+    "Expiry": "12/34",
+    "CVC": "123",
+}
 
 
 @ON_SQLITE
 def test_an_order_is_paid_by_the_event_that_the_stripe_cli_forwards(
-    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, new_browser: NewBrowser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cli = StripeCli(shop.stripe.config.address, tmp_path)
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", cli.secret())
@@ -22,7 +30,11 @@ def test_an_order_is_paid_by_the_event_that_the_stripe_cli_forwards(
         *("listen", "--events", "checkout.session.completed,charge.refunded"),
         *("--forward-to", f"{shop.door.url}/webhooks/stripe/"),
     ) as listening:
-        assert shop.pay(number) == "succeeded"
+        page = new_browser().new_page()
+        page.goto(shop.order(number).checkout_url or "")
+        for label, text in CARD.items():
+            page.get_by_label(label, exact=True).fill(text)
+        page.get_by_role("button", name="Pay ").click()
         listening.wait_for(r"\[200\] POST")
 
     order = shop.order(number)
