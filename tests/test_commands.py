@@ -339,8 +339,13 @@ def test_no_command_but_two_makes_a_shop() -> None:
     assert tried == COMMANDS.keys() - made - without_a_shop
 
 
-@pytest.mark.parametrize("name", IN_AN_EMPTY_FOLDER)
-@pytest.mark.parametrize("address", ["", "sqlite:///{folder}/named.db"])
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        *((name, "") for name in IN_AN_EMPTY_FOLDER),
+        *((name, "sqlite:///{folder}/named.db") for name in ("audit", "backup", "doctor", "reset")),
+    ],
+)
 def test_a_command_makes_nothing_where_no_shop_was(tmp_path: Path, name: str, address: str) -> None:
     folder = tmp_path / "nothing"
     words = [

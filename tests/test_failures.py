@@ -113,6 +113,7 @@ def test_odd_streams_end_without_a_traceback(
 
 
 def test_a_question_without_a_terminal_is_answered_in_one_sentence(tmp_path: Path) -> None:
+    store("migrate", "--data-dir", str(tmp_path))
     command = f"{shlex.quote(sys.executable)} -m store reset --data-dir {tmp_path} <&-"
 
     result = subprocess.run(

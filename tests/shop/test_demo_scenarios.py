@@ -311,6 +311,7 @@ def orders_by_age(shop: Shop) -> list[tuple[Any, ...]]:
     ]
 
 
+@ON_SQLITE
 def test_two_fresh_demos_give_the_same_twenty_five_orders_of_ninety_days(
     heard: Shop, rehearsal: Rehearsal
 ) -> None:

@@ -19,7 +19,7 @@ from tests.shop.test_inbox import a_payment, knock
 OTHERS = 300
 DOZEN = 12
 HELD = 1000  # the place of the order that somebody else holds
-LOCK_SECONDS = 4  # how long what is locked waits; the others must not wait for half of that
+LOCK_SECONDS = 3  # how long what is locked waits; the others must not wait for half of that
 
 pytestmark = ON_POSTGRESQL
 

@@ -76,6 +76,7 @@ def judge(copy: Path, mutation: Mutation) -> str:
     sys.path[:] = [str(copy), *(path for path in sys.path if path not in ("", str(ROOT)))]
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_XDIST_WORKER", None)
+    os.environ["CRASH_EVERY"] = "1"
 
     import pytest  # noqa: PLC0415 - by now in the copy's folder
 
