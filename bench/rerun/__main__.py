@@ -15,7 +15,6 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,8 +33,6 @@ from store import buyers, checkout, db
 from store.models import Order
 
 AT_MOST = 1.5
-ASKED_PER_SECOND = 12  # of one session: see MESSAGES_PER_SECOND in store/limits.py
-WARM = 20
 ORDERS = 6
 QUIET = ("--server.headless", "true", "--logger.level", "error", "--logger.hideWelcomeMessage")
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -102,13 +99,15 @@ def question(visitor: Visitor, counts: Iterator[float]) -> dict[str, float]:
 
 
 def reruns(visitor: Visitor, times: int) -> list[float]:
-    """Milliseconds of each; no faster than the server reads the messages of one connection."""
-    counts, milliseconds = cycle((1.0, 2.0)), []
-    for _ in range(times):
-        seconds = visitor.seconds(**question(visitor, counts))
-        milliseconds.append(seconds * 1000)
-        time.sleep(max(0.0, 1 / ASKED_PER_SECOND - seconds))
-    return milliseconds
+    counts = cycle((1.0, 2.0))
+    return [visitor.seconds(**question(visitor, counts)) * 1000 for _ in range(times)]
+
+
+@contextmanager
+def opened(count: int, port: int, page: str, query: str, cookie: str) -> Iterator[list[Visitor]]:
+    """So many new sessions: the server reads only the first messages of each without a pause."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(Visitor(port, page, query, cookie)) for _ in range(count)]
 
 
 def turn(process: int, visitors: Sequence[Visitor], times: int) -> Turn:
@@ -134,29 +133,25 @@ def compare(page: str, asked: argparse.Namespace, folder: Path, times: Times) ->
         (folder / f"{page}.json").write_text(json.dumps(drawn), "utf-8")
         recorded = {"EMPTY_PAGE": str(folder / f"{page}.json")}
         empty, empty_process = stack.enter_context(streamlit("bench/rerun/empty.py", recorded))
+        both = (
+            ("ours", our_process, (ours, page_name, query, cookie)),
+            ("empty", empty_process, (empty, "", "", cookie)),
+        )
         for sessions in asked.sessions:
-            with ExitStack() as open_pages:
-                ours_open, empty_open = (
-                    [
-                        open_pages.enter_context(Visitor(port, name, asks, cookie))
-                        for _ in range(sessions)
-                    ]
-                    for port, name, asks in ((ours, page_name, query), (empty, "", ""))
-                )
-                both = (("ours", our_process, ours_open), ("empty", empty_process, empty_open))
-                for _, process, visitors in both:
-                    turn(process, visitors, max(WARM // sessions, 2))
-                each = max(asked.reruns // sessions, 5)
-                for _ in range(asked.turns):
-                    for name, process, visitors in both:
-                        times[page, sessions, name].append(turn(process, visitors, each))
+            each = max(asked.reruns // sessions, 5)
+            for taken in range(asked.turns + 1):
+                for name, process, where in both:
+                    with opened(sessions, *where) as visitors:
+                        found = turn(process, visitors, each)
+                    if taken:  # the first one warms up
+                        times[page, sessions, name].append(found)
     return elements.count(drawn)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m store bench rerun", description=__doc__)
     parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--reruns", type=int, default=60, help="in each turn, of all sessions")
+    parser.add_argument("--reruns", type=int, default=50, help="in each turn, of all sessions")
     parser.add_argument("--sessions", type=int, nargs="+", default=[1, 20])
     parser.add_argument("--pages", nargs="+", default=["shop", "order"])
     parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
