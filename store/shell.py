@@ -96,9 +96,10 @@ def imports(manifest: Mapping[str, Mapping[str, list[str]]], names: Iterable[str
 
 
 @cache
-def styles() -> str:
-    """The style sheets of every page, as text."""
-    return "\n".join(file.read_text("utf-8") for file in STYLES)
+def styles(*more: Path) -> str:
+    """The style sheets of every page and `more`, as text without comments."""
+    text = "\n".join(file.read_text("utf-8") for file in (*STYLES, *more))
+    return re.sub(r"/\*.*?\*/\s*", "", text, flags=re.DOTALL)
 
 
 def head() -> str:

@@ -3,7 +3,6 @@
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlencode
@@ -13,14 +12,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from store import door, handshake, markup, settings
+from store import door, handshake, markup, settings, shell
 from store.backoffice import auth
 from store.backoffice.auth import OPERATOR_SESSIONS, NotSignedIn, TooManyAttempts
 from store.cookies import cookie_name
 from store.errors import StoreError
 from store.handshake import over_https
-from store.shell import STYLES, Shell
+from store.shell import Shell
 
+STYLE = Path(__file__).parent / "static" / "sign_in.css"
 log = logging.getLogger(__name__)
 
 HOME = "/back-office"
@@ -146,7 +146,7 @@ def sign_in_page(message: str = "", status: int = 200, tone: str = "bad") -> HTM
     body = markup.office_piece(
         "sign_in",
         shop=settings.SHOP,
-        styles=Markup(styles()),  # noqa: S704 - our own files
+        styles=Markup(shell.styles(STYLE)),  # noqa: S704 - our own files
         masthead=Markup(masthead),  # noqa: S704 - a template's output
         message=message,
         tone=tone,
@@ -163,13 +163,6 @@ def sign_in_page(message: str = "", status: int = 200, tone: str = "bad") -> HTM
             "Referrer-Policy": "same-origin",  # with less the form would have no Origin
         },
     )
-
-
-@cache
-def styles() -> str:
-    """The shop's fonts and colours, and what this page has of its own."""
-    files = (*STYLES, Path(__file__).parent / "static" / "sign_in.css")
-    return "\n".join(file.read_text("utf-8") for file in files)
 
 
 def show_sign_in(request: Request) -> Response:
