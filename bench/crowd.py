@@ -102,6 +102,7 @@ class Buyer:
             base_url=where.storefront,
             cookies={buyers.COOKIE: self.cookie},
             timeout=60,
+            limits=httpx.Limits(keepalive_expiry=2),  # uvicorn closes idle connections after 5 s
             verify=False,  # noqa: S501 - plain HTTP; without it each client reads all certificates
         )
 

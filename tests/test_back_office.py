@@ -4,9 +4,7 @@ import ast
 import asyncio
 import importlib
 import re
-import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +16,6 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import uvicorn
 from sqlmodel import col, select
 from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
@@ -47,6 +44,8 @@ from store.errors import DatabaseUnavailable
 from store.models import Order, OrderLog, Product
 from store.reports import Figures, Sums
 from store.shell import Shell
+from tests.ports import free_port
+from tests.support.server_thread import ServerThread
 
 APP = settings.ROOT / "streamlit_app.py"
 PASSWORD = "open sesame"
@@ -108,17 +107,9 @@ def address(fresh_shop: None, tmp_path: Path) -> Iterator[str]:
     (tmp_path / "index.html").write_text("the page")
     served = routes.routes(Shell(tmp_path / "index.html"))
     app = Starlette(routes=served, middleware=server.middleware())
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="critical", lifespan="off")
-        serving = uvicorn.Server(config)
-        thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]})
-        thread.start()
-        while not serving.started:
-            time.sleep(0.005)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        serving.should_exit = True
-        thread.join()
+    serving = ServerThread(app, port=free_port(), lifespan="off")
+    yield serving.url
+    serving.stop()
 
 
 @pytest.fixture

@@ -2,20 +2,18 @@
 
 import http.client
 import json
-import threading
-import time
 import urllib.error
 import urllib.request
 from email.message import Message
 from typing import Any
 
 import stripe
-import uvicorn
 
 from stripe_emulator.app import create_app
 from stripe_emulator.base.config import Config
 from stripe_emulator.base.models import PaymentResult
 from stripe_emulator.emulator import Emulator
+from tests.support.server_thread import ServerThread
 
 KEY = "sk_test_emulator0123456789"
 VISA = "4242424242424242"
@@ -30,20 +28,7 @@ class Running:
         self.config = config
         self.app = create_app(config)
         self.emulator: Emulator = self.app.state.emulator
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                self.app,
-                host=config.host,
-                port=config.port,
-                log_level="critical",
-                date_header=False,
-                timeout_graceful_shutdown=2,
-            )
-        )
-        self._thread = threading.Thread(target=self._server.run)
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
+        self._server = ServerThread(self.app, host=config.host, port=config.port, date_header=False)
         self.client = self.sdk()
 
     def sdk(self, key: str = KEY, retries: int = 0) -> stripe.StripeClient:
@@ -56,8 +41,7 @@ class Running:
 
     def stop(self) -> None:
         """Stop serving and close the account."""
-        self._server.should_exit = True
-        self._thread.join()
+        self._server.stop()
 
     # --- what tests do all the time ----------------------------------------------------------
 

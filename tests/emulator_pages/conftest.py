@@ -1,6 +1,5 @@
 """A running emulator, a shop's address to come back to, and a Chromium to look with."""
 
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -10,12 +9,13 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from playwright.sync_api import ConsoleMessage, Page
 
 from stripe_emulator.app import create_app
 from stripe_emulator.base.config import Config
 from tests.chromium import NewBrowser
+from tests.ports import free_port
+from tests.support.server_thread import ServerThread
 
 Session = dict[str, Any]
 
@@ -118,27 +118,19 @@ class Till:
 def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
     """One emulator for all tests of this folder; every test makes sessions of its own."""
     shop = Shop()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     config = Config(
         data_path=tmp_path_factory.mktemp("till") / "emulator.db",
-        port=port,
+        port=free_port(),
         webhook_url=shop.address + "/webhooks",
         webhook_secret="whsec_pages",
     )
-    app = create_app(config)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning", date_header=False))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    until = time.monotonic() + 20
-    while not server.started and time.monotonic() < until:
-        time.sleep(0.02)
+    server = ServerThread(
+        create_app(config), port=config.port, log_level="warning", date_header=False
+    )
     running = Till(config.address, shop)
     yield running
     running.client.close()
-    server.should_exit = True
-    thread.join(20)
+    server.stop()
     shop.close()
 
 

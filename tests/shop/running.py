@@ -12,7 +12,6 @@ from unittest.mock import patch
 import httpx
 import pytest
 import stripe
-import uvicorn
 from sqlmodel import col, select
 from streamlit.testing.v1 import AppTest
 from stripe import Refund as StripeRefund
@@ -23,6 +22,7 @@ from store import buyers, catalog, checkout, clock, db, orders, reports, views
 from store.backoffice import auth
 from store.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
 from tests.emulator.running import Running, line
+from tests.support.server_thread import ServerThread
 
 SECRET = "whsec_the_shop_under_test"
 STORE_URL = "http://127.0.0.1:9"
@@ -60,24 +60,11 @@ class Door:
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.client = httpx.Client(base_url=self.url, timeout=30)
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                webhook_server.app,
-                port=port,
-                lifespan="off",
-                log_level="critical",
-                timeout_graceful_shutdown=2,
-            )
-        )
-        self._thread = threading.Thread(target=self._server.run)
         webhook_server.inbox.open()
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
+        self._server = ServerThread(webhook_server.app, port=port, lifespan="off")
 
     def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
+        self._server.stop()
         webhook_server.inbox.close()
         self.client.close()
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -23,6 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 from store import limits
 from tests import loops
 from tests.ports import free_port
+from tests.support.server_thread import ServerThread
 
 
 async def echo(websocket: WebSocket) -> None:
@@ -61,15 +61,9 @@ def port() -> Iterator[int]:
         ],
         middleware=[Middleware(limits.WebSocketLimits)],
     )
-    config = uvicorn.Config(app, port=port, ws="websockets-sansio", log_level="error")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    server = ServerThread(app, port=port, ws="websockets-sansio", log_level="error")
     yield port
-    server.should_exit = True
-    thread.join()
+    server.stop()
 
 
 def opened(port: int) -> ClientConnection:

@@ -27,6 +27,7 @@ from tests.shop.running import ON_SQLITE, Door, Shop
 from tests.shop.test_database import ON_POSTGRESQL, break_connections, full, read_only
 from tests.shop.test_inbox import an_event_of_no_interest, wait_until
 from tests.shop.test_webhooks import a_completed_checkout, signed
+from tests.support.server_thread import ServerThread
 
 PATH = "/webhooks/stripe/"
 
@@ -404,19 +405,12 @@ def test_nothing_else_is_taken_for_the_address(path: str) -> None:
 @contextmanager
 def serving(**options: Any) -> Iterator[str]:
     """The sidecar's application on a port of its own, as uvicorn starts it with these options."""
-    server = uvicorn.Server(
-        uvicorn.Config(
-            webhook_server.app, port=free_port(), lifespan="off", log_level="critical", **options
-        )
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    wait_until(lambda: server.started)
+    options = {"timeout_keep_alive": 5} | options
+    server = ServerThread(webhook_server.app, port=free_port(), lifespan="off", **options)
     try:
-        yield f"http://127.0.0.1:{server.config.port}"
+        yield server.url
     finally:
-        server.should_exit = True
-        thread.join()
+        server.stop()
 
 
 @ON_SQLITE

@@ -33,6 +33,8 @@ from tests.counting import Payment, count, judge
 from tests.ports import FLAGS, free_port
 
 START_SECONDS = 120
+# uvicorn closes an idle connection after 5 s; a client that reuses it at this moment gets an error.
+CLIENT_LIMITS = httpx.Limits(keepalive_expiry=2)
 SECRET = re.compile(r"whsec_|sk_test_|store_buyer(?:_\d+)?=")
 """What begins with one of these is a secret, whichever."""
 SIGN_IN = re.compile(r"/back-office/sign-in#\S+")
@@ -385,6 +387,10 @@ class House:
         cookie = buyers.new_cookie()
         self.secrets |= {cookie, buyers.digest(cookie)}
         client = httpx.Client(
-            base_url=self.address, cookies={buyers.COOKIE: cookie}, timeout=30, trust_env=False
+            base_url=self.address,
+            cookies={buyers.COOKIE: cookie},
+            timeout=30,
+            trust_env=False,
+            limits=CLIENT_LIMITS,
         )
         return buyers.digest(cookie), client

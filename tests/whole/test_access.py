@@ -18,7 +18,7 @@ from bench.rerun.visitor import Visitor
 from store import buyers
 from store.backoffice import auth
 from store.cookies import cookie_name
-from tests.whole.running import House
+from tests.whole.running import CLIENT_LIMITS, House
 
 PAGE = {"Accept": "text/html"}
 STATIC = Path(streamlit.__file__).parent / "static"
@@ -40,7 +40,10 @@ def port(shop: House) -> int:
 @pytest.fixture
 def browser(shop: House) -> Iterator[httpx.Client]:
     with httpx.Client(
-        base_url=shop.address, headers={"Origin": shop.address}, trust_env=False
+        base_url=shop.address,
+        headers={"Origin": shop.address},
+        trust_env=False,
+        limits=CLIENT_LIMITS,
     ) as client:
         yield client
 
@@ -240,7 +243,7 @@ def test_two_shops_on_one_host_keep_their_operators_and_buyers_apart(
 ) -> None:
     other = new_house()
     other.open("storefront")
-    with httpx.Client(trust_env=False, headers=PAGE) as browser:
+    with httpx.Client(trust_env=False, headers=PAGE, limits=CLIENT_LIMITS) as browser:
         for house in (shop, other):
             browser.get(house.address)
             secret = house.sign_in_link.partition("#")[2]
