@@ -5,7 +5,7 @@ from typing import Any
 
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.models import StripeObject
-from stripe_emulator.resources import coupons, listing, session_totals
+from stripe_emulator.resources import cash_balances, coupons, listing, session_totals
 from stripe_emulator.storage.transaction import Books
 
 MOST_LEVELS = 4
@@ -56,6 +56,11 @@ EXPANDABLE = {
         "source.coupon": "coupon",
     },
     "customer": {"invoice_settings.default_payment_method": "payment_method"},
+    "customer_cash_balance_transaction": {
+        "applied_to_payment.payment_intent": "payment_intent",
+        "customer": "customer",
+        "unapplied_from_payment.payment_intent": "payment_intent",
+    },
     "price": {"product": "product"},
     "product": {"default_price": "price"},
     "balance_transaction": {"source": ""},
@@ -97,6 +102,12 @@ ALWAYS_NULL: dict[str, set[str]] = {
         "sepa_debit.generated_from.setup_attempt",
     },
     "customer": {"default_source", "test_clock"},
+    "customer_cash_balance_transaction": {
+        "adjusted_for_overdraft.balance_transaction",
+        "adjusted_for_overdraft.linked_transaction",
+        "refunded_from_payment.refund",
+        "transferred_to_balance.balance_transaction",
+    },
     "setup_intent": {"application", "mandate", "on_behalf_of", "single_use_mandate"},
     "setup_attempt": {
         *("application", "on_behalf_of"),
@@ -164,7 +175,10 @@ INCLUDABLE: dict[str, dict[str, Callable[[Books, StripeObject], Any]]] = {
     "promotion_code": {"restrictions.currency_options": coupons.included("currency_options")},
     "shipping_rate": {"fixed_amount.currency_options": coupons.included("currency_options")},
     "charge": {"refunds": _refunds},
-    "customer": {name: _none_of(name) for name in ("sources", "subscriptions", "tax_ids")},
+    "customer": {
+        "cash_balance": lambda books, customer: cash_balances.retrieve(books, customer["id"]),
+        **{name: _none_of(name) for name in ("sources", "subscriptions", "tax_ids")},
+    },
     "price": {"currency_options": _currency_options, "tiers": lambda _, __: None},
 }
 """Fields that are absent unless they are asked for; of lists the first ten elements."""

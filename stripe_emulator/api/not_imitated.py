@@ -63,7 +63,5 @@ NOT_IMITATED_CALLS = {"POST /v1/charges": "charges without a PaymentIntent"}
 
 def named(method: str, parts: list[str]) -> str | None:
     """What an address would be for, where Stripe has it and this emulator has not."""
-    if method == "GET" and parts[3:] == ["search"]:
-        return "search of other objects than Customers; list them instead"
     call = f"{method} {'/'.join(parts)}"
     return NOT_IMITATED_CALLS.get(call) or NOT_IMITATED.get(parts[2] if len(parts) > 2 else "")

@@ -15,6 +15,7 @@ from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import (
     accounts,
     balance,
+    cash_balances,
     charges,
     checkout_sessions,
     coupons,
@@ -81,6 +82,12 @@ def _customer_payment_methods(books: Books, customer_id: str, given: Parameters)
     books.get(customer_id, "customer", "customer")
     url = f"/v1/customers/{customer_id}/payment_methods"
     return listing.objects(books, "payment_method", given | {"customer": customer_id}, url)
+
+
+def _cash_balance_transactions(books: Books, customer_id: str, given: Parameters) -> StripeObject:
+    books.get(customer_id, "customer", "customer")
+    url = f"/v1/customers/{customer_id}/cash_balance_transactions"
+    return listing.objects(books, cash_balances.KIND, given | {"customer": customer_id}, url)
 
 
 def _shipping_rates(books: Books, _: str, given: Parameters) -> StripeObject:
@@ -150,6 +157,11 @@ OPERATIONS: dict[str, Act] = {
     "DELETE /v1/customers/{id}": _deleting("customer", "id", customers.delete),
     "GET /v1/customers/{id}/sources": _customer_sources,
     "GET /v1/customers/{id}/payment_methods": _customer_payment_methods,
+    "GET /v1/customers/{id}/cash_balance": lambda books, customer_id, _: cash_balances.retrieve(
+        books, customer_id
+    ),
+    "GET /v1/customers/{id}/cash_balance_transactions": _cash_balance_transactions,
+    "POST /v1/test_helpers/customers/{id}/fund_cash_balance": cash_balances.fund,
     "POST /v1/products": lambda books, _, given: products.create_product(books, given),
     **_collection("/v1/products", "product", "id"),
     "GET /v1/products/{id}": _even_deleted("product"),
@@ -277,15 +289,20 @@ def find(method: str, path: str) -> Operation:
         raise NotFound(f"This emulator does not imitate API v2 ({method}: {path}).")
     if f"{method} {path}" in OPERATIONS:
         return Operation(f"{method} {path}", OPERATIONS[f"{method} {path}"], "")
-    what = not_imitated.named(method, parts)
-    if what:
-        raise NotFound(f"This emulator does not imitate {what} ({method}: {path}).")
+    if method == "GET" and parts[3:] == ["search"]:
+        raise NotFound(
+            "This emulator does not imitate search of other objects than Customers; list them "
+            f"instead ({method}: {path})."
+        )
     for template, name in _SHAPES.get((method, len(parts)), ()):
         pairs = list(zip(template, parts, strict=True))
         if all(wanted in (part, "{id}") for wanted, part in pairs):
             object_id = next((part for wanted, part in pairs if wanted == "{id}"), "")
             if object_id or "{id}" not in template:
                 return Operation(name, OPERATIONS[name], object_id)
+    what = not_imitated.named(method, parts)
+    if what:
+        raise NotFound(f"This emulator does not imitate {what} ({method}: {path}).")
     call = next((call for call in DECLARED if _is_at(call, method, parts)), None)
     if call:
         raise NotFound(f"This emulator does not imitate `{call}` of Stripe's API.")

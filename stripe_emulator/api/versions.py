@@ -103,6 +103,20 @@ def _without_automatic_methods(intent: StripeObject) -> None:
         intent["automatic_payment_methods"] = None
 
 
+def _bank_transfer_type(raw: Raw) -> None:
+    """`stripe trigger payment_intent.partially_funded` names its transfer `jp_bank_account`."""
+    options = _raw_object(raw.get("payment_method_options"))
+    balance = _raw_object(options.get("customer_balance"))
+    transfer = _raw_object(balance.get("bank_transfer"))
+    if transfer.get("type") == "jp_bank_account":
+        renamed = {**balance, "bank_transfer": {**transfer, "type": "jp_bank_transfer"}}
+        raw["payment_method_options"] = {**options, "customer_balance": renamed}
+
+
+def _raw_object(value: Any) -> Raw:
+    return value if isinstance(value, dict) else {}
+
+
 def _calls_of(kind: str, *names: str) -> tuple[str, ...]:
     path = f"POST /v1/{kind}s"
     return (path, *(f"{path}/{{id}}{name}" for name in names))
@@ -189,6 +203,13 @@ CHANGES: tuple[Change, ...] = (
             defaults={"automatic_payment_methods": {"enabled": "false"}},
         )
         for kind, calls in INTENTS.items()
+    ),
+    Change(
+        "2023-08-16",
+        "payment_intent",
+        _unchanged,
+        calls=("POST /v1/payment_intents",),
+        request=_bank_transfer_type,
     ),
     Change("2022-08-01", "checkout.session", _shipping),
 )

@@ -32,6 +32,7 @@ PREFIXES = {
     "balance_transaction": "txn_3",
     "request": "req_",
     "challenge": "ec_",
+    "customer_cash_balance_transaction": "ccsbtxn_1",
     "stripecli.session": "cliws_",
 }
 LENGTHS = {"checkout.session": 58, "customer": 14, "product": 14, "request": 14}

@@ -68,7 +68,7 @@ _OF_CUSTOMERS = {
     "validate": _absent("the validation of sources"),
 }
 
-IMITATED_METHODS = ("card", "sepa_debit", "us_bank_account")
+IMITATED_METHODS = ("card", "customer_balance", "sepa_debit", "us_bank_account")
 OTHER_METHODS = frozenset(TABLE["POST /v1/payment_methods"]["fields"]["type"]["enum"]).difference(
     IMITATED_METHODS
 )
@@ -79,7 +79,7 @@ def _other_methods(call: str, prefix: str = "") -> dict[str, Refusal]:
     fields = TABLE[call]["fields"]
     fields = fields[prefix]["fields"] if prefix else fields
     types = fields["type"]["enum"]
-    words = "payment methods of type {value}, only card, sepa_debit and us_bank_account"
+    words = f"payment methods of type {{value}}, only {', '.join(IMITATED_METHODS)}"
     return {
         _below(prefix, "type"): _absent(words, *IMITATED_METHODS),
         **{
@@ -215,6 +215,7 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         ),
         "payment_method_configuration": _unknown("payment method configuration"),
         "payment_method_options[card][capture_method]": _absent("manual capture"),
+        "payment_method_options[customer_balance]": _absent("bank transfers on the payment page"),
         "payment_method_options[card][setup_future_usage]": _BY_METHOD,
         "payment_method_options[sepa_debit][setup_future_usage]": _BY_METHOD,
         "payment_method_options[us_bank_account][setup_future_usage]": _BY_METHOD,

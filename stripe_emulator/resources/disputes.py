@@ -82,7 +82,8 @@ def create(
     amount = charge["amount"] - charge["amount_refunded"]
     if reason not in REASONS:
         raise Refused(f"Invalid reason: must be one of {', '.join(REASONS)}", param="reason")
-    taken = charge["paid"] and charge["captured"]
+    is_card_or_debit = charge["payment_method_details"]["type"] != "customer_balance"
+    taken = charge["paid"] and charge["captured"] and is_card_or_debit
     if not taken or charge["disputed"] or amount == 0:
         raise Refused(f"Charge {charge_id} cannot be disputed (again).", param="charge")
     dispute = books.add(_blank(books, charge, amount, reason, inquiry=inquiry))

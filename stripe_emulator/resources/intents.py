@@ -14,10 +14,16 @@ DELAYED_METHODS = {"eur": "sepa_debit", "usd": "us_bank_account"}
 """The bank debit the emulator offers in a currency: it is confirmed days later."""
 
 
-def offered_methods(params: Parameters, currency: str) -> list[str]:
-    """Dynamic payment methods, as far as they are imitated: a card, or a bank debit."""
+def offered_methods(
+    params: Parameters, currency: str, *, only_if_allowed: tuple[str, ...] = ()
+) -> list[str]:
+    """Dynamic payment methods, as far as they are imitated: a card, or a bank debit.
+
+    Those of `only_if_allowed` are offered where the request allows them by name.
+    """
     offered = ["card", *filter(None, [DELAYED_METHODS.get(currency)])]
     allowed: list[str] = params.get("allowed_payment_method_types") or offered
+    offered += [method for method in only_if_allowed if method in allowed]
     excluded: list[str] = params.get("excluded_payment_method_types") or []
     fitting = [method for method in offered if method in allowed and method not in excluded]
     if not fitting:
@@ -36,6 +42,7 @@ KNOWN_OPTIONS: dict[str, dict[str, Any]] = {
         "network": None,
         "request_three_d_secure": "automatic",
     },
+    "customer_balance": {"bank_transfer": None, "funding_type": None},
     "sepa_debit": {},
     "us_bank_account": {"verification_method": "automatic"},
 }

@@ -6,7 +6,12 @@ from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import Maybe, shown
 from stripe_emulator.base.test_cards import BY_LAST4, TestCard
 from stripe_emulator.parameters.parameters import Parameters
-from stripe_emulator.resources import intents, payment_attempts, saved_payment_methods
+from stripe_emulator.resources import (
+    cash_balances,
+    intents,
+    payment_attempts,
+    saved_payment_methods,
+)
 from stripe_emulator.resources.customers import check_email
 from stripe_emulator.resources.payment_intents import (
     AUTHENTICATION_REQUIRED,
@@ -40,7 +45,7 @@ def create(books: Books, params: Parameters) -> StripeObject:
     currencies.check_charge(params["amount"], currency)
     check_email(params.get("receipt_email", ""), "receipt_email")
     intents.check_confirm_only(params, NOUN)
-    methods = intents.offered_methods(params, currency)
+    methods = _offered_methods(params, currency)
     intent = new_intent(books, params) | {
         "allowed_payment_method_types": params.get("allowed_payment_method_types"),
         "amount": params["amount"],
@@ -58,6 +63,10 @@ def create(books: Books, params: Parameters) -> StripeObject:
     intents.set_method(books, intent, params, NOUN)
     books.save(intent)
     return _confirm(books, intent, params) if params.get("confirm") else intent
+
+
+def _offered_methods(params: Parameters, currency: str) -> list[str]:
+    return intents.offered_methods(params, currency, only_if_allowed=("customer_balance",))
 
 
 def update(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
@@ -80,6 +89,7 @@ def _check_update(books: Books, intent: StripeObject, params: Parameters) -> Non
     changed = [name for name in _MONEY if name in params]
     if changed:
         _refuse_of_session(books, intent, "updated")
+        cash_balances.refuse_change(intent)
     if changed and intent["status"] not in UNPAID:
         raise intents.unexpected_state(
             intent,
@@ -99,7 +109,7 @@ def _set_money(books: Books, intent: StripeObject, params: Parameters) -> None:
     named = ("allowed_payment_method_types", "excluded_payment_method_types")
     if any(name in params for name in (*named, "currency")):
         chosen = {name: params.get(name, intent[name]) or None for name in named}
-        intent |= chosen | {"payment_method_types": intents.offered_methods(chosen, currency)}
+        intent |= chosen | {"payment_method_types": _offered_methods(chosen, currency)}
     if "payment_method_options" in params:
         methods = intent["payment_method_types"]
         intent["payment_method_options"] |= intents.shown_options(params, methods)
@@ -121,6 +131,7 @@ def _set_shown(intent: StripeObject, params: Parameters) -> None:
 def confirm(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/payment_intents/{id}/confirm. A decline is an error whose effects stay."""
     _refuse_of_session(books, intent, "confirmed")
+    cash_balances.refuse_change(intent)
     given = params.get("payment_method") or params.get("payment_method_data")
     intents.check_confirmable(intent, NOUN, given or intent["payment_method"])
     check_email(params.get("receipt_email", ""), "receipt_email")
@@ -142,6 +153,8 @@ def _confirm(books: Books, intent: StripeObject, params: Parameters) -> StripeOb
     intents.check_return_url(intent, params, NOUN)
     method = books.get(intent["payment_method"], "payment_method")
     saved_payment_methods.check_usable(books, method, intent["customer"], NOUN)
+    if method["type"] == "customer_balance":
+        return cash_balances.confirm(books, intent)
     if method["type"] != "card":
         fails = bool(books.hidden(method["id"]).get("fails"))
         payment_attempts.use_method(books, intent, method)
@@ -270,6 +283,7 @@ def _cancel(books: Books, intent: StripeObject, reason: str | None) -> StripeObj
         released |= {"amount_refunded": released["amount"], "refunded": True}
         books.save(released)
         books.emit("charge.refunded" if reason != "automatic" else "charge.expired", released)
+    cash_balances.release(books, intent)
     books.never("expire_authorization", intent["id"])
     books.connection.execute("DELETE FROM challenges WHERE session_id = ?", (intent["id"],))
     intent |= {

@@ -1,5 +1,6 @@
 """PaymentMethods: what a buyer paid with, as far as it may be kept."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -55,7 +56,7 @@ def store(
     hidden: dict[str, Any] | None = None,
 ) -> StripeObject:
     """Store a PaymentMethod that belongs to nobody yet."""
-    details = {"card": _card, "us_bank_account": _us_bank, "sepa_debit": _sepa}[means.type]
+    details = _DETAILS[means.type]
     return books.add(
         {
             "id": new_id("payment_method"),
@@ -82,7 +83,7 @@ def means_of(method: StripeObject) -> Means:
         email=billing["email"] or "",
         name=billing["name"] or "",
         brand=details.get("brand", ""),
-        last4=details["last4"],
+        last4=details.get("last4", ""),
         exp_month=details.get("exp_month", 0),
         exp_year=details.get("exp_year", 0),
         answers={
@@ -137,6 +138,14 @@ def _sepa(means: Means) -> dict[str, Any]:
     }
 
 
+_DETAILS: dict[str, Callable[[Means], dict[str, Any]]] = {
+    "card": _card,
+    "customer_balance": lambda _: {},
+    "sepa_debit": _sepa,
+    "us_bank_account": _us_bank,
+}
+
+
 def _checks() -> dict[str, Any]:
     return {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
 
@@ -156,6 +165,8 @@ def charge_details(means: Means, *, authenticated: bool) -> dict[str, Any]:
     elif means.type == "sepa_debit":
         method = _sepa(means) | {"expected_debit_date": None, "mandate": None}
         method.pop("generated_from")
+    elif means.type == "customer_balance":
+        method = {}
     else:
         method = _charged_card(means, authenticated=authenticated)
     return {means.type: method, "type": means.type}

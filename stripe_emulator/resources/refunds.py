@@ -62,6 +62,8 @@ def _charge_of(books: Books, given: Parameters) -> StripeObject:
 
 def _allowed(books: Books, charge: StripeObject, asked: int | None) -> int:
     """How much this refund gives back: what was asked, or all that is left."""
+    if charge["payment_method_details"]["type"] == "customer_balance":
+        raise Refused("This emulator does not imitate refunds of bank transfers.")
     if disputes.blocks_refund(books, charge["id"]):
         raise Refused(
             f"Charge {charge['id']} has been charged back; cannot issue a refund.",

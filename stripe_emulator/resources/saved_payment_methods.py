@@ -34,10 +34,12 @@ def create(books: Books, params: Parameters, path: str = "") -> StripeObject:
         raise missing(inside(path, "type"))
     method_type: str = params["type"]
     where = inside(path, method_type)
-    if method_type not in params:
+    if method_type not in params and method_type != "customer_balance":
         raise missing(where)
-    details: Parameters = params[method_type]
+    details: Parameters = params.get(method_type, {})
     billing = params.get("billing_details", {})
+    if method_type == "customer_balance":
+        return _store(books, _billed(Means(method_type, "", ""), billing), params)
     if method_type == "card":
         means = _card(books, details, where, billing)
         return _store(books, means, params)
@@ -192,6 +194,11 @@ def attach(books: Books, method: StripeObject, customer_id: str) -> StripeObject
     customer = referred(books, customer_id, "customer", "customer")
     if method["customer"] == customer["id"]:
         return method
+    if method["type"] == "customer_balance":
+        raise InvalidRequest(
+            "A payment method of type customer_balance cannot be attached to a customer.",
+            param="payment_method",
+        )
     if method["customer"]:
         raise InvalidRequest(_ATTACHED, code="payment_method_already_attached")
     if books.hidden(method["id"]).get("used"):

@@ -158,7 +158,7 @@ class Books:
             },
             "type": event_type,
         }
-        about = str(thing["id"])
+        about = str(thing.get("id", ""))  # a cash balance has none
         payment = about if thing["object"] == "payment_intent" else thing.get("payment_intent")
         self.connection.execute(
             "INSERT INTO events (id, type, created, at, about, payment_intent, body)"

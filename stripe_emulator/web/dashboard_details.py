@@ -143,7 +143,7 @@ def event_page(emulator: Running, event_id: str) -> Response:
     about = event["data"]["object"]
     context = {
         "event": event,
-        "about": Cell(about["id"], "code", dashboard_tables.address_of(about)),
+        "about": Cell(about.get("id", about["object"]), "code", dashboard_tables.address_of(about)),
         "deliveries": emulator.deliveries(event_id=event_id),
         "payload": _payload(event),
     }

@@ -67,11 +67,13 @@ def payment_status(payment: StripeObject, charge: StripeObject | None) -> str:
 
 
 def paid_with(charge: StripeObject | None) -> str:
-    """`Visa •••• 4242`, `Bank debit`, or a dash before anything was tried."""
+    """`Visa •••• 4242`, `Bank debit`, `Bank transfer`, or a dash before anything was tried."""
     details = (charge or {}).get("payment_method_details") or {}
     card = details.get("card")
     if card:
         return f"{str(card['brand']).title()} •••• {card['last4']}"
+    if "customer_balance" in details:
+        return "Bank transfer"
     return "Bank debit" if details else "–"
 
 
@@ -154,7 +156,7 @@ def events(found: Iterable[StripeObject]) -> Table:
         rows.append(
             [
                 Cell(event["type"], "code", f"/events/{event['id']}"),
-                Cell(about["id"], "code", address_of(about)),
+                Cell(about.get("id", about["object"]), "code", address_of(about)),
                 _waiting(event["pending_webhooks"]),
                 _id(event),
                 Cell(event["created"], "time"),

@@ -51,6 +51,15 @@ CALLS = {
     "GET /v1/customers/{id}/payment_methods": (
         "_customer_payment_method_list_params.CustomerPaymentMethodListParams"
     ),
+    "GET /v1/customers/{id}/cash_balance": (
+        "_customer_cash_balance_retrieve_params.CustomerCashBalanceRetrieveParams"
+    ),
+    "GET /v1/customers/{id}/cash_balance_transactions": (
+        "_customer_cash_balance_transaction_list_params.CustomerCashBalanceTransactionListParams"
+    ),
+    "POST /v1/test_helpers/customers/{id}/fund_cash_balance": (
+        "test_helpers/_customer_fund_cash_balance_params.CustomerFundCashBalanceParams"
+    ),
     "POST /v1/payment_intents": "_payment_intent_create_params.PaymentIntentCreateParams",
     "POST /v1/payment_intents/{id}": "_payment_intent_update_params.PaymentIntentUpdateParams",
     "POST /v1/payment_intents/{id}/cancel": (

@@ -64,6 +64,10 @@ ELSEWHERE = {
         for path in ("POST /v1/payment_intents", "POST /v1/setup_intents")
         for call in ("", "/{id}", "/{id}/capture", "/{id}/confirm")
     },
+    "POST /v1/test_helpers/customers/{id}/fund_cash_balance": {
+        "amount": "as the net amount",
+        "reference": "of the bank transfer",
+    },
     "POST /v1/coupons": {
         "applies_to": "shown where it is expanded",
         "currency_options": "same",
@@ -117,6 +121,7 @@ MINIMAL: dict[str, Form] = {
         "fixed_amount[currency]": "usd",
     },
     "POST /v1/payment_intents": {"amount": "2000", "currency": "usd"},
+    "POST /v1/test_helpers/customers/{id}/fund_cash_balance": {"amount": "2000", "currency": "usd"},
     "POST /v1/payment_methods": {"type": "card", "card[token]": "tok_visa"},
     "POST /v1/payment_methods/{id}/attach": {"customer": "<customer>"},
     "POST /v1/setup_intents": {},
@@ -292,6 +297,8 @@ class World:
         charge = emulator.lists("charge").items[-1]["id"]
         self.ids = {"product": product, "price": price, "intent": paid, "charge": charge}
         customer = self._made("POST /v1/customers", {"payment_method": "pm_card_visa"})
+        funding = "POST /v1/test_helpers/customers/{id}/fund_cash_balance"
+        self.ask(funding, MINIMAL[funding], customer)
         listed = self.ask("GET /v1/customers/{id}/payment_methods", {}, customer)
         setup = self._made("POST /v1/setup_intents", CONFIRMED | {"payment_method": "pm_card_visa"})
         coupon = self._made("POST /v1/coupons", {"percent_off": "10"})
@@ -321,6 +328,7 @@ class World:
             "setup_attempts": json.loads(attempts.body)["data"][0]["id"],
             "checkout": newest["checkout.session"],
             "customers": customer,
+            "test_helpers": customer,
             "products": product,
             "prices": price,
             "payment_intents": paid,

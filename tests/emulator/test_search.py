@@ -60,7 +60,8 @@ def test_every_api_of_the_sdk_is_imitated_or_refused_by_its_name(stripe_: Runnin
     known = set(re.findall(r'"/v1/([a-z_0-9]+)', services))
     answered = {path.split("/")[2] for path in routes.OPERATIONS}
 
-    assert known - answered - {"accounts"} == set(not_imitated.NOT_IMITATED) - {"accounts"}
+    partly = {"accounts", "test_helpers"}  # a few of their calls are imitated
+    assert known - answered - partly == set(not_imitated.NOT_IMITATED) - partly
     for name, what in not_imitated.NOT_IMITATED.items():
         status, _, body = stripe_.raw("POST", f"/v1/{name}/x/y/z")
         error = json.loads(body)["error"]
