@@ -73,7 +73,12 @@ def read_whole(statement: str, values: Any) -> list[str]:
     with db.engine().connect() as connection:
         if db.engine().dialect.name == "sqlite":
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-            return [row.detail for row in plan if scans(row.detail, names_in(statement))]
+            growing, whole = names_in(statement), "LIMIT" not in statement
+            return [
+                row.detail
+                for row in plan
+                if scans(row.detail, growing) or (whole and has_no_lower_bound(row.detail, growing))
+            ]
         plan_anew(connection, "seqscan", "hashjoin", "mergejoin", "indexscan", "indexonlyscan")
         found: Any = connection.exec_driver_sql(
             f"EXPLAIN (FORMAT JSON) {statement}", values
@@ -113,6 +118,12 @@ def scans(detail: str, growing: set[str]) -> bool:
     """SQLite reads all of what it says SCAN of; SEARCH goes by an index."""
     words = detail.split()
     return words[0] == "SCAN" and words[1] in growing and words[-1] not in FEW
+
+
+def has_no_lower_bound(detail: str, growing: set[str]) -> bool:
+    """An index read up to some value is read from the first order there ever was."""
+    words = detail.split()
+    return words[1] in growing and re.search(r"\(\w+<\?\)$", detail) is not None
 
 
 def walked(plan: dict[str, Any]) -> Iterator[str]:
