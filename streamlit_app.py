@@ -23,35 +23,38 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from store import server
-from store import settings as store_settings
-from store.settings import MOTTO, SHOP
+from store.core import settings as store_settings
+from store.core.settings import MOTTO, SHOP
+from store.storefront import server
 
 if __name__ == "__main__":  # the server does without these while it starts
     server.load()
-    from store import (
-        buyers,
-        catalog,
-        checkout,
-        cookies,
-        db,
-        door,
-        errors,
-        guard,
-        kept,
-        markup,
-        notices,
-        proof,
-        reports,
-        shelves,
-        views,
-    )
     from store.backoffice import auth, pages_common
     from store.backoffice import pages as backoffice
-    from store.cart import PAYING, Cart, refill
+    from store.catalog import products as catalog
+    from store.core import errors
+    from store.db import engine as db
     from store.demo import page as demo_page
     from store.demo import runner as demo_runner
-    from store.notices import Notice, RepeatPurchasePrompt
+    from store.orders import checkout
+    from store.reports import (
+        cache as kept,
+    )
+    from store.reports import (
+        my_orders as shelves,
+    )
+    from store.reports import (
+        order_detail,
+        timeline_export,
+    )
+    from store.reports import (
+        order_view as views,
+    )
+    from store.reports.cart import PAYING, Cart, refill
+    from store.storefront import checkout_redirect, early_result, prefetch
+    from store.web import buyer_cookie as cookies
+    from store.web import buyer_ids, guard, notices, rendering, responses, stripe_mode
+    from store.web.notices import Notice, RepeatPurchasePrompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,12 +74,12 @@ def buyer() -> str:
     if cookie is None:
         show(notices.NO_COOKIES)
         st.stop()
-    return buyers.digest(cookie)
+    return buyer_ids.digest(cookie)
 
 
 @cache  # Streamlit makes all of this file anew for each run, and asking it takes its time
-def reader() -> markup.Reader:
-    return markup.Reader.of(st.context.locale, st.context.timezone)
+def reader() -> rendering.Reader:
+    return rendering.Reader.of(st.context.locale, st.context.timezone)
 
 
 def store_url() -> str:
@@ -90,7 +93,7 @@ def store_url() -> str:
 
 def put(name: str, script: str = "", **values: Any) -> None:
     """Write one piece of HTML; every value in it is shown literally. A script comes with it."""
-    html = markup.Html(markup.piece(name, reader(), **values) + script)
+    html = rendering.Html(rendering.piece(name, reader(), **values) + script)
     st.html(html, unsafe_allow_javascript=bool(script))
 
 
@@ -106,7 +109,7 @@ def say(notice: Notice) -> None:
 
 def toast() -> None:
     if sentence := st.session_state.pop("toast", None):
-        st.toast(markup.literal(sentence), duration="long")
+        st.toast(rendering.literal(sentence), duration="long")
 
 
 def dismiss_button() -> None:
@@ -153,13 +156,15 @@ def cart_panel(who: str, products: Sequence[catalog.Sold], orders: shelves.Shelf
     cart = cart_of(products, orders)
     leaving = st.session_state.pop("leaving", None)
     with st.container(border=True, key="cart"):
-        put("cart", markup.leaving(leaving) if leaving else "", cart=cart)
+        put("cart", rendering.leaving(leaving) if leaving else "", cart=cart)
         with st.container(key="pay-bar"):
             put("total", cart=cart)
             if leaving:
                 st.button("Opening Stripe…", type="primary", disabled=True, width="stretch")
                 put("leaving", number=leaving)
-                door.LEAVING.begin(who, leaving)  # last: the browser's way there is its time
+                prefetch.URL_PREFETCH.start(
+                    who, leaving
+                )  # last: the browser's way there is its time
                 return
             refusal = cart.refusal(reader().language)
             if st.button(
@@ -236,7 +241,7 @@ def pay(
     except errors.OtherOrderPaid as paid:
         say(Notice(str(paid), "good", paid.number))
     except errors.StoreError as error:
-        say(Notice(door.told(error), "warning"))
+        say(Notice(responses.error_text(error), "warning"))
 
 
 def cancel(who: str, number: str) -> None:
@@ -252,7 +257,7 @@ def cancel(who: str, number: str) -> None:
     except errors.OtherOrderPaid:
         sentence, tone = "Too late to cancel: this order has just been paid.", "good"
     except errors.StoreError as error:
-        sentence, tone = door.told(error), "warning"
+        sentence, tone = responses.error_text(error), "warning"
     say(Notice(sentence, tone, number, at_order=True))
 
 
@@ -346,15 +351,15 @@ def refill_cart(who: str, products: Sequence[catalog.Sold]) -> None:
     st.rerun()
 
 
-def find(who: str, number: str) -> reports.Story:
+def find(who: str, number: str) -> order_detail.Story:
     """The buyer's order of this number; a stranger's and a made-up one answer alike."""
-    if not door.is_number(number):
+    if not checkout_redirect.is_number(number):
         raise errors.OrderNotFound
     with db.reading() as session:
         return kept.story(session, who, number)
 
 
-def find_with_owner(who: str, number: str) -> tuple[str, reports.Story]:
+def find_with_owner(who: str, number: str) -> tuple[str, order_detail.Story]:
     """An order of this visitor or of their rehearsal, which buys under a name of its own."""
     try:
         return who, find(who, number)
@@ -450,7 +455,7 @@ def order() -> None:
     if "session_id" in st.query_params:
         with (place := st.empty()):
             put("confirming", order=found.order)
-        ask_stripe(who, number, door.settle)
+        ask_stripe(who, number, early_result.settle)
         place.empty()
         found = find(who, number)
         del st.query_params["session_id"]  # so that a reload only reads
@@ -479,7 +484,7 @@ def check(who: str, number: str) -> None:
         say(Notice("Checked with Stripe just now.", order=number, at_order=True))
 
 
-def order_view(who: str, number: str, polling: bool, read: list[reports.Story]) -> None:
+def order_view(who: str, number: str, polling: bool, read: list[order_detail.Story]) -> None:
     """Everything about one order, top to bottom; refreshes itself while it may still change."""
     try:
         story = read.pop() if read else find(who, number)
@@ -496,16 +501,20 @@ def order_view(who: str, number: str, polling: bool, read: list[reports.Story]) 
         if order.is_waiting and st.session_state.get("unconfirmed") == number:
             put("confirming", order=order)
         else:
-            put("verdict", order=order, sentence=markup.sentence_of(order))
+            put("verdict", order=order, sentence=rendering.sentence_of(order))
         with st.container(key="order-note", horizontal=True, vertical_alignment="center"):
             order_note(polling)
         order_actions(who, order)
         with st.container(border=True, key="receipt"):
             put("receipt", order=order)
     with proven, st.container(key="proof"):
-        steps, text, data = story.steps, proof.as_text(story), proof.as_json(story)
+        steps, text, data = (
+            story.steps,
+            timeline_export.as_text(story),
+            timeline_export.as_json(story),
+        )
         given = {"number": number, "steps": steps, "text": text, "data": data}
-        st.html(markup.piece("timeline", reader(), **given), unsafe_allow_javascript=True)
+        st.html(rendering.piece("timeline", reader(), **given), unsafe_allow_javascript=True)
     put("tally", tally=story.tally, here=number)
 
 
@@ -523,7 +532,7 @@ def order_note(polling: bool) -> None:
 def order_actions(who: str, order: views.OrderView) -> None:
     """What the buyer can do next; nothing here happens by itself."""
     with st.container(horizontal=True, vertical_alignment="center", key="actions"):
-        st.html(markup.piece("order_links", reader(), order=order), width="content")
+        st.html(rendering.piece("order_links", reader(), order=order), width="content")
         if order.is_payable:
             cancel_button(order.number, "Cancel this order")
         st.button(
@@ -554,7 +563,7 @@ def may_rehearse() -> bool:
 def main() -> None:
     """One run of the page."""
     st.set_page_config(layout="wide")  # a title here would hide those of the pages
-    st.html(markup.style(STYLE))
+    st.html(rendering.style(STYLE))
     pages = [
         st.Page(shop, title=SHOP, default=True),
         st.Page(order, title=f"Your order · {SHOP}", url_path="order"),
@@ -562,14 +571,14 @@ def main() -> None:
         *backoffice.pages(),
     ]
     page = st.navigation(pages, position="hidden")
-    put("masthead", shop=SHOP, motto=MOTTO, home=page.title == SHOP, **door.mode())
+    put("masthead", shop=SHOP, motto=MOTTO, home=page.title == SHOP, **stripe_mode.mode_badge())
     try:
         page.run()
     except errors.DatabaseUnavailable:
         show(notices.DATABASE_DOWN)
         st.fragment(wait_for_database, run_every=2)()
     except errors.StoreError as error:
-        show(Notice(door.told(error), "warning"))
+        show(Notice(responses.error_text(error), "warning"))
 
 
 def wait_for_database() -> None:
@@ -586,10 +595,12 @@ def wait_for_database() -> None:
 
 def script_failed(error: Exception) -> bool:
     """What a person sees of an error nobody expected: a short name for it, and a way on."""
-    from store import door, markup  # noqa: PLC0415 - as above
+    from store.web import rendering  # noqa: PLC0415
 
-    told = markup.piece("notice", sentence=door.incident(error), tone="bad", order=None)
-    for html in (markup.style(STYLE), told, markup.piece("back")):
+    told = rendering.piece(
+        "notice", sentence=responses.log_unexpected(error), tone="bad", order=None
+    )
+    for html in (rendering.style(STYLE), told, rendering.piece("back")):
         st.html(html)
     return True
 

@@ -21,8 +21,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, ge
 from sqlmodel import text
 from starlette.types import Receive, Scope, Send
 
-from store import arrivals, clock, connections, db, gateway, logs, reconcile, reports, settings
-from store.errors import (
+from store.core import clock, logs, settings
+from store.core.errors import (
     BodyTooLarge,
     BodyTooSlow,
     MethodRefused,
@@ -30,14 +30,20 @@ from store.errors import (
     StoreError,
     WebhookSecretMissing,
 )
-from store.events import Outcome
-from store.facts import Document
-from store.inbox import Inbox
-from store.models import Turn
-from store.probe import WriteProbe
-from store.signatures import RefusedSignatures
-from store.traces import STRIPES_CLOCK
-from store.workers import Worker
+from store.core.workers import Worker
+from store.db import engine as db
+from store.db.models import Turn
+from store.db.write_probe import WriteProbe
+from store.orders.stripe_facts import Document
+from store.reconciliation import reconciler as reconcile
+from store.reports import order_detail
+from store.stripe_api import gateway
+from store.stripe_api.traces import STRIPES_CLOCK
+from store.web import connections
+from store.webhooks import parsing
+from store.webhooks.batch_queue import Inbox
+from store.webhooks.processing import Outcome
+from store.webhooks.refused_signatures import RefusedSignatures
 
 log = logging.getLogger(__name__)
 
@@ -168,7 +174,7 @@ def log_fields(event: Document) -> dict[str, str]:
     request = event.get("request")
     found = {
         "event_id": event.get("id"),
-        "order_number": arrivals.named_order(event),
+        "order_number": parsing.named_order(event),
         "request_id": request.get("id") if isinstance(request, dict) else None,
     }
     return {name: str(value)[:255] for name, value in found.items() if value}
@@ -188,7 +194,7 @@ async def stripe_webhook(scope: Scope, receive: Receive, event: dict[str, Any]) 
     if not secrets:
         raise WebhookSecretMissing
     verify(body, headers.get(b"stripe-signature", b"").decode("latin-1"), secrets)
-    event.update(arrivals.parse(body))
+    event.update(parsing.parse(body))
     started = time.perf_counter()
     outcome = await inbox.receive(event)
     SECONDS.observe(time.perf_counter() - started)
@@ -329,7 +335,7 @@ def check_of(check: Callable[[], None]) -> str:
 def metrics() -> Response:
     try:
         with db.reading() as session:
-            for status, count in reports.orders_by_status(session).items():
+            for status, count in order_detail.orders_by_status(session).items():
                 ORDERS.labels(status).set(count)
     except StoreError as error:
         return PlainTextResponse(error.for_operator, error.status)

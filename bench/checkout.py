@@ -26,9 +26,10 @@ from bench.common.measuring import figure, say, spread
 from bench.common.report import Report, publish
 from bench.common.servers import free_port, running
 from bench.rerun.visitor import Visitor
-from store import buyers, db
-from store.models import Order
-from store.settings import EMULATOR_KEY
+from store.core.settings import EMULATOR_KEY
+from store.db import engine as db
+from store.db.models import Order
+from store.web import buyer_ids
 
 AT_MOST_MILLISECONDS = 15
 SECRET = "whsec_benchmark"  # noqa: S105 - of this benchmark alone
@@ -38,7 +39,7 @@ SHIRTS = 2.0
 
 def click(port: int) -> float:
     """Milliseconds from a new buyer's click to the address of Stripe's page."""
-    cookie = buyers.new_cookie()
+    cookie = buyer_ids.new_cookie()
     answers = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     answers.connect()
     with Visitor(port, cookie=cookie) as visitor:
@@ -51,7 +52,7 @@ def click(port: int) -> float:
         while number is None:
             if found := GO.search(next(run).delta.new_element.html.body):
                 number = found[1]
-        answers.request("GET", f"/go/{number}", headers={"Cookie": f"{buyers.COOKIE}={cookie}"})
+        answers.request("GET", f"/go/{number}", headers={"Cookie": f"{buyer_ids.COOKIE}={cookie}"})
         answer = answers.getresponse()
         milliseconds = (time.perf_counter() - started) * 1000
         answer.read()

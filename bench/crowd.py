@@ -40,8 +40,11 @@ from bench.common.shop import fill, number
 from bench.rerun.visitor import Visitor
 from bench.webhooks import event
 from bench.webhooks.load import Job, Met
-from store import buyers, checkout, clock, db, orders
-from store.models import Order
+from store.core import clock
+from store.db import engine as db
+from store.db.models import Order
+from store.orders import checkout, service
+from store.web import buyer_ids
 from tests.whole.running import House
 
 AT_MOST_SECONDS = 1.0  # p95 of a page or a click of the other buyers
@@ -97,10 +100,10 @@ class Buyer:
     def __init__(self, where: Addresses, seed: int, times: Times) -> None:
         self.where, self.times = where, times
         self.chance = random.Random(seed)  # noqa: S311
-        self.cookie = buyers.new_cookie()
+        self.cookie = buyer_ids.new_cookie()
         self.browser = httpx.Client(
             base_url=where.storefront,
-            cookies={buyers.COOKIE: self.cookie},
+            cookies={buyer_ids.COOKIE: self.cookie},
             timeout=60,
             limits=httpx.Limits(keepalive_expiry=2),  # uvicorn closes idle connections after 5 s
             verify=False,  # noqa: S501 - plain HTTP; without it each client reads all certificates
@@ -139,7 +142,7 @@ class Buyer:
 
     def buy(self) -> None:
         """Place an order, pay for it at Stripe, and come back."""
-        buyer, cart = buyers.digest(self.cookie), {"red-t-shirt": 2}
+        buyer, cart = buyer_ids.digest(self.cookie), {"red-t-shirt": 2}
         placed = checkout.place(buyer, cart, shown_amount=3998, store_url=self.where.storefront)
         session_id = self.browser.get(f"/go/{placed}").headers["location"].rpartition("/")[2]
         paying = f"{self.where.stripe}/emulator/sessions/{session_id}/pay"
@@ -171,7 +174,7 @@ def flood(where: Addresses) -> None:
     while True:
         with (
             suppress(Exception),
-            Visitor(where.storefront_port, cookie=buyers.new_cookie()) as visitor,
+            Visitor(where.storefront_port, cookie=buyer_ids.new_cookie()) as visitor,
         ):
             while True:
                 visitor.ask()
@@ -183,7 +186,7 @@ def hang(where: Addresses, cookie: str, placed: str) -> None:
     """One visitor who asks for the way to Stripe again and again."""
     browser = httpx.Client(
         base_url=where.storefront,
-        cookies={buyers.COOKIE: cookie},
+        cookies={buyer_ids.COOKIE: cookie},
         timeout=60,
         verify=False,  # noqa: S501 - plain HTTP
     )
@@ -217,12 +220,12 @@ def attack(where: Addresses, cookie: str, placed: str) -> None:
 @contextmanager
 def attacked(where: Addresses) -> Iterator[None]:
     """Everything of the above until the end of the block."""
-    cookie = buyers.new_cookie()
-    buyer = buyers.digest(cookie)
+    cookie = buyer_ids.new_cookie()
+    buyer = buyer_ids.digest(cookie)
     placed = checkout.place(buyer, {"sneakers": 1}, shown_amount=7999, store_url=where.storefront)
     checkout.open_checkout(buyer, placed)
     with db.reading() as session:
-        session_id = orders.owned(session, buyer, placed).checkout_session_id
+        session_id = service.owned(session, buyer, placed).checkout_session_id
     trouble = {
         "target": "request",
         "kind": "slow",
@@ -338,7 +341,7 @@ def main() -> None:
         where = Addresses(house.ports[0], house.ports[1], house.stripe_address)
         try:
             with house.entered():
-                from store import settings  # noqa: PLC0415 - of this house
+                from store.core import settings  # noqa: PLC0415 - of this house
 
                 secret = settings.current().webhook_secrets[0]
                 fill(0, 2 * events(asked))

@@ -20,11 +20,13 @@ from unittest.mock import patch
 from sqlmodel import col, select, text
 from streamlit.testing.v1 import AppTest
 
-from store import clock, db, listing, reports, settings
 from store.backoffice import auth
 from store.backoffice.pages_orders import COUNTED
-from store.listing import Wanted
-from store.models import Order
+from store.core import clock, settings
+from store.db import engine as db
+from store.db.models import Order
+from store.reports import order_detail, search
+from store.reports.search import Wanted
 
 FILL_ORDERS = """
 INSERT INTO orders (number, buyer, currency, total_amount, status, cart_key, attempt,
@@ -80,21 +82,21 @@ def questions(count: int) -> dict[str, Callable[[], object]]:
     def orders(before: str = "", **wanted: object) -> Callable[[], object]:
         def ask() -> object:
             with db.reading() as session:
-                return listing.found_orders(session, Wanted(**wanted), before)  # type: ignore[arg-type]
+                return search.found_orders(session, Wanted(**wanted), before)  # type: ignore[arg-type]
 
         return ask
 
     def count_of(**wanted: object) -> Callable[[], object]:
         def ask() -> object:
             with db.reading() as session:
-                return listing.count_orders(session, Wanted(**wanted), COUNTED)  # type: ignore[arg-type]
+                return search.count_orders(session, Wanted(**wanted), COUNTED)  # type: ignore[arg-type]
 
         return ask
 
     def figures(days: int) -> Callable[[], object]:
         def ask() -> object:
             with db.reading() as session:
-                return reports.figures(session, days, UTC)
+                return order_detail.figures(session, days, UTC)
 
         return ask
 

@@ -24,8 +24,8 @@ from bench.common.measuring import figure, ratios, say, spread
 from bench.common.report import Report, publish
 from bench.common.servers import ROOT, free_port
 from bench.rerun.visitor import Visitor
-from store.buyers import new_cookie
-from store.launcher.shop import answers
+from store.cli.shop import answers
+from store.web.buyer_ids import new_cookie
 
 AT_MOST = 1.5
 LONGEST_SECONDS = 120

@@ -18,7 +18,8 @@ from playwright.sync_api import Browser, sync_playwright
 from bench.common import machine
 from bench.common.measuring import figure, percentile, say, spread
 from bench.common.report import Report, publish
-from store import buyers, checkout
+from store.orders import checkout
+from store.web import buyer_ids
 from tests.chromium import QUIET, found_chromium
 from tests.whole.buying import fill_in, seconds_until_paid
 from tests.whole.running import House
@@ -29,10 +30,10 @@ AT_MOST = 1.0
 def purchase(house: House, browser: Browser) -> tuple[float, float]:
     """One new buyer's purchase; the seconds until they read *Paid*, and until the page is drawn."""
     context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-US")
-    cookie = buyers.new_cookie()
-    context.add_cookies([{"name": buyers.COOKIE, "value": cookie, "url": house.address}])
+    cookie = buyer_ids.new_cookie()
+    context.add_cookies([{"name": buyer_ids.COOKIE, "value": cookie, "url": house.address}])
     number = checkout.place(
-        buyers.digest(cookie), {"red-t-shirt": 2}, shown_amount=3998, store_url=house.address
+        buyer_ids.digest(cookie), {"red-t-shirt": 2}, shown_amount=3998, store_url=house.address
     )
     page = context.new_page()
     page.goto(f"{house.address}/go/{number}")
@@ -41,7 +42,7 @@ def purchase(house: House, browser: Browser) -> tuple[float, float]:
     page.wait_for_function("window.drawnAt")
     drawn = seconds + page.evaluate("window.drawnAt - window.paidAt") / 1000
     context.close()
-    house.assert_paid_once(buyers.digest(cookie))
+    house.assert_paid_once(buyer_ids.digest(cookie))
     return seconds, drawn
 
 

@@ -11,7 +11,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - whoever starts it may well have 
 
 if __name__ == "__main__":
     try:
-        from store.launcher.arguments import main
+        from store.cli.main import main
 
         raise SystemExit(main(sys.argv[1:]))
     except KeyboardInterrupt:  # before or after what the command itself can answer

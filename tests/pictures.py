@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from store.settings import ROOT
+from store.core.settings import ROOT
 from tests import chromium
 from tests.whole.buying import AT_STRIPE, enter, fill_in, leave_for_stripe, pay, take, verdict
 from tests.whole.running import House

@@ -21,29 +21,20 @@ from starlette.applications import Starlette
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from store import (
-    buyers,
-    checkout,
-    clock,
-    cookies,
-    db,
-    errors,
-    gateway,
-    handshake,
-    images,
-    listing,
-    markup,
-    reports,
-    secret_files,
-    server,
-    settings,
-)
 from store.backoffice import auth, health, pages_common, routes, sign_in, tasks
 from store.backoffice.pages_common import OPERATOR_ACTIONS, OperatorAction, literal
-from store.errors import DatabaseUnavailable
-from store.models import Order, OrderLog, Product
-from store.reports import Figures, Sums
-from store.shell import Shell
+from store.catalog import images
+from store.core import clock, errors, secret_files, settings
+from store.core.errors import DatabaseUnavailable
+from store.db import engine as db
+from store.db.models import Order, OrderLog, Product
+from store.orders import checkout
+from store.reports import order_detail, search
+from store.reports.order_detail import Figures, Sums
+from store.storefront import server
+from store.stripe_api import gateway
+from store.web import buyer_cookie, buyer_ids, handshake, rendering
+from store.web.index_page import Shell
 from tests.ports import free_port
 from tests.support.server_thread import ServerThread
 
@@ -125,12 +116,12 @@ def signs_in(browser: httpx.Client, password: str = PASSWORD, name: str = "Ada")
 
 def named(browser: httpx.Client) -> str:
     """The name of the operator's cookie at this address."""
-    return cookies.cookie_name(auth.COOKIE, browser.base_url.netloc.decode())
+    return buyer_cookie.cookie_name(auth.COOKIE, browser.base_url.netloc.decode())
 
 
 def an_order() -> str:
     return checkout.place(
-        buyers.digest(buyers.new_cookie()),
+        buyer_ids.digest(buyer_ids.new_cookie()),
         {"red-t-shirt": 2},
         shown_amount=3998,
         store_url="http://shop.example",
@@ -598,7 +589,7 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Open the back office as the browser that holds `cookie`."""
 
     def open_page(cookie: str = "", section: str = "", **query: str) -> AppTest:
-        given = {buyers.COOKIE: buyers.new_cookie(), auth.COOKIE: cookie}
+        given = {buyer_ids.COOKIE: buyer_ids.new_cookie(), auth.COOKIE: cookie}
         client = SimpleNamespace(cookies=given, headers=[])
         monkeypatch.setattr("streamlit.runtime.context._get_client_context", lambda: client)
         at = AppTest.from_file(str(APP), default_timeout=20)
@@ -676,7 +667,7 @@ def test_an_alarm_about_an_order_leads_no_operator_to_a_buyers_page(
     page = html(visit(an_operator(), "orders", order=number))
 
     assert f"Order {number} needs review: another amount." in page
-    assert markup.order_link(number) not in page
+    assert rendering.order_link(number) not in page
 
 
 def test_an_unknown_order_is_one_sentence(visit: Callable[..., AppTest]) -> None:
@@ -735,7 +726,7 @@ def test_the_change_is_said_of_every_figure_or_of_none(
     deltas: list[str],
 ) -> None:
     figures = Figures("usd", now, before, {clock.now().date(): now}, {})
-    monkeypatch.setattr(reports, "figures", lambda *_: [figures])
+    monkeypatch.setattr(order_detail, "figures", lambda *_: [figures])
 
     at = visit(an_operator())
 
@@ -825,7 +816,7 @@ def test_an_export_that_cannot_begin_says_so_to_an_operator(
         raise DatabaseUnavailable
         yield
 
-    monkeypatch.setattr(listing, "batches", fails)
+    monkeypatch.setattr(search, "batches", fails)
     answer = browser.get("/back-office/orders.csv")
 
     assert answer.status_code == 503

@@ -8,8 +8,8 @@ from bench.common import report
 from bench.common.measuring import Spread, figure, percentile, ratios, spread
 from bench.common.report import Report
 from bench.webhooks.load import is_whole
-from store.launcher.benchmarks import names, shown
-from store.settings import ROOT
+from store.cli.benchmarks import names, shown
+from store.core.settings import ROOT
 
 
 def test_every_benchmark_has_its_place_in_the_readme() -> None:

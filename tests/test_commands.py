@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from store import __version__
-from store.audit import Audit
-from store.launcher import benchmarks, books, environment, pip_progress
-from store.launcher.arguments import COMMANDS, main, parser, read
-from store.missed_events import TakenIn
-from store.open_orders import Checked
-from store.reconcile import CaughtUp
-from store.restore import MissingOrder
-from store.settings import ROOT, Settings
+from store.cli import audit_command, benchmarks, pip_progress, virtualenv
+from store.cli.main import COMMANDS, main, parser, read
+from store.core.settings import ROOT, Settings
+from store.reconciliation.audit import Audit
+from store.reconciliation.missed_events import TakenIn
+from store.reconciliation.open_orders import Checked
+from store.reconciliation.reconciler import CaughtUp
+from store.reconciliation.restored_orders import MissingOrder
 from stripe_emulator.storage.database import Storage
 from tests.ports import free_port, port_flags
 from tests.test_launcher import one_sentence, store
@@ -387,7 +387,7 @@ def test_nothing_is_installed_for_an_answer_that_is_known(
     code: int,
     said: str,
 ) -> None:
-    monkeypatch.setattr(environment, "ready", None)  # would fail
+    monkeypatch.setattr(virtualenv, "ready", None)  # would fail
 
     try:
         ended: object = main(words)
@@ -415,7 +415,7 @@ def test_one_thing_is_told_from_many(number: int) -> None:
     missing = [MissingOrder("A-1", "paid", 1999, "usd", "", ())] * number
     found = Audit(entries=[], missing=missing, strangers=["B-1"] * number)
 
-    report = "\n".join(books.table(found))
+    report = "\n".join(audit_command.table(found))
     done = CaughtUp(
         events_taken=TakenIn(applied=number),
         orders_checked=Checked(looked_up=number),

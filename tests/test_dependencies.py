@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from store.settings import ROOT
+from store.core.settings import ROOT
 from tests import dependencies
 from tests.dependencies import (
     FILES,

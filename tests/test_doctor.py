@@ -13,11 +13,12 @@ from typing import Any, NoReturn
 import pytest
 from pydantic import SecretStr
 
-from store import gateway, permissions, settings, traces
-from store.errors import StripeError
-from store.launcher import checks, doctor, findings, machine, process_findings, stripe_findings
-from store.launcher.findings import NOTE, OK, WRONG, Finding
-from store.launcher.shop import Shop
+from store.cli import doctor, findings, machine, preflight, process_findings, stripe_findings
+from store.cli.findings import NOTE, OK, WRONG, Finding
+from store.cli.shop import Shop
+from store.core import settings
+from store.core.errors import StripeError
+from store.stripe_api import gateway, permissions, traces
 from stripe_emulator.base.config import Config
 from tests.emulator.running import Running
 from tests.ports import free_port, port_flags
@@ -129,7 +130,7 @@ def test_each_missing_permission_is_named_alone(
 
 def test_the_shop_asks_stripe_nothing_that_doctor_does_not_try(chosen: settings.Settings) -> None:
     """A call that is added to the gateway needs its permission looked at, too."""
-    source = (settings.ROOT / "store" / "gateway.py").read_text("utf-8")
+    source = (settings.ROOT / "store" / "stripe_api" / "gateway.py").read_text("utf-8")
     tried = {permission.path for permission in permissions.NEEDED} | {"/v1/account"}
 
     for resource in ("payment_intents", "refunds", "disputes", "events", "account"):
@@ -283,7 +284,7 @@ def test_what_travels_in_the_clear_is_noted(
 
 
 def test_the_start_says_why_stripe_does_not_answer(chosen: settings.Settings) -> None:
-    account = checks.StripeAccount("", "Stripe did not answer. DNS: the name is not known here.")
+    account = preflight.StripeAccount("", "Stripe did not answer. DNS: the name is not known here.")
 
     shown = Shop(chosen, Namespace(), has_emulator=False, account=account).mode()
 

@@ -10,17 +10,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from store import logs
-from store.errors import StripeUnreachable
-from store.launcher import arguments, environment, failures
+from store.cli import failures, main, virtualenv
+from store.core import logs
+from store.core.errors import StripeUnreachable
 from tests.ports import port_flags
 from tests.test_foreign import running
 from tests.test_launcher import ROOT, clean, eventually, one_sentence, store
 
 BROKEN = """
-from store.launcher import arguments
-arguments.COMMANDS["migrate"] = arguments.Command("breaks", "commands:no_such_function")
-raise SystemExit(arguments.main(["migrate"]))
+from store.cli import main
+main.COMMANDS["migrate"] = main.Command("breaks", "commands:no_such_function")
+raise SystemExit(main.main(["migrate"]))
 """
 
 
@@ -70,10 +70,10 @@ def test_ctrl_c_is_130_without_a_traceback(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(environment, "ready", interrupted)
+    monkeypatch.setattr(virtualenv, "ready", interrupted)
     monkeypatch.setattr(failures, "repair_streams", lambda: None)
 
-    assert arguments.main(["migrate"]) == 130
+    assert main.main(["migrate"]) == 130
     assert capsys.readouterr().err == "Stopped.\n"
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from store.launcher import listening
-from store.launcher.clean import cleaned, pip_options
+from store.cli import listening
+from store.cli.clean_environment import cleaned, pip_options
 from tests.ports import free_port, port_flags
 from tests.test_launcher import (
     ROOT,
@@ -373,10 +373,10 @@ time.sleep(60)
 """
 SUPERVISED = """
 import sys
-from store.launcher.supervise import Patience, Program, supervise
+from store.cli.supervisor import Patience, Program, supervise
 async def started(log):
     pass
-command = [sys.executable, "-m", "store.launcher.tether", "parent"]
+command = [sys.executable, "-m", "store.cli.child_main", "parent"]
 supervise([Program("parent", command)], started, Patience(pause_seconds=30, grace_seconds=0.5))
 """
 

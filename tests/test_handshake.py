@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from store import handshake, settings
+from store.core import addresses, settings
+from store.web import handshake
 
 HTTPS = ("x-forwarded-proto", "https")
 
@@ -40,7 +41,7 @@ def scope(
     ],
 )
 def test_a_host_and_its_port(text: str, name: str, port: int | None) -> None:
-    assert handshake.Host.parse(text) == handshake.Host(name, port)
+    assert addresses.Host.parse(text) == addresses.Host(name, port)
 
 
 @pytest.mark.scenario("P5")
@@ -53,7 +54,7 @@ def test_a_host_and_its_port(text: str, name: str, port: int | None) -> None:
     ],
 )
 def test_anything_else_is_no_host(text: str) -> None:
-    assert handshake.Host.parse(text) is None
+    assert addresses.Host.parse(text) is None
 
 
 @pytest.mark.scenario("P1")

@@ -19,12 +19,12 @@ from pathlib import Path
 
 import pytest
 
-from store import settings
-from store.launcher import shop as launched
-from store.launcher import supervise
-from store.launcher.arguments import read
-from store.launcher.process import Process, go, standing_by
-from store.launcher.shop import Shop, answers
+from store.cli import shop as launched
+from store.cli import supervisor
+from store.cli.child_process import Process, go, standing_by
+from store.cli.main import read
+from store.cli.shop import Shop, answers
+from store.core import settings
 from tests import loops
 from tests.ports import free_port, port_flags
 
@@ -52,12 +52,12 @@ time.sleep(60)
 
 LAUNCHER = """
 import os, pathlib, sys
-from store.launcher.supervise import GaveUp, Patience, Program, supervise
+from store.cli.supervisor import GaveUp, Patience, Program, supervise
 
 async def started(log):
     log.line("store", "started")
 
-tether = [sys.executable, "-m", "store.launcher.tether", "ticker"]
+tether = [sys.executable, "-m", "store.cli.child_main", "ticker"]
 pairs = [words.split("-") for words in sys.argv[1:]]
 folder = pathlib.Path(os.environ["PIDS"])
 programs = [
@@ -314,8 +314,8 @@ def test_what_died_while_it_stood_by_is_started_anew(
     waiting.kill()
     waiting.wait()
 
-    begun = supervise.begin(
-        supervise.Program("storefront", [sys.executable, "-V"], standing_by=waiting)
+    begun = supervisor.begin(
+        supervisor.Program("storefront", [sys.executable, "-V"], standing_by=waiting)
     )
 
     with begun:
@@ -440,7 +440,7 @@ def test_a_data_folder_that_cannot_be_written_is_one_sentence() -> None:
 
 def test_a_second_shop_in_the_same_data_folder_is_refused(tmp_path: Path) -> None:
     store("migrate", "--data-dir", str(tmp_path))
-    holder = "from store.launcher.checks import alone; from pathlib import Path; import sys\n"
+    holder = "from store.cli.preflight import alone; from pathlib import Path; import sys\n"
     holder += "with alone(Path(sys.argv[1])): print('held', flush=True); input()"
     command = [sys.executable, "-c", holder, str(tmp_path)]
     with subprocess.Popen(

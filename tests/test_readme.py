@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from store import settings
-from store.launcher.arguments import COMMANDS
+from store.cli.main import COMMANDS
+from store.core import settings
 from tests import scenarios
 
 README = (settings.ROOT / "README.md").read_text("utf-8")

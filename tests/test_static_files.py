@@ -13,7 +13,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from store import db, first_page, server, settings, shell
+from store.core import settings
+from store.db import engine as db
+from store.storefront import first_page, server
+from store.web import index_page
 from store.web.static_files import StreamlitAssets, compressed
 from streamlit_app import FRONTEND
 
@@ -123,7 +126,7 @@ def test_a_first_visit_stays_within_its_budget() -> None:
 
 
 def test_streamlits_manifest_knows_the_elements_that_are_fetched_early() -> None:
-    links = list(shell.Shell(FRONTEND).preloads())
+    links = list(index_page.Shell(FRONTEND).preloads())
 
     for element in ("Html", "NumberInput", "Button"):
         assert [link for link in links if f"/js/{element}." in link], element

@@ -22,28 +22,21 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
-from store import (
-    buyers,
-    catalog,
-    checkout,
-    db,
-    door,
-    errors,
-    gateway,
-    markup,
-    orders,
-    product_editor,
-    server,
-    settings,
-    views,
-)
-from store.cookies import BuyerCookie
-from store.models import Order, Product, Refund
-from store.shell import Shell
+from store.catalog import product_editor, products
+from store.core import errors, settings
+from store.db import engine as db
+from store.db.models import Order, Product, Refund
+from store.orders import checkout, service
+from store.reports import order_view
+from store.storefront import checkout_redirect, early_result, prefetch, server
+from store.stripe_api import gateway
+from store.web import buyer_ids, rendering, stripe_mode
+from store.web.buyer_cookie import BuyerCookie
+from store.web.index_page import Shell
 
 FRONTEND = Path(streamlit.__file__).parent / "static" / "index.html"
 APP = settings.ROOT / "streamlit_app.py"
-ME, STRANGER = buyers.new_cookie(), buyers.new_cookie()
+ME, STRANGER = buyer_ids.new_cookie(), buyer_ids.new_cookie()
 A_PAGE = "text/html,application/xhtml+xml"
 HOSTILE = "<script>alert(1)</script> :red[x] **b** $a$ `c` [d](javascript:e) | '; DROP TABLE"
 
@@ -55,11 +48,11 @@ def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setattr(gateway, "ask", never_asked)
-    monkeypatch.setattr(door, "LEAVING", door.HeadStart(never_asked))
+    monkeypatch.setattr(prefetch, "URL_PREFETCH", prefetch.CheckoutPrefetcher(never_asked))
     settings.current.cache_clear()
     db.migrate()
     yield
-    door.LEAVING.pool.shutdown()
+    prefetch.URL_PREFETCH.pool.shutdown()
     db.engine().dispose()
     settings.current.cache_clear()
 
@@ -78,7 +71,7 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         headers: Sequence[tuple[str, str]] = (),
         **query: str,
     ) -> AppTest:
-        given = {buyers.COOKIE: cookie} if cookie else {}
+        given = {buyer_ids.COOKIE: cookie} if cookie else {}
         client = SimpleNamespace(cookies=given, headers=headers)
         monkeypatch.setattr("streamlit.runtime.context._get_client_context", lambda: client)
         at = AppTest.from_file(str(APP), default_timeout=20)
@@ -86,7 +79,7 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         at._page_hash = calc_hash(page) if page else ""  # switch_page() knows files only
         for name, value in query.items():
             own = name in ("session_id", "number", "resume", "again")
-            at.query_params[name if own else catalog.quantity_key(name.replace("_", "-"))] = value
+            at.query_params[name if own else products.quantity_key(name.replace("_", "-"))] = value
         return at.run()
 
     return open_page
@@ -112,7 +105,7 @@ def an_order(cookie: str = ME, **cart: int) -> str:
     wanted = {slug.replace("_", "-"): quantity for slug, quantity in cart.items()}
     total = sum(prices[slug] * quantity for slug, quantity in wanted.items())
     return checkout.place(
-        buyers.digest(cookie), wanted, shown_amount=total, store_url="http://shop.example"
+        buyer_ids.digest(cookie), wanted, shown_amount=total, store_url="http://shop.example"
     )
 
 
@@ -328,7 +321,7 @@ def test_pay_leaves_for_the_one_order_however_often_it_is_pressed(
         (order,) = session.exec(select(Order))
     assert all(f'window.location.assign("/go/{order.number}")' in page for page in gone)
     assert all(f'<a href="/go/{order.number}">' in page for page in gone)  # where that is stopped
-    assert list(door.LEAVING.begun) == [(order.buyer, order.number)]
+    assert list(prefetch.URL_PREFETCH.started) == [(order.buyer, order.number)]
 
 
 @pytest.mark.scenario("A4")
@@ -397,13 +390,13 @@ def test_a_product_may_be_called_like_anything_of_the_page(
 
     at = visit()
     for name in NAMES_OF_THE_PAGE:
-        at.number_input(key=catalog.quantity_key(slugs[name])).set_value(1).run()
+        at.number_input(key=products.quantity_key(slugs[name])).set_value(1).run()
         assert not at.exception, name
         assert pay_button(at).label == "Pay $19.99 with Stripe (test)", name
-        at.number_input(key=catalog.quantity_key(slugs[name])).set_value(0).run()
+        at.number_input(key=products.quantity_key(slugs[name])).set_value(0).run()
     back = visit(resume=an_order(ME, **{slugs["Resume"]: 1}))
 
-    assert back.number_input(key=catalog.quantity_key(slugs["Resume"])).value == 1
+    assert back.number_input(key=products.quantity_key(slugs["Resume"])).value == 1
 
 
 def test_a_browser_without_cookies_is_told_so(visit: Callable[..., AppTest]) -> None:
@@ -419,7 +412,7 @@ def test_the_badge_says_offline_or_whose_test_mode_it_is(
     offline = html(visit())
     monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_test_not_a_key_of_anybody")
     settings.current.cache_clear()
-    monkeypatch.setattr(door.ACCOUNT, "id", "acct_1Example7Q42")
+    monkeypatch.setattr(stripe_mode.STRIPE_ACCOUNT, "id", "acct_1Example7Q42")
 
     online = html(visit())
 
@@ -440,10 +433,10 @@ def test_the_account_is_asked_for_until_it_is_known(monkeypatch: pytest.MonkeyPa
         raise said
 
     monkeypatch.setattr(gateway, "account", answer)
-    monkeypatch.setattr(door, "ASK_AGAIN_SECONDS", 0)
-    account = door.Account()
+    monkeypatch.setattr(stripe_mode, "RETRY_SECONDS", 0)
+    account = stripe_mode.StripeAccount()
 
-    account.learn(threading.Event())
+    account.fetch_forever(threading.Event())
 
     assert account.id == "acct_1Example7Q42"
 
@@ -479,7 +472,7 @@ def test_a_database_that_is_down_is_said_in_words(
     def down(_session: Session) -> list[Product]:
         raise errors.DatabaseUnavailable
 
-    monkeypatch.setattr("store.catalog.on_sale", down)
+    monkeypatch.setattr("store.catalog.products.on_sale", down)
 
     at = visit()
 
@@ -556,7 +549,7 @@ def coming_back(number: str, cookie: str = ME) -> Request:
         {
             "type": "http",
             "query_string": f"number={number}&session_id=cs_test_x".encode(),
-            "headers": [(b"cookie", f"{buyers.COOKIE}={cookie}".encode())],
+            "headers": [(b"cookie", f"{buyer_ids.COOKIE}={cookie}".encode())],
         }
     )
 
@@ -564,10 +557,10 @@ def coming_back(number: str, cookie: str = ME) -> Request:
 def settle_by(monkeypatch: pytest.MonkeyPatch, settle: Callable[[str, str], object]) -> None:
     """Let this be how Stripe is asked about an order whose buyer is back."""
     monkeypatch.setattr(checkout, "settle", settle)
-    monkeypatch.setattr(door, "RETURNING", door.HeadStart(settle))
+    monkeypatch.setattr(prefetch, "SETTLE_PREFETCH", prefetch.CheckoutPrefetcher(settle))
 
 
-WHOSE = (buyers.digest(ME), "2222-2222-2222-2222")
+WHOSE = (buyer_ids.digest(ME), "2222-2222-2222-2222")
 
 
 @pytest.mark.scenario("C2")
@@ -578,11 +571,11 @@ def test_stripe_is_asked_while_the_page_still_loads_and_only_once(
 
     settle_by(monkeypatch, lambda *whose: asked.append(whose))
 
-    door.notice_return(coming_back(WHOSE[1]))
-    door.settle(*WHOSE)
+    early_result.prefetch_on_return(coming_back(WHOSE[1]))
+    early_result.settle(*WHOSE)
     assert asked == [WHOSE]
 
-    door.settle(*WHOSE)
+    early_result.settle(*WHOSE)
     assert asked == [WHOSE, WHOSE]
 
 
@@ -595,18 +588,18 @@ def test_what_stripe_did_not_answer_on_the_way_in_is_known_to_the_page(
 ) -> None:
     settle_by(monkeypatch, silent)
 
-    door.notice_return(coming_back(WHOSE[1]))
+    early_result.prefetch_on_return(coming_back(WHOSE[1]))
 
     with pytest.raises(errors.StripeUnreachable):
-        door.settle(*WHOSE)
+        early_result.settle(*WHOSE)
 
 
 def test_a_head_start_from_long_ago_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    start = door.HeadStart(lambda *_whose: None)
-    start.begin(*WHOSE).result()
-    monkeypatch.setattr(door, "FRESH_SECONDS", 0)
+    prefetcher = prefetch.CheckoutPrefetcher(lambda *_whose: None)
+    prefetcher.start(*WHOSE).result()
+    monkeypatch.setattr(prefetch, "FRESH_SECONDS", 0)
 
-    assert not start.finish(*WHOSE)
+    assert not prefetcher.result(*WHOSE)
 
 
 def test_a_question_that_got_no_turn_is_left_to_whoever_waits_for_it() -> None:
@@ -616,26 +609,26 @@ def test_a_question_that_got_no_turn_is_left_to_whoever_waits_for_it() -> None:
         asked.append(number)
         over.wait(20)
 
-    start = door.HeadStart(ask)
+    prefetcher = prefetch.CheckoutPrefetcher(ask)
     for number in "12345678":
-        start.begin("me", number)
-    start.begin("me", "9")
+        prefetcher.start("me", number)
+    prefetcher.start("me", "9")
 
-    assert not start.finish("me", "9")  # at once, though all eight are still asking
+    assert not prefetcher.result("me", "9")  # at once, though all eight are still asking
     over.set()
-    assert start.finish("me", "1")
-    start.pool.shutdown()
+    assert prefetcher.result("me", "1")
+    prefetcher.pool.shutdown()
     assert sorted(asked) == list("12345678")
 
 
 def test_only_the_latest_head_starts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "REMEMBERED", 2)
-    start = door.HeadStart(lambda *_whose: None)
+    monkeypatch.setattr(prefetch, "MAX_STARTED", 2)
+    prefetcher = prefetch.CheckoutPrefetcher(lambda *_whose: None)
 
     for number in "123":
-        start.begin("me", number).result()
+        prefetcher.start("me", number).result()
 
-    assert [start.finish("me", number) for number in "123"] == [False, True, True]
+    assert [prefetcher.result("me", number) for number in "123"] == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -646,9 +639,9 @@ def test_nonsense_on_the_way_in_asks_nobody(
 ) -> None:
     settle_by(monkeypatch, never_asked)
 
-    door.notice_return(coming_back(number, cookie))
+    early_result.prefetch_on_return(coming_back(number, cookie))
 
-    assert door.RETURNING.begun == {}
+    assert prefetch.SETTLE_PREFETCH.started == {}
 
 
 def test_a_silent_stripe_leaves_the_buyer_with_a_page_that_follows_the_order(
@@ -718,8 +711,8 @@ def test_an_order_that_a_newer_cart_replaced_says_so(visit: Callable[..., AppTes
     number = an_order(red_t_shirt=2)
     make_it(number, status="canceled", session_status="expired")
     with db.unit_of_work() as session:
-        order = orders.owned(session, buyers.digest(ME), number)
-        orders.log(session, order, "buyer", "cancel asked", views.REPLACED)
+        order = service.owned(session, buyer_ids.digest(ME), number)
+        service.log(session, order, "buyer", "cancel asked", checkout.REPLACED)
 
     assert "A newer cart took this order" in html(visit("order", number=number))
 
@@ -743,7 +736,7 @@ def test_a_second_payment_alarms_both_pages_with_its_cause(visit: Callable[..., 
     paid = {"status": "paid", "payment_status": "paid", "session_status": "complete"}
     make_it(number, **paid, payment_intent_id="pi_own")
     with db.unit_of_work() as session:
-        order = orders.owned(session, buyers.digest(ME), number)
+        order = service.owned(session, buyer_ids.digest(ME), number)
         session.add(
             Refund(
                 order_id=order.id or 0,
@@ -760,7 +753,7 @@ def test_a_second_payment_alarms_both_pages_with_its_cause(visit: Callable[..., 
         assert '<p role="alert"' in shown
         assert "Second payment of $39.98" in shown
         assert "<b>charged twice</b>" in shown
-    link = f'<a href="{markup.order_link(number)}">{number}</a>:'
+    link = f'<a href="{rendering.order_link(number)}">{number}</a>:'
     assert link in shop
     assert link not in page  # which is that page
     assert "You were charged once" not in page
@@ -844,7 +837,9 @@ def test_an_error_in_words_names_the_log_line_that_knows_more(
 
     shown = html(pay_button(at).click().run())
 
-    (record,) = [line for line in caplog.records if line.name == "store.door"]
+    (record,) = [
+        line for line in caplog.records if line.name == "store.storefront.checkout_redirect"
+    ]
     assert errors.StripeUnreachable.sentence in shown
     assert record.getMessage().split()[3].removesuffix(":") in shown
 
@@ -859,13 +854,13 @@ def test_the_style_sheet_holds_nothing_that_a_page_would_throw_away() -> None:
 
 
 def test_every_status_has_a_badge_and_a_verdict() -> None:
-    assert markup.VERDICTS.keys() == views.STATUS_BADGES.keys()
+    assert rendering.VERDICTS.keys() == order_view.STATUS_BADGES.keys()
 
 
 @pytest.mark.scenario("G8")
 def test_a_reader_sees_money_and_moments_their_way() -> None:
     at = datetime(2024, 11, 23, 10, 24, 5, tzinfo=UTC)
-    german = markup.Reader.of("de-DE", "Europe/Berlin")
+    german = rendering.Reader.of("de-DE", "Europe/Berlin")
 
     assert german.price(3998, "usd").replace("\xa0", " ") == "39,98 $"
     assert german.price(3998, "jpy").replace("\xa0", " ") == "3.998 ¥"
@@ -880,7 +875,7 @@ def test_a_reader_sees_money_and_moments_their_way() -> None:
 def test_a_reader_who_says_nonsense_gets_english_and_utc(
     language: str | None, timezone: str | None
 ) -> None:
-    reader = markup.Reader.of(language, timezone)
+    reader = rendering.Reader.of(language, timezone)
 
     assert reader.price(1999, "usd") == "$19.99"
     assert reader.utc(datetime.now(UTC)).endswith("UTC")
@@ -902,7 +897,8 @@ class Browser:
 
     def __init__(self, *routes: BaseRoute) -> None:
         app = Starlette(
-            routes=routes or [Route("/go/{number}", door.go), Route("/{path:path}", a_page)],
+            routes=routes
+            or [Route("/go/{number}", checkout_redirect.go), Route("/{path:path}", a_page)],
             middleware=[Middleware(BuyerCookie)],
             exception_handlers={Exception: server.request_failed},
         )
@@ -911,7 +907,7 @@ class Browser:
     def get(self, path: str, cookie: str = "", **headers: str) -> httpx.Response:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if cookie:
-            sent["cookie"] = f"{buyers.COOKIE}={cookie}"
+            sent["cookie"] = f"{buyer_ids.COOKIE}={cookie}"
 
         async def ask() -> httpx.Response:
             async with httpx.AsyncClient(
@@ -939,7 +935,7 @@ def test_the_page_itself_names_no_route_that_is_closed() -> None:
 def test_the_first_page_gives_the_buyer_a_private_name(browser: Browser) -> None:
     cookie = browser.get("/", accept=A_PAGE).headers["set-cookie"]
 
-    assert buyers.is_cookie(cookie.split(";")[0].removeprefix(f"{buyers.COOKIE}="))
+    assert buyer_ids.is_cookie(cookie.split(";")[0].removeprefix(f"{buyer_ids.COOKIE}="))
     assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=31536000"} <= set(cookie.split("; "))
     assert "Secure" not in cookie
 
@@ -1064,7 +1060,10 @@ def test_a_cookie_without_a_port_stays_its_buyers_and_is_set_again_with_one(
 def test_an_address_with_impossible_quantities_is_set_right(query: str, tidy: str | None) -> None:
     scope = {"type": "http", "path": "/", "query_string": query.encode(), "headers": []}
 
-    assert door.tidied(Request(scope | {"server": ("shop.example", 80)})) == tidy
+    assert (
+        checkout_redirect.canonical_cart_url(Request(scope | {"server": ("shop.example", 80)}))
+        == tidy
+    )
 
 
 @pytest.mark.parametrize("number", ["2222-2222-2222-2222", "%00", "x" * 5000, "%3Cscript%3E"])
@@ -1097,9 +1096,13 @@ def test_stripe_is_asked_once_when_that_began_on_the_way_out(
 ) -> None:
     monkeypatch.setattr(checkout, "open_checkout", lambda *_whose, looked: f"https://pay/{looked}")
     asked: list[str] = []
-    monkeypatch.setattr(door, "LEAVING", door.HeadStart(lambda _, number: asked.append(number)))
+    monkeypatch.setattr(
+        prefetch,
+        "URL_PREFETCH",
+        prefetch.CheckoutPrefetcher(lambda _, number: asked.append(number)),
+    )
 
-    door.LEAVING.begin(*WHOSE)
+    prefetch.URL_PREFETCH.start(*WHOSE)
     answers = [browser.get(f"/go/{WHOSE[1]}", cookie=who) for who in (STRANGER, ME, ME)]
 
     assert asked == [WHOSE[1]]
@@ -1114,9 +1117,9 @@ def test_what_stripe_did_not_answer_on_the_way_out_is_said_and_asked_again(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkout, "open_checkout", lambda *_whose, looked: f"https://pay/{looked}")
-    monkeypatch.setattr(door, "LEAVING", door.HeadStart(silent))
+    monkeypatch.setattr(prefetch, "URL_PREFETCH", prefetch.CheckoutPrefetcher(silent))
 
-    door.LEAVING.begin(*WHOSE)
+    prefetch.URL_PREFETCH.start(*WHOSE)
     first, second = [browser.get(f"/go/{WHOSE[1]}", cookie=ME) for _ in range(2)]
 
     assert errors.StripeUnreachable.sentence in first.text
@@ -1155,7 +1158,9 @@ def test_what_nobody_expected_gets_a_number_and_keeps_its_secrets(
     assert answer.status_code == 500
     assert "sk_test" not in answer.text
     assert "Traceback" not in answer.text
-    (record,) = [line for line in caplog.records if line.name == "store.door"]
+    (record,) = [
+        line for line in caplog.records if line.name == "store.storefront.checkout_redirect"
+    ]
     assert record.getMessage().removeprefix("Unexpected error ") in answer.text
 
 

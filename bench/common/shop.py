@@ -9,7 +9,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from store import clock, db, gateway, settings
+from store.core import clock, settings
+from store.db import engine as db
+from store.stripe_api import gateway
 
 CHUNK = 10_000
 AMOUNT = 3998
@@ -89,7 +91,7 @@ def an_order(place: int, status: str) -> dict[str, Any]:
 
 def fill(first: int, count: int, status: str = "open") -> None:
     """Put orders `first…first+count-1` into the database, and let it settle."""
-    from store.models import Order  # noqa: PLC0415 - the settings come first
+    from store.db.models import Order  # noqa: PLC0415 - the settings come first
 
     table = Order.metadata.tables["orders"]
     for start in range(first, first + count, CHUNK):

@@ -29,8 +29,10 @@ from bench.common.report import Report, publish
 from bench.common.servers import free_port, running
 from bench.rerun import elements
 from bench.rerun.visitor import Visitor
-from store import buyers, checkout, db
-from store.models import Order
+from store.db import engine as db
+from store.db.models import Order
+from store.orders import checkout
+from store.web import buyer_ids
 
 AT_MOST = 1.5
 ORDERS = 6
@@ -52,7 +54,7 @@ class Turn(NamedTuple):
 
 def bought(cookie: str) -> str:
     """Let this buyer have some paid orders; the number of the last one."""
-    who = buyers.digest(cookie)
+    who = buyer_ids.digest(cookie)
     for _ in range(ORDERS):
         number = checkout.place(
             who, {"red-t-shirt": 2}, shown_amount=shop.AMOUNT, store_url="http://x", again=True
@@ -122,7 +124,7 @@ def turn(process: int, visitors: Sequence[Visitor], times: int) -> Turn:
 def compare(page: str, asked: argparse.Namespace, folder: Path, times: Times) -> int:
     """Fill in `times` for one page; answers how many elements it has."""
     told = shop.environment(f"sqlite:///{(folder / f'{page}.db').as_posix()}", folder, "whsec_x")
-    cookie = buyers.new_cookie()
+    cookie = buyer_ids.new_cookie()
     with shop.entered(told):
         number = bought(cookie)
     page_name, query = ("order", f"number={number}") if page == "order" else ("", "")

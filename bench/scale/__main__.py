@@ -29,7 +29,7 @@ from bench.scale import history
 from bench.webhooks import event
 from bench.webhooks.__main__ import attack
 from bench.webhooks.subjects import OURS, SECRET, Subject, serving
-from store import db
+from store.db import engine as db
 
 ORDERS = (1_000, 100_000, 1_000_000)
 AT_MOST = 1.3

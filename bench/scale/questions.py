@@ -12,8 +12,12 @@ from datetime import UTC
 from sqlmodel import Session, text
 
 from bench.scale import history
-from store import db, kept, listing, open_orders, refunds, reports
-from store.errors import OrderNotFound
+from store.core.errors import OrderNotFound
+from store.db import engine as db
+from store.orders import refunds
+from store.reconciliation import open_orders
+from store.reports import cache, order_detail
+from store.reports import search as listing
 
 chance = random.Random(1)  # noqa: S311
 
@@ -21,14 +25,14 @@ chance = random.Random(1)  # noqa: S311
 def my_orders(session: Session, count: int) -> None:
     """The orders of somebody who bought at any time in the past."""
     who = history.buyer(chance.randrange(1, count + 1), count)
-    assert kept.shelf(session, who).orders
+    assert cache.shelf(session, who).orders
 
 
 def one_order(session: Session, count: int) -> None:
     place = chance.randrange(1, count + 1)
     who = history.buyer(place, count)
     try:
-        kept.story(session, who, f"PAST-{place:09}")
+        cache.story(session, who, f"PAST-{place:09}")
     except OrderNotFound:
         raise AssertionError(place) from None
 
@@ -40,7 +44,7 @@ def catching_up(session: Session, _count: int) -> None:
 
 
 def figures(session: Session, _count: int) -> None:
-    assert reports.figures(session, 30, UTC)
+    assert order_detail.figures(session, 30, UTC)
 
 
 def first_page(session: Session, _count: int) -> None:
@@ -66,7 +70,7 @@ def milliseconds(name: str, times: int, count: int) -> float:
     """The median of so many askings, each in a transaction of its own."""
     taken = []
     for _ in range(times):
-        kept.KEPT.things.clear()
+        cache.KEPT.things.clear()
         started = time.perf_counter()
         with db.reading() as session:
             QUESTIONS[name](session, count)

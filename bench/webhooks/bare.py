@@ -1,10 +1,9 @@
 """Yardstick: the least that a durable webhook endpoint can do, as fast as we can make it.
 
 Verify, one insert and one update for each event, by the bare driver in set-based statements, one
-commit for whatever waits, answered after it; after a batch of several it lets those come in who
-are at the door, as our own inbox does (store/inbox.py). It looks at nothing else: not at the
-amount, not at what the order already is, and it keeps no history. What it does, it does on the
-shop's own tables.
+commit for whatever waits, answered after it; after a batch of several it waits for more, as
+`store/webhooks/batch_queue.py` does. It checks neither the amount nor the order's state, and it
+keeps no history. What it does, it does on the shop's own tables.
 """
 
 import asyncio

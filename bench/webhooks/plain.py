@@ -16,7 +16,7 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlmodel import Session, create_engine, select
 from starlette.concurrency import run_in_threadpool
 
-from store.models import Order, StripeEvent
+from store.db.models import Order, StripeEvent
 
 SECRET = os.environ.get("STRIPE_WEBHOOK_SECRET", "")
 URL = os.environ.get("DATABASE_URL", "sqlite://")

@@ -10,23 +10,22 @@ from dataclasses import replace
 
 from sqlmodel import Session, col, select
 
-from store import (
-    arrivals,
-    attempts,
-    db,
-    events,
-    gateway,
-    images,
-    listing,
-    money,
-    orders,
-    product_editor,
-    refunds,
-    views,
+from store.catalog import images, product_editor
+from store.catalog.product_editor import ProductForm, Values
+from store.core import money
+from store.core.errors import (
+    DatabaseUnavailable,
+    OrderNotFound,
+    StoreError,
+    StripeError,
+    StripeRefused,
 )
-from store.errors import DatabaseUnavailable, OrderNotFound, StoreError, StripeError, StripeRefused
-from store.models import Order, Refund, StripeEvent
-from store.product_editor import ProductForm, Values
+from store.db import engine as db
+from store.db.models import Order, Refund, StripeEvent
+from store.orders import checkout_session, refunds, service
+from store.reports import order_view, search
+from store.stripe_api import gateway
+from store.webhooks import parsing, processing
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +51,7 @@ class InvalidAmount(StoreError):
 
 
 def find_order(session: Session, number: str) -> Order:
-    order = session.exec(select(Order).where(col(Order.number) == listing.tidy(number))).first()
+    order = session.exec(select(Order).where(col(Order.number) == search.tidy(number))).first()
     if order is None:
         raise OrderNotFound
     return order
@@ -61,8 +60,8 @@ def find_order(session: Session, number: str) -> Order:
 def log_action(number: str, action: str, detail: str) -> None:
     """Put what an operator did into the order's history."""
     with db.unit_of_work() as session:
-        order = orders.lock(session, [number]).order(number)
-        orders.log(session, order, "operator", action, detail)
+        order = service.lock(session, [number]).order(number)
+        service.log(session, order, "operator", action, detail)
 
 
 def refund_amount(written: str, currency: str, shown_left: int, language: str | None = None) -> int:
@@ -101,7 +100,7 @@ def refund(
         key=f"office-{key}",
         shown_left=shown_left,
         by=by,
-        reason=listing.tidy(reason),
+        reason=search.tidy(reason),
     )
     return _sent(number, row, lambda: refunds.send(row, source="operator"))
 
@@ -154,8 +153,8 @@ def refresh_order(by: str, number: str) -> str:
         order = find_order(session, number)
     before = order.status
     log_action(order.number, "asked Stripe", f"by {by}")
-    after = attempts.look_up(order, source="operator").status
-    word = views.STATUS_BADGES[after].word.lower()
+    after = checkout_session.look_up(order, source="operator").status
+    word = order_view.STATUS_BADGES[after].word.lower()
     return (
         f"Checked with Stripe: the order is {word}, as before."
         if after == before
@@ -167,13 +166,13 @@ def cancel(by: str, number: str) -> str:
     """Make an order unpayable, at Stripe first."""
     with db.reading() as session:
         order = find_order(session, number)
-    after = attempts.retire(order, f"by {by}", "operator")
-    return f"Order {number} is {views.STATUS_BADGES[after.status].word.lower()}."
+    after = checkout_session.retire(order, f"by {by}", "operator")
+    return f"Order {number} is {order_view.STATUS_BADGES[after.status].word.lower()}."
 
 
 def add_note(by: str, number: str, words: str, *, is_public: bool = False) -> str:
     """Add a remark to an order's history; the buyer reads it only where it is public."""
-    remark = listing.tidy(words)[:MAX_NOTE_LENGTH]
+    remark = search.tidy(words)[:MAX_NOTE_LENGTH]
     if not remark:
         raise IncompleteForm("Write the note first.")
     with db.reading() as session:
@@ -192,18 +191,18 @@ def refetch_event(by: str, event_id: str) -> str:
         IncompleteForm, StripeError, DatabaseUnavailable
     """
     with db.reading() as session:
-        known = session.get(StripeEvent, listing.tidy(event_id))
+        known = session.get(StripeEvent, search.tidy(event_id))
     if known is None:
         raise IncompleteForm("The shop has recorded no event of this id.")
-    arrival = arrivals.read(gateway.event(known.id))
-    (outcome,) = events.take_in([arrival], source="operator")
+    arrival = parsing.read(gateway.event(known.id))
+    (outcome,) = processing.take_in([arrival], source="operator")
     if isinstance(outcome, StripeError):
         raise outcome
     with db.unit_of_work() as session:
         if outcome == "applied" and arrival.fact:
             number = arrival.fact.order_number
-            order = orders.lock(session, [number]).order(number)
-            orders.log(session, order, "operator", "looked again", f"{known.id} · by {by}")
+            order = service.lock(session, [number]).order(number)
+            service.log(session, order, "operator", "looked again", f"{known.id} · by {by}")
     return f"Fetched {known.type} from Stripe: {REFETCHED[outcome]}"
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from store import clock, secret_files, settings
-from store.errors import StoreError
-from store.handshake import client_networks
+from store.core import clock, secret_files, settings
+from store.core.errors import StoreError
+from store.web.handshake import client_networks
 
 COOKIE = "store_office"
 SESSION_LIFETIME = timedelta(hours=12)  # some browsers bring their last session's cookies back

@@ -15,17 +15,20 @@ from datetime import datetime
 
 from sqlmodel import func, select
 
-from store import clock, db, gateway, money, refunds, settings
 from store.backoffice import tasks
-from store.errors import (
+from store.core import clock, money, settings
+from store.core.errors import (
     DatabaseUnavailable,
     StoreError,
     StripeKeyRefused,
     StripePermissionMissing,
 )
-from store.models import StripeEvent, Turn
-from store.probe import WriteProbe
-from store.traces import CLOCK_SECONDS
+from store.db import engine as db
+from store.db.models import StripeEvent, Turn
+from store.db.write_probe import WriteProbe
+from store.orders import refunds
+from store.stripe_api import gateway
+from store.stripe_api.traces import CLOCK_SECONDS
 
 MAX_AGE_SECONDS = 4.0
 FIRST_RESULT_SECONDS = 1.5

@@ -7,7 +7,6 @@ from functools import partial
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from store import markup
 from store.backoffice import (
     health,
     pages_orders,
@@ -23,8 +22,9 @@ from store.backoffice.pages_common import (
     style,
 )
 from store.backoffice.sign_in import ADDRESSES
-from store.errors import StoreError
-from store.settings import SHOP
+from store.core.errors import StoreError
+from store.core.settings import SHOP
+from store.web import rendering
 
 HEALTH_SECONDS = 5.0  # how often the health line is refreshed
 
@@ -65,14 +65,14 @@ def show(section: Section, pages: Sequence[StreamlitPage]) -> None:
     st.html(style())
     with st.container(key="backoffice-head", horizontal=True, vertical_alignment="center"):
         navigation(section, pages)
-        st.html(markup.office_piece("signed_in", operator=operator.name), width="content")
+        st.html(rendering.office_piece("signed_in", operator=operator.name), width="content")
     with st.container(key="health"):
         st.fragment(health_line, run_every=HEALTH_SECONDS)()
     show_message()
     try:
         section.render()
     except StoreError as error:
-        st.html(markup.piece("notice", sentence=error.for_operator, tone="warning"))
+        st.html(rendering.piece("notice", sentence=error.for_operator, tone="warning"))
 
 
 def navigation(current: Section, pages: Sequence[StreamlitPage]) -> None:
@@ -81,7 +81,9 @@ def navigation(current: Section, pages: Sequence[StreamlitPage]) -> None:
         for section, page in zip(SECTIONS, pages, strict=True):
             if section == current:
                 address = ADDRESSES[section.key]
-                link = markup.office_piece("current_section", title=section.title, address=address)
+                link = rendering.office_piece(
+                    "current_section", title=section.title, address=address
+                )
                 st.html(link, width="content")
             else:
                 st.page_link(page, label=section.title, width="content")

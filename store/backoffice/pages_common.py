@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from store import cookies, markup
 from store.backoffice import auth, health
 from store.backoffice.sign_in import ADDRESSES
-from store.errors import StoreError
-from store.markup import Reader
+from store.core.errors import StoreError
+from store.web import buyer_cookie, rendering
+from store.web.rendering import Reader
 
 P = ParamSpec("P")
 Tone = Literal["good", "warning"]
@@ -33,7 +33,7 @@ def current_operator() -> auth.OperatorSession:
     Raises:
         NotSignedIn
     """
-    name = cookies.cookie_name(auth.COOKIE, st.context.headers.get("Host", ""))
+    name = buyer_cookie.cookie_name(auth.COOKIE, st.context.headers.get("Host", ""))
     return auth.OPERATOR_SESSIONS.session(st.context.cookies.get(name, ""))
 
 
@@ -42,7 +42,7 @@ def require_operator() -> auth.OperatorSession:
     try:
         return current_operator()
     except auth.NotSignedIn:
-        st.html(markup.office_piece("closed"))
+        st.html(rendering.office_piece("closed"))
         st.stop()
 
 
@@ -101,7 +101,7 @@ def show_message() -> None:
     if message := st.session_state.pop(MESSAGE, None):
         text, tone = message
         st.toast(literal(text), icon=":material/check:" if tone == "good" else ":material/error:")
-        st.html(markup.piece("notice", sentence=text, tone=tone))
+        st.html(rendering.piece("notice", sentence=text, tone=tone))
 
 
 def literal(text: str) -> str:
@@ -126,7 +126,7 @@ def order_column() -> Any:
 
 def put(name: str, **values: Any) -> None:
     """Write one macro of the back office's template; every value in it is shown literally."""
-    if html := markup.Html(markup.office_piece(name, reader(), **values).strip()):
+    if html := rendering.Html(rendering.office_piece(name, reader(), **values).strip()):
         st.html(html)
 
 
@@ -136,5 +136,5 @@ def heading(text: str) -> None:
 
 
 @cache
-def style() -> markup.Html:
-    return markup.Html(f"<style>{STYLE.read_text('utf-8')}</style>")
+def style() -> rendering.Html:
+    return rendering.Html(f"<style>{STYLE.read_text('utf-8')}</style>")

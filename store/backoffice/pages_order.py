@@ -2,11 +2,14 @@
 
 import streamlit as st
 
-from store import db, listing, markup, proof, refunds, reports
 from store.backoffice import actions, pages_refunds
 from store.backoffice.pages_common import operator_action, put, reader
-from store.listing import Whole
-from store.reports import Story
+from store.db import engine as db
+from store.orders import refunds
+from store.reports import order_detail, search, timeline_export
+from store.reports.order_detail import Story
+from store.reports.search import Whole
+from store.web import rendering
 
 check_with_stripe = operator_action(actions.refresh_order)
 cancel = operator_action(actions.cancel)
@@ -16,17 +19,17 @@ CANCELABLE = ("none", "open")  # the session's states at Stripe
 
 def render(order_number: str) -> None:
     with db.reading() as session:
-        detail = listing.whole(session, order_number)
-        story = reports.story_of(session, detail.order, for_operator=True)
+        detail = search.whole(session, order_number)
+        story = order_detail.story_of(session, detail.order, for_operator=True)
     number = detail.order.number
-    st.html(markup.piece("tally", reader(), tally=story.tally, here=number))
+    st.html(rendering.piece("tally", reader(), tally=story.tally, here=number))
     put("order_head", order=detail.order)
     pages_refunds.show_dialog(number)
     facts, history = st.columns([1.35, 1], gap="large")
     with facts:
         buttons(detail)
         with st.container(border=True, key="receipt"):
-            st.html(markup.piece("receipt", reader(), order=story.order))
+            st.html(rendering.piece("receipt", reader(), order=story.order))
         for row in detail.refunds:
             pages_refunds.refund_row(detail.order, row)
         put("at_stripe", order=detail.order)
@@ -50,13 +53,13 @@ def buttons(detail: Whole) -> None:
 
 
 def timeline(order_number: str, story: Story) -> None:
-    html = markup.piece(
+    html = rendering.piece(
         "timeline",
         reader(),
         number=order_number,
         steps=story.steps,
-        text=proof.as_text(story),
-        data=proof.as_json(story),
+        text=timeline_export.as_text(story),
+        data=timeline_export.as_json(story),
     )
     st.html(html, unsafe_allow_javascript=True)
 

@@ -6,11 +6,12 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from store import db, listing, views
 from store.backoffice import pages_order
 from store.backoffice.pages_common import heading, put, reader
-from store.models import Order
-from store.views import STATUS_BADGES, ItemView
+from store.db import engine as db
+from store.db.models import Order
+from store.reports import order_view, search
+from store.reports.order_view import STATUS_BADGES, ItemView
 
 ANY = "Any"
 STATUS_OF_WORD = {badge.word: status for status, badge in STATUS_BADGES.items()}
@@ -41,11 +42,11 @@ def show_list() -> None:
 def order_list() -> None:
     heading("Orders")
     query = filter_of_address()
-    wanted = listing.wanted(query, reader().zone)
+    wanted = search.wanted(query, reader().zone)
     with db.reading() as session:
-        page = listing.found_orders(session, wanted, st.query_params.get("before", ""))
-        count = listing.count_orders(session, wanted, COUNTED)
-        items = views.items_of(session, page.rows)
+        page = search.found_orders(session, wanted, st.query_params.get("before", ""))
+        count = search.count_orders(session, wanted, COUNTED)
+        items = order_view.items_of(session, page.rows)
     st.session_state[FILTER] = {key: st.session_state[key] for key in FIELDS}
     with st.container(horizontal=True, vertical_alignment="center", key="orders-count"):
         put(
@@ -74,7 +75,7 @@ def filter_of_address() -> dict[str, str]:
             "Number, email, Stripe id or product",
             key="q",
             icon=":material/search:",
-            max_chars=listing.LONGEST,
+            max_chars=search.LONGEST,
             **options,
         )
         words = [ANY, *STATUS_OF_WORD]

@@ -9,9 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-from store import db, markup, money, reports
 from store.backoffice.pages_common import heading, literal, reader
-from store.reports import Figures, Sums
+from store.core import money
+from store.db import engine as db
+from store.reports import order_detail
+from store.reports.order_detail import Figures, Sums
+from store.web import rendering
 
 PERIODS = {f"{days} days": days for days in (7, 30, 90)}
 DEFAULT_PERIOD = "30 days"
@@ -34,7 +37,7 @@ def render() -> None:
         )
     days = PERIODS[period or DEFAULT_PERIOD]
     with db.reading() as session:
-        currencies = reports.figures(session, days, reader().zone)
+        currencies = order_detail.figures(session, days, reader().zone)
     for figures in currencies:
         if len(currencies) > 1:
             st.subheader(figures.currency.upper())
@@ -61,9 +64,9 @@ def metrics(figures: Figures, days: int) -> None:
 
 
 @cache
-def sparklines_script() -> markup.Html:
+def sparklines_script() -> rendering.Html:
     script = Path(__file__).parent / "static" / "sparklines.js"
-    return markup.Html(f"<script>{script.read_text('utf-8')}</script>")
+    return rendering.Html(f"<script>{script.read_text('utf-8')}</script>")
 
 
 def explanation(figures: Figures, days: int) -> str:

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from store import db, images, listing, money, product_editor, settings
 from store.backoffice import actions
 from store.backoffice.pages_common import (
     heading,
@@ -15,10 +14,14 @@ from store.backoffice.pages_common import (
     reader,
     show_next,
 )
-from store.errors import StoreError
-from store.folding import folded
-from store.models import Product
-from store.product_editor import ProductConflict, ProductForm, ProductRefused
+from store.catalog import images, product_editor
+from store.catalog.product_editor import ProductConflict, ProductForm, ProductRefused
+from store.core import money, settings
+from store.core.errors import StoreError
+from store.core.folding import folded
+from store.db import engine as db
+from store.db.models import Product
+from store.reports import search
 
 STATES = {"active": "On sale", "archived": "Archived"}
 OPEN_FORM = "product_form"
@@ -80,7 +83,7 @@ def filtered(products: list[Product]) -> list[Product]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input("Name", key="product_search", type="search", width=320)
         state = st.pills("Show", list(STATES), format_func=STATES.__getitem__, key="product_state")
-    text = folded(listing.tidy(text))
+    text = folded(search.tidy(text))
     return [
         product
         for product in products

@@ -4,7 +4,6 @@ from typing import Any
 
 import streamlit as st
 
-from store import audit, db, refunds
 from store.backoffice import health
 from store.backoffice.pages_common import (
     heading,
@@ -17,6 +16,9 @@ from store.backoffice.pages_common import (
 )
 from store.backoffice.pages_refunds import refund_row
 from store.backoffice.tasks import COMPARE, RECONCILE, TASKS, AuditResult, Pair, Task
+from store.db import engine as db
+from store.orders import refunds
+from store.reconciliation import audit
 
 PROGRESS_SECONDS = 1.0
 MAX_ROWS = 100

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from store import markup, money
 from store.backoffice import actions
 from store.backoffice.pages_common import operator_action, put, reader, require_operator, show_next
-from store.errors import StoreError
-from store.models import Order, Refund
+from store.core import money
+from store.core.errors import StoreError
+from store.db.models import Order, Refund
+from store.web import rendering
 
 retry = operator_action(actions.retry_refund)
 call_off = operator_action(actions.call_off_refund)
@@ -73,7 +74,7 @@ def ask_for_refund(dialog: RefundDialog) -> None:
     try:
         show_next(refund.run(dialog, amount, reason or ""))
     except StoreError as problem:
-        place.html(markup.office_piece("field_error", sentence=problem.for_operator))
+        place.html(rendering.office_piece("field_error", sentence=problem.for_operator))
         return
     close_dialog()
     st.rerun()

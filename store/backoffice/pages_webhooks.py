@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import orjson
 import streamlit as st
 
-from store import db, event_search, facts, gateway, listing, markup, settings
 from store.backoffice import actions
 from store.backoffice.pages_common import (
     heading,
@@ -19,8 +18,14 @@ from store.backoffice.pages_common import (
     put,
     reader,
 )
-from store.errors import StoreError, StripeNotFound
-from store.event_search import OUTCOMES, EventDetail, EventFilter, EventPage, EventRow
+from store.core import settings
+from store.core.errors import StoreError, StripeNotFound
+from store.db import engine as db
+from store.orders import stripe_facts
+from store.reports import event_search, search
+from store.reports.event_search import OUTCOMES, EventDetail, EventFilter, EventPage, EventRow
+from store.stripe_api import gateway
+from store.web import rendering
 
 EVENT = "event"  # in the address: the event that is shown
 SEARCH, TYPE, OUTCOME = "event_search", "event_type", "event_outcome"
@@ -63,7 +68,7 @@ def render() -> None:
         st.info("No events yet. Stripe sends the first ones when somebody pays.")
     else:
         st.info("No event fits. Search for another id, or show all outcomes and types.")
-    if event_id := listing.tidy(st.query_params.get(EVENT, "")):
+    if event_id := search.tidy(st.query_params.get(EVENT, "")):
         event_panel(event_id)
     elif page.rows:
         st.caption("Select an event to see its payload, its deliveries and its order.")
@@ -92,7 +97,7 @@ def filters() -> EventFilter:
     )
     if outcome:
         st.caption(OUTCOMES[outcome].explanation)
-    return EventFilter(listing.tidy(text), outcome or "", kind or "")
+    return EventFilter(search.tidy(text), outcome or "", kind or "")
 
 
 def event_table(page: EventPage) -> None:
@@ -230,15 +235,15 @@ def deliveries(detail: EventDetail) -> str:
 
 def stripe_links(event_id: str, document: Any) -> dict[str, str]:
     """Pages of Stripe's dashboard, or of what stands in for Stripe: the event and its payment."""
-    links = {f"Event at {at_stripe()}": markup.dashboard_link(event_id, "events")}
+    links = {f"Event at {at_stripe()}": rendering.dashboard_link(event_id, "events")}
     thing = ((document or {}).get("data") or {}).get("object") or {}
     payment = thing.get("id") if thing.get("object") == "payment_intent" else None
     try:
-        payment = payment or facts.identity(thing.get("payment_intent"))
+        payment = payment or stripe_facts.identity(thing.get("payment_intent"))
     except ValueError:
         payment = None
     if payment:
-        links[f"Payment at {at_stripe()}"] = markup.dashboard_link(payment)
+        links[f"Payment at {at_stripe()}"] = rendering.dashboard_link(payment)
     return links
 
 

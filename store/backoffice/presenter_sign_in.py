@@ -18,10 +18,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
-from store import door, handshake, settings
 from store.backoffice import auth, sign_in
 from store.backoffice.auth import OPERATOR_SESSIONS, NotSignedIn
-from store.errors import StoreError
+from store.core import settings
+from store.core.errors import StoreError
+from store.web import handshake, responses
 
 PRESENTER_SIGN_IN = f"{sign_in.SIGN_IN}/presenter"
 NAME = "presenter"
@@ -39,7 +40,7 @@ async def post_presenter_sign_in(request: Request) -> Response:
     try:
         sign_in.require_same_origin(request)
     except StoreError as error:
-        return door.plain_page(str(error), error.status)
+        return responses.plain_page(str(error), error.status)
     try:
         OPERATOR_SESSIONS.session(sign_in.operator_cookie(request))
     except NotSignedIn:

@@ -9,13 +9,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 
-from store import door, export, images, listing, markup
 from store.backoffice import sign_in
 from store.backoffice.auth import OPERATOR_SESSIONS
 from store.backoffice.presenter_sign_in import PRESENTER_SIGN_IN, post_presenter_sign_in
 from store.backoffice.sign_in import ADDRESSES, HOME, NO_STORE, SIGN_IN
-from store.errors import StoreError
-from store.shell import Shell
+from store.catalog import images
+from store.core.errors import StoreError
+from store.reports import csv_export, search
+from store.web import rendering, responses
+from store.web.index_page import Shell
 
 
 def export_orders(request: Request) -> Response:
@@ -25,15 +27,15 @@ def export_orders(request: Request) -> Response:
         OPERATOR_SESSIONS.session(sign_in.operator_cookie(request))
     except StoreError as error:
         links = {"Sign in": sign_in.sign_in_address("orders", query)}
-        return door.plain_page(error.for_operator, error.status, links)
-    reader = markup.Reader.of(None, query.get("zone"))
-    batches = listing.batches(listing.wanted(query, reader.zone))
+        return responses.plain_page(error.for_operator, error.status, links)
+    reader = rendering.Reader.of(None, query.get("zone"))
+    batches = search.batches(search.wanted(query, reader.zone))
     try:
         first = next(batches)  # before a 200 is sent, which could not be taken back
     except StoreError as error:
-        return door.plain_page(error.for_operator, error.status)
+        return responses.plain_page(error.for_operator, error.status)
     return StreamingResponse(
-        export.stream(chain([first], batches)),
+        csv_export.stream(chain([first], batches)),
         media_type="text/csv; charset=utf-8",
         headers=NO_STORE
         | {

@@ -12,13 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from store import door, handshake, markup, settings, shell
 from store.backoffice import auth
 from store.backoffice.auth import OPERATOR_SESSIONS, NotSignedIn, TooManyAttempts
-from store.cookies import cookie_name
-from store.errors import StoreError
-from store.handshake import over_https
-from store.shell import Shell
+from store.core import settings
+from store.core.errors import StoreError
+from store.web import handshake, index_page, rendering, responses, stripe_mode
+from store.web.buyer_cookie import cookie_name
+from store.web.handshake import over_https
+from store.web.index_page import Shell
 
 STYLE = Path(__file__).parent / "static" / "sign_in.css"
 log = logging.getLogger(__name__)
@@ -121,11 +122,11 @@ def backoffice_page(shell: Shell, page: str) -> Callable[[Request], Response]:
             OPERATOR_SESSIONS.session(operator_cookie(request))
         except NotSignedIn:
             if request.headers.get("sec-fetch-site") == "cross-site":
-                return HTMLResponse(OPEN_AGAIN, headers=door.PLAIN_HEADERS)
+                return HTMLResponse(OPEN_AGAIN, headers=responses.PLAIN_HEADERS)
             return RedirectResponse(sign_in_address(page, query), 303, headers=NO_STORE)
         return shell.page(
             {"Cache-Control": "no-store", "Content-Security-Policy": "frame-ancestors 'none'"},
-            said=markup.first_piece("page", mode=door.mode()),
+            said=rendering.first_piece("page", mode=stripe_mode.mode_badge()),
         )
 
     return open_page
@@ -142,11 +143,13 @@ def current_address(query: Mapping[str, str]) -> str:
 def sign_in_page(message: str = "", status: int = 200, tone: str = "bad") -> HTMLResponse:
     """A page without Streamlit, whose one script moves the password out of the address."""
     nonce = secrets.token_urlsafe(16)
-    masthead = markup.piece("masthead", shop=settings.SHOP, motto=settings.MOTTO, **door.mode())
-    body = markup.office_piece(
+    masthead = rendering.piece(
+        "masthead", shop=settings.SHOP, motto=settings.MOTTO, **stripe_mode.mode_badge()
+    )
+    body = rendering.office_piece(
         "sign_in",
         shop=settings.SHOP,
-        styles=Markup(shell.styles(STYLE)),  # noqa: S704 - our own files
+        styles=Markup(index_page.styles(STYLE)),  # noqa: S704 - our own files
         masthead=Markup(masthead),  # noqa: S704 - a template's output
         message=message,
         tone=tone,
@@ -155,7 +158,7 @@ def sign_in_page(message: str = "", status: int = 200, tone: str = "bad") -> HTM
     return HTMLResponse(
         body,
         status,
-        headers=door.PLAIN_HEADERS
+        headers=responses.PLAIN_HEADERS
         | {
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
             f"font-src 'self'; script-src 'nonce-{nonce}'; form-action 'self'; "
@@ -206,7 +209,7 @@ async def post_sign_out(request: Request) -> Response:
     try:
         require_same_origin(request)
     except StoreError as error:
-        return door.plain_page(str(error), error.status)
+        return responses.plain_page(str(error), error.status)
     OPERATOR_SESSIONS.sign_out(operator_cookie(request))
     away = RedirectResponse(f"{SIGN_IN}?signed_out=yes", 303, headers=NO_STORE)
     away.delete_cookie(operator_cookie_name(request), httponly=True, samesite="strict")

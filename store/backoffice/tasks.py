@@ -13,9 +13,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from store import audit, clock, db, reconcile, turns
-from store.errors import StoreError
-from store.restore import MissingOrder
+from store.core import clock
+from store.core.errors import StoreError
+from store.db import engine as db
+from store.db import leases
+from store.reconciliation import audit, reconciler
+from store.reconciliation.restored_orders import MissingOrder
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +139,7 @@ class BackgroundTasks:
             DatabaseUnavailable
         """
         with db.reading() as session:
-            lease = turns.held(session, LEASE)
+            lease = leases.held(session, LEASE)
         return lease.began_at if lease and self.running is None else None
 
     def reconcile(self, operator: str) -> None:
@@ -145,13 +148,13 @@ class BackgroundTasks:
         Raises:
             TaskRunning, DatabaseUnavailable
         """
-        done = reconcile.CaughtUp()
+        done = reconciler.CaughtUp()
 
         def progress() -> str:
             return f"{STAGES.get(done.stage, done.stage) or 'starting'} · {done}"
 
         def work() -> str:
-            reconcile.catch_up(done)
+            reconciler.catch_up(done)
             return " ".join(
                 [
                     f"Reconciled: {done}.",
@@ -182,7 +185,7 @@ class BackgroundTasks:
         with self.lock, ExitStack() as lease:
             if self.running:
                 raise TaskRunning
-            if lease.enter_context(turns.turn(LEASE, every=timedelta(0))) is None:
+            if lease.enter_context(leases.turn(LEASE, every=timedelta(0))) is None:
                 raise TaskRunning
             self.running = task
             thread = threading.Thread(

@@ -1,10 +1,11 @@
 """The scenarios about clicks and lost responses of Stripe."""
 
-from store import checkout, gateway
+from store.core.errors import StoreError, StripeError
 from store.demo.comparison import OrderComparison
 from store.demo.context import ScenarioContext, ScenarioResult, run_concurrently
 from store.demo.errors import NotApplicable
-from store.errors import StoreError, StripeError
+from store.orders import checkout
+from store.stripe_api import gateway
 
 TABS = 2
 CREATE_SESSION = "POST /v1/checkout/sessions"

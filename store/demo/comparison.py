@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session, col, select
 
-from store import db, money
+from store.core import money
+from store.db import engine as db
+from store.db.models import Order, OrderLog, Refund, StripeEvent
 from store.demo.emulator_client import Document, EmulatorClient
-from store.facts import PAID, REFUND_VOID, order_number
-from store.models import Order, OrderLog, Refund, StripeEvent
+from store.orders.stripe_facts import PAID, REFUND_VOID, order_number
 
 PAID_TEXT = "payment status paid"  # in an order's history, once its payment is known
 CLOCK_MARGIN_SECONDS = 60

@@ -14,13 +14,15 @@ from typing import Any, TypeVar
 
 from sqlmodel import col, select
 
-from store import catalog, checkout, db, orders
+from store.catalog import products as catalog
+from store.core.errors import OtherOrderPaid, StoreError
+from store.db import engine as db
+from store.db.models import Order, StripeEvent
 from store.demo.comparison import OrderComparison, compare_orders
 from store.demo.emulator_client import COMPLETED, Document, EmulatorClient, wait_until
 from store.demo.errors import NotApplicable
 from store.demo.webhook_client import WebhookClient
-from store.errors import OtherOrderPaid, StoreError
-from store.models import Order, StripeEvent
+from store.orders import checkout, service
 
 WEBHOOK_DELAY_SECONDS = 20  # for a scenario that delivers the event itself before that
 WEBHOOK_TIMEOUT_SECONDS = 15
@@ -127,7 +129,7 @@ class ScenarioContext:
 
     def order(self, number: str) -> Order:
         with db.reading() as session:
-            return orders.owned(session, self.buyer, number)
+            return service.owned(session, self.buyer, number)
 
     def session_id(self, number: str) -> str:
         session_id = self.order(number).checkout_session_id

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from store import settings
+from store.core import settings
 from store.demo.errors import EmulatorUnreachable, NotApplicable
 
 TIMEOUT_SECONDS = 20

@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from store.errors import StoreError
+from store.core.errors import StoreError
 
 
 class NotApplicable(StoreError):

@@ -9,20 +9,21 @@ from typing import Any
 
 import streamlit as st
 
-from store import markup, settings
+from store.core import settings
 from store.demo import runner
 from store.demo.runner import Rehearsal
 from store.demo.script import STEPS
+from store.web import rendering
 
 REFRESH_SECONDS = 0.5
 MayRehearse = Callable[[], bool]
-piece = markup.rehearsal_piece
+piece = rendering.rehearsal_piece
 
 
 def show(buyer: str, store_url: str, may_rehearse: MayRehearse) -> None:
     """The page of one visitor; `may_rehearse` is asked again by each click."""
     rehearsal = runner.rehearsal_of(buyer)
-    st.html(markup.style("rehearsal.css"))
+    st.html(rendering.style("rehearsal.css"))
     if not may_rehearse():
         st.html(piece("closed"))
         return

@@ -1,9 +1,9 @@
 """The scenarios about refunds."""
 
-from store import refunds
+from store.core.errors import StoreError
 from store.demo.checkout_scenarios import count
 from store.demo.context import ScenarioContext, ScenarioResult, run_concurrently
-from store.errors import StoreError
+from store.orders import refunds
 
 
 def refunded_twice(context: ScenarioContext) -> ScenarioResult:

@@ -5,10 +5,12 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlmodel import SQLModel, col, func, insert, select
 
-from store import catalog, db, shop_mark
+from store.catalog import products as catalog
+from store.db import engine as db
+from store.db.models import Order, Product, ShopMark, Turn
 from store.demo.emulator_client import Document, EmulatorClient, wait_until
 from store.demo.errors import NotApplicable
-from store.models import Order, Product, ShopMark, Turn
+from store.orders import shop_mark
 
 DELIVERY_TIMEOUT_SECONDS = 3
 SETTLE_SECONDS = 0.5  # by then, a request that was under way has created its session

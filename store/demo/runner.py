@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from store import door, settings
+from store.core import settings
+from store.core.errors import StoreError
 from store.demo import reset, sample_orders
 from store.demo.comparison import OrderComparison, Totals, compare_orders
 from store.demo.context import ScenarioContext
@@ -20,7 +21,7 @@ from store.demo.results import Progress, ResultRow, State
 from store.demo.scenarios import SCENARIOS
 from store.demo.script import Script
 from store.demo.webhook_client import WebhookClient
-from store.errors import StoreError
+from store.web import responses
 
 MAX_REHEARSALS = 200
 EXECUTOR = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rehearsal")
@@ -94,7 +95,7 @@ class Rehearsal:
         except StoreError as error:
             self.summary, self.good = str(error), False
         except Exception as error:  # noqa: BLE001 - shown with an error id; the log has the rest
-            self.summary, self.good = door.incident(error), False
+            self.summary, self.good = responses.log_unexpected(error), False
         finally:
             self.progress = None
 
@@ -133,7 +134,7 @@ class Rehearsal:
         except StoreError as error:
             return "failed", str(error)
         except Exception as error:  # noqa: BLE001 - as above
-            return "failed", door.incident(error)
+            return "failed", responses.log_unexpected(error)
         differences = [order.difference for order in orders if order.difference]
         state: State = "passed" if result.passed and not differences else "failed"
         return state, "; ".join([result.outcome, *differences])

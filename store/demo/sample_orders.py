@@ -18,11 +18,14 @@ from typing import Any
 
 from sqlmodel import Session, SQLModel, col, or_, select
 
-from store import checkout, clock, db, orders, reconcile, refunds
+from store.core import clock
+from store.db import engine as db
+from store.db.models import Dispute, Order, OrderLog, Refund, Repeat, StripeEvent
 from store.demo.context import ScenarioContext
 from store.demo.emulator_client import wait_until
 from store.demo.reset import is_delivering
-from store.models import Dispute, Order, OrderLog, Refund, Repeat, StripeEvent
+from store.orders import checkout, refunds, service
+from store.reconciliation import reconciler
 
 DECLINED_CARD = "4000000000000002"
 WEBHOOK_SECONDS = 5
@@ -205,7 +208,7 @@ def _create_one(context: ScenarioContext, sample: Sample) -> None:
     checkout.settle(context.buyer, number)
     if not wait_until(lambda: context.order(number).status == status, WEBHOOK_SECONDS):
         # No webhook server: then as the shop does without one.
-        reconcile.run_once(clock.now() - RECONCILE_SINCE)
+        reconciler.run_once(clock.now() - RECONCILE_SINCE)
 
 
 def planned_statuses() -> list[str]:
@@ -282,7 +285,7 @@ def _shift_order(session: Session, order: Order, shift: timedelta) -> None:
                 setattr(row, name, moment - shift)
         session.add(row)
     note = f"sample order, dated back {shift.days} days"
-    orders.log(session, order, "operator", "noted", note)
+    service.log(session, order, "operator", "noted", note)
 
 
 def _rows(session: Session, order: Order) -> list[Any]:

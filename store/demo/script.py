@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from store import private_files, settings
+from store.core import private_files, settings
 
 MAX_PRESENTERS = 200
 FILE = "rehearsal.json"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from store import settings
+from store.core import settings
 from store.demo.emulator_client import EmulatorClient, is_up, send, wait_until
 from store.demo.errors import NotApplicable, NoWebhookServer
 

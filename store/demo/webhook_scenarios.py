@@ -2,11 +2,12 @@
 
 import time
 
-from store import checkout, views
 from store.demo.context import MAX_TRIES, ScenarioContext, ScenarioResult, run_concurrently
 from store.demo.emulator_client import wait_until
 from store.demo.errors import NotApplicable
 from store.demo.webhook_client import START_SECONDS, WebhookResponse
+from store.orders import checkout
+from store.reports import order_view
 
 CONCURRENT_DELIVERIES = 100
 THREE_DAYS_SECONDS = 3 * 86_400
@@ -15,7 +16,7 @@ RETRY_SECONDS = 30  # the emulator tries again after 1, 2, 4 and 8 seconds
 
 
 def word(status: str) -> str:
-    return views.STATUS_BADGES[status].word.lower()
+    return order_view.STATUS_BADGES[status].word.lower()
 
 
 def delivered_twice(context: ScenarioContext) -> ScenarioResult:

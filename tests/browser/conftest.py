@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from store import settings
+from store.core import settings
 from tests.browser.visiting import Servers
 from tests.chromium import NewBrowser
 from tests.ports import free_port

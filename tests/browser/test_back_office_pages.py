@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
-from store.secret_files import kept_secret
+from store.core.secret_files import kept_secret
 from tests.axe import EVERY_LOOK, grave_faults, grave_faults_in
 from tests.browser.visiting import Servers, opened, pay_at_stripe
 from tests.chromium import NewBrowser

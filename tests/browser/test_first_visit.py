@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from store.secret_files import kept_secret
+from store.core.secret_files import kept_secret
 from tests.browser.visiting import Servers, opened
 from tests.chromium import NewBrowser
 

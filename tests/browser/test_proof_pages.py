@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from store import views
+from store.reports import order_view
 from tests.axe import BOTH_LOOKS, EVERY_LOOK, grave_faults_in
 from tests.browser.visiting import AT_STRIPE, Servers, opened, pay_at_stripe
 
@@ -205,7 +205,7 @@ def test_axe_finds_nothing_grave_on_an_order_of_any_status(
     number = bought(page)
     faults = []
 
-    for status, badge in views.STATUS_BADGES.items():
+    for status, badge in order_view.STATUS_BADGES.items():
         make_it(number, status)
         page.goto(f"/order?number={number}")
         expect(

@@ -16,9 +16,13 @@ import stripe
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlmodel import SQLModel, select
 
-from store import db, gateway, open_orders, questions, settings
-from store.models import Product
-from store.traces import STRIPES_CLOCK
+from store.core import settings
+from store.db import engine as db
+from store.db.models import Product
+from store.orders import coalescing
+from store.reconciliation import open_orders
+from store.stripe_api import gateway
+from store.stripe_api.traces import STRIPES_CLOCK
 from stripe_emulator.base.config import Config
 from tests.emulator.running import Running
 from tests.ports import free_port
@@ -143,7 +147,7 @@ def settled(
     monkeypatch.setenv("RECONCILE_SECONDS", "3600")
     monkeypatch.setattr(open_orders, "IN_FLIGHT", timedelta(0))
     monkeypatch.setattr(STRIPES_CLOCK, "ahead", None)  # of a test that moved the clock
-    monkeypatch.setattr(questions, "REUSE_SECONDS", 0)
+    monkeypatch.setattr(coalescing, "REUSE_SECONDS", 0)
     monkeypatch.setattr(gateway, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(gateway, "BUSY_PAUSES_SECONDS", (0.01, 0.02, 0.04))
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.02)

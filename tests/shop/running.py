@@ -18,9 +18,14 @@ from stripe import Refund as StripeRefund
 from stripe.checkout import Session as CheckoutSession
 
 import webhook_server
-from store import buyers, catalog, checkout, clock, db, orders, reports, views
 from store.backoffice import auth
-from store.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
+from store.catalog import products
+from store.core import clock
+from store.db import engine as db
+from store.db.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
+from store.orders import checkout, service
+from store.reports import order_detail, order_view
+from store.web import buyer_ids
 from tests.emulator.running import Running, line
 from tests.support.server_thread import ServerThread
 
@@ -75,14 +80,14 @@ class Shop:
 
     stripe: Running
     door: Door
-    buyer: str = field(default_factory=lambda: buyers.digest(buyers.new_cookie()))
+    buyer: str = field(default_factory=lambda: buyer_ids.digest(buyer_ids.new_cookie()))
 
     def place(self, cart: Mapping[str, int] = SHIRTS, buyer: str | None = None, **more: Any) -> str:
         """Press Pay: an order number."""
         given: dict[str, Any] = {"store_url": STORE_URL} | more
         if "shown_amount" not in given:
             with db.reading() as session:
-                given["shown_amount"] = catalog.total_amount(catalog.on_sale(session), cart)
+                given["shown_amount"] = products.total_amount(products.on_sale(session), cart)
         return checkout.place(buyer or self.buyer, cart, **given)
 
     def an_open_order(self, cart: Mapping[str, int] = SHIRTS) -> str:
@@ -101,7 +106,7 @@ class Shop:
 
     def a_past(self, *statuses: str) -> list[str]:
         """Orders that nobody needs to pay for, oldest first; Stripe knows nothing of them."""
-        now, numbers = clock.now(), [orders.new_number() for _ in statuses]
+        now, numbers = clock.now(), [service.new_number() for _ in statuses]
         with db.unit_of_work() as session:
             for number, status in zip(numbers, statuses, strict=True):
                 order = Order(
@@ -124,7 +129,7 @@ class Shop:
                 session.add(
                     OrderItem(order_id=of, product_id=1, name="Shirt", unit_amount=1999, quantity=1)
                 )
-                orders.log(session, order, "buyer", "placed", "")
+                service.log(session, order, "buyer", "placed", "")
         return numbers
 
     def pay(self, number: str, card: str = "4242424242424242") -> str:
@@ -172,9 +177,9 @@ class Shop:
         with db.reading() as session:
             return list(session.exec(select(Order).order_by(col(Order.id))))
 
-    def view(self, number: str) -> views.OrderView:
+    def view(self, number: str) -> order_view.OrderView:
         with db.reading() as session:
-            return reports.order_of(session, self.buyer, number)
+            return order_detail.order_of(session, self.buyer, number)
 
     def log(self, number: str) -> list[str]:
         """The actions in an order's history."""

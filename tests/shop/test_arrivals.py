@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store import arrivals
-from store.errors import EventMalformed
+from store.core.errors import EventMalformed
+from store.webhooks import parsing
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -48,7 +48,7 @@ def test_the_quick_way_reads_as_the_strict_one_does(
 ) -> None:
     body = document(pairs, write)
 
-    assert read(lambda: arrivals.parse(body)) == read(lambda: arrivals.STRICT.decode(body.decode()))
+    assert read(lambda: parsing.parse(body)) == read(lambda: parsing.STRICT.decode(body.decode()))
 
 
 @given(
@@ -59,12 +59,12 @@ def test_whole_documents_are_read_alike_however_they_are_laid_out(
 ) -> None:
     body = write({"object": "event", "data": value}).encode("utf-8", "surrogatepass")
 
-    assert read(lambda: arrivals.parse(body)) == read(lambda: arrivals.STRICT.decode(body.decode()))
+    assert read(lambda: parsing.parse(body)) == read(lambda: parsing.STRICT.decode(body.decode()))
 
 
 @pytest.mark.parametrize("option", [0, orjson.OPT_INDENT_2], ids=["compact", "as Stripe writes it"])
 def test_an_ordinary_event_is_read_quickly(option: int, monkeypatch: pytest.MonkeyPatch) -> None:
     event = {"object": "event", "data": {"object": {"amount": 3998, "lines": [], "name": "é"}}}
-    monkeypatch.setattr(arrivals, "STRICT", None)
+    monkeypatch.setattr(parsing, "STRICT", None)
 
-    assert arrivals.parse(orjson.dumps(event, option=option)) == event
+    assert parsing.parse(orjson.dumps(event, option=option)) == event

@@ -7,22 +7,11 @@ from typing import Any
 import pytest
 from sqlmodel import col, delete, select
 
-from store import (
-    audit,
-    buyers,
-    db,
-    gateway,
-    orders,
-    reconcile,
-    restore,
-    settings,
-    shelves,
-    shop_mark,
-)
 from store.backoffice import actions
-from store.facts import Document
-from store.launcher import books, checks, commands
-from store.models import (
+from store.cli import audit_command, commands, preflight
+from store.core import settings
+from store.db import engine as db
+from store.db.models import (
     Order,
     OrderItem,
     OrderLog,
@@ -32,6 +21,12 @@ from store.models import (
     ShopMark,
     StripeEvent,
 )
+from store.orders import service, shop_mark
+from store.orders.stripe_facts import Document
+from store.reconciliation import audit, reconciler, restored_orders
+from store.reports import my_orders
+from store.stripe_api import gateway
+from store.web import buyer_ids
 from tests.shop.running import JEANS, ON_SQLITE, Shop, at_once
 
 COMPLETED = "checkout.session.completed"
@@ -54,7 +49,7 @@ def change(number: str, **values: Any) -> None:
 
 
 def another_buyer(shop: Shop) -> None:
-    shop.buyer = buyers.digest(buyers.new_cookie())
+    shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
 
 
 def as_stripe_says(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
@@ -78,7 +73,7 @@ def test_a_shop_that_sold_and_gave_back_agrees_with_stripe(shop: Shop) -> None:
     another_buyer(shop)
     shop.dispute(shop.a_paid_order(JEANS))
     shop.tell_all()
-    reconcile.run_once()
+    reconciler.run_once()
     shop.tell_all()
 
     found = audit.audit()
@@ -94,7 +89,7 @@ def test_what_is_owed_is_a_difference_until_it_is_back(shop: Shop) -> None:
     shop.pay_a_second_session(number)
     shop.tell(COMPLETED)
     shop.stripe.emulator.cause("request", "refuse", times=1, match="POST /v1/refunds")
-    reconcile.run_once()
+    reconciler.run_once()
 
     owed = audit.audit()
     (row,) = shop.refunds()
@@ -103,7 +98,7 @@ def test_what_is_owed_is_a_difference_until_it_is_back(shop: Shop) -> None:
 
     assert (owed.agrees, owed.difference_amount) == (False, 3998)
     assert (owed.entries[0].ours.owed_amount, owed.entries[0].difference_amount) == (3998, 3998)
-    assert "Refunds are owed for 1." in "\n".join(books.table(owed))
+    assert "Refunds are owed for 1." in "\n".join(audit_command.table(owed))
     assert (back.agrees, back.difference_amount) == (True, 0)
 
 
@@ -117,7 +112,7 @@ def test_a_second_payment_given_back_by_hand_is_counted_once(
     shop.stripe.emulator.refund(second, amount)
     shop.tell(COMPLETED)
 
-    reconcile.run_once()
+    reconciler.run_once()
     found = audit.audit()
 
     assert found.agrees, found.entries
@@ -133,7 +128,7 @@ def test_equal_sums_of_different_payments_are_a_difference(shop: Shop) -> None:
     found = audit.audit()
 
     assert (found.agrees, found.difference_amount) == (False, 7996)
-    assert "in different payments" in "\n".join(books.table(found))
+    assert "in different payments" in "\n".join(audit_command.table(found))
 
 
 @pytest.mark.scenario("J10")
@@ -190,7 +185,7 @@ def test_one_item_that_cannot_be_read_does_not_end_the_audit(
     assert found.unreadable == [odd.id]
     assert not found.agrees
     assert [(e.number, e.agrees) for e in found.entries] == [(number, True)]
-    assert odd.id in "\n".join(books.table(found))
+    assert odd.id in "\n".join(audit_command.table(found))
 
 
 @pytest.mark.scenario("J10")
@@ -215,14 +210,14 @@ def test_a_refund_that_only_we_know_of_is_a_difference(shop: Shop) -> None:
 
 
 def the_command(capsys: pytest.CaptureFixture[str], *, as_json: bool) -> tuple[int, str]:
-    code = books.audit(Namespace(json=as_json))
+    code = audit_command.audit(Namespace(json=as_json))
     return code, capsys.readouterr().out
 
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> None:
     """`python -m store audit` in this process, on the settings of the test."""
-    monkeypatch.setattr(checks, "settings_for", lambda _arguments: settings.current())
+    monkeypatch.setattr(preflight, "settings_for", lambda _arguments: settings.current())
 
 
 @pytest.mark.scenario("J10")
@@ -261,7 +256,7 @@ def test_reconciling_brings_missing_orders_back_with_all_that_stripe_knows(shop:
     address = shop.order(open_one).checkout_url
     restore_an_old_copy(shop, number, open_one)
 
-    done = reconcile.catch_up()
+    done = reconciler.catch_up()
 
     assert sorted(done.restored) == sorted([number, open_one])
     assert done.lost == {}
@@ -278,7 +273,7 @@ def test_reconciling_brings_missing_orders_back_with_all_that_stripe_knows(shop:
         assert [(i.name, i.quantity, i.unit_amount) for i in items] == [("Red T-Shirt", 2, 1999)]
     assert audit.audit().agrees
     assert shop.log(number)[0] == "restored"
-    again = reconcile.catch_up()
+    again = reconciler.catch_up()
     assert (again.restored, again.older) == ([], 0)
 
 
@@ -287,10 +282,10 @@ def test_an_order_brought_back_is_in_no_buyers_list_and_can_still_be_paid(shop: 
     number = shop.an_open_order()
     session_id = shop.session_id(number)
     restore_an_old_copy(shop, number)
-    reconcile.catch_up()
+    reconciler.catch_up()
 
     with db.reading() as session:
-        seen = [shelves.orders_of(session, buyer) for buyer in (shop.buyer, "")]
+        seen = [my_orders.orders_of(session, buyer) for buyer in (shop.buyer, "")]
     assert shop.stripe.pay(session_id).outcome == "succeeded"
     shop.tell(COMPLETED)
 
@@ -308,7 +303,7 @@ def test_who_had_ordered_before_an_old_copy_was_restored_can_order_the_same_agai
     number = shop.an_open_order()
     restore_an_old_copy(shop, number)
     if reconciled:
-        reconcile.catch_up()
+        reconciler.catch_up()
 
     again = shop.an_open_order()
 
@@ -325,13 +320,13 @@ def test_a_second_payment_of_an_order_brought_back_goes_back_once(shop: Shop) ->
     assert shop.stripe.pay(session.id).outcome == "succeeded"
     second = shop.stripe.intent_of(session.id).id
     shop.tell_all()
-    reconcile.run_once()
+    reconciler.run_once()
     assert [refund.payment_intent for refund in shop.refunds_at_stripe()] == [second]
     own = shop.payment_id(number)
     restore_an_old_copy(shop, number)
 
-    reconcile.catch_up()
-    reconcile.run_once()
+    reconciler.catch_up()
+    reconciler.run_once()
 
     assert shop.order(number).payment_intent_id == own
     assert [refund.payment_intent for refund in shop.refunds_at_stripe()] == [second]
@@ -346,7 +341,7 @@ def test_events_that_came_while_an_order_was_missing_count_once_it_is_back(shop:
     assert shop.stripe.pay(session_id).outcome == "succeeded"
     assert shop.tell(COMPLETED) == "orphan"
 
-    reconcile.catch_up()
+    reconciler.catch_up()
 
     assert shop.order(number).status == "paid"
     assert shop.inbox()[shop.event(COMPLETED)["id"]].outcome in ("applied", "known")
@@ -359,7 +354,7 @@ def test_a_product_that_is_gone_comes_back_with_its_order_but_not_on_sale(shop: 
     with db.unit_of_work() as session:
         session.exec(select(Product).where(col(Product.slug) == "red-t-shirt")).one().name = "New"
 
-    reconcile.catch_up()
+    reconciler.catch_up()
 
     with db.reading() as session:
         product = session.exec(select(Product).where(col(Product.name) == "Red T-Shirt")).one()
@@ -379,7 +374,7 @@ def test_orders_without_this_shops_mark_are_strangers_and_no_alarm(
     assert shop.stripe.pay(session.id).outcome == "succeeded"
 
     code, table = the_command(capsys, as_json=False)
-    done = reconcile.catch_up()
+    done = reconciler.catch_up()
 
     assert code == 0
     assert "1 order at Stripe belongs to another shop or database." in table
@@ -393,7 +388,7 @@ def test_a_session_that_expired_unpaid_is_not_missed(shop: Shop) -> None:
     restore_an_old_copy(shop, number)
 
     assert audit.audit().missing == []
-    assert reconcile.catch_up().restored == []
+    assert reconciler.catch_up().restored == []
 
 
 @pytest.mark.scenario("J10")
@@ -427,7 +422,7 @@ def test_an_order_that_cannot_be_made_again_is_left_with_the_reason_and_keeps_no
 
     monkeypatch.setattr(gateway, "checkouts", bent)
 
-    done = restore.bring_back()
+    done = restored_orders.bring_back()
 
     assert done.numbers == [good]
     assert why in done.left[odd]
@@ -448,7 +443,7 @@ def test_an_item_that_cannot_be_read_keeps_no_order_from_coming_back(
         gateway, "checkouts", lambda: (s | odd if s["id"] == strange.id else s for s in listed())
     )
 
-    assert restore.bring_back().numbers == [number]
+    assert restored_orders.bring_back().numbers == [number]
 
 
 @pytest.mark.scenario("J10")
@@ -456,9 +451,9 @@ def test_two_who_bring_orders_back_at_once_make_each_once(shop: Shop) -> None:
     number = shop.a_paid_order()
     restore_an_old_copy(shop, number)
 
-    results = at_once(4, lambda _: restore.bring_back())
+    results = at_once(4, lambda _: restored_orders.bring_back())
 
-    assert [r for r in results if not isinstance(r, restore.Restored)] == []
+    assert [r for r in results if not isinstance(r, restored_orders.Restored)] == []
     assert sum(len(result.numbers) for result in results) == 1
     assert all(result.left == {} for result in results)
     assert shop.log(number).count("paid") == 1
@@ -477,12 +472,12 @@ def test_dead_while_an_order_is_brought_back_nothing_of_it_is_left(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as death:
-        death.setattr(orders, "record", dies)
+        death.setattr(service, "record", dies)
         with pytest.raises(KeyboardInterrupt):
-            restore.bring_back()
+            restored_orders.bring_back()
 
     assert shop.orders() == []
-    assert restore.bring_back().numbers == [number]
+    assert restored_orders.bring_back().numbers == [number]
     assert audit.audit().agrees
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from store import backups, db, settings
-from store.backups import BackupRefused
-from store.models import Order
+from store.core import settings
+from store.db import backup
+from store.db import engine as db
+from store.db.backup import BackupRefused
+from store.db.models import Order
 from tests.shop.conftest import set_to
 from tests.shop.running import ON_SQLITE, Shop
 
@@ -44,7 +46,7 @@ def test_a_backup_has_the_orders_that_are_still_in_the_log(shop: Shop, tmp_path:
         numbers = {paid, *shop.a_past("paid", "open", "expired")}
         shutil.copy(source(), by_hand := tmp_path / "by-hand.db")
 
-        size = backups.write(copy := tmp_path / "backup.db")
+        size = backup.write(copy := tmp_path / "backup.db")
 
     assert size == copy.stat().st_size
     assert numbers_in(by_hand) & numbers == set()
@@ -56,7 +58,7 @@ def test_a_backup_has_the_orders_that_are_still_in_the_log(shop: Shop, tmp_path:
 @pytest.mark.scenario("N9")
 def test_a_shop_goes_on_from_its_backup(shop: Shop, tmp_path: Path) -> None:
     before = shop.a_paid_order()
-    backups.write(copy := tmp_path / "backup.db")
+    backup.write(copy := tmp_path / "backup.db")
     after = shop.an_open_order({"sneakers": 1})
     db.engine().dispose()
 
@@ -80,7 +82,7 @@ def test_a_backup_is_one_moment_of_a_shop_that_sells(shop: Shop, tmp_path: Path)
     seller = threading.Thread(target=sell)
     seller.start()
     for place in range(5):
-        backups.write(tmp_path / f"{place}.db")
+        backup.write(tmp_path / f"{place}.db")
     over.set()
     seller.join()
 
@@ -107,7 +109,7 @@ def test_what_a_killed_shop_left_in_its_log_is_in_the_backup(shop: Shop, tmp_pat
             shutil.copy(file.with_name(file.name + end), folder / f"store.db{end}")
 
     with set_to(f"sqlite:///{(folder / 'store.db').as_posix()}"):
-        backups.write(copy := tmp_path / "backup.db")
+        backup.write(copy := tmp_path / "backup.db")
 
     assert numbers_in(copy) == numbers
 
@@ -147,7 +149,7 @@ def test_a_backup_that_cannot_be_made_is_one_sentence_and_leaves_nothing(
     before = target.read_bytes() if target.exists() else None
 
     with pytest.raises(BackupRefused, match=words):
-        backups.write(target)
+        backup.write(target)
 
     assert (target.read_bytes() if target.exists() else None) == before
     assert list(tmp_path.glob(".*")) == []
@@ -158,7 +160,7 @@ def test_a_backup_that_cannot_be_made_is_one_sentence_and_leaves_nothing(
 @pytest.mark.scenario("N8", "N9")
 def test_a_backup_can_be_read_by_its_user_only(shop: Shop, tmp_path: Path) -> None:
     before = os.umask(0o022)
-    backups.write(copy := tmp_path / "backup.db")
+    backup.write(copy := tmp_path / "backup.db")
     os.umask(before)
 
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
@@ -173,7 +175,7 @@ def test_on_postgresql_the_command_that_copies_it_is_named(
     settings.current.cache_clear()
 
     with pytest.raises(BackupRefused) as refusal:
-        backups.write(tmp_path / "my backup")
+        backup.write(tmp_path / "my backup")
 
     said = str(refusal.value)
     assert "pg_dump --format=custom" in said

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from store import settings
-from store.cart import Cart, refill
-from store.catalog import Sold
-from store.views import ItemView, OrderView
+from store.catalog.products import Sold
+from store.core import settings
+from store.reports.cart import Cart, refill
+from store.reports.order_view import ItemView, OrderView
 
 SHIRT = Sold(1, "red-t-shirt", "Red T-Shirt", "", 1999, "usd", "a.svg")
 JEANS = Sold(2, "blue-jeans", "Blue Jeans", "", 4999, "usd", "b.svg")

@@ -18,14 +18,18 @@ from sqlalchemy import event, inspect, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlmodel import Session, SQLModel, select
 
-from store import checkout, db, events, schema, settings
-from store.errors import (
+from store.core import settings
+from store.core.errors import (
     DatabaseUnavailable,
     EventMalformed,
     ProductsFileError,
     SchemaUnknown,
 )
-from store.models import Order, Product, Refund, StripeEvent
+from store.db import engine as db
+from store.db import revision
+from store.db.models import Order, Product, Refund, StripeEvent
+from store.orders import checkout
+from store.webhooks import processing
 from tests.shop.running import ON_SQLITE, Shop, at_once
 
 ON_POSTGRESQL = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -110,14 +114,14 @@ def test_one_event_that_cannot_be_stored_does_not_hold_up_the_others(
     shop.pay(number)
     completed = shop.event("checkout.session.completed")
     burst = [completed | {"id": f"evt_{place}"} for place in range(12)]
-    receive = events.receive
+    receive = processing.receive
 
     def chokes(session: Session, arrivals: Any, **more: Any) -> Any:
         if any(arrival.id == "evt_7" for arrival in arrivals):
             raise EventMalformed
         return receive(session, arrivals, **more)
 
-    monkeypatch.setattr(events, "receive", chokes)
+    monkeypatch.setattr(processing, "receive", chokes)
     answers = at_once(12, lambda place: shop.deliver(burst[place]).status_code)
 
     assert answers == [200] * 7 + [400] + [200] * 4
@@ -322,7 +326,7 @@ def test_a_schema_of_a_newer_shop_is_refused_and_left_alone(shop: Shop) -> None:
 
     assert not db.schema_is_current()
     assert ready.status_code == 503
-    version(schema.newest_revision())
+    version(revision.newest_revision())
     assert db.schema_is_current()
 
 
@@ -335,7 +339,7 @@ def version(name: str) -> None:
 
 @pytest.mark.scenario("E9", "E7")
 def test_processes_that_migrate_at_once_do_it_once(empty: str, tmp_path: Path) -> None:
-    line = "from store import db; db.migrate()"
+    line = "from store.db import engine as db; db.migrate()"
     started = [
         subprocess.Popen([sys.executable, "-c", line], cwd=settings.ROOT, stderr=subprocess.PIPE)
         for _ in range(3)
@@ -454,22 +458,22 @@ def test_an_error_that_is_no_outage_keeps_its_name(shop: Shop) -> None:
 def test_the_newest_schema_is_known_without_the_library_that_makes_it() -> None:
     known = ScriptDirectory.from_config(db._alembic()).get_current_head()
 
-    assert schema.newest_revision() == known
+    assert revision.newest_revision() == known
 
 
 @ON_SQLITE
 def test_a_look_without_libraries_tells_the_same_of_every_schema(shop: Shop) -> None:
     file = Path(settings.current().database.removeprefix("sqlite:///"))
-    assert schema.is_current_in(file)
+    assert revision.is_current_in(file)
 
     for there in ("0001", "9999"):
         version(there)
-        assert not schema.is_current_in(file)
+        assert not revision.is_current_in(file)
         assert not db.schema_is_current()
 
 
 def test_a_look_without_libraries_makes_nothing_and_trusts_nothing(tmp_path: Path) -> None:
     for file in (missing := tmp_path / "none.db", nonsense := tmp_path / "what?#%.db"):
-        assert not schema.is_current_in(file)
+        assert not revision.is_current_in(file)
         assert not missing.exists()
         nonsense.write_text("This is no database, though long enough to be read as one. " * 20)

@@ -13,23 +13,11 @@ import pytest
 from sqlalchemy import event, text
 from sqlmodel import SQLModel, col, select
 
-from store import (
-    arrivals,
-    audit,
-    buyers,
-    checkout,
-    clock,
-    db,
-    events,
-    gateway,
-    inbox,
-    learn,
-    reconcile,
-    refunds,
-    settings,
-    shelves,
-)
 from store.backoffice import actions
+from store.core import clock, settings
+from store.core.errors import EventMalformed, OrderNotFound, StoreError
+from store.db import engine as db
+from store.db.models import Order, OrderLog, Product
 from store.demo import reset, runner, sample_orders
 from store.demo.comparison import Totals, compare_orders
 from store.demo.context import ScenarioContext, ScenarioResult
@@ -39,8 +27,12 @@ from store.demo.results import ResultRow
 from store.demo.runner import Rehearsal
 from store.demo.scenarios import SCENARIOS, Scenario
 from store.demo.script import FILE, STEPS, Script
-from store.errors import EventMalformed, OrderNotFound, StoreError
-from store.models import Order, OrderLog, Product
+from store.orders import checkout, refunds, transitions
+from store.reconciliation import audit, reconciler
+from store.reports import my_orders
+from store.stripe_api import gateway
+from store.web import buyer_ids
+from store.webhooks import batch_queue, parsing, processing
 from tests.shop.running import ON_SQLITE, SECRET, STORE_URL, Shop
 
 NOBODY = "http://127.0.0.1:9"
@@ -93,29 +85,29 @@ def test_the_shop_holds(rehearsal: Rehearsal, scenario: Scenario) -> None:
 
 
 def forget_what_was_heard(patch: pytest.MonkeyPatch) -> None:
-    count = events._count
+    count = processing._count
 
     def forgetful(session: Any, known: Any, counts: Any) -> dict[str, str]:
         return dict.fromkeys(count(session, known, counts), "orphan")
 
-    patch.setattr(events, "_count", forgetful)
-    patch.setattr(inbox, "LARGEST_BATCH", 10)
+    patch.setattr(processing, "_count", forgetful)
+    patch.setattr(batch_queue, "LARGEST_BATCH", 10)
 
 
 def be_deaf_to_refunds(patch: pytest.MonkeyPatch) -> None:
     for kind in ("refund.created", "refund.updated"):
-        patch.delitem(arrivals.HANDLERS, kind)
+        patch.delitem(parsing.HANDLERS, kind)
 
 
 def refuse_old_events(patch: pytest.MonkeyPatch) -> None:
-    moment = arrivals._moment
+    moment = parsing._moment
 
     def strict(created: Any, *, thin: bool = False) -> Any:
         if (clock.now() - moment(created, thin=thin)).days:
             raise EventMalformed
         return moment(created, thin=thin)
 
-    patch.setattr(arrivals, "_moment", strict)
+    patch.setattr(parsing, "_moment", strict)
 
 
 def believe_any_signature(patch: pytest.MonkeyPatch) -> None:
@@ -127,16 +119,16 @@ def accept_old_signatures(patch: pytest.MonkeyPatch) -> None:
 
 
 def believe_any_amount(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(learn, "misfit", lambda *_: None)
+    patch.setattr(transitions, "misfit", lambda *_: None)
 
 
 def take_live_for_test(patch: pytest.MonkeyPatch) -> None:
-    parse = arrivals.parse
+    parse = parsing.parse
 
     def blind(body: bytes) -> Any:
         return parse(body.replace(b'"livemode": true', b'"livemode": false'))
 
-    patch.setattr(arrivals, "parse", blind)
+    patch.setattr(parsing, "parse", blind)
 
 
 def sell_to_each_tab(patch: pytest.MonkeyPatch) -> None:
@@ -147,7 +139,7 @@ def sell_to_each_tab(patch: pytest.MonkeyPatch) -> None:
 
 def ask_under_a_new_key_each_time(patch: pytest.MonkeyPatch) -> None:
     create = gateway.create_checkout
-    patch.setattr(gateway, "create_checkout", lambda p, _key: create(p, buyers.new_cookie()))
+    patch.setattr(gateway, "create_checkout", lambda p, _key: create(p, buyer_ids.new_cookie()))
 
 
 def count_no_refunds(patch: pytest.MonkeyPatch) -> None:
@@ -268,7 +260,7 @@ def test_a_shop_that_nobody_would_start_again_is_not_stopped(
 
 @ON_SQLITE
 def test_two_visitors_take_turns_and_see_only_their_own_orders(heard: Shop) -> None:
-    visitors = [runner.rehearsal_of(buyers.digest(buyers.new_cookie())) for _ in range(2)]
+    visitors = [runner.rehearsal_of(buyer_ids.digest(buyer_ids.new_cookie())) for _ in range(2)]
 
     for visitor in visitors:
         visitor.start("Webhook twice", STORE_URL)
@@ -293,7 +285,7 @@ def test_a_rehearsal_leaves_the_visitors_own_orders_alone(
 
     assert heard.order(mine).status == "open"
     with db.reading() as session:
-        shelf = shelves.of_buyer(session, heard.buyer)
+        shelf = my_orders.of_buyer(session, heard.buyer)
     assert [order.number for order in shelf.orders] == [mine]
     assert heard.order(row.number or "").buyer == runner.rehearsal_buyer(heard.buyer)
 
@@ -343,7 +335,7 @@ def test_sample_orders_have_one_date_on_both_sides_and_nothing_changes_them_late
     before = orders_by_age(heard)
     sessions = list(EmulatorClient.current().list_all("checkout/sessions"))
 
-    reconcile.run_once()
+    reconciler.run_once()
     played(rehearsal, lambda: rehearsal.start(runner.SAMPLE_ORDERS, STORE_URL))
 
     assert orders_by_age(heard) == before
@@ -435,7 +427,7 @@ def test_every_step_of_the_script_names_scenarios_that_exist() -> None:
 def test_a_fresh_demo_forgets_everybody_and_brings_the_products_back(
     heard: Shop, rehearsal: Rehearsal
 ) -> None:
-    heard.place(buyer=buyers.digest(buyers.new_cookie()))
+    heard.place(buyer=buyer_ids.digest(buyer_ids.new_cookie()))
     heard.a_paid_order()
     with db.unit_of_work() as session:
         session.exec(select(Product)).first().unit_amount = 1  # type: ignore[union-attr]
@@ -476,7 +468,7 @@ def test_an_event_that_comes_while_everything_is_forgotten_waits_and_is_an_orpha
 def buys(shop: Shop, stop: threading.Event, said: list[Exception]) -> None:
     """One buyer after another orders, pays and comes back, whatever happens to the orders."""
     while not stop.is_set():
-        buyer = buyers.digest(buyers.new_cookie())
+        buyer = buyer_ids.digest(buyer_ids.new_cookie())
         try:
             number = shop.place(buyer=buyer)
             address = checkout.open_checkout(buyer, number)

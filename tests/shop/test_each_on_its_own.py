@@ -13,26 +13,19 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from store import (
-    attempts,
-    clock,
-    db,
-    each,
-    gateway,
-    open_orders,
-    orders,
-    reconcile,
-    refunds,
-    settings,
-)
-from store.errors import (
+from store.core import clock, each, settings
+from store.core.errors import (
     StoreError,
     StripeBusy,
     StripeError,
     StripePermissionMissing,
     StripeUnreachable,
 )
-from store.models import Order, StripeEvent
+from store.db import engine as db
+from store.db.models import Order, StripeEvent
+from store.orders import checkout_session, refunds, service
+from store.reconciliation import open_orders, reconciler
+from store.stripe_api import gateway
 from tests.ports import free_port
 from tests.shop.running import ON_SQLITE, Shop
 
@@ -69,7 +62,7 @@ def open_ones(shop: Shop, count: int) -> list[str]:
     """Open orders of as many buyers, oldest first."""
     numbers = []
     for _ in range(count):
-        shop.buyer = f"buyer-{orders.new_number()}"
+        shop.buyer = f"buyer-{service.new_number()}"
         numbers.append(shop.an_open_order())
     return numbers
 
@@ -86,10 +79,10 @@ def hide_events(shop: Shop) -> None:
     shop.stripe.emulator.cause("request", "forbidden", times=None, match=EVENTS)
 
 
-def a_pass() -> reconcile.CaughtUp:
-    done = reconcile.CaughtUp()
+def a_pass() -> reconciler.CaughtUp:
+    done = reconciler.CaughtUp()
     with suppress(StripeError):
-        reconcile.run_once(done=done)
+        reconciler.run_once(done=done)
     return done
 
 
@@ -187,14 +180,14 @@ def test_a_mistake_of_ours_about_one_order_is_that_orders(
     stuck, other = open_ones(shop, 2)
     shop.pay(other)
     hide_events(shop)
-    look_up = attempts.look_up
+    look_up = checkout_session.look_up
 
     def trips(order: Order, **more: Any) -> Order:
         if order.number == stuck:
             raise error
         return look_up(order, **more)
 
-    monkeypatch.setattr(attempts, "look_up", trips)
+    monkeypatch.setattr(checkout_session, "look_up", trips)
 
     done = a_pass()
 
@@ -210,7 +203,7 @@ def test_an_order_whose_row_somebody_holds_keeps_no_other_from_being_settled(sho
     hide_events(shop)
 
     with db.unit_of_work() as session:
-        orders.lock(session, [held])
+        service.lock(session, [held])
         done = a_pass()
         assert shop.order(other).status == "paid"
 
@@ -231,7 +224,7 @@ def test_an_attempt_whose_question_cannot_be_sent_ends_and_the_next_can_be_bough
     shop.buyer, first = "another", shop.buyer
     other = shop.place()
 
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert [shop.order(name).status for name in (number, other)] == ["failed", "open"]
     shop.buyer = first
@@ -246,7 +239,7 @@ def test_a_cancellation_that_stripe_refuses_for_ever_keeps_no_other_waiting(shop
     expire = f"POST /v1/checkout/sessions/{shop.session_id(stuck)}/expire"
     shop.stripe.emulator.cause("request", "error_before", times=None, match=expire)
     with pytest.raises(StripeError):
-        attempts.retire(shop.order(stuck), "asked by the buyer", "buyer")
+        checkout_session.retire(shop.order(stuck), "asked by the buyer", "buyer")
 
     done = a_pass()
 
@@ -299,7 +292,7 @@ def test_an_event_that_cannot_be_taken_in_is_fetched_again_until_it_can(
     shop.stripe.emulator.calm()
     far_ahead = clock.now() + timedelta(hours=1)  # the list does not show it any more
     monkeypatch.setattr(clock, "now", lambda: far_ahead)
-    reconcile.run_once(far_ahead)
+    reconciler.run_once(far_ahead)
     refunded_amounts.append(shop.order(number).refunded_amount)
 
     assert (remembered.outcome, remembered.deliveries) == ("orphan", 0)
@@ -332,7 +325,7 @@ def test_an_event_that_stripe_keeps_no_more_is_not_fetched_for_ever(
         row.next_try_at = now
         session.add(row)
 
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert shop.inbox()["evt_old"].next_try_at is None
 
@@ -345,21 +338,21 @@ def test_a_batch_of_events_that_the_database_refuses_is_taken_in_one_by_one(
     for number in numbers:
         shop.pay(number)
     refused = numbers[1]
-    record = orders.record
+    record = service.record
 
     def trips(session: Any, facts: Any, **more: Any) -> Any:
         if any(fact.order_number == refused for fact in facts):
             raise RuntimeError
         return record(session, facts, **more)
 
-    monkeypatch.setattr(orders, "record", trips)
+    monkeypatch.setattr(service, "record", trips)
     a_pass()
     assert paid(shop, numbers) == [numbers[0], numbers[2]]
 
-    monkeypatch.setattr(orders, "record", record)
+    monkeypatch.setattr(service, "record", record)
     later = clock.now() + timedelta(hours=1)
     monkeypatch.setattr(clock, "now", lambda: later)
-    reconcile.run_once(later)
+    reconciler.run_once(later)
     assert paid(shop, numbers) == numbers
 
 
@@ -373,7 +366,7 @@ def test_a_refund_that_trips_keeps_no_other_from_going_back(
 ) -> None:
     numbers = []
     for _ in range(3):
-        shop.buyer = f"buyer-{orders.new_number()}"
+        shop.buyer = f"buyer-{service.new_number()}"
         numbers.append(shop.a_paid_order())
         refunds.request(numbers[-1], 100, key=numbers[-1])
     stuck = shop.refunds()[0].payment_intent_id
@@ -386,7 +379,7 @@ def test_a_refund_that_trips_keeps_no_other_from_going_back(
 
     monkeypatch.setattr(gateway, "create_refund", trips)
 
-    done = reconcile.run_once()
+    done = reconciler.run_once()
 
     assert [row.status for row in shop.refunds()] == ["requested", "succeeded", "succeeded"]
     assert done.troubles == 1
@@ -404,9 +397,9 @@ def test_reconciling_everything_passes_over_what_cannot_be_read(shop: Shop, shap
     hide_events(shop)
     shop.stripe.emulator.cause("request", "forbidden", times=None, match="GET *sessions/cs_*")
 
-    done = reconcile.CaughtUp()
+    done = reconciler.CaughtUp()
     with suppress(StripeError):
-        reconcile.catch_up(done)
+        reconciler.catch_up(done)
 
     assert paid(shop, [first, stuck, third]) == [first, third]
     assert done.troubles >= 1
@@ -421,17 +414,17 @@ def test_facts_that_cannot_be_recorded_together_are_recorded_alone(
         shop.pay(number)
     hide_events(shop)
     monkeypatch.setattr(open_orders, "check", lambda *_, **__: None)
-    record = orders.record
+    record = service.record
 
     def trips(session: Any, facts: Any, **more: Any) -> Any:
         if any(fact.order_number == numbers[1] for fact in facts):
             raise RuntimeError
         return record(session, facts, **more)
 
-    monkeypatch.setattr(orders, "record", trips)
+    monkeypatch.setattr(service, "record", trips)
 
     with suppress(StripeError):
-        reconcile.catch_up()
+        reconciler.catch_up()
 
     assert paid(shop, numbers) == [numbers[0], numbers[2]]
 
@@ -466,9 +459,9 @@ def test_one_missing_permission_stops_only_what_needs_it(shop: Shop, name: str) 
     pending = shop.place()
     shop.stripe.emulator.cause("request", "forbidden", times=None, match=NEEDED[name])
 
-    done = reconcile.CaughtUp()
+    done = reconciler.CaughtUp()
     with suppress(StripePermissionMissing):
-        reconcile.catch_up(done)
+        reconciler.catch_up(done)
 
     assert shop.order(number).status == "paid"
     assert shop.order(owed).refunded_amount == 600
@@ -484,12 +477,12 @@ def test_a_pass_that_could_not_list_events_lists_them_from_the_same_moment_next_
     hide_events(shop)
     shop.stripe.emulator.refund(shop.payment_id(number), 500)
     with pytest.raises(StripePermissionMissing, match="permission"):
-        reconcile._take_a_turn(timedelta(0))
+        reconciler._take_a_turn(timedelta(0))
     shop.stripe.emulator.calm()
     later = clock.now() + timedelta(hours=2)
     monkeypatch.setattr(clock, "now", lambda: later)
 
-    reconcile._take_a_turn(timedelta(0))
+    reconciler._take_a_turn(timedelta(0))
 
     assert shop.order(number).refunded_amount == 500
 
@@ -502,12 +495,12 @@ def test_where_nobody_listens_no_order_is_asked_later_for_it(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = open_ones(shop, 8)
-    asked = counted(monkeypatch, attempts, "look_up")
+    asked = counted(monkeypatch, checkout_session, "look_up")
     monkeypatch.setenv("STRIPE_API_BASE", f"http://127.0.0.1:{free_port()}")
     settings.current.cache_clear()
 
     with pytest.raises(StripeUnreachable):
-        reconcile.run_once()
+        reconciler.run_once()
 
     assert len(asked) == each.FAILURES_IN_A_ROW
     assert all(shop.order(number).check_failures == 0 for number in numbers)
@@ -543,8 +536,8 @@ def test_nothing_ends_the_reconcilers_loop(
             stop.set()
         raise error
 
-    monkeypatch.setattr(reconcile, "_take_a_turn", fails)
-    loop = threading.Thread(target=reconcile.run_forever, args=(stop,))
+    monkeypatch.setattr(reconciler, "_take_a_turn", fails)
+    loop = threading.Thread(target=reconciler.run_forever, args=(stop,))
     loop.start()
     loop.join(20)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import store
-from store.errors import (
+from store.core.errors import (
     DatabaseUnavailable,
     DatabaseUnusable,
     StoreError,
@@ -28,7 +28,7 @@ def every_error(root: type[StoreError] = StoreError) -> Iterator[type[StoreError
 
 def for_operators() -> list[type[StoreError]]:
     for module in pkgutil.walk_packages(store.__path__, "store."):
-        if not module.name.startswith(("store.migrations", "store.__main__")):
+        if not module.name.startswith(("store.db.migrations", "store.__main__")):
             importlib.import_module(module.name)
     return [
         error

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from store import db, event_search, gateway
 from store.backoffice import actions, pages_webhooks
-from store.errors import StripeNotFound, StripeUnreachable
-from store.event_search import HIDDEN, OUTCOMES, EventFilter, EventRow
+from store.core.errors import StripeNotFound, StripeUnreachable
+from store.db import engine as db
+from store.reports import event_search
+from store.reports.event_search import HIDDEN, OUTCOMES, EventFilter, EventRow
+from store.stripe_api import gateway
 from tests.shop.running import ON_SQLITE, Shop
 
 

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from store import arrivals, attempts, checkout, db, events, kept, proof, refunds, reports
-from store.models import MAX_LISTED, Repeat
+from store.db import engine as db
+from store.db.models import MAX_LISTED, Repeat
+from store.orders import checkout, checkout_session, refunds
+from store.reports import cache, order_detail, timeline_export
+from store.webhooks import parsing, processing
 from tests.shop.running import Shop
 
 
@@ -112,18 +115,18 @@ def test_a_success_address_opened_thousands_of_times_is_counted_and_not_listed(
     assert sum(row.times for row in rows) == 300
     assert seen.steps[-1].note == "Stripe did not have to be asked · and 280 more times"
     assert story(shop, number).steps[-1].note.endswith("and 281 more times")
-    assert len(proof.as_text(seen)) < 20_000
+    assert len(timeline_export.as_text(seen)) < 20_000
 
 
 @pytest.mark.scenario("Q7")
 def test_an_event_delivered_hundreds_of_times_is_counted_and_not_listed(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
-    event = arrivals.read(shop.event("checkout.session.completed"))
+    event = parsing.read(shop.event("checkout.session.completed"))
 
     for batch in (1, 1, 148, 150):
         with db.unit_of_work() as session:
-            events.receive(session, [event] * batch, source="webhook")
+            processing.receive(session, [event] * batch, source="webhook")
     seen = story(shop, number)
 
     assert len(repeats()) == MAX_LISTED
@@ -131,16 +134,16 @@ def test_an_event_delivered_hundreds_of_times_is_counted_and_not_listed(shop: Sh
     assert seen.tally.deliveries == 300
 
 
-def story(shop: Shop, number: str) -> reports.Story:
+def story(shop: Shop, number: str) -> order_detail.Story:
     with db.reading() as session:
-        return kept.story(session, shop.buyer, number)
+        return cache.story(session, shop.buyer, number)
 
 
 def test_the_reconcilers_looks_are_not_kept(shop: Shop) -> None:
     number = shop.an_open_order()
 
     for _ in range(3):
-        attempts.look_up(shop.order(number), source="reconciler")
+        checkout_session.look_up(shop.order(number), source="reconciler")
 
     assert repeats() == []
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from sqlmodel import Session
 
-from store import bulk, db, export, listing, views
-from store.models import Order
+from store.db import bulk
+from store.db import engine as db
+from store.db.models import Order
+from store.reports import csv_export, order_view, search
 from tests.shop.running import Shop
 
 
@@ -38,7 +40,7 @@ def peak_bytes(path: Path) -> int:
     """The most memory that an export held at once."""
     tracemalloc.start()
     with db.reading() as session:
-        export.write_csv(session, path)
+        csv_export.write_csv(session, path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return peak
@@ -61,8 +63,8 @@ def test_an_export_needs_no_more_memory_for_more_orders(shop: Shop, tmp_path: Pa
 
 
 def breaks_in_the_second_batch(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    monkeypatch.setattr(export, "BATCH", 2)
-    items_of, calls = views.items_of, []
+    monkeypatch.setattr(csv_export, "BATCH", 2)
+    items_of, calls = order_view.items_of, []
 
     def breaks(session: Session, rows: Sequence[Order]) -> Mapping[int, list[Any]]:
         calls.append(rows)
@@ -70,7 +72,7 @@ def breaks_in_the_second_batch(monkeypatch: pytest.MonkeyPatch, error: BaseExcep
             raise error
         return items_of(session, rows)
 
-    monkeypatch.setattr(views, "items_of", breaks)
+    monkeypatch.setattr(order_view, "items_of", breaks)
 
 
 @pytest.mark.scenario("N10")
@@ -84,7 +86,7 @@ def test_an_interrupted_export_leaves_what_was_there(
 
     for path in (old, tmp_path / "new.csv"):
         with pytest.raises(type(error)), db.reading() as session:
-            export.write_csv(session, path)
+            csv_export.write_csv(session, path)
 
     assert [file.name for file in tmp_path.glob("*.csv*")] == ["old.csv"]
     assert list(tmp_path.glob(".*")) == []
@@ -97,7 +99,7 @@ def test_an_export_can_be_read_by_its_user_only(shop: Shop, tmp_path: Path) -> N
     shop.a_past("paid")
     before = os.umask(0o022)
     with db.reading() as session:
-        export.write_csv(session, tmp_path / "orders.csv")
+        csv_export.write_csv(session, tmp_path / "orders.csv")
     os.umask(before)
 
     assert stat.S_IMODE((tmp_path / "orders.csv").stat().st_mode) == 0o600
@@ -110,7 +112,7 @@ def test_an_export_to_what_is_no_file_is_written_there(
     number = shop.a_past("paid")[0]
 
     with db.reading() as session:
-        export.write_csv(session, Path("/dev/stdout"))
+        csv_export.write_csv(session, Path("/dev/stdout"))
 
     assert number in capfd.readouterr().out
     assert Path("/dev/stdout").exists()
@@ -119,7 +121,7 @@ def test_an_export_to_what_is_no_file_is_written_there(
 def test_every_batch_of_the_office_is_read_before_it_is_sent(shop: Shop) -> None:
     """Whoever reads slowly holds no connection to the database meanwhile."""
     shop.a_past(*["paid"] * 3)
-    batches = listing.batches(listing.Wanted())
+    batches = search.batches(search.Wanted())
 
     rows, _ = next(batches)
 

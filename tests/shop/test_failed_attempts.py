@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from store import db, orders, reconcile, reports
-from store.failed_attempts import ACTION
-from store.models import MAX_LISTED
+from store.db import engine as db
+from store.db.models import MAX_LISTED
+from store.orders import service
+from store.orders.failed_attempts import ACTION
+from store.reconciliation import reconciler
+from store.reports import order_detail
 from tests.shop.running import ON_SQLITE, Shop, at_once
 
 DECLINED, NO_FUNDS, STOLEN = "4000000000000002", "4000000000009995", "4000000000009979"
@@ -52,7 +55,7 @@ def test_declines_and_a_failed_3d_secure_stand_in_the_history_with_their_reasons
     assert sorted(outcomes) == ["applied", "applied", "applied", "known", "known"]
     assert shop.order(number) == before
     with db.reading() as session:
-        shown = reports.story_of(session, orders.owned(session, shop.buyer, number))
+        shown = order_detail.story_of(session, service.owned(session, shop.buyer, number))
     failed = [step for step in shown.steps if step.title.startswith("Payment attempt failed: ")]
     assert [step.effect for step in failed] == ["noted"] * 3
     assert failed[1].evidence["decline_code"] == "insufficient_funds"
@@ -95,7 +98,7 @@ def test_an_attempt_no_webhook_reported_is_found_by_the_reconciler(shop: Shop) -
     number = shop.an_open_order()
     shop.pay(number, DECLINED)
 
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert attempts(shop, number) == ["Your card was declined."]
     assert shop.history(number)[-1].source == "reconciler"

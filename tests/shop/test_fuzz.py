@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store.facts import PAID
+from store.orders.stripe_facts import PAID
 from tests.shop.running import Shop
 from tests.shop.test_webhooks import signed
 

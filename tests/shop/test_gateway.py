@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import stripe
 
-from store import clock, errors, gateway, settings
-from store.errors import (
+from store.core import clock, errors, settings
+from store.core.errors import (
     StripeBusy,
     StripeError,
     StripeKeyRefused,
@@ -19,6 +19,7 @@ from store.errors import (
     StripeUncertain,
     StripeUnreachable,
 )
+from store.stripe_api import gateway
 from tests.shop.running import ON_SQLITE, Shop
 
 STRIPES_WORDS = "Stripe's own words with a sk_test_key in them"

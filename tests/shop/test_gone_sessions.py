@@ -6,10 +6,14 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from store import attempts, checkout, clock, db, gateway, reconcile
 from store.backoffice import actions
-from store.errors import CheckoutOutOfReach, StripeError, StripeNotFound, StripeUncertain
-from store.models import Order
+from store.core import clock
+from store.core.errors import CheckoutOutOfReach, StripeError, StripeNotFound, StripeUncertain
+from store.db import engine as db
+from store.db.models import Order
+from store.orders import checkout, checkout_session
+from store.reconciliation import reconciler
+from store.stripe_api import gateway
 from tests.shop.running import JEANS, SHIRTS, Shop, at_once
 
 COMPLETED = "checkout.session.completed"
@@ -23,7 +27,7 @@ ACTS: dict[str, tuple[Act, str]] = {
     "cancel": (lambda shop, number: checkout.cancel(shop.buyer, number), "canceled"),
     "an operator asks": (lambda _shop, number: actions.refresh_order("Ada", number), "expired"),
     "an operator cancels": (lambda _shop, number: actions.cancel("Ada", number), "canceled"),
-    "the reconciler": (lambda _shop, _number: reconcile.run_once(), "expired"),
+    "the reconciler": (lambda _shop, _number: reconciler.run_once(), "expired"),
 }
 
 
@@ -216,10 +220,10 @@ def test_an_order_that_is_being_paid_by_debit_is_not_closed(shop: Shop) -> None:
     lose(shop, number)
 
     with pytest.raises(StripeError):
-        attempts.look_up(shop.order(number), source="reconciler")
+        checkout_session.look_up(shop.order(number), source="reconciler")
 
     assert shop.order(number).status == "processing"
     shop.stripe.emulator.calm()
     shop.stripe.emulator.settle(payment, True)
-    reconcile.run_once()
+    reconciler.run_once()
     assert shop.order(number).status == "paid"

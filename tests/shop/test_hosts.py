@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from store import server, settings
-from store.hosts import AllowedHosts
+from store.core import settings
+from store.storefront import server
+from store.web.hosts import AllowedHosts
 from tests import loops
 
 HOSTS = [

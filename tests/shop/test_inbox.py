@@ -23,11 +23,13 @@ from bench.common import shop as stock
 from bench.webhooks import event as ready_made
 from bench.webhooks.__main__ import MARKS
 from bench.webhooks.load import Job, Load, Met
-from store import arrivals, db, events, inbox, orders
-from store.arrivals import Arrival
-from store.events import Outcome
-from store.facts import CheckoutFact, DisputeFact, Fact, ReceiptFact, RefundFact
-from store.models import Dispute, Order, OrderLog, Refund, Repeat, StripeEvent
+from store.db import engine as db
+from store.db.models import Dispute, Order, OrderLog, Refund, Repeat, StripeEvent
+from store.orders import service
+from store.orders.stripe_facts import CheckoutFact, DisputeFact, Fact, ReceiptFact, RefundFact
+from store.webhooks import batch_queue, parsing, processing
+from store.webhooks.parsing import Arrival
+from store.webhooks.processing import Outcome
 from tests.ports import free_port
 from tests.shop.running import SECRET, Shop, at_once
 
@@ -74,7 +76,7 @@ def test_who_comes_when_the_inbox_is_full_is_told_to_come_again(
     patient: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = patient
-    monkeypatch.setattr(inbox, "MOST", 3)
+    monkeypatch.setattr(batch_queue, "MOST", 3)
     several = [an_event_of_no_interest(f"evt_{place}") for place in range(4)]
 
     with ThreadPoolExecutor(10) as pool:
@@ -92,7 +94,7 @@ def test_who_comes_when_the_inbox_is_full_is_told_to_come_again(
 
 def test_who_comes_alone_waits_for_nobody(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[None] = []
-    monkeypatch.setattr(inbox.Inbox, "_gather", lambda _self: waited.append(None))
+    monkeypatch.setattr(batch_queue.Inbox, "_gather", lambda _self: waited.append(None))
     shop.outcome(an_event_of_no_interest("evt_first"))
     waited.clear()
 
@@ -185,11 +187,11 @@ def test_a_batch_waits_for_another_about_the_same_order(shop: Shop) -> None:
     def second() -> None:
         with db.unit_of_work() as session:
             started.set()
-            orders.record(session, [a_refund("re_2", 500)], source="reconciler")
+            service.record(session, [a_refund("re_2", 500)], source="reconciler")
 
     other = threading.Thread(target=second)
     with db.unit_of_work() as session:
-        orders.record(session, [a_refund("re_1", 1000)], source="webhook")
+        service.record(session, [a_refund("re_1", 1000)], source="webhook")
         other.start()
         if db.engine().dialect.name == "postgresql":  # on SQLite it cannot even begin
             started.wait(LONG_SECONDS)
@@ -219,15 +221,15 @@ def test_batches_of_the_same_events_in_any_order_never_stand_in_each_others_way(
 ) -> None:
     """Events of orders and of none, seen before or not, from six workers at once."""
     stock.fill(0, 10)
-    told = [arrivals.read(a_payment(place)) for place in range(10)]
-    told += [arrivals.read(an_event_of_no_interest(f"evt_other_{place}")) for place in range(10)]
+    told = [parsing.read(a_payment(place)) for place in range(10)]
+    told += [parsing.read(an_event_of_no_interest(f"evt_other_{place}")) for place in range(10)]
     with db.unit_of_work() as session:
-        events.receive(session, told[::3], source="webhook")
+        processing.receive(session, told[::3], source="webhook")
 
     def work(place: int) -> list[Outcome]:
         batch = told[place:] + told[:place] if place % 2 else told[::-1]
         with db.unit_of_work() as session:
-            return events.receive(session, batch, source="webhook")
+            return processing.receive(session, batch, source="webhook")
 
     results = at_once(6, work)
 
@@ -350,7 +352,7 @@ def after(batches: Sequence[Sequence[Arrival]]) -> tuple[list[Outcome], dict[str
     outcomes: list[Outcome] = []
     for batch in batches:
         with db.unit_of_work() as session:
-            outcomes += events.receive(session, batch, source="webhook")
+            outcomes += processing.receive(session, batch, source="webhook")
     with db.reading() as session:
         return outcomes, {
             model.__name__: written(session, model)

@@ -5,14 +5,17 @@ from datetime import datetime, tzinfo
 
 import pytest
 
-from store import buyers, db, kept, markup, refunds
-from store.errors import OrderNotFound
+from store.core.errors import OrderNotFound
+from store.db import engine as db
+from store.orders import refunds
+from store.reports import cache
+from store.web import buyer_ids, rendering
 from tests.shop.running import JEANS, Shop
 
 
 def seen(shop: Shop, number: str) -> tuple[object, object]:
     with db.reading() as session:
-        return kept.shelf(session, shop.buyer), kept.story(session, shop.buyer, number)
+        return cache.shelf(session, shop.buyer), cache.story(session, shop.buyer, number)
 
 
 def test_nothing_is_read_again_while_nothing_is_new(shop: Shop) -> None:
@@ -71,7 +74,7 @@ def test_whatever_is_new_is_read(shop: Shop, news: Callable[[Shop, str], None]) 
     news(shop, number)
 
     shelf, story = seen(shop, number)
-    kept.KEPT.things.clear()
+    cache.KEPT.things.clear()
     assert (shelf, story) == seen(shop, number)
 
 
@@ -81,7 +84,7 @@ def test_another_order_is_on_the_shelf_at_once(shop: Shop) -> None:
     second = shop.an_open_order(JEANS)
 
     with db.reading() as session:
-        shelf = kept.shelf(session, shop.buyer)
+        shelf = cache.shelf(session, shop.buyer)
 
     assert [order.number for order in shelf.orders] == [second, first]
 
@@ -90,21 +93,21 @@ def test_another_order_is_on_the_shelf_at_once(shop: Shop) -> None:
 def test_what_is_kept_for_one_buyer_is_not_shown_to_another(shop: Shop) -> None:
     number = shop.a_paid_order()
     seen(shop, number)
-    shop.buyer = buyers.digest(buyers.new_cookie())
+    shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
 
     with db.reading() as session:
-        assert kept.shelf(session, shop.buyer).orders == []
+        assert cache.shelf(session, shop.buyer).orders == []
         with pytest.raises(OrderNotFound):
-            kept.story(session, shop.buyer, number)
+            cache.story(session, shop.buyer, number)
 
 
 def test_a_row_that_was_drawn_is_drawn_again_once_its_order_or_the_year_is_another(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    number, reader = shop.an_open_order(), markup.Reader.of("en-US", "UTC")
+    number, reader = shop.an_open_order(), rendering.Reader.of("en-US", "UTC")
 
     def row() -> str:
-        return markup.piece("order_row", reader, order=shop.view(number))
+        return rendering.piece("order_row", reader, order=shop.view(number))
 
     first = row()
     assert row() is first
@@ -115,7 +118,7 @@ def test_a_row_that_was_drawn_is_drawn_again_once_its_order_or_the_year_is_anoth
     assert "Paid" in paid
     assert "Paid" not in first
 
-    monkeypatch.setattr(markup, "datetime", NextYear)
+    monkeypatch.setattr(rendering, "datetime", NextYear)
     assert f", {shop.view(number).created_at.year}" in row()
     assert f", {shop.view(number).created_at.year}" not in paid
 
@@ -128,10 +131,10 @@ class NextYear(datetime):
 
 
 def test_only_so_much_is_kept() -> None:
-    keeper = kept.Kept()
+    keeper = cache.Kept()
 
-    for key in range(kept.MOST + 5):
+    for key in range(cache.MOST + 5):
         keeper.get(key, 1, object)
 
-    assert len(keeper.things) == kept.MOST
+    assert len(keeper.things) == cache.MOST
     assert 0 not in keeper.things

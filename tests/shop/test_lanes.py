@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 from bench.common import shop as stock
-from store import db
+from store.db import engine as db
 from tests.shop.running import Shop
 from tests.shop.test_database import ON_POSTGRESQL
 from tests.shop.test_inbox import a_payment, knock

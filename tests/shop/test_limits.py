@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from store import limits
+from store.web import limits
 from tests import loops
 from tests.ports import free_port
 from tests.support.server_thread import ServerThread

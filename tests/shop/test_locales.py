@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from store import locales
-from store.markup import Reader
-from store.settings import ROOT
+from store.core import locales
+from store.core.settings import ROOT
+from store.web.rendering import Reader
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_an_unknown_time_zone_is_read_as_utc(zone: str) -> None:
 ONE_AFTER_ANOTHER = """
 import sys
 from datetime import UTC, datetime
-from store.markup import Reader
+from store.web.rendering import Reader
 for tag in sys.argv[1:]:
     print(Reader.of(tag, "UTC").moment(datetime(2020, 11, 23, 11, 24, tzinfo=UTC)))
 """
@@ -68,8 +68,8 @@ def test_no_visitors_locale_changes_what_another_visitor_reads(first: str, then:
 NOTHING_IS_KEPT = """
 import tracemalloc
 from babel import localedata
-from store import locales
-from store.markup import Reader
+from store.core import locales
+from store.web.rendering import Reader
 tags = sorted(set(localedata.locale_identifiers()) - {"root"})
 tracemalloc.start()
 for tag in tags:

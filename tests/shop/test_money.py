@@ -14,8 +14,8 @@ from babel.numbers import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store import currencies, money
-from store.currencies import CURRENCIES
+from store.core import currencies, money
+from store.core.currencies import CURRENCIES
 from stripe_emulator.base import currencies as emulator_money
 from stripe_emulator.web import rendering
 from tests.shop.running import JEANS, ON_SQLITE, SHIRTS, Shop

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from store import gateway, network, settings
 from store.backoffice import health
-from store.errors import StripeError, StripeUncertain, StripeUnreachable
-from store.launcher import checks
+from store.cli import preflight
+from store.core import settings
+from store.core.errors import StripeError, StripeUncertain, StripeUnreachable
+from store.stripe_api import gateway, network
 from stripe_emulator.api.request_faults import ACCOUNT_ID
 from stripe_emulator.base.config import Config
 from tests.emulator.running import Running
@@ -182,8 +183,8 @@ def test_a_socks_proxy_without_its_package_is_named_as_the_cause(
     assert f"{variable} names a SOCKS proxy, for which the package PySocks" in cause(
         "https://stripe.test"
     )
-    with pytest.raises(checks.CannotStart, match="PySocks"):
-        checks.stripe_account()
+    with pytest.raises(preflight.CannotStart, match="PySocks"):
+        preflight.stripe_account()
 
 
 @pytest.mark.scenario("L5")
@@ -279,8 +280,8 @@ def test_a_bundle_that_is_missing_or_garbage_is_one_sentence(
 
     assert words in said
     assert variable in said
-    with pytest.raises(checks.CannotStart, match=words):
-        checks.stripe_account()
+    with pytest.raises(preflight.CannotStart, match=words):
+        preflight.stripe_account()
 
 
 def test_a_bundle_is_nobodys_business_where_nothing_is_encrypted(
@@ -309,7 +310,7 @@ def test_a_key_works_at_an_emulator_of_ones_own(host: str) -> None:
     emulator = Running(Config(port=free_port()))
     try:
         assert asked(f"http://{host}:{emulator.config.port}") == ACCOUNT_ID
-        assert checks.stripe_account() == checks.StripeAccount("acct_…0000")
+        assert preflight.stripe_account() == preflight.StripeAccount("acct_…0000")
         assert [light.good for light in health.check_stripe()] == [True, True]
     finally:
         emulator.stop()

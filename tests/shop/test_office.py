@@ -11,20 +11,23 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlmodel import col, select
 
-from store import clock, db, export, listing, orders, proof, reports, settings
 from store.backoffice import actions, health
-from store.errors import OrderNotFound, RefundChanged
-from store.facts import REFUND_VOID
-from store.listing import Wanted
-from store.models import Order
+from store.core import clock, settings
+from store.core.errors import OrderNotFound, RefundChanged
+from store.db import engine as db
+from store.db.models import Order
+from store.orders import service
+from store.orders.stripe_facts import REFUND_VOID
+from store.reports import csv_export, order_detail, search, timeline_export
+from store.reports.search import Wanted
 from tests.shop.running import JEANS, Shop, at_once
 
 KEY = "0123456789abcdef" * 2
 
 
-def found(wanted: Wanted, before: str = "", limit: int = listing.PAGE) -> listing.Page[Order]:
+def found(wanted: Wanted, before: str = "", limit: int = search.PAGE) -> search.Page[Order]:
     with db.reading() as session:
-        return listing.found_orders(session, wanted, before, limit)
+        return search.found_orders(session, wanted, before, limit)
 
 
 def numbers(**wanted: Any) -> list[str]:
@@ -70,12 +73,12 @@ def test_an_order_is_found_by_whatever_somebody_has_in_hand(shop: Shop) -> None:
 def test_a_search_for_nonsense_finds_nothing(shop: Shop, text: str) -> None:
     shop.a_paid_order()
 
-    assert numbers(text=listing.tidy(text)) == []
+    assert numbers(text=search.tidy(text)) == []
 
 
 def test_what_no_database_could_be_asked_is_left_out_of_a_search() -> None:
-    assert listing.tidy(" a\x00b\ud800\n ") == "ab"
-    assert len(listing.tidy("x" * 5000)) == listing.LONGEST
+    assert search.tidy(" a\x00b\ud800\n ") == "ab"
+    assert len(search.tidy("x" * 5000)) == search.LONGEST
 
 
 def test_status_and_days_narrow_it_down(shop: Shop) -> None:
@@ -117,24 +120,24 @@ def test_a_made_up_place_in_the_list_is_its_beginning(shop: Shop, before: str) -
 
 def test_an_unknown_order_is_not_found(shop: Shop) -> None:
     with db.reading() as session, pytest.raises(OrderNotFound):
-        listing.whole(session, "BCDF\x00")
+        search.whole(session, "BCDF\x00")
 
 
 @pytest.mark.scenario("G7")
 def test_an_export_streams_what_the_filter_shows(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "BATCH", 2)
+    monkeypatch.setattr(search, "BATCH", 2)
     made = [Shop(shop.stripe, shop.door).an_open_order() for _ in range(5)]
     change(made[0], email="=HYPERLINK(1)")
     change(made[1], email="＝1+1")
 
-    text = "".join(export.stream(listing.batches(Wanted(status="open"))))
+    text = "".join(csv_export.stream(search.batches(Wanted(status="open"))))
 
     rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
     assert [row["number"] for row in rows] == made[::-1]
     assert [row["email"] for row in rows[-2:]] == ["'＝1+1", "'=HYPERLINK(1)"]
-    assert "".join(export.stream(listing.batches(Wanted(status="review")))).count("\n") == 1
+    assert "".join(csv_export.stream(search.batches(Wanted(status="review")))).count("\n") == 1
 
 
 # --- figures -------------------------------------------------------------------------------------
@@ -147,12 +150,12 @@ def test_figures_are_the_periods_beside_the_one_before(shop: Shop) -> None:
     actions.refund("Ada", today, 1999, key=KEY, shown_left=3998)
 
     with db.reading() as session:
-        (usd,) = reports.figures(session, 7, UTC)
+        (usd,) = order_detail.figures(session, 7, UTC)
 
     assert (usd.currency, usd.now, usd.before) == (
         "usd",
-        reports.Sums(3998, 1, 1999),
-        reports.Sums(1000, 1, 0),
+        order_detail.Sums(3998, 1, 1999),
+        order_detail.Sums(1000, 1, 0),
     )
     assert (usd.now.average_amount, usd.now.refund_rate) == (3998, 0.5)
     assert list(usd.per_day.values()) == [0, 0, 0, 0, 0, 0, 3998]
@@ -164,7 +167,7 @@ def test_currencies_are_never_added_up(shop: Shop) -> None:
     change(euros, currency="eur")
 
     with db.reading() as session:
-        told = reports.figures(session, 7, UTC)
+        told = order_detail.figures(session, 7, UTC)
 
     assert [(each.currency, each.now.revenue_amount) for each in told] == [
         ("eur", 3998),
@@ -179,8 +182,8 @@ def test_a_day_is_the_readers(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(clock, "now", lambda: datetime(2026, 3, 30, 12, tzinfo=UTC))
 
     with db.reading() as session:
-        (here,) = reports.figures(session, 7, UTC)
-        (there,) = reports.figures(session, 7, ZoneInfo("Europe/Berlin"))  # the clocks change
+        (here,) = order_detail.figures(session, 7, UTC)
+        (there,) = order_detail.figures(session, 7, ZoneInfo("Europe/Berlin"))  # the clocks change
 
     assert [day.day for day, amount in here.per_day.items() if amount] == [28]
     assert [day.day for day, amount in there.per_day.items() if amount] == [29]
@@ -188,9 +191,9 @@ def test_a_day_is_the_readers(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_shop_where_nothing_happened_has_figures_too(shop: Shop) -> None:
     with db.reading() as session:
-        (usd,) = reports.figures(session, 30, UTC)
+        (usd,) = order_detail.figures(session, 30, UTC)
 
-    assert (usd.now, usd.now.average_amount, usd.now.refund_rate) == (reports.Sums(), 0, 0.0)
+    assert (usd.now, usd.now.average_amount, usd.now.refund_rate) == (order_detail.Sums(), 0, 0.0)
     assert len(usd.per_day) == 30
 
 
@@ -291,9 +294,11 @@ def test_reasons_and_notes_are_private_unless_shown_to_the_buyer(shop: Shop) -> 
     actions.add_note("Ada", number, "A new one is on its way.", is_public=True)
 
     with db.reading() as session:
-        order = orders.owned(session, shop.buyer, number)
-        buyers = proof.as_text(reports.story_of(session, order))
-        operators = proof.as_text(reports.story_of(session, order, for_operator=True))
+        order = service.owned(session, shop.buyer, number)
+        buyers = timeline_export.as_text(order_detail.story_of(session, order))
+        operators = timeline_export.as_text(
+            order_detail.story_of(session, order, for_operator=True)
+        )
 
     assert "A new one is on its way." in buyers
     assert "Arrived broken" not in buyers

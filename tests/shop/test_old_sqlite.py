@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
-from store import db_checks, schema
-from store.errors import DatabaseUnusable
-from store.settings import ROOT
+from store.core.errors import DatabaseUnusable
+from store.core.settings import ROOT
+from store.db import checks, revision
 from stripe_emulator.storage import database
 from tests.shop.running import ON_SQLITE, Shop
 from tests.shop.test_queries import catches_up, forgets, operates, sells, shows
@@ -34,7 +34,7 @@ SINCE = {
     "3.44": r"\bconcat(_ws)?\(|\bstring_agg\(",
 }
 """What SQLite learnt after the oldest version that is promised, as it would look in a source."""
-POSTGRESQL_ONLY = {"bulk.py", "reports.py", "db_checks.py", "postgresql.py"}
+POSTGRESQL_ONLY = {"bulk.py", "order_detail.py", "checks.py", "postgresql.py"}
 # The Linux wheel of another project that carries this very version; nothing else of it is used.
 WHEEL = "pyproj==2.6.1"
 FOR = ("--python-version", "38", "--platform", "manylinux2010_x86_64", "--only-binary", ":all:")
@@ -69,12 +69,12 @@ def test_an_older_sqlite_is_refused_in_one_sentence(
     monkeypatch.setattr(sqlite3, "sqlite_version", "3.30.1")
 
     with pytest.raises(DatabaseUnusable) as refusal, create_engine("sqlite://").connect() as here:
-        db_checks.ensure_usable(here)
+        checks.ensure_usable(here)
     with pytest.raises(ValueError, match=r"SQLite 3\.30\.1"):
         database.Storage(tmp_path / "emulator.db")
 
     assert "SQLite 3.30.1, and the shop needs 3.31.0" in refusal.value.for_operator
-    assert not schema.is_current_in(tmp_path / "store.db")
+    assert not revision.is_current_in(tmp_path / "store.db")
     assert list(tmp_path.iterdir()) == []
 
 

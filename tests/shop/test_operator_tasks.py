@@ -8,10 +8,11 @@ from datetime import timedelta
 
 import pytest
 
-from store import audit, reconcile, turns
 from store.backoffice import tasks
 from store.backoffice.tasks import COMPARE, RECONCILE, BackgroundTasks, Pair, Task, TaskRunning
-from store.errors import StripeUnreachable
+from store.core.errors import StripeUnreachable
+from store.db import leases
+from store.reconciliation import audit, reconciler
 from tests.shop.running import ON_SQLITE, Shop
 
 
@@ -65,7 +66,7 @@ def test_only_one_task_runs_in_all_processes_of_the_shop(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, another_process, release = BackgroundTasks(), BackgroundTasks(), threading.Event()
-    monkeypatch.setattr(reconcile, "catch_up", lambda _done: release.wait(20))
+    monkeypatch.setattr(reconciler, "catch_up", lambda _done: release.wait(20))
 
     here.reconcile("Ada")
     refused = [attempt(here.compare), attempt(another_process.compare)]
@@ -118,5 +119,5 @@ def test_a_task_that_fails_says_so_and_frees_its_place(
     assert (failed.good, failed.result) == (False, sentence)
     assert ("a bug" in caplog.text) == (sentence == tasks.UNEXPECTED)
     assert background.audited is None
-    with turns.turn(tasks.LEASE, every=timedelta(0)) as lease:
+    with leases.turn(tasks.LEASE, every=timedelta(0)) as lease:
         assert lease

@@ -10,13 +10,23 @@ from alembic import command
 from sqlalchemy import text
 from sqlmodel import Session, select
 
-from store import clock, db, markup, orders, reconcile, refunds, settings, tally
 from store.backoffice import actions, health
-from store.errors import NothingToRefund, OrderNotFound, StripeUncertain, StripeUnreachable
-from store.facts import CheckoutFact, DisputeFact, Fact, RefundFact
-from store.learn import LEARN
-from store.ledger import Ledger, OrderState
-from store.models import Refund
+from store.core import clock, settings
+from store.core.errors import (
+    NothingToRefund,
+    OrderNotFound,
+    StripeUncertain,
+    StripeUnreachable,
+)
+from store.db import engine as db
+from store.db.models import Refund
+from store.orders import refunds, service
+from store.orders.batch import Ledger, OrderState
+from store.orders.stripe_facts import CheckoutFact, DisputeFact, Fact, RefundFact
+from store.orders.transitions import LEARN
+from store.reconciliation import reconciler
+from store.reports import charge_summary
+from store.web import rendering
 from tests.shop.running import ON_SQLITE, Shop, at_once, backoffice_section, html_of
 
 REFUNDS = "POST /v1/refunds"
@@ -55,10 +65,10 @@ def given_back(shop: Shop) -> list[int]:
     return [refund.amount for refund in shop.refunds_at_stripe() if refund.status != "failed"]
 
 
-def alarm(shop: Shop) -> tally.Alarm:
+def alarm(shop: Shop) -> charge_summary.Alarm:
     with db.reading() as session:
-        (found,) = tally.of_buyer(
-            session, shop.buyer, tally.counted(session, shop.buyer), []
+        (found,) = charge_summary.of_buyer(
+            session, shop.buyer, charge_summary.counted(session, shop.buyer), []
         ).alarms
     return found
 
@@ -84,12 +94,12 @@ def test_a_second_payment_whose_refund_is_refused_is_asked_again_until_it_is_bac
     number, payment = a_second_payment(shop)
     refuse(shop, times=2, code=code)
 
-    reconcile.run_once()
+    reconciler.run_once()
     refused = states(shop)
     wait(hours=1)
-    reconcile.run_once()
+    reconciler.run_once()
     wait(hours=1)
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert refused == [("requested", 3998)]
     assert states(shop) == [("succeeded", 3998)]
@@ -106,15 +116,15 @@ def test_the_pauses_between_refused_refunds_grow_and_each_try_has_a_key_of_its_o
     pauses, keys = [], set()
 
     for _ in range(14):
-        reconcile.run_once()
-        reconcile.run_once()  # which must not ask before the pause is over
+        reconciler.run_once()
+        reconciler.run_once()  # which must not ask before the pause is over
         (row,) = shop.refunds()
         assert row.next_try_at
         pauses.append(round((row.next_try_at - clock.now()).total_seconds() / 60))
         keys.add(row.attempt)
         wait(seconds=(row.next_try_at - clock.now()).total_seconds() + 1)
     shop.stripe.emulator.calm()
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert pauses[:5] == [1, 2, 4, 8, 16]
     assert pauses == sorted(pauses)
@@ -130,7 +140,7 @@ def test_a_refused_refund_keeps_no_other_from_going_back(shop: Shop) -> None:
     _, other = a_second_payment(shop)
     shop.stripe.emulator.cause("request", "refuse", times=None, match=stuck)
 
-    done = reconcile.run_once()
+    done = reconciler.run_once()
 
     assert done.troubles == 1
     assert [refund.payment_intent for refund in shop.refunds_at_stripe()] == [other]
@@ -142,14 +152,14 @@ def test_the_buyer_reads_that_the_shop_owes_the_money_and_the_operator_is_alarme
     shop: Shop,
 ) -> None:
     number, _ = a_second_payment(shop)
-    before = markup.sentence_of(shop.view(number)), health.check_refunds()
+    before = rendering.sentence_of(shop.view(number)), health.check_refunds()
     refuse(shop)
 
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert "the shop is sending it back" in before[0]
     assert before[1] == []
-    assert "the shop owes it and keeps trying" in markup.sentence_of(shop.view(number))
+    assert "the shop owes it and keeps trying" in rendering.sentence_of(shop.view(number))
     assert (alarm(shop).money, alarm(shop).over) == ("overdue", False)
     (light,) = health.check_refunds()
     assert (light.good, "1 stuck, $39.98" in light.message) == (False, True)
@@ -162,7 +172,7 @@ def test_the_buyer_reads_that_the_shop_owes_the_money_and_the_operator_is_alarme
 def test_an_operator_can_have_a_refused_refund_tried_at_once(shop: Shop) -> None:
     number, payment = a_second_payment(shop)
     refuse(shop, times=2)
-    reconcile.run_once()
+    reconciler.run_once()
     (row,) = shop.refunds()
 
     still = actions.retry_refund("Ada", number, row.id or 0)
@@ -180,13 +190,13 @@ def test_an_operator_can_have_a_refused_refund_tried_at_once(shop: Shop) -> None
 def test_eight_operators_and_the_reconciler_who_try_at_once_give_back_once(shop: Shop) -> None:
     number, _ = a_second_payment(shop)
     refuse(shop, times=1)
-    reconcile.run_once()
+    reconciler.run_once()
     (row,) = shop.refunds()
 
     at_once(
         8,
         lambda place: (
-            actions.retry_refund("Ada", number, row.id or 0) if place else reconcile.run_once()
+            actions.retry_refund("Ada", number, row.id or 0) if place else reconciler.run_once()
         ),
     )
 
@@ -220,7 +230,7 @@ def test_a_right_that_the_key_lacks_leaves_the_refund_owed_and_alarms(shop: Shop
     actions.retry_refund("Ada", number, row.id or 0)
     stuck = health.check_refunds()
     shop.stripe.emulator.calm()
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert len(stuck) == 1
     assert states(shop) == [("succeeded", 3998)]
@@ -237,7 +247,7 @@ def test_an_operators_refused_refund_stays_owed_until_it_is_called_off(shop: Sho
         refunds.request(number, 3998, key="another")
     shop.stripe.emulator.calm()
     off = actions.call_off_refund("Ada", number, row.id or 0)
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert "The shop still owes $10.00 and asks again by itself." in said
     assert "called off" in off
@@ -291,13 +301,13 @@ def a_second_payment_by(shop: Shop, card: str) -> str:
 @pytest.mark.scenario("J4")
 def test_the_refund_of_a_second_payment_that_fails_later_is_owed_again(shop: Shop) -> None:
     number = a_second_payment_by(shop, FAILS_LATER)
-    reconcile.run_once()
+    reconciler.run_once()
     taken_on = states(shop), alarm(shop).money
 
     shop.stripe.emulator.move_clock(3600)
     shop.tell("refund.failed")
     again = states(shop), alarm(shop).money
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert taken_on == ([("succeeded", 3998)], "returned")
     assert again == ([("failed", 3998), ("requested", 3998)], "owed")
@@ -312,7 +322,7 @@ def test_a_pending_refund_of_a_second_payment_that_never_arrives_is_owed_again(
     shop: Shop, end: str
 ) -> None:
     a_second_payment_by(shop, PENDING_FIRST)
-    reconcile.run_once()
+    reconciler.run_once()
     pending = alarm(shop)
 
     outcomes = [told(shop, "refund.created", status=end) for _ in range(2)]
@@ -325,10 +335,10 @@ def test_a_pending_refund_of_a_second_payment_that_never_arrives_is_owed_again(
 @pytest.mark.scenario("J4")
 def test_a_refund_that_waits_for_the_buyer_alarms_until_it_is_back(shop: Shop) -> None:
     number = a_second_payment_by(shop, PENDING_FIRST)
-    reconcile.run_once()
+    reconciler.run_once()
 
     told(shop, "refund.created", status="requires_action")
-    waiting = alarm(shop).money, health.check_refunds(), markup.sentence_of(shop.view(number))
+    waiting = alarm(shop).money, health.check_refunds(), rendering.sentence_of(shop.view(number))
     told(shop, "refund.created", status="succeeded")
 
     assert waiting[0] == "requires_action"
@@ -346,7 +356,7 @@ def test_an_operators_refund_that_fails_at_stripe_is_theirs_to_decide_again(shop
 
     shop.stripe.emulator.move_clock(3600)
     shop.tell("refund.failed")
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert states(shop) == [("failed", 1000)]
     refunds.request(number, 3998, key="form-2")
@@ -371,9 +381,9 @@ def test_a_second_payment_given_back_by_hand_is_one_row_and_done(shop: Shop, fir
         (row,) = shop.refunds()
         actions.retry_refund("Ada", number, row.id or 0)
 
-    reconcile.run_once()
+    reconciler.run_once()
     shop.tell_all()
-    reconcile.catch_up()
+    reconciler.catch_up()
 
     (row,) = shop.refunds()
     assert (row.stripe_refund_id, row.status, row.amount) == (by_hand["id"], "succeeded", 3998)
@@ -395,10 +405,10 @@ def test_of_a_second_payment_partly_given_back_by_hand_only_the_rest_goes_back(
         (row,) = shop.refunds()
         actions.retry_refund("Ada", number, row.id or 0)
 
-    reconcile.run_once()
+    reconciler.run_once()
     shop.tell_all()
     wait(days=2)
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert sorted(given_back(shop)) == [1000, 2998]
     assert sorted(states(shop)) == [("failed", 3998), ("succeeded", 1000), ("succeeded", 2998)]
@@ -416,7 +426,7 @@ def test_a_part_given_back_by_hand_before_the_payment_was_heard_of_leaves_the_re
 
     shop.tell(COMPLETED)
     shop.tell(COMPLETED)
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert sorted(given_back(shop)) == [1000, 2998]
 
@@ -430,7 +440,7 @@ def test_a_refund_by_hand_of_the_orders_own_payment_is_not_taken_for_the_second_
     shop.tell("refund.created")
     assert shop.order(number).status == "refunded"
 
-    reconcile.run_once()
+    reconciler.run_once()
 
     payments = {str(refund.payment_intent) for refund in shop.refunds_at_stripe()}
     assert payments == {payment, shop.payment_id(number)}
@@ -451,9 +461,9 @@ def test_a_lost_dispute_of_part_of_a_second_payment_leaves_the_rest_owed(shop: S
         status="lost",
     )
     with db.unit_of_work() as session:
-        orders.record(session, [lost], source="webhook")
+        service.record(session, [lost], source="webhook")
 
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert given_back(shop) == [2998]
 
@@ -558,7 +568,7 @@ def test_what_is_owed_of_a_second_payment_does_not_depend_on_the_order_of_hearin
 def test_buttons_for_an_owed_refund_stand_on_the_order_and_on_the_books_page(shop: Shop) -> None:
     number, _ = a_second_payment(shop)
     refuse(shop)
-    reconcile.run_once()
+    reconciler.run_once()
 
     page = backoffice_section("orders", order=number)
     reconciliation = backoffice_section("reconciliation")
@@ -703,7 +713,7 @@ def test_a_refused_refund_waits_while_what_stripe_knows_of_its_payment_cannot_be
         for row in session.exec(select(Refund)):
             row.next_try_at = None
     for _ in range(3):
-        reconcile.catch_up()
+        reconciler.catch_up()
 
     assert unread == [("requested", 3998)]
     assert sum(given_back(shop)) == 3998

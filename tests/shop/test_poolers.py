@@ -14,10 +14,14 @@ import pytest
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlmodel import Session, select
 
-from store import db, postgresql, reconcile, refunds, settings, turns
-from store.errors import DatabaseUnavailable
-from store.models import Order
-from store.settings import ROOT
+from store.core import settings
+from store.core.errors import DatabaseUnavailable
+from store.core.settings import ROOT
+from store.db import engine as db
+from store.db import leases, postgresql
+from store.db.models import Order
+from store.orders import refunds
+from store.reconciliation import reconciler
 from tests.shop.conftest import set_to
 from tests.shop.pooler import pooled
 from tests.shop.running import Shop, at_once
@@ -61,7 +65,7 @@ def test_a_shop_sells_through_a_pooler(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.tell_all()
     refunds.send(refunds.request(number, 100, key="form-1"), source="operator")
-    reconcile._take_a_turn(NOW)
+    reconciler._take_a_turn(NOW)
     numbers = [shop.a_paid_order({"sneakers": count}) for count in (1, 2, 3)]
     event = shop.event("checkout.session.completed")
     answers = at_once(24, lambda i: shop.deliver(event | {"id": f"evt_{i}"}).status_code)
@@ -142,14 +146,14 @@ def test_a_reconciler_that_is_killed_behind_a_pooler_keeps_nothing(shop: Shop, b
     assert holder.stdout
     assert holder.stdin
     assert holder.stdout.readline() == b"True\n"
-    with turns.turn("reconciler", every=NOW) as meanwhile:
+    with leases.turn("reconciler", every=NOW) as meanwhile:
         pass
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     holder.stdin.close()
     holder.stdout.close()
 
-    with turns.turn("reconciler", every=NOW) as afterwards:
+    with leases.turn("reconciler", every=NOW) as afterwards:
         pass
 
     assert meanwhile is None
@@ -165,7 +169,7 @@ def test_processes_that_migrate_at_once_through_a_pooler_do_it_once(
 ) -> None:
     through = pooler.set(database=make_url(new_postgres_database()).database)
     with set_to(through.render_as_string(hide_password=False)):
-        line = "from store import db; db.migrate()"
+        line = "from store.db import engine as db; db.migrate()"
         started = [
             subprocess.Popen([sys.executable, "-c", line], cwd=ROOT, stderr=subprocess.PIPE)
             for _ in range(3)

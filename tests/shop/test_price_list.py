@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from store import price_list
-from store.errors import ProductsFileError
+from store.catalog import price_list
+from store.core.errors import ProductsFileError
 
 SHIRT = {
     "slug": '"red-t-shirt"',

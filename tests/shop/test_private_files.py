@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from store import db, private_files, settings
 from store.backoffice import auth
-from store.settings import ROOT
+from store.core import private_files, settings
+from store.core.settings import ROOT
+from store.db import engine as db
 from tests.shop.conftest import set_to
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="rights are no bits there")

@@ -10,11 +10,13 @@ from PIL import Image
 from sqlmodel import col, select
 from streamlit.testing.v1 import AppTest
 
-from store import catalog, clock, db, images, money, product_editor, settings
 from store.backoffice import auth, pages_common
 from store.backoffice.pages_common import literal
-from store.models import OrderItem, Product
-from store.product_editor import ProductConflict, ProductForm, ProductRefused
+from store.catalog import images, product_editor, products
+from store.catalog.product_editor import ProductConflict, ProductForm, ProductRefused
+from store.core import clock, money, settings
+from store.db import engine as db
+from store.db.models import OrderItem, Product
 from tests.shop.running import ON_SQLITE, Shop, at_once
 
 BOOTS = ProductForm("Boots", "High and dry.", "89.50", "sneakers.svg", active=True)
@@ -45,7 +47,7 @@ def add(form: ProductForm) -> str:
 
 def on_sale() -> list[str]:
     with db.reading() as session:
-        return [sold.slug for sold in catalog.on_sale(session)]
+        return [sold.slug for sold in products.on_sale(session)]
 
 
 @pytest.mark.scenario("A5")

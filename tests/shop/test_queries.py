@@ -15,25 +15,16 @@ import pytest
 from sqlalchemy import Connection, event
 from sqlmodel import SQLModel, col, func, select
 
-from store import (
-    catalog,
-    checkout,
-    clock,
-    db,
-    event_search,
-    kept,
-    listing,
-    reconcile,
-    refunds,
-    reports,
-    retention,
-    shelves,
-    tally,
-)
 from store.backoffice import actions
-from store.event_search import EventFilter
-from store.listing import Wanted
-from store.models import Order
+from store.catalog import products
+from store.core import clock
+from store.db import engine as db
+from store.db.models import Order
+from store.orders import checkout, refunds
+from store.reconciliation import reconciler, retention
+from store.reports import cache, charge_summary, event_search, my_orders, order_detail, search
+from store.reports.event_search import EventFilter
+from store.reports.search import Wanted
 from tests.shop.running import JEANS, Shop
 
 SMALL = {"products", "turns"}  # as many rows as there are things to sell, and kinds of work
@@ -158,19 +149,19 @@ def shows(shop: Shop) -> None:
     shop.pay_a_second_session(shop.a_paid_order())
     shop.tell_all()
     with db.reading() as session:
-        catalog.on_sale(session)
-        shelf = kept.shelf(session, shop.buyer)
-        assert len(shelf.orders) > shelves.RECENT
-        shelves.orders_of(session, shop.buyer, "paid", shelf.orders, shelves.PAGE)
+        products.on_sale(session)
+        shelf = cache.shelf(session, shop.buyer)
+        assert len(shelf.orders) > my_orders.RECENT
+        my_orders.orders_of(session, shop.buyer, "paid", shelf.orders, my_orders.PAGE)
         for order in shelf.orders:
-            kept.story(session, shop.buyer, order.number)
+            cache.story(session, shop.buyer, order.number)
 
 
 def catches_up(shop: Shop) -> None:
     shop.pay_a_second_session(shop.a_paid_order(JEANS))
     shop.pay(shop.an_open_order())
-    reconcile._take_a_turn(timedelta(0))
-    reconcile.catch_up()
+    reconciler._take_a_turn(timedelta(0))
+    reconciler.catch_up()
 
 
 def forgets(shop: Shop) -> None:
@@ -187,12 +178,12 @@ def operates(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.tell_all()
     with db.reading() as session:
-        listing.whole(session, number)
-        reports.figures(session, 90, UTC)
+        search.whole(session, number)
+        order_detail.figures(session, 90, UTC)
         event_search.event_detail(session, shop.event("checkout.session.completed")["id"])
         event_search.order_of_payload(session, shop.event("charge.succeeded"))
         for text in (number, "BCDF", "ada@", "cs_x", "pi_x", "re_x", "du_x", "evt_x"):
-            listing.found_orders(session, Wanted(text=text))
+            search.found_orders(session, Wanted(text=text))
             event_search.find_events(session, EventFilter(text=text, outcome="applied"))
     actions.refresh_order("Ada", number)
     actions.refund("Ada", number, 100, key="0" * 32, shown_left=3998)
@@ -222,13 +213,13 @@ def test_a_page_of_a_list_is_read_in_the_order_of_an_index(shop: Shop) -> None:
     with listening() as asked, db.reading() as session:
         for before in ("", last):
             for wanted in filters:
-                listing.found_orders(session, wanted, before)
+                search.found_orders(session, wanted, before)
         for before in ("", event_id):
             event_search.find_events(session, EventFilter(), before)
             event_search.find_events(session, EventFilter(outcome="applied"), before)
         event_search.event_types(session)
         for status in ("", "paid"):
-            shelves.orders_of(session, shop.buyer, status)
+            my_orders.orders_of(session, shop.buyer, status)
 
     pages = {text: values for text, values in asked.items() if "LIMIT" in text}
     assert len(pages) == 15
@@ -253,7 +244,7 @@ def test_the_figures_of_a_buyer_are_counted_in_indexes_alone(shop: Shop) -> None
     """Each order, line and event of a long past would be a page of its own to read."""
     shop.a_paid_order()
     with listening() as asked, db.reading() as session:
-        tally.counted(session, shop.buyer)
+        charge_summary.counted(session, shop.buyer)
 
     ((statement, values),) = asked.items()
     with db.engine().connect() as connection:
@@ -274,7 +265,7 @@ def test_the_figures_of_a_buyer_are_counted_in_indexes_alone(shop: Shop) -> None
 def test_the_figures_of_a_month_do_not_read_every_item_ever_sold(shop: Shop) -> None:
     """With all that PostgreSQL reckons with, in a shop of 100,000 orders, 500 of this month."""
     with listening() as asked, db.reading() as session:
-        reports.figures(session, 30, UTC)
+        order_detail.figures(session, 30, UTC)
     (items,) = (statement for statement in asked if "order_items" in statement)
 
     with db.engine().connect() as connection:

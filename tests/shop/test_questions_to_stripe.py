@@ -8,23 +8,28 @@ from typing import Any
 
 import pytest
 
-from store import bulk, checkout, clock, db, gateway, open_orders, orders, questions, reconcile
-from store.errors import StripeBusy, StripeError
-from store.models import Order
+from store.core import clock
+from store.core.errors import StripeBusy, StripeError
+from store.db import bulk
+from store.db import engine as db
+from store.db.models import Order
+from store.orders import checkout, coalescing, service
+from store.reconciliation import open_orders, reconciler
+from store.stripe_api import gateway
 from stripe_emulator.resources import checkout_sessions
 from tests.shop.running import JEANS, ON_SQLITE, STORE_URL, Shop, at_once
 
 CARTS = 300
 PASSES = 15
 EVERY = timedelta(seconds=30)
-REUSE_SECONDS = questions.REUSE_SECONDS
+REUSE_SECONDS = coalescing.REUSE_SECONDS
 LOOK_UP = "GET /v1/checkout/sessions/{id}"
 
 
 def open_carts(shop: Shop, count: int) -> list[str]:
     """Open orders that nobody has paid, each of another buyer, with their sessions at Stripe."""
     now, rows = clock.now(), []
-    numbers = [orders.new_number() for _ in range(count)]
+    numbers = [service.new_number() for _ in range(count)]
     price = {"currency": "usd", "unit_amount": 3998, "product_data": {"name": "A thing"}}
     expires_at = int(now.timestamp()) + 23 * 3600
     with shop.stripe.emulator.account.writing() as books:
@@ -83,7 +88,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def a_second(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of the last second are reused, as outside the tests."""
-    monkeypatch.setattr(questions, "REUSE_SECONDS", REUSE_SECONDS)
+    monkeypatch.setattr(coalescing, "REUSE_SECONDS", REUSE_SECONDS)
 
 
 class Time:
@@ -111,7 +116,7 @@ def test_open_carts_cost_stripe_few_questions_and_a_paid_one_is_settled_at_once(
 
     def a_pass() -> None:
         try:
-            reconcile._take_a_turn(timedelta(0))
+            reconciler._take_a_turn(timedelta(0))
         except StripeError:
             assert events == "forbidden"
         clockwork.pass_by(EVERY)
@@ -142,9 +147,9 @@ def test_many_sessions_that_changed_are_found_by_the_list_and_looked_up_alone(
     shop.stripe.emulator.cause("request", "forbidden", times=None, match="GET /v1/events")
     asked = counted(monkeypatch)
 
-    done = reconcile.CaughtUp()
+    done = reconciler.CaughtUp()
     with pytest.raises(StripeError):
-        reconcile.run_once(done=done)
+        reconciler.run_once(done=done)
 
     assert {shop.order(number).status for number in paid} == {"paid"}
     assert {shop.order(number).status for number in expired} == {"expired"}
@@ -165,7 +170,7 @@ def test_where_the_list_of_sessions_cannot_be_read_each_order_is_looked_up(
         shop.stripe.emulator.cause("request", kind, times=None, match=match)
 
     with pytest.raises(StripeError):
-        reconcile.run_once()
+        reconciler.run_once()
 
     assert [shop.order(number).status for number in numbers[:4]] == [*["paid"] * 3, "open"]
 
@@ -176,7 +181,7 @@ def test_an_order_to_which_nothing_happens_is_asked_about_less_and_less(
 ) -> None:
     number = shop.an_open_order()
     shop.pay_later(number)
-    reconcile.run_once()
+    reconciler.run_once()
     assert shop.order(number).status == "processing"
     shop.stripe.emulator.cause("request", "forbidden", times=None, match="GET /v1/events")
     clockwork, counts, look_up = Time(shop, monkeypatch), list[str](), gateway.checkout
@@ -189,7 +194,7 @@ def test_an_order_to_which_nothing_happens_is_asked_about_less_and_less(
 
     for _ in range(120):  # an hour
         with pytest.raises(StripeError):
-            reconcile.run_once()
+            reconciler.run_once()
         clockwork.pass_by(EVERY)
 
     assert 10 < len(counts) < 40
@@ -225,7 +230,7 @@ def test_many_at_once_about_one_order_share_the_question(
     shop: Shop, act: Callable[[str, str], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.an_open_order()
-    monkeypatch.setattr(checkout, "LOOK_UPS", questions.Questions())
+    monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.Questions())
     shop.stripe.emulator.cause("request", "slow", times=None, match=LOOK_UP, value="200")
 
     results = at_once(16, lambda _: act(shop.buyer, number))
@@ -239,7 +244,7 @@ def test_many_who_wait_for_a_question_that_fails_fail_together(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.an_open_order()
-    monkeypatch.setattr(checkout, "LOOK_UPS", questions.Questions())
+    monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.Questions())
     shop.stripe.emulator.cause("request", "rate_limit", times=None, match=LOOK_UP)
 
     results = at_once(16, lambda _: checkout.open_checkout(shop.buyer, number))
@@ -259,7 +264,7 @@ def test_who_returns_from_paying_is_never_told_what_was_true_before(shop: Shop) 
         shop.pay(number)
         checkout.settle(shop.buyer, number)
         assert shop.order(number).status == "paid"
-        shop.buyer = orders.new_number()
+        shop.buyer = service.new_number()
 
 
 @pytest.mark.usefixtures("a_second")
@@ -274,7 +279,7 @@ def test_an_order_closed_meanwhile_is_not_led_to_stripe_by_an_answer_of_before(s
 
 
 def test_one_order_does_not_wait_for_the_question_about_another() -> None:
-    asked, over = questions.Questions(), threading.Event()
+    asked, over = coalescing.Questions(), threading.Event()
     slow = threading.Thread(target=asked.ask, args=("A", "buyer", over.wait), kwargs={"reuse": ()})
     slow.start()
 
@@ -284,8 +289,8 @@ def test_one_order_does_not_wait_for_the_question_about_another() -> None:
 
 
 def test_the_questions_that_are_remembered_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(questions, "KEPT", 3)
-    asked = questions.Questions()
+    monkeypatch.setattr(coalescing, "KEPT", 3)
+    asked = coalescing.Questions()
     for number in "ABCD":
         asked.ask(number, "buyer", lambda: None, reuse=("buyer",))
 

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
-from store import clock, gateway, orders, reconcile, refunds
-from store.errors import NothingToRefund, StripeUnreachable
+from store.core import clock
+from store.core.errors import NothingToRefund, StripeUnreachable
+from store.orders import refunds, service
+from store.reconciliation import reconciler
+from store.stripe_api import gateway
 from tests.shop.running import Shop, at_once
 
 REFUNDS = "POST /v1/refunds"
@@ -126,7 +129,7 @@ def test_what_the_dashboard_gave_back_is_not_given_back_again(shop: Shop) -> Non
     assert given_back(shop) == [3000]
     assert [row.status for row in shop.refunds()] == ["failed", "succeeded"]  # ours, and theirs
     assert "refund refused" in shop.log(number)
-    reconcile.run_once()
+    reconciler.run_once()
     assert shop.order(number).refunded_amount == 3000
     refund(number, None, key="form-2")
     assert shop.order(number).status == "refunded"
@@ -147,7 +150,7 @@ def test_a_refund_whose_answer_got_lost_is_found_again_and_not_repeated(
         refund(number, 1000)
     unknown = [(row.status, row.stripe_refund_id) for row in shop.refunds()]
     shop.stripe.emulator.calm()
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert unknown == [("requested", None)]
     assert given_back(shop) == [1000]
@@ -178,10 +181,10 @@ def test_a_refund_that_only_ever_meets_500_holds_no_other_up(shop: Shop) -> None
     refunds.request(number, 500, key="form-2")
     far_ahead = clock.now() + timedelta(minutes=1)  # so that no event tells of the first refund
 
-    done = reconcile.run_once(far_ahead)
+    done = reconciler.run_once(far_ahead)
     owed = shop.order(stuck).refunded_amount
     shop.stripe.emulator.calm()
-    reconcile.run_once(far_ahead)
+    reconciler.run_once(far_ahead)
 
     assert (done.refunds, done.troubles, owed) == (2, 1, 0)
     assert shop.order(number).refunded_amount == 500
@@ -197,7 +200,7 @@ def test_a_refund_whose_saved_answer_is_500_gets_a_new_key_within_a_pass(shop: S
     with pytest.raises(StripeUnreachable):
         refund(number, 1000)
     tried = [(row.status, row.attempt) for row in shop.refunds()]
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert tried == [("requested", 2)]
     assert given_back(shop) == [1000]
@@ -245,7 +248,7 @@ def test_a_refund_made_just_before_a_crash_is_found_again(
     number = shop.a_paid_order()
     wish = refunds.request(number, 1000, key="form-1")
     with monkeypatch.context() as crash:
-        crash.setattr(orders, "record", dies)
+        crash.setattr(service, "record", dies)
         with pytest.raises(MemoryError):
             refunds.send(wish, source="operator")
     shop.stripe.emulator.move_clock(days * 86_400)  # Stripe forgets keys after a day
@@ -267,9 +270,9 @@ def test_a_refund_that_was_only_written_down_is_sent_by_the_reconciler(shop: Sho
     number = shop.a_paid_order()
     refunds.request(number, 1000, key="form-1")
 
-    results = at_once(3, lambda _: reconcile.run_once())
+    results = at_once(3, lambda _: reconciler.run_once())
 
-    assert all(isinstance(result, reconcile.CaughtUp) for result in results), results
+    assert all(isinstance(result, reconciler.CaughtUp) for result in results), results
     assert given_back(shop) == [1000]
 
 
@@ -327,7 +330,7 @@ def test_a_refund_on_its_way_counts_until_it_arrives(shop: Shop) -> None:
     with pytest.raises(NothingToRefund):
         refund(number, 1, key="form-2")
     shop.stripe.emulator.move_clock(3600)
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert pending == ["pending"]
     assert [row.status for row in shop.refunds()] == ["succeeded"]

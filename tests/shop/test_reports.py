@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, select
 
-from store import buyers, db, export, facts, markup, reports, shelves, views
-from store.models import Product
+from store.db import engine as db
+from store.db.models import Product
+from store.orders import stripe_facts
+from store.reports import csv_export, my_orders, order_detail, order_view
+from store.web import buyer_ids, rendering
 from tests.shop.running import JEANS, ON_SQLITE, SHIRTS, Shop
 
 FORMULAS = ['=HYPERLINK("http://evil","x")', "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1"]
@@ -29,7 +32,7 @@ def rename(slug: str, name: str) -> None:
 
 def exported(path: Path) -> list[list[str]]:
     with db.reading() as session:
-        count = export.write_csv(session, path)
+        count = csv_export.write_csv(session, path)
     with path.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.reader(file))
     assert len(rows) == count + 1
@@ -62,8 +65,8 @@ def test_no_cell_of_an_export_is_taken_for_a_formula(shop: Shop, tmp_path: Path,
     rows = exported(tmp_path / "orders.csv")
 
     cells = [cell for row in rows for cell in row]
-    assert not any(cell.startswith(export.FORMULA_SIGNS) for cell in cells)
-    assert export._cell(name) == f"'{name}"
+    assert not any(cell.startswith(csv_export.FORMULA_SIGNS) for cell in cells)
+    assert csv_export._cell(name) == f"'{name}"
     assert any(name in cell for cell in cells)
 
 
@@ -71,7 +74,7 @@ def test_no_cell_of_an_export_is_taken_for_a_formula(shop: Shop, tmp_path: Path,
 def test_a_name_of_any_signs_is_kept_and_sold_as_it_is(shop: Shop, tmp_path: Path) -> None:
     for name in HOSTILE:
         rename("red-t-shirt", name)
-        shop.buyer = buyers.digest(buyers.new_cookie())
+        shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
         number = shop.a_paid_order()
         assert [item.name for item in shop.view(number).items] == [name]
 
@@ -101,8 +104,10 @@ def test_a_buyer_sees_their_own_orders_only(shop: Shop) -> None:
     theirs = stranger.an_open_order()
 
     with db.reading() as session:
-        seen = {buyer: shelves.orders_of(session, buyer) for buyer in (shop.buyer, stranger.buyer)}
-        nobodys = shelves.orders_of(session, "")
+        seen = {
+            buyer: my_orders.orders_of(session, buyer) for buyer in (shop.buyer, stranger.buyer)
+        }
+        nobodys = my_orders.orders_of(session, "")
 
     assert [[view.number for view in views] for views in seen.values()] == [[mine], [theirs]]
     assert nobodys == []
@@ -113,17 +118,17 @@ def test_orders_are_counted_by_status_the_empty_ones_included(shop: Shop) -> Non
     shop.an_open_order(JEANS)
 
     with db.reading() as session:
-        counted = reports.orders_by_status(session)
+        counted = order_detail.orders_by_status(session)
 
-    assert counted == dict.fromkeys(views.STATUS_BADGES, 0) | {"paid": 1, "open": 1}
+    assert counted == dict.fromkeys(order_view.STATUS_BADGES, 0) | {"paid": 1, "open": 1}
 
 
 def test_every_status_has_a_badge_of_its_own_and_a_verdict() -> None:
-    badges = views.STATUS_BADGES.values()
+    badges = order_view.STATUS_BADGES.values()
 
     assert len({badge.glyph for badge in badges}) == len({badge.word for badge in badges}) == 11
-    assert set(markup.VERDICTS) == set(views.STATUS_BADGES)
-    assert facts.PAID
+    assert set(rendering.VERDICTS) == set(order_view.STATUS_BADGES)
+    assert stripe_facts.PAID
 
 
 @pytest.mark.scenario("G10")

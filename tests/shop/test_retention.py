@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from store import buyers, clock, db, retention
-from store.launcher import arguments
-from store.models import Order, OrderItem, OrderLog, Repeat, StripeEvent
+from store.cli import main
+from store.core import clock
+from store.db import engine as db
+from store.db.models import Order, OrderItem, OrderLog, Repeat, StripeEvent
+from store.reconciliation import retention
+from store.web import buyer_ids
 from tests.shop.running import JEANS, Shop, at_once
 
 LATER = timedelta(days=100)
@@ -140,7 +143,7 @@ def test_more_than_one_step_forgets_all(
     monkeypatch.setattr(retention, "BATCH", 2)
     for _ in range(3):
         shop.a_paid_order()
-        shop.buyer = buyers.digest(buyers.new_cookie())
+        shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
     shop.tell_all()
     a_hundred_days_later()
 
@@ -169,6 +172,6 @@ def test_a_webhook_that_comes_while_its_event_is_forgotten_is_answered(
 
 
 def test_nothing_is_forgotten_that_stripe_still_lists() -> None:
-    assert arguments.days(str(retention.LEAST_DAYS)) == 30
+    assert main.days(str(retention.LEAST_DAYS)) == 30
     with pytest.raises(ArgumentTypeError):
-        arguments.days(str(retention.LEAST_DAYS - 1))
+        main.days(str(retention.LEAST_DAYS - 1))

@@ -7,15 +7,17 @@ from alembic import command
 from sqlalchemy import text
 from sqlmodel import col, select
 
-from store import db, listing, settings
-from store.listing import Wanted
-from store.models import Order, Product
+from store.core import settings
+from store.db import engine as db
+from store.db.models import Order, Product
+from store.reports import search
+from store.reports.search import Wanted
 from tests.shop.running import ON_SQLITE, Shop, backoffice_section
 
 
 def numbers(searched: str) -> list[str]:
     with db.reading() as session:
-        return [o.number for o in listing.found_orders(session, Wanted(text=searched)).rows]
+        return [o.number for o in search.found_orders(session, Wanted(text=searched)).rows]
 
 
 def change(number: str, email: str) -> None:

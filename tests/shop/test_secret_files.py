@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from store import secret_files, settings
 from store.backoffice import auth
-from store.errors import SettingsError
-from store.secret_files import kept_secret
+from store.core import secret_files, settings
+from store.core.errors import SettingsError
+from store.core.secret_files import kept_secret
 from tests.shop.running import at_once
 
 UNUSABLE = {

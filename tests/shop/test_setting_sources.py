@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from store import settings
-from store.errors import SettingsError
+from store.core import settings
+from store.core.errors import SettingsError
 from tests.test_launcher import store
 
 KEY = "sk_test_51AbCdEfGhIjKlMnOpQrStUvWxYz"

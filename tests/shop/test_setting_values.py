@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from store import addresses, settings
-from store.errors import SettingsError
+from store.core import addresses, settings
+from store.core.errors import SettingsError
 
 TAIL = "51AbCdEfGhIjKlMnOpQrStUvWxYz"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from store import settings
-from store.errors import SettingsError
+from store.core import settings
+from store.core.errors import SettingsError
 
 NAMES = [name.upper() for name in settings.Settings.model_fields]
 TAIL = "51AbCdEfGhIjKlMnOpQrStUvWxYz"

@@ -10,21 +10,16 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from store import (
-    arrivals,
-    attempts,
-    buyers,
-    checkout,
-    clock,
-    db,
-    events,
-    gateway,
-    orders,
-    reconcile,
-    shelves,
-)
-from store.errors import OrderNotFound, OtherOrderPaid
-from store.models import Order
+from store.core import clock
+from store.core.errors import OrderNotFound, OtherOrderPaid
+from store.db import engine as db
+from store.db.models import Order
+from store.orders import checkout, checkout_session, service
+from store.reconciliation import reconciler
+from store.reports import my_orders
+from store.stripe_api import gateway
+from store.web import buyer_ids
+from store.webhooks import parsing, processing
 from tests.shop.running import JEANS, Shop, at_once
 
 COMPLETED = "checkout.session.completed"
@@ -75,7 +70,7 @@ def test_webhook_and_redirect_at_the_same_moment_settle_once(shop: Shop) -> None
 
         assert [results[0].status_code, results[1]] == [200, None]
         assert shop.log(number).count("paid") == 1
-        shop.buyer = buyers.digest(buyers.new_cookie())
+        shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
 
 
 def both_at_once(*acts: Callable[[], Any]) -> list[Any]:
@@ -108,7 +103,7 @@ def test_the_answer_of_a_create_call_that_comes_after_the_payment_changes_nothin
     shop.stripe.pay(made["id"])
     shop.tell(COMPLETED)
 
-    attempts.look_up(order, source="buyer")  # as read before the payment: it asks once more
+    checkout_session.look_up(order, source="buyer")  # as read before the payment: it asks once more
 
     assert shop.order(number).status == "paid"
     assert shop.log(number).count("paid") == 1
@@ -163,12 +158,12 @@ def test_two_webhook_workers_with_the_same_events_let_each_have_its_effect_once(
 ) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.refund(shop.payment_id(number), 1000)
-    told = [arrivals.read(event) for event in shop.events() if event["type"] in KINDS]
+    told = [parsing.read(event) for event in shop.events() if event["type"] in KINDS]
 
-    def work(place: int) -> list[events.Outcome]:
+    def work(place: int) -> list[processing.Outcome]:
         batch = told if place % 2 else told[::-1]
         with db.unit_of_work() as session:
-            return events.receive(session, batch, source="webhook")
+            return processing.receive(session, batch, source="webhook")
 
     results = at_once(6, work)
 
@@ -178,7 +173,7 @@ def test_two_webhook_workers_with_the_same_events_let_each_have_its_effect_once(
     assert shop.order(number).refunded_amount == 1000
 
 
-KINDS = frozenset(arrivals.HANDLERS)
+KINDS = frozenset(parsing.HANDLERS)
 
 
 # --- in any order, at any time --------------------------------------------------------------
@@ -214,7 +209,7 @@ def test_any_order_of_delivery_ends_as_a_fresh_look_at_stripe_does(shop: Shop) -
         shop.pay(number)
         shop.stripe.emulator.refund(shop.payment_id(number), 700)
         shop.dispute(number)
-        shop.buyer = buyers.digest(buyers.new_cookie())
+        shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
         numbers.append(number)
     told, asked = numbers
     payment = shop.payment_id(told)
@@ -223,7 +218,7 @@ def test_any_order_of_delivery_ends_as_a_fresh_look_at_stripe_does(shop: Shop) -
     for event in reversed(about_told):
         shop.outcome(event)
         shop.outcome(event)
-    reconcile.run_once()
+    reconciler.run_once()
 
     def state(number: str) -> tuple[Any, ...]:
         order = shop.order(number)
@@ -255,7 +250,7 @@ def test_what_is_never_delivered_is_found_by_asking(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
 
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert shop.order(number).status == "paid"
     assert shop.history(number)[-1].source == "reconciler"
@@ -269,7 +264,7 @@ def test_missed_events_go_through_the_same_inbox_and_are_not_counted_as_delivere
     shop.stripe.emulator.refund(shop.payment_id(number), 500)
     event = shop.event("refund.created")
 
-    first, second = reconcile.run_once(), reconcile.run_once()
+    first, second = reconciler.run_once(), reconciler.run_once()
 
     assert (first.refunds, second.events) == (0, 0)
     assert shop.order(number).status == "partially_refunded"
@@ -284,9 +279,9 @@ def test_two_reconcilers_at_once_only_repeat_known_facts(shop: Shop) -> None:
     shop.pay(number)
     shop.stripe.emulator.refund(shop.payment_id(number), 500)
 
-    results = at_once(3, lambda _: reconcile.run_once())
+    results = at_once(3, lambda _: reconciler.run_once())
 
-    assert all(isinstance(result, reconcile.CaughtUp) for result in results), results
+    assert all(isinstance(result, reconciler.CaughtUp) for result in results), results
     assert shop.order(number).status == "partially_refunded"
     assert [refund.amount for refund in shop.refunds()] == [500]
     assert shop.log(number).count("paid") == 1
@@ -297,7 +292,7 @@ def test_a_sidecar_that_starts_after_the_payment_settles_it(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
     stop = threading.Event()
-    sidecar = threading.Thread(target=reconcile.run_forever, args=(stop,))
+    sidecar = threading.Thread(target=reconciler.run_forever, args=(stop,))
 
     sidecar.start()
     wait_until(lambda: shop.order(number).status == "paid")
@@ -339,7 +334,7 @@ def test_an_orphan_is_tried_again_by_the_reconciler_too(shop: Shop) -> None:
     assert shop.outcome(event) == "orphan"
 
     reveal(number, hidden)
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert shop.inbox()[event["id"]].outcome == "applied"
     assert shop.inbox()[event["id"]].order_id == shop.order(number).id
@@ -348,7 +343,7 @@ def test_an_orphan_is_tried_again_by_the_reconciler_too(shop: Shop) -> None:
 
 def hide(number: str) -> str:
     """Let an order go by another number, as if its row were not there yet."""
-    hidden = orders.new_number()
+    hidden = service.new_number()
     rename(number, hidden)
     return hidden
 
@@ -387,13 +382,13 @@ def test_when_expiring_and_paying_race_the_books_follow_stripe(shop: Shop) -> No
         paid, cancel = both_at_once(
             partial(shop.pay, number), partial(checkout.cancel, shop.buyer, number)
         )
-        reconcile.run_once()
+        reconciler.run_once()
 
         session = shop.stripe.client.v1.checkout.sessions.retrieve(shop.session_id(number))
         assert (paid == "succeeded") == (session.payment_status == "paid")
         assert shop.order(number).status == ("paid" if paid == "succeeded" else "canceled")
         assert isinstance(cancel, OtherOrderPaid) == (paid == "succeeded")
-        shop.buyer = buyers.digest(buyers.new_cookie())
+        shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
 
 
 @pytest.mark.scenario("C11")
@@ -493,11 +488,11 @@ def test_a_bank_debit_that_failed_and_succeeded_is_what_stripe_says_now(shop: Sh
 def test_a_bank_debit_ends_without_any_webhook(shop: Shop, succeeded: bool) -> None:
     number = shop.an_open_order()
     payment = shop.pay_later(number)
-    reconcile.run_once()
+    reconciler.run_once()
     assert shop.order(number).status == "processing"
 
     shop.stripe.emulator.settle(payment, succeeded)
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert shop.order(number).status == ("paid" if succeeded else "failed")
 
@@ -525,8 +520,8 @@ def test_a_second_captured_payment_is_written_down_and_sent_back_once(shop: Shop
 
     outcomes = [shop.outcome(event), shop.outcome(event | {"id": "evt_again"})]
     written_down = [(refund.status, refund.payment_intent_id) for refund in shop.refunds()]
-    reconcile.run_once()
-    reconcile.run_once()
+    reconciler.run_once()
+    reconciler.run_once()
 
     assert outcomes == ["applied", "known"]
     assert written_down == [("requested", second)]
@@ -541,7 +536,7 @@ def test_a_second_payment_does_not_make_the_order_look_refunded(shop: Shop) -> N
     number = shop.a_paid_order()
     shop.pay_a_second_session(number)
 
-    reconcile.run_once()
+    reconciler.run_once()
     shop.tell_all()
 
     assert shop.order(number).status == "paid"
@@ -560,12 +555,12 @@ def test_a_disputed_second_payment_goes_back_once_the_dispute_is_won(
     dispute = shop.stripe.emulator.dispute(charge_of(shop, second), "duplicate")
     if heard:
         shop.tell("charge.dispute.created")
-    reconcile.run_once(clock.now() + timedelta(minutes=1))
+    reconciler.run_once(clock.now() + timedelta(minutes=1))
     meanwhile = [(row.status, row.stripe_refund_id) for row in shop.refunds()]
 
     shop.stripe.emulator.close_dispute(dispute["id"], won=True)
     shop.tell("charge.dispute.closed")
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert meanwhile == [("requested", None)]
     assert [row.status for row in shop.refunds()] == ["succeeded"]
@@ -581,7 +576,7 @@ def test_a_second_payment_that_a_dispute_took_is_not_given_back_again(shop: Shop
 
     shop.stripe.emulator.close_dispute(dispute["id"], won=False)
     shop.tell_all()
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert [row.status for row in shop.refunds()] == ["failed"]
     assert shop.refunds_at_stripe() == []
@@ -597,9 +592,9 @@ def test_two_reconcilers_at_once_send_a_second_payment_back_once(shop: Shop) -> 
     shop.pay_a_second_session(number)
     shop.tell(COMPLETED)
 
-    results = at_once(4, lambda _: reconcile.run_once())
+    results = at_once(4, lambda _: reconciler.run_once())
 
-    assert all(isinstance(result, reconcile.CaughtUp) for result in results), results
+    assert all(isinstance(result, reconciler.CaughtUp) for result in results), results
     assert len(shop.refunds_at_stripe()) == 1
     assert [refund.status for refund in shop.refunds()] == ["succeeded"]
 
@@ -653,7 +648,7 @@ def test_a_buyer_who_closed_the_tab_finds_the_paid_order_on_the_next_visit(shop:
     shop.tell(COMPLETED)
 
     with db.reading() as session:
-        (mine,) = shelves.orders_of(session, shop.buyer)
+        (mine,) = my_orders.orders_of(session, shop.buyer)
 
     assert (mine.number, mine.status, mine.email) == (number, "paid", "ada@example.com")
 
@@ -681,7 +676,7 @@ def test_a_stranger_cannot_see_or_settle_an_order_by_its_number(shop: Shop) -> N
 def test_a_stranger_cannot_cancel_an_order(shop: Shop) -> None:
     number = shop.an_open_order()
 
-    for somebody in (buyers.digest(buyers.new_cookie()), ""):
+    for somebody in (buyer_ids.digest(buyer_ids.new_cookie()), ""):
         with pytest.raises(OrderNotFound):
             checkout.cancel(somebody, number)
 
@@ -692,10 +687,10 @@ def test_a_stranger_cannot_cancel_an_order(shop: Shop) -> None:
 @pytest.mark.scenario("G1", "G2")
 def test_an_unknown_order_and_a_strangers_answer_alike(shop: Shop) -> None:
     number = shop.an_open_order()
-    stranger = buyers.digest(buyers.new_cookie())
+    stranger = buyer_ids.digest(buyer_ids.new_cookie())
 
     said = []
-    for asked in (number, orders.new_number(), "", "' OR 1=1 --"):
+    for asked in (number, service.new_number(), "", "' OR 1=1 --"):
         with pytest.raises(OrderNotFound) as refusal:
             checkout.open_checkout(stranger, asked)
         said.append((str(refusal.value), refusal.value.status))
@@ -705,8 +700,8 @@ def test_an_unknown_order_and_a_strangers_answer_alike(shop: Shop) -> None:
 
 @pytest.mark.scenario("G3")
 def test_order_numbers_cannot_be_guessed_and_never_repeat() -> None:
-    numbers = {orders.new_number() for _ in range(10_000)}
+    numbers = {service.new_number() for _ in range(10_000)}
 
     assert len(numbers) == 10_000
     assert all(len(number.replace("-", "")) == 16 for number in numbers)
-    assert len(orders.ALPHABET) ** orders.NUMBER_LENGTH > 2**75
+    assert len(service.ALPHABET) ** service.NUMBER_LENGTH > 2**75

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import event
 from sqlmodel import col, select
 
-from store import db, shelves, tally
-from store.models import Order, OrderLog
+from store.db import engine as db
+from store.db.models import Order, OrderLog
+from store.reports import charge_summary, my_orders
 from tests.shop.running import Shop
 
 
@@ -27,19 +28,19 @@ def reading() -> Iterator[list[str]]:
         event.remove(Order, "load", note)
 
 
-def shelf(shop: Shop) -> shelves.Shelf:
+def shelf(shop: Shop) -> my_orders.Shelf:
     with db.reading() as session:
-        return shelves.of_buyer(session, shop.buyer)
+        return my_orders.of_buyer(session, shop.buyer)
 
 
 def older(shop: Shop, pages: int = 1, status: str = "") -> list[str]:
     with db.reading() as session:
-        shown = shelves.orders_of(session, shop.buyer, status) if status else shelf(shop).orders
-        found = shelves.orders_of(session, shop.buyer, status, shown, pages * shelves.PAGE)
+        shown = my_orders.orders_of(session, shop.buyer, status) if status else shelf(shop).orders
+        found = my_orders.orders_of(session, shop.buyer, status, shown, pages * my_orders.PAGE)
         return [order.number for order in found]
 
 
-def numbers(shown: shelves.Shelf) -> list[str]:
+def numbers(shown: my_orders.Shelf) -> list[str]:
     return [order.number for order in shown.orders]
 
 
@@ -104,7 +105,7 @@ def test_second_payments_of_old_orders_are_told_with_what_needs_review(shop: Sho
 def test_a_new_line_in_the_place_of_a_forgotten_one_is_noticed(shop: Shop) -> None:
     shop.a_past("paid", "paid")
     with db.reading() as session:
-        before = tally.counted(session, shop.buyer)
+        before = charge_summary.counted(session, shop.buyer)
 
     with db.unit_of_work() as session:
         first, *_, last = session.exec(select(OrderLog).order_by(col(OrderLog.id))).all()
@@ -112,6 +113,6 @@ def test_a_new_line_in_the_place_of_a_forgotten_one_is_noticed(shop: Shop) -> No
         session.add(OrderLog(order_id=last.order_id, source="operator", action="noted"))
 
     with db.reading() as session:
-        after = tally.counted(session, shop.buyer)
+        after = charge_summary.counted(session, shop.buyer)
     assert [each.lines for each in before] == [each.lines for each in after]
     assert before != after

@@ -18,10 +18,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import webhook_server
-from store import clock, connections, db, inbox, settings
 from store.backoffice import health
-from store.signatures import RefusedSignatures
-from store.workers import Worker
+from store.core import clock, settings
+from store.core.workers import Worker
+from store.db import engine as db
+from store.web import connections
+from store.webhooks import batch_queue
+from store.webhooks.refused_signatures import RefusedSignatures
 from tests.ports import free_port
 from tests.shop.running import ON_SQLITE, Door, Shop
 from tests.shop.test_database import ON_POSTGRESQL, break_connections, full, read_only
@@ -48,15 +51,15 @@ def test_nothing_that_is_raised_ends_the_thread_that_commits(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, place: str, error: type[BaseException]
 ) -> None:
     troubles = [error("unexpected")] * 2
-    real = getattr(inbox.Inbox, place)
+    real = getattr(batch_queue.Inbox, place)
 
-    def fails(self: inbox.Inbox, *given: Any) -> Any:
+    def fails(self: batch_queue.Inbox, *given: Any) -> Any:
         result = real(self, *given) if place == "_next_batch" else None
         if troubles:
             raise troubles.pop()
         return result if place == "_next_batch" else real(self, *given)
 
-    monkeypatch.setattr(inbox.Inbox, place, fails)
+    monkeypatch.setattr(batch_queue.Inbox, place, fails)
     monkeypatch.setattr(webhook_server.inbox, "_crowded", True)
     statuses = [
         shop.deliver(an_event_of_no_interest(f"evt_{each}")).status_code for each in range(4)
@@ -72,14 +75,14 @@ def test_nothing_that_is_raised_ends_the_thread_that_commits(
 def test_an_answer_that_cannot_be_given_holds_up_no_other(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer, troubles = inbox._answer, [ZeroDivisionError()]
+    answer, troubles = batch_queue._answer, [ZeroDivisionError()]
 
     def fails(*given: Any) -> None:
         if troubles:
             raise troubles.pop()
         answer(*given)
 
-    monkeypatch.setattr(inbox, "_answer", fails)
+    monkeypatch.setattr(batch_queue, "_answer", fails)
     event = an_event_of_no_interest("evt_1")
 
     first, second = shop.deliver(event), shop.deliver(event)
@@ -109,14 +112,14 @@ def test_a_thread_that_hangs_is_reported_and_requests_are_answered(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_go = threading.Event()
-    real = inbox.Inbox._commit
+    real = batch_queue.Inbox._commit
 
-    def hangs(self: inbox.Inbox, batch: Any) -> Any:
+    def hangs(self: batch_queue.Inbox, batch: Any) -> Any:
         let_go.wait(30)
         return real(self, batch)
 
-    monkeypatch.setattr(inbox.Inbox, "_commit", hangs)
-    monkeypatch.setattr(inbox, "STUCK_SECONDS", 0.2)
+    monkeypatch.setattr(batch_queue.Inbox, "_commit", hangs)
+    monkeypatch.setattr(batch_queue, "STUCK_SECONDS", 0.2)
     monkeypatch.setattr(db, "LOCK_SECONDS", 0.3)
 
     answer = shop.deliver(an_event_of_no_interest("evt_1"))
@@ -531,7 +534,7 @@ def is_closed(line: socket.socket) -> bool:
 @ON_SQLITE
 @pytest.mark.scenario("Q8")
 def test_what_is_used_of_uvicorn_is_there(shop: Shop) -> None:
-    assert uvicorn.__version__ == "0.54.0", "look at store/connections.py again"
+    assert uvicorn.__version__ == "0.54.0", "look at store/web/connections.py again"
     for protocol in (HttpToolsProtocol, H11Protocol):
         assert vars(protocol)["watched"]
     with serving() as url:

@@ -15,8 +15,11 @@ from stripe import Dispute as StripeDispute
 from stripe import Refund as StripeRefund
 from stripe.checkout import Session as CheckoutSession
 
-from store import clock, models, orders, views
-from store.facts import (
+from store.core import clock
+from store.db import models
+from store.orders import service
+from store.orders.batch import Ledger, OrderState
+from store.orders.stripe_facts import (
     DISPUTE_HARMLESS,
     DISPUTE_RANK,
     PAID,
@@ -30,8 +33,8 @@ from store.facts import (
     RefundFact,
     RefusedFact,
 )
-from store.learn import LEARN, misfit
-from store.ledger import Ledger, OrderState
+from store.orders.transitions import LEARN, misfit
+from store.reports import order_view
 from tests.counting import count
 
 NUMBER, SESSION, PAYMENT = "TEST-TEST-TEST-TEST", "cs_test_1", "pi_1"
@@ -86,7 +89,7 @@ def after(told: Sequence[Fact], order: OrderState | None = None) -> State:
     ledger = Ledger(Session(), {NUMBER: order})
     for fact in told:
         if LEARN[type(fact)](ledger, order, fact):
-            order.status = orders.settle(order, ledger)
+            order.status = service.settle(order, ledger)
     return (
         order.status,
         order.session_status,
@@ -243,7 +246,7 @@ def test_every_combination_of_facts_has_a_status_that_people_can_be_shown() -> N
                             review_reason=review_reason,
                             refunded_amount=refunded_amount,
                         )
-                        seen.add(orders.status_of(order, []))
+                        seen.add(service.status_of(order, []))
                         lost = models.Dispute(
                             order_id=1,
                             payment_intent_id=PAYMENT,
@@ -251,9 +254,9 @@ def test_every_combination_of_facts_has_a_status_that_people_can_be_shown() -> N
                             status="lost",
                             stripe_dispute_id="dp_1",
                         )
-                        seen.add(orders.status_of(order, [lost]))
+                        seen.add(service.status_of(order, [lost]))
 
-    assert seen == set(views.STATUS_BADGES)
+    assert seen == set(order_view.STATUS_BADGES)
 
 
 def test_every_kind_of_fact_has_a_rule() -> None:
@@ -264,7 +267,7 @@ def test_paid_is_never_said_without_stripe_saying_so() -> None:
     for payment_status in set(PAYMENT_RANK) - PAID:
         for session_status in SESSION_RANK:
             order = an_order(session_status=session_status, payment_status=payment_status)
-            assert orders.status_of(order, []) not in ("paid", "refunded", "partially_refunded")
+            assert service.status_of(order, []) not in ("paid", "refunded", "partially_refunded")
 
 
 # --- absence is never agreement -------------------------------------------------------------

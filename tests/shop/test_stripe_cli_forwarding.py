@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from store import settings
+from store.core import settings
 from tests.chromium import NewBrowser
 from tests.shop.running import ON_SQLITE, Shop
 from tests.support.stripe_cli import StripeCli

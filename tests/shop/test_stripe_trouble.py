@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from store import checkout, clock, db, gateway, orders, reconcile, settings
-from store.errors import (
+from store.core import clock, settings
+from store.core.errors import (
     StripeBusy,
     StripeError,
     StripeKeyRefused,
@@ -17,7 +17,11 @@ from store.errors import (
     StripeUncertain,
     StripeUnreachable,
 )
-from store.models import Order
+from store.db import engine as db
+from store.db.models import Order
+from store.orders import checkout, service
+from store.reconciliation import reconciler
+from store.stripe_api import gateway
 from tests.ports import free_port
 from tests.shop.running import JEANS, SHIRTS, Shop, at_once
 
@@ -226,7 +230,7 @@ def test_where_nobody_listens_the_buyer_hears_that_nothing_was_charged(
     with pytest.raises(StripeUnreachable, match=NOT_CHARGED):
         checkout.open_checkout(shop.buyer, number)
     with pytest.raises(StripeUnreachable):
-        reconcile.run_once()
+        reconciler.run_once()
 
     assert shop.order(number).status == "pending"
 
@@ -244,7 +248,7 @@ def test_a_crash_between_stripes_answer_and_our_save_leads_back_to_the_same_sess
 ) -> None:
     number = shop.place()
     with monkeypatch.context() as crash:
-        crash.setattr(orders, "record", dies)
+        crash.setattr(service, "record", dies)
         with pytest.raises(MemoryError):
             checkout.open_checkout(shop.buyer, number)
     (made,) = shop.sessions()
@@ -264,7 +268,7 @@ def test_the_reconciler_finishes_an_order_that_a_crash_left_behind(shop: Shop, a
         order = shop.order(number)
         gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
 
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert shop.order(number).status == "open"
     assert payable(shop) == [shop.order(number).checkout_session_id]
@@ -282,7 +286,7 @@ def test_a_cancellation_that_a_crash_left_half_done_is_finished(
             checkout.cancel(shop.buyer, number)
     half_done = (shop.order(number).status, len(payable(shop)))
 
-    reconcile.run_once()
+    reconciler.run_once()
 
     assert half_done == ("open", 1), "not canceled before Stripe says so"
     assert shop.order(number).status == "canceled"
@@ -404,7 +408,7 @@ def test_an_order_that_stripe_refuses_to_speak_about_keeps_no_other_waiting(shop
         row = session.exec(select(Order).where(Order.number == bad)).one()
         row.checkout_session_id = "cs_test_that_never_was"
 
-    done = reconcile.run_once()
+    done = reconciler.run_once()
 
     assert done.troubles == 1
     assert shop.order(good).status == "paid"

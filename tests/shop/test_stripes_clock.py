@@ -7,9 +7,14 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
-from store import checkout, clock, db, gateway, markup, reconcile, settings
-from store.models import Order
-from store.traces import STRIPES_CLOCK
+from store.core import clock, settings
+from store.db import engine as db
+from store.db.models import Order
+from store.orders import checkout
+from store.reconciliation import reconciler
+from store.stripe_api import gateway
+from store.stripe_api.traces import STRIPES_CLOCK
+from store.web import rendering
 from tests.shop.running import SHIRTS, Shop
 
 # How many seconds Stripe's clock is ahead of this machine's.
@@ -78,7 +83,7 @@ def test_a_refused_time_limit_names_the_clock_and_the_next_attempt_works(
 
     assert address == f"/order?number={number}"
     assert shop.order(number).status == "failed"
-    assert markup.sentence_of(shop.view(number)) == markup.NOT_OPENED
+    assert rendering.sentence_of(shop.view(number)) == rendering.NOT_OPENED
     (warning,) = [line for line in caplog.records if "time limit" in line.getMessage()]
     assert ("behind" if off > 0 else "ahead of") in warning.getMessage()
     assert warning.__dict__["order_number"] == number
@@ -111,11 +116,11 @@ def test_no_event_is_missed_because_the_clocks_differ(shop: Shop, off: int) -> N
     gateway.clock_offset()
     number = shop.an_open_order()
     shop.pay(number)
-    reconcile._take_a_turn(timedelta(0))
+    reconciler._take_a_turn(timedelta(0))
     assert shop.order(number).status == "paid"
 
     shop.stripe.emulator.refund(shop.payment_id(number), 500)
-    reconcile._take_a_turn(timedelta(0))
+    reconciler._take_a_turn(timedelta(0))
 
     assert shop.order(number).refunded_amount == 500
 
@@ -131,11 +136,11 @@ def test_no_event_is_missed_because_the_clock_was_set_right(
     shop.pay(number)
     with monkeypatch.context() as before:
         before.setattr(clock, "now", lambda: now() + wrong)
-        reconcile._take_a_turn(timedelta(0))
+        reconciler._take_a_turn(timedelta(0))
     assert shop.order(number).status == "paid"
     shop.stripe.emulator.refund(shop.payment_id(number), 500)
 
-    reconcile._take_a_turn(timedelta(0))
+    reconciler._take_a_turn(timedelta(0))
 
     assert shop.order(number).refunded_amount == 500
 

@@ -9,20 +9,26 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from store import checkout, clock, db, gateway, markup, orders, proof, reconcile, reports, shelves
-from store.tally import Tally
-from store.timeline import Step
+from store.core import clock
+from store.db import engine as db
+from store.orders import checkout, service
+from store.reconciliation import reconciler
+from store.reports import my_orders, order_detail, timeline_export
+from store.reports.charge_summary import Tally
+from store.reports.timeline import Step
+from store.stripe_api import gateway
+from store.web import rendering
 from tests.shop.running import JEANS, ON_SQLITE, Shop
 
 
-def story(shop: Shop, number: str) -> reports.Story:
+def story(shop: Shop, number: str) -> order_detail.Story:
     with db.reading() as session:
-        return reports.story_of(session, orders.owned(session, shop.buyer, number))
+        return order_detail.story_of(session, service.owned(session, shop.buyer, number))
 
 
 def shelf(shop: Shop) -> Tally:
     with db.reading() as session:
-        return shelves.of_buyer(session, shop.buyer).tally
+        return my_orders.of_buyer(session, shop.buyer).tally
 
 
 def told(steps: Sequence[Step]) -> list[tuple[str, str]]:
@@ -103,7 +109,7 @@ def test_an_event_that_comes_days_later_says_how_late_it_is(
 def test_what_the_reconciler_found_is_no_delivery(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
-    reconcile.run_once()
+    reconciler.run_once()
 
     shown = story(shop, number)
 
@@ -144,7 +150,7 @@ def test_a_second_payment_is_an_alarm_until_it_is_sent_back(shop: Shop) -> None:
     shop.tell("checkout.session.completed")
 
     alarmed = shelf(shop)
-    reconcile.run_once()
+    reconciler.run_once()
     calmed = shelf(shop)
 
     assert (alarmed.charges, alarmed.alarmed) == (2, True)
@@ -189,7 +195,7 @@ def test_the_proof_can_be_taken_away_and_names_no_buyer(shop: Shop) -> None:
     number = shop.a_paid_order()
     shown = story(shop, number)
 
-    text, data = proof.as_text(shown), json.loads(proof.as_json(shown))
+    text, data = timeline_export.as_text(shown), json.loads(timeline_export.as_json(shown))
 
     assert text.splitlines()[0].startswith(f"Order {number}: paid, charged once, ")
     assert len(text.splitlines()) == 1 + len(shown.steps) == 1 + len(data["timeline"])
@@ -232,7 +238,7 @@ def test_what_changed_nothing_is_folded_and_a_date_stands_once_per_day(shop: Sho
     number = shop.a_paid_order()
     for _ in range(3):
         shop.tell("checkout.session.completed")
-    reader = markup.Reader.of("en-US", "UTC")
+    reader = rendering.Reader.of("en-US", "UTC")
 
     ((day, entries),) = reader.timeline(story(shop, number).steps)
 
@@ -253,7 +259,7 @@ def test_an_opened_step_names_its_event_once(shop: Shop) -> None:
 
 @pytest.mark.scenario("G8")
 def test_right_to_left_dates_and_amounts_are_isolated_from_the_sentence_around_them() -> None:
-    arabic = markup.Reader.of("ar-EG", "Africa/Cairo")
+    arabic = rendering.Reader.of("ar-EG", "Africa/Cairo")
 
     for text in (arabic.moment(clock.now()), arabic.price(1999, "usd")):
         assert (text[0], text[-1]) == ("\u2068", "\u2069")

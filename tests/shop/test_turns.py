@@ -11,10 +11,15 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from store import clock, db, gateway, missed_events, orders, reconcile, settings, turns
-from store.errors import StripePermissionMissing
-from store.models import UNDECIDED, Turn
-from store.settings import ROOT
+from store.core import clock, settings
+from store.core.errors import StripePermissionMissing
+from store.core.settings import ROOT
+from store.db import engine as db
+from store.db import leases
+from store.db.models import UNDECIDED, Turn
+from store.orders import service
+from store.reconciliation import missed_events, reconciler
+from store.stripe_api import gateway
 from tests.shop.running import Shop, at_once
 
 Later = Callable[[timedelta], None]
@@ -23,8 +28,8 @@ NEVER_LONG_AGO = timedelta(0)
 HOLDER = """
 import sys
 from datetime import timedelta
-from store import turns
-with turns.turn("reconciler", every=timedelta(0)) as mine:
+from store.db import leases
+with leases.turn("reconciler", every=timedelta(0)) as mine:
     print(mine is not None, flush=True)
     sys.stdin.read()
 """
@@ -41,8 +46,8 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     return move
 
 
-def takes_a_turn(every: timedelta = HALF_A_MINUTE) -> turns.Mine | None:
-    with turns.turn("reconciler", every=every) as mine:
+def takes_a_turn(every: timedelta = HALF_A_MINUTE) -> leases.Mine | None:
+    with leases.turn("reconciler", every=every) as mine:
         return mine
 
 
@@ -71,7 +76,7 @@ def test_what_was_just_done_is_not_done_again_by_another(
     assert first
     assert first.done_until is None
     assert another is None
-    assert next_one == turns.Mine(later, done_until=first.began_at)
+    assert next_one == leases.Mine(later, done_until=first.began_at)
 
 
 def test_who_has_just_started_looks_at_once(shop: Shop) -> None:
@@ -82,7 +87,7 @@ def test_who_has_just_started_looks_at_once(shop: Shop) -> None:
 
 def test_a_turn_that_failed_counts_as_not_done(shop: Shop) -> None:
     first = takes_a_turn()
-    with pytest.raises(RuntimeError), turns.turn("reconciler", every=NEVER_LONG_AGO):
+    with pytest.raises(RuntimeError), leases.turn("reconciler", every=NEVER_LONG_AGO):
         raise RuntimeError
 
     after = takes_a_turn(NEVER_LONG_AGO)
@@ -104,7 +109,7 @@ def test_a_clock_that_was_set_back_stops_nobody(
 
 @pytest.mark.scenario("E7", "N4")
 def test_nobody_else_begins_while_one_is_at_it(shop: Shop) -> None:
-    with turns.turn("reconciler", every=NEVER_LONG_AGO) as mine:
+    with leases.turn("reconciler", every=NEVER_LONG_AGO) as mine:
         other = takes_a_turn(NEVER_LONG_AGO)
 
     assert mine
@@ -141,10 +146,10 @@ def held_by(holder: str, until: datetime) -> None:
 @pytest.mark.scenario("N4")
 def test_the_lease_of_another_machine_ends_by_itself(shop: Shop, later: Later) -> None:
     takes_a_turn()
-    held_by("another-machine 7 abc", clock.now() + turns.LEASE)
+    held_by("another-machine 7 abc", clock.now() + leases.LEASE)
 
     while_held = takes_a_turn(NEVER_LONG_AGO)
-    later(turns.LEASE + timedelta(seconds=1))
+    later(leases.LEASE + timedelta(seconds=1))
 
     assert while_held is None
     assert takes_a_turn(NEVER_LONG_AGO)
@@ -154,7 +159,7 @@ def test_the_lease_of_another_machine_ends_by_itself(shop: Shop, later: Later) -
 def test_an_earlier_process_with_our_number_is_known_to_have_ended(shop: Shop) -> None:
     """As in a container that was killed and started again."""
     takes_a_turn()
-    held_by(f"{socket.gethostname()} {os.getpid()} abc", clock.now() + turns.LEASE)
+    held_by(f"{socket.gethostname()} {os.getpid()} abc", clock.now() + leases.LEASE)
 
     assert takes_a_turn(NEVER_LONG_AGO)
 
@@ -170,9 +175,9 @@ def test_a_lease_from_a_clock_that_was_ahead_stops_nobody(shop: Shop) -> None:
 def test_a_lease_is_renewed_while_the_work_goes_on(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turns, "LEASE", timedelta(seconds=0.6))
-    monkeypatch.setattr(turns, "RENEW_SECONDS", 0.1)
-    with turns.turn("reconciler", every=NEVER_LONG_AGO) as mine:
+    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.1)
+    with leases.turn("reconciler", every=NEVER_LONG_AGO) as mine:
         threading.Event().wait(1.2)
         other = takes_a_turn(NEVER_LONG_AGO)
 
@@ -181,8 +186,8 @@ def test_a_lease_is_renewed_while_the_work_goes_on(
 
 
 def test_a_holder_whose_lease_ran_out_leaves_the_next_ones_alone(shop: Shop) -> None:
-    with turns.turn("reconciler", every=NEVER_LONG_AGO):
-        held_by("another-machine 7 abc", clock.now() + turns.LEASE)
+    with leases.turn("reconciler", every=NEVER_LONG_AGO):
+        held_by("another-machine 7 abc", clock.now() + leases.LEASE)
 
     with db.reading() as session:
         turn = session.get_one(Turn, "reconciler")
@@ -195,7 +200,7 @@ def test_of_many_that_come_at_once_one_has_the_turn(shop: Shop) -> None:
     together = threading.Barrier(6)
 
     def take(_: int) -> bool:
-        with turns.turn("reconciler", every=HALF_A_MINUTE) as mine:
+        with leases.turn("reconciler", every=HALF_A_MINUTE) as mine:
             together.wait(30)
             return mine is not None
 
@@ -207,8 +212,8 @@ def test_two_reconcilers_ask_stripe_as_often_as_one(
 ) -> None:
     asked = noted(monkeypatch)
 
-    reconcile._take_a_turn(HALF_A_MINUTE)
-    reconcile._take_a_turn(HALF_A_MINUTE)
+    reconciler._take_a_turn(HALF_A_MINUTE)
+    reconciler._take_a_turn(HALF_A_MINUTE)
 
     assert len(asked) == 1
 
@@ -228,8 +233,8 @@ def test_turns_are_taken_as_seldom_where_one_cannot_be_finished(
 
     monkeypatch.setenv("RECONCILE_SECONDS", "0.1")
     settings.current.cache_clear()
-    monkeypatch.setattr(reconcile, "_take_a_turn", fails)
-    reconcile.run_forever(stop)
+    monkeypatch.setattr(reconciler, "_take_a_turn", fails)
+    reconciler.run_forever(stop)
 
     assert every == [timedelta(0), *[timedelta(seconds=0.1)] * 2]
 
@@ -240,12 +245,12 @@ def test_the_next_turn_lists_events_from_a_little_before_the_last(
     since = noted(monkeypatch)
 
     for _ in range(2):
-        reconcile._take_a_turn(NEVER_LONG_AGO)
+        reconciler._take_a_turn(NEVER_LONG_AGO)
 
     first, second = since
     assert clock.now() - first >= missed_events.EVENTS_KEPT
-    assert clock.now() - second < reconcile.OVERLAP + timedelta(minutes=1)
+    assert clock.now() - second < reconciler.OVERLAP + timedelta(minutes=1)
 
 
 def test_every_status_that_stripe_may_still_change_is_looked_up() -> None:
-    assert all(f"'{status}'" in str(UNDECIDED) for status in orders.UNSETTLED)
+    assert all(f"'{status}'" in str(UNDECIDED) for status in service.UNSETTLED)

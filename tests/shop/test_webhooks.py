@@ -15,9 +15,12 @@ import pytest
 import stripe
 
 import webhook_server
-from store import arrivals, clock, db, gateway, settings
-from store.errors import StripeUnreachable
-from store.traces import STRIPES_CLOCK
+from store.core import clock, settings
+from store.core.errors import StripeUnreachable
+from store.db import engine as db
+from store.stripe_api import gateway
+from store.stripe_api.traces import STRIPES_CLOCK
+from store.webhooks import parsing
 from tests.shop.running import JEANS, ON_SQLITE, SECRET, Door, Shop, at_once
 
 OTHER_SECRET = "whsec_another_one"
@@ -819,7 +822,7 @@ def test_an_event_of_no_interest_is_accepted_and_counted(shop: Shop, event: dict
 
 @pytest.mark.scenario("D15")
 def test_every_kind_of_event_that_is_handled_can_be_listed_in_one_question() -> None:
-    assert len(arrivals.HANDLERS) <= 20
+    assert len(parsing.HANDLERS) <= 20
 
 
 @ON_SQLITE

@@ -16,10 +16,13 @@ import pytest
 from sqlalchemy import Connection, create_engine, inspect, make_url, text
 from sqlmodel import select
 
-from store import db, schema, server, settings
-from store.errors import DatabaseUnavailable, DatabaseUnusable, StoreError
-from store.launcher import arguments
-from store.models import Order, Product
+from store.cli import main
+from store.core import settings
+from store.core.errors import DatabaseUnavailable, DatabaseUnusable, StoreError
+from store.db import engine as db
+from store.db import revision
+from store.db.models import Order, Product
+from store.storefront import server
 from tests.ports import free_port
 from tests.shop.conftest import set_to
 from tests.shop.running import Shop
@@ -71,7 +74,7 @@ def changing(url: str) -> Iterator[Connection]:
 
 
 def fill(url: str, script: str) -> None:
-    script = script.replace("{newest}", schema.newest_revision())
+    script = script.replace("{newest}", revision.newest_revision())
     with changing(url) as connection:
         for statement in script.split(";"):
             connection.exec_driver_sql(statement)
@@ -91,9 +94,9 @@ def everything(url: str) -> dict[str, list[tuple[object, ...]]]:
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     """One command, in this process; its exit code and what it wrote."""
     os.environ.pop("STRIPE_API_BASE", None)  # of the command before
-    asked = arguments.read([*words, *port_flags(words[0])])
-    module, _, function = arguments.COMMANDS[asked.command].function.partition(":")
-    act = getattr(importlib.import_module(f"store.launcher.{module}"), function)
+    asked = main.read([*words, *port_flags(words[0])])
+    module, _, function = main.COMMANDS[asked.command].function.partition(":")
+    act = getattr(importlib.import_module(f"store.cli.{module}"), function)
     try:
         code = act(asked)
     except StoreError as error:  # as in `arguments.main`
@@ -442,7 +445,7 @@ def test_the_database_lies_in_the_data_folder_whatever_that_is_called(
 
     assert (folder / "store.db").stat().st_size
     assert [file.name for file in tmp_path.iterdir() if file.name != "data"] == [name]
-    assert schema.is_current_in(folder / "store.db")
+    assert revision.is_current_in(folder / "store.db")
 
 
 @pytest.mark.parametrize("command", ["audit", "export", "prune", "reconcile"])

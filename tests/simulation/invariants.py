@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import create_engine
 
-from store.facts import (
+from store.orders.stripe_facts import (
     DISPUTE_RANK,
     PAID,
     PAYMENT_RANK,

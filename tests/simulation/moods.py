@@ -7,7 +7,7 @@ missing; refunds are refused once, twice or until the mood is over; the shop's c
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from store import reconcile
+from store.reconciliation import reconciler
 from stripe_emulator.api.malformed import SHAPES
 from stripe_emulator.api.request_faults import REFUSALS
 from tests.counting import count
@@ -126,7 +126,7 @@ def others_are_settled(world: "World") -> None:
     world.moods = [mood for mood in world.moods if mood.trouble_id in stuck]
     world.stage.clock.seconds += 60
     began = world.stage.clock.at_stripe()
-    reconcile.catch_up()
+    reconciler.catch_up()
     world.books.check()
     world.books.others_are_settled(set(stuck.values()), began)
     world.stage.points.act = happen

@@ -21,9 +21,13 @@ import pytest
 import stripe
 from sqlalchemy import Connection, Engine, event
 
-from store import arrivals, checkout, clock, db, events, gateway, questions, settings
-from store.errors import StoreError
-from store.traces import STRIPES_CLOCK
+from store.core import clock, settings
+from store.core.errors import StoreError
+from store.db import engine as db
+from store.orders import checkout, coalescing
+from store.stripe_api import gateway
+from store.stripe_api.traces import STRIPES_CLOCK
+from store.webhooks import parsing, processing
 from stripe_emulator.api.pipeline import Gate, Incoming
 from stripe_emulator.base.config import Config
 from stripe_emulator.base.ids import new_id
@@ -153,7 +157,7 @@ class Stage:
 
     def drop_connections(self) -> None:
         """What the database sees of a process that ends; much cheaper than a new engine."""
-        checkout.LOOK_UPS = questions.Questions()
+        checkout.LOOK_UPS = coalescing.Questions()
         if db.engine_for.cache_info().currsize:
             db.engine().dispose()
         self.open_transactions.clear()
@@ -161,7 +165,7 @@ class Stage:
     @contextmanager
     def another_process(self) -> Iterator[None]:
         """What one process keeps about its own questions to Stripe, another does not know."""
-        ours, checkout.LOOK_UPS = checkout.LOOK_UPS, questions.Questions()
+        ours, checkout.LOOK_UPS = checkout.LOOK_UPS, coalescing.Questions()
         try:
             yield
         finally:
@@ -236,12 +240,12 @@ class Stage:
         for place, (body, header) in enumerate(posts):
             try:
                 gateway.verify(body, header, settings.current().webhook_secrets)
-                arrived[place] = arrivals.read(arrivals.parse(body))
+                arrived[place] = parsing.read(parsing.parse(body))
             except StoreError as error:
                 statuses[place] = int(error.status)
         if arrived:
             try:
-                answers = events.take_in(list(arrived.values()), source="webhook")
+                answers = processing.take_in(list(arrived.values()), source="webhook")
                 for place, answer in zip(arrived, answers, strict=True):
                     if isinstance(answer, StoreError):
                         statuses[place] = int(answer.status)
@@ -329,7 +333,7 @@ def set_up(database_url: str, folder: Path) -> Iterator[Stage]:
         patch.setattr(gateway, "client_for", lambda _key, _base: client)
         patch.setattr(gateway, "BUSY_PAUSES_SECONDS", (0.0, 0.0, 0.0))
         patch.setattr(gateway, "PAUSE_SECONDS", 0)
-        patch.setattr(questions, "REUSE_SECONDS", 0)  # counted by a clock that is not the stage's
+        patch.setattr(coalescing, "REUSE_SECONDS", 0)  # counted by a clock that is not the stage's
         patch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
         patch.setattr(stripe.HTTPClient, "MAX_DELAY", 0)
         stage.restart()

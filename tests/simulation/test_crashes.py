@@ -19,10 +19,14 @@ from typing import Literal
 import pytest
 from sqlmodel import col, delete, select
 
-from store import audit, catalog, checkout, clock, db, reconcile, refunds
-from store.errors import JustBought, OtherOrderPaid, StoreError, StripeUncertain
-from store.facts import PAID
-from store.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
+from store.catalog import products
+from store.core import clock
+from store.core.errors import JustBought, OtherOrderPaid, StoreError, StripeUncertain
+from store.db import engine as db
+from store.db.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
+from store.orders import checkout, refunds
+from store.orders.stripe_facts import PAID
+from store.reconciliation import audit, reconciler
 from stripe_emulator.resources import checkout_sessions
 from tests import counting
 from tests.simulation.invariants import Books
@@ -57,7 +61,7 @@ class Story(ABC):
 
     def place(self, cart: dict[str, int]) -> str:
         with db.reading() as session:
-            shown = catalog.total_amount(catalog.on_sale(session), cart)
+            shown = products.total_amount(products.on_sale(session), cart)
         return checkout.place(self.buyer, cart, shown_amount=shown, store_url=STORE_URL)
 
     def go_and_pay(self, number: str) -> None:
@@ -267,7 +271,7 @@ class SecondPayment(Story):
 
     def act(self) -> None:
         self.deliver()
-        reconcile.run_once(clock.now() - timedelta(hours=1))
+        reconciler.run_once(clock.now() - timedelta(hours=1))
 
     def ends_well(self, then: Then) -> None:
         (order,) = self.mine()
@@ -288,11 +292,11 @@ class RefusedSecondPayment(SecondPayment):
     def act(self) -> None:
         super().act()
         self.stage.clock.seconds += 3_600
-        reconcile.run_once(clock.now() - timedelta(hours=2))
+        reconciler.run_once(clock.now() - timedelta(hours=2))
 
     def ends_well(self, then: Then) -> None:
         self.stage.clock.seconds += 3_600  # where the first refusal came after the death
-        reconcile.run_once(clock.now() - timedelta(hours=3))
+        reconciler.run_once(clock.now() - timedelta(hours=3))
         self.deliver()
         self.books.check()
         super().ends_well(then)
@@ -316,7 +320,7 @@ class BesideAStuckOrder(Purchase):
             self.number = self.place(SHIRTS)
             self.go_and_pay(self.number)
         self.stage.clock.seconds += 60
-        reconcile.run_once(clock.now() - timedelta(hours=1))
+        reconciler.run_once(clock.now() - timedelta(hours=1))
 
 
 class BroughtBack(Story):
@@ -335,10 +339,10 @@ class BroughtBack(Story):
         self.books.forget()
 
     def act(self) -> None:
-        reconcile.catch_up()
+        reconciler.catch_up()
 
     def ends_well(self, then: Then) -> None:
-        reconcile.catch_up()  # the pass of the story looks at the events of an hour only
+        reconciler.catch_up()  # the pass of the story looks at the events of an hour only
         self.books.check()
         orders = [row for row in self.books.orders.values() if row["number"] == self.number]
         assert [row["status"] for row in orders] == ["paid"]
@@ -387,12 +391,12 @@ def test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles(
             told.act()
         else:
             for _ in range(2):  # the first may find out that something needs a new key
-                reconcile.run_once(clock.now() - timedelta(hours=1))
+                reconciler.run_once(clock.now() - timedelta(hours=1))
         told.deliver()
         books.check()
         told.ends_well(then)
         counting.count("crashes")
-    reconcile.run_once()
+    reconciler.run_once()
     books.read()
     books.judge()
     assert audit.audit().agrees

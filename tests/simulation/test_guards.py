@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from store import db, orders, refunds
-from store.errors import NothingToRefund
-from store.models import Refund
+from store.core.errors import NothingToRefund
+from store.db import engine as db
+from store.db.models import Refund
+from store.orders import refunds, service
 from tests.simulation.invariants import Books
 from tests.simulation.stage import Stage, set_up
 from tests.simulation.test_crashes import Purchase
@@ -45,7 +46,7 @@ def test_who_counts_what_is_left_waits_for_whoever_holds_the_order(paid: str) ->
 
     second = threading.Thread(target=ask)
     with db.unit_of_work() as session:
-        order = orders.lock(session, [paid]).orders[paid]
+        order = service.lock(session, [paid]).orders[paid]
         second.start()
         second.join(A_MOMENT_SECONDS)
         waited = second.is_alive()

@@ -72,17 +72,17 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
     ),
     "an event has its effect once": Mutation(
-        (Edit("events._register", "unseen | orphans", "set(first)"),),
+        (Edit("processing._register", "unseen | orphans", "set(first)"),),
         (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
     ),
     "the inbox has an end": Mutation(
-        (Edit("inbox.Inbox.receive", "self._inside >= MOST", "self._inside < 0"),),
+        (Edit("batch_queue.Inbox.receive", "self._inside >= MOST", "self._inside < 0"),),
         (INBOX + "who_comes_when_the_inbox_is_full_is_told_to_come_again[sqlite]",),
     ),
     "a batch that fails is tried one by one": Mutation(
         (
             Edit(
-                "inbox.Inbox._commit",
+                "batch_queue.Inbox._commit",
                 "if len(batch) == 1:\n    return [error]",
                 "return [error] * len(batch)",
             ),
@@ -94,14 +94,14 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (INBOX + "a_batch_waits_for_another_about_the_same_order[postgresql]",),
     ),
     "SQLite's writers begin with a lock": Mutation(
-        (Edit("db._begin_sqlite", "'BEGIN IMMEDIATE' if writes else 'BEGIN'", "'BEGIN'"),),
+        (Edit("engine._begin_sqlite", "'BEGIN IMMEDIATE' if writes else 'BEGIN'", "'BEGIN'"),),
         (WAITS.format("sqlite"),),
     ),
     "the lock on an order's row": Mutation(
         (Edit("orders", "_1.with_for_update()", "_1"),), (WAITS.format("postgresql"),)
     ),
     "the amount, currency and mode must fit": Mutation(
-        (Edit("learn._learn_checkout", "misfit(order, fact)", "None"),),
+        (Edit("transitions._learn_checkout", "misfit(order, fact)", "None"),),
         (WEBHOOKS + "what_does_not_fit_the_order_at_stripe_either_is_never_paid[sqlite-1 cent]",),
     ),
     "the signature": Mutation(
@@ -117,7 +117,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "facts only move forward": Mutation(
         (
             Edit(
-                "learn._advance",
+                "transitions._advance",
                 "rank.get(value, -1) <= rank.get(getattr(row, name), -1)",
                 "value == getattr(row, name)",
             ),
@@ -163,7 +163,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (CRASH.format("Purchase", "the same person again"),),
     ),
     "a second payment is sent back once": Mutation(
-        (Edit("learn._learn_checkout", "second_payments.learn(ledger, order, fact)", "[]"),),
+        (Edit("transitions._learn_checkout", "second_payments.learn(ledger, order, fact)", "[]"),),
         (SETTLING + "a_second_captured_payment_is_written_down_and_sent_back_once[sqlite]",),
     ),
     "a refund that Stripe refuses stays owed": Mutation(
@@ -173,7 +173,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "a refund that fails at Stripe is owed again": Mutation(
         (
             Edit(
-                "learn._learn_refund",
+                "transitions._learn_refund",
                 "second_payments.settle(ledger, order, fact.payment_intent_id)",
                 "second_payments.settle(ledger, order, '')",
             ),
@@ -183,7 +183,9 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "a refund made by hand is no second row": Mutation(
         (
             Edit(
-                "learn._learn_refund", "_1 or second_payments.adopted_by(ledger, order, fact)", "_1"
+                "transitions._learn_refund",
+                "_1 or second_payments.adopted_by(ledger, order, fact)",
+                "_1",
             ),
         ),
         (OWED + "a_second_payment_given_back_by_hand_is_one_row_and_done[sqlite-refused]",),
@@ -197,7 +199,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (EACH + "a_refund_that_trips_keeps_no_other_from_going_back[sqlite-KeyError]",),
     ),
     "a stage that ends early ends no other": Mutation(
-        (Edit("reconcile._in_turn", "errors.append(error)", "raise", times=2),),
+        (Edit("reconciler._in_turn", "errors.append(error)", "raise", times=2),),
         (EACH + "one_missing_permission_stops_only_what_needs_it[sqlite-events]",),
     ),
     "an absent amount is no agreement": Mutation(
@@ -233,7 +235,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "only orders with this shop's mark are brought back": Mutation(
         (
             Edit(
-                "restore._marked",
+                "restored_orders._marked",
                 "mark and marked and number and (not over)",
                 "number and (not over)",
             ),
@@ -251,7 +253,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "Stripe is asked before an order is cancelled": Mutation(
         (
             Edit(
-                "attempts.retire",
+                "checkout_session.retire",
                 "gateway.expire_checkout(order.checkout_session_id)",
                 "gateway.checkout(order.checkout_session_id) | {'status': 'expired'}",
             ),
@@ -261,7 +263,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "a session behind a saved failure is looked for": Mutation(
         (
             Edit(
-                "attempts._ask",
+                "checkout_session._ask",
                 "gateway.find_checkouts(order.number, order.created_at)",
                 "list[dict[str, object]]()",
             ),

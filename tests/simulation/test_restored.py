@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from store import audit, reconcile, shop_mark
-from store.audit import Audit
-from store.facts import PAID
+from store.orders import shop_mark
+from store.orders.stripe_facts import PAID
+from store.reconciliation import audit, reconciler
+from store.reconciliation.audit import Audit
 from tests.simulation.invariants import Books
 from tests.simulation.reading import Row
 from tests.simulation.stage import Stage, set_up
@@ -91,6 +92,6 @@ def lost(stage: Stage, known: set[str]) -> dict[str, int]:
 def caught_up(stage: Stage) -> Audit:
     """What the audit says once the reconciler has had three days."""
     for _ in range(3):
-        reconcile.catch_up()
+        reconciler.catch_up()
         stage.clock.seconds += 90_000
     return audit.audit()

@@ -9,8 +9,11 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from store import audit, catalog, checkout, db, reconcile, refunds
-from store.errors import StoreError
+from store.catalog import products
+from store.core.errors import StoreError
+from store.db import engine as db
+from store.orders import checkout, refunds
+from store.reconciliation import audit, reconciler
 from stripe_emulator.base.errors import StripeError as EmulatorError
 from stripe_emulator.faults import REQUEST_TROUBLES
 from stripe_emulator.resources import checkout_sessions
@@ -62,7 +65,7 @@ class World:
         self.nested = False
         self.moods: list[moods.Mood] = []
         with db.reading() as session:
-            self.products = catalog.on_sale(session)
+            self.products = products.on_sale(session)
         self.stage.points.act = self.happen
 
     # --- what a step is -----------------------------------------------------------------------
@@ -140,7 +143,7 @@ class World:
         number = checkout.place(
             buyer,
             cart,
-            shown_amount=catalog.total_amount(self.products, cart),
+            shown_amount=products.total_amount(self.products, cart),
             store_url=STORE_URL,
             again=self.random.random() < 0.5,
         )
@@ -310,7 +313,7 @@ class World:
         """One pass of the reconciler; now and then it has just been started anew."""
         started = self.stage.clock.at_stripe()
         since = self.caught_up if self.random.random() < 0.95 else None
-        reconcile.run_once(since)
+        reconciler.run_once(since)
         self.caught_up = started - timedelta(minutes=10)
 
     def accident(self) -> None:
@@ -340,7 +343,7 @@ class World:
         while due := self.stage.due():
             self.stage.carry(due)
         for _ in range(3):  # a refund that Stripe refused waits for a day at most
-            reconcile.catch_up()
+            reconciler.catch_up()
             while due := self.stage.due():
                 self.stage.carry(due)
             self.stage.clock.seconds += 90_000

@@ -17,8 +17,11 @@ from typing import Any
 
 import httpx
 
-from store import buyers, catalog, checkout, db, refunds
-from store.errors import StoreError
+from store.catalog import products
+from store.core.errors import StoreError
+from store.db import engine as db
+from store.orders import checkout, refunds
+from store.web import buyer_ids
 
 BUYERS = 20
 CARTS = ({"red-t-shirt": 2}, {"blue-jeans": 1}, {"sneakers": 1, "red-t-shirt": 1})
@@ -70,8 +73,8 @@ def shop_until_told(crowd: Crowd, door: "Connection[Any, Any]") -> None:
 
 def shop(crowd: Crowd, number: int, over: threading.Event) -> None:
     chance = random.Random(f"{crowd.seed}/{number}")
-    cookie = buyers.new_cookie()
-    crowd.secrets |= {cookie, buyers.digest(cookie)}
+    cookie = buyer_ids.new_cookie()
+    crowd.secrets |= {cookie, buyer_ids.digest(cookie)}
     while not over.is_set():
         with suppress(StoreError, httpx.HTTPError):
             visit(crowd, chance, cookie)
@@ -80,15 +83,15 @@ def shop(crowd: Crowd, number: int, over: threading.Event) -> None:
 
 def visit(crowd: Crowd, chance: random.Random, cookie: str) -> None:
     """One visit; whatever fails on the way, the next visit starts anew."""
-    buyer, cart = buyers.digest(cookie), chance.choice(CARTS)
+    buyer, cart = buyer_ids.digest(cookie), chance.choice(CARTS)
     with db.reading() as session:
-        shown = catalog.total_amount(catalog.on_sale(session), cart)
+        shown = products.total_amount(products.on_sale(session), cart)
     number = checkout.place(buyer, cart, shown_amount=shown, store_url=crowd.shops[0], again=True)
     crowd.counts["clicks"] += 1
     for _ in range(chance.randint(1, 2)):  # some click twice
         answer = httpx.get(
             f"{chance.choice(crowd.shops)}/go/{number}",
-            cookies={buyers.COOKIE: cookie},
+            cookies={buyer_ids.COOKIE: cookie},
             timeout=30,
         )
     if "/c/pay/" not in answer.headers.get("location", ""):

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from store import settings
-from store.launcher.shop import Shop
-from store.settings import ROOT
+from store.cli.shop import Shop
+from store.core import settings
+from store.core.settings import ROOT
 from tests.ports import free_port
 from tests.whole.running import House, Process
 

@@ -21,14 +21,17 @@ import stripe
 from playwright.sync_api import BrowserContext, Page
 from sqlmodel import Session, col, select
 
-from store import buyers, db, gateway, settings
 from store.backoffice import auth
-from store.cookies import cookie_name
-from store.launcher.process import OWN_GROUP
-from store.launcher.shop import Shop, answers
-from store.launcher.supervise import Program
-from store.models import Order, OrderLog
-from store.settings import EMULATOR_KEY, ROOT
+from store.cli.child_process import OWN_GROUP
+from store.cli.shop import Shop, answers
+from store.cli.supervisor import Program
+from store.core import settings
+from store.core.settings import EMULATOR_KEY, ROOT
+from store.db import engine as db
+from store.db.models import Order, OrderLog
+from store.stripe_api import gateway
+from store.web import buyer_ids
+from store.web.buyer_cookie import cookie_name
 from tests.counting import Payment, count, judge
 from tests.ports import FLAGS, free_port
 
@@ -361,10 +364,10 @@ class House:
         (cookie,) = [
             cookie["value"]
             for cookie in browser.cookies(self.address)
-            if cookie.get("name") == cookie_name(buyers.COOKIE, urlsplit(self.address).netloc)
+            if cookie.get("name") == cookie_name(buyer_ids.COOKIE, urlsplit(self.address).netloc)
         ]
-        self.secrets |= {cookie, buyers.digest(cookie)}
-        return buyers.digest(cookie)
+        self.secrets |= {cookie, buyer_ids.digest(cookie)}
+        return buyer_ids.digest(cookie)
 
     def opens_the_office(self, browser: BrowserContext) -> Page:
         """Sign in as the printed link does; the session's cookie must never be in a log either."""
@@ -384,13 +387,13 @@ class House:
 
     def visitor(self) -> tuple[str, httpx.Client]:
         """A buyer without a browser: the name the database knows, and a client with the cookie."""
-        cookie = buyers.new_cookie()
-        self.secrets |= {cookie, buyers.digest(cookie)}
+        cookie = buyer_ids.new_cookie()
+        self.secrets |= {cookie, buyer_ids.digest(cookie)}
         client = httpx.Client(
             base_url=self.address,
-            cookies={buyers.COOKIE: cookie},
+            cookies={buyer_ids.COOKIE: cookie},
             timeout=30,
             trust_env=False,
             limits=CLIENT_LIMITS,
         )
-        return buyers.digest(cookie), client
+        return buyer_ids.digest(cookie), client

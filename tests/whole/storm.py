@@ -24,8 +24,11 @@ from pathlib import Path
 import httpx
 from sqlmodel import text
 
-from store import audit, db, open_orders, reconcile, refunds, settings
-from store.launcher.shop import Shop, answers
+from store.cli.shop import Shop, answers
+from store.core import settings
+from store.db import engine as db
+from store.orders import refunds
+from store.reconciliation import audit, open_orders, reconciler
 from tests.counting import COUNTED, count
 from tests.ports import free_port
 from tests.whole.conftest import Postgres
@@ -167,7 +170,7 @@ class Storm:
         return audit.audit()
 
     def nothing_is_waiting(self) -> bool:
-        reconcile.catch_up()
+        reconciler.catch_up()
         with db.reading() as session:
             return not refunds.waiting(session)
 

@@ -15,9 +15,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from bench.rerun.visitor import Visitor
-from store import buyers
 from store.backoffice import auth
-from store.cookies import cookie_name
+from store.web import buyer_ids
+from store.web.buyer_cookie import cookie_name
 from tests.whole.running import CLIENT_LIMITS, House
 
 PAGE = {"Accept": "text/html"}
@@ -138,14 +138,14 @@ def test_what_the_headers_of_a_handshake_must_be(port: int) -> None:
 
 
 def success_url(shop: House, port: int, host: str, **visitor: object) -> str:
-    cookie = buyers.new_cookie()
-    shop.secrets |= {cookie, buyers.digest(cookie)}
+    cookie = buyer_ids.new_cookie()
+    shop.secrets |= {cookie, buyer_ids.digest(cookie)}
     given = {"claimed_url": "https://evil.example/", "host": host, **visitor}
     with Visitor(port, cookie=cookie, **given) as page:  # type: ignore[arg-type]
         page.seconds(**{page.numbers["Quantity of Red T-Shirt"]: 1})
         (pay,) = [label for label in page.buttons if label.startswith("Pay $")]
         page.seconds(**{page.buttons[pay]: True})
-    order = shop.the_order(buyers.digest(cookie))
+    order = shop.the_order(buyer_ids.digest(cookie))
     address: str = json.loads(order.checkout_parameters)["success_url"]
     return address.partition("/order?")[0]
 
@@ -194,7 +194,9 @@ def rehearsal(port: int, cookie: str, **visitor: object) -> Visitor:
 def test_who_is_not_on_this_computer_has_no_buttons_of_the_rehearsal(
     port: int, host: str, headers: dict[str, str]
 ) -> None:
-    with rehearsal(port, buyers.new_cookie(), host=host.format(port=port), headers=headers) as page:
+    with rehearsal(
+        port, buyer_ids.new_cookie(), host=host.format(port=port), headers=headers
+    ) as page:
         assert page.buttons == {}
         assert "Sign in" in said(page.messages)
 
@@ -204,7 +206,7 @@ def test_on_this_computer_and_for_an_operator_the_rehearsal_is_open(
     shop: House, port: int, browser: httpx.Client
 ) -> None:
     operator = sign_in(shop, browser)
-    cookie = buyers.new_cookie()
+    cookie = buyer_ids.new_cookie()
 
     with rehearsal(port, cookie, host=f"localhost:{port}") as here:
         assert "Run all" in here.buttons
@@ -218,7 +220,7 @@ def test_a_click_of_somebody_who_is_no_operator_any_more_does_nothing(
     shop: House, port: int, browser: httpx.Client, button: str
 ) -> None:
     operator = sign_in(shop, browser)
-    cookie = buyers.new_cookie()
+    cookie = buyer_ids.new_cookie()
     before = len(shop.orders())
 
     with rehearsal(port, f"{cookie}; {operator}", headers=ELSEWHERE) as page:
@@ -260,7 +262,7 @@ def test_two_shops_on_one_host_keep_their_operators_and_buyers_apart(
 
     assert [answer.status_code for answer in seen] == [200, 200]
     assert [answer.status_code for answer in after] == [200, 303]
-    buyers_given = {value for name, value in given.items() if name.startswith(buyers.COOKIE)}
+    buyers_given = {value for name, value in given.items() if name.startswith(buyer_ids.COOKIE)}
     assert len(buyers_given) == 2
     other.close()
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from store import checkout
-from store.questions import REUSE_SECONDS
+from store.orders import checkout
+from store.orders.coalescing import REUSE_SECONDS
 from tests.whole.buying import (
     AT_STRIPE,
     CARD,

@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from bench.rerun.visitor import Visitor
-from store.buyers import new_cookie
-from store.launcher.shop import answers
+from store.cli.shop import answers
+from store.web.buyer_ids import new_cookie
 from tests.counting import count
 from tests.whole.buying import enter, fill_in, leave_for_stripe, pay, verdict
 from tests.whole.running import House, eventually

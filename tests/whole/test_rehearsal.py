@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from store import buyers, checkout, clock, db
+from store.core import clock
+from store.db import engine as db
+from store.db.models import Turn
 from store.demo.emulator_client import wait_until
 from store.demo.runner import Rehearsal
 from store.demo.scenarios import SCENARIOS
-from store.models import Turn
+from store.orders import checkout
+from store.web import buyer_ids
 from tests.axe import grave_faults
 from tests.whole.buying import pay_button, verdict
 from tests.whole.running import House
@@ -48,7 +51,7 @@ def opened(buyer: BrowserContext, house: House) -> Page:
 
 
 def test_a_killed_webhook_process_loses_nothing_and_comes_back(inside: House) -> None:
-    rehearsal = Rehearsal(buyers.digest(buyers.new_cookie()))
+    rehearsal = Rehearsal(buyer_ids.digest(buyer_ids.new_cookie()))
 
     rehearsal.start(STOPPED, inside.address)
     assert wait_until(lambda: rehearsal.progress is None, 90)
@@ -63,7 +66,7 @@ def test_a_shop_that_settles_by_webhooks_only_does_not_hold(
     inside: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkout, "settle", lambda *_: None)
-    rehearsal = Rehearsal(buyers.digest(buyers.new_cookie()))
+    rehearsal = Rehearsal(buyer_ids.digest(buyer_ids.new_cookie()))
 
     rehearsal.start(STOPPED, inside.address)
     assert wait_until(lambda: rehearsal.progress is None, 90)

@@ -1,0 +1,1 @@
+"""The products on sale: reading, editing, seeding, and their images."""

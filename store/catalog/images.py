@@ -1,0 +1,145 @@
+"""Pictures of products: those that come with the shop, and those that operators upload.
+
+An upload is decoded and encoded anew, so that only its pixels reach a buyer: no script, no second
+file format, no place where the photo was taken.
+"""
+
+import hashlib
+import io
+import os
+import re
+import threading
+from pathlib import Path
+from typing import NamedTuple
+
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from store.core import private_files, settings
+from store.core.errors import StoreError
+
+BUNDLED_DIR = settings.ROOT / "data" / "images"
+SUFFIXES = (".svg", ".webp", ".png", ".jpg", ".jpeg")
+UPLOAD_TYPES = ("png", "jpg", "jpeg", "webp")
+MAX_UPLOAD_MB = 5  # also in .streamlit/config.toml
+MAX_UPLOAD_PIXELS = 25_000_000  # before decoding: 100 MB of memory
+MAX_STORED_PX = 1000  # a side, as stored
+NAMED_BY_CONTENT = re.compile(r"[0-9a-f]{20}\.webp")
+FOREVER, AN_HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
+
+WRITING = threading.Lock()
+
+
+class ImageRefused(StoreError):
+    sentence = "This is not a PNG, JPEG or WebP picture that can be read."
+
+
+class Image(NamedTuple):
+    """An upload as it is stored: WebP, with a name that follows from its content."""
+
+    name: str
+    data: bytes
+
+
+def upload_dir() -> Path:
+    return settings.current().data_dir / "pictures"
+
+
+def listed() -> list[str]:
+    """The names a product's picture can have."""
+    found = {
+        file.name
+        for folder in (BUNDLED_DIR, upload_dir())
+        if folder.is_dir()
+        for file in folder.iterdir()
+        if file.suffix in SUFFIXES and file.name != settings.BRAND.name
+    }
+    return sorted(found)
+
+
+def path_of(name: str) -> Path | None:
+    """The file of a picture in `listed`, or None where there is none."""
+    if Path(name).name != name:
+        return None
+    files = (folder / name for folder in (BUNDLED_DIR, upload_dir()))
+    return next((file for file in files if file.is_file()), None)
+
+
+def read_upload(data: bytes) -> Image:
+    """Decode an uploaded picture and encode it as it will be stored. Writes nothing.
+
+    Raises:
+        ImageRefused: one sentence for the field of the form.
+    """
+    # Pictures are rarely uploaded, and each start would load the decoder.
+    from PIL import Image as Pillow  # noqa: PLC0415
+    from PIL import ImageOps  # noqa: PLC0415
+
+    if len(data) > MAX_UPLOAD_MB * 1024 * 1024:
+        raise ImageRefused(
+            f"The picture is larger than {MAX_UPLOAD_MB} MB. Save it smaller, then try again."
+        )
+    try:
+        with Pillow.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
+            width, height = picture.size
+            if width * height > MAX_UPLOAD_PIXELS:  # before anything is decoded
+                raise ImageRefused(
+                    f"The picture has {width} × {height} pixels, which is too many. "
+                    "Save it smaller, then try again."
+                )
+            picture.draft("RGB", (MAX_STORED_PX * 2, MAX_STORED_PX * 2))  # JPEG: decode smaller
+            plain = ImageOps.exif_transpose(picture).convert("RGBA")
+    except ImageRefused:
+        raise
+    except Exception as error:
+        raise ImageRefused from error  # decoders raise every kind of error on broken files
+    plain.thumbnail((MAX_STORED_PX, MAX_STORED_PX))
+    encoded = io.BytesIO()
+    plain.save(encoded, "WEBP", quality=88)
+    digest = hashlib.sha256(encoded.getvalue()).hexdigest()
+    return Image(f"{digest[:20]}.webp", encoded.getvalue())
+
+
+def store(image: Image) -> str:
+    """Write an upload where `listed` finds it. Returns its name.
+
+    Dying between this and the product's change leaves a file that no product uses.
+
+    Raises:
+        ImageRefused: the data folder cannot be written.
+    """
+    try:
+        private_files.make_folder(upload_dir().parent)
+        upload_dir().mkdir(exist_ok=True)
+        with WRITING:
+            if not (upload_dir() / image.name).is_file():
+                with private_files.written_whole(upload_dir() / image.name) as draft:
+                    draft.write_bytes(image.data)
+    except OSError as error:
+        raise ImageRefused(f"The picture could not be saved: {error.strerror}.") from error
+    return image.name
+
+
+class ImageFiles(StaticFiles):
+    """Serves both folders; the one for uploads may not exist yet.
+
+    An upload is named by its content, so a browser need never request it again; a bundled one may
+    be drawn anew, and is requested again, by its tag, after an hour.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(directory=BUNDLED_DIR)
+        self.all_directories = [BUNDLED_DIR, upload_dir()]
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        immutable = NAMED_BY_CONTENT.fullmatch(Path(full_path).name)
+        response.headers["Cache-Control"] = FOREVER if immutable else AN_HOUR
+        return response

@@ -1,0 +1,1 @@
+"""`python -m store`: set-up, checks, the supervisor of three processes, commands."""

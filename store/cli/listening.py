@@ -1,0 +1,135 @@
+"""Which addresses the servers listen on: loopback, and beyond it only where `--host` says so.
+
+Standard library only: the check before a start and the servers themselves use the same rules.
+"""
+
+import errno
+import socket
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+
+from store.core.errors import StoreError
+
+# `localhost` is ::1 first on many systems and 127.0.0.1 on others, so both are served.
+LOOPBACK = ("127.0.0.1", "::1")
+ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - only bound for --host, or to find a conflict
+ABSENT = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT, errno.EINVAL}
+BACKLOG = 2048
+
+# What makes a second listener fail, and a port that was left a moment ago not count as in use.
+if sys.platform == "win32":
+    ALONE_ON_PORT = socket.SO_EXCLUSIVEADDRUSE
+else:
+    ALONE_ON_PORT = socket.SO_REUSEADDR
+
+
+class UnknownHost(StoreError):
+    """`--host` names nothing that a server could listen on."""
+
+
+def storefront_command(arguments: Namespace) -> list[str]:
+    """The module and the arguments of the storefront's process."""
+    listen_on = addresses_of(arguments)
+    return ["store.cli.asgi", "storefront", str(arguments.port), *listen_on]
+
+
+def addresses_of(arguments: Namespace) -> list[str]:
+    """The addresses that the storefront and the webhook server listen on."""
+    return addresses(getattr(arguments, "host", None))
+
+
+def addresses(host: str | None) -> list[str]:
+    """The addresses to listen on for `--host`: always loopback, then what the name stands for.
+
+    Raises:
+        UnknownHost: it is neither an address nor a known name.
+    """
+    if host is None:
+        return list(LOOPBACK)
+    try:
+        infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise UnknownHost(
+            f"--host {host} is not an address or name that this computer knows; use 0.0.0.0 for "
+            "every network, or leave it out for this computer alone."
+        ) from None
+    named = list(dict.fromkeys(str(info[4][0]) for info in infos))
+    every = [ANY_IPV4, ANY_IPV6] if ANY_IPV6 in named else named
+    families = {family_of(address) for address in every if address in (ANY_IPV4, ANY_IPV6)}
+    own = [address for address in LOOPBACK if family_of(address) not in families]
+    return list(dict.fromkeys([*own, *every]))
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def bound(address: str, port: int) -> socket.socket:
+    """A socket that owns the port at this one address, and does not listen yet.
+
+    Raises:
+        OSError: the port is not to be had there.
+    """
+    family = family_of(address)
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, ALONE_ON_PORT, 1)
+        if family == socket.AF_INET6:  # IPv4 has a socket of its own
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        where = socket.getaddrinfo(address, port, family, socket.SOCK_STREAM)[0][4]
+        listener.bind(where)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def listeners(wanted: list[str], port: int) -> list[socket.socket]:
+    """A bound socket for each address; ::1 is left out on a computer without IPv6.
+
+    Raises:
+        OSError: the port is in use at one of them.
+    """
+    made: list[socket.socket] = []
+    for address in wanted:
+        try:
+            made.append(bound(address, port))
+        except OSError as error:
+            if not is_absent(address, error):
+                raise
+    return made
+
+
+def is_absent(address: str, error: OSError) -> bool:
+    """True where this computer merely has no IPv6."""
+    return family_of(address) == socket.AF_INET6 and (
+        error.errno in ABSENT or isinstance(error, socket.gaierror)
+    )
+
+
+def port_fault(port: int, wanted: list[str]) -> str | None:
+    """Why our servers cannot listen on the port; None where they can.
+
+    The wildcard addresses are tried as well: a program that holds the port at another address of
+    this computer, or only for IPv6, would get part of what is meant for the shop.
+    """
+    for address in dict.fromkeys([ANY_IPV4, ANY_IPV6, *wanted]):
+        try:
+            bound(address, port).close()
+        except PermissionError:
+            return "may not be used by this user"
+        except OSError as error:
+            if is_absent(address, error) and address in (ANY_IPV6, *LOOPBACK):
+                continue
+            if error.errno == errno.EADDRNOTAVAIL:
+                return f"cannot be opened at {address}, which is not an address of this computer"
+            return "is in use, perhaps by a shop that is already running"
+    return None
+
+
+def beyond_loopback(wanted: list[str]) -> Iterator[str]:
+    """The addresses that other computers can reach, as people write them."""
+    for address in wanted:
+        if address not in LOOPBACK and not address.startswith("127."):
+            yield f"[{address}]" if ":" in address else address

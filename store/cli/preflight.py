@@ -1,0 +1,235 @@
+"""What must be right before anything starts; each fault is one sentence that says what to do."""
+
+import os
+import sqlite3
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from store.cli import listening
+from store.cli.file_lock import Held, exclusive
+from store.cli.listening import addresses_of
+from store.core import private_files, settings
+from store.core.errors import (
+    DatabaseUnavailable,
+    DatabaseUnusable,
+    StoreError,
+    StripeError,
+    StripeKeyRefused,
+    StripePermissionMissing,
+)
+from store.db import revision
+
+PORT_FLAGS = ("--port", "--webhook-port", "--emulator-port")
+
+
+KEY_REFUSED = (
+    "Stripe does not accept STRIPE_SECRET_KEY (it may have been rolled, or copied in part): "
+    "take a test key from https://dashboard.stripe.com/test/apikeys."
+)
+
+
+class CannotStart(StoreError):
+    """Something that only the person at the keyboard can mend."""
+
+
+class AlreadyRunning(CannotStart):
+    """A shop, or an emulator, works with this data folder."""
+
+
+def settings_for(arguments: Namespace) -> settings.Settings:
+    """The settings, with the command line on top, for this process and all that it starts.
+
+    Raises:
+        SettingsError: a value is missing, malformed or dangerous.
+    """
+    if arguments.data_dir:
+        os.environ["DATA_DIR"] = str(arguments.data_dir)
+    chosen = settings.load()
+    os.environ["DATA_DIR"] = str(chosen.data_dir.resolve())
+    if chosen.offline and chosen.stripe_api_base is None:
+        port = getattr(arguments, "emulator_port", 8502)
+        os.environ["STRIPE_API_BASE"] = f"http://127.0.0.1:{port}"
+    settings.current.cache_clear()
+    return settings.current()
+
+
+def runs_emulator(chosen: settings.Settings, arguments: Namespace) -> bool:
+    """A key means the real Stripe, and an address of the user's own means that server."""
+    ours = f"http://127.0.0.1:{arguments.emulator_port}"
+    return chosen.offline and chosen.stripe_api_base == ours and not arguments.no_emulator
+
+
+def ports_of(chosen: settings.Settings, arguments: Namespace) -> dict[str, int]:
+    flags = PORT_FLAGS if runs_emulator(chosen, arguments) else PORT_FLAGS[:2]
+    return {flag: getattr(arguments, flag.strip("-").replace("-", "_")) for flag in flags}
+
+
+def ports(chosen: settings.Settings, arguments: Namespace) -> None:
+    """
+    Raises:
+        CannotStart: a port is not to be had.
+    """
+    seen: dict[int, str] = {}
+    wanted = addresses_of(arguments)
+    for flag, port in ports_of(chosen, arguments).items():
+        if port in seen:
+            raise CannotStart(f"{seen[port]} and {flag} are both {port}; choose two ports.")
+        seen[port] = flag
+        hosts = ["127.0.0.1"] if flag == "--emulator-port" else wanted
+        if fault := listening.port_fault(port, hosts):
+            raise CannotStart(f"Port {port} {fault}; choose another one with {flag}.")
+
+
+def port_fault(port: int) -> str | None:
+    """Why nothing of ours can listen there; None where it can."""
+    return listening.port_fault(port, list(listening.LOOPBACK))
+
+
+@contextmanager
+def alone(data_dir: Path) -> Iterator[None]:
+    """Hold the data folder, so that no second shop, and no reset, works in it at the same time.
+
+    Raises:
+        CannotStart: the folder is held by another process, or cannot be written.
+    """
+    with ExitStack() as stack:
+        try:
+            private_files.make_folder(data_dir)
+            stack.enter_context(exclusive(data_dir / "running.lock", wait_seconds=0.5))
+        except Held:
+            raise AlreadyRunning(
+                f"A shop is already running in {data_dir}; stop it, or choose another folder "
+                "with --data-dir."
+            ) from None
+        except OSError as error:
+            raise CannotStart(
+                f"Cannot write to the data folder {data_dir} ({error.strerror})."
+            ) from None
+        yield
+
+
+@contextmanager
+def emulator_alone(data_dir: Path) -> Iterator[None]:
+    """Hold the emulator's file, wherever an emulator might listen that serves it.
+
+    Raises:
+        CannotStart: an emulator has it.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(data_dir / "emulator.db.lock", wait_seconds=0.5))
+        except Held:
+            raise AlreadyRunning(
+                f"An emulator is running with {data_dir / 'emulator.db'}; stop it first."
+            ) from None
+        yield
+
+
+def emulator_file(data_dir: Path, *, garbage_too: bool = True) -> None:
+    """Look at the emulator's file before anything is written there, or it is deleted.
+
+    Raises:
+        CannotStart: it is another program's, or with `garbage_too` no database at all.
+    """
+    file, fault = data_dir / "emulator.db", ""
+    try:
+        if file.exists():
+            address = f"{file.resolve().as_uri()}?mode=rw"
+            with closing(sqlite3.connect(address, uri=True)) as found:
+                names = found.execute("SELECT name FROM sqlite_master").fetchall()
+            if names and ("objects",) not in names:
+                fault = "is another program's database"
+    except (OSError, sqlite3.Error) as error:
+        fault = f"cannot be used as the emulator's file ({error})" if garbage_too else ""
+    if fault:
+        raise CannotStart(f"{file} {fault}; move it, or choose another folder with --data-dir.")
+
+
+def require_shop(chosen: settings.Settings) -> None:
+    """Look whether a shop was ever started with this database; nothing is made where none was.
+
+    Raises:
+        CannotStart: none was, or the database does not answer.
+    """
+    if chosen.database_url is None and revision.is_current_in(chosen.sqlite_file):
+        return
+    from store.db import engine as db  # noqa: PLC0415 - as in schema: a second start has no need of it
+
+    with database_errors():
+        if not db.exists():
+            raise CannotStart(
+                f"There is no shop in {db.place()} yet; the first start makes it: python -m store"
+            )
+
+
+def shop_database(chosen: settings.Settings) -> None:
+    """The database of a shop that was started before, brought up to date.
+
+    Raises:
+        CannotStart: as `require_shop` and `database`.
+    """
+    require_shop(chosen)
+    database(chosen)
+
+
+def database(chosen: settings.Settings) -> None:
+    """Reach the database, make it where there is none, and bring its schema up to date.
+
+    Raises:
+        CannotStart: it does not answer, not to these credentials, or is not fit for the shop.
+    """
+    if chosen.database_url is None and revision.is_current_in(chosen.sqlite_file):
+        return
+    from store.db import engine as db  # noqa: PLC0415 - as in schema: a second start has no need of it
+
+    with database_errors():
+        db.migrate()
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Say to the person at the keyboard why the database cannot be used."""
+    from store.db import engine as db  # noqa: PLC0415 - as in schema: a second start has no need of it
+
+    try:
+        yield
+    except DatabaseUnusable as error:
+        raise CannotStart(error.for_operator) from None
+    except DatabaseUnavailable as error:
+        raise CannotStart(
+            f"The database {db.place()} cannot be used: {db.reason(error)}."
+        ) from None
+
+
+class StripeAccount(NamedTuple):
+    """The account behind the key, shortened; empty, with the `cause`, where Stripe is silent."""
+
+    name: str
+    cause: str = ""
+
+
+def stripe_account() -> StripeAccount | None:
+    """Whether Stripe accepts the key; None offline.
+
+    Raises:
+        CannotStart: Stripe does not accept the key, or cannot be reached in this environment.
+    """
+    if settings.current().offline:
+        return None
+    # Stripe's library takes half a second to load, which a start without a key need not spend.
+    from store.stripe_api import gateway, network  # noqa: PLC0415
+
+    if fault := network.fault(gateway.address()):
+        raise CannotStart(fault)
+    try:
+        account = gateway.account()
+    except StripePermissionMissing:
+        return StripeAccount("of a restricted key")  # genuine, but not allowed to see it
+    except StripeKeyRefused:
+        raise CannotStart(KEY_REFUSED) from None
+    except StripeError as error:
+        return StripeAccount("", error.for_operator)
+    return StripeAccount(f"acct_…{str(account)[-4:]}")

@@ -1,0 +1,98 @@
+"""What doctor finds on the way to Stripe: proxy, certificate, key, permissions, clock, webhooks."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from store.cli import preflight
+from store.cli.findings import NOTE, OK, WRONG, Finding
+from store.core.errors import StripeError, StripePermissionMissing
+from store.core.settings import Settings
+from store.stripe_api import gateway, network, permissions
+from store.stripe_api.traces import STRIPES_CLOCK
+
+KEYS = "https://dashboard.stripe.com/test/apikeys"
+
+
+def stripe(chosen: Settings) -> Iterator[Finding]:
+    if chosen.offline:
+        yield Finding(
+            OK,
+            "stripe",
+            f"No Stripe key: offline, with {chosen.api_base} in Stripe's place",
+            f"For Stripe test mode set STRIPE_SECRET_KEY=sk_test_… ({KEYS}).",
+        )
+        return
+    yield from route()
+    try:
+        account = preflight.stripe_account()
+    except preflight.CannotStart as error:
+        yield Finding(WRONG, "stripe", str(error))
+        return
+    if account is None or not account.name:
+        cause = account.cause if account else ""
+        yield Finding(WRONG, "stripe", f"Stripe does not answer: {cause}")
+        return
+    yield Finding(OK, "stripe", f"Stripe accepts the key (account {account.name})")
+    yield from needed_permissions()
+    yield from clock()
+
+
+def route() -> Iterator[Finding]:
+    """What of the environment is used on the way."""
+    address = gateway.address()
+    if proxy := network.proxy_for(address):
+        parts = urlsplit(proxy.value if "://" in proxy.value else f"http://{proxy.value}")
+        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        yield Finding(OK, "proxy", f"Stripe is asked through {shown} ({proxy.variable})")
+    if address.startswith("https:") and (authorities := network.authorities_named()):
+        yield Finding(
+            OK,
+            "certificate",
+            f"Trusted are the authorities in {authorities.value} ({authorities.variable})",
+        )
+
+
+def needed_permissions() -> Iterator[Finding]:
+    """A finding for each permission that is missing, or that could not be tried."""
+    complete = True
+    for permission in permissions.NEEDED:
+        asked = f"{permission.method} {permission.path}"
+        try:
+            permissions.attempt(permission)
+        except StripePermissionMissing as error:
+            complete = False
+            known = f", {error.permission}" if error.permission else ""
+            yield Finding(
+                WRONG,
+                "permissions",
+                f"The key may not {permission.purpose} ({asked}{known})",
+                f"Give it the permission “{permission.name}” at {KEYS}.",
+            )
+        except StripeError as error:
+            complete = False
+            yield Finding(WRONG, "permissions", f"{asked} could not be tried: {error.for_operator}")
+    if complete:
+        yield Finding(OK, "permissions", "The key has every permission that the shop needs")
+
+
+def clock() -> Iterator[Finding]:
+    """By the last answer that came."""
+    if STRIPES_CLOCK.ahead is None:
+        return
+    hint = STRIPES_CLOCK.hint()
+    if hint == "ok":
+        seconds = abs(STRIPES_CLOCK.ahead.total_seconds())
+        yield Finding(OK, "clock", f"This machine's clock is Stripe's, to {seconds:.0f} s")
+    else:
+        yield Finding(WRONG, "clock", f"This machine's clock is {hint}")
+
+
+def webhooks(chosen: Settings) -> Iterator[Finding]:
+    if not chosen.accepts_webhooks:
+        yield Finding(
+            NOTE,
+            "webhooks",
+            "STRIPE_WEBHOOK_SECRET is not set: payments settle on return, not by webhook",
+            "Run stripe listen --forward-to localhost:8000/webhooks/stripe/ and set the "
+            "whsec_… that it prints.",
+        )

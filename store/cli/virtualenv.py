@@ -1,0 +1,216 @@
+"""The virtual environment that the shop runs in: the active one, else a `.venv` of its own.
+
+Standard library only: this runs before anything is installed. An environment counts as complete
+once every package was found in it and imported; that is remembered there as a fingerprint of the
+requirements, so that a second start need not look again. Where it cannot be remembered (a
+read-only folder), each start looks.
+"""
+
+import hashlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import NoReturn
+
+from store.cli import pip_progress
+from store.cli.clean_environment import cleaned, pip_environment, steers_python
+from store.cli.file_lock import Held, exclusive
+from store.core.errors import StoreError
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN = ROOT / ".venv"
+UNFINISHED = "store-install-unfinished"
+LOOK = ROOT / "store" / "cli" / "installed.py"
+USUALLY = "(the first time usually two minutes, and 600 MB on the disk)"
+CHECKED = b"imported"  # an older stamp followed pip's exit code only
+
+
+class NotReady(StoreError):
+    """The environment cannot be made ready; the sentence says what to do."""
+
+
+def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
+    """Return inside an environment that has the `requirements`, which may mean: start over there.
+
+    Variables of other programs are gone afterwards, for this process and all that it starts; where
+    the interpreter has read one already, that also means to start over.
+
+    Raises:
+        NotReady: nothing was started.
+    """
+    inside = sys.prefix != sys.base_prefix
+    home = Path(sys.prefix) if inside else OWN
+    python = Path(sys.executable) if inside else python_of(OWN)
+    complete = (inside or works(python)) and not missing(home, python, requirements)
+    if not complete:
+        with alone(home if inside else ROOT / "data"):
+            if not inside and not works(python):
+                make()
+            if stale := missing(home, python, requirements):
+                install(home, python, stale)
+    foreign = os.environ.keys() - cleaned(os.environ).keys()
+    steered = any(map(steers_python, foreign))
+    for name in foreign:
+        del os.environ[name]
+    if steered or not (inside and complete):
+        start_over(python, words)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Two first starts at once must not build over each other; the second one waits."""
+    lock = folder / "store-install.lock"
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(exclusive(lock, wait_seconds=0))
+        except Held:
+            print("Another start is installing; waiting for it …", flush=True)
+            stack.enter_context(exclusive(lock, wait_seconds=1800))
+        except OSError as error:
+            raise NotReady(f"Cannot write to {folder} ({error.strerror}).") from None
+        yield
+
+
+def python_of(home: Path) -> Path:
+    return home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def works(python: Path) -> bool:
+    """False for what a killed first start leaves behind, or an update of the system's Python."""
+    check = "import sys, pip._internal.cli.main; sys.exit(sys.version_info < (3, 11))"
+    try:
+        return (
+            subprocess.run(
+                [python, "-I", "-c", check],
+                capture_output=True,
+                env=cleaned(os.environ),
+                check=False,
+            ).returncode
+            == 0
+        )
+    except OSError:
+        return False
+
+
+def make() -> None:
+    if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
+        raise NotReady(
+            "This Python cannot make a virtual environment: install its venv module "
+            "(on Debian and Ubuntu: apt install python3-venv), then run the same command again."
+        )
+    print(f"Making a virtual environment in {OWN} …", flush=True)
+    try:
+        OWN.mkdir(exist_ok=True)
+        (OWN / "store-write-test").touch()
+    except OSError as error:
+        raise NotReady(
+            f"Cannot write to {OWN} ({error.strerror}): give this user the right to, or activate "
+            "a virtual environment somewhere else, then run the same command again."
+        ) from None
+    command = [sys.executable, "-m", "venv", "--clear", str(OWN)]
+    made = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=cleaned(os.environ),
+        check=False,
+    )
+    if made.returncode:
+        said = (made.stderr or made.stdout).strip().splitlines() or [f"exit code {made.returncode}"]
+        raise NotReady(f"Python could not make a virtual environment in {OWN}: {said[-1]}")
+
+
+def stamp(home: Path, name: str) -> Path:
+    return home / f"store-{Path(name).stem}.installed"
+
+
+def fingerprint(home: Path, name: str) -> str:
+    """Changes with the requirements, and with the Python they were installed for."""
+    files = [home / "pyvenv.cfg", ROOT / "requirements.txt", ROOT / name]
+    return hashlib.sha256(b"\0".join([CHECKED, *(file.read_bytes() for file in files)])).hexdigest()
+
+
+def missing(home: Path, python: Path, requirements: Sequence[str]) -> list[str]:
+    """The files whose packages are not, or no longer, what is installed."""
+    return [
+        name
+        for name in requirements
+        if not is_remembered(home, name) and fault_of(home, python, name)
+    ]
+
+
+def is_remembered(home: Path, name: str) -> bool:
+    try:
+        return stamp(home, name).read_text(encoding="ascii") == fingerprint(home, name)
+    except (OSError, UnicodeError):
+        return False
+
+
+def fault_of(home: Path, python: Path, name: str) -> str | None:
+    """What is wrong with the packages of a requirements file; None, and remembered, where nothing
+    is.
+    """
+    if (home / UNFINISHED).exists():
+        return "an earlier installation was interrupted"
+    looked = subprocess.run(
+        [str(python), "-I", str(LOOK), str(ROOT / name)],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=cleaned(os.environ),
+        check=False,
+    )
+    if looked.returncode:
+        return (looked.stdout.splitlines() or ["the packages could not be looked at"])[0]
+    with suppress(OSError):  # read-only: then each start looks
+        stamp(home, name).write_text(fingerprint(home, name), encoding="ascii")
+    return None
+
+
+def install(home: Path, python: Path, names: Sequence[str]) -> None:
+    """Let pip install what is listed in the files `names`, and show how far it is."""
+    pip = [str(python), "-I", "-m", "pip"]
+    what = " and ".join(names)
+    print(f"Installing {what} into {home} … {USUALLY}", flush=True)
+    if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
+        subprocess.run([python, "-I", "-m", "ensurepip"], capture_output=True, check=False)
+    clean = pip_environment(python)
+    command = [*pip, "install", "--disable-pip-version-check"]
+    unfinished = home / UNFINISHED
+    if unfinished.exists():  # killed in the middle: packages may look complete and not be
+        command.append("--ignore-installed")
+    try:
+        unfinished.touch()
+        command += [f"-r{name}" for name in names]
+        failed = pip_progress.call(command, clean, ROOT)
+        unfinished.unlink()
+    except OSError as error:
+        raise NotReady(f"Cannot write to {home} ({error.strerror}).") from None
+    if failed:
+        raise NotReady(
+            f"pip could not install {what}, for the reason it gives above: look at the network "
+            "(behind a proxy or mirror: HTTPS_PROXY, PIP_INDEX_URL), then run the same command "
+            "again."
+        )
+    if fault := next(filter(None, (fault_of(home, python, name) for name in names)), None):
+        raise NotReady(
+            f"pip reports that {what} is installed in {home}, but {fault}: remove that "
+            "environment (or choose another one), then run the same command again."
+        )
+
+
+def start_over(python: Path, words: Sequence[str]) -> NoReturn:
+    """Run the same command with the environment's Python, in place of this process if possible."""
+    command = [str(python), "-m", "store", *words]
+    with suppress(OSError):  # whoever read it is gone
+        sys.stdout.flush()
+    if os.name == "nt":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the console tells the inner one as well
+        raise SystemExit(subprocess.call(command))
+    os.execv(python, command)  # noqa: S606 - no shell is meant

@@ -1,0 +1,1 @@
+"""Settings, errors, money, clock: what every package uses; imports no other package."""

@@ -1,0 +1,167 @@
+"""Integer minor units to text and back; the only place where the two meet.
+
+Digits, steps and limits come from the table in `currencies.py`. Babel knows where signs and
+separators stand in a locale; it does not decide how many digits are shown, because it would round
+what Stripe charges (RSD 19.99 to "RSD 20").
+"""
+
+import copy
+import re
+import unicodedata
+from decimal import Decimal, InvalidOperation
+
+from babel import Locale
+from babel.numbers import NumberPattern, get_currency_symbol
+
+from store.core import currencies, locales
+
+MAX_DIGITS = 20  # of an amount that somebody writes, with its signs
+SEPARATORS = str.maketrans({"٫": ".", "٬": ",", "’": "'", "،": ","})
+LARGEST_STORED = 2**31 - 1  # an amount is a 32-bit column
+
+
+def decimals(currency: str) -> int:
+    """How many digits of an amount in minor units stand behind the decimal point."""
+    return currencies.of(currency).digits
+
+
+def minor(price: str, currency: str) -> int:
+    """Read a price such as "19.99" as minor units of `currency`.
+
+    A price list is written with two decimals; where the currency has none, its digits count
+    as whole units ("19.99" is 1999 yen).
+
+    Raises:
+        ValueError: not a price, or one that Stripe could not charge in this currency.
+    """
+    try:
+        number = Decimal(price)
+    except InvalidOperation:
+        raise ValueError(f"{price!r} is not a price") from None
+    if not number.is_finite() or number <= 0:
+        raise ValueError(f"{price!r} is not a price")
+    amount = number.scaleb(decimals(currency) or 2)
+    if amount != amount.to_integral_value() or not fits(int(amount), currency):
+        raise ValueError(
+            f"{price!r} cannot be charged in {currency.upper()}; write it like {example(currency)}"
+        )
+    return int(amount)
+
+
+def parse_amount(text: str, currency: str, locale: str | None = None) -> int:
+    """Read an amount as people write it: "1,234.50", "1.234,50 €", "٤٩٫٩٩", "500" of yen.
+
+    Signs that group digits must stand where the locale puts them, so "1.999" is 1999 in German
+    and 1.999 in English. A comma or point that can only be a decimal sign is one in any locale.
+
+    Raises:
+        ValueError: one sentence that says how to write it.
+    """
+    number = _plain_number(text, currency, locales.find(locale))
+    if number is None:
+        raise ValueError(f"Write the amount in digits, like {example(currency, locale)}.")
+    units = Decimal(number).scaleb(decimals(currency))
+    if units != units.to_integral_value():
+        raise ValueError(
+            f"{currency.upper()} has no such small change: write it like "
+            f"{example(currency, locale)}."
+        )
+    if not fits(int(units), currency):
+        raise ValueError(
+            f"Stripe does not charge such a fraction of {currency.upper()}: write it like "
+            f"{example(currency, locale)}."
+        )
+    return int(units)
+
+
+def _plain_number(text: str, currency: str, locale: Locale) -> str | None:
+    """The digits of an amount with a point before its decimals, or None."""
+    text = _simplified(text)
+    for sign in (get_currency_symbol(currency.upper(), locale), currency):
+        text = text.removeprefix(_simplified(sign)).removesuffix(_simplified(sign)).strip()
+    symbols = locale.number_symbols["latn"]
+    point = re.escape(symbols["decimal"])
+    group = re.escape(re.sub(r"\s", " ", symbols["group"]).translate(SEPARATORS))
+    size = locale.decimal_formats[None].grouping[1]
+    grouped = rf"[0-9]{{1,3}}({group}[0-9]{{{size}}})*{group}[0-9]{{3}}({point}[0-9]{{1,3}})?"
+    if len(text) > MAX_DIGITS:
+        return None
+    if re.fullmatch(grouped, text):
+        return re.sub(group, "", text).replace(symbols["decimal"], ".")
+    if re.fullmatch(rf"[0-9]+({point}[0-9]{{1,3}})?", text):
+        return text.replace(symbols["decimal"], ".")
+    if re.fullmatch(r"[0-9]+[.,][0-9]{1,2}", text):
+        return text.replace(",", ".")
+    return None
+
+
+def _simplified(text: str) -> str:
+    """Digits and separators of every script as ASCII, without direction marks, in upper case."""
+    text = unicodedata.normalize("NFKC", text).translate(SEPARATORS)
+    kept = (sign for sign in text if unicodedata.category(sign) != "Cf")
+    text = "".join(str(unicodedata.decimal(sign, sign)) for sign in kept)
+    return re.sub(r"\s", " ", text).strip().upper()
+
+
+def example(currency: str, locale: str | None = None) -> str:
+    """How a price in this currency is written: 19.99 (or 19,99), 1999, 20 or 19.990."""
+    if currencies.of(currency).whole:
+        return "20"
+    amount = {0: 1999, 2: 1999, 3: 19990}[decimals(currency)]
+    return input_text(amount, currency, locale)
+
+
+def fits(amount: int, currency: str) -> bool:
+    """True where Stripe accepts the last digits of `amount` in `currency`."""
+    return amount % currencies.of(currency).step == 0
+
+
+def major(amount: int, currency: str) -> Decimal:
+    return Decimal(amount).scaleb(-decimals(currency))
+
+
+def input_text(amount: int, currency: str, locale: str | None = None) -> str:
+    """An amount as it stands in a form's field: "1234,50", without sign or groups."""
+    digits = 0 if currencies.of(currency).whole and fits(amount, currency) else decimals(currency)
+    point = locales.find(locale).number_symbols["latn"]["decimal"]
+    return f"{major(amount, currency):.{digits}f}".replace(".", point)
+
+
+def minimum(currency: str) -> int:
+    """The smallest total that can be paid by card."""
+    return currencies.of(currency).minimum
+
+
+def maximum(currency: str) -> int:
+    """The largest total that every payment method takes, and that an order can hold."""
+    row = currencies.of(currency)
+    return min(row.maximum, LARGEST_STORED - LARGEST_STORED % row.step)
+
+
+def chargeable(amount: int, currency: str) -> bool:
+    """True where a total of `amount` can be paid by card at all."""
+    return minimum(currency) <= amount <= maximum(currency)
+
+
+def limit(amount: int, currency: str, locale: str | None = None) -> str:
+    """Why a total of `amount` cannot be paid by card, as a sentence; "" where it can."""
+    if amount < minimum(currency):
+        least = text(minimum(currency), currency, locale)
+        return f"A payment by card is at least {least}. Add something to your cart."
+    if amount > maximum(currency):
+        most = text(maximum(currency), currency, locale)
+        return f"A payment by card is at most {most}. Take something out of your cart."
+    return ""
+
+
+def text(amount: int, currency: str, locale: str | None = None) -> str:
+    """What people read, "$39.98", in the order and with the signs of their locale.
+
+    Exactly the amount: as many digits as Stripe charges, none where only whole units exist.
+    """
+    row, known = currencies.of(currency), locales.find(locale)
+    digits = 0 if row.whole and fits(amount, currency) else row.digits
+    pattern: NumberPattern = copy.copy(known.currency_formats["standard"])
+    pattern.frac_prec = (digits, digits)
+    units = major(amount, currency)
+    return str(pattern.apply(units, known, currency=currency.upper(), currency_digits=False))

@@ -1,0 +1,122 @@
+"""Secrets that the shop makes for itself, one file each in the data folder."""
+
+import logging
+import os
+import re
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from store.core import private_files
+from store.core.errors import SettingsError
+
+if sys.platform != "win32":
+    import fcntl
+
+log = logging.getLogger(__name__)
+
+STALE_SECONDS = 5.0
+MADE = re.compile(r"[A-Za-z0-9_-]{32,}")
+"""What follows the prefix of a secret that was written whole."""
+
+
+def kept_secret(path: Path, prefix: str = "") -> str:
+    """The secret in `path`; one that is missing, blank, short or garbage is made anew.
+
+    Processes that ask at once get the same one: it is written under a lock, whole, and is on disk
+    before it is returned. Killed before the rename, a process leaves only its draft;
+    killed after it, a secret that the next one reads.
+
+    Raises:
+        SettingsError: the file cannot be read, or not written where it has to be.
+    """
+    try:
+        if (kept := _read(path, prefix)) is not None:
+            return kept
+        private_files.make_folder(path.parent)
+        with _locked(path.parent):
+            if (kept := _read(path, prefix)) is not None:
+                return kept
+            if path.exists():
+                log.warning("%s held no usable secret; a new one was made.", path)
+            return _write(path, prefix + secrets.token_urlsafe(32))
+    except OSError as error:
+        raise SettingsError(f"Cannot keep a secret in {path} ({error.strerror}).") from None
+
+
+def _read(path: Path, prefix: str) -> str | None:
+    """None for what was not written by `_write`, or not to its end."""
+    try:
+        text = path.read_bytes().decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return None
+    if text.startswith(prefix) and MADE.fullmatch(text.removeprefix(prefix)):
+        return text
+    return None
+
+
+def _write(path: Path, secret: str) -> str:
+    """Replace `path` at once, by a rename: some disks know no hard links."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        with os.fdopen(os.open(draft, flags, 0o600), "w", encoding="ascii") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    with suppress(OSError), _opened(path.parent) as descriptor:  # Windows opens no folders
+        os.fsync(descriptor)
+    return secret
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[int]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the operating system ends with its holder."""
+    if sys.platform != "win32":
+        with _opened(folder) as descriptor, ExitStack() as stack:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError:  # some network disks have none for folders
+                stack.enter_context(_lock_file(folder))
+            yield
+    else:
+        with _lock_file(folder):
+            yield
+
+
+@contextmanager
+def _lock_file(folder: Path) -> Iterator[None]:
+    """A file that only one process can create, where nothing better is to be had.
+
+    It is held for milliseconds; one that is seconds old was left behind by a killed process.
+    """
+    lock = folder / "secrets.lock"
+    while True:
+        try:
+            os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            break
+        except FileExistsError:
+            with suppress(FileNotFoundError):
+                if abs(time.time() - lock.stat().st_mtime) > STALE_SECONDS:
+                    lock.unlink()
+            time.sleep(0.01)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)

@@ -1,0 +1,126 @@
+"""Where settings come from: the environment, then `.env`, then `.streamlit/secrets.toml`.
+
+Every process reads the same files in this order. Streamlit would copy the third one over the
+environment, so `.streamlit/config.toml` turns that off.
+"""
+
+import re
+import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from dotenv.parser import parse_stream
+
+from store.core.errors import SettingsError
+
+TOML_PLACE = re.compile(r"\((at line \d+), column \d+\)$")
+
+
+@dataclass(frozen=True)
+class Source:
+    """The values of one source by lower-case name; `origin` is its file, empty for none."""
+
+    origin: str
+    values: Mapping[str, str]
+
+
+def read(
+    names: Collection[str], environment: Mapping[str, str], env_file: Path, secrets_file: Path
+) -> list[Source]:
+    """The values for `names`, the source that wins first; a blank value counts as not set.
+
+    Raises:
+        SettingsError: a file is there and cannot be read.
+    """
+    found = {
+        "": environment.items(),
+        env_file.name: env_values(env_file),
+        f"{secrets_file.parent.name}/{secrets_file.name}": toml_values(secrets_file, names),
+    }
+    return [Source(origin, _wanted(names, values)) for origin, values in found.items()]
+
+
+def _wanted(names: Collection[str], values: Collection[tuple[str, str]]) -> dict[str, str]:
+    """Names count in any case; a name in capitals wins over its other spellings."""
+    ordered = sorted(values, key=lambda pair: pair[0].isupper())
+    return {name.lower(): v for name, v in ordered if name.lower() in names and v.strip()}
+
+
+def env_values(path: Path) -> list[tuple[str, str]]:
+    """The lines of an `.env` file, taken literally: nothing like `${NAME}` is replaced.
+
+    Raises:
+        SettingsError: the file cannot be read, or a line of it is no `NAME=value`.
+    """
+    found = []
+    for binding in parse_stream(StringIO(read_text(path))):
+        if binding.error or (binding.key is not None and binding.value is None):
+            written = binding.original.string
+            blank = written[: len(written) - len(written.lstrip())]
+            line = binding.original.line + blank.count("\n")
+            raise SettingsError(f"Line {line} of {path} cannot be read as NAME=value.")
+        if binding.key is not None and binding.value is not None:
+            found.append((binding.key, binding.value))
+    return found
+
+
+def toml_values(path: Path, names: Collection[str]) -> list[tuple[str, str]]:
+    """The top-level keys of a TOML file; tables belong to others.
+
+    Raises:
+        SettingsError: the file is not TOML, or one of `names` is no plain value.
+    """
+    return list(_plain(path, toml_document(path), names))
+
+
+def toml_document(path: Path) -> dict[str, Any]:
+    """
+    Raises:
+        SettingsError: the file cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        place = TOML_PLACE.search(str(error))
+        where = f" ({place[1]})" if place else ""
+        raise SettingsError(f"{path} is not valid TOML{where}.") from None
+
+
+def _plain(
+    path: Path, document: Mapping[str, Any], names: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    for name, value in document.items():
+        if name.lower() not in names:
+            continue
+        items = value if isinstance(value, list) else [value]
+        if not all(isinstance(item, str | int | float) for item in items):
+            raise SettingsError(f"{name.upper()} in {path} must be a text or a number.")
+        yield name, ",".join(map(str, items))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark; empty where there is none.
+
+    Raises:
+        SettingsError: it is a folder, cannot be read, or is not UTF-8.
+    """
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except IsADirectoryError:
+        raise SettingsError(f"{path} is a folder; it must be a file, or not be there.") from None
+    except OSError as error:
+        raise SettingsError(f"Cannot read {path} ({error.strerror}).") from None
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
+        raise SettingsError(f"{path} is UTF-16 or no text at all; save it as UTF-8.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SettingsError(
+            f"Line {line} of {path} is not UTF-8; save the file as UTF-8."
+        ) from None

@@ -1,0 +1,1 @@
+"""The engine, the models (tables), bulk SQL, leases, backups and migrations."""

@@ -1,0 +1,213 @@
+"""One look at a database before the first write: is it one that this shop can and may work in?
+
+What is wrong is one sentence, with the remedy as another. Nothing is changed by looking.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, inspect
+
+from store.core.errors import DatabaseUnusable, SchemaUnknown
+from store.db import models, revision
+
+LEAST_POSTGRESQL = (10, 0)
+NEWER = "version"
+# Tables and columns that every revision of ours has had.
+OUR_TABLES = {"orders", "products", "order_items", "refunds", "disputes", "stripe_events"}
+OUR_COLUMNS = {"number", "buyer", "idempotency_key", "checkout_session_id", "refunded_amount"}
+ELSEWHERE = (
+    "Name an empty database in DATABASE_URL, or an empty schema: "
+    "CREATE SCHEMA shop, then ?options=-csearch_path=shop at the end of DATABASE_URL."
+)
+SESSION = """
+SELECT version(), current_user, current_database(), current_schema(),
+       current_setting('transaction_read_only') = 'on',
+       has_schema_privilege(current_schema(), 'CREATE'),
+       quote_ident(current_user), quote_ident(current_schema())
+"""
+# What an extension brought with it belongs to nobody's program.
+RELATIONS = """
+SELECT c.relname, c.relkind,
+       pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner) AS owner,
+       CASE c.relkind WHEN 'S' THEN has_sequence_privilege(c.oid, 'USAGE')
+       ELSE has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')
+        AND has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')
+       END AS usable
+FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+  AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass
+                  AND d.objid = c.oid AND d.deptype = 'e')
+"""
+
+
+class Finding(NamedTuple):
+    """What one look came to; `remedy` is empty where nothing has to be done."""
+
+    name: str
+    ok: bool
+    sentence: str
+    remedy: str = ""
+
+
+def ensure_usable(connection: Connection) -> None:
+    """
+    Raises:
+        SchemaUnknown: the schema is newer than this program.
+        DatabaseUnusable: something else is in the way; the sentence says what, and the remedy.
+    """
+    for finding in findings(connection):
+        if not finding.ok:
+            if finding.name == NEWER:
+                raise SchemaUnknown
+            raise DatabaseUnusable(for_operator=f"{finding.sentence} {finding.remedy}".strip())
+
+
+def findings(connection: Connection) -> Iterator[Finding]:
+    """Each thing that was looked at; nothing follows one that makes the next ones meaningless."""
+    if connection.dialect.name == "postgresql":
+        yield from _postgresql(connection)
+    else:
+        yield from _sqlite(connection)
+
+
+def _postgresql(connection: Connection) -> Iterator[Finding]:
+    row = connection.exec_driver_sql(SESSION).one()
+    version, role, database, namespace, read_only, may_create, quoted_role, quoted_schema = row
+    known = connection.dialect.server_version_info or (0,)
+    if not version.startswith("PostgreSQL ") or known < LEAST_POSTGRESQL:
+        least = LEAST_POSTGRESQL[0]
+        says = f"The server of {database} is {version[:60]}, not PostgreSQL {least} or later."
+        yield Finding("server", False, says, "Use one that is.")
+        return
+    yield Finding("server", True, f"PostgreSQL {known[0]}, text in UTF8")
+    if read_only:
+        says = f"The database {database} takes no writes: it is a standby, or set to read only."
+        yield Finding("writable", False, says, "Name its primary server in DATABASE_URL.")
+        return
+    if namespace is None:
+        says = f"No schema that the role {role} may use is in its search path in {database}."
+        remedy = f"Run: CREATE SCHEMA shop AUTHORIZATION {quoted_role}; and set search_path to it."
+        yield Finding("rights", False, says, remedy)
+        return
+    rows = connection.exec_driver_sql(RELATIONS).all()
+    tables = {row.relname for row in rows if row.relkind != "S"}
+    marks = [row for row in rows if row.relname == "alembic_version"]
+    if not all(row.usable for row in marks):
+        yield _rights(marks, role, quoted_role, quoted_schema, current=True)
+        return
+    use = _use(connection, tables)
+    yield _whose(use, f"{database}, schema {namespace},")
+    if use not in ("empty", "ours"):
+        return
+    current = use == "ours" and _revisions(connection, tables) == [revision.newest_revision()]
+    if not current and not may_create:
+        yield Finding(
+            "rights",
+            False,
+            f"The role {role} may not create tables in the schema {namespace} of {database}.",
+            f"As its owner, run: GRANT USAGE, CREATE ON SCHEMA {quoted_schema} TO {quoted_role};",
+        )
+        return
+    names = {*models.Order.metadata.tables, "alembic_version"}
+    ours = [row for row in rows if row.relname.removesuffix("_id_seq") in names]
+    yield _rights(ours, role, quoted_role, quoted_schema, current=current)
+
+
+def _rights(
+    ours: list[Any], role: str, quoted_role: str, quoted_schema: str, *, current: bool
+) -> Finding:
+    for row in ours:
+        if not current and not row.owned:
+            says = (
+                f"{row.relname} belongs to the role {row.owner}; {role} cannot bring it up to date."
+            )
+            return Finding("rights", False, says, f"Run python -m store migrate as {row.owner}.")
+        if not row.usable:
+            says = f"The role {role} may not read and write {row.relname}."
+            remedy = (
+                f"As its owner, run: GRANT ALL ON ALL TABLES IN SCHEMA {quoted_schema} TO "
+                f"{quoted_role}; GRANT ALL ON ALL SEQUENCES IN SCHEMA {quoted_schema} TO "
+                f"{quoted_role};"
+            )
+            return Finding("rights", False, says, remedy)
+    return Finding("rights", True, f"The role {role} has the rights that it needs")
+
+
+def _sqlite(connection: Connection) -> Iterator[Finding]:
+    yield sqlite_version()
+    mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
+    file = str(connection.engine.url.database)
+    rows = connection.exec_driver_sql(
+        "SELECT name FROM sqlite_master"
+        " WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    )
+    use = _use(connection, set(rows.scalars()))
+    yield _whose(use, file)
+    if use in ("empty", "ours") and mode != "wal":
+        says = f"The disk of {file} lacks what SQLite needs for several processes at once."
+        yield Finding("disk", False, says, "Set DATA_DIR to a local disk, not a network drive.")
+
+
+def sqlite_version() -> Finding:
+    """Whether the SQLite library of this Python has what the statements need."""
+    version, least = sqlite3.sqlite_version, ".".join(map(str, revision.LEAST_SQLITE))
+    if sqlite3.sqlite_version_info >= revision.LEAST_SQLITE and _knows_json():
+        return Finding("SQLite", True, f"SQLite {version}")
+    says = (
+        f"This Python comes with SQLite {version}, and the shop needs {least} or later with JSON."
+    )
+    return Finding("SQLite", False, says, "Use a newer Python, or PostgreSQL by DATABASE_URL.")
+
+
+def _knows_json() -> bool:
+    """Before 3.38 it could be left out when SQLite was built."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        try:
+            connection.execute("SELECT json_extract('[1]', '$[0]')")
+        except sqlite3.Error:
+            return False
+    return True
+
+
+def _whose(use: str, where: str) -> Finding:
+    if use == "foreign":
+        says = f"The database {where} is in use by another program, so nothing is written there."
+        return Finding("owner", False, says, ELSEWHERE)
+    if use == "newer":
+        says = f"The database {where} was made by a newer version of this shop."
+        return Finding(NEWER, False, says, "Update the shop first.")
+    word = "is empty" if use == "empty" else "holds this shop"
+    return Finding("owner", True, f"The database {where} {word}")
+
+
+def _use(connection: Connection, tables: set[str]) -> str:
+    """`empty`, `ours`, `newer` (ours, but of a later version) or `foreign`.
+
+    A shop begins in an empty place only, and knows it again by its revision and by the tables and
+    columns that no other program has together; what others put beside them later does not matter.
+    """
+    revisions = _revisions(connection, tables)
+    if not tables or (tables == {"alembic_version"} and revisions == []):
+        return "empty"
+    if not tables >= OUR_TABLES or revisions is None or len(revisions) != 1:
+        return "foreign"
+    if not _columns(connection, "orders") >= OUR_COLUMNS:
+        return "foreign"
+    return "ours" if revisions[0] in revision.revisions() else "newer"
+
+
+def _revisions(connection: Connection, tables: set[str]) -> list[str] | None:
+    """What Alembic left here; None where it has not been, or cannot be read."""
+    if "alembic_version" not in tables:
+        return None
+    if _columns(connection, "alembic_version") != {"version_num"}:
+        return None
+    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
+    return list(found)
+
+
+def _columns(connection: Connection, table: str) -> set[str]:
+    return {column["name"] for column in inspect(connection).get_columns(table)}

@@ -1,0 +1,287 @@
+"""The shared database: SQLite in `data/` or PostgreSQL by `DATABASE_URL`.
+
+SQLite runs in WAL with `synchronous=FULL`, so that what is answered is on disk; writers begin
+with `BEGIN IMMEDIATE`, because a lock taken only at the first write makes two of them collide.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, Connection, Engine, event, inspect, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlmodel import Session, create_engine
+
+from store.core import private_files, settings
+from store.core.errors import DatabaseUnavailable, DatabaseUnusable, SchemaUnknown, StoreError
+from store.db import checks, models, postgresql, revision
+from store.db.checks import Finding
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+LOCK_SECONDS = 5
+MIGRATION_LOCK = 20_261_123  # any number, the same in every process
+# Up to 2 GB of the file are read where the system keeps them, not copied page by page: the orders
+# of somebody who has bought for years lie far apart. SQLite still writes by its log and `fsync`.
+IN_PLACE = "mmap_size=2000000000"
+NO_RIGHT = "42501"  # what PostgreSQL calls insufficient_privilege
+UNREADABLE = (
+    "DATABASE_URL cannot be read as an address like "
+    "postgresql://user:password@host:5432/name; special characters in the password "
+    "must be percent-encoded."
+)
+
+
+@lru_cache(maxsize=4)
+def engine_for(url: str) -> Engine:
+    """The engine of a database URL.
+
+    Raises:
+        DatabaseUnusable: the URL cannot be read.
+    """
+    try:
+        place = make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseUnusable(for_operator=UNREADABLE) from None
+    if place.get_backend_name() != "sqlite":
+        return postgresql.engine_of(place, LOCK_SECONDS)
+    return _sqlite_engine(place)
+
+
+def _sqlite_engine(url: URL) -> Engine:
+    file = Path(url.database or "")
+    private_files.make_folder(file.parent)
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        connect_args={"timeout": LOCK_SECONDS},
+        pool_size=10,
+        max_overflow=40,
+    )
+    event.listen(engine, "do_connect", lambda *_: private_files.make_database(file))
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions of its own
+    # The log stays with the file for good, so a file of another program is left as it is.
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    modes = ("journal_mode=WAL",) if not tables or tables >= checks.OUR_TABLES else ()
+    for pragma in (*modes, "synchronous=FULL", "foreign_keys=ON", IN_PLACE):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def engine() -> Engine:
+    try:
+        return engine_for(settings.current().database)
+    except OSError as error:
+        raise DatabaseUnavailable from error
+
+
+@contextmanager
+def unit_of_work() -> Iterator[Session]:
+    """One transaction that writes: committed at the end, undone by any exception.
+
+    Raises:
+        DatabaseUnavailable: locked for too long, gone, full or read-only; nothing was written
+            unless the connection broke in the very commit, which a repetition finds out.
+    """
+    with translated(), Session(engine(), expire_on_commit=False) as session, session.begin():
+        session.connection(execution_options={"writes": True})
+        yield session
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """One transaction that reads; whatever it changes is thrown away."""
+    with translated(), Session(engine(), expire_on_commit=False, autoflush=False) as session:
+        yield session
+
+
+def copy_pages(session: Session) -> None:
+    """Let this session's connection read no longer in place but page by page, on SQLite.
+
+    Whatever goes through the whole file would otherwise count all of it as its memory.
+    """
+    if session.connection().dialect.name == "sqlite":
+        session.connection().exec_driver_sql("PRAGMA mmap_size = 0")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's operational errors into the one error that callers know."""
+    try:
+        yield
+    except PoolTimeout as error:  # more work at once than there are connections
+        raise DatabaseUnavailable from error
+    except DBAPIError as error:
+        broken = type(error) is DatabaseError  # SQLite, of a file that is none of its own
+        # PostgreSQL calls it an internal error that it is read-only.
+        outage = broken or isinstance(error, (OperationalError, InternalError))
+        # No statement: the connection itself was refused, by the driver or while it was set up.
+        outage |= error.statement is None and isinstance(error, (ProgrammingError, DataError))
+        if outage or error.connection_invalidated or refused(error):
+            raise DatabaseUnavailable from error
+        raise
+
+
+def refused(error: DBAPIError) -> bool:
+    """True where PostgreSQL says that our role lacks a right: it may be given at any time."""
+    return getattr(error.orig, "pgcode", None) == NO_RIGHT
+
+
+def _alembic() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415 - as in _upgrade
+
+    config = Config()
+    # In a package, since Alembic would read the % of a path as its own.
+    config.set_main_option("script_location", "store.db:migrations")
+    return config
+
+
+def migrate() -> None:
+    """Bring the schema up to date, all of it or nothing; harmless where it already is.
+
+    The database is looked at before the first write, and once more by the one process that may
+    migrate: another one may have done so while it waited.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached or written.
+        DatabaseUnusable: it is another program's, or not fit for this one; nothing was written.
+        SchemaUnknown: the schema is newer than this program.
+    """
+    with translated(), engine().connect() as connection:
+        checks.ensure_usable(connection)
+    if schema_is_current():
+        return
+    with changing_the_schema() as connection:
+        _upgrade(connection)
+
+
+@contextmanager
+def recreated() -> Iterator[None]:
+    """Our tables as on the first day, committed at the end of the block; all else stays.
+
+    Raises:
+        DatabaseUnavailable, DatabaseUnusable, SchemaUnknown: nothing was deleted.
+    """
+    with changing_the_schema() as connection:
+        models.Order.metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        _upgrade(connection)
+        yield
+
+
+@contextmanager
+def changing_the_schema() -> Iterator[Connection]:
+    """A transaction that one process at a time has, in a database that was looked at."""
+    with translated(), engine().execution_options(writes=True).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            # Ends with the transaction, so that no pooler can keep it.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+            # A large table takes longer than any question of a page may.
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        checks.ensure_usable(connection)
+        yield connection
+
+
+def _upgrade(connection: Connection) -> None:
+    # A third of a second, which most starts need not spend.
+    from alembic import command  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    config = _alembic()
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise SchemaUnknown from error
+    except ProgrammingError as error:
+        if refused(error):
+            raise
+        says = f"The schema cannot be changed: {error.orig}".strip()
+        raise DatabaseUnusable(for_operator=says) from error
+
+
+def exists() -> bool:
+    """True where the database has tables or views; a look at it creates nothing.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached.
+    """
+    url = make_url(settings.current().database)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return False
+    with translated(), engine().connect() as connection:
+        look = inspect(connection)
+        return bool(look.get_table_names() or look.get_view_names())
+
+
+def schema_is_current() -> bool:
+    """True where the database has exactly the schema that this program was written for.
+
+    Raises:
+        DatabaseUnavailable: the database cannot be reached.
+    """
+    with translated(), engine().connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
+        return list(found) == [revision.newest_revision()]
+
+
+def findings() -> Iterator[Finding]:
+    """What a look at the database comes to, for a person; none of it changes anything."""
+    where = "DATABASE_URL"
+    try:
+        where = place()
+        with translated(), engine().connect() as connection:
+            yield Finding("connection", True, f"The database {where} answers")
+            yield from checks.findings(connection)
+    except DatabaseUnusable as error:
+        yield Finding("connection", False, error.for_operator)
+    except StoreError as error:
+        says = f"The database {where} cannot be used: {reason(error)}."
+        remedy = "Start it, or correct DATABASE_URL; without DATABASE_URL a file is used."
+        yield Finding("connection", False, says, remedy)
+
+
+def place() -> str:
+    """Where the database is, fit to be shown: without user, password and options.
+
+    Raises:
+        DatabaseUnusable: the URL cannot be read.
+    """
+    address = settings.current().database
+    # An engine of SQLite makes the folder.
+    url = make_url(address) if address.startswith("sqlite") else engine().url
+    return f"{url.database} at {url.host}:{url.port or 5432}" if url.host else str(url.database)
+
+
+def reason(error: BaseException) -> str:
+    """What the driver said first, without the password that some drivers repeat."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    password = make_url(settings.current().database).password
+    return (said.replace(str(password), "***") if password else said).rstrip(".")

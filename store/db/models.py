@@ -1,0 +1,290 @@
+"""All tables. `*_amount` are integer minor units, `*_at` are UTC."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, Index, Text, TypeDecorator, event, text
+from sqlmodel import Field, SQLModel
+
+from store.core.clock import now
+from store.core.folding import folded
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC; SQLite forgets the zone of what it stores, so it is put back on reading."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _moment(**options: Any) -> Any:
+    return Field(sa_type=UtcDateTime, **options)
+
+
+class Product(SQLModel, table=True):
+    __tablename__ = "products"
+
+    id: int | None = Field(default=None, primary_key=True)
+    slug: str = Field(unique=True)
+    name: str
+    description: str
+    unit_amount: int
+    currency: str
+    image: str
+    active: bool = True
+    # Products are shown by `position`, then by id.
+    position: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
+
+
+# At most one checkout per buyer may be payable: this index refuses the second one, whatever
+# two tabs, two processes or two servers try at the same moment.
+PAYABLE = text("session_status IN ('none', 'open')")
+# The few orders of all that Stripe may know more of; their index holds no others. A query finds
+# that index by these very words.
+UNDECIDED = text(
+    "(session_status IN ('none', 'open') OR status IN ('open', 'pending', 'processing', 'review'))"
+)
+# Refunds that have not arrived yet, whether Stripe has taken them on or not.
+UNFINISHED = text("status IN ('requested', 'pending', 'requires_action')")
+# Events that the reconciler could not take in yet.
+TO_TRY = text("next_try_at IS NOT NULL")
+NAMES_AN_ORDER = text("order_number IS NOT NULL")
+
+
+class Order(SQLModel, table=True):
+    """One attempt to buy one cart: the frozen question to Stripe and the facts it answered.
+
+    `status` follows from the facts (`session_status`, `payment_status`, `cancel_requested_at`,
+    the two review reasons, and the rows of refunds and disputes); only `orders.record` writes it.
+
+    `next_check_at` is when the reconciler looks the order up next (None: now), `check_failures`
+    how often in a row that has failed. `placed_under` marks the Stripe key of that time.
+    """
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        Index(
+            "one_payable_order_per_buyer",
+            "buyer",
+            unique=True,
+            sqlite_where=PAYABLE,
+            postgresql_where=PAYABLE,
+        ),
+        # With all that is counted of a buyer's orders, so that no order is read for it.
+        Index("orders_of_a_buyer", "buyer", "id", "status", "payment_status"),
+        Index("undecided_orders", "id", sqlite_where=UNDECIDED, postgresql_where=UNDECIDED),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    number: str = Field(unique=True)
+    buyer: str
+    currency: str
+    total_amount: int
+    status: str = Field(default="pending", index=True)
+
+    cart_key: str = Field(index=True)
+    attempt: int
+    idempotency_key: str = Field(unique=True)
+    checkout_parameters: str = Field(sa_type=Text)
+    checkout_session_id: str | None = Field(default=None, unique=True)
+    checkout_url: str | None = Field(default=None, sa_type=Text)
+    checkout_expires_at: datetime = _moment()
+    placed_under: str | None = None
+
+    session_status: str = "none"
+    payment_status: str = "unpaid"
+    payment_intent_id: str | None = Field(default=None, unique=True)
+    cancel_requested_at: datetime | None = _moment(default=None)
+    # What contests that the order is paid, and what contests how much of that went back.
+    review_reason: str | None = Field(default=None, sa_type=Text)
+    refund_review_reason: str | None = Field(default=None, sa_type=Text)
+
+    check_failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    next_check_at: datetime | None = _moment(default=None)
+
+    refunded_amount: int = 0
+    email: str | None = None
+    email_folded: str | None = None  # as it is searched; follows `email`
+    receipt_url: str | None = Field(default=None, sa_type=Text)
+    created_at: datetime = _moment(default_factory=now)
+    paid_at: datetime | None = _moment(default=None)
+    updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
+
+
+@event.listens_for(Order.email, "set")
+def _fold_email(order: Order, email: str | None, *_event: Any) -> None:
+    order.email_folded = folded(email) if email else None
+
+
+class OrderItem(SQLModel, table=True):
+    """A line as it was at the click; later changes of the product do not reach it."""
+
+    __tablename__ = "order_items"
+
+    id: int | None = Field(default=None, primary_key=True)
+    order_id: int = Field(foreign_key="orders.id", index=True)
+    product_id: int = Field(foreign_key="products.id")
+    name: str
+    unit_amount: int
+    quantity: int
+
+
+class OrderLog(SQLModel, table=True):
+    """What happened to an order, and who said so; rows are added, never changed."""
+
+    __tablename__ = "order_log"
+    __table_args__ = (Index("lines_of_an_order", "order_id", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    order_id: int = Field(foreign_key="orders.id")
+    at: datetime = _moment(default_factory=now)
+    source: str
+    action: str
+    detail: str = Field(default="", sa_type=Text)
+    evidence: str = Field(default="", sa_type=Text)  # JSON: ids, HTTP status, milliseconds
+
+
+MAX_LISTED = 20
+
+
+class Repeat(SQLModel, table=True):
+    """What was said once more and changed nothing, so that the history can show it.
+
+    Either a delivery of an event that was here before (its order is the event's), or a look at
+    an order by a returning buyer that brought no news. First deliveries are in `stripe_events`.
+    No more than `MAX_LISTED` rows are kept for one event, or for one order and source: the others
+    are counted, of an event in its `deliveries`, of an order in the last row's `times`.
+    """
+
+    __tablename__ = "repeats"
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = _moment(default_factory=now)
+    source: str
+    event_id: str | None = Field(default=None, foreign_key="stripe_events.id", index=True)
+    order_id: int | None = Field(default=None, foreign_key="orders.id", index=True)
+    evidence: str = Field(default="", sa_type=Text)
+    times: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+
+
+OVERDUE = timedelta(minutes=15)
+
+
+class Refund(SQLModel, table=True):
+    """Money back: first our intention (`requested`), then what Stripe says of it.
+
+    A `requested` row is owed until Stripe takes the refund on: `refusal` is why it has not so far,
+    `next_try_at` when it is asked again. `payment_amount` is what a second payment brought in.
+    """
+
+    __tablename__ = "refunds"
+    __table_args__ = (
+        Index("unfinished_refunds", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    order_id: int = Field(foreign_key="orders.id", index=True)
+    payment_intent_id: str
+    amount: int
+    payment_amount: int | None = None
+    status: str = "requested"
+    reason: str = ""
+    idempotency_key: str = Field(unique=True)
+    attempt: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    next_try_at: datetime | None = _moment(default=None)
+    refusal: str | None = Field(default=None, sa_type=Text)
+    stripe_refund_id: str | None = Field(default=None, unique=True)
+    created_at: datetime = _moment(default_factory=now)
+    updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
+
+    @property
+    def is_unsent(self) -> bool:
+        """True while it is owed and Stripe has not taken it on."""
+        return self.status == "requested" and self.stripe_refund_id is None
+
+    @property
+    def is_overdue(self) -> bool:
+        """True where an operator should look: refused, unanswered for long, or up to the buyer."""
+        if self.is_unsent:
+            return self.refusal is not None or self.created_at < now() - OVERDUE
+        return self.status == "requires_action"
+
+
+class Dispute(SQLModel, table=True):
+    __tablename__ = "disputes"
+
+    id: int | None = Field(default=None, primary_key=True)
+    order_id: int = Field(foreign_key="orders.id", index=True)
+    payment_intent_id: str
+    amount: int
+    status: str
+    reason: str = ""
+    stripe_dispute_id: str = Field(unique=True)
+    created_at: datetime = _moment(default_factory=now)
+    updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
+
+
+class StripeEvent(SQLModel, table=True):
+    """The inbox: an event counts once, however often it is delivered.
+
+    One that the reconciler found in Stripe's list and could not take in is an `orphan` that it
+    fetches again from Stripe at `next_try_at`.
+
+    `order_id` is the order that the event was processed for. `order_number` is what any other
+    event names in its metadata, unverified: the back office finds its order by it.
+    """
+
+    __tablename__ = "stripe_events"
+    __table_args__ = (
+        Index("events_to_try", "next_try_at", sqlite_where=TO_TRY, postgresql_where=TO_TRY),
+        Index("events_by_arrival", "received_at", "id"),
+        Index("events_of_an_order", "order_id", "outcome", "deliveries"),
+        Index(
+            "events_naming_an_order",
+            "order_number",
+            sqlite_where=NAMES_AN_ORDER,
+            postgresql_where=NAMES_AN_ORDER,
+        ),
+    )
+
+    id: str = Field(primary_key=True)
+    type: str
+    created_at: datetime = _moment()
+    received_at: datetime = _moment(default_factory=now)
+    deliveries: int = 1
+    outcome: str = "received"
+    order_id: int | None = Field(default=None, foreign_key="orders.id")
+    order_number: str | None = None
+    next_try_at: datetime | None = _moment(default=None)
+
+
+class Turn(SQLModel, table=True):
+    """Work that every process offers to do and one at a time does: when the last turn began, up
+    to which moment the work is done, and who holds the lease until when."""
+
+    __tablename__ = "turns"
+
+    name: str = Field(primary_key=True)
+    began_at: datetime = _moment()
+    done_until: datetime | None = _moment(default=None)
+    holder: str | None = None
+    held_until: datetime | None = _moment(default=None)
+
+
+class ShopMark(SQLModel, table=True):
+    """What this shop's sessions at Stripe are known by; one row."""
+
+    __tablename__ = "shop_marks"
+
+    id: int = Field(default=1, primary_key=True)
+    mark: str

@@ -1,0 +1,113 @@
+"""Sessions of PostgreSQL, reached directly or through a connection pooler.
+
+Poolers (PgBouncer, and what Neon and Supabase run) refuse most parameters of a connection's
+start, so everything is set after connecting. Behind a pooler a session is shared: a setting would
+reach other clients and not follow us from one transaction to the next. There each transaction
+sets its own, at the price of one statement more.
+"""
+
+import re
+import shlex
+from typing import Any, cast
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+
+from store.core.errors import DatabaseUnusable
+
+POOLED = "behind a pooler"  # a key in what SQLAlchemy remembers of each connection
+NAMED = re.compile(r"(?:-c|--)([A-Za-z_.]+)=(.*)", re.DOTALL)
+# A buyer is told "paid" only of what survives a power cut, whatever the server's default is.
+DURABLE = (
+    "set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+    " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, {local})"
+)
+
+
+def engine_of(url: URL, lock_seconds: int) -> Engine:
+    """Connections that are tried before they are used, with our limits in force on each.
+
+    The encoding and the isolation level are ours too, whatever role, database or environment say.
+    An error that reaches a log names the statement and never its values, such as who buys.
+    """
+    limits = {
+        "lock_timeout": f"{lock_seconds}s",
+        "statement_timeout": "20s",
+        # As on today's disks. PostgreSQL's own 4 is for disks that turn, and made it read every
+        # item that was ever sold for the figures of a month.
+        "random_page_cost": "1.1",
+    }
+    wanted, options = options_of(url)
+    arguments: dict[str, Any] = {"connect_timeout": lock_seconds, "client_encoding": "utf8"}
+    arguments = {name: v for name, v in arguments.items() if name not in url.query}
+    engine = create_engine(
+        url.difference_update_query(["options", "client_encoding"]),
+        hide_parameters=True,
+        isolation_level="READ COMMITTED",
+        pool_pre_ping=True,
+        pool_size=10,
+        max_overflow=20,
+        # Named even where they are empty: else the variable PGOPTIONS would be sent.
+        connect_args=arguments | {"client_encoding": "utf8", "options": options},
+    )
+    _apply(engine, limits | wanted)
+    return engine
+
+
+def _apply(engine: Engine, chosen: dict[str, str]) -> None:
+    """Once per connection, or behind a pooler once per transaction."""
+    values = tuple(value for pair in chosen.items() for value in pair)
+
+    def setting(local: str) -> str:
+        each = [f"set_config(%s, %s, {local})" for _ in chosen]
+        return f"SELECT {', '.join([*each, DURABLE.format(local=local)])}"
+
+    direct, pooled = f"{setting('false')} WHERE pg_backend_pid() = %s", setting("true")
+
+    def connected(connection: Any, record: Any) -> None:
+        refuse_encoding(connection)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            # A pooler makes up the id that it gives its clients.
+            cursor.execute(direct, (*values, connection.info.backend_pid))
+            record.info[POOLED] = cursor.fetchone() is None
+        connection.autocommit = False
+
+    def begun(connection: Connection) -> None:
+        if connection.info[POOLED]:
+            connection.exec_driver_sql(pooled, values)
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
+
+
+def options_of(url: URL) -> tuple[dict[str, str], str]:
+    """The settings that the URL's `options` name, and `options` themselves where they cannot be
+    read; `-c search_path=shop` then holds behind poolers too, which refuse `options`.
+    """
+    given = url.query.get("options", "")
+    text = given if isinstance(given, str) else " ".join(given)
+    try:
+        words = shlex.split(re.sub(r"(^|\s)-c\s+", r"\1-c", text))
+    except ValueError:
+        return {}, text
+    named = [NAMED.fullmatch(word) for word in words]
+    if not all(named):
+        return {}, text
+    return {match[1].replace("-", "_"): match[2] for match in named if match}, ""
+
+
+def refuse_encoding(connection: Any) -> None:
+    """Any other encoding lacks some sign of some buyer's name, or stores it unchecked.
+
+    Raises:
+        DatabaseUnusable
+    """
+    encoding = connection.get_parameter_status("server_encoding")
+    if encoding in ("UTF8", None):
+        return
+    name = cast(str, connection.info.dbname)
+    connection.close()
+    raise DatabaseUnusable(
+        for_operator=f"The database {name} stores text as {encoding}, which lacks the letters of "
+        "many names; make one in UTF8: CREATE DATABASE shop ENCODING 'UTF8' TEMPLATE template0."
+    )

@@ -1,0 +1,89 @@
+"""Whether the database takes writes, found out by writing.
+
+A full disk, a read-only file or server and a lock that somebody keeps answer every SELECT. So a
+row that needs new pages is written, deleted and committed; nothing of it stays. The write runs in a
+thread of its own and at most every `FRESH_SECONDS`, so that whoever asks waits no longer than
+`PATIENCE_SECONDS`, and a thousand questions are one write. Dead in the middle: the transaction is
+gone. Two at once, in two processes: two rows of their own.
+"""
+
+import logging
+import threading
+import time
+from typing import Any
+
+from store.core import clock
+from store.core.errors import StoreError
+from store.db import engine as db
+from store.db.models import Repeat
+
+log = logging.getLogger(__name__)
+
+FRESH_SECONDS = 2.0
+PATIENCE_SECONDS = 1.5
+FILLER = "x" * 16_384  # more than a page, so that room has to be found for it
+
+
+class WriteProbe:
+    """The last write that was tried, and one thread at a time that tries the next."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._done = threading.Event()
+        self._database: Any = None
+        self._began_at = 0.0
+        self._trouble: str | None = None
+
+    def trouble(self) -> str | None:
+        """What keeps the database from being written, for operators; None where it can be."""
+        with self._lock:
+            self._begin()
+            done, began_at = self._done, self._began_at
+        if not done.wait(PATIENCE_SECONDS):
+            seconds = time.monotonic() - began_at
+            return f"A small write has been waiting for {seconds:.0f} seconds: something locks it."
+        return self._trouble
+
+    def _begin(self) -> None:
+        """Start a write where the last one is old, or was into another database."""
+        database, now = _database(), time.monotonic()
+        same = self._database == database
+        running = same and not self._done.is_set() and self._began_at
+        if running or (same and now - self._began_at < FRESH_SECONDS):
+            return
+        self._database, self._began_at, self._done = database, now, threading.Event()
+        thread = threading.Thread(
+            target=self._write, args=(self._done,), name="write probe", daemon=True
+        )
+        thread.start()
+
+    def _write(self, done: threading.Event) -> None:
+        trouble = "The write was not finished."
+        try:
+            trouble = _trouble_of_a_write() or ""
+        finally:
+            if done is self._done:
+                self._trouble = trouble or None
+            done.set()
+
+
+def _database() -> object:
+    try:
+        return id(db.engine())
+    except StoreError:
+        return None
+
+
+def _trouble_of_a_write() -> str | None:
+    try:
+        with db.unit_of_work() as session:
+            row = Repeat(at=clock.now(), source="health", evidence=FILLER)
+            session.add(row)
+            session.flush()
+            session.delete(row)
+    except StoreError as error:
+        return error.for_operator
+    except Exception as error:
+        log.exception("A write that was only tried failed")
+        return f"A small write failed: {type(error).__name__}."
+    return None

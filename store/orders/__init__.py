@@ -1,0 +1,1 @@
+"""Orders: facts from Stripe, status rules, checkout, refunds and history."""

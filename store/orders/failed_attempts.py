@@ -1,0 +1,128 @@
+"""Failed payment attempts: a declined card or a failed 3-D Secure check, with its reason.
+
+Two events report one attempt, in no promised order: `payment_intent.payment_failed` always, and
+`charge.failed` where the bank was asked at all. Both carry the order number in the metadata that
+Checkout copied to the payment. `attempt` identifies the attempt in both: the id of the failed
+charge, else of the payment method that was tried (Checkout makes one per attempt).
+
+`apply` adds one history entry per attempt and changes nothing else: the session stays open, no
+money moved, and status, amounts and ids of the order are left alone. It runs in the transaction
+that records the event, with the order locked. A crash before the commit leaves neither event nor
+entry, and the event is delivered again. Of two at once, the second waits for the lock and finds
+the entry. Attempts after the first `MAX_LISTED` of an order are not listed, because anybody with
+the address of a checkout can fail there as often as Stripe permits.
+"""
+
+import json
+from typing import Any
+
+import orjson
+from pydantic.dataclasses import dataclass
+from sqlmodel import col, select
+
+from store.db.models import MAX_LISTED, OrderLog
+from store.orders.batch import Ledger, OrderState
+from store.orders.stripe_facts import STRICT, Document, Fact, Id, Text, identity, order_number
+
+ACTION = "attempt failed"
+# Stripe asks shops not to tell a buyer these: https://docs.stripe.com/declines/codes
+CONFIDENTIAL = frozenset(
+    ["fraudulent", "lost_card", "merchant_blacklist", "pickup_card", "stolen_card"]
+)
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class FailedAttemptFact(Fact):
+    """One attempt to pay that failed; `message` is Stripe's sentence for the buyer."""
+
+    attempt: Id
+    message: Text
+    payment_intent_id: Id | None
+    amount: int | None
+    currency: Text | None
+    livemode: bool | None
+
+
+def of_payment(intent: Document, event_id: str) -> FailedAttemptFact | None:
+    """Read a `payment_intent` that failed; None where it carries no order number of ours."""
+    error: Document = intent.get("last_payment_error") or {}
+    method: Document = error.get("payment_method") or {}
+    attempt = identity(error.get("charge")) or identity(method) or event_id
+    code, decline_code = error.get("code"), error.get("decline_code")
+    details = _details(code, decline_code, method)
+    return _fact(intent, intent["id"], event_id, attempt, error.get("message"), details)
+
+
+def of_charge(charge: Document, event_id: str) -> FailedAttemptFact | None:
+    """Read a `charge` that failed; None where it carries no order number of ours."""
+    decline_code = (charge.get("outcome") or {}).get("reason")
+    details = _details(
+        charge.get("failure_code"), decline_code, charge.get("payment_method_details") or {}
+    )
+    payment, message = identity(charge.get("payment_intent")), charge.get("failure_message")
+    return _fact(charge, payment, event_id, charge["id"], message, details)
+
+
+def _details(code: Any, decline_code: Any, method: Document) -> dict[str, Any]:
+    card: Document = method.get("card") or {}
+    return {
+        "code": code,
+        "decline_code": "generic_decline" if decline_code in CONFIDENTIAL else decline_code,
+        "card": f"{card.get('brand')} …{card.get('last4')}" if card else None,
+    }
+
+
+def _fact(
+    thing: Document,
+    payment_intent_id: str | None,
+    event_id: str,
+    attempt: str,
+    message: str | None,
+    details: dict[str, Any],
+) -> FailedAttemptFact | None:
+    if not (number := order_number(thing)):
+        return None
+    proof = {"event_id": event_id, "attempt": attempt, **details}
+    return FailedAttemptFact(
+        order_number=number,
+        evidence=event_id,
+        proof=orjson.dumps(proof).decode(),
+        attempt=attempt,
+        message=message or "Stripe gave no reason.",
+        payment_intent_id=payment_intent_id,
+        amount=thing.get("amount"),
+        currency=thing.get("currency"),
+        livemode=thing.get("livemode"),
+    )
+
+
+def apply(ledger: Ledger, order: OrderState, fact: FailedAttemptFact) -> list[str]:
+    """The reason of an attempt that is not in the history yet; nothing else of the order changes.
+
+    An event that does not fit the order is left out: no money is at stake, so it is no alarm.
+    """
+    fits = (
+        fact.livemode is False
+        and fact.payment_intent_id is not None
+        and order.payment_intent_id in (None, fact.payment_intent_id)
+        and (fact.amount, fact.currency) == (order.total_amount, order.currency)
+    )
+    if not fits:
+        return []
+    listed = _listed(ledger, order)
+    return [] if fact.attempt in listed or len(listed) >= MAX_LISTED else [fact.message]
+
+
+def _listed(ledger: Ledger, order: OrderState) -> set[str]:
+    """The attempts in this order's history, those of the same batch included."""
+    rows = ledger.session.exec(
+        select(OrderLog.evidence).where(
+            col(OrderLog.order_id) == order.id, col(OrderLog.action) == ACTION
+        )
+    ).all()
+    batch = [
+        line["evidence"]
+        for line in ledger.lines
+        if line["order_id"] == order.id and line["action"] == ACTION
+    ]
+    return {json.loads(evidence)["attempt"] for evidence in (*rows, *batch)}

@@ -1,0 +1,1 @@
+"""Catching up with Stripe, comparing both sides, restoring and pruning."""

@@ -1,0 +1,274 @@
+"""Stripe's records beside ours, payment by payment, and every difference between them.
+
+A difference is also what we still owe, what Stripe has under this shop's mark and we have not, and
+what Stripe lists in a form that cannot be read: what is absent never counts as agreement.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sqlmodel import col, select
+
+from store.db import engine as db
+from store.db.models import Dispute, Order, Refund
+from store.orders import shop_mark
+from store.orders.stripe_facts import (
+    DISPUTE_DECIDED,
+    PAID,
+    REFUND_VOID,
+    Document,
+    identity,
+    order_number,
+)
+from store.reconciliation import restored_orders
+from store.reconciliation.restored_orders import MissingOrder
+from store.stripe_api import gateway
+
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
+
+
+@dataclass
+class Payment:
+    """One payment's figures in minor units of `currency`; `owed_amount` has to go back still."""
+
+    currency: str = ""
+    paid_amount: int = 0
+    refunded_amount: int = 0
+    owed_amount: int = 0
+
+    @property
+    def kept_amount(self) -> int:
+        return self.paid_amount - self.refunded_amount - self.owed_amount
+
+
+@dataclass
+class Book:
+    """One side's records of one order: its payments and disputes, by their ids at Stripe."""
+
+    payments: dict[str, Payment] = field(default_factory=dict)
+    disputes: dict[str, str] = field(default_factory=dict)
+
+    def payment(self, name: str) -> Payment:
+        return self.payments.setdefault(name, Payment())
+
+    @property
+    def paid_amount(self) -> int:
+        return sum(payment.paid_amount for payment in self.payments.values())
+
+    @property
+    def refunded_amount(self) -> int:
+        return sum(payment.refunded_amount for payment in self.payments.values())
+
+    @property
+    def owed_amount(self) -> int:
+        return sum(payment.owed_amount for payment in self.payments.values())
+
+    def as_json(self) -> dict[str, Any]:
+        sums = {
+            "paid_amount": self.paid_amount,
+            "refunded_amount": self.refunded_amount,
+            "owed_amount": self.owed_amount,
+        }
+        return sums | asdict(self)
+
+
+@dataclass
+class Entry:
+    """One order in both records."""
+
+    number: str
+    currency: str
+    ours: Book = field(default_factory=Book)
+    stripes: Book = field(default_factory=Book)
+
+    @property
+    def difference_amount(self) -> int:
+        """What Stripe holds for this order beyond what it should by our records."""
+        return sum(self._differences())
+
+    @property
+    def differing_amount(self) -> int:
+        """The differences of its payments, none made up for by another."""
+        return sum(map(abs, self._differences()))
+
+    def _differences(self) -> list[int]:
+        names = self.ours.payments.keys() | self.stripes.payments.keys()
+        none = Payment()
+        return [
+            self.stripes.payments.get(name, none).kept_amount
+            - self.ours.payments.get(name, none).kept_amount
+            for name in names
+        ]
+
+    @property
+    def agrees(self) -> bool:
+        return self.ours == self.stripes
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "currency": self.currency,
+            "ours": self.ours.as_json(),
+            "stripes": self.stripes.as_json(),
+            "difference_amount": self.difference_amount,
+            "agrees": self.agrees,
+        }
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Every order of ours, and what Stripe has besides.
+
+    An order is written down before Stripe is asked for anything. So a number that is unknown here
+    is `missing` where its session carries this shop's mark, as after an old backup was restored;
+    else it belongs to another shop (`strangers`). `unreadable` are the ids of listed objects
+    that lack what is to be compared.
+    """
+
+    entries: list[Entry]
+    strangers: list[str]
+    missing: list[MissingOrder] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    @property
+    def difference_amount(self) -> int:
+        here = sum(entry.differing_amount for entry in self.entries)
+        return here + sum(order.paid_amount for order in self.missing)
+
+    @property
+    def agrees(self) -> bool:
+        return not self.missing and not self.unreadable and all(e.agrees for e in self.entries)
+
+
+@dataclass
+class Progress:
+    """How many objects an audit has read at Stripe so far."""
+
+    sessions: int = 0
+    refunds: int = 0
+    disputes: int = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.sessions:,} Checkout Sessions, {self.refunds:,} refunds and "
+            f"{self.disputes:,} disputes read at Stripe"
+        )
+
+
+def audit(progress: Progress | None = None) -> Audit:
+    """Read both records. `progress` is counted up on the way.
+
+    Raises:
+        StripeError, DatabaseUnavailable
+    """
+    stripes = _Stripes(progress or Progress())
+    stripes.read()  # before ours: what happens in between is then in ours too
+    entries = _our_entries()
+    for number, book in stripes.books.items():
+        if number in entries:
+            _put_beside(entries[number], book)
+    missing = restored_orders.missing_orders(stripes.sessions, entries.keys(), shop_mark.known())
+    strangers = stripes.books.keys() - entries.keys() - {order.number for order in missing}
+    return Audit(list(entries.values()), sorted(strangers), missing, stripes.unreadable)
+
+
+def _put_beside(entry: Entry, book: Book) -> None:
+    """A second payment may be in any currency; of it we know the amount only."""
+    entry.stripes = book
+    for name, payment in entry.ours.payments.items():
+        if not payment.currency and name in book.payments:
+            payment.currency = book.payments[name].currency
+
+
+def _our_entries() -> dict[str, Entry]:
+    with db.reading() as session:
+        rows = session.exec(select(Order).order_by(col(Order.id))).all()
+        refunds, disputes = session.exec(select(Refund)).all(), session.exec(select(Dispute)).all()
+    entries = {order.id: Entry(order.number, order.currency) for order in rows}
+    for order in rows:
+        if order.payment_status in PAID:
+            name = order.payment_intent_id or order.checkout_session_id or ""
+            entries[order.id].ours.payments[name] = Payment(order.currency, order.total_amount)
+    for dispute in disputes:
+        entries[dispute.order_id].ours.disputes[dispute.stripe_dispute_id] = dispute.status
+    contested = {d.payment_intent_id for d in disputes if d.status not in DISPUTE_DECIDED}
+    for refund in refunds:
+        payment = entries[refund.order_id].ours.payment(refund.payment_intent_id)
+        if refund.payment_amount:
+            payment.paid_amount = refund.payment_amount
+        if refund.is_unsent and refund.payment_intent_id not in contested:
+            payment.owed_amount += refund.amount
+        if refund.stripe_refund_id and refund.status not in REFUND_VOID:
+            payment.refunded_amount += refund.amount
+    return {entry.number: entry for entry in entries.values()}
+
+
+class _Stripes:
+    """What Stripe lists: a book for each order number, and what could not be read."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.books: dict[str, Book] = {}
+        self.sessions: list[Document] = []
+        self.unreadable: list[str] = []
+        self.number_of: dict[str, str] = {}
+
+    def read(self) -> None:
+        self._each(gateway.checkouts(), self._add_session)
+        self._each(gateway.refunds(), self._add_refund)
+        self._each(gateway.disputes(), self._add_dispute)
+
+    def _each(self, listed: Iterable[Document], add: Callable[[Document], None]) -> None:
+        for item in listed:
+            try:
+                add(item)
+            except UNREADABLE:
+                self.unreadable.append(str(item.get("id", "?"))[:100])
+
+    def _add_session(self, session: Document) -> None:
+        self.progress.sessions += 1
+        if not (number := order_number(session)):
+            return
+        self.sessions.append(session)
+        book = self.books.setdefault(number, Book())
+        payment = identity(session["payment_intent"])
+        if payment:
+            self.number_of[payment] = number
+        if session["payment_status"] in PAID:
+            name, currency = payment or session["id"], _text(session["currency"])
+            book.payments[name] = Payment(currency, _amount(session["amount_total"]))
+
+    def _add_refund(self, refund: Document) -> None:
+        self.progress.refunds += 1
+        number = self.number_of.get(identity(refund["payment_intent"]) or "")
+        if number and _text(refund["status"]) not in REFUND_VOID:
+            payment = self.books[number].payment(str(identity(refund["payment_intent"])))
+            payment.refunded_amount += _amount(refund["amount"])
+
+    def _add_dispute(self, dispute: Document) -> None:
+        self.progress.disputes += 1
+        if number := self.number_of.get(identity(dispute["payment_intent"]) or ""):
+            self.books[number].disputes[_text(dispute["id"])] = _text(dispute["status"])
+
+
+def _amount(value: Any) -> int:
+    """An amount of Stripe's; a missing one is not 0."""
+    if type(value) is not int:
+        raise TypeError
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def by_currency(orders: Sequence[MissingOrder]) -> dict[str, int]:
+    """What was paid for orders that are missing here."""
+    sums: dict[str, int] = {}
+    for order in orders:
+        if order.paid_amount:
+            sums[order.currency] = sums.get(order.currency, 0) + order.paid_amount
+    return sums

@@ -1,0 +1,282 @@
+"""Orders that Stripe knows by this shop's mark and our database does not, as after an old backup.
+
+An order is brought back where everything it needs is at Stripe: its number, amount, currency, items
+and email. Its buyer is not: the cookie is known to their browser only, so the order stands in the
+back office and in no buyer's list.
+
+Each order is brought back in a transaction of its own, from what was read before it; the facts of
+its sessions are recorded in the same one, by the same rules as any other. Dead before its commit:
+nothing happened, and the next reconciliation starts again. Two at once: the unique number refuses
+the second, which leaves the order to the first.
+"""
+
+import hashlib
+import logging
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from store.core.errors import StoreError
+from store.db import bulk
+from store.db import engine as db
+from store.db.models import Order, OrderItem, Product
+from store.orders import service, shop_mark
+from store.orders.stripe_facts import (
+    PAID,
+    CheckoutFact,
+    Document,
+    identity,
+    of_session,
+    order_number,
+)
+from store.stripe_api import gateway
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+IMAGE = "mark.svg"
+SEEN = "brought back from Stripe"
+
+
+class CannotBringBack(StoreError):
+    """Why an order cannot be made again from what Stripe knows."""
+
+
+@dataclass(frozen=True)
+class MissingOrder:
+    """One order that Stripe has and we have not; `amount` is None where Stripe's is not readable.
+
+    `sessions` are the ids of its Checkout Sessions, `status` what they are together.
+    """
+
+    number: str
+    status: str
+    amount: int | None
+    currency: str
+    created_at: str
+    sessions: tuple[str, ...]
+
+    @property
+    def paid_amount(self) -> int:
+        return (self.amount or 0) if self.status == "paid" else 0
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass
+class Restored:
+    """What came of bringing orders back: their numbers, and why others could not be."""
+
+    numbers: list[str] = field(default_factory=list)
+    left: dict[str, str] = field(default_factory=dict)
+
+
+def missing_orders(
+    sessions: Iterable[Document], known: Collection[str], mark: str | None
+) -> list[MissingOrder]:
+    """The orders with this shop's mark that are not among the known ones, by their numbers."""
+    groups = _marked(sessions, mark)
+    return [_described(number, groups[number]) for number in sorted(groups.keys() - known)]
+
+
+def _marked(sessions: Iterable[Document], mark: str | None) -> dict[str, list[Document]]:
+    """Sessions with this mark by order number; those that expired unpaid are nobody's loss."""
+    groups: dict[str, list[Document]] = {}
+    for session in sessions:
+        metadata = session.get("metadata")
+        if not isinstance(metadata, dict):
+            continue  # nobody can tell whose it is
+        marked = metadata.get(shop_mark.NAME) == mark
+        over = session.get("status") == "expired" and session.get("payment_status") not in PAID
+        number = order_number(session)
+        if mark and marked and number and not over:
+            groups.setdefault(number, []).append(session)
+    return groups
+
+
+def _described(number: str, sessions: Sequence[Document]) -> MissingOrder:
+    own = _own(sessions)
+    amount, created = own.get("amount_total"), own.get("created")
+    paid = own.get("payment_status") in PAID
+    return MissingOrder(
+        number=number,
+        status="paid" if paid else str(own.get("status") or "unknown"),
+        amount=amount if type(amount) is int else None,
+        currency=str(own.get("currency") or ""),
+        created_at=_moment(created).isoformat() if type(created) is int else "",
+        sessions=tuple(str(session.get("id")) for session in sessions),
+    )
+
+
+def _own(sessions: Sequence[Document]) -> Document:
+    """The order's own session: the first one paid whose money has not gone back, else the first."""
+
+    def place(session: Document) -> tuple[bool, bool, int]:
+        unpaid = session.get("payment_status") not in PAID
+        created = session.get("created")
+        return unpaid, _went_back(session), created if type(created) is int else 0
+
+    return min(sessions, key=place)
+
+
+def _went_back(session: Document) -> bool:
+    return bool((_charge(session) or {}).get("refunded"))
+
+
+def _charge(session: Document) -> Document | None:
+    payment = session.get("payment_intent")
+    charge = payment.get("latest_charge") if isinstance(payment, dict) else None
+    return charge if isinstance(charge, dict) else None
+
+
+def bring_back() -> Restored:
+    """Make again what is missing here; an order that cannot be is left, with the reason.
+
+    Raises:
+        StripeError: Stripe's list cannot be read; DatabaseUnavailable.
+    """
+    restored, mark = Restored(), shop_mark.known()
+    if mark is None:
+        return restored
+    groups = _marked(filter(_is_readable, gateway.checkouts()), mark)
+    for number in sorted(groups.keys() - _known(groups)):
+        try:
+            if _bring_back(number, groups[number]):
+                restored.numbers.append(number)
+        except StoreError as error:
+            restored.left[number] = error.for_operator
+        except Exception:
+            log.exception("Could not bring order %s back", number)
+            restored.left[number] = "Stripe's answer about it cannot be read"
+    return restored
+
+
+def _is_readable(session: Document) -> bool:
+    """One odd item of a list must not end the work; the audit names it."""
+    whole = isinstance(session.get("metadata"), dict)
+    return whole and isinstance(session.get("payment_status"), str)
+
+
+def _known(numbers: Collection[str]) -> set[str]:
+    """Those of these numbers that have an order; read after Stripe's list."""
+    found, listed = set[str](), list(numbers)
+    for start in range(0, len(listed), BATCH):
+        batch = listed[start : start + BATCH]
+        with db.reading() as session:
+            found |= set(session.exec(select(Order.number).where(col(Order.number).in_(batch))))
+    return found
+
+
+def _bring_back(number: str, sessions: Sequence[Document]) -> bool:
+    """False where another process has just done it."""
+    own = _own(sessions)
+    lines = list(_lines(own))
+    facts = list(_facts([own, *(other for other in sessions if other is not own)]))
+    try:
+        with db.unit_of_work() as session:
+            order = _order(number, own)
+            session.add(order)
+            session.flush()
+            items = [_item(session, order, line, own["currency"]) for line in lines]
+            bulk.insert(session, OrderItem, items)
+            service.log(session, order, "reconciler", "restored", SEEN)
+            service.record(session, facts, source="reconciler")
+    except IntegrityError:
+        if number in _known([number]):
+            return False
+        raise
+    return True
+
+
+@dataclass(frozen=True)
+class Line:
+    name: str
+    quantity: int
+    unit_amount: int
+
+
+def _lines(own: Document) -> Iterator[Line]:
+    """The items of a session, which must make up its amount.
+
+    Raises:
+        CannotBringBack
+    """
+    if own.get("livemode") is not False:
+        raise CannotBringBack("it is a live-mode session, or does not say that it is not")
+    amount, currency = own.get("amount_total"), own.get("currency")
+    if type(amount) is not int or amount <= 0 or not isinstance(currency, str):
+        raise CannotBringBack("Stripe names no amount or no currency for it")
+    sum_amount = 0
+    for item in gateway.line_items(own["id"]):
+        line = Line(item["description"], item["quantity"], item["price"]["unit_amount"])
+        if line.quantity * line.unit_amount != item["amount_total"] or not line.name:
+            raise CannotBringBack("one of its items has no name, or no whole price")
+        sum_amount += item["amount_total"]
+        yield line
+    if sum_amount != amount:
+        raise CannotBringBack("its items do not make up its amount")
+
+
+def _facts(sessions: Iterable[Document]) -> Iterator[CheckoutFact]:
+    for session in sessions:
+        if fact := of_session(session, evidence=SEEN):
+            yield fact
+
+
+def _order(number: str, own: Document) -> Order:
+    """The row as far as Stripe knows it; its buyer is a value that no cookie can have."""
+    charge = _charge(own)
+    paid_at = charge["created"] if charge and own["payment_status"] in PAID else None
+    return Order(
+        number=number,
+        buyer=f"unknown-{number}",
+        currency=own["currency"],
+        total_amount=own["amount_total"],
+        cart_key=f"restored-{number}",
+        attempt=1,
+        idempotency_key=f"restored-{own['id']}",
+        checkout_parameters="{}",
+        checkout_session_id=own["id"],
+        checkout_expires_at=_moment(own["expires_at"]),
+        payment_intent_id=identity(own["payment_intent"]),
+        created_at=_moment(own["created"]),
+        paid_at=_moment(paid_at) if paid_at else None,
+    )
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _item(session: Session, order: Order, line: Line, currency: str) -> bulk.Row:
+    return {
+        "order_id": order.id,
+        "product_id": _product(session, line, currency).id,
+        "name": line.name,
+        "unit_amount": line.unit_amount,
+        "quantity": line.quantity,
+    }
+
+
+def _product(session: Session, line: Line, currency: str) -> Product:
+    """The product of this name; one that is gone is added again, and not on sale."""
+    named = select(Product).where(col(Product.name) == line.name).order_by(col(Product.id))
+    if product := session.exec(named).first():
+        return product
+    product = Product(
+        slug=f"restored-{hashlib.sha256(line.name.encode()).hexdigest()[:16]}",
+        name=line.name,
+        description=f"Sold before; {SEEN}.",
+        unit_amount=line.unit_amount,
+        currency=currency,
+        image=IMAGE,
+        active=False,
+    )
+    session.add(product)
+    session.flush()
+    return product

@@ -1,0 +1,1 @@
+"""Read-only views of orders: pages, timeline, charge summary, sales, search and CSV."""

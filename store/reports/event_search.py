@@ -1,0 +1,194 @@
+"""Webhook events as operators see them: filtered, searched, a page at a time, and one in detail."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+
+from sqlmodel import Session, col, or_, select, tuple_
+
+from store.db.models import Dispute, Order, Repeat, StripeEvent
+from store.orders import stripe_facts
+from store.reports.search import Wanted
+from store.webhooks import parsing
+
+PAGE = 200
+MAX_ORDERS = 100  # that one search looks through
+MAX_TYPES_FROM = 2000  # of the newest events, for the list of types
+HIDDEN = "(hidden)"
+SECRETS = frozenset(["client_secret"])
+
+
+class Outcome(NamedTuple):
+    """What became of an event, as the page says it; `color` is one of Streamlit's."""
+
+    glyph: str
+    word: str
+    color: Literal["green", "gray", "orange", "red"]
+    explanation: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.glyph} {self.word}"
+
+
+OUTCOMES: Mapping[str, Outcome] = {
+    "applied": Outcome("✓", "Applied", "green", "It changed its order."),
+    "known": Outcome("○", "No news", "gray", "Its order already had everything that it says."),
+    "ignored": Outcome("–", "Not used", "gray", "The shop does not act on events of this type."),
+    "orphan": Outcome(
+        "?",
+        "Unknown order",
+        "orange",
+        "No order here has the number that it names. It may belong to another shop of the same "
+        "Stripe account, or its order may still be missing here: reconcile, then look again.",
+    ),
+    "review": Outcome(
+        "!",
+        "Review",
+        "red",
+        "It does not fit its order, or is not what Stripe documents. Its order waits for a person.",
+    ),
+    "livemode": Outcome(
+        "✕", "Live mode", "red", "It is about real money. This test shop never acts on such events."
+    ),
+    "received": Outcome("…", "Received", "orange", "It is recorded and not processed yet."),
+}
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """`text` is an event's id, any other id at Stripe, or what finds an order. Empty means all."""
+
+    text: str = ""
+    outcome: str = ""
+    type: str = ""
+
+    def conditions(self) -> list[Any]:
+        conditions = []
+        if self.outcome:
+            conditions.append(col(StripeEvent.outcome) == self.outcome)
+        if self.type:
+            conditions.append(col(StripeEvent.type) == self.type)
+        return conditions
+
+
+class EventRow(NamedTuple):
+    """An event and the number of its order here, if it has one."""
+
+    event: StripeEvent
+    order_number: str | None
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """`older` is the id of the event below which the next page begins; None on the last one."""
+
+    rows: list[EventRow]
+    older: str | None = None
+
+
+def find_events(session: Session, wanted: EventFilter, before: str = "") -> EventPage:
+    """Events, newest first, below the event `before`.
+
+    A search by text reads the events of at most `MAX_ORDERS` orders, and has one page only.
+    """
+    if wanted.text:
+        events = _events_about(session, wanted)
+        return EventPage(_with_orders(session, events[:PAGE]))
+    query = select(StripeEvent).where(*wanted.conditions())
+    if before and (last := session.get(StripeEvent, before)):
+        place = tuple_(col(StripeEvent.received_at), col(StripeEvent.id))
+        query = query.where(place < (last.received_at, last.id))
+    newest = query.order_by(col(StripeEvent.received_at).desc(), col(StripeEvent.id).desc())
+    events = list(session.exec(newest.limit(PAGE + 1)))
+    older = events[PAGE - 1].id if len(events) > PAGE else None
+    return EventPage(_with_orders(session, events[:PAGE]), older)
+
+
+def _events_about(session: Session, wanted: EventFilter) -> list[StripeEvent]:
+    """One query for each index: in one, a database may rather read every event by its time."""
+    found = Wanted(text=wanted.text).conditions(session)
+    orders = session.exec(select(Order.id, Order.number).where(*found).limit(MAX_ORDERS)).all()
+    numbers = {wanted.text.upper(), *(number for _, number in orders)}
+    events = dict[str, StripeEvent]()
+    for about in (
+        col(StripeEvent.id) == wanted.text,
+        col(StripeEvent.order_id).in_([order_id for order_id, _ in orders]),
+        col(StripeEvent.order_number).in_(numbers),
+    ):
+        query = select(StripeEvent).where(about, *wanted.conditions()).limit(PAGE)
+        events |= {event.id: event for event in session.exec(query)}
+    return sorted(events.values(), key=lambda e: (e.received_at, e.id), reverse=True)
+
+
+def _with_orders(session: Session, events: Sequence[StripeEvent]) -> list[EventRow]:
+    ids = {event.order_id for event in events if event.order_id}
+    named = {event.order_number for event in events if event.order_number}
+    query = select(Order.id, Order.number).where(
+        or_(col(Order.id).in_(ids), col(Order.number).in_(named))
+    )
+    number_of: dict[int | str | None, str] = {}
+    for order_id, number in session.exec(query):
+        number_of |= {order_id: number, number: number}
+    return [
+        EventRow(event, number_of.get(event.order_id) or number_of.get(event.order_number))
+        for event in events
+    ]
+
+
+def event_types(session: Session) -> list[str]:
+    """The types that the shop acts on, and those of the newest events."""
+    by_time = select(StripeEvent.type).order_by(col(StripeEvent.received_at).desc())
+    return sorted({*parsing.HANDLERS, *session.exec(by_time.limit(MAX_TYPES_FROM))})
+
+
+@dataclass(frozen=True)
+class EventDetail:
+    """One event; `repeated_at` are the deliveries after the first, as far as they are listed."""
+
+    event: StripeEvent
+    order_number: str | None
+    repeated_at: list[datetime]
+
+
+def event_detail(session: Session, event_id: str) -> EventDetail | None:
+    event = session.get(StripeEvent, event_id)
+    if event is None:
+        return None
+    again = select(Repeat.at).where(col(Repeat.event_id) == event_id).order_by(col(Repeat.id))
+    ((_, order_number),) = _with_orders(session, [event])
+    return EventDetail(event, order_number, list(session.exec(again)))
+
+
+def order_of_payload(session: Session, payload: stripe_facts.Document) -> str | None:
+    """The order that an event's object names, or that its payment belongs to."""
+    thing = (payload.get("data") or {}).get("object") or {}
+    payment = thing.get("id") if thing.get("object") == "payment_intent" else None
+    try:
+        payment = payment or stripe_facts.identity(thing.get("payment_intent"))
+        named = stripe_facts.order_number(thing)
+    except parsing.UNREADABLE:
+        return None
+    for column, value in ((Order.number, named), (Order.payment_intent_id, payment)):
+        if value and value.isprintable():  # one query for each index
+            number = session.exec(select(Order.number).where(col(column) == value)).first()
+            if number:
+                return number
+    return None
+
+
+def without_secrets(value: Any) -> Any:
+    """A payload with what would let somebody act for the buyer left out."""
+    if isinstance(value, Mapping):
+        return {
+            name: HIDDEN if name in SECRETS and inner else without_secrets(inner)
+            for name, inner in value.items()
+        }
+    return [without_secrets(inner) for inner in value] if isinstance(value, list) else value
+
+
+def disputes(session: Session) -> list[tuple[Dispute, Order]]:
+    """The newest disputes with their orders."""
+    query = select(Dispute, Order).join(Order, col(Order.id) == col(Dispute.order_id))
+    return list(session.exec(query.order_by(col(Dispute.id).desc()).limit(PAGE)))

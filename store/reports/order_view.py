@@ -1,0 +1,211 @@
+"""Orders as people see them: plain values, made from rows and safe to keep after the session."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from store.db.models import Dispute, Order, OrderItem, Product, Refund
+from store.orders.checkout import REPLACED
+from store.orders.stripe_facts import PAID, REFUND_VOID
+
+Tone = Literal["waiting", "good", "bad", "neutral"]
+
+
+@dataclass(frozen=True)
+class Badge:
+    """A status as a glyph and a word, never by colour alone.
+
+    `word` is Stripe's, for operators; `buyer_word` says the same to a buyer.
+    """
+
+    glyph: str
+    word: str
+    tone: Tone
+    buyer_word: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.glyph} {self.word}"
+
+
+STATUS_BADGES = {
+    "pending": Badge("○", "Pending", "waiting", "Payment not begun"),
+    "open": Badge("◔", "Open", "waiting", "Not paid yet"),
+    "processing": Badge("◑", "Processing", "waiting", "Payment on its way"),
+    "paid": Badge("●", "Paid", "good", "Paid"),
+    "failed": Badge("✕", "Failed", "bad", "Payment failed"),
+    "expired": Badge("◌", "Expired", "neutral", "Not paid in time"),
+    "canceled": Badge("⊘", "Canceled", "neutral", "Canceled"),
+    "partially_refunded": Badge("◐", "Partially refunded", "neutral", "Partly refunded"),
+    "refunded": Badge("↩", "Refunded", "neutral", "Refunded"),
+    "disputed": Badge("⚑", "Disputed", "bad", "Disputed"),
+    "review": Badge("!", "Needs review", "bad", "Being checked"),
+}
+
+
+@dataclass(frozen=True)
+class ItemView:
+    slug: str
+    name: str
+    quantity: int
+    unit_amount: int
+
+    @property
+    def amount(self) -> int:
+        return self.unit_amount * self.quantity
+
+
+@dataclass(frozen=True)
+class RefundView:
+    """Money back; `second` where it was taken by a payment that is not the order's own.
+
+    `payment_amount` is what that payment brought in, `overdue` that an operator should look at it.
+    """
+
+    amount: int
+    status: str
+    stripe_refund_id: str | None
+    payment_intent_id: str
+    created_at: datetime
+    second: bool
+    payment_amount: int | None = None
+    overdue: bool = False
+
+    @property
+    def is_void(self) -> bool:
+        """True where Stripe never made it, and nothing is owed by it any more."""
+        return self.status in REFUND_VOID and self.stripe_refund_id is None
+
+    @classmethod
+    def of(cls, row: Refund, order: Order) -> "RefundView":
+        own = order.payment_intent_id
+        second = row.reason == "duplicate" or own not in (None, row.payment_intent_id)
+        return cls(
+            row.amount,
+            row.status,
+            row.stripe_refund_id,
+            row.payment_intent_id,
+            row.created_at,
+            second,
+            row.payment_amount,
+            row.is_overdue,
+        )
+
+
+@dataclass(frozen=True)
+class DisputeView:
+    amount: int
+    status: str
+    reason: str
+    stripe_dispute_id: str
+
+
+@dataclass(frozen=True)
+class LogView:
+    at: datetime
+    source: str
+    action: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class OrderView:
+    """An order as its buyer sees it; `*_amount` in minor units of `currency`, `*_at` in UTC.
+
+    It has a hash, so that what was made of it can be found again.
+    """
+
+    number: str
+    status: str
+    currency: str
+    total_amount: int
+    refunded_amount: int
+    items: tuple[ItemView, ...]
+    log: tuple[LogView, ...]
+    email: str | None
+    receipt_url: str | None
+    checkout_session_id: str | None
+    payment_intent_id: str | None
+    created_at: datetime
+    paid_at: datetime | None
+    is_payable: bool
+    is_charged: bool = False
+    review_reason: str | None = None
+    refunds: tuple[RefundView, ...] = ()
+    disputes: tuple[DisputeView, ...] = ()
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while something may still change without the buyer doing anything here."""
+        return self.status in ("pending", "open", "processing")
+
+    @property
+    def buyer_word(self) -> str:
+        return STATUS_BADGES[self.status].buyer_word
+
+    @property
+    def can_be_bought_again(self) -> bool:
+        return not self.is_waiting and self.status != "review"
+
+    @property
+    def was_replaced(self) -> bool:
+        """True where a new cart, perhaps in another tab, took this one's place."""
+        return self.status == "canceled" and any(row.detail == REPLACED for row in self.log)
+
+
+def items_of(session: Session, mine: Sequence[Order]) -> Mapping[int, list[ItemView]]:
+    found: defaultdict[int, list[ItemView]] = defaultdict(list)
+    if not mine:
+        return found
+    rows = session.connection().execute(
+        select(
+            col(OrderItem.order_id),
+            col(Product.slug),
+            col(OrderItem.name),
+            col(OrderItem.quantity),
+            col(OrderItem.unit_amount),
+        )
+        .join(Product, col(Product.id) == col(OrderItem.product_id))
+        .where(col(OrderItem.order_id).in_([order.id for order in mine]))
+        .order_by(col(OrderItem.id))
+    )
+    for order_id, slug, name, quantity, unit_amount in rows:
+        found[order_id].append(ItemView(slug, name, quantity, unit_amount))
+    return found
+
+
+def view(
+    order: Order,
+    items: Sequence[ItemView],
+    log: Sequence[LogView],
+    refunds: Sequence[Refund] = (),
+    disputes: Sequence[Dispute] = (),
+) -> OrderView:
+    return OrderView(
+        number=order.number,
+        status=order.status,
+        currency=order.currency,
+        total_amount=order.total_amount,
+        refunded_amount=order.refunded_amount,
+        items=tuple(items),
+        log=tuple(log),
+        email=order.email,
+        receipt_url=order.receipt_url,
+        checkout_session_id=order.checkout_session_id,
+        payment_intent_id=order.payment_intent_id,
+        created_at=order.created_at,
+        paid_at=order.paid_at,
+        is_payable=order.status in ("pending", "open") and order.cancel_requested_at is None,
+        is_charged=order.payment_status in PAID,
+        review_reason=order.refund_review_reason or order.review_reason,
+        refunds=tuple(RefundView.of(row, order) for row in refunds),
+        disputes=tuple(
+            DisputeView(row.amount, row.status, row.reason, row.stripe_dispute_id)
+            for row in disputes
+        ),
+    )

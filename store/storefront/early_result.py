@@ -1,0 +1,56 @@
+"""The order's state, shown to a buyer who returns from Stripe before Streamlit has loaded."""
+
+from concurrent.futures import Future, wait
+
+from starlette.requests import Request
+
+from store.core import errors
+from store.db import engine as db
+from store.orders import checkout
+from store.reports import order_detail
+from store.storefront.checkout_redirect import is_number
+from store.storefront.prefetch import SETTLE_PREFETCH
+from store.web import rendering
+from store.web.buyer_cookie import buyer_of
+from store.web.stripe_mode import mode_badge
+
+WAIT_SECONDS = 0.3  # how long the page is held back for the result
+
+
+def prefetch_on_return(request: Request) -> Future[object] | None:
+    """Start to settle the order where this page is Stripe's success address; None elsewhere."""
+    buyer, number = buyer_of(request), request.query_params.get("number", "")
+    if "session_id" not in request.query_params or not buyer or not is_number(number):
+        return None
+    return SETTLE_PREFETCH.start(buyer, number)
+
+
+def settle(buyer: str, number: str) -> None:
+    """Wait for the prefetched result, or ask Stripe now.
+
+    Raises:
+        OrderNotFound, StripeError, DatabaseUnavailable
+    """
+    if not SETTLE_PREFETCH.result(buyer, number):
+        checkout.settle(buyer, number)
+
+
+def early_result_html(request: Request) -> str:
+    """HTML that says what became of the order, or "" where that is not known in time.
+
+    Streamlit needs a second to load before it shows anything, which is long for a buyer who has
+    just paid. Like the page, this shows what the database holds, and only to the order's buyer.
+    """
+    if not (future := prefetch_on_return(request)):
+        return ""
+    wait([future], WAIT_SECONDS)
+    try:
+        with db.reading() as session:
+            number = request.query_params["number"]
+            order = order_detail.order_of(session, buyer_of(request) or "", number)
+    except errors.StoreError:
+        return ""
+    if order.is_waiting:
+        return ""
+    sentence = rendering.sentence_of(order)
+    return rendering.first_piece("outcome", mode=mode_badge(), order=order, sentence=sentence)

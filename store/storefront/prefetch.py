@@ -1,0 +1,48 @@
+"""Requests to Stripe that begin while a buyer's browser is still loading the page."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from store.orders import checkout
+
+MAX_STARTED = 1000  # requests whose browser never fetched the result
+FRESH_SECONDS = 10  # an older result may be out of date
+
+
+class CheckoutPrefetcher:
+    """Runs one request about a buyer's order in the background and keeps its result for a while."""
+
+    def __init__(self, request: Callable[[str, str], object]) -> None:
+        self.request = request
+        self.pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="prefetch")
+        self.started: dict[tuple[str, str], tuple[float, Future[object]]] = {}
+        self.lock = threading.Lock()
+
+    def start(self, buyer: str, number: str) -> Future[object]:
+        with self.lock:
+            at, future = self.started.pop((buyer, number), (0.0, None))
+            if future is None or future.done():
+                at, future = time.monotonic(), self.pool.submit(self.request, buyer, number)
+            self.started[buyer, number] = at, future
+            while len(self.started) > MAX_STARTED:
+                del self.started[next(iter(self.started))]
+        return future
+
+    def result(self, buyer: str, number: str) -> bool:
+        """Wait for the request; False where none was started lately, or it never began to run.
+
+        Raises:
+            OrderNotFound, StripeError, DatabaseUnavailable
+        """
+        with self.lock:
+            at, future = self.started.pop((buyer, number), (0.0, None))
+        if future is None or future.cancel() or time.monotonic() - at > FRESH_SECONDS:
+            return False
+        future.result()
+        return True
+
+
+SETTLE_PREFETCH = CheckoutPrefetcher(checkout.settle)
+URL_PREFETCH = CheckoutPrefetcher(checkout.open_checkout)

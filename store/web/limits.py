@@ -1,0 +1,159 @@
+"""What one visitor may make the storefront's server do, so that the others do not wait for it.
+
+| what | limit |
+|---|---|
+| messages of one WebSocket | 15 a second after the first 60; 16 KB count as one message |
+| new WebSockets of one address | 30 a second after the first 300 |
+| open WebSockets of one address | 500 |
+| ways to Stripe (`/go/…`) | 16 at a time in threads of their own; 64 more may wait |
+| ways to Stripe of one buyer | 2 at a time; 62 more may wait |
+| pages | 16 at a time in threads of their own; 256 more may wait |
+
+A message over the limit is not lost: the server reads the connection more slowly. What counts as
+one address is said by `handshake.client_networks`.
+"""
+
+from asyncio import sleep
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from time import monotonic
+from weakref import WeakValueDictionary
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from store.web.handshake import client_networks
+
+MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 15, 60
+BYTES_PER_MESSAGE = 16 * 1024
+CONNECTS_PER_SECOND, CONNECTS_AT_ONCE = 30, 300
+MAX_CONNECTIONS = 500
+MAX_ADDRESSES = 10_000  # that are remembered
+Handler = Callable[[Request], Response]
+Endpoint = Callable[[Request], Awaitable[Response]]
+TRY_AGAIN_LATER = 1013  # of WebSocket's close codes
+BUSY = "Too many visitors at once. You have not been charged. Reload in a moment."
+
+
+class TokenBucket:
+    """Allows `at_once` uses, which come back at `per_second`."""
+
+    def __init__(self, per_second: float, at_once: float) -> None:
+        self.per_second, self.at_once = per_second, at_once
+        self.tokens, self.at = at_once, monotonic()
+
+    def take(self, tokens: float = 1) -> float:
+        """Use some tokens; returns the seconds to wait until that is allowed."""
+        now = monotonic()
+        self.tokens = min(self.at_once, self.tokens + (now - self.at) * self.per_second) - tokens
+        self.at = now
+        return max(0.0, -self.tokens / self.per_second)
+
+
+class Visitor:
+    """The WebSockets of one address."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.connects = TokenBucket(CONNECTS_PER_SECOND, CONNECTS_AT_ONCE)
+
+
+class WebSocketLimits:
+    """ASGI middleware that holds each WebSocket, and each address's WebSockets, to the limits."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.visitors: OrderedDict[str, Visitor] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self.app(scope, receive, send)
+            return
+        host = scope["client"][0] if scope.get("client") else ""
+        visitor = self.visitor(client_networks(host)[0])
+        if visitor.connections >= MAX_CONNECTIONS:
+            await send({"type": "websocket.close", "code": TRY_AGAIN_LATER})
+            return
+        visitor.connections += 1
+        try:
+            await sleep(visitor.connects.take())
+            await self.app(scope, paced(receive), send)
+        finally:
+            visitor.connections -= 1
+
+    def visitor(self, network: str) -> Visitor:
+        visitor = self.visitors.pop(network, None) or Visitor()
+        self.visitors[network] = visitor
+        if len(self.visitors) > MAX_ADDRESSES:
+            idle = next((name for name, v in self.visitors.items() if not v.connections), None)
+            if idle is not None:
+                del self.visitors[idle]
+        return visitor
+
+
+def paced(receive: Receive) -> Receive:
+    """Receive messages no faster than one connection may send them."""
+    bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
+
+    async def receive_paced() -> Message:
+        message = await receive()
+        if message["type"] == "websocket.receive":
+            content = message.get("bytes") or message.get("text") or b""
+            if seconds := bucket.take(1 + len(content) // BYTES_PER_MESSAGE):
+                await sleep(seconds)
+        return message
+
+    return receive_paced
+
+
+class Threads:
+    """Runs a handler in threads of its own, for work that may take as long as Stripe's answer.
+
+    Scripts and pictures share Starlette's threads with everything else, and would wait for it.
+    Answers 503 once `waiting` requests wait for a thread.
+    """
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self.limiter, self.waiting = CapacityLimiter(threads), waiting
+
+    @property
+    def is_full(self) -> bool:
+        return self.limiter.statistics().tasks_waiting >= self.waiting
+
+    def endpoint(self, handle: Handler) -> Endpoint:
+        async def endpoint(request: Request) -> Response:
+            return too_many() if self.is_full else await self.run(handle, request)
+
+        return endpoint
+
+    async def run(self, handle: Handler, request: Request) -> Response:
+        return await to_thread.run_sync(handle, request, limiter=self.limiter)
+
+    def shared_endpoint(
+        self,
+        handle: Handler,
+        visitor_of: Callable[[Request], str | None],
+        *,
+        each: int,
+        each_waiting: int,
+    ) -> Endpoint:
+        """The same, where one visitor has no more than `each` of the threads.
+
+        Otherwise one whose answers from Stripe hang would have them all.
+        """
+        visitors = WeakValueDictionary[str, CapacityLimiter]()
+
+        async def endpoint(request: Request) -> Response:
+            own = visitors.setdefault(visitor_of(request) or "", CapacityLimiter(each))
+            if self.is_full or own.statistics().tasks_waiting >= each_waiting:
+                return too_many()
+            async with own:
+                return await self.run(handle, request)
+
+        return endpoint
+
+
+def too_many() -> Response:
+    return PlainTextResponse(BUSY, 503, headers={"Retry-After": "5"})

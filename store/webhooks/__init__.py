@@ -1,0 +1,1 @@
+"""Webhook events: parsed, queued and processed once."""
