@@ -90,7 +90,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (INBOX + "an_event_that_the_database_refuses_is_alone_for_review[sqlite]",),
     ),
     "the lock on the orders of a batch": Mutation(
-        (Edit("ledger", "_1.with_for_update()", "_1"),),
+        (Edit("batch", "_1.with_for_update()", "_1"),),
         (INBOX + "a_batch_waits_for_another_about_the_same_order[postgresql]",),
     ),
     "SQLite's writers begin with a lock": Mutation(
@@ -98,7 +98,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (WAITS.format("sqlite"),),
     ),
     "the lock on an order's row": Mutation(
-        (Edit("orders", "_1.with_for_update()", "_1"),), (WAITS.format("postgresql"),)
+        (Edit("service", "_1.with_for_update()", "_1"),), (WAITS.format("postgresql"),)
     ),
     "the amount, currency and mode must fit": Mutation(
         (Edit("transitions._learn_checkout", "misfit(order, fact)", "None"),),
@@ -205,7 +205,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "an absent amount is no agreement": Mutation(
         (
             Edit(
-                "learn",
+                "transitions",
                 "_equal_or_unsaid(fact.amount, order.total_amount, fact)",
                 "fact.amount in (None, order.total_amount)",
             ),
@@ -218,7 +218,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "an absent currency is no agreement": Mutation(
         (
             Edit(
-                "learn",
+                "transitions",
                 "_equal_or_unsaid(fact.currency, order.currency, fact)",
                 "fact.currency in (None, order.currency)",
             ),
