@@ -29,7 +29,7 @@ UNUSABLE = {
     "sentence": b"whsec_this is not a secret of ours at all, but long",
 }
 ANOTHER_PROCESS = (
-    "import sys, pathlib; from store.secret_files import kept_secret;"
+    "import sys, pathlib; from store.core.secret_files import kept_secret;"
     "print(kept_secret(pathlib.Path(sys.argv[1]), 'whsec_'))"
 )
 

@@ -137,7 +137,7 @@ def test_a_thread_that_hangs_is_reported_and_requests_are_answered(
 def test_a_reconciler_that_ends_is_reported_and_started_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("store.workers.RESTART_SECONDS", 0.01)
+    monkeypatch.setattr("store.core.workers.RESTART_SECONDS", 0.01)
     begun: list[int] = []
 
     def work(stop: threading.Event) -> None:

@@ -61,7 +61,7 @@ class Clock:
         return self.seconds
 
     def now(self, zone: tzinfo) -> datetime:
-        """Stands in for `datetime.now` in `store.clock`."""
+        """Stands in for `datetime.now` in `store.core.clock`."""
         return datetime.fromtimestamp(self.seconds + self.shop_ahead, zone)
 
     def at_stripe(self) -> datetime:
