@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from store.catalog import products
 from store.core import errors
 from store.orders import checkout
-from store.storefront.prefetch import URL_PREFETCH
+from store.storefront import prefetch
 from store.web import rendering
 from store.web.buyer_cookie import buyer_of
 from store.web.responses import error_text, plain_page
@@ -47,7 +47,7 @@ def go(request: Request) -> Response:
         if not is_number(number):
             raise errors.OrderNotFound
         buyer = buyer_of(request) or ""
-        looked = URL_PREFETCH.result(buyer, number)
+        looked = prefetch.URL_PREFETCH.result(buyer, number)
         address = checkout.open_checkout(buyer, number, looked=looked)
     except errors.OrderNotFound as error:
         return plain_page(f"{error} It may belong to another browser.", error.status)

@@ -8,11 +8,10 @@ from store.core import errors
 from store.db import engine as db
 from store.orders import checkout
 from store.reports import order_detail
+from store.storefront import prefetch
 from store.storefront.checkout_redirect import is_number
-from store.storefront.prefetch import SETTLE_PREFETCH
-from store.web import rendering
+from store.web import rendering, stripe_mode
 from store.web.buyer_cookie import buyer_of
-from store.web.stripe_mode import mode_badge
 
 WAIT_SECONDS = 0.3  # how long the page is held back for the result
 
@@ -22,7 +21,7 @@ def prefetch_on_return(request: Request) -> Future[object] | None:
     buyer, number = buyer_of(request), request.query_params.get("number", "")
     if "session_id" not in request.query_params or not buyer or not is_number(number):
         return None
-    return SETTLE_PREFETCH.start(buyer, number)
+    return prefetch.SETTLE_PREFETCH.start(buyer, number)
 
 
 def settle(buyer: str, number: str) -> None:
@@ -31,7 +30,7 @@ def settle(buyer: str, number: str) -> None:
     Raises:
         OrderNotFound, StripeError, DatabaseUnavailable
     """
-    if not SETTLE_PREFETCH.result(buyer, number):
+    if not prefetch.SETTLE_PREFETCH.result(buyer, number):
         checkout.settle(buyer, number)
 
 
@@ -53,4 +52,6 @@ def early_result_html(request: Request) -> str:
     if order.is_waiting:
         return ""
     sentence = rendering.sentence_of(order)
-    return rendering.first_piece("outcome", mode=mode_badge(), order=order, sentence=sentence)
+    return rendering.first_piece(
+        "outcome", mode=stripe_mode.mode_badge(), order=order, sentence=sentence
+    )

@@ -7,8 +7,7 @@ from http import HTTPStatus
 from starlette.responses import HTMLResponse
 
 from store.core import errors
-from store.web import index_page, rendering
-from store.web.stripe_mode import mode_badge
+from store.web import index_page, rendering, stripe_mode
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ def plain_page(sentence: str, status: int, links: dict[str, str] | None = None) 
     links = links or {"Back to the shop": "/"}
     heading = "Not found" if status == HTTPStatus.NOT_FOUND else "That did not work"
     body = rendering.plain_page(
-        mode=mode_badge(),
+        mode=stripe_mode.mode_badge(),
         styles=index_page.styles(),
         heading=heading,
         sentence=sentence,
