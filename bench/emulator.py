@@ -84,9 +84,9 @@ def store(path: Path, count: int) -> None:
         "metadata": {"order": "1001"},
     }
     for start in range(0, count, 1000):
-        with account.writing() as books:
+        with account.writing() as tx:
             for _ in range(min(1000, count - start)):
-                checkout_sessions.create(books, given)
+                checkout_sessions.create(tx, given)
     account.storage.close()
 
 

@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     secret = asked.secret
     if asked.webhook and not secret:
         secret = new_secret()
-        say(f"Deliveries are signed with {secret}")
+        print_line(f"Deliveries are signed with {secret}")
     config = Config(
         data_path=None if asked.data == ":memory:" else Path(asked.data),
         host=asked.host,
@@ -41,12 +41,12 @@ def main(arguments: list[str] | None = None) -> int:
             config.check_hosts()
             _check_webhook(config)
             # Before the account is opened: where the port is taken, its owner may be serving it.
-            listener = opened.enter_context(_bound(config.host, config.port))
+            listener = opened.enter_context(_bind(config.host, config.port))
             app = create_app(config)
         except (ValueError, OSError, OverflowError, StripeError) as problem:
-            say(f"The emulator cannot start: {problem}")
+            print_line(f"The emulator cannot start: {problem}")
             return 2
-        say(f"Emulator at {config.address}, account in {asked.data}")
+        print_line(f"Emulator at {config.address}, account in {asked.data}")
         _serve(app, listener, asked.log_level)
     return 0
 
@@ -76,7 +76,7 @@ def _check_webhook(config: Config) -> None:
         )
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     """The port, taken but not yet listening: whoever waits for it finds it once it serves."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     if os.name == "posix":  # elsewhere this would share a port that is in use
@@ -133,7 +133,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def say(sentence: str) -> None:
+def print_line(sentence: str) -> None:
     """One line for whoever started it, at once."""
     sys.stdout.write(sentence + "\n")
     sys.stdout.flush()

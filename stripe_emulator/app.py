@@ -12,15 +12,15 @@ from starlette.exceptions import HTTPException
 from stripe_emulator.admin import control_api, simulation_api
 from stripe_emulator.api import openapi, versions
 from stripe_emulator.api.asgi import Api
-from stripe_emulator.api.host_guard import Door
-from stripe_emulator.api.pipeline import Gate
+from stripe_emulator.api.host_guard import HostGuard
+from stripe_emulator.api.pipeline import RequestPipeline
 from stripe_emulator.base.config import API_VERSION, Config
 from stripe_emulator.base.errors import ApiError, StripeError
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.emulator import Emulator
 from stripe_emulator.stripe_cli import sockets
 from stripe_emulator.web import checkout_page
-from stripe_emulator.web.dashboard_layout import missing
+from stripe_emulator.web.dashboard_layout import not_found_page
 
 
 def create_app(config: Config) -> FastAPI:
@@ -44,7 +44,7 @@ def create_app(config: Config) -> FastAPI:
     )
     app.state.emulator = emulator
     account = emulator.account
-    app.add_middleware(Door, api=Api(Gate(account)), account=account)
+    app.add_middleware(HostGuard, api=Api(RequestPipeline(account)), account=account)
     app.include_router(control_api.router)
     app.include_router(simulation_api.router)
     app.include_router(checkout_page.router)
@@ -68,7 +68,7 @@ async def _not_found(request: Request, error: Exception) -> Response:
     is_page = "text/html" in request.headers.get("accept", "")
     if error.status_code != HTTPStatus.NOT_FOUND or not is_page:
         return await http_exception_handler(request, error)
-    return missing(request.app.state.emulator)
+    return not_found_page(request.app.state.emulator)
 
 
 def _unforeseen(_: Request, __: Exception) -> JSONResponse:

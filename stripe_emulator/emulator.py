@@ -13,17 +13,18 @@ from typing import Literal
 
 from stripe_emulator import faults
 from stripe_emulator.account import backdating
+from stripe_emulator.account.account import Account
 from stripe_emulator.base.config import Config
 from stripe_emulator.base.models import (
     Delivery,
     DeliveryState,
+    Fault,
     LoggedRequest,
-    Moment,
     Page,
     StripeObject,
-    Trouble,
+    TimelineEntry,
 )
-from stripe_emulator.checkout.service import Till
+from stripe_emulator.checkout.service import CheckoutService
 from stripe_emulator.resources import (
     checkout_sessions,
     disputes,
@@ -37,6 +38,7 @@ from stripe_emulator.storage import activity
 from stripe_emulator.stripe_cli import sessions
 from stripe_emulator.stripe_cli.sockets import Sockets
 from stripe_emulator.webhooks import deliveries
+from stripe_emulator.webhooks.dispatcher import WebhookDispatcher
 
 Kind = Literal[
     "checkout.session",
@@ -51,117 +53,120 @@ Kind = Literal[
 ]
 
 
-class Emulator(Till):
+class Emulator:
     """A Stripe account in one SQLite file, and the courier that carries its events."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        self.sockets = Sockets(self.account, self.courier)
+        self.config = config
+        self.account = Account(config)
+        self.dispatcher = WebhookDispatcher(self.account)
+        self.checkout = CheckoutService(self.account, self.dispatcher)
+        self.sockets = Sockets(self.account, self.dispatcher)
         self._secret = config.webhook_secret or webhook_endpoints.new_secret()
         self._listen()
 
     def _listen(self) -> None:
         """Have the endpoint that was given at the start."""
         if self.config.webhook_url:
-            with self.account.writing() as books:
-                webhook_endpoints.from_command_line(books, self.config.webhook_url, self._secret)
+            with self.account.writing() as tx:
+                webhook_endpoints.set_command_line_endpoint(
+                    tx, self.config.webhook_url, self._secret
+                )
 
     def start(self) -> None:
         """Begin to deliver; what an earlier run left undelivered goes first."""
-        with self.account.writing() as books:
-            sessions.disconnect_all(books)
-        self.courier.start()
+        with self.account.writing() as tx:
+            sessions.disconnect_all(tx)
+        self.dispatcher.start()
 
     def stop(self) -> None:
         """Finish what is on its way and close the file."""
-        self.courier.stop()
+        self.dispatcher.stop()
         self.account.storage.close()
 
     # --- the dashboard ---------------------------------------------------------------------
 
-    def settle(self, payment_intent_id: str, succeeded: bool) -> StripeObject:
+    def settle_debit(self, payment_intent_id: str, succeeded: bool) -> StripeObject:
         """End a payment that is `processing`; returns the PaymentIntent."""
-        with self.account.writing() as books:
-            return payment_attempts.settle_debit(books, payment_intent_id, succeeded=succeeded)
+        with self.account.writing() as tx:
+            return payment_attempts.settle_debit(tx, payment_intent_id, succeeded=succeeded)
 
     def expire(self, session_id: str) -> StripeObject:
         """Expire an open session; returns it."""
-        with self.account.writing() as books:
-            return checkout_sessions.expire(
-                books, books.get(session_id, "checkout.session", "session")
-            )
+        with self.account.writing() as tx:
+            return checkout_sessions.expire(tx, tx.get(session_id, "checkout.session", "session"))
 
     def refund(
         self, payment_intent_id: str, amount: int | None = None, reason: str | None = None
     ) -> StripeObject:
         """Give money back, all that is left when no amount is given; returns the Refund."""
         given = {"payment_intent": payment_intent_id, "amount": amount, "reason": reason}
-        with self.account.writing() as books:
+        with self.account.writing() as tx:
             return refunds.create(
-                books, {name: value for name, value in given.items() if value is not None}
+                tx, {name: value for name, value in given.items() if value is not None}
             )
 
     def dispute(self, charge_id: str, reason: str = "fraudulent") -> StripeObject:
         """Let the cardholder's bank dispute a charge; returns the Dispute."""
-        with self.account.writing() as books:
-            return disputes.create(books, charge_id, reason)
+        with self.account.writing() as tx:
+            return disputes.create(tx, charge_id, reason)
 
     def close_dispute(self, dispute_id: str, won: bool) -> StripeObject:
         """Let the bank decide; returns the Dispute."""
-        with self.account.writing() as books:
-            dispute = books.get(dispute_id, "dispute", "dispute")
-            return disputes.close(books, dispute, won=won)
+        with self.account.writing() as tx:
+            dispute = tx.get(dispute_id, "dispute", "dispute")
+            return disputes.close(tx, dispute, won=won)
 
     def resend(self, event_id: str, endpoint_id: str | None = None) -> int:
         """Deliver an event again, under its own id; returns to how many endpoints."""
-        with self.account.writing() as books:
-            count = deliveries.resend(books, events.get(books, event_id), endpoint_id)
-        self.courier.wake()
+        with self.account.writing() as tx:
+            count = deliveries.resend(tx, events.get(tx, event_id), endpoint_id)
+        self.dispatcher.wake()
         return count
 
     # --- reading ---------------------------------------------------------------------------
 
     def retrieve(self, object_id: str) -> StripeObject | None:
         """Any stored object by its id."""
-        with self.account.reading() as books:
-            return books.find(object_id) or events.find(books, object_id)
+        with self.account.reading() as tx:
+            return tx.find(object_id) or events.find(tx, object_id)
 
-    def lists(self, kind: Kind, limit: int = 20, after: str | None = None) -> Page:
+    def list_objects(self, kind: Kind, limit: int = 20, after: str | None = None) -> Page:
         """Objects of one kind, newest first; `after` is the id the page starts behind."""
         given = {"limit": limit} | ({"starting_after": after} if after else {})
-        with self.account.reading() as books:
+        with self.account.reading() as tx:
             if kind == "event":
-                page = listing.of_events(books, given, "")
+                page = listing.of_events(tx, given, "")
             else:
-                page = listing.objects(books, kind, given, "")
+                page = listing.objects(tx, kind, given, "")
         return Page(page["data"], page["has_more"])
 
     def counts(self) -> dict[Kind, int]:
         """How many objects there are of each kind."""
-        with self.account.reading() as books:
-            return activity.counts(books)
+        with self.account.reading() as tx:
+            return activity.counts(tx)
 
     def log_counts(self) -> dict[activity.Log, int]:
         """How many deliveries and API requests are kept."""
-        with self.account.reading() as books:
-            return activity.log_counts(books)
+        with self.account.reading() as tx:
+            return activity.log_counts(tx)
 
     def deliveries(
         self, *, event_id: str | None = None, state: DeliveryState | None = None, limit: int = 50
     ) -> list[Delivery]:
         """Deliveries with their attempts, newest first."""
-        with self.account.reading() as books:
-            return deliveries.shown(books, event_id=event_id, state=state, limit=limit)
+        with self.account.reading() as tx:
+            return deliveries.list_deliveries(tx, event_id=event_id, state=state, limit=limit)
 
     def request_log(self, limit: int = 50) -> list[LoggedRequest]:
         """API requests, newest first; the last 10,000 are kept."""
-        with self.account.reading() as books:
-            return activity.requests(books, limit)
+        with self.account.reading() as tx:
+            return activity.requests(tx, limit)
 
-    def timeline(self, payment_intent_id: str) -> list[Moment]:
+    def timeline(self, payment_intent_id: str) -> list[TimelineEntry]:
         """Requests, events and delivery attempts about one payment, oldest first."""
-        with self.account.reading() as books:
-            return activity.of_payment(books, payment_intent_id)
+        with self.account.reading() as tx:
+            return activity.timeline_of_payment(tx, payment_intent_id)
 
     def now(self) -> float:
         """The emulator's own time: the machine's, plus what the clock was moved by."""
@@ -169,12 +174,12 @@ class Emulator(Till):
 
     # --- trouble on demand -----------------------------------------------------------------
 
-    def troubles(self) -> list[Trouble]:
+    def faults(self) -> list[Fault]:
         """What is still going to go wrong."""
         with self.account.storage.reading() as connection:
-            return faults.waiting(connection)
+            return faults.armed_faults(connection)
 
-    def cause(  # noqa: PLR0913 - one argument per column of a trouble
+    def inject_fault(  # noqa: PLR0913 - one argument per column of a trouble
         self,
         target: Literal["request", "delivery"],
         kind: str,
@@ -184,21 +189,21 @@ class Emulator(Till):
         value: str = "",
         seed: int = 0,
         chance: float = 1.0,
-    ) -> Trouble:
+    ) -> Fault:
         """Let the next `times` matching requests or deliveries go wrong; None: all, until calm.
 
         The kinds of each target, each with a sentence for people, stand in
         `stripe_emulator.faults.REQUEST_TROUBLES` and `DELIVERY_TROUBLES`.
         """
         with self.account.storage.writing() as connection:
-            return faults.cause(
-                connection, Trouble(0, target, kind, times, match, value, seed, chance)
+            return faults.inject(
+                connection, Fault(0, target, kind, times, match, value, seed, chance)
             )
 
-    def calm(self, trouble_id: int | None = None) -> None:
+    def clear_faults(self, fault_id: int | None = None) -> None:
         """Take one trouble, or all of them, back."""
         with self.account.storage.writing() as connection:
-            faults.calm(connection, trouble_id)
+            faults.clear(connection, fault_id)
 
     def move_clock(self, seconds: float) -> float:
         """Move the emulator's time forward and do what became due; returns the new time."""
@@ -206,9 +211,9 @@ class Emulator(Till):
 
     def date_back(self, created: Mapping[str, int]) -> None:
         """Let Checkout Sessions, and what followed from them, have been created earlier."""
-        with self.account.writing() as books:
-            backdating.date_back(books, created)
-        self.courier.wake()
+        with self.account.writing() as tx:
+            backdating.date_back(tx, created)
+        self.dispatcher.wake()
 
     def set_clock_off(self, seconds: float) -> float:
         """Let Stripe's clock be that much ahead of this machine's, or behind; returns its time."""
@@ -226,11 +231,11 @@ class Emulator(Till):
     def restore(self, path: Path) -> None:
         """Become what a snapshot holds. What it had to deliver still is delivered."""
         self.account.restore(path)
-        with self.account.writing() as books:
-            sessions.disconnect_all(books)
+        with self.account.writing() as tx:
+            sessions.disconnect_all(tx)
         self.sockets.close_all()  # each CLI comes back, with a new session where it needs one
 
     def roll_secret(self, endpoint_id: str, seconds: float, secret: str = "") -> str:
         """Replace an endpoint's secret; the old one signs too for some time. Returns the new."""
-        with self.account.writing() as books:
-            return webhook_endpoints.roll_secret(books, endpoint_id, seconds, secret)
+        with self.account.writing() as tx:
+            return webhook_endpoints.roll_secret(tx, endpoint_id, seconds, secret)

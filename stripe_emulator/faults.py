@@ -8,11 +8,11 @@ from typing import Literal
 from stripe_emulator.api.malformed import SHAPES
 from stripe_emulator.api.request_faults import REFUSALS
 from stripe_emulator.base.errors import InvalidRequest
-from stripe_emulator.base.models import Trouble
+from stripe_emulator.base.models import Fault
 
 Target = Literal["request", "delivery"]
 
-REQUEST_TROUBLES: dict[str, str] = {
+REQUEST_FAULTS: dict[str, str] = {
     "rate_limit": "Answer 429, too many requests, before acting",
     "lock_timeout": "Answer 429, another request holds the object, before acting",
     "error_before": "Answer 500 before acting",
@@ -27,7 +27,7 @@ REQUEST_TROUBLES: dict[str, str] = {
     "refuse": "Answer 400, {value}, which the key keeps",
 }
 
-DELIVERY_TROUBLES: dict[str, str] = {
+DELIVERY_FAULTS: dict[str, str] = {
     "drop": "Never deliver it",
     "duplicate": "Deliver it {value} times in all",
     "reorder": "Hold it back until a later event has been delivered",
@@ -59,52 +59,52 @@ ONE_MORE = "one more"
 """What `amount` says without a value."""
 MOST = 1_000_000
 FOR_EVER = 0  # what the column `remaining` holds for: until it is taken back
-KINDS = {"request": REQUEST_TROUBLES, "delivery": DELIVERY_TROUBLES}
+KINDS = {"request": REQUEST_FAULTS, "delivery": DELIVERY_FAULTS}
 
 
-def cause(connection: sqlite3.Connection, trouble: Trouble) -> Trouble:
+def inject(connection: sqlite3.Connection, fault: Fault) -> Fault:
     """Let something go wrong from now on; returns it with its id. Raises InvalidRequest."""
-    if trouble.kind not in KINDS[trouble.target]:
-        choices = ", ".join(KINDS[trouble.target])
+    if fault.kind not in KINDS[fault.target]:
+        choices = ", ".join(KINDS[fault.target])
         raise InvalidRequest(f"Invalid kind: must be one of {choices}", param="kind")
-    if trouble.remaining is not None and not 1 <= trouble.remaining <= MOST:
+    if fault.remaining is not None and not 1 <= fault.remaining <= MOST:
         raise InvalidRequest("times must be at least 1, or null: until it is taken back.")
-    if not 0 < trouble.chance <= 1:
+    if not 0 < fault.chance <= 1:
         raise InvalidRequest("chance must be above 0 and at most 1.")
-    value = trouble.value or DEFAULTS.get(trouble.kind, "")
-    if value and trouble.kind not in TEXT_VALUES and not _is_number(value):
+    value = fault.value or DEFAULTS.get(fault.kind, "")
+    if value and fault.kind not in TEXT_VALUES and not _is_number(value):
         raise InvalidRequest(f"Invalid number: {value[:100]}", param="value")
-    if value not in CHOICES.get(trouble.kind, (value,)):
-        choices = ", ".join(CHOICES[trouble.kind])
+    if value not in CHOICES.get(fault.kind, (value,)):
+        choices = ", ".join(CHOICES[fault.kind])
         raise InvalidRequest(f"Invalid value: must be one of {choices}", param="value")
     made = connection.execute(
         "INSERT INTO troubles (target, kind, remaining, match, value, seed, chance, drawn)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
         (
-            *(trouble.target, trouble.kind, trouble.remaining or FOR_EVER),
-            *(trouble.match or "*", value),
-            *(trouble.seed, trouble.chance),
+            *(fault.target, fault.kind, fault.remaining or FOR_EVER),
+            *(fault.match or "*", value),
+            *(fault.seed, fault.chance),
         ),
     )
     row = connection.execute("SELECT * FROM troubles WHERE id = ?", (made.lastrowid,)).fetchone()
-    return _trouble(row)
+    return _fault_of_row(row)
 
 
-def sentence(trouble: Trouble) -> str:
+def describe(fault: Fault) -> str:
     """What this trouble does, with its value, for people."""
-    return KINDS[trouble.target][trouble.kind].replace("{value}", trouble.value or ONE_MORE)
+    return KINDS[fault.target][fault.kind].replace("{value}", fault.value or ONE_MORE)
 
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.replace(".", "", 1).isdigit() and len(text) < 12
 
 
-def waiting(connection: sqlite3.Connection) -> list[Trouble]:
+def armed_faults(connection: sqlite3.Connection) -> list[Fault]:
     """What is still going to go wrong, oldest first."""
-    return [_trouble(row) for row in connection.execute("SELECT * FROM troubles ORDER BY id")]
+    return [_fault_of_row(row) for row in connection.execute("SELECT * FROM troubles ORDER BY id")]
 
 
-def take(connection: sqlite3.Connection, target: Target, *names: str) -> Trouble | None:
+def take(connection: sqlite3.Connection, target: Target, *names: str) -> Fault | None:
     """The trouble that strikes this request or delivery, if one does, and count it.
 
     It is meant by any of its names: a call, its address or an id; or the type of the event and the
@@ -114,8 +114,8 @@ def take(connection: sqlite3.Connection, target: Target, *names: str) -> Trouble
     """
     rows = connection.execute("SELECT * FROM troubles WHERE target = ? ORDER BY id", (target,))
     for row in rows.fetchall():
-        if any(fnmatchcase(name, row["match"]) for name in names) and _strikes(connection, row):
-            return _trouble(row)
+        if any(fnmatchcase(name, row["match"]) for name in names) and _fires(connection, row):
+            return _fault_of_row(row)
     return None
 
 
@@ -123,12 +123,12 @@ def shape_of(connection: sqlite3.Connection, item_id: str) -> str | None:
     """How an item of a list is malformed, if it is, and count it. `*` means whole answers only."""
     rows = connection.execute("SELECT * FROM troubles WHERE kind = 'malformed' AND match <> '*'")
     for row in rows.fetchall():
-        if fnmatchcase(item_id, row["match"]) and _strikes(connection, row):
+        if fnmatchcase(item_id, row["match"]) and _fires(connection, row):
             return str(row["value"])
     return None
 
 
-def _strikes(connection: sqlite3.Connection, row: sqlite3.Row) -> bool:
+def _fires(connection: sqlite3.Connection, row: sqlite3.Row) -> bool:
     """Draw whether a trouble that matches strikes this time; if so, it is one less to come."""
     connection.execute("UPDATE troubles SET drawn = drawn + 1 WHERE id = ?", (row["id"],))
     if Random(f"{row['seed']}:{row['drawn']}").random() >= row["chance"]:  # noqa: S311
@@ -142,16 +142,16 @@ def _strikes(connection: sqlite3.Connection, row: sqlite3.Row) -> bool:
     return True
 
 
-def calm(connection: sqlite3.Connection, trouble_id: int | None) -> None:
+def clear(connection: sqlite3.Connection, fault_id: int | None) -> None:
     """Take one trouble back, or all of them."""
-    if trouble_id is None:
+    if fault_id is None:
         connection.execute("DELETE FROM troubles")
     else:
-        connection.execute("DELETE FROM troubles WHERE id = ?", (trouble_id,))
+        connection.execute("DELETE FROM troubles WHERE id = ?", (fault_id,))
 
 
-def _trouble(row: sqlite3.Row) -> Trouble:
-    return Trouble(
+def _fault_of_row(row: sqlite3.Row) -> Fault:
+    return Fault(
         id=row["id"],
         target=row["target"],
         kind=row["kind"],

@@ -117,7 +117,7 @@ def test_all_is_well_with_a_key_that_has_every_permission(
 def test_each_missing_permission_is_named_alone(
     chosen: settings.Settings, calm: Running, call: str, name: str
 ) -> None:
-    calm.emulator.cause("request", "forbidden", times=None, match=call)
+    calm.emulator.inject_fault("request", "forbidden", times=None, match=call)
 
     found = list(stripe_findings.stripe(chosen))
 
@@ -143,7 +143,7 @@ def test_the_shop_asks_stripe_nothing_that_doctor_does_not_try(chosen: settings.
 def test_an_account_that_a_restricted_key_may_not_see_is_nothing_wrong(
     chosen: settings.Settings, calm: Running
 ) -> None:
-    calm.emulator.cause("request", "forbidden", times=None, match="GET /v1/account")
+    calm.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/account")
 
     found = list(stripe_findings.stripe(chosen))
 
@@ -154,7 +154,7 @@ def test_an_account_that_a_restricted_key_may_not_see_is_nothing_wrong(
 def test_a_route_that_is_always_busy_is_named_and_the_others_are_tried(
     chosen: settings.Settings, calm: Running
 ) -> None:
-    calm.emulator.cause("request", "rate_limit", times=None, match="GET /v1/disputes")
+    calm.emulator.inject_fault("request", "rate_limit", times=None, match="GET /v1/disputes")
 
     wrong = [finding for finding in stripe_findings.stripe(chosen) if finding.state == WRONG]
 

@@ -17,9 +17,9 @@ def template() -> str:
     price = {"currency": "usd", "unit_amount": shop.AMOUNT // 2}
     with tempfile.TemporaryDirectory() as folder:
         emulator = Emulator(Config(data_path=Path(folder) / "stripe.db", redirect_wait_seconds=0))
-        with emulator.account.writing() as books:
+        with emulator.account.writing() as tx:
             session = checkout_sessions.create(
-                books,
+                tx,
                 {
                     "mode": "payment",
                     "success_url": "http://127.0.0.1:8501/order?session_id={CHECKOUT_SESSION_ID}",
@@ -34,7 +34,7 @@ def template() -> str:
                     ],
                 },
             )
-        emulator.pay_with_card(
+        emulator.checkout.pay_with_card(
             session["id"],
             number="4242 4242 4242 4242",
             expiry="12 / 34",
@@ -42,11 +42,11 @@ def template() -> str:
             name="Ada",
             email="ada@example.com",
         )
-        with emulator.account.reading() as books:
-            ((event_id, body),) = books.connection.execute(
+        with emulator.account.reading() as tx:
+            ((event_id, body),) = tx.connection.execute(
                 "SELECT id, body FROM events WHERE type = 'checkout.session.completed'"
             ).fetchall()
-            (payment,) = books.connection.execute(
+            (payment,) = tx.connection.execute(
                 "SELECT id FROM objects WHERE kind = 'payment_intent'"
             ).fetchone()
         emulator.stop()

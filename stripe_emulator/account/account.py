@@ -11,11 +11,11 @@ from stripe_emulator.base.config import Config
 from stripe_emulator.base.models import LoggedRequest
 from stripe_emulator.storage.database import TABLES, Storage
 from stripe_emulator.storage.transaction import (
-    AUTOMATIC,
     CLI_SESSION,
     END_CLI_SESSION,
-    Books,
-    Cause,
+    NO_REQUEST,
+    RequestContext,
+    Transaction,
 )
 
 
@@ -64,27 +64,29 @@ class Account:
                 "INSERT OR REPLACE INTO settings (name, value) VALUES (?, ?)", (name, str(seconds))
             )
 
-    def _books(self, connection: sqlite3.Connection, cause: Cause = AUTOMATIC) -> Books:
-        return Books(
+    def _transaction(
+        self, connection: sqlite3.Connection, cause: RequestContext = NO_REQUEST
+    ) -> Transaction:
+        return Transaction(
             connection, self.now(), cause, self.config.address, api_version=self.config.api_version
         )
 
     @contextmanager
-    def writing(self, cause: Cause = AUTOMATIC) -> Iterator[Books]:
+    def writing(self, cause: RequestContext = NO_REQUEST) -> Iterator[Transaction]:
         """One transaction. What became due in the meantime is done first, in one of its own."""
         self.catch_up()
         with self.storage.writing() as connection:
-            books = self._books(connection, cause)
-            yield books
-        if books.emitted or books.deliveries:
+            tx = self._transaction(connection, cause)
+            yield tx
+        if tx.emitted or tx.deliveries:
             self.on_commit()
 
     @contextmanager
-    def reading(self) -> Iterator[Books]:
+    def reading(self) -> Iterator[Transaction]:
         """The books as they are now; nothing may be written."""
         self.catch_up()
         with self.storage.reading() as connection:
-            yield self._books(connection)
+            yield self._transaction(connection)
 
     def catch_up(self) -> None:
         """Do what is due: sessions whose time is over, debits, refunds, disputes."""
@@ -95,7 +97,7 @@ class Account:
         if due is None:
             return
         with self.storage.writing() as connection:
-            scheduler.run_due(self._books(connection))
+            scheduler.run_due(self._transaction(connection))
         self.on_commit()
 
     def move_clock(self, seconds: float) -> float:

@@ -9,14 +9,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stripe_emulator.storage.transaction import Books, text
+from stripe_emulator.storage.transaction import Transaction, to_json
 
 TIME_FIELDS = frozenset(
     ("arrival_date", "available_on", "canceled_at", "created", "due_by", "expires_at", "updated")
 )
 
 
-def date_back(books: Books, created: Mapping[str, int]) -> None:
+def date_back(tx: Transaction, created: Mapping[str, int]) -> None:
     """Let Checkout Sessions have been created at the given times, with all that followed.
 
     A session that is already that old is left alone, so that repeating this changes nothing.
@@ -25,16 +25,16 @@ def date_back(books: Books, created: Mapping[str, int]) -> None:
         NotFound: there is no such session.
     """
     for session_id, moment in created.items():
-        session = books.get(session_id, "checkout.session", "session")
+        session = tx.get(session_id, "checkout.session", "session")
         if (seconds := session["created"] - moment) > 0:
-            _shift_payment(books, session, seconds)
+            _shift_payment(tx, session, seconds)
     for table, column in (("objects", "created"), ("events", "at")):
-        _order_by_time(books, table, column)
+        _order_by_time(tx, table, column)
 
 
-def _shift_payment(books: Books, session: dict[str, Any], seconds: int) -> None:
+def _shift_payment(tx: Transaction, session: dict[str, Any], seconds: int) -> None:
     intent = session.get("payment_intent")
-    related = books.connection.execute(
+    related = tx.connection.execute(
         "SELECT id FROM objects WHERE id = ? OR id = ? OR payment_intent = ?",
         (session["id"], intent, intent),
     )
@@ -42,38 +42,40 @@ def _shift_payment(books: Books, session: dict[str, Any], seconds: int) -> None:
     about = " OR ".join(["body LIKE ?"] * len(ids))
     mentions = [f'%"{object_id}"%' for object_id in ids]
     for table in ("objects", "events"):
-        rows = books.connection.execute(
+        rows = tx.connection.execute(
             f"SELECT id, body FROM {table} WHERE {about}",  # noqa: S608 - placeholders
             mentions,
         ).fetchall()
         for row in rows:
-            _shift_row(books, table, row["id"], json.loads(row["body"]), seconds)
+            _shift_row(tx, table, row["id"], json.loads(row["body"]), seconds)
     for object_id in ids:
-        books.connection.execute(
+        tx.connection.execute(
             "UPDATE timers SET due_at = due_at - ? WHERE subject = ?", (seconds, object_id)
         )
-        books.connection.execute(
+        tx.connection.execute(
             "UPDATE requests SET at = at - ? WHERE at > ? AND (path LIKE ? OR parameters LIKE ?"
             " OR answer LIKE ?)",
             (seconds, session["created"] - 1, *[f"%{object_id}%"] * 3),
         )
 
 
-def _shift_row(books: Books, table: str, row_id: str, body: dict[str, Any], seconds: int) -> None:
-    values = (text(_shifted(body, seconds)), seconds, row_id)
-    books.connection.execute(
+def _shift_row(
+    tx: Transaction, table: str, row_id: str, body: dict[str, Any], seconds: int
+) -> None:
+    values = (to_json(_shifted(body, seconds)), seconds, row_id)
+    tx.connection.execute(
         f"UPDATE {table} SET body = ?, created = created - ? WHERE id = ?",  # noqa: S608
         values,
     )
     if table == "events":
         moved = (seconds, row_id)
-        books.connection.execute("UPDATE events SET at = at - ? WHERE id = ?", moved)
-        books.connection.execute(
+        tx.connection.execute("UPDATE events SET at = at - ? WHERE id = ?", moved)
+        tx.connection.execute(
             "UPDATE attempts SET at = at - ? WHERE delivery_id IN"
             " (SELECT id FROM deliveries WHERE event_id = ?)",
             moved,
         )
-        books.connection.execute(
+        tx.connection.execute(
             "UPDATE deliveries SET created_at = created_at - ? WHERE event_id = ?", moved
         )
 
@@ -90,9 +92,9 @@ def _shifted(value: Any, seconds: int) -> Any:
     }
 
 
-def _order_by_time(books: Books, table: str, column: str) -> None:
+def _order_by_time(tx: Transaction, table: str, column: str) -> None:
     """Number all rows anew by their time; by way of negative numbers, which nobody has."""
     ranked = f"SELECT id, row_number() OVER (ORDER BY {column}, seq) AS place FROM {table}"  # noqa: S608
-    places = [(-row["place"], row["id"]) for row in books.connection.execute(ranked)]
-    books.connection.executemany(f"UPDATE {table} SET seq = ? WHERE id = ?", places)  # noqa: S608
-    books.connection.execute(f"UPDATE {table} SET seq = -seq")  # noqa: S608
+    places = [(-row["place"], row["id"]) for row in tx.connection.execute(ranked)]
+    tx.connection.executemany(f"UPDATE {table} SET seq = ? WHERE id = ?", places)  # noqa: S608
+    tx.connection.execute(f"UPDATE {table} SET seq = -seq")  # noqa: S608

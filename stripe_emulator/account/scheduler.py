@@ -12,10 +12,10 @@ from stripe_emulator.resources import (
     payment_intent_calls,
     refunds,
 )
-from stripe_emulator.storage.transaction import AUTOMATIC, END_CLI_SESSION, Books
+from stripe_emulator.storage.transaction import END_CLI_SESSION, NO_REQUEST, Transaction
 from stripe_emulator.stripe_cli import sessions
 
-ACTS: dict[str, Callable[[Books, str], object]] = {
+ACTIONS: dict[str, Callable[[Transaction, str], object]] = {
     "expire_session": checkout_sessions.expire_in_time,
     "expire_code": coupons.expire_code,
     "expire_coupon": coupons.expire_coupon,
@@ -26,40 +26,36 @@ ACTS: dict[str, Callable[[Books, str], object]] = {
     "refund_succeeds": refunds.succeed,
     "refund_fails": refunds.fail,
     END_CLI_SESSION: sessions.end,
-    "debit_succeeds": lambda books, intent: payment_attempts.settle_debit(
-        books, intent, succeeded=True
-    ),
-    "debit_fails": lambda books, intent: payment_attempts.settle_debit(
-        books, intent, succeeded=False
-    ),
+    "debit_succeeds": lambda tx, intent: payment_attempts.settle_debit(tx, intent, succeeded=True),
+    "debit_fails": lambda tx, intent: payment_attempts.settle_debit(tx, intent, succeeded=False),
 }
 
 
-def run_due(books: Books) -> None:
+def run_due(tx: Transaction) -> None:
     """Do everything that is due, each at its own time, also where the clock leapt over it."""
-    now, cause = books.now, books.cause
-    books.cause = AUTOMATIC
-    while row := books.connection.execute(
+    now, cause = tx.now, tx.request
+    tx.request = NO_REQUEST
+    while row := tx.connection.execute(
         "SELECT id, due_at, act, subject FROM timers WHERE due_at <= ? ORDER BY due_at, id LIMIT 1",
         (now,),
     ).fetchone():
-        books.connection.execute("DELETE FROM timers WHERE id = ?", (row["id"],))
-        books.now = row["due_at"]
-        _act(books, row["act"], row["subject"])
-    books.now, books.cause = now, cause
+        tx.connection.execute("DELETE FROM timers WHERE id = ?", (row["id"],))
+        tx.now = row["due_at"]
+        _run(tx, row["act"], row["subject"])
+    tx.now, tx.request = now, cause
 
 
-def _act(books: Books, act: str, subject: str) -> None:
+def _run(tx: Transaction, act: str, subject: str) -> None:
     """One act, whole or not at all.
 
     What Stripe would refuse by now, such as a dispute about a charge that was refunded in the
     meantime, has come to nothing.
     """
-    emitted = len(books.emitted)
-    books.connection.execute("SAVEPOINT act")
+    emitted = len(tx.emitted)
+    tx.connection.execute("SAVEPOINT act")
     try:
-        ACTS[act](books, subject)
+        ACTIONS[act](tx, subject)
     except StripeError:
-        books.connection.execute("ROLLBACK TO act")
-        del books.emitted[emitted:]
-    books.connection.execute("RELEASE act")
+        tx.connection.execute("ROLLBACK TO act")
+        del tx.emitted[emitted:]
+    tx.connection.execute("RELEASE act")

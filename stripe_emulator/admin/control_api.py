@@ -13,14 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stripe_emulator.base.config import API_VERSION
 from stripe_emulator.base.errors import InvalidRequest
-from stripe_emulator.base.models import Delivery, Trouble
+from stripe_emulator.base.models import Delivery, Fault
 from stripe_emulator.emulator import Emulator
-from stripe_emulator.web.rendering import from_this_site
+from stripe_emulator.web.rendering import require_same_origin
 
 LONGEST_MOVE_SECONDS = 366 * 86400
 
 
-router = APIRouter(prefix="/emulator", dependencies=[Depends(from_this_site)])
+router = APIRouter(prefix="/emulator", dependencies=[Depends(require_same_origin)])
 
 
 def emulator_of(request: Request) -> Emulator:
@@ -32,13 +32,13 @@ def emulator_of(request: Request) -> Emulator:
 Running = Annotated[Emulator, Depends(emulator_of)]
 
 
-class Asked(BaseModel):
+class ControlRequest(BaseModel):
     """A body of the controls; what it does not know it refuses."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class TroubleAsked(Asked):
+class FaultRequest(ControlRequest):
     """The next `times` requests or deliveries that match; `null`: all, until it is taken back."""
 
     target: Literal["request", "delivery"]
@@ -50,20 +50,20 @@ class TroubleAsked(Asked):
     chance: float = 1.0
 
 
-class ClockAsked(Asked):
+class ClockRequest(ControlRequest):
     """How far to move the clock, or how far it shall be off from this machine's."""
 
     seconds: float = Field(0, ge=0, le=LONGEST_MOVE_SECONDS)
     off: float | None = Field(None, ge=-LONGEST_MOVE_SECONDS, le=LONGEST_MOVE_SECONDS)
 
 
-class DatesAsked(Asked):
+class DatesRequest(ControlRequest):
     """When Checkout Sessions shall have been created, in Unix time, by their ids."""
 
     sessions: dict[str, Annotated[int, Field(ge=0, le=2**40)]] = Field(max_length=1000)
 
 
-class SnapshotAsked(Asked):
+class SnapshotRequest(ControlRequest):
     """The name of a snapshot."""
 
     name: str = Field("snapshot", max_length=60)
@@ -76,15 +76,15 @@ def health(emulator: Running) -> dict[str, Any]:
 
 
 @router.get("/troubles")
-def troubles(emulator: Running) -> list[Trouble]:
+def faults(emulator: Running) -> list[Fault]:
     """What is still going to go wrong."""
-    return emulator.troubles()
+    return emulator.faults()
 
 
 @router.post("/troubles")
-def cause(emulator: Running, asked: TroubleAsked) -> Trouble:
+def inject_fault(emulator: Running, asked: FaultRequest) -> Fault:
     """Let something go wrong."""
-    return emulator.cause(
+    return emulator.inject_fault(
         asked.target,
         asked.kind,
         times=asked.times,
@@ -96,17 +96,17 @@ def cause(emulator: Running, asked: TroubleAsked) -> Trouble:
 
 
 @router.delete("/troubles")
-def calm(emulator: Running) -> dict[str, Any]:
+def clear_faults(emulator: Running) -> dict[str, Any]:
     """Let nothing go wrong any more."""
-    emulator.calm()
+    emulator.clear_faults()
     return {"status": "ok"}
 
 
-@router.delete("/troubles/{trouble_id}")
-def calm_one(emulator: Running, trouble_id: int) -> dict[str, Any]:
+@router.delete("/troubles/{fault_id}")
+def clear_fault(emulator: Running, fault_id: int) -> dict[str, Any]:
     """Take one trouble back."""
-    if trouble_id.bit_length() < 64:
-        emulator.calm(trouble_id)
+    if fault_id.bit_length() < 64:
+        emulator.clear_faults(fault_id)
     return {"status": "ok"}
 
 
@@ -117,7 +117,7 @@ def clock(emulator: Running) -> dict[str, float]:
 
 
 @router.post("/clock")
-def move_clock(emulator: Running, asked: ClockAsked) -> dict[str, float]:
+def move_clock(emulator: Running, asked: ClockRequest) -> dict[str, float]:
     """Move the clock forward and do what becomes due; let it be off by so many seconds."""
     if asked.off is not None:
         emulator.set_clock_off(asked.off)
@@ -125,7 +125,7 @@ def move_clock(emulator: Running, asked: ClockAsked) -> dict[str, float]:
 
 
 @router.post("/date_back")
-def date_back(emulator: Running, asked: DatesAsked) -> dict[str, str]:
+def date_back(emulator: Running, asked: DatesRequest) -> dict[str, str]:
     """Date payments back, as if they had been made earlier."""
     emulator.date_back(asked.sessions)
     return {"status": "ok"}
@@ -139,14 +139,14 @@ def reset(emulator: Running) -> dict[str, str]:
 
 
 @router.post("/snapshot")
-def snapshot(emulator: Running, asked: SnapshotAsked) -> dict[str, str]:
+def snapshot(emulator: Running, asked: SnapshotRequest) -> dict[str, str]:
     """Keep the account as it is now."""
     emulator.snapshot(_snapshot_path(emulator, asked.name))
     return {"status": "ok"}
 
 
 @router.post("/restore")
-def restore(emulator: Running, asked: SnapshotAsked) -> dict[str, str]:
+def restore(emulator: Running, asked: SnapshotRequest) -> dict[str, str]:
     """Become what a snapshot holds."""
     path = _snapshot_path(emulator, asked.name)
     if not path.exists():

@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Body, Depends
 from pydantic import Field
 
-from stripe_emulator.admin.control_api import Asked, Running
+from stripe_emulator.admin.control_api import ControlRequest, Running
 from stripe_emulator.base.models import PaymentResult, StripeObject
-from stripe_emulator.web.rendering import from_this_site
+from stripe_emulator.web.rendering import require_same_origin
 
-router = APIRouter(prefix="/emulator", dependencies=[Depends(from_this_site)])
+router = APIRouter(prefix="/emulator", dependencies=[Depends(require_same_origin)])
 
 
-class PaymentAsked(Asked):
+class PaymentRequest(ControlRequest):
     """Pay as the pay page does, for scripts without a browser."""
 
     number: str = "4242424242424242"
@@ -23,7 +23,7 @@ class PaymentAsked(Asked):
     answers: dict[str, str] = Field(default_factory=dict)
 
 
-class RollAsked(Asked):
+class RollRequest(ControlRequest):
     """For how long the old secret still signs."""
 
     seconds: float = Field(86400, ge=0, le=86400)
@@ -31,9 +31,9 @@ class RollAsked(Asked):
 
 
 @router.post("/sessions/{session_id}/pay")
-def pay(emulator: Running, session_id: str, asked: PaymentAsked) -> PaymentResult:
+def pay(emulator: Running, session_id: str, asked: PaymentRequest) -> PaymentResult:
     """Pay a session with a test card."""
-    return emulator.pay_with_card(session_id, **asked.model_dump())
+    return emulator.checkout.pay_with_card(session_id, **asked.model_dump())
 
 
 @router.post("/sessions/{session_id}/pay_later")
@@ -45,7 +45,7 @@ def pay_later(
     answers: Annotated[dict[str, str] | None, Body(embed=True)] = None,
 ) -> PaymentResult:
     """Pay a session by bank debit."""
-    return emulator.pay_later(session_id, outcome=outcome, email=email, answers=answers)
+    return emulator.checkout.pay_later(session_id, outcome=outcome, email=email, answers=answers)
 
 
 @router.post("/challenges/{challenge_id}")
@@ -53,7 +53,7 @@ def answer(
     emulator: Running, challenge_id: str, passed: Annotated[bool, Body(embed=True)]
 ) -> PaymentResult:
     """Answer a 3-D Secure question."""
-    return emulator.answer_challenge(challenge_id, passed)
+    return emulator.checkout.answer_challenge(challenge_id, passed)
 
 
 @router.post("/payments/{payment_intent_id}/settle")
@@ -61,7 +61,7 @@ def settle(
     emulator: Running, payment_intent_id: str, succeeded: Annotated[bool, Body(embed=True)]
 ) -> StripeObject:
     """End a payment that is processing."""
-    return emulator.settle(payment_intent_id, succeeded)
+    return emulator.settle_debit(payment_intent_id, succeeded)
 
 
 @router.post("/charges/{charge_id}/dispute")
@@ -91,6 +91,6 @@ def resend(
 
 
 @router.post("/endpoints/{endpoint_id}/roll")
-def roll(emulator: Running, endpoint_id: str, asked: RollAsked) -> dict[str, str]:
+def roll(emulator: Running, endpoint_id: str, asked: RollRequest) -> dict[str, str]:
     """Replace a signing secret; for a while both sign."""
     return {"secret": emulator.roll_secret(endpoint_id, asked.seconds, asked.secret)}

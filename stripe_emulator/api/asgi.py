@@ -10,10 +10,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from stripe_emulator.api import idempotency, versions
-from stripe_emulator.api.pipeline import Answer, Gate, Incoming, refused
+from stripe_emulator.api.pipeline import ApiRequest, ApiResponse, RequestPipeline, rejection
 from stripe_emulator.base.errors import InvalidRequest, StripeError
 from stripe_emulator.base.ids import new_id
-from stripe_emulator.base.models import Trouble
+from stripe_emulator.base.models import Fault
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -21,39 +21,39 @@ MAX_BODY_BYTES = 1_000_000
 class Api:
     """An ASGI application that answers as api.stripe.com does."""
 
-    def __init__(self, gate: Gate) -> None:
-        self.gate = gate
+    def __init__(self, pipeline: RequestPipeline) -> None:
+        self.pipeline = pipeline
         self._in_flight: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
-            incoming = await _incoming(request)
+            api_request = await _read_request(request)
         except StripeError as error:
-            await _respond(refused(error, new_id("request")), scope, receive, send)
+            await _respond(rejection(error, new_id("request")), scope, receive, send)
             return
-        key = incoming.idempotency_key if incoming.method == "POST" else None
+        key = api_request.idempotency_key if api_request.method == "POST" else None
         if key is None:
-            await self._serve(incoming, request, send)
+            await self._serve(api_request, request, send)
         elif key in self._in_flight:
             refusal = idempotency.in_use(key)
-            answer = await run_in_threadpool(self.gate.turn_away, incoming, refusal)
+            answer = await run_in_threadpool(self.pipeline.reject, api_request, refusal)
             await _respond(answer, scope, receive, send)
         else:
             self._in_flight.add(key)
             try:
-                await self._serve(incoming, request, send)
+                await self._serve(api_request, request, send)
             finally:
                 self._in_flight.discard(key)
 
-    async def _serve(self, incoming: Incoming, request: Request, send: Send) -> None:
-        answer = await run_in_threadpool(self.gate.answer, incoming)
-        if answer.trouble and await _strikes(answer.trouble, request):
+    async def _serve(self, api_request: ApiRequest, request: Request, send: Send) -> None:
+        answer = await run_in_threadpool(self.pipeline.answer, api_request)
+        if answer.fault and await _apply_wire_fault(answer.fault, request):
             return
         await _respond(answer, request.scope, request.receive, send)
 
 
-async def _incoming(request: Request) -> Incoming:
+async def _read_request(request: Request) -> ApiRequest:
     """Read a request, up to a size no Stripe call needs."""
     body = bytearray()
     async for chunk in request.stream():
@@ -61,7 +61,7 @@ async def _incoming(request: Request) -> Incoming:
         if len(body) > MAX_BODY_BYTES:
             raise InvalidRequest("The request body is too large.")
     headers = request.headers
-    return Incoming(
+    return ApiRequest(
         method=request.method,
         path=request.scope["path"],
         query=request.scope["query_string"],
@@ -75,19 +75,19 @@ async def _incoming(request: Request) -> Incoming:
     )
 
 
-async def _strikes(trouble: Trouble, request: Request) -> bool:
+async def _apply_wire_fault(fault: Fault, request: Request) -> bool:
     """Make the trouble that happens on the wire; True when there is no answer any more."""
-    if trouble.kind == "slow":
-        await asyncio.sleep(float(trouble.value) / 1000)
-    if trouble.kind == "hang":
-        await _silence(float(trouble.value), request)
-    if trouble.kind in ("hang", "cut"):
+    if fault.kind == "slow":
+        await asyncio.sleep(float(fault.value) / 1000)
+    if fault.kind == "hang":
+        await _hang(float(fault.value), request)
+    if fault.kind in ("hang", "cut"):
         await _cut(request)
         return True
     return False
 
 
-async def _silence(seconds: float, request: Request) -> None:
+async def _hang(seconds: float, request: Request) -> None:
     """Say nothing, until the time is over or the caller has gone."""
 
     async def gone() -> None:
@@ -107,6 +107,6 @@ async def _cut(request: Request) -> None:
         await request.receive()  # the server notices
 
 
-async def _respond(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+async def _respond(answer: ApiResponse, scope: Scope, receive: Receive, send: Send) -> None:
     response = Response(answer.body, answer.status, answer.headers, "application/json")
     await response(scope, receive, send)

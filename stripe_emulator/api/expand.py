@@ -6,7 +6,7 @@ from typing import Any
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.resources import cash_balances, coupons, listing, session_totals
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 MOST_LEVELS = 4
 LISTS = ("list", "search_result")
@@ -141,22 +141,22 @@ INSIDE: dict[str, set[str]] = {
 """Fields that may be asked for and are shown as they are in any case."""
 
 
-def _line_items(books: Books, session: StripeObject) -> StripeObject:
-    return listing.line_items(books, session["id"], {})
+def _line_items(tx: Transaction, session: StripeObject) -> StripeObject:
+    return listing.line_items(tx, session["id"], {})
 
 
-def _refunds(books: Books, charge: StripeObject) -> StripeObject:
+def _refunds(tx: Transaction, charge: StripeObject) -> StripeObject:
     url = f"/v1/charges/{charge['id']}/refunds"
-    return listing.objects(books, "refund", {"charge": charge["id"]}, url)
+    return listing.objects(tx, "refund", {"charge": charge["id"]}, url)
 
 
-def _currency_options(_: Books, price: StripeObject) -> dict[str, StripeObject]:
+def _currency_options(_: Transaction, price: StripeObject) -> dict[str, StripeObject]:
     """A price in one currency has that one as its only option."""
     names = ("custom_unit_amount", "tax_behavior", "unit_amount", "unit_amount_decimal")
     return {price["currency"]: {name: price[name] for name in names}}
 
 
-def _none_of(name: str) -> Callable[[Books, StripeObject], StripeObject]:
+def _none_of(name: str) -> Callable[[Transaction, StripeObject], StripeObject]:
     """An empty list of what is not imitated."""
     return lambda _, thing: {
         "object": "list",
@@ -166,7 +166,7 @@ def _none_of(name: str) -> Callable[[Books, StripeObject], StripeObject]:
     }
 
 
-INCLUDABLE: dict[str, dict[str, Callable[[Books, StripeObject], Any]]] = {
+INCLUDABLE: dict[str, dict[str, Callable[[Transaction, StripeObject], Any]]] = {
     "checkout.session": {
         "line_items": _line_items,
         "total_details.breakdown": session_totals.breakdown,
@@ -176,7 +176,7 @@ INCLUDABLE: dict[str, dict[str, Callable[[Books, StripeObject], Any]]] = {
     "shipping_rate": {"fixed_amount.currency_options": coupons.included("currency_options")},
     "charge": {"refunds": _refunds},
     "customer": {
-        "cash_balance": lambda books, customer: cash_balances.retrieve(books, customer["id"]),
+        "cash_balance": lambda tx, customer: cash_balances.retrieve(tx, customer["id"]),
         **{name: _none_of(name) for name in ("sources", "subscriptions", "tax_ids")},
     },
     "price": {"currency_options": _currency_options, "tiers": lambda _, __: None},
@@ -186,7 +186,7 @@ INCLUDABLE: dict[str, dict[str, Callable[[Books, StripeObject], Any]]] = {
 TABLES: tuple[Mapping[str, Collection[str]], ...] = (EXPANDABLE, ALWAYS_NULL, INSIDE, INCLUDABLE)
 
 
-def expanded(books: Books, thing: StripeObject, paths: list[str]) -> StripeObject:
+def expanded(tx: Transaction, thing: StripeObject, paths: list[str]) -> StripeObject:
     """The object with these fields expanded. Raises InvalidRequest for any other field."""
     for path in paths:
         steps = path.split(".")
@@ -195,29 +195,29 @@ def expanded(books: Books, thing: StripeObject, paths: list[str]) -> StripeObjec
                 f"You cannot expand more than {MOST_LEVELS} levels of a property: {path}.",
                 param="expand",
             )
-        _follow(books, thing, steps, path)
+        _follow(tx, thing, steps, path)
     return thing
 
 
-def _follow(books: Books, thing: Any, steps: list[str], path: str) -> None:
+def _follow(tx: Transaction, thing: Any, steps: list[str], path: str) -> None:
     """Expand the first field in place, then go on below it."""
     if not steps or thing is None:
         return
     if isinstance(thing, list):
         for element in thing:
-            _follow(books, element, steps, path)
+            _follow(tx, element, steps, path)
         return
     kind = _kind(thing)
     if kind in LISTS and steps[0] == "data":
-        _follow(books, thing["data"], steps[1:], path)
+        _follow(tx, thing["data"], steps[1:], path)
         return
     field = _field(kind, steps)
     if field is None:
         raise InvalidRequest(f"This property cannot be expanded ({path}).", param="expand")
     *above, name = field
     for holder in _holders(thing, above):
-        _show(books, thing, holder, ".".join(field))
-        _follow(books, holder.get(name), steps[len(field) :], path)
+        _show(tx, thing, holder, ".".join(field))
+        _follow(tx, holder.get(name), steps[len(field) :], path)
 
 
 def _kind(thing: Any) -> str:
@@ -244,11 +244,11 @@ def _holders(thing: Any, steps: list[str]) -> list[StripeObject]:
     return _holders(thing.get(steps[0]), steps[1:]) if steps else [thing]
 
 
-def _show(books: Books, thing: StripeObject, holder: StripeObject, field: str) -> None:
+def _show(tx: Transaction, thing: StripeObject, holder: StripeObject, field: str) -> None:
     """Put in what a field shows when it is expanded."""
     kind, name = thing["object"], field.rpartition(".")[2]
     includable = INCLUDABLE.get(kind, {}).get(field)
     if includable:
-        holder.setdefault(name, includable(books, thing))
+        holder.setdefault(name, includable(tx, thing))
     elif field in EXPANDABLE.get(kind, {}) and isinstance(holder.get(name), str):
-        holder[name] = books.find(holder[name], EXPANDABLE[kind][field] or None)
+        holder[name] = tx.find(holder[name], EXPANDABLE[kind][field] or None)

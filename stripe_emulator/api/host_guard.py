@@ -24,7 +24,7 @@ WORDS = (
 API_PATHS = ("/v1/", "/v2/")
 
 
-class Door:
+class HostGuard:
     """Refuses (403) requests to a host name that is not allowed, and sends `/v1/…` to the API.
 
     HEAD is answered as GET, without its body.

@@ -14,7 +14,7 @@ LONGEST = 255
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedResponse:
     """The first answer under a key."""
 
     status: int
@@ -43,7 +43,7 @@ def in_use(key: str) -> KeyInUse:
 
 def recall(
     connection: sqlite3.Connection, key: str, endpoint: str, fingerprint: str, now: float
-) -> Saved | None:
+) -> SavedResponse | None:
     """The saved answer, if there is one. Raises KeyMismatch when it was to another request."""
     row = connection.execute(
         "SELECT * FROM idempotency WHERE key = ? AND created > ?", (key, now - KEPT_SECONDS)
@@ -56,14 +56,14 @@ def recall(
             f"first used with. Try using a key other than '{key}' if you meant to execute a "
             "different request."
         )
-    return Saved(row["status"], row["body"], row["request_id"])
+    return SavedResponse(row["status"], row["body"], row["request_id"])
 
 
 def save(
     connection: sqlite3.Connection,
     key: str,
     request: tuple[str, str],
-    answer: Saved,
+    answer: SavedResponse,
     now: float,
 ) -> None:
     """Keep an answer; what is older than a day goes."""

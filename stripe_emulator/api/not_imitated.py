@@ -61,7 +61,7 @@ NOT_IMITATED = {
 NOT_IMITATED_CALLS = {"POST /v1/charges": "charges without a PaymentIntent"}
 
 
-def named(method: str, parts: list[str]) -> str | None:
+def api_name(method: str, parts: list[str]) -> str | None:
     """What an address would be for, where Stripe has it and this emulator has not."""
     call = f"{method} {'/'.join(parts)}"
     return NOT_IMITATED_CALLS.get(call) or NOT_IMITATED.get(parts[2] if len(parts) > 2 else "")

@@ -19,15 +19,15 @@ from stripe_emulator.api import (
     routes,
     versions,
 )
-from stripe_emulator.api.idempotency import Saved
+from stripe_emulator.api.idempotency import SavedResponse
 from stripe_emulator.api.request_faults import ACCOUNT_ID
 from stripe_emulator.api.routes import Operation
 from stripe_emulator.base.config import API_VERSION
 from stripe_emulator.base.errors import AccountInvalid, ApiError, InvalidRequest, StripeError
 from stripe_emulator.base.ids import new_id
-from stripe_emulator.base.models import LoggedRequest, Trouble
+from stripe_emulator.base.models import Fault, LoggedRequest
 from stripe_emulator.parameters import form_encoding, parameters, unsupported
-from stripe_emulator.storage.transaction import Books, Cause
+from stripe_emulator.storage.transaction import RequestContext, Transaction
 
 KEPT_REQUESTS = 10_000
 SHOWN_CHARACTERS = 20_000
@@ -36,7 +36,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass
-class Incoming:
+class ApiRequest:
     """One request as it came."""
 
     method: str
@@ -59,117 +59,117 @@ class Incoming:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     """What goes back, and the trouble `asgi.py` has to make on the way."""
 
     status: int
     body: bytes
     headers: dict[str, str]
-    trouble: Trouble | None = None
+    fault: Fault | None = None
 
 
-class Gate:
+class RequestPipeline:
     """The API of one account."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
 
-    def answer(self, incoming: Incoming) -> Answer:
+    def answer(self, request: ApiRequest) -> ApiResponse:
         """Carry out one request. Never raises: whatever happens becomes a Stripe error."""
-        trouble: Trouble | None = None
+        fault: Fault | None = None
         replayed = False
-        asked, incoming.version = incoming.version, self.account.config.api_version
+        asked, request.version = request.version, self.account.config.api_version
         try:
-            incoming.key = authentication.authenticated(incoming.authorization)
-            if incoming.account not in (None, "", ACCOUNT_ID):
-                raise AccountInvalid(
-                    authentication.masked(incoming.key), str(incoming.account)[:100]
-                )
-            incoming.version = versions.checked(asked or incoming.version)
-            operation = routes.find(incoming.method, incoming.path)
-            incoming.raw = _raw(incoming)
+            request.key = authentication.authenticated(request.authorization)
+            if request.account not in (None, "", ACCOUNT_ID):
+                raise AccountInvalid(authentication.masked(request.key), str(request.account)[:100])
+            request.version = versions.checked(asked or request.version)
+            operation = routes.find_operation(request.method, request.path)
+            request.raw = _raw_parameters(request)
             armed = self._armed()
             if armed:
-                trouble = self._strike_before(incoming, operation)
-            saved, replayed = self._carry_out(incoming, operation, trouble)
+                fault = self._fault_before(request, operation)
+            saved, replayed = self._carry_out(request, operation, fault)
             headers: dict[str, str] = {}
             if armed:
-                saved, headers = self._bent(saved, trouble)
+                saved, headers = self._bent(saved, fault)
         except StripeError as error:
-            saved, headers = _refusal(error, incoming), error.headers
-        headers = headers | self._headers(incoming, replayed=replayed)
-        self._log(incoming, saved, replayed=replayed, trouble=trouble)
-        return Answer(saved.status, saved.body, headers, trouble)
+            saved, headers = _error_response(error, request), error.headers
+        headers = headers | self._headers(request, replayed=replayed)
+        self._log(request, saved, replayed=replayed, fault=fault)
+        return ApiResponse(saved.status, saved.body, headers, fault)
 
-    def turn_away(self, incoming: Incoming, error: StripeError) -> Answer:
+    def reject(self, request: ApiRequest, error: StripeError) -> ApiResponse:
         """Answer and log a request that is not carried out: its key is still in use."""
-        self._log(incoming, _refusal(error, incoming), replayed=False, trouble=None)
-        return refused(error, incoming.id)
+        self._log(request, _error_response(error, request), replayed=False, fault=None)
+        return rejection(error, request.id)
 
     def _armed(self) -> bool:
         """Whether anything is going to go wrong at all; else the rest is not looked at."""
         with self.account.storage.reading() as connection:
             return connection.execute("SELECT 1 FROM troubles LIMIT 1").fetchone() is not None
 
-    def _strike_before(self, incoming: Incoming, operation: Operation) -> Trouble | None:
+    def _fault_before(self, request: ApiRequest, operation: Operation) -> Fault | None:
         """The trouble that was ordered for this request; raises where it is refused for it."""
-        address = f"{incoming.method} {incoming.path}"
-        names = request_faults.names(operation.name, address, operation.object_id, incoming.raw)
+        address = f"{request.method} {request.path}"
+        names = request_faults.names(operation.name, address, operation.object_id, request.raw)
         with self.account.storage.writing() as connection:
-            trouble = faults.take(connection, "request", *names)
-        if trouble:
-            about = request_faults.subject(operation.object_id, incoming.raw)
-            key = authentication.masked(incoming.key)
-            request_faults.before(trouble, incoming.path, incoming.method, key, about)
-        return trouble
+            fault = faults.take(connection, "request", *names)
+        if fault:
+            about = request_faults.subject(operation.object_id, request.raw)
+            key = authentication.masked(request.key)
+            request_faults.before(fault, request.path, request.method, key, about)
+        return fault
 
-    def _bent(self, saved: Saved, trouble: Trouble | None) -> tuple[Saved, dict[str, str]]:
+    def _bent(
+        self, saved: SavedResponse, fault: Fault | None
+    ) -> tuple[SavedResponse, dict[str, str]]:
         """The answer that goes out: malformed as a whole, or in the items that shall be."""
         if saved.status != 200:
             return saved, {}
-        if trouble and trouble.kind == "malformed":
-            body, headers = malformed.answer(saved.body, trouble.value)
+        if fault and fault.kind == "malformed":
+            body, headers = malformed.answer(saved.body, fault.value)
             return replace(saved, body=body), headers
         with self.account.storage.writing() as connection:
             body = malformed.items(saved.body, lambda item: faults.shape_of(connection, item))
         return replace(saved, body=body), {}
 
     def _carry_out(
-        self, incoming: Incoming, operation: Operation, trouble: Trouble | None
-    ) -> tuple[Saved, bool]:
+        self, request: ApiRequest, operation: Operation, fault: Fault | None
+    ) -> tuple[SavedResponse, bool]:
         """The answer, and whether it was given before."""
-        if incoming.method == "GET":
-            with self.account.reading() as books:
-                return _acted(books, incoming, operation), False
-        key = incoming.idempotency_key if incoming.method == "POST" else None
-        request = (
-            f"{incoming.method} {incoming.path}",
-            form_encoding.canonical(form_encoding.masked(incoming.raw)),
+        if request.method == "GET":
+            with self.account.reading() as tx:
+                return _run_operation(tx, request, operation), False
+        key = request.idempotency_key if request.method == "POST" else None
+        fingerprint = (
+            f"{request.method} {request.path}",
+            form_encoding.canonical(form_encoding.masked(request.raw)),
         )
-        cause = Cause(incoming.id, incoming.idempotency_key, incoming.address)
+        cause = RequestContext(request.id, request.idempotency_key, request.address)
         try:
-            with self.account.writing(cause) as books:
-                before = key and idempotency.recall(books.connection, key, *request, books.now)
+            with self.account.writing(cause) as tx:
+                before = key and idempotency.recall(tx.connection, key, *fingerprint, tx.now)
                 if before:
                     return before, True
                 request_faults.refuse(
-                    trouble, request_faults.subject(operation.object_id, incoming.raw)
+                    fault, request_faults.subject(operation.object_id, request.raw)
                 )
-                saved = _acted(books, incoming, operation)
-                saved = _strike_after(trouble, saved, incoming)
+                saved = _run_operation(tx, request, operation)
+                saved = _fault_after(fault, saved, request)
                 if key:
-                    idempotency.save(books.connection, key, request, saved, books.now)
+                    idempotency.save(tx.connection, key, fingerprint, saved, tx.now)
         except StripeError as error:
             if not (error.saved and key):
                 raise
-            saved = _refusal(error, incoming)
-            with self.account.writing() as books:  # the act itself was rolled back
-                idempotency.save(books.connection, key, request, saved, books.now)
+            saved = _error_response(error, request)
+            with self.account.writing() as tx:  # the act itself was rolled back
+                idempotency.save(tx.connection, key, fingerprint, saved, tx.now)
         return saved, False
 
-    def _headers(self, incoming: Incoming, *, replayed: bool) -> dict[str, str]:
-        headers = {"Request-Id": incoming.id, "Stripe-Version": incoming.version}
-        key = incoming.idempotency_key
+    def _headers(self, request: ApiRequest, *, replayed: bool) -> dict[str, str]:
+        headers = {"Request-Id": request.id, "Stripe-Version": request.version}
+        key = request.idempotency_key
         if key and key.isascii() and key.isprintable():
             headers["Idempotency-Key"] = key
         if replayed:
@@ -177,22 +177,22 @@ class Gate:
         return headers
 
     def _log(
-        self, incoming: Incoming, saved: Saved, *, replayed: bool, trouble: Trouble | None
+        self, request: ApiRequest, saved: SavedResponse, *, replayed: bool, fault: Fault | None
     ) -> None:
         """Keep the request for the dashboard and `stripe logs tail`. Its key is masked."""
         logged = LoggedRequest(
-            id=incoming.id,
+            id=request.id,
             at=self.account.now(),
-            method=incoming.method,
-            path=incoming.path[:500],
+            method=request.method,
+            path=request.path[:500],
             status=saved.status,
-            seconds=time.perf_counter() - incoming.started,
-            key=authentication.masked(incoming.key),
-            idempotency_key=incoming.idempotency_key,
+            seconds=time.perf_counter() - request.started,
+            key=authentication.masked(request.key),
+            idempotency_key=request.idempotency_key,
             replayed=replayed,
-            parameters=json.dumps(form_encoding.masked(incoming.raw))[:SHOWN_CHARACTERS],
+            parameters=json.dumps(form_encoding.masked(request.raw))[:SHOWN_CHARACTERS],
             answer=SECRET.sub("whsec_****", saved.body[:SHOWN_CHARACTERS].decode()),
-            trouble=trouble.kind if trouble else None,
+            trouble=fault.kind if fault else None,
         )
         with self.account.storage.writing() as connection:
             added = connection.execute(
@@ -207,56 +207,56 @@ class Gate:
         self.account.on_request(logged)
 
 
-def refused(error: StripeError, request_id: str) -> Answer:
+def rejection(error: StripeError, request_id: str) -> ApiResponse:
     """An answer to a request that never came as far as the gate."""
     headers = error.headers | {"Request-Id": request_id, "Stripe-Version": API_VERSION}
-    return Answer(error.status, json.dumps(error.body(request_id)).encode(), headers)
+    return ApiResponse(error.status, json.dumps(error.body(request_id)).encode(), headers)
 
 
-def _refusal(error: StripeError, incoming: Incoming) -> Saved:
-    body = versions.older(error.body(incoming.id), incoming.version)
-    return Saved(error.status, json.dumps(body).encode(), incoming.id)
+def _error_response(error: StripeError, request: ApiRequest) -> SavedResponse:
+    body = versions.older(error.body(request.id), request.version)
+    return SavedResponse(error.status, json.dumps(body).encode(), request.id)
 
 
-def _raw(incoming: Incoming) -> form_encoding.Raw:
+def _raw_parameters(request: ApiRequest) -> form_encoding.Raw:
     """The parameters: of the address for GET and DELETE, else of the body too."""
-    raw = form_encoding.decode(incoming.query)
-    if incoming.method != "POST" or not incoming.body:
+    raw = form_encoding.decode(request.query)
+    if request.method != "POST" or not request.body:
         return raw
-    if incoming.content_type.split(";")[0].strip().lower() != FORM:
+    if request.content_type.split(";")[0].strip().lower() != FORM:
         raise InvalidRequest(
             f"Invalid request (check that your POST content type is {FORM}). If you have any "
             "questions, we can help at https://support.stripe.com/."
         )
-    return raw | form_encoding.decode(incoming.body)
+    return raw | form_encoding.decode(request.body)
 
 
-def _acted(books: Books, incoming: Incoming, operation: Operation) -> Saved:
+def _run_operation(tx: Transaction, request: ApiRequest, operation: Operation) -> SavedResponse:
     """Validate, act, expand; in the request's version."""
     try:
-        raw = versions.upgraded(operation.name, incoming.raw, incoming.version)
+        raw = versions.upgraded(operation.name, request.raw, request.version)
         given = parameters.read(operation.name, raw)
-        if incoming.idempotency_key:
-            idempotency.check(incoming.idempotency_key)
+        if request.idempotency_key:
+            idempotency.check(request.idempotency_key)
         unsupported.check(operation.name, given)
-        thing = operation.act(books, operation.object_id, given)
-        if books.error:  # its effects stay
-            return _refusal(books.error, incoming)
+        thing = operation.act(tx, operation.object_id, given)
+        if tx.error:  # its effects stay
+            return _error_response(tx.error, request)
         if given.get("expand"):
             # A copy: what an event has said must not change because an answer shows more.
-            thing = expand.expanded(books, json.loads(json.dumps(thing)), given["expand"])
+            thing = expand.expanded(tx, json.loads(json.dumps(thing)), given["expand"])
     except InvalidRequest as error:
-        versions.reword(error, operation.name, incoming.version)
+        versions.reword(error, operation.name, request.version)
         raise
-    thing = versions.older(thing, incoming.version)
-    return Saved(200, json.dumps(thing).encode(), incoming.id)
+    thing = versions.older(thing, request.version)
+    return SavedResponse(200, json.dumps(thing).encode(), request.id)
 
 
-def _strike_after(trouble: Trouble | None, saved: Saved, incoming: Incoming) -> Saved:
+def _fault_after(fault: Fault | None, saved: SavedResponse, request: ApiRequest) -> SavedResponse:
     """A 500 after the fact, which the key keeps answering; whether the effects stay or not."""
     error = ApiError("An unknown error occurred.")
-    if trouble and trouble.kind == "error_after":
-        return _refusal(error, incoming)
-    if trouble and trouble.kind == "error_kept":
+    if fault and fault.kind == "error_after":
+        return _error_response(error, request)
+    if fault and fault.kind == "error_kept":
         raise error
     return saved

@@ -14,7 +14,7 @@ from stripe_emulator.base.errors import (
     Refused,
 )
 from stripe_emulator.base.ids import PREFIXES
-from stripe_emulator.base.models import Trouble
+from stripe_emulator.base.models import Fault
 
 ACCOUNT_ID = "acct_1Emulator00000000"
 CURSORS = ("starting_after", "ending_before", "expand")
@@ -79,13 +79,13 @@ def kind_of(object_id: str) -> str:
     return kinds.get(object_id.partition("_")[0], "") if "_" in object_id else ""
 
 
-def before(trouble: Trouble, path: str, method: str, key: str, about: str) -> None:
+def before(fault: Fault, path: str, method: str, key: str, about: str) -> None:
     """Refuse a request before it is carried out, so that nothing is saved under its key.
 
     `key` is the API key as it may be shown, `about` the id the request names. A kind that strikes
     later does nothing here.
     """
-    if trouble.kind == "rate_limit":
+    if fault.kind == "rate_limit":
         limited = RateLimited(
             "Request rate limit exceeded. Learn more about rate limits here "
             "https://docs.stripe.com/rate-limits.",
@@ -93,17 +93,17 @@ def before(trouble: Trouble, path: str, method: str, key: str, about: str) -> No
         )
         limited.headers = {"Stripe-Rate-Limited-Reason": "endpoint-rate"}
         raise limited
-    if trouble.kind == "lock_timeout":
+    if fault.kind == "lock_timeout":
         raise RateLimited(
             "This object cannot be accessed right now because another API request or Stripe "
             "process is currently accessing it.",
             code="lock_timeout",
         )
-    if trouble.kind == "error_before":
+    if fault.kind == "error_before":
         raise ApiError("An unknown error occurred.")
-    if trouble.kind == "forbidden":
+    if fault.kind == "forbidden":
         raise _forbidden(path, method, key)
-    if trouble.kind == "gone":
+    if fault.kind == "gone":
         raise NotFound.resource(kind_of(about) or "object", about)
 
 
@@ -119,8 +119,8 @@ def _forbidden(path: str, method: str, key: str) -> PermissionMissing:
     )
 
 
-def refuse(trouble: Trouble | None, about: str) -> None:
+def refuse(fault: Fault | None, about: str) -> None:
     """Refuse as the state of an object would: its key keeps the answer."""
-    if trouble and trouble.kind == "refuse":
-        message, code = REFUSALS[trouble.value]
+    if fault and fault.kind == "refuse":
+        message, code = REFUSALS[fault.value]
         raise Refused(message.format(id=about), code=code)

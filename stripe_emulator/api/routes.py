@@ -32,67 +32,71 @@ from stripe_emulator.resources import (
     shipping_rates,
     webhook_endpoints,
 )
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 from stripe_emulator.stripe_cli import payment_pages, sessions
 from stripe_emulator.webhooks import deliveries
 
-Act = Callable[[Books, str, Parameters], StripeObject]
+Handler = Callable[[Transaction, str, Parameters], StripeObject]
 """(books, id from the path or "", parameters) → the answer, unexpanded."""
 
 
-def _retrieving(kind: str, param: str) -> Act:
-    return lambda books, object_id, _: books.get(object_id, kind, param)
+def _retriever(kind: str, param: str) -> Handler:
+    return lambda tx, object_id, _: tx.get(object_id, kind, param)
 
 
-def _listing(kind: str, url: str) -> Act:
-    return lambda books, _, given: listing.objects(books, kind, given, url)
+def _lister(kind: str, url: str) -> Handler:
+    return lambda tx, _, given: listing.objects(tx, kind, given, url)
 
 
-def _changing(
-    kind: str, param: str, change: Callable[[Books, StripeObject, Parameters], StripeObject]
-) -> Act:
-    return lambda books, object_id, given: change(books, books.get(object_id, kind, param), given)
+def _updater(
+    kind: str, param: str, change: Callable[[Transaction, StripeObject, Parameters], StripeObject]
+) -> Handler:
+    return lambda tx, object_id, given: change(tx, tx.get(object_id, kind, param), given)
 
 
-def _deleting(kind: str, param: str, delete: Callable[[Books, StripeObject], StripeObject]) -> Act:
-    return lambda books, object_id, _: delete(books, books.get(object_id, kind, param))
+def _deleter(
+    kind: str, param: str, delete: Callable[[Transaction, StripeObject], StripeObject]
+) -> Handler:
+    return lambda tx, object_id, _: delete(tx, tx.get(object_id, kind, param))
 
 
-def _line_items(books: Books, session_id: str, given: Parameters) -> StripeObject:
-    session = books.get(session_id, "checkout.session", "session")
-    return listing.line_items(books, session["id"], given)
+def _line_items(tx: Transaction, session_id: str, given: Parameters) -> StripeObject:
+    session = tx.get(session_id, "checkout.session", "session")
+    return listing.line_items(tx, session["id"], given)
 
 
-def _charge_refunds(books: Books, charge_id: str, given: Parameters) -> StripeObject:
-    books.get(charge_id, "charge")
+def _charge_refunds(tx: Transaction, charge_id: str, given: Parameters) -> StripeObject:
+    tx.get(charge_id, "charge")
     url = f"/v1/charges/{charge_id}/refunds"
-    return listing.objects(books, "refund", given | {"charge": charge_id}, url)
+    return listing.objects(tx, "refund", given | {"charge": charge_id}, url)
 
 
-def _retry_event(books: Books, event_id: str, given: Parameters) -> StripeObject:
+def _retry_event(tx: Transaction, event_id: str, given: Parameters) -> StripeObject:
     """What `stripe events resend` calls; it is not documented."""
-    event = events.get(books, event_id)
+    event = events.get(tx, event_id)
     deliveries.resend(
-        books, event, given.get("webhook_endpoint"), cli_only=given.get("for_stripecli", False)
+        tx, event, given.get("webhook_endpoint"), cli_only=given.get("for_stripecli", False)
     )
     return event
 
 
-def _customer_payment_methods(books: Books, customer_id: str, given: Parameters) -> StripeObject:
-    books.get(customer_id, "customer", "customer")
+def _customer_payment_methods(tx: Transaction, customer_id: str, given: Parameters) -> StripeObject:
+    tx.get(customer_id, "customer", "customer")
     url = f"/v1/customers/{customer_id}/payment_methods"
-    return listing.objects(books, "payment_method", given | {"customer": customer_id}, url)
+    return listing.objects(tx, "payment_method", given | {"customer": customer_id}, url)
 
 
-def _cash_balance_transactions(books: Books, customer_id: str, given: Parameters) -> StripeObject:
-    books.get(customer_id, "customer", "customer")
+def _cash_balance_transactions(
+    tx: Transaction, customer_id: str, given: Parameters
+) -> StripeObject:
+    tx.get(customer_id, "customer", "customer")
     url = f"/v1/customers/{customer_id}/cash_balance_transactions"
-    return listing.objects(books, cash_balances.KIND, given | {"customer": customer_id}, url)
+    return listing.objects(tx, cash_balances.KIND, given | {"customer": customer_id}, url)
 
 
-def _shipping_rates(books: Books, _: str, given: Parameters) -> StripeObject:
+def _shipping_rates(tx: Transaction, _: str, given: Parameters) -> StripeObject:
     filters = {"fixed_amount" if name == "currency" else name: v for name, v in given.items()}
-    return listing.objects(books, "shipping_rate", filters, "/v1/shipping_rates")
+    return listing.objects(tx, "shipping_rate", filters, "/v1/shipping_rates")
 
 
 def _empty_list(url: str) -> StripeObject:
@@ -100,23 +104,23 @@ def _empty_list(url: str) -> StripeObject:
     return {"object": "list", "data": [], "has_more": False, "url": url}
 
 
-def _customer_sources(books: Books, customer_id: str, _: Parameters) -> StripeObject:
+def _customer_sources(tx: Transaction, customer_id: str, _: Parameters) -> StripeObject:
     """Always empty: what a customer has are PaymentMethods."""
-    books.get(customer_id, "customer", "customer")
+    tx.get(customer_id, "customer", "customer")
     return _empty_list(f"/v1/customers/{customer_id}/sources")
 
 
-def _product_features(books: Books, product_id: str, _: Parameters) -> StripeObject:
+def _product_features(tx: Transaction, product_id: str, _: Parameters) -> StripeObject:
     """Always empty: entitlements are not imitated."""
-    books.get(product_id, "product")
+    tx.get(product_id, "product")
     return _empty_list(f"/v1/products/{product_id}/features")
 
 
-def _even_deleted(kind: str) -> Act:
+def _retriever_even_deleted(kind: str) -> Handler:
     """Retrieving what still answers when it was deleted, as `deleted: true`."""
 
-    def retrieve(books: Books, object_id: str, _: Parameters) -> StripeObject:
-        found = books.find(object_id, kind)
+    def retrieve(tx: Transaction, object_id: str, _: Parameters) -> StripeObject:
+        found = tx.find(object_id, kind)
         if found is None:
             raise NotFound.resource(kind, object_id)
         return found
@@ -124,126 +128,126 @@ def _even_deleted(kind: str) -> Act:
     return retrieve
 
 
-def _collection(path: str, kind: str, param: str) -> dict[str, Act]:
+def _collection(path: str, kind: str, param: str) -> dict[str, Handler]:
     """The two calls that every kind has."""
     return {
-        f"GET {path}": _listing(kind, path),
-        f"GET {path}/{{id}}": _retrieving(kind, param),
+        f"GET {path}": _lister(kind, path),
+        f"GET {path}/{{id}}": _retriever(kind, param),
     }
 
 
-OPERATIONS: dict[str, Act] = {
-    "GET /v1/account": lambda books, _, __: accounts.retrieve(books),
+OPERATIONS: dict[str, Handler] = {
+    "GET /v1/account": lambda tx, _, __: accounts.retrieve(tx),
     "GET /v1/accounts": lambda *_: _empty_list("/v1/accounts"),  # no Connect
     "GET /v1/accounts/{id}": accounts.retrieve_by_id,
-    "POST /v1/checkout/sessions": lambda books, _, given: checkout_sessions.create(books, given),
+    "POST /v1/checkout/sessions": lambda tx, _, given: checkout_sessions.create(tx, given),
     **_collection("/v1/checkout/sessions", "checkout.session", "session"),
-    "POST /v1/checkout/sessions/{id}/expire": _changing(
+    "POST /v1/checkout/sessions/{id}/expire": _updater(
         "checkout.session",
         "session",
-        lambda books, session, _: checkout_sessions.expire(books, session),
+        lambda tx, session, _: checkout_sessions.expire(tx, session),
     ),
-    "POST /v1/checkout/sessions/{id}": _changing(
+    "POST /v1/checkout/sessions/{id}": _updater(
         "checkout.session", "session", checkout_sessions.update
     ),
     "GET /v1/checkout/sessions/{id}/line_items": _line_items,
-    "GET /v1/customers/search": lambda books, _, given: search.objects(
-        books, "customer", given, "/v1/customers/search"
+    "GET /v1/customers/search": lambda tx, _, given: search.objects(
+        tx, "customer", given, "/v1/customers/search"
     ),
-    "POST /v1/customers": lambda books, _, given: customers.create(books, given),
+    "POST /v1/customers": lambda tx, _, given: customers.create(tx, given),
     **_collection("/v1/customers", "customer", "id"),
-    "GET /v1/customers/{id}": _even_deleted("customer"),
-    "POST /v1/customers/{id}": _changing("customer", "id", customers.update),
-    "DELETE /v1/customers/{id}": _deleting("customer", "id", customers.delete),
+    "GET /v1/customers/{id}": _retriever_even_deleted("customer"),
+    "POST /v1/customers/{id}": _updater("customer", "id", customers.update),
+    "DELETE /v1/customers/{id}": _deleter("customer", "id", customers.delete),
     "GET /v1/customers/{id}/sources": _customer_sources,
     "GET /v1/customers/{id}/payment_methods": _customer_payment_methods,
-    "GET /v1/customers/{id}/cash_balance": lambda books, customer_id, _: cash_balances.retrieve(
-        books, customer_id
+    "GET /v1/customers/{id}/cash_balance": lambda tx, customer_id, _: cash_balances.retrieve(
+        tx, customer_id
     ),
     "GET /v1/customers/{id}/cash_balance_transactions": _cash_balance_transactions,
     "POST /v1/test_helpers/customers/{id}/fund_cash_balance": cash_balances.fund,
-    "POST /v1/products": lambda books, _, given: products.create_product(books, given),
+    "POST /v1/products": lambda tx, _, given: products.create_product(tx, given),
     **_collection("/v1/products", "product", "id"),
-    "GET /v1/products/{id}": _even_deleted("product"),
-    "POST /v1/products/{id}": _changing("product", "id", products.update_product),
-    "DELETE /v1/products/{id}": _deleting("product", "id", products.delete_product),
+    "GET /v1/products/{id}": _retriever_even_deleted("product"),
+    "POST /v1/products/{id}": _updater("product", "id", products.update_product),
+    "DELETE /v1/products/{id}": _deleter("product", "id", products.delete_product),
     "GET /v1/products/{id}/features": _product_features,
-    "POST /v1/prices": lambda books, _, given: products.create_price(books, given),
+    "POST /v1/prices": lambda tx, _, given: products.create_price(tx, given),
     **_collection("/v1/prices", "price", "price"),
-    "POST /v1/prices/{id}": _changing("price", "price", products.update_price),
-    "POST /v1/payment_intents": lambda books, _, given: payment_intent_calls.create(books, given),
+    "POST /v1/prices/{id}": _updater("price", "price", products.update_price),
+    "POST /v1/payment_intents": lambda tx, _, given: payment_intent_calls.create(tx, given),
     **_collection("/v1/payment_intents", "payment_intent", "intent"),
-    "POST /v1/payment_intents/{id}": _changing(
+    "POST /v1/payment_intents/{id}": _updater(
         "payment_intent", "intent", payment_intent_calls.update
     ),
-    "POST /v1/payment_intents/{id}/cancel": _changing(
+    "POST /v1/payment_intents/{id}/cancel": _updater(
         "payment_intent", "intent", payment_intent_calls.cancel
     ),
-    "POST /v1/payment_intents/{id}/capture": _changing(
+    "POST /v1/payment_intents/{id}/capture": _updater(
         "payment_intent", "intent", payment_intent_calls.capture
     ),
-    "POST /v1/payment_intents/{id}/confirm": _changing(
+    "POST /v1/payment_intents/{id}/confirm": _updater(
         "payment_intent", "intent", payment_intent_calls.confirm
     ),
-    "POST /v1/setup_intents": lambda books, _, given: setup_intents.create(books, given),
+    "POST /v1/setup_intents": lambda tx, _, given: setup_intents.create(tx, given),
     **_collection("/v1/setup_intents", "setup_intent", "intent"),
-    "POST /v1/setup_intents/{id}": _changing("setup_intent", "intent", setup_intents.update),
-    "POST /v1/setup_intents/{id}/cancel": _changing("setup_intent", "intent", setup_intents.cancel),
-    "POST /v1/setup_intents/{id}/confirm": _changing(
+    "POST /v1/setup_intents/{id}": _updater("setup_intent", "intent", setup_intents.update),
+    "POST /v1/setup_intents/{id}/cancel": _updater("setup_intent", "intent", setup_intents.cancel),
+    "POST /v1/setup_intents/{id}/confirm": _updater(
         "setup_intent", "intent", setup_intents.confirm
     ),
-    "GET /v1/setup_attempts": _listing("setup_attempt", "/v1/setup_attempts"),
-    "POST /v1/coupons": lambda books, _, given: coupons.create_coupon(books, given),
+    "GET /v1/setup_attempts": _lister("setup_attempt", "/v1/setup_attempts"),
+    "POST /v1/coupons": lambda tx, _, given: coupons.create_coupon(tx, given),
     **_collection("/v1/coupons", "coupon", "coupon"),
-    "POST /v1/coupons/{id}": _changing("coupon", "coupon", coupons.update_coupon),
-    "DELETE /v1/coupons/{id}": _deleting("coupon", "coupon", coupons.delete_coupon),
-    "POST /v1/promotion_codes": lambda books, _, given: coupons.create_code(books, given),
+    "POST /v1/coupons/{id}": _updater("coupon", "coupon", coupons.update_coupon),
+    "DELETE /v1/coupons/{id}": _deleter("coupon", "coupon", coupons.delete_coupon),
+    "POST /v1/promotion_codes": lambda tx, _, given: coupons.create_code(tx, given),
     **_collection("/v1/promotion_codes", "promotion_code", "promotion_code"),
-    "POST /v1/promotion_codes/{id}": _changing(
+    "POST /v1/promotion_codes/{id}": _updater(
         "promotion_code", "promotion_code", coupons.update_code
     ),
-    "POST /v1/shipping_rates": lambda books, _, given: shipping_rates.create(books, given),
+    "POST /v1/shipping_rates": lambda tx, _, given: shipping_rates.create(tx, given),
     **_collection("/v1/shipping_rates", "shipping_rate", "shipping_rate_token"),
     "GET /v1/shipping_rates": _shipping_rates,
-    "POST /v1/shipping_rates/{id}": _changing(
+    "POST /v1/shipping_rates/{id}": _updater(
         "shipping_rate", "shipping_rate_token", shipping_rates.update
     ),
     **_collection("/v1/charges", "charge", "id"),
-    "POST /v1/charges/{id}": _changing("charge", "id", charges.update),
+    "POST /v1/charges/{id}": _updater("charge", "id", charges.update),
     "GET /v1/charges/{id}/refunds": _charge_refunds,
-    "POST /v1/refunds": lambda books, _, given: refunds.create(books, given),
+    "POST /v1/refunds": lambda tx, _, given: refunds.create(tx, given),
     **_collection("/v1/refunds", "refund", "refund"),
-    "POST /v1/refunds/{id}": _changing("refund", "refund", refunds.update),
+    "POST /v1/refunds/{id}": _updater("refund", "refund", refunds.update),
     **_collection("/v1/disputes", "dispute", "dispute"),
-    "POST /v1/disputes/{id}": _changing("dispute", "dispute", disputes.update),
-    "POST /v1/disputes/{id}/close": _changing(
-        "dispute", "dispute", lambda books, dispute, _: disputes.close(books, dispute, won=False)
+    "POST /v1/disputes/{id}": _updater("dispute", "dispute", disputes.update),
+    "POST /v1/disputes/{id}/close": _updater(
+        "dispute", "dispute", lambda tx, dispute, _: disputes.close(tx, dispute, won=False)
     ),
-    "GET /v1/events": lambda books, _, given: listing.of_events(books, given, "/v1/events"),
-    "GET /v1/events/{id}": lambda books, event_id, _: events.get(books, event_id),
-    "POST /v1/webhook_endpoints": lambda books, _, given: webhook_endpoints.create(books, given),
+    "GET /v1/events": lambda tx, _, given: listing.of_events(tx, given, "/v1/events"),
+    "GET /v1/events/{id}": lambda tx, event_id, _: events.get(tx, event_id),
+    "POST /v1/webhook_endpoints": lambda tx, _, given: webhook_endpoints.create(tx, given),
     "POST /v1/events/{id}/retry": _retry_event,
-    "GET /v1/payment_pages/{id}": _retrieving("checkout.session", "session"),
-    "POST /v1/payment_pages/{id}/confirm": _changing(
+    "GET /v1/payment_pages/{id}": _retriever("checkout.session", "session"),
+    "POST /v1/payment_pages/{id}/confirm": _updater(
         "checkout.session", "session", payment_pages.confirm
     ),
-    "POST /v1/stripecli/sessions": lambda books, _, given: sessions.create(books, given),
+    "POST /v1/stripecli/sessions": lambda tx, _, given: sessions.create(tx, given),
     **_collection("/v1/webhook_endpoints", "webhook_endpoint", "webhook_endpoint"),
-    "POST /v1/webhook_endpoints/{id}": _changing(
+    "POST /v1/webhook_endpoints/{id}": _updater(
         "webhook_endpoint", "webhook_endpoint", webhook_endpoints.update
     ),
-    "DELETE /v1/webhook_endpoints/{id}": _deleting(
+    "DELETE /v1/webhook_endpoints/{id}": _deleter(
         "webhook_endpoint", "webhook_endpoint", webhook_endpoints.delete
     ),
-    "GET /v1/balance": lambda books, _, __: balance.retrieve(books),
+    "GET /v1/balance": lambda tx, _, __: balance.retrieve(tx),
     **_collection("/v1/balance_transactions", "balance_transaction", "id"),
-    "POST /v1/payment_methods": lambda books, _, given: saved_payment_methods.create(books, given),
+    "POST /v1/payment_methods": lambda tx, _, given: saved_payment_methods.create(tx, given),
     **_collection("/v1/payment_methods", "payment_method", "payment_method"),
-    "POST /v1/payment_methods/{id}": _changing(
+    "POST /v1/payment_methods/{id}": _updater(
         "payment_method", "payment_method", saved_payment_methods.update
     ),
     "POST /v1/payment_methods/{id}/attach": saved_payment_methods.attach_by_id,
-    "POST /v1/payment_methods/{id}/detach": _changing(
+    "POST /v1/payment_methods/{id}/detach": _updater(
         "payment_method", "payment_method", saved_payment_methods.detach
     ),
 }
@@ -254,7 +258,7 @@ class Operation:
     """One call, found by its address."""
 
     name: str
-    act: Act
+    act: Handler
     object_id: str
 
 
@@ -282,7 +286,7 @@ def _is_at(call: str, method: str, parts: list[str]) -> bool:
     )
 
 
-def find(method: str, path: str) -> Operation:
+def find_operation(method: str, path: str) -> Operation:
     """The call at an address. Raises NotFound in Stripe's words."""
     parts = path.split("/")
     if path.startswith("/v2/"):
@@ -300,7 +304,7 @@ def find(method: str, path: str) -> Operation:
             object_id = next((part for wanted, part in pairs if wanted == "{id}"), "")
             if object_id or "{id}" not in template:
                 return Operation(name, OPERATIONS[name], object_id)
-    what = not_imitated.named(method, parts)
+    what = not_imitated.api_name(method, parts)
     if what:
         raise NotFound(f"This emulator does not imitate {what} ({method}: {path}).")
     call = next((call for call in DECLARED if _is_at(call, method, parts)), None)

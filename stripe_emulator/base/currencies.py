@@ -35,7 +35,7 @@ def minimum(currency: str) -> int:
     return 1 if currency in ESTIMATED else CURRENCIES[currency][2]
 
 
-def shown(amount: int, currency: str) -> str:
+def format_amount(amount: int, currency: str) -> str:
     """An amount as Stripe's error texts write it: `$0.50 usd`."""
     digits = exponent(currency)
     units = f"{amount / 10**digits:,.{digits}f}"
@@ -62,7 +62,7 @@ def check_unit_amount(amount: int, currency: str, param: str) -> None:
         )
     if amount > MAXIMUM:
         raise InvalidRequest(
-            f"Amount must be no more than {shown(MAXIMUM, currency)}",
+            f"Amount must be no more than {format_amount(MAXIMUM, currency)}",
             code="amount_too_large",
             param=param,
         )
@@ -79,13 +79,13 @@ def check_total(amount: int, currency: str) -> None:
     if 0 < amount < minimum(currency):
         raise InvalidRequest(
             "The Checkout Session's total amount due must add up to at least "
-            f"{shown(minimum(currency), currency)}",
+            f"{format_amount(minimum(currency), currency)}",
             code="amount_too_small",
         )
     if amount > MAXIMUM:
         raise InvalidRequest(
             "The Checkout Session's total amount due must add up to at most "
-            f"{shown(MAXIMUM, currency)}",
+            f"{format_amount(MAXIMUM, currency)}",
             code="amount_too_large",
         )
 
@@ -95,7 +95,7 @@ def check_charge(amount: int, currency: str, param: str = "amount") -> None:
     check_unit_amount(amount, currency, param)
     if amount < minimum(currency):
         raise InvalidRequest(
-            f"Amount must be at least {shown(minimum(currency), currency)}",
+            f"Amount must be at least {format_amount(minimum(currency), currency)}",
             code="amount_too_small",
             param=param,
         )

@@ -106,7 +106,7 @@ class LoggedRequest:
 
 
 @dataclass(frozen=True)
-class Moment:
+class TimelineEntry:
     """One line of a payment's timeline."""
 
     at: float
@@ -118,7 +118,7 @@ class Moment:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Fault:
     """Something that goes wrong on purpose for the next `remaining` requests or deliveries.
 
     `remaining` None: for every one until it is taken back.

@@ -3,11 +3,11 @@
 from typing import Any
 
 
-class Maybe(dict[str, Any]):
+class NullableDefault(dict[str, Any]):
     """Null unless it was given; what was given stands over these blanks."""
 
 
-class Each(dict[str, Any]):
+class ListDefault(dict[str, Any]):
     """A list; each element that was given stands over these blanks."""
 
 
@@ -16,14 +16,14 @@ ADDRESS: dict[str, None] = dict.fromkeys(
 )
 
 
-def shown(blank: Any, given: Any) -> Any:
+def with_defaults(blank: Any, given: Any) -> Any:
     """What was given, laid over a blank. An empty string unsets."""
-    if isinstance(blank, Each):
-        return [shown(dict(blank), element) for element in given or []]
-    if isinstance(blank, Maybe) and given in (None, ""):
+    if isinstance(blank, ListDefault):
+        return [with_defaults(dict(blank), element) for element in given or []]
+    if isinstance(blank, NullableDefault) and given in (None, ""):
         return None
     if not isinstance(blank, dict):
         return blank if given in (None, "") else given
     given = given or {}
-    filled = {name: shown(value, given.get(name)) for name, value in blank.items()}
+    filled = {name: with_defaults(value, given.get(name)) for name, value in blank.items()}
     return given | filled

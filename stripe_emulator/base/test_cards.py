@@ -20,6 +20,16 @@ Aftermath = Literal[
 
 
 @dataclass(frozen=True)
+class DeclineReason:
+    """Why a payment or a set-up failed, as the API and the pay page report it."""
+
+    code: str
+    decline_code: str | None
+    """None where no bank declined it, such as a failed authentication."""
+    message: str
+
+
+@dataclass(frozen=True)
 class TestCard:
     """One row of the table; `aftermath` is what happens after a payment that succeeded."""
 
@@ -27,9 +37,8 @@ class TestCard:
     brand: str
     label: str
     outcome: CardOutcome = "succeeds"
-    code: str | None = None
-    decline_code: str | None = None
-    message: str | None = None
+    decline: DeclineReason | None = None
+    """Set for the outcomes `declines` and `challenge_then_declines`."""
     aftermath: Aftermath = "none"
     funding: Literal["credit", "debit", "prepaid"] = "credit"
     can_be_saved: bool = False
@@ -42,6 +51,11 @@ class TestCard:
         """All that may be kept of a number."""
         return self.number[-4:]
 
+    @property
+    def cannot_be_saved(self) -> DeclineReason | None:
+        """Why the bank refuses to save the card for later; None where it does not."""
+        return self.decline if self.outcome == "declines" and not self.can_be_saved else None
+
     def must_authenticate(self, *, saved: bool) -> bool:
         """Whether the bank asks for 3-D Secure; one card needs it only until it is saved."""
         return "challenge" in self.outcome and not (saved and self.number == UNLESS_SAVED)
@@ -51,7 +65,8 @@ UNLESS_SAVED = "4000002500003155"
 
 
 def _declined(number: str, label: str, code: str, message: str, decline_code: str) -> TestCard:
-    return TestCard(number, "visa", label, "declines", code, decline_code, message)
+    reason = DeclineReason(code, decline_code, message)
+    return TestCard(number, "visa", label, "declines", reason)
 
 
 _PLAIN = "Your card was declined."
@@ -102,9 +117,7 @@ TEST_CARDS: tuple[TestCard, ...] = (
         "visa",
         "3-D Secure, then declined",
         "challenge_then_declines",
-        "card_declined",
-        "generic_decline",
-        _PLAIN,
+        DeclineReason("card_declined", "generic_decline", _PLAIN),
     ),
     TestCard("4000000000000259", "visa", "Disputed as fraudulent", aftermath="dispute_fraudulent"),
     TestCard(
@@ -135,9 +148,7 @@ MORE_CARDS: tuple[TestCard, ...] = (
         "visa",
         "Declined after it was saved",
         "declines",
-        "card_declined",
-        "generic_decline",
-        _PLAIN,
+        DeclineReason("card_declined", "generic_decline", _PLAIN),
         can_be_saved=True,
     ),
     TestCard("4000000000003220", "visa", "3-D Secure 2, required", "challenge"),
@@ -146,9 +157,7 @@ MORE_CARDS: tuple[TestCard, ...] = (
         "visa",
         "3-D Secure, then insufficient funds",
         "challenge_then_declines",
-        "card_declined",
-        "insufficient_funds",
-        "Your card has insufficient funds.",
+        DeclineReason("card_declined", "insufficient_funds", "Your card has insufficient funds."),
     ),
 )
 """Cards that are accepted everywhere, but not listed on the pay page."""

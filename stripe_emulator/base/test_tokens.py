@@ -45,7 +45,7 @@ _CARDS = {
 }
 
 
-def card_named(name: str) -> TestCard | None:
+def card_of_token(name: str) -> TestCard | None:
     """The card that `pm_card_…` or `tok_…` stands for.
 
     Stripe writes the names of declines with and without the brand: `pm_card_visa_chargeDeclined`.

@@ -3,17 +3,19 @@
 from stripe_emulator.base.models import PaymentResult, StripeObject
 from stripe_emulator.checkout import card_payments
 from stripe_emulator.resources import payment_attempts, payment_intents
-from stripe_emulator.resources.payment_methods import Means, new_method
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.resources.payment_methods import PaymentDetails, new_method
+from stripe_emulator.storage.transaction import Transaction
 
 
 def pay_later(
-    books: Books, session: StripeObject, means: Means, *, succeeds: bool
+    tx: Transaction, session: StripeObject, payment_details: PaymentDetails, *, succeeds: bool
 ) -> PaymentResult:
     """A bank debit: the session completes now, the money comes (or not) later."""
-    intent = payment_intents.for_session(books, session, means)
-    method = new_method(books, session, means)
+    intent = payment_intents.for_session(tx, session, payment_details)
+    method = new_method(tx, session, payment_details)
     intent["payment_method"] = method["id"]
-    payment_attempts.use_method(books, intent, method)
-    payment_attempts.debit_bank(books, intent, means, succeeds=succeeds, session_id=session["id"])
-    return card_payments.complete(books, session, means, payment_status="unpaid")
+    payment_attempts.use_method(tx, intent, method)
+    payment_attempts.debit_bank(
+        tx, intent, payment_details, succeeds=succeeds, session_id=session["id"]
+    )
+    return card_payments.complete(tx, session, payment_details, payment_status="unpaid")

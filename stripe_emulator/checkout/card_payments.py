@@ -7,7 +7,7 @@ Nobody asked for these over the API, so their events have no request id
 from typing import Literal
 
 from stripe_emulator.base.models import PaymentResult, StripeObject
-from stripe_emulator.base.test_cards import BY_LAST4, TestCard
+from stripe_emulator.base.test_cards import BY_LAST4, DeclineReason, TestCard
 from stripe_emulator.checkout import collected_fields
 from stripe_emulator.resources import (
     checkout_session_object,
@@ -17,8 +17,8 @@ from stripe_emulator.resources import (
     payment_intents,
     session_totals,
 )
-from stripe_emulator.resources.payment_methods import Means, new_method
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.resources.payment_methods import PaymentDetails, new_method
+from stripe_emulator.storage.transaction import Transaction
 
 NETWORKS = {
     "amex": "american_express",
@@ -27,9 +27,9 @@ NETWORKS = {
 """Card brands by the networks of `restrictions[brands_blocked]`, where their names differ."""
 
 
-def open_session(books: Books, session_id: str) -> StripeObject | PaymentResult:
+def payable_session(tx: Transaction, session_id: str) -> StripeObject | PaymentResult:
     """The session, or why it cannot be paid."""
-    session = books.get(session_id, "checkout.session")
+    session = tx.get(session_id, "checkout.session")
     if session["status"] == "open":
         return session
     message = (
@@ -40,17 +40,17 @@ def open_session(books: Books, session_id: str) -> StripeObject | PaymentResult:
     return PaymentResult("invalid", message)
 
 
-def pay(books: Books, session: StripeObject, means: Means) -> PaymentResult:
+def pay(tx: Transaction, session: StripeObject, payment_details: PaymentDetails) -> PaymentResult:
     """One attempt with a card of the table."""
-    card = BY_LAST4[means.last4]
+    card = BY_LAST4[payment_details.last4]
     if _is_blocked(session, card):
         return PaymentResult("invalid", "The shop does not take this kind of card.", field="number")
-    intent = payment_intents.for_session(books, session, means)
-    if card.outcome == "declines":
-        return _declined(books, session, intent, means, card)
-    if card.outcome in ("challenge", "challenge_then_declines"):
-        return _challenged(books, session, intent, means)
-    return _succeeded(books, session, intent, means, card)
+    intent = payment_intents.for_session(tx, session, payment_details)
+    if card.outcome == "declines" and card.decline:
+        return _declined(tx, session, intent, payment_details, card.decline)
+    if "challenge" in card.outcome:
+        return _challenged(tx, session, intent, payment_details)
+    return _succeeded(tx, session, intent, payment_details, card)
 
 
 def _is_blocked(session: StripeObject, card: TestCard) -> bool:
@@ -63,49 +63,51 @@ def _is_blocked(session: StripeObject, card: TestCard) -> bool:
     )
 
 
-def confirm(books: Books, session: StripeObject, means: Means) -> PaymentResult:
+def confirm(
+    tx: Transaction, session: StripeObject, payment_details: PaymentDetails
+) -> PaymentResult:
     """Nothing is to be paid: the session completes without a payment."""
-    customers.created_by(books, session, means)
-    return complete(books, session, means, payment_status="no_payment_required")
+    customers.create_for_session(tx, session, payment_details)
+    return complete(tx, session, payment_details, payment_status="no_payment_required")
 
 
 def _succeeded(
-    books: Books,
+    tx: Transaction,
     session: StripeObject,
     intent: StripeObject,
-    means: Means,
+    payment_details: PaymentDetails,
     card: TestCard,
     authenticated: bool = False,
 ) -> PaymentResult:
-    method = new_method(books, session, means)
+    method = new_method(tx, session, payment_details)
     intent["payment_method"] = method["id"]
-    payment_attempts.use_method(books, intent, method)
-    payment_attempts.charge_card(books, intent, means, card, authenticated=authenticated)
-    return complete(books, session, means, payment_status="paid")
+    payment_attempts.use_method(tx, intent, method)
+    payment_attempts.charge_card(tx, intent, payment_details, card, authenticated=authenticated)
+    return complete(tx, session, payment_details, payment_status="paid")
 
 
 def complete(
-    books: Books,
+    tx: Transaction,
     session: StripeObject,
-    means: Means,
+    payment_details: PaymentDetails,
     *,
     payment_status: Literal["paid", "unpaid", "no_payment_required"],
 ) -> PaymentResult:
     """The session is over: paid, or unpaid where the money comes later."""
     session |= {
         "customer_details": checkout_session_object.customer_details(
-            means.email, means.name, means.answers
+            payment_details.email, payment_details.name, payment_details.answers
         ),
         "payment_status": payment_status,
         "status": "complete",
         "url": None,
     }
-    collected_fields.keep(session, means.answers)
-    customers.keep_answers(books, session, means.answers, means.name)
-    session_totals.redeem(books, session)
-    books.save(session)
-    books.never("expire_session", session["id"])
-    books.emit("checkout.session.completed", session)
+    collected_fields.store_answers(session, payment_details.answers)
+    customers.save_answers(tx, session, payment_details.answers, payment_details.name)
+    session_totals.redeem(tx, session)
+    tx.save(session)
+    tx.unschedule("expire_session", session["id"])
+    tx.emit("checkout.session.completed", session)
     outcome: Literal["processing", "succeeded"] = (
         "processing" if payment_status == "unpaid" else "succeeded"
     )
@@ -113,32 +115,38 @@ def complete(
 
 
 def _declined(
-    books: Books, session: StripeObject, intent: StripeObject, means: Means, card: TestCard
+    tx: Transaction,
+    session: StripeObject,
+    intent: StripeObject,
+    payment_details: PaymentDetails,
+    reason: DeclineReason,
 ) -> PaymentResult:
     """The session stays open; only the intent and the failed charge say what happened."""
-    method = new_method(books, session, means)
-    payment_attempts.decline_card(books, intent, means, method, card)
-    return PaymentResult("declined", card.message)
+    method = new_method(tx, session, payment_details)
+    payment_attempts.decline_card(tx, intent, payment_details, method, reason)
+    return PaymentResult("declined", reason.message)
 
 
 def _challenged(
-    books: Books, session: StripeObject, intent: StripeObject, means: Means
+    tx: Transaction, session: StripeObject, intent: StripeObject, payment_details: PaymentDetails
 ) -> PaymentResult:
-    challenge_id = payment_attempts.new_challenge(books, session["id"], means)
-    intent["payment_method"] = new_method(books, session, means)["id"]
-    next_action = payment_attempts.redirect_to(books, challenge_id, session["url"])
-    payment_attempts.require_action(books, intent, next_action)
+    challenge_id = payment_attempts.new_challenge(tx, session["id"], payment_details)
+    intent["payment_method"] = new_method(tx, session, payment_details)["id"]
+    next_action = payment_attempts.redirect_to(tx, challenge_id, session["url"])
+    payment_attempts.require_action(tx, intent, next_action)
     return PaymentResult("challenge", challenge_id=challenge_id)
 
 
-def answer(books: Books, session: StripeObject, means: Means, *, passed: bool) -> PaymentResult:
+def answer_challenge(
+    tx: Transaction, session: StripeObject, payment_details: PaymentDetails, *, passed: bool
+) -> PaymentResult:
     """The buyer answered the bank's question."""
-    card = BY_LAST4[means.last4]
-    intent = payment_intents.for_session(books, session, means)
+    card = BY_LAST4[payment_details.last4]
+    intent = payment_intents.for_session(tx, session, payment_details)
     if not passed:
-        method = books.get(intent["payment_method"], "payment_method")
-        payment_intents.decline(books, intent, method, payment_intents.UNAUTHENTICATED, None)
+        method = tx.get(intent["payment_method"], "payment_method")
+        payment_intents.decline(tx, intent, method, payment_intents.UNAUTHENTICATED, None)
         return PaymentResult("declined", payment_intents.UNAUTHENTICATED.message)
-    if card.outcome == "challenge_then_declines":
-        return _declined(books, session, intent, means, card)
-    return _succeeded(books, session, intent, means, card, authenticated=True)
+    if card.decline:
+        return _declined(tx, session, intent, payment_details, card.decline)
+    return _succeeded(tx, session, intent, payment_details, card, authenticated=True)

@@ -5,7 +5,7 @@ import time
 
 from stripe_emulator.base.models import PaymentResult
 from stripe_emulator.base.test_cards import BY_NUMBER, TestCard, is_luhn
-from stripe_emulator.resources.payment_methods import Means
+from stripe_emulator.resources.payment_methods import PaymentDetails
 
 NUMBER = re.compile(r"\d{12,19}", re.ASCII)
 EXPIRY = re.compile(r"(\d{1,2})\s*[/ -]\s*(\d{4}|\d{2})|(\d{2})(\d{2})", re.ASCII)
@@ -13,14 +13,14 @@ EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 LONGEST = 500
 
 
-def refused(field: str, message: str) -> PaymentResult:
+def invalid(field: str, message: str) -> PaymentResult:
     """Nothing was attempted: something in this field cannot be."""
     return PaymentResult("invalid", message, field=field)
 
 
-def read(
+def read_card(
     *, number: str, expiry: str, cvc: str, name: str, email: str, now: float
-) -> Means | PaymentResult:
+) -> PaymentDetails | PaymentResult:
     """The card, or what is wrong with it. Only test cards pass, and only brand and last four stay.
 
     The number is looked up in the table of test cards, so a real one never gets further than this.
@@ -28,16 +28,16 @@ def read(
     card = _card(re.sub(r"[\s-]", "", number[:100]))
     if isinstance(card, PaymentResult):
         return card
-    until = _until(expiry, now)
+    until = _expiry(expiry, now)
     if isinstance(until, str):
-        return refused("expiry", until)
+        return invalid("expiry", until)
     wanted = 4 if card.brand == "amex" else 3
     if not re.fullmatch(rf"\d{{{wanted}}}", cvc.strip(), re.ASCII):
-        return refused("cvc", "Your card's security code is incomplete.")
+        return invalid("cvc", "Your card's security code is incomplete.")
     problem = email_problem(email)
     if problem:
         return problem
-    return Means(
+    return PaymentDetails(
         type="card",
         email=email.strip(),
         name=name.strip()[:LONGEST],
@@ -48,32 +48,32 @@ def read(
     )
 
 
-def nothing(*, name: str, email: str) -> Means | PaymentResult:
+def no_method(*, name: str, email: str) -> PaymentDetails | PaymentResult:
     """No means of payment at all: who confirms a session that costs nothing."""
     problem = email_problem(email)
-    return problem or Means(type="none", email=email.strip(), name=name.strip()[:LONGEST])
+    return problem or PaymentDetails(type="none", email=email.strip(), name=name.strip()[:LONGEST])
 
 
 def _card(digits: str) -> TestCard | PaymentResult:
     if not NUMBER.fullmatch(digits):
-        return refused("number", "Your card number is incomplete.")
+        return invalid("number", "Your card number is incomplete.")
     if not is_luhn(digits):
-        return refused("number", "Your card number is incorrect.")
+        return invalid("number", "Your card number is incorrect.")
     unknown = "This emulator takes test cards only, and kept nothing of this number."
-    return BY_NUMBER.get(digits) or refused("number", unknown)
+    return BY_NUMBER.get(digits) or invalid("number", unknown)
 
 
 def email_problem(email: str) -> PaymentResult | None:
     """What is wrong with an address, if anything."""
     text = email.strip()
     if not text:
-        return refused("email", "Your email is missing.")
+        return invalid("email", "Your email is missing.")
     if len(text) > LONGEST or not EMAIL.fullmatch(text) or not text.isprintable():
-        return refused("email", "Your email is incomplete.")
+        return invalid("email", "Your email is incomplete.")
     return None
 
 
-def _until(expiry: str, now: float) -> tuple[int, int] | str:
+def _expiry(expiry: str, now: float) -> tuple[int, int] | str:
     """(month, year) of the last day the card is good, or what is wrong with it."""
     found = EXPIRY.fullmatch(expiry.strip()[:20])
     if not found:

@@ -5,52 +5,54 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from stripe_emulator.base.models import Challenge, PaymentResult, StripeObject
 from stripe_emulator.resources import payment_intent_calls, setup_intents
-from stripe_emulator.resources.payment_methods import Means
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.resources.payment_methods import PaymentDetails
+from stripe_emulator.storage.transaction import Transaction
 
 SESSION = "checkout.session"
 
 
-def open_challenge(books: Books, challenge_id: str) -> Challenge | None:
+def open_challenge(tx: Transaction, challenge_id: str) -> Challenge | None:
     """A question that still waits, with what the page shows; None once it is answered."""
-    row = books.connection.execute(
+    row = tx.connection.execute(
         "SELECT * FROM challenges WHERE id = ? AND NOT answered", (challenge_id,)
     ).fetchone()
-    subject = books.find(row["session_id"]) if row else None
+    subject = tx.find(row["session_id"]) if row else None
     if row is None or subject is None:
         return None
-    means = Means(**json.loads(row["card"]))
+    payment_details = PaymentDetails(**json.loads(row["card"]))
     of_session = subject["object"] == SESSION
     return Challenge(
         id=challenge_id,
         session_id=subject["id"] if of_session else None,
         amount=subject["amount_total"] if of_session else subject.get("amount"),
         currency=subject.get("currency"),
-        brand=means.brand,
-        last4=means.last4,
+        brand=payment_details.brand,
+        last4=payment_details.last4,
     )
 
 
-def take_challenge(books: Books, challenge_id: str) -> tuple[StripeObject, Means] | None:
+def take_challenge(
+    tx: Transaction, challenge_id: str
+) -> tuple[StripeObject, PaymentDetails] | None:
     """The subject and the card of a question; it can be answered once."""
-    run, which = books.connection.execute, "WHERE id = ? AND NOT answered"
+    run, which = tx.connection.execute, "WHERE id = ? AND NOT answered"
     row = run(f"SELECT * FROM challenges {which}", (challenge_id,)).fetchone()  # noqa: S608
     run(f"UPDATE challenges SET answered = 1 {which}", (challenge_id,))  # noqa: S608
-    subject = books.find(row["session_id"]) if row else None
-    return (subject, Means(**json.loads(row["card"]))) if subject else None
+    subject = tx.find(row["session_id"]) if row else None
+    return (subject, PaymentDetails(**json.loads(row["card"]))) if subject else None
 
 
 def answer_intent(
-    books: Books, intent: StripeObject, means: Means, *, passed: bool
+    tx: Transaction, intent: StripeObject, payment_details: PaymentDetails, *, passed: bool
 ) -> PaymentResult:
     """Go on with an intent that was confirmed over the API; says where the browser goes."""
     action = intent["next_action"] or {}
     return_url = action.get("redirect_to_url", {}).get("return_url")
     if intent["object"] == "payment_intent":
-        intent = payment_intent_calls.answer_challenge(books, intent, means, passed=passed)
+        intent = payment_intent_calls.answer_challenge(tx, intent, payment_details, passed=passed)
         error = intent["last_payment_error"]
     else:
-        intent = setup_intents.answer_challenge(books, intent, means, passed=passed)
+        intent = setup_intents.answer_challenge(tx, intent, payment_details, passed=passed)
         error = intent["last_setup_error"]
     address = return_url and _with_result(return_url, intent, "failed" if error else "succeeded")
     return PaymentResult(

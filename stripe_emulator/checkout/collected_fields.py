@@ -34,7 +34,7 @@ Answers = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Question:
+class CollectedField:
     """One field of the form; `group` is the heading it stands under."""
 
     name: str
@@ -73,18 +73,18 @@ class Question:
         return "" if answer.isprintable() else "Use printable characters only."
 
 
-def asked(session: StripeObject, locale: str = "en_US") -> list[Question]:
+def fields_of(session: StripeObject, locale: str = "en_US") -> list[CollectedField]:
     """Every question of a session, in the order of the page."""
     names = Locale.parse(locale).territories
     shipping = session["shipping_address_collection"]
-    questions: list[Question] = []
+    questions: list[CollectedField] = []
     if (session["phone_number_collection"] or {}).get("enabled"):
-        questions.append(Question("phone", "Phone", "tel", autocomplete="tel"))
+        questions.append(CollectedField("phone", "Phone", "tel", autocomplete="tel"))
     questions += _names(session["name_collection"] or {})
     if shipping:
         group = "Shipping address"
         questions.append(
-            Question("shipping_name", "Name", group=group, autocomplete="shipping name")
+            CollectedField("shipping_name", "Name", group=group, autocomplete="shipping name")
         )
         questions += _address("shipping", group, shipping["allowed_countries"], names)
     if session["billing_address_collection"] == "required":
@@ -93,7 +93,7 @@ def asked(session: StripeObject, locale: str = "en_US") -> list[Question]:
     return questions + list(_consent(session))
 
 
-def beside_card(session: StripeObject, locale: str = "en_US") -> list[Question]:
+def beside_card(session: StripeObject, locale: str = "en_US") -> list[CollectedField]:
     """Country and postal code below the card, where no whole billing address is asked for.
 
     Stripe's page has them there, and needs the postal code in some countries; here both may be
@@ -109,7 +109,7 @@ def beside_card(session: StripeObject, locale: str = "en_US") -> list[Question]:
     return [replace(address[name], required=False) for name in wanted]
 
 
-def _names(collection: Mapping[str, Any]) -> Iterator[Question]:
+def _names(collection: Mapping[str, Any]) -> Iterator[CollectedField]:
     for kind, label, autocomplete in (
         ("individual", "Full name", "name"),
         ("business", "Business name", "organization"),
@@ -117,16 +117,16 @@ def _names(collection: Mapping[str, Any]) -> Iterator[Question]:
         wanted = collection.get(kind) or {}
         if wanted.get("enabled"):
             required = not wanted["optional"]
-            yield Question(
+            yield CollectedField(
                 f"{kind}_name", label, required=required, autocomplete=autocomplete, most=150
             )
 
 
 def _address(
     prefix: str, group: str, countries: tuple[str, ...] | list[str], names: Mapping[str, str]
-) -> Iterator[Question]:
+) -> Iterator[CollectedField]:
     for field, label, required, autocomplete in LINES:
-        yield Question(
+        yield CollectedField(
             f"{prefix}_{field}",
             label,
             required=required,
@@ -134,7 +134,7 @@ def _address(
             autocomplete=f"{prefix} {autocomplete}",
         )
     choices = sorted(((code, names.get(code, code)) for code in countries), key=lambda one: one[1])
-    yield Question(
+    yield CollectedField(
         f"{prefix}_country",
         "Country",
         "choice",
@@ -145,9 +145,9 @@ def _address(
     )
 
 
-def _custom(field: Mapping[str, Any]) -> Question:
+def _custom(field: Mapping[str, Any]) -> CollectedField:
     settings = field[field["type"]]
-    return Question(
+    return CollectedField(
         f"custom_{field['key']}",
         field["label"]["custom"],
         {"dropdown": "choice", "numeric": "digits", "text": "text"}[field["type"]],  # type: ignore[arg-type]
@@ -159,19 +159,21 @@ def _custom(field: Mapping[str, Any]) -> Question:
     )
 
 
-def _consent(session: StripeObject) -> Iterator[Question]:
+def _consent(session: StripeObject) -> Iterator[CollectedField]:
     collection = session["consent_collection"] or {}
     if collection.get("promotions") == "auto":
-        yield Question("promotions", "Send me news and offers", "tick", required=False)
+        yield CollectedField("promotions", "Send me news and offers", "tick", required=False)
     if collection.get("terms_of_service") == "required":
         words = session["custom_text"]["terms_of_service_acceptance"] or {}
-        yield Question("terms", words.get("message", "I agree to the terms of service"), "tick")
+        yield CollectedField(
+            "terms", words.get("message", "I agree to the terms of service"), "tick"
+        )
 
 
-def read(session: StripeObject, given: Mapping[str, str]) -> Answers | PaymentResult:
+def read_answers(session: StripeObject, given: Mapping[str, str]) -> Answers | PaymentResult:
     """The answers, or the first that will not do. What was not asked is not kept."""
     told: dict[str, str] = {}
-    for question in [*asked(session), *beside_card(session)]:
+    for question in [*fields_of(session), *beside_card(session)]:
         told[question.name] = str(given.get(question.name, "")).strip()
         fault = question.fault(told[question.name])
         if fault:
@@ -202,7 +204,7 @@ def _given_address(prefix: str, told: Mapping[str, str]) -> dict[str, str | None
     return {field: told.get(f"{prefix}_{field}") or None for field in ADDRESS}
 
 
-def keep(session: StripeObject, answers: Answers) -> None:
+def store_answers(session: StripeObject, answers: Answers) -> None:
     """Put what was answered where a completed session shows it."""
     for field in session["custom_fields"]:
         field[field["type"]]["value"] = answers.get("custom", {}).get(field["key"])

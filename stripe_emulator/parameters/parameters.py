@@ -71,11 +71,11 @@ def _fields(spec: Any, raw: Any, path: str) -> Parameters:
         values[name] = _value(known[name], value, where)
     for name in spec.get("required", ()):
         if name not in values:
-            raise missing(f"{path}[{name}]" if path else name)
+            raise missing_param(f"{path}[{name}]" if path else name)
     return values
 
 
-def missing(path: str) -> InvalidRequest:
+def missing_param(path: str) -> InvalidRequest:
     """The refusal of a request that lacks a parameter."""
     return InvalidRequest(f"Missing required param: {path}.", code="parameter_missing", param=path)
 

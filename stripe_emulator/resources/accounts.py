@@ -4,17 +4,17 @@ from stripe_emulator.api.request_faults import ACCOUNT_ID
 from stripe_emulator.base.errors import NotFound
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 
-def retrieve_by_id(books: Books, account_id: str, _: Parameters) -> StripeObject:
+def retrieve_by_id(tx: Transaction, account_id: str, _: Parameters) -> StripeObject:
     """GET /v1/accounts/{id}: the account itself; there is no Connect, so there is no other."""
     if account_id != ACCOUNT_ID:
         raise NotFound.resource("account", account_id)
-    return retrieve(books)
+    return retrieve(tx)
 
 
-def retrieve(_books: Books) -> StripeObject:
+def retrieve(_transaction: Transaction) -> StripeObject:
     """GET /v1/account"""
     return {
         "id": ACCOUNT_ID,

@@ -4,7 +4,7 @@ from typing import Any
 
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 DAY = 86400
 PAYOUT_DELAY_SECONDS = 7 * DAY
@@ -17,7 +17,7 @@ def fee_of(amount: int) -> int:
 
 
 def record(
-    books: Books, kind: str, source: StripeObject, amount: int, *, fee: int | None = None
+    tx: Transaction, kind: str, source: StripeObject, amount: int, *, fee: int | None = None
 ) -> StripeObject:
     """Store a balance transaction; money that goes out has a negative amount."""
     charged = (fee_of(amount) if kind in ("charge", "payment") else 0) if fee is None else fee
@@ -28,14 +28,14 @@ def record(
         "description": "Dispute fee" if kind == "adjustment" else "Processing fees",
         "type": "stripe_fee",
     }
-    return books.add(
+    return tx.add(
         {
             "id": new_id("balance_transaction"),
             "object": "balance_transaction",
             "amount": amount,
-            "available_on": books.seconds + (PAYOUT_DELAY_SECONDS if amount > 0 else 0),
+            "available_on": tx.seconds + (PAYOUT_DELAY_SECONDS if amount > 0 else 0),
             "balance_type": "payments",
-            "created": books.seconds,
+            "created": tx.seconds,
             "currency": source["currency"],
             "description": source.get("description"),
             "exchange_rate": None,
@@ -50,16 +50,16 @@ def record(
     )
 
 
-def retrieve(books: Books) -> StripeObject:
+def retrieve(tx: Transaction) -> StripeObject:
     """GET /v1/balance"""
-    rows = books.connection.execute(
+    rows = tx.connection.execute(
         "SELECT json_extract(body, '$.currency') AS currency,"
         " sum(CASE WHEN json_extract(body, '$.available_on') <= ?"
         " THEN json_extract(body, '$.net') ELSE 0 END) AS ready,"
         " sum(CASE WHEN json_extract(body, '$.available_on') > ?"
         " THEN json_extract(body, '$.net') ELSE 0 END) AS waiting"
         " FROM objects WHERE kind = 'balance_transaction' GROUP BY 1 ORDER BY 1",
-        (books.seconds, books.seconds),
+        (tx.seconds, tx.seconds),
     ).fetchall()
     sums = [(row["currency"], row["ready"], row["waiting"]) for row in rows] or [("usd", 0, 0)]
     return {

@@ -15,8 +15,8 @@ from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import ADDRESS
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import balance, charges, payment_attempts, saved_payment_methods
-from stripe_emulator.resources.payment_methods import means_of
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.resources.payment_methods import payment_details_of
+from stripe_emulator.storage.transaction import Transaction
 
 KIND = "customer_cash_balance_transaction"
 INSTRUCTIONS = "display_bank_transfer_instructions"
@@ -56,12 +56,12 @@ _ACCOUNTS: dict[str, tuple[str, str, dict[str, str]]] = {
 """Currency → type, network and details of the account that a buyer sends the money to."""
 
 
-def retrieve(books: Books, customer_id: str) -> StripeObject:
+def retrieve(tx: Transaction, customer_id: str) -> StripeObject:
     """GET /v1/customers/{id}/cash_balance"""
-    books.get(customer_id, "customer", "customer")
+    tx.get(customer_id, "customer", "customer")
     return {
         "object": "cash_balance",
-        "available": _available(books, customer_id) or None,
+        "available": _available(tx, customer_id) or None,
         "customer": customer_id,
         "customer_account": None,
         "livemode": False,
@@ -69,9 +69,9 @@ def retrieve(books: Books, customer_id: str) -> StripeObject:
     }
 
 
-def _available(books: Books, customer_id: str) -> dict[str, int]:
+def _available(tx: Transaction, customer_id: str) -> dict[str, int]:
     """Currency → amount, of the currencies that the customer ever had."""
-    rows = books.connection.execute(
+    rows = tx.connection.execute(
         "SELECT json_extract(body, '$.currency') AS currency,"
         " sum(json_extract(body, '$.net_amount')) AS amount"
         " FROM objects WHERE kind = ? AND json_extract(body, '$.customer') = ? GROUP BY 1",
@@ -80,7 +80,7 @@ def _available(books: Books, customer_id: str) -> dict[str, int]:
     return {row["currency"]: row["amount"] for row in rows}
 
 
-def fund(books: Books, customer_id: str, params: Parameters) -> StripeObject:
+def fund(tx: Transaction, customer_id: str, params: Parameters) -> StripeObject:
     """POST /v1/test_helpers/customers/{id}/fund_cash_balance: receive a bank transfer.
 
     Returns the cash balance transaction.
@@ -88,7 +88,7 @@ def fund(books: Books, customer_id: str, params: Parameters) -> StripeObject:
     Raises:
         InvalidRequest: the amount is not positive, or no transfers are made in this currency.
     """
-    books.get(customer_id, "customer", "customer")
+    tx.get(customer_id, "customer", "customer")
     currency, amount = currencies.currency_of(params["currency"], "currency"), params["amount"]
     if amount < 1:
         raise InvalidRequest(
@@ -99,10 +99,10 @@ def fund(books: Books, customer_id: str, params: Parameters) -> StripeObject:
     check_currency(currency)
     reference = params.get("reference")
     transfer = {"reference": reference, "type": TRANSFER_TYPES[currency]}
-    funded = _record(books, customer_id, currency, amount, "funded", {"bank_transfer": transfer})
-    _reconcile(books, customer_id, currency, amount, reference)
-    if _available(books, customer_id)[currency]:
-        books.emit("cash_balance.funds_available", retrieve(books, customer_id))
+    funded = _record(tx, customer_id, currency, amount, "funded", {"bank_transfer": transfer})
+    _reconcile(tx, customer_id, currency, amount, reference)
+    if _available(tx, customer_id)[currency]:
+        tx.emit("cash_balance.funds_available", retrieve(tx, customer_id))
     return funded
 
 
@@ -116,7 +116,7 @@ def check_currency(currency: str) -> None:
 
 
 def _record(
-    books: Books,
+    tx: Transaction,
     customer_id: str,
     currency: str,
     net_amount: int,
@@ -124,12 +124,12 @@ def _record(
     details: dict[str, Any],
 ) -> StripeObject:
     """Store a cash balance transaction; money that is spent has a negative amount."""
-    before = _available(books, customer_id).get(currency, 0)
-    transaction = books.add(
+    before = _available(tx, customer_id).get(currency, 0)
+    transaction = tx.add(
         {
             "id": new_id(KIND),
             "object": KIND,
-            "created": books.seconds,
+            "created": tx.seconds,
             "currency": currency,
             "customer": customer_id,
             "customer_account": None,
@@ -140,16 +140,16 @@ def _record(
             "type": transaction_type,
         }
     )
-    books.emit(f"{KIND}.created", transaction)
+    tx.emit(f"{KIND}.created", transaction)
     return transaction
 
 
 def _reconcile(
-    books: Books, customer_id: str, currency: str, amount: int, reference: str | None
+    tx: Transaction, customer_id: str, currency: str, amount: int, reference: str | None
 ) -> None:
     """Apply the balance to waiting intents: the one with this reference or exactly this amount
     first, then the oldest."""
-    rows = books.connection.execute(
+    rows = tx.connection.execute(
         "SELECT body FROM objects WHERE kind = 'payment_intent' AND status = 'requires_action'"
         " AND json_extract(body, '$.customer') = ? AND json_extract(body, '$.currency') = ?"
         " ORDER BY seq",
@@ -165,7 +165,7 @@ def _reconcile(
         )
     )
     for intent in waiting:
-        _apply(books, intent)
+        _apply(tx, intent)
 
 
 def awaits_transfer(intent: StripeObject) -> bool:
@@ -178,7 +178,7 @@ def _instructions(intent: StripeObject) -> dict[str, Any]:
     return instructions
 
 
-def confirm(books: Books, intent: StripeObject) -> StripeObject:
+def confirm(tx: Transaction, intent: StripeObject) -> StripeObject:
     """Pay an intent from the cash balance, or show where to send what is missing.
 
     Raises:
@@ -204,13 +204,13 @@ def confirm(books: Books, intent: StripeObject) -> StripeObject:
             f"A {transfer_type} cannot pay {currency}; use {TRANSFER_TYPES[currency]}.",
             param="payment_method_options[customer_balance][bank_transfer][type]",
         )
-    saved_payment_methods.mark_used(books, books.get(intent["payment_method"], "payment_method"))
+    saved_payment_methods.mark_used(tx, tx.get(intent["payment_method"], "payment_method"))
     next_action = {INSTRUCTIONS: _new_instructions(intent), "type": INSTRUCTIONS}
-    if _available(books, intent["customer"]).get(currency, 0) < intent["amount"]:
-        payment_attempts.require_action(books, intent, next_action)
+    if _available(tx, intent["customer"]).get(currency, 0) < intent["amount"]:
+        payment_attempts.require_action(tx, intent, next_action)
     else:
         intent["next_action"] = next_action
-    _apply(books, intent)
+    _apply(tx, intent)
     return intent
 
 
@@ -234,46 +234,46 @@ def _new_instructions(intent: StripeObject) -> dict[str, Any]:
     }
 
 
-def _apply(books: Books, intent: StripeObject) -> None:
+def _apply(tx: Transaction, intent: StripeObject) -> None:
     """Pay what can be paid of a waiting intent. Once nothing remains, it has succeeded."""
     customer_id, currency = intent["customer"], intent["currency"]
     instructions = _instructions(intent)
-    available = _available(books, customer_id).get(currency, 0)
+    available = _available(tx, customer_id).get(currency, 0)
     amount = min(available, instructions["amount_remaining"])
     if not amount:
         return
     instructions["amount_remaining"] -= amount
     details = {"payment_intent": intent["id"]}
-    _record(books, customer_id, currency, -amount, "applied_to_payment", details)
+    _record(tx, customer_id, currency, -amount, "applied_to_payment", details)
     if instructions["amount_remaining"]:
-        books.save(intent)
-        books.emit("payment_intent.partially_funded", intent)
+        tx.save(intent)
+        tx.emit("payment_intent.partially_funded", intent)
     else:
-        _succeed(books, intent)
+        _succeed(tx, intent)
 
 
-def _succeed(books: Books, intent: StripeObject) -> None:
-    means = means_of(books.get(intent["payment_method"], "payment_method"))
-    charge = charges.new_charge(books, intent, means, status="succeeded")
-    transaction = balance.record(books, "payment", charge, charge["amount"])
+def _succeed(tx: Transaction, intent: StripeObject) -> None:
+    payment_details = payment_details_of(tx.get(intent["payment_method"], "payment_method"))
+    charge = charges.new_charge(tx, intent, payment_details, status="succeeded")
+    transaction = balance.record(tx, "payment", charge, charge["amount"])
     charge["balance_transaction"] = transaction["id"]
-    books.save(charge)
-    books.emit("charge.succeeded", charge)
-    payment_attempts.received(books, intent, charge)
+    tx.save(charge)
+    tx.emit("charge.succeeded", charge)
+    payment_attempts.mark_succeeded(tx, intent, charge)
 
 
-def release(books: Books, intent: StripeObject) -> None:
+def release(tx: Transaction, intent: StripeObject) -> None:
     """Give the money of an intent that is canceled back to the cash balance."""
     if not awaits_transfer(intent):
         return
     applied = intent["amount"] - _instructions(intent)["amount_remaining"]
     intent |= {"next_action": None, "status": "canceled"}
-    books.save(intent)
+    tx.save(intent)
     if applied:
         customer_id, currency = intent["customer"], intent["currency"]
         details = {"payment_intent": intent["id"]}
-        _record(books, customer_id, currency, applied, "unapplied_from_payment", details)
-        _reconcile(books, customer_id, currency, applied, None)
+        _record(tx, customer_id, currency, applied, "unapplied_from_payment", details)
+        _reconcile(tx, customer_id, currency, applied, None)
 
 
 def refuse_change(intent: StripeObject) -> None:

@@ -4,37 +4,41 @@ from typing import Any
 
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
-from stripe_emulator.base.object_defaults import shown
-from stripe_emulator.base.test_cards import TestCard
+from stripe_emulator.base.object_defaults import with_defaults
+from stripe_emulator.base.test_cards import DeclineReason
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import balance
 from stripe_emulator.resources.customers import check_email
 from stripe_emulator.resources.payment_intents import SHIPPING
-from stripe_emulator.resources.payment_methods import Means, billing_details, charge_details
-from stripe_emulator.resources.products import metadata_of, referred
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.resources.payment_methods import (
+    PaymentDetails,
+    billing_details,
+    charge_details,
+)
+from stripe_emulator.resources.products import get_referenced, metadata_of
+from stripe_emulator.storage.transaction import Transaction
 
 CAPTURE_SECONDS = 1.0
 """Until `charge.updated` brings the balance transaction, which automatic_async leaves for later."""
 
 
 def new_charge(
-    books: Books,
+    tx: Transaction,
     intent: StripeObject,
-    means: Means,
+    payment_details: PaymentDetails,
     *,
     status: str,
-    card: TestCard | None = None,
+    decline: DeclineReason | None = None,
     authenticated: bool = False,
 ) -> StripeObject:
-    """Store a Charge that succeeded, failed (as `card` says) or is pending.
+    """Store a Charge that succeeded, failed (as `decline` says) or is pending.
 
     One that succeeded is only authorized where the intent is captured manually.
     """
     charge_id = new_id("charge")
     succeeded, failed = status == "succeeded", status == "failed"
     captured = not failed and not (succeeded and intent["capture_method"] == "manual")
-    return books.add(
+    return tx.add(
         {
             "id": charge_id,
             "object": "charge",
@@ -45,31 +49,31 @@ def new_charge(
             "application_fee": None,
             "application_fee_amount": None,
             "balance_transaction": None,
-            "billing_details": billing_details(means),
+            "billing_details": billing_details(payment_details),
             "calculated_statement_descriptor": intent["statement_descriptor"] or "EMULATOR",
             "captured": captured,
-            "created": books.seconds,
+            "created": tx.seconds,
             "currency": intent["currency"],
             "customer": intent["customer"],
             "description": intent["description"],
             "disputed": False,
             "failure_balance_transaction": None,
-            "failure_code": card.code if card and failed else None,
-            "failure_message": card.message if card and failed else None,
+            "failure_code": decline.code if decline else None,
+            "failure_message": decline.message if decline else None,
             "fraud_details": {},
             "livemode": False,
             "metadata": dict(intent["metadata"]),
             "on_behalf_of": None,
-            "outcome": outcome(card if failed else None, pending=status == "pending"),
+            "outcome": outcome(decline, pending=status == "pending"),
             "paid": succeeded,
             "payment_intent": intent["id"],
             "payment_method": intent["payment_method"],
-            "payment_method_details": charge_details(means, authenticated=authenticated),
+            "payment_method_details": charge_details(payment_details, authenticated=authenticated),
             "presentment_details": None,
             "radar_options": {},
             "receipt_email": intent["receipt_email"],
             "receipt_number": None,
-            "receipt_url": receipt_url(books, charge_id) if succeeded else None,
+            "receipt_url": receipt_url(tx, charge_id) if succeeded else None,
             "refunded": False,
             "review": None,
             "shipping": intent["shipping"],
@@ -84,14 +88,14 @@ def new_charge(
     )
 
 
-def receipt_url(books: Books, charge_id: str) -> str:
+def receipt_url(tx: Transaction, charge_id: str) -> str:
     """The page of a receipt."""
-    return f"{books.address}/emulator/receipts/{charge_id}"
+    return f"{tx.address}/emulator/receipts/{charge_id}"
 
 
-def outcome(declined: TestCard | None, *, pending: bool = False) -> dict[str, Any]:
+def outcome(decline: DeclineReason | None, *, pending: bool = False) -> dict[str, Any]:
     """What network and bank said."""
-    if declined is None:
+    if decline is None:
         return {
             "advice_code": None,
             "network_advice_code": None,
@@ -107,22 +111,22 @@ def outcome(declined: TestCard | None, *, pending: bool = False) -> dict[str, An
         "network_advice_code": None,
         "network_decline_code": "01",
         "network_status": "declined_by_network",
-        "reason": declined.decline_code,
+        "reason": decline.decline_code,
         "risk_level": "normal",
-        "seller_message": f"The bank returned the decline code `{declined.decline_code}`.",
+        "seller_message": f"The bank returned the decline code `{decline.decline_code}`.",
         "type": "issuer_declined",
     }
 
 
-def settle_balance(books: Books, charge_id: str) -> None:
+def settle_balance(tx: Transaction, charge_id: str) -> None:
     """The capture that follows an authorisation a moment later, announced by charge.updated."""
-    charge = books.get(charge_id, "charge")
+    charge = tx.get(charge_id, "charge")
     if charge["balance_transaction"] is None and charge["captured"] and charge["paid"]:
-        transaction = balance.record(books, "charge", charge, charge["amount_captured"])
-        books.change("charge.updated", charge, balance_transaction=transaction["id"])
+        transaction = balance.record(tx, "charge", charge, charge["amount_captured"])
+        tx.update("charge.updated", charge, balance_transaction=transaction["id"])
 
 
-def update(books: Books, charge: StripeObject, params: Parameters) -> StripeObject:
+def update(tx: Transaction, charge: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/charges/{id}"""
     check_email(params.get("receipt_email", ""), "receipt_email")
     news: dict[str, Any] = {
@@ -131,12 +135,12 @@ def update(books: Books, charge: StripeObject, params: Parameters) -> StripeObje
         if name in params
     }
     if "customer" in params:
-        news["customer"] = referred(books, params["customer"], "customer", "customer")["id"]
+        news["customer"] = get_referenced(tx, params["customer"], "customer", "customer")["id"]
     if "fraud_details" in params:
         report = params["fraud_details"]["user_report"]
         news["fraud_details"] = {"user_report": report} if report else {}
     if "shipping" in params:
-        news["shipping"] = shown(SHIPPING, params["shipping"])
+        news["shipping"] = with_defaults(SHIPPING, params["shipping"])
     if "metadata" in params:
         news["metadata"] = metadata_of(params["metadata"], charge["metadata"])
-    return books.change("charge.updated", charge, **news)
+    return tx.update("charge.updated", charge, **news)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from stripe_emulator.base.object_defaults import Each, Maybe, shown
+from stripe_emulator.base.object_defaults import ListDefault, NullableDefault, with_defaults
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources.products import metadata_of
 
@@ -14,8 +14,10 @@ _ON_OR_OFF = {"enabled": False, "optional": False}
 
 BLANK: dict[str, Any] = {
     "adaptive_pricing": {"enabled": False},
-    "after_expiration": Maybe(
-        recovery=Maybe(allow_promotion_codes=False, enabled=False, expires_at=None, url=None)
+    "after_expiration": NullableDefault(
+        recovery=NullableDefault(
+            allow_promotion_codes=False, enabled=False, expires_at=None, url=None
+        )
     ),
     "allow_promotion_codes": None,
     "allowed_payment_method_types": None,
@@ -23,16 +25,16 @@ BLANK: dict[str, Any] = {
     "billing_address_collection": None,
     "cancel_url": None,
     "client_reference_id": None,
-    "consent_collection": Maybe(
+    "consent_collection": NullableDefault(
         payment_method_reuse_agreement=None, promotions=None, terms_of_service=None
     ),
-    "custom_fields": Each(
-        dropdown=Maybe(default_value=None, options=None, value=None),
+    "custom_fields": ListDefault(
+        dropdown=NullableDefault(default_value=None, options=None, value=None),
         key=None,
         label=None,
-        numeric=Maybe(_LENGTHS),
+        numeric=NullableDefault(_LENGTHS),
         optional=False,
-        text=Maybe(_LENGTHS),
+        text=NullableDefault(_LENGTHS),
         type=None,
     ),
     "custom_text": dict.fromkeys(
@@ -48,25 +50,29 @@ BLANK: dict[str, Any] = {
             **dict.fromkeys(("account_tax_ids", "custom_fields", "description", "footer")),
             "issuer": None,
             "metadata": {},
-            "rendering_options": Maybe(amount_tax_display=None, template=None),
+            "rendering_options": NullableDefault(amount_tax_display=None, template=None),
         },
     },
     "locale": None,
     "managed_payments": {"enabled": False},
-    "name_collection": Maybe(business=Maybe(_ON_OR_OFF), individual=Maybe(_ON_OR_OFF)),
-    "optional_items": Each(
-        adjustable_quantity=Maybe(enabled=False, maximum=99, minimum=0), price=None, quantity=None
+    "name_collection": NullableDefault(
+        business=NullableDefault(_ON_OR_OFF), individual=NullableDefault(_ON_OR_OFF)
+    ),
+    "optional_items": ListDefault(
+        adjustable_quantity=NullableDefault(enabled=False, maximum=99, minimum=0),
+        price=None,
+        quantity=None,
     ),
     "origin_context": None,
     "phone_number_collection": {"enabled": False},
-    "saved_payment_method_options": Maybe(
+    "saved_payment_method_options": NullableDefault(
         allow_redisplay_filters=None, payment_method_remove=None, payment_method_save=None
     ),
-    "shipping_address_collection": Maybe(allowed_countries=None),
+    "shipping_address_collection": NullableDefault(allowed_countries=None),
     "submit_type": None,
     "success_url": None,
     "ui_mode": "hosted_page",
-    "wallet_options": Maybe(link=None),
+    "wallet_options": NullableDefault(link=None),
 }
 """Parameters that come back as they came, and what stands there without them."""
 
@@ -101,17 +107,17 @@ _NOTHING = dict.fromkeys(
 
 def new(session_id: str, now: int, given: Parameters, methods: list[str]) -> Shown:
     """An open Session with everything but its money, its time and its address."""
-    session = shown(BLANK, {name: given[name] for name in BLANK if name in given})
+    session = with_defaults(BLANK, {name: given[name] for name in BLANK if name in given})
     for field in session["custom_fields"]:
         kind = field["type"]
-        field[kind] = field[kind] or shown({**BLANK["custom_fields"][kind]}, {})
+        field[kind] = field[kind] or with_defaults({**BLANK["custom_fields"][kind]}, {})
     return {
         "id": session_id,
         "object": "checkout.session",
         **_NOTHING,
         **session,
         **{
-            name: shown(blank, given[name])
+            name: with_defaults(blank, given[name])
             for name, blank in ONLY_IF_GIVEN.items()
             if name in given
         },
@@ -132,7 +138,9 @@ def new(session_id: str, now: int, given: Parameters, methods: list[str]) -> Sho
 
 
 def _options(given: Parameters, methods: list[str]) -> Shown:
-    options = {method: shown(OPTIONS.get(method, {}), given.get(method)) for method in methods}
+    options = {
+        method: with_defaults(OPTIONS.get(method, {}), given.get(method)) for method in methods
+    }
     return {method: option for method, option in options.items() if option}
 
 

@@ -4,7 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from stripe_emulator.base.errors import InvalidRequest
-from stripe_emulator.parameters.parameters import Parameters, missing
+from stripe_emulator.parameters.parameters import Parameters, missing_param
 from stripe_emulator.resources.customers import check_email
 
 PLACEHOLDER = "{CHECKOUT_SESSION_ID}"
@@ -15,7 +15,7 @@ def check(given: Parameters) -> None:
     """What the parameters must be together. Raises InvalidRequest."""
     for name in ("mode", "line_items", "success_url"):
         if not given.get(name):
-            raise missing(name)
+            raise missing_param(name)
     for name in ("success_url", "cancel_url"):
         if name in given:
             _check_url(given[name], name)
@@ -41,10 +41,10 @@ def check(given: Parameters) -> None:
     for name in ("icon", "logo"):
         picture = given.get("branding_settings", {}).get(name, {})
         if picture and picture["type"] not in picture:
-            raise missing(f"branding_settings[{name}][{picture['type']}]")
+            raise missing_param(f"branding_settings[{name}][{picture['type']}]")
     countries = given.get("shipping_address_collection", {"allowed_countries": ["US"]})
     if not countries["allowed_countries"]:
-        raise missing("shipping_address_collection[allowed_countries]")
+        raise missing_param("shipping_address_collection[allowed_countries]")
 
 
 def _check_custom_fields(fields: list[Parameters]) -> None:
@@ -68,7 +68,7 @@ def _check_settings(settings: Parameters, kind: str, path: str) -> None:
     if kind == "dropdown":
         options = [option["value"] for option in settings.get("options", [])]
         if not options:
-            raise missing(f"{path}[options]")
+            raise missing_param(f"{path}[options]")
         if not all(map(ALPHANUMERIC.fullmatch, options)) or len(set(options)) < len(options):
             raise InvalidRequest(
                 "Values of options must be alphanumeric and unique.", param=f"{path}[options]"

@@ -17,56 +17,56 @@ from stripe_emulator.resources import (
     shipping_rates,
 )
 from stripe_emulator.resources.checkout_session_rules import PLACEHOLDER
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 MINUTE, DAY = 60, 86400
 REMEMBERED = ("customer_update", "payment_intent_data", "payment_method_data")
 """Parameters a Session does not show: they are for what is made when it is paid."""
 
 
-def create(books: Books, given: Parameters) -> StripeObject:
+def create(tx: Transaction, given: Parameters) -> StripeObject:
     """POST /v1/checkout/sessions"""
     checkout_session_rules.check(given)
-    lines = line_items.priced(books, given.get("line_items", []), given.get("currency"))
-    line_items.check_optional(books, given.get("optional_items", []), lines[0].currency)
+    lines = line_items.priced(tx, given.get("line_items", []), given.get("currency"))
+    line_items.check_optional(tx, given.get("optional_items", []), lines[0].currency)
     total = sum(line.amount for line in lines)
     adjusted = given.get("discounts") or given.get("shipping_options")
     if not adjusted:
         currencies.check_total(total, lines[0].currency)
     methods = intents.offered_methods(given, lines[0].currency)
-    session = checkout_session_object.new(new_id("checkout.session"), books.seconds, given, methods)
+    session = checkout_session_object.new(new_id("checkout.session"), tx.seconds, given, methods)
     session |= {
         "amount_subtotal": total,
         "amount_total": total,
         "currency": lines[0].currency,
-        "expires_at": _expires_at(given, books.seconds),
-        "url": f"{books.address}/c/pay/{session['id']}",
+        "expires_at": _expires_at(given, tx.seconds),
+        "url": f"{tx.address}/c/pay/{session['id']}",
     }
     if "customer" in given:
-        customer = products.referred(books, given["customer"], "customer", "customer")
+        customer = products.get_referenced(tx, given["customer"], "customer", "customer")
         session |= {
             "customer": customer["id"],
             "customer_creation": None,
             "customer_details": checkout_session_object.prefilled(customer["email"]),
         }
-    books.add(session, hidden={name: given.get(name, {}) for name in REMEMBERED})
+    tx.add(session, private={name: given.get(name, {}) for name in REMEMBERED})
     for line in lines:
-        line_items.store(books, line, session["id"])
+        line_items.store(tx, line, session["id"])
     if adjusted:
-        _adjust(books, session, given)
-    books.later(session["expires_at"] - books.now, "expire_session", session["id"])
+        _adjust(tx, session, given)
+    tx.schedule(session["expires_at"] - tx.now, "expire_session", session["id"])
     return session
 
 
-def _adjust(books: Books, session: StripeObject, given: Parameters) -> None:
+def _adjust(tx: Transaction, session: StripeObject, given: Parameters) -> None:
     """Take the discount off, and add the first shipping option until the buyer takes another."""
     for discount in given.get("discounts", []):
-        session_totals.apply(books, session, discount, "discounts[0]")
-    options = shipping_rates.offered(books, given.get("shipping_options", []), session["currency"])
+        session_totals.apply(tx, session, discount, "discounts[0]")
+    options = shipping_rates.offered(tx, given.get("shipping_options", []), session["currency"])
     session["shipping_options"] = options
     if options:
         session_totals.choose_shipping(session, options[0]["shipping_rate"])
-    session_totals.recompute(books, session)
+    session_totals.recompute(tx, session)
 
 
 def _expires_at(given: Parameters, now: int) -> int:
@@ -86,14 +86,14 @@ def _expires_at(given: Parameters, now: int) -> int:
     return moment
 
 
-def update(books: Books, session: StripeObject, params: Parameters) -> StripeObject:
+def update(tx: Transaction, session: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/checkout/sessions/{id}: only its metadata. It sends no event."""
     if "metadata" in params:
         session["metadata"] = products.metadata_of(params["metadata"], session["metadata"])
-    return books.save(session)
+    return tx.save(session)
 
 
-def expire(books: Books, session: StripeObject) -> StripeObject:
+def expire(tx: Transaction, session: StripeObject) -> StripeObject:
     """POST /v1/checkout/sessions/{id}/expire: only an open session can."""
     if session["status"] != "open":
         raise Refused(
@@ -101,17 +101,17 @@ def expire(books: Books, session: StripeObject) -> StripeObject:
             f"Session has a status of `{session['status']}`."
         )
     session |= {"status": "expired", "url": None}
-    books.save(session)
-    books.never("expire_session", session["id"])
-    books.emit("checkout.session.expired", session)
+    tx.save(session)
+    tx.unschedule("expire_session", session["id"])
+    tx.emit("checkout.session.expired", session)
     return session
 
 
-def expire_in_time(books: Books, session_id: str) -> None:
+def expire_in_time(tx: Transaction, session_id: str) -> None:
     """The timer's side of it: whatever is no longer open stays as it is."""
-    session = books.get(session_id, "checkout.session")
+    session = tx.get(session_id, "checkout.session")
     if session["status"] == "open":
-        expire(books, session)
+        expire(tx, session)
 
 
 def success_url(session: StripeObject) -> str | None:

@@ -8,7 +8,7 @@ from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import balance
 from stripe_emulator.resources.products import metadata_of
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 OPEN_SECONDS = 2.0
 DUE_SECONDS = 9 * 86400
@@ -38,47 +38,47 @@ EVIDENCE = (
 OPEN = ("needs_response", "under_review", "warning_needs_response", "warning_under_review")
 
 
-def blocks_refund(books: Books, charge_id: str) -> bool:
+def blocks_refund(tx: Transaction, charge_id: str) -> bool:
     """Whether a chargeback stands in the way. An inquiry does not; nor one won (unverified)."""
     return any(
         not dispute["is_charge_refundable"] and dispute["status"] != "won"
-        for dispute in books.related("dispute", charge=charge_id)
+        for dispute in tx.related("dispute", charge=charge_id)
     )
 
 
-def open_for(books: Books, charge_id: str) -> None:
+def open_for(tx: Transaction, charge_id: str) -> None:
     """What the test cards for disputes lead to, a moment after paying."""
-    aftermath = books.hidden(charge_id).get("aftermath", "")
-    if not books.related("dispute", charge=charge_id):
-        create(books, charge_id, AFTERMATHS[aftermath], inquiry=aftermath == "inquiry")
+    aftermath = tx.private(charge_id).get("aftermath", "")
+    if not tx.related("dispute", charge=charge_id):
+        create(tx, charge_id, AFTERMATHS[aftermath], inquiry=aftermath == "inquiry")
 
 
-def warn(books: Books, charge_id: str) -> None:
+def warn(tx: Transaction, charge_id: str) -> None:
     """The card's bank takes a payment for fraud, and may dispute it; a refund would forestall it.
 
     That it stays actionable after a refund is the emulator's; what Stripe changes is unverified.
     """
-    charge = books.get(charge_id, "charge")
-    warning = books.add(
+    charge = tx.get(charge_id, "charge")
+    warning = tx.add(
         {
             "id": new_id("radar.early_fraud_warning"),
             "object": "radar.early_fraud_warning",
             "actionable": charge["amount_refunded"] < charge["amount"],
             "charge": charge_id,
-            "created": books.seconds,
+            "created": tx.seconds,
             "fraud_type": "made_with_stolen_card",
             "livemode": False,
             "payment_intent": charge["payment_intent"],
         }
     )
-    books.emit("radar.early_fraud_warning.created", warning)
+    tx.emit("radar.early_fraud_warning.created", warning)
 
 
 def create(
-    books: Books, charge_id: str, reason: str = "fraudulent", *, inquiry: bool = False
+    tx: Transaction, charge_id: str, reason: str = "fraudulent", *, inquiry: bool = False
 ) -> StripeObject:
     """Dispute what is left of a charge. Raises Refused where nothing is left to dispute."""
-    charge = books.get(charge_id, "charge", "charge")
+    charge = tx.get(charge_id, "charge", "charge")
     amount = charge["amount"] - charge["amount_refunded"]
     if reason not in REASONS:
         raise Refused(f"Invalid reason: must be one of {', '.join(REASONS)}", param="reason")
@@ -86,24 +86,24 @@ def create(
     taken = charge["paid"] and charge["captured"] and is_card_or_debit
     if not taken or charge["disputed"] or amount == 0:
         raise Refused(f"Charge {charge_id} cannot be disputed (again).", param="charge")
-    dispute = books.add(_blank(books, charge, amount, reason, inquiry=inquiry))
+    dispute = tx.add(_blank(tx, charge, amount, reason, inquiry=inquiry))
     if not inquiry:
-        _move_money(books, dispute, -amount, FEE)
-    books.emit("charge.dispute.created", dispute)
+        _move_money(tx, dispute, -amount, FEE)
+    tx.emit("charge.dispute.created", dispute)
     if not inquiry:
-        books.emit("charge.dispute.funds_withdrawn", dispute)
-    books.change("charge.updated", charge, disputed=True)
+        tx.emit("charge.dispute.funds_withdrawn", dispute)
+    tx.update("charge.updated", charge, disputed=True)
     return dispute
 
 
-def _move_money(books: Books, dispute: StripeObject, amount: int, fee: int) -> None:
-    moved = balance.record(books, "adjustment", dispute, amount, fee=fee)
+def _move_money(tx: Transaction, dispute: StripeObject, amount: int, fee: int) -> None:
+    moved = balance.record(tx, "adjustment", dispute, amount, fee=fee)
     dispute["balance_transactions"] = [*dispute["balance_transactions"], moved]
-    books.save(dispute)
+    tx.save(dispute)
 
 
 def _blank(
-    books: Books, charge: StripeObject, amount: int, reason: str, *, inquiry: bool
+    tx: Transaction, charge: StripeObject, amount: int, reason: str, *, inquiry: bool
 ) -> StripeObject:
     dispute: dict[str, Any] = {
         "id": new_id("dispute"),
@@ -111,12 +111,12 @@ def _blank(
         "amount": amount,
         "balance_transactions": [],
         "charge": charge["id"],
-        "created": books.seconds,
+        "created": tx.seconds,
         "currency": charge["currency"],
         "enhanced_eligibility_types": [],
         "evidence": {**dict.fromkeys(EVIDENCE), "enhanced_evidence": {}},
         "evidence_details": {
-            "due_by": books.seconds + DUE_SECONDS,
+            "due_by": tx.seconds + DUE_SECONDS,
             "enhanced_eligibility": {},
             "has_evidence": False,
             "past_due": False,
@@ -144,7 +144,7 @@ def _blank(
     return dispute
 
 
-def update(books: Books, dispute: StripeObject, given: Parameters) -> StripeObject:
+def update(tx: Transaction, dispute: StripeObject, given: Parameters) -> StripeObject:
     """POST /v1/disputes/{id}: evidence and metadata; Stripe's two test sentences decide it."""
     news: dict[str, Any] = {}
     if "metadata" in given:
@@ -165,10 +165,10 @@ def update(books: Books, dispute: StripeObject, given: Parameters) -> StripeObje
             warning = dispute["status"].startswith("warning")
             news["status"] = "warning_under_review" if warning else "under_review"
             news["evidence_details"] |= {"submission_count": 1, "submission_method": "manual"}
-    books.change("charge.dispute.updated", dispute, **news)
+    tx.update("charge.dispute.updated", dispute, **news)
     verdict = evidence.get("uncategorized_text")
     if verdict in ("winning_evidence", "losing_evidence") and given.get("submit", True):
-        close(books, dispute, won=verdict == "winning_evidence")
+        close(tx, dispute, won=verdict == "winning_evidence")
     return dispute
 
 
@@ -180,15 +180,15 @@ def _still_open(dispute: StripeObject) -> None:
         )
 
 
-def close(books: Books, dispute: StripeObject, *, won: bool) -> StripeObject:
+def close(tx: Transaction, dispute: StripeObject, *, won: bool) -> StripeObject:
     """The bank decides; over the API only losing can be chosen, by accepting the dispute."""
     _still_open(dispute)
     inquiry = dispute["status"].startswith("warning")
     dispute["status"] = "warning_closed" if inquiry else "won" if won else "lost"
-    books.save(dispute)
+    tx.save(dispute)
     if won and not inquiry:
-        _move_money(books, dispute, dispute["amount"], -FEE)
-    books.emit("charge.dispute.closed", dispute)
+        _move_money(tx, dispute, dispute["amount"], -FEE)
+    tx.emit("charge.dispute.closed", dispute)
     if won and not inquiry:
-        books.emit("charge.dispute.funds_reinstated", dispute)
+        tx.emit("charge.dispute.funds_reinstated", dispute)
     return dispute

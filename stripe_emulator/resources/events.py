@@ -8,14 +8,14 @@ from stripe_emulator.api import versions
 from stripe_emulator.base.errors import InvalidRequest, NotFound
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 KEPT_SECONDS = 30 * 86400
 PENDING = "EXISTS (SELECT 1 FROM deliveries d WHERE d.event_id = events.id AND d.state != %s)"
 UNDELIVERED = PENDING % "'succeeded'"
 
 
-def shown(connection: sqlite3.Connection, body: str, version: str | None = None) -> StripeObject:
+def render(connection: sqlite3.Connection, body: str, version: str | None = None) -> StripeObject:
     """An event as it is now, in the version it was made in or the one that is wanted.
 
     `pending_webhooks` counts endpoints that did not yet answer 2xx.
@@ -31,27 +31,27 @@ def shown(connection: sqlite3.Connection, body: str, version: str | None = None)
     return event
 
 
-def find(books: Books, event_id: str) -> StripeObject | None:
+def find(tx: Transaction, event_id: str) -> StripeObject | None:
     """One event of the last 30 days; None where there is none."""
-    row = books.connection.execute(
+    row = tx.connection.execute(
         "SELECT body FROM events WHERE id = ? AND created > ?",
-        (event_id, books.seconds - KEPT_SECONDS),
+        (event_id, tx.seconds - KEPT_SECONDS),
     ).fetchone()
-    return shown(books.connection, row["body"]) if row else None
+    return render(tx.connection, row["body"]) if row else None
 
 
-def get(books: Books, event_id: str) -> StripeObject:
+def get(tx: Transaction, event_id: str) -> StripeObject:
     """One event. Raises NotFound."""
-    found = find(books, event_id)
+    found = find(tx, event_id)
     if found is None:
         raise NotFound.resource("event", event_id)
     return found
 
 
-def filters(books: Books, given: Parameters) -> tuple[list[str], list[Any]]:
+def filters(tx: Transaction, given: Parameters) -> tuple[list[str], list[Any]]:
     """The conditions of GET /v1/events, as SQL and its values."""
     where: list[str] = ["created > ?"]
-    values: list[Any] = [books.seconds - KEPT_SECONDS]
+    values: list[Any] = [tx.seconds - KEPT_SECONDS]
     if "type" in given and "types" in given:
         raise InvalidRequest("You may only specify one of these parameters: type, types.")
     if "type" in given:

@@ -4,11 +4,11 @@ from typing import Any
 
 from stripe_emulator.base.errors import CardError, InvalidRequest, Refused
 from stripe_emulator.base.models import StripeObject
-from stripe_emulator.base.object_defaults import shown
+from stripe_emulator.base.object_defaults import with_defaults
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import payment_attempts, saved_payment_methods
-from stripe_emulator.resources.products import referred
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.resources.products import get_referenced
+from stripe_emulator.storage.transaction import Transaction
 
 DELAYED_METHODS = {"eur": "sepa_debit", "usd": "us_bank_account"}
 """The bank debit the emulator offers in a currency: it is confirmed days later."""
@@ -53,7 +53,7 @@ def shown_options(params: Parameters, methods: list[str]) -> dict[str, Any]:
     """What an intent shows of its `payment_method_options`."""
     options: Parameters = params.get("payment_method_options") or {}
     return {
-        method: shown(
+        method: with_defaults(
             dict(blank),
             {name: v for name, v in (options.get(method) or {}).items() if name in blank},
         )
@@ -72,14 +72,14 @@ def automatic_methods(params: Parameters) -> dict[str, Any] | None:
     return {"allow_redirects": "always", "enabled": True}
 
 
-def customer_of(books: Books, params: Parameters) -> str | None:
+def customer_of(tx: Transaction, params: Parameters) -> str | None:
     """The customer a request names. Raises InvalidRequest where there is none."""
     if "customer" not in params:
         return None
-    return str(referred(books, params["customer"], "customer", "customer")["id"])
+    return str(get_referenced(tx, params["customer"], "customer", "customer")["id"])
 
 
-def set_method(books: Books, intent: StripeObject, params: Parameters, noun: str) -> None:
+def set_method(tx: Transaction, intent: StripeObject, params: Parameters, noun: str) -> None:
     """Take the PaymentMethod that a request names, or whose data it brings."""
     if "payment_method" in params and "payment_method_data" in params:
         raise InvalidRequest(
@@ -87,13 +87,13 @@ def set_method(books: Books, intent: StripeObject, params: Parameters, noun: str
             param="payment_method",
         )
     if "payment_method" in params:
-        method = saved_payment_methods.referred_method(books, params["payment_method"])
+        method = saved_payment_methods.get_referenced_method(tx, params["payment_method"])
     elif "payment_method_data" in params:
         data = params["payment_method_data"]
-        method = saved_payment_methods.create(books, data, "payment_method_data")
+        method = saved_payment_methods.create(tx, data, "payment_method_data")
     else:
         return
-    saved_payment_methods.check_usable(books, method, intent["customer"], noun)
+    saved_payment_methods.check_usable(tx, method, intent["customer"], noun)
     if method["type"] not in intent["payment_method_types"]:
         allowed = ", ".join(intent["payment_method_types"])
         raise InvalidRequest(
@@ -172,9 +172,9 @@ def declined(intent: StripeObject, error: dict[str, Any]) -> CardError:
     return CardError(error["message"], code=error["code"], **more)
 
 
-def next_action(books: Books, challenge_id: str, params: Parameters) -> dict[str, Any]:
+def next_action(tx: Transaction, challenge_id: str, params: Parameters) -> dict[str, Any]:
     """Where the buyer answers their bank: by redirect, or by Stripe.js without a `return_url`."""
-    redirect = payment_attempts.redirect_to(books, challenge_id, params.get("return_url"))
+    redirect = payment_attempts.redirect_to(tx, challenge_id, params.get("return_url"))
     if "return_url" in params and not params.get("use_stripe_sdk"):
         return redirect
     return {

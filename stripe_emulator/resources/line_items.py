@@ -7,9 +7,9 @@ from typing import Any
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
-from stripe_emulator.parameters.parameters import Parameters, missing
+from stripe_emulator.parameters.parameters import Parameters, missing_param
 from stripe_emulator.resources import products
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class Line:
         return str(self.price["currency"])
 
 
-def priced(books: Books, given: list[Parameters], currency: str | None) -> list[Line]:
+def priced(tx: Transaction, given: list[Parameters], currency: str | None) -> list[Line]:
     """Lines from parameters; inline prices are stored on the way. Raises InvalidRequest."""
-    lines = [_line(books, line, f"line_items[{index}]") for index, line in enumerate(given)]
+    lines = [_line(tx, line, f"line_items[{index}]") for index, line in enumerate(given)]
     wanted = currency.lower() if currency else lines[0].currency
     for index, line in enumerate(lines):
         if line.currency != wanted:
@@ -43,10 +43,10 @@ def priced(books: Books, given: list[Parameters], currency: str | None) -> list[
     return lines
 
 
-def _line(books: Books, given: Parameters, path: str) -> Line:
+def _line(tx: Transaction, given: Parameters, path: str) -> Line:
     if ("price" in given) == ("price_data" in given):
         if "price" not in given:
-            raise missing(f"{path}[price]")
+            raise missing_param(f"{path}[price]")
         raise InvalidRequest(
             "You may only specify one of these parameters: price, price_data.",
             param=f"{path}[price]",
@@ -57,7 +57,7 @@ def _line(books: Books, given: Parameters, path: str) -> Line:
             code="parameter_missing",
             param=f"{path}[quantity]",
         )
-    price, name = _stored(books, given, path) if "price" in given else _inline(books, given, path)
+    price, name = _stored(tx, given, path) if "price" in given else _inline(tx, given, path)
     quantity: int = given["quantity"]
     exact = Decimal(price["unit_amount_decimal"]) * _units(price, quantity)
     amount = int(exact.quantize(Decimal(1), ROUND_HALF_UP))
@@ -65,14 +65,14 @@ def _line(books: Books, given: Parameters, path: str) -> Line:
     return Line(price, name, quantity, amount, metadata, _adjustable(given))
 
 
-def _stored(books: Books, given: Parameters, path: str) -> tuple[StripeObject, str]:
-    price = _sellable(books, given["price"], f"{path}[price]")
-    product = products.referred(books, price["product"], "product", f"{path}[price]")
+def _stored(tx: Transaction, given: Parameters, path: str) -> tuple[StripeObject, str]:
+    price = _sellable(tx, given["price"], f"{path}[price]")
+    product = products.get_referenced(tx, price["product"], "product", f"{path}[price]")
     return price, product["name"]
 
 
-def _sellable(books: Books, price_id: str, param: str) -> StripeObject:
-    price = products.referred(books, price_id, "price", param)
+def _sellable(tx: Transaction, price_id: str, param: str) -> StripeObject:
+    price = products.get_referenced(tx, price_id, "price", param)
     if not price["active"]:
         raise InvalidRequest(
             "The price specified is inactive. This field only accepts active prices.", param=param
@@ -95,28 +95,28 @@ def _units(price: StripeObject, quantity: int) -> int:
     return int((Decimal(quantity) / packages["divide_by"]).to_integral_value(rounding))
 
 
-def check_optional(books: Books, given: list[Parameters], currency: str) -> None:
+def check_optional(tx: Transaction, given: list[Parameters], currency: str) -> None:
     """Optional items name active prices of the session's currency; the page does not offer them."""
     for index, item in enumerate(given):
         param = f"optional_items[{index}][price]"
-        if _sellable(books, item["price"], param)["currency"] != currency:
+        if _sellable(tx, item["price"], param)["currency"] != currency:
             raise InvalidRequest("All items must have the same currency.", param=param)
 
 
-def _inline(books: Books, given: Parameters, path: str) -> tuple[StripeObject, str]:
+def _inline(tx: Transaction, given: Parameters, path: str) -> tuple[StripeObject, str]:
     where, data = f"{path}[price_data]", given["price_data"]
     if ("product" in data) == ("product_data" in data):
         if "product" not in data:
-            raise missing(f"{where}[product]")
+            raise missing_param(f"{where}[product]")
         raise InvalidRequest(
             "You may only specify one of these parameters: product, product_data.",
             param=f"{where}[product]",
         )
     if "product" in data:
-        product = products.referred(books, data["product"], "product", f"{where}[product]")
+        product = products.get_referenced(tx, data["product"], "product", f"{where}[product]")
     else:
-        product = products.new_product(books, data["product_data"], active=False)
-    price = products.new_price(books, data, product["id"], where, active=False)
+        product = products.new_product(tx, data["product_data"], active=False)
+    price = products.new_price(tx, data, product["id"], where, active=False)
     return price, product["name"]
 
 
@@ -128,9 +128,9 @@ def _adjustable(given: Parameters) -> dict[str, Any] | None:
     return {"enabled": True, "maximum": 99, "minimum": 0, **adjustable}
 
 
-def store(books: Books, line: Line, session_id: str) -> StripeObject:
+def store(tx: Transaction, line: Line, session_id: str) -> StripeObject:
     """Keep one line of a session."""
-    return books.add(
+    return tx.add(
         {
             "id": new_id("item"),
             "object": "item",

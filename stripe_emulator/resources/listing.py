@@ -9,7 +9,7 @@ from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import events
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 COLUMNS = ("status", "payment_intent", "charge")
@@ -57,7 +57,7 @@ class Query:
     oldest_first: bool = False
 
 
-def objects(books: Books, kind: str, given: Parameters, url: str) -> StripeObject:
+def objects(tx: Transaction, kind: str, given: Parameters, url: str) -> StripeObject:
     """One page of stored objects of a kind."""
     where, values = ["kind = ?"], [kind]
     if kind in DELETABLE:
@@ -68,7 +68,7 @@ def objects(books: Books, kind: str, given: Parameters, url: str) -> StripeObjec
         condition, compared = _condition(name, value)
         where.append(condition)
         values += compared
-    return _page(books, Query("objects", kind, url, where, values), given)
+    return _page(tx, Query("objects", kind, url, where, values), given)
 
 
 def _condition(name: str, value: Any) -> tuple[str, list[Any]]:
@@ -87,26 +87,26 @@ def _condition(name: str, value: Any) -> tuple[str, list[Any]]:
     ]
 
 
-def of_events(books: Books, given: Parameters, url: str) -> StripeObject:
+def of_events(tx: Transaction, given: Parameters, url: str) -> StripeObject:
     """One page of events."""
-    where, values = events.filters(books, given)
-    return _page(books, Query("events", "event", url, where, values), given)
+    where, values = events.filters(tx, given)
+    return _page(tx, Query("events", "event", url, where, values), given)
 
 
-def line_items(books: Books, session_id: str, given: Parameters) -> StripeObject:
+def line_items(tx: Transaction, session_id: str, given: Parameters) -> StripeObject:
     """One page of a session's lines, in the order of the cart."""
     where, values = ["parent = ?", "kind = 'item'"], [session_id]
     url = f"/v1/checkout/sessions/{session_id}/line_items"
-    return _page(books, Query("objects", "item", url, where, values, oldest_first=True), given)
+    return _page(tx, Query("objects", "item", url, where, values, oldest_first=True), given)
 
 
-def _page(books: Books, query: Query, given: Parameters) -> StripeObject:
+def _page(tx: Transaction, query: Query, given: Parameters) -> StripeObject:
     limit = given.get("limit", 10)
     created, times = _created(given.get("created"))
-    beyond, cursor = _beyond(books.connection, query, given)
+    beyond, cursor = _cursor_condition(tx.connection, query, given)
     ascending = query.oldest_first != ("ending_before" in given)
     gone = NOT_GONE.format(table=query.table)
-    rows = books.connection.execute(
+    rows = tx.connection.execute(
         f"SELECT body FROM {query.table}"  # noqa: S608
         f" WHERE {' AND '.join([*query.where, *created, *beyond, gone])}"
         f" ORDER BY seq {'ASC' if ascending else 'DESC'} LIMIT ?",
@@ -117,20 +117,20 @@ def _page(books: Books, query: Query, given: Parameters) -> StripeObject:
         bodies.reverse()
     return {
         "object": "list",
-        "data": [_shown(books.connection, query.kind, body) for body in bodies],
+        "data": [_render(tx.connection, query.kind, body) for body in bodies],
         "has_more": len(rows) > limit,
         "url": query.url,
     }
 
 
-def _shown(connection: sqlite3.Connection, kind: str, body: str) -> StripeObject:
+def _render(connection: sqlite3.Connection, kind: str, body: str) -> StripeObject:
     if kind == "event":
-        return events.shown(connection, body)
+        return events.render(connection, body)
     thing: StripeObject = json.loads(body)
     return thing
 
 
-def _beyond(
+def _cursor_condition(
     connection: sqlite3.Connection, query: Query, given: Parameters
 ) -> tuple[list[str], list[int]]:
     """The condition a cursor makes; cursors are exclusive."""
@@ -139,7 +139,7 @@ def _beyond(
     for param in ("starting_after", "ending_before"):
         if param in given:
             newer = (param == "ending_before") != query.oldest_first
-            seq = _seq(connection, query, given[param], param)
+            seq = _position(connection, query, given[param], param)
             return [f"seq {'>' if newer else '<'} ?"], [seq]
     return [], []
 
@@ -152,7 +152,7 @@ def _created(given: Any) -> tuple[list[str], list[int]]:
     return [f"created {COMPARISONS[name]} ?" for name in given], list(given.values())
 
 
-def _seq(connection: sqlite3.Connection, query: Query, cursor: str, param: str) -> int:
+def _position(connection: sqlite3.Connection, query: Query, cursor: str, param: str) -> int:
     """Where in the list an object stands. An unknown one is refused with 400, not 404."""
     of_kind = " AND kind = ?" if query.table == "objects" else ""
     row = connection.execute(

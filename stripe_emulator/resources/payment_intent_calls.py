@@ -3,8 +3,8 @@
 from stripe_emulator.base import currencies
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.models import StripeObject
-from stripe_emulator.base.object_defaults import Maybe, shown
-from stripe_emulator.base.test_cards import BY_LAST4, TestCard
+from stripe_emulator.base.object_defaults import NullableDefault, with_defaults
+from stripe_emulator.base.test_cards import BY_LAST4, DeclineReason, TestCard
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import (
     cash_balances,
@@ -20,9 +20,9 @@ from stripe_emulator.resources.payment_intents import (
     decline,
     new_intent,
 )
-from stripe_emulator.resources.payment_methods import Means, means_of
-from stripe_emulator.resources.products import metadata_of, referred
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.resources.payment_methods import PaymentDetails, payment_details_of
+from stripe_emulator.resources.products import get_referenced, metadata_of
+from stripe_emulator.storage.transaction import Transaction
 
 NOUN = "PaymentIntent"
 UNPAID = ("requires_payment_method", "requires_confirmation", "requires_action")
@@ -30,7 +30,7 @@ CANCELABLE = (
     *("requires_payment_method", "requires_capture", "requires_confirmation"),
     "requires_action",
 )
-_DETAILS = Maybe(customer_reference=None, order_reference=None)
+_DETAILS = NullableDefault(customer_reference=None, order_reference=None)
 _MONEY = (
     *("amount", "allowed_payment_method_types", "capture_method", "currency", "customer"),
     *("excluded_payment_method_types", "payment_method", "payment_method_data"),
@@ -39,40 +39,40 @@ _MONEY = (
 """Parameters that can be changed only before the payment."""
 
 
-def create(books: Books, params: Parameters) -> StripeObject:
+def create(tx: Transaction, params: Parameters) -> StripeObject:
     """POST /v1/payment_intents"""
     currency = currencies.currency_of(params["currency"], "currency")
     currencies.check_charge(params["amount"], currency)
     check_email(params.get("receipt_email", ""), "receipt_email")
     intents.check_confirm_only(params, NOUN)
     methods = _offered_methods(params, currency)
-    intent = new_intent(books, params) | {
+    intent = new_intent(tx, params) | {
         "allowed_payment_method_types": params.get("allowed_payment_method_types"),
         "amount": params["amount"],
         "automatic_payment_methods": intents.automatic_methods(params),
         "confirmation_method": params.get("confirmation_method", "automatic"),
         "currency": currency,
-        "customer": intents.customer_of(books, params),
+        "customer": intents.customer_of(tx, params),
         "excluded_payment_method_types": params.get("excluded_payment_method_types"),
-        "payment_details": shown(_DETAILS, params.get("payment_details")),
+        "payment_details": with_defaults(_DETAILS, params.get("payment_details")),
         "payment_method_options": intents.shown_options(params, methods),
         "payment_method_types": methods,
     }
-    books.add(intent)
-    books.emit("payment_intent.created", intent)
-    intents.set_method(books, intent, params, NOUN)
-    books.save(intent)
-    return _confirm(books, intent, params) if params.get("confirm") else intent
+    tx.add(intent)
+    tx.emit("payment_intent.created", intent)
+    intents.set_method(tx, intent, params, NOUN)
+    tx.save(intent)
+    return _confirm(tx, intent, params) if params.get("confirm") else intent
 
 
 def _offered_methods(params: Parameters, currency: str) -> list[str]:
     return intents.offered_methods(params, currency, only_if_allowed=("customer_balance",))
 
 
-def update(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+def update(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/payment_intents/{id}. It sends no event."""
-    _check_update(books, intent, params)
-    _set_money(books, intent, params)
+    _check_update(tx, intent, params)
+    _set_money(tx, intent, params)
     for name in ("description", "statement_descriptor", "statement_descriptor_suffix"):
         if name in params:
             intent[name] = params[name]
@@ -81,14 +81,14 @@ def update(books: Books, intent: StripeObject, params: Parameters) -> StripeObje
     if "metadata" in params:
         intent["metadata"] = metadata_of(params["metadata"], intent["metadata"])
     _set_shown(intent, params)
-    intents.set_method(books, intent, params, NOUN)
-    return books.save(intent)
+    intents.set_method(tx, intent, params, NOUN)
+    return tx.save(intent)
 
 
-def _check_update(books: Books, intent: StripeObject, params: Parameters) -> None:
+def _check_update(tx: Transaction, intent: StripeObject, params: Parameters) -> None:
     changed = [name for name in _MONEY if name in params]
     if changed:
-        _refuse_of_session(books, intent, "updated")
+        _refuse_of_session(tx, intent, "updated")
         cash_balances.refuse_change(intent)
     if changed and intent["status"] not in UNPAID:
         raise intents.unexpected_state(
@@ -100,7 +100,7 @@ def _check_update(books: Books, intent: StripeObject, params: Parameters) -> Non
     check_email(params.get("receipt_email", ""), "receipt_email")
 
 
-def _set_money(books: Books, intent: StripeObject, params: Parameters) -> None:
+def _set_money(tx: Transaction, intent: StripeObject, params: Parameters) -> None:
     currency: str = currencies.currency_of(params.get("currency") or intent["currency"], "currency")
     if "amount" in params or "currency" in params:
         amount: int = params.get("amount") or intent["amount"]
@@ -114,7 +114,7 @@ def _set_money(books: Books, intent: StripeObject, params: Parameters) -> None:
         methods = intent["payment_method_types"]
         intent["payment_method_options"] |= intents.shown_options(params, methods)
     if "customer" in params:
-        intent["customer"] = referred(books, params["customer"], "customer", "customer")["id"]
+        intent["customer"] = get_referenced(tx, params["customer"], "customer", "customer")["id"]
 
 
 def _set_shown(intent: StripeObject, params: Parameters) -> None:
@@ -123,14 +123,14 @@ def _set_shown(intent: StripeObject, params: Parameters) -> None:
         if name in params:
             intent[name] = params[name] or None
     if "payment_details" in params:
-        intent["payment_details"] = shown(_DETAILS, params["payment_details"])
+        intent["payment_details"] = with_defaults(_DETAILS, params["payment_details"])
     if "shipping" in params:
-        intent["shipping"] = shown(SHIPPING, params["shipping"])
+        intent["shipping"] = with_defaults(SHIPPING, params["shipping"])
 
 
-def confirm(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+def confirm(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/payment_intents/{id}/confirm. A decline is an error whose effects stay."""
-    _refuse_of_session(books, intent, "confirmed")
+    _refuse_of_session(tx, intent, "confirmed")
     cash_balances.refuse_change(intent)
     given = params.get("payment_method") or params.get("payment_method_data")
     intents.check_confirmable(intent, NOUN, given or intent["payment_method"])
@@ -142,52 +142,52 @@ def confirm(books: Books, intent: StripeObject, params: Parameters) -> StripeObj
             param="amount_to_confirm",
         )
     named = ("allowed_payment_method_types", "excluded_payment_method_types")
-    _set_money(books, intent, {name: params[name] for name in named if name in params})
+    _set_money(tx, intent, {name: params[name] for name in named if name in params})
     _set_shown(intent, params)
-    intents.set_method(books, intent, params, NOUN)
-    return _confirm(books, intent, params)
+    intents.set_method(tx, intent, params, NOUN)
+    return _confirm(tx, intent, params)
 
 
-def _confirm(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+def _confirm(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
     intents.check_confirmable(intent, NOUN, intent["payment_method"])
     intents.check_return_url(intent, params, NOUN)
-    method = books.get(intent["payment_method"], "payment_method")
-    saved_payment_methods.check_usable(books, method, intent["customer"], NOUN)
+    method = tx.get(intent["payment_method"], "payment_method")
+    saved_payment_methods.check_usable(tx, method, intent["customer"], NOUN)
     if method["type"] == "customer_balance":
-        return cash_balances.confirm(books, intent)
+        return cash_balances.confirm(tx, intent)
     if method["type"] != "card":
-        fails = bool(books.hidden(method["id"]).get("fails"))
-        payment_attempts.use_method(books, intent, method)
-        payment_attempts.debit_bank(books, intent, means_of(method), succeeds=not fails)
+        fails = bool(tx.private(method["id"]).get("fails"))
+        payment_attempts.use_method(tx, intent, method)
+        payment_attempts.debit_bank(tx, intent, payment_details_of(method), succeeds=not fails)
         return intent
-    return _confirm_card(books, intent, method, params)
+    return _confirm_card(tx, intent, method, params)
 
 
 def _confirm_card(
-    books: Books, intent: StripeObject, method: StripeObject, params: Parameters
+    tx: Transaction, intent: StripeObject, method: StripeObject, params: Parameters
 ) -> StripeObject:
-    means, card = means_of(method), BY_LAST4[method["card"]["last4"]]
-    if card.must_authenticate(saved=bool(method["customer"])) and not _authenticated(books, intent):
+    payment_details, card = payment_details_of(method), BY_LAST4[method["card"]["last4"]]
+    if card.must_authenticate(saved=bool(method["customer"])) and not _authenticated(tx, intent):
         if params.get("off_session") or params.get("error_on_requires_action"):
-            return _decline(books, intent, method, AUTHENTICATION_REQUIRED)
-        challenge_id = payment_attempts.new_challenge(books, intent["id"], means)
-        action = intents.next_action(books, challenge_id, params)
-        payment_attempts.require_action(books, intent, action)
+            return _decline(tx, intent, method, AUTHENTICATION_REQUIRED)
+        challenge_id = payment_attempts.new_challenge(tx, intent["id"], payment_details)
+        action = intents.next_action(tx, challenge_id, params)
+        payment_attempts.require_action(tx, intent, action)
         return intent
-    return charge(books, intent, method, card)
+    return charge(tx, intent, method, card)
 
 
-def _authenticated(books: Books, intent: StripeObject) -> bool:
+def _authenticated(tx: Transaction, intent: StripeObject) -> bool:
     """Whether the buyer passed 3-D Secure and the server has to confirm again (`manual`)."""
-    hidden = books.hidden(intent["id"])
-    passed = bool(hidden.pop("authenticated", False))
+    private = tx.private(intent["id"])
+    passed = bool(private.pop("authenticated", False))
     if passed:
-        books.remember(intent["id"], hidden)
+        tx.set_private(intent["id"], private)
     return passed
 
 
 def charge(
-    books: Books,
+    tx: Transaction,
     intent: StripeObject,
     method: StripeObject,
     card: TestCard,
@@ -195,38 +195,40 @@ def charge(
     authenticated: bool = False,
 ) -> StripeObject:
     """Charge the card of an intent that needs no more from the buyer."""
-    if card.outcome in ("declines", "challenge_then_declines"):
-        return _decline(books, intent, method, card)
-    payment_attempts.use_method(books, intent, method)
-    payment_attempts.charge_card(books, intent, means_of(method), card, authenticated=authenticated)
+    if card.decline:
+        return _decline(tx, intent, method, card.decline)
+    payment_attempts.use_method(tx, intent, method)
+    payment_attempts.charge_card(
+        tx, intent, payment_details_of(method), card, authenticated=authenticated
+    )
     return intent
 
 
 def _decline(
-    books: Books, intent: StripeObject, method: StripeObject, card: TestCard
+    tx: Transaction, intent: StripeObject, method: StripeObject, reason: DeclineReason
 ) -> StripeObject:
-    payment_attempts.decline_card(books, intent, means_of(method), method, card)
-    books.error = intents.declined(intent, intent["last_payment_error"])
+    payment_attempts.decline_card(tx, intent, payment_details_of(method), method, reason)
+    tx.error = intents.declined(intent, intent["last_payment_error"])
     return intent
 
 
 def answer_challenge(
-    books: Books, intent: StripeObject, means: Means, *, passed: bool
+    tx: Transaction, intent: StripeObject, payment_details: PaymentDetails, *, passed: bool
 ) -> StripeObject:
     """The buyer answered their bank: the payment goes on, or the method was refused."""
-    method = books.get(intent["payment_method"], "payment_method")
+    method = tx.get(intent["payment_method"], "payment_method")
     if not passed:
-        decline(books, intent, method, UNAUTHENTICATED, None)
+        decline(tx, intent, method, UNAUTHENTICATED, None)
     elif intent["confirmation_method"] == "manual":
-        books.remember(intent["id"], books.hidden(intent["id"]) | {"authenticated": True})
+        tx.set_private(intent["id"], tx.private(intent["id"]) | {"authenticated": True})
         intent |= {"next_action": None, "status": "requires_confirmation"}
-        books.save(intent)
+        tx.save(intent)
     else:
-        charge(books, intent, method, BY_LAST4[means.last4], authenticated=True)
+        charge(tx, intent, method, BY_LAST4[payment_details.last4], authenticated=True)
     return intent
 
 
-def capture(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+def capture(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/payment_intents/{id}/capture: take all that was authorized, or a part of it."""
     if intent["status"] != "requires_capture":
         raise intents.unexpected_state(
@@ -253,20 +255,20 @@ def capture(books: Books, intent: StripeObject, params: Parameters) -> StripeObj
     if "metadata" in params:
         intent["metadata"] = metadata_of(params["metadata"], intent["metadata"])
     _set_shown(intent, params)
-    books.never("expire_authorization", intent["id"])
-    charge = books.get(intent["latest_charge"], "charge")
+    tx.unschedule("expire_authorization", intent["id"])
+    charge = tx.get(intent["latest_charge"], "charge")
     left = charge["amount"] - amount
     charge |= {"amount_captured": amount, "amount_refunded": left, "captured": True}
-    books.save(charge)
-    books.emit("charge.captured", charge)
-    payment_attempts.received(books, intent, charge)
-    payment_attempts.schedule_effects(books, charge)
+    tx.save(charge)
+    tx.emit("charge.captured", charge)
+    payment_attempts.mark_succeeded(tx, intent, charge)
+    payment_attempts.schedule_effects(tx, charge)
     return intent
 
 
-def cancel(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+def cancel(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/payment_intents/{id}/cancel. What was authorized is released."""
-    _refuse_of_session(books, intent, "canceled")
+    _refuse_of_session(tx, intent, "canceled")
     if intent["status"] not in CANCELABLE:
         raise intents.unexpected_state(
             intent,
@@ -274,40 +276,40 @@ def cancel(books: Books, intent: StripeObject, params: Parameters) -> StripeObje
             "Only a PaymentIntent with one of the following statuses may be canceled: "
             f"{', '.join(CANCELABLE)}.",
         )
-    return _cancel(books, intent, params.get("cancellation_reason"))
+    return _cancel(tx, intent, params.get("cancellation_reason"))
 
 
-def _cancel(books: Books, intent: StripeObject, reason: str | None) -> StripeObject:
+def _cancel(tx: Transaction, intent: StripeObject, reason: str | None) -> StripeObject:
     if intent["status"] == "requires_capture":
-        released = books.get(intent["latest_charge"], "charge")
+        released = tx.get(intent["latest_charge"], "charge")
         released |= {"amount_refunded": released["amount"], "refunded": True}
-        books.save(released)
-        books.emit("charge.refunded" if reason != "automatic" else "charge.expired", released)
-    cash_balances.release(books, intent)
-    books.never("expire_authorization", intent["id"])
-    books.connection.execute("DELETE FROM challenges WHERE session_id = ?", (intent["id"],))
+        tx.save(released)
+        tx.emit("charge.refunded" if reason != "automatic" else "charge.expired", released)
+    cash_balances.release(tx, intent)
+    tx.unschedule("expire_authorization", intent["id"])
+    tx.connection.execute("DELETE FROM challenges WHERE session_id = ?", (intent["id"],))
     intent |= {
         "amount_capturable": 0,
-        "canceled_at": books.seconds,
+        "canceled_at": tx.seconds,
         "cancellation_reason": reason,
         "next_action": None,
         "status": "canceled",
     }
-    books.save(intent)
-    books.emit("payment_intent.canceled", intent)
+    tx.save(intent)
+    tx.emit("payment_intent.canceled", intent)
     return intent
 
 
-def expire_authorization(books: Books, intent_id: str) -> None:
+def expire_authorization(tx: Transaction, intent_id: str) -> None:
     """Nobody captured the payment in time: the bank releases the money."""
-    intent = books.get(intent_id, "payment_intent")
+    intent = tx.get(intent_id, "payment_intent")
     if intent["status"] == "requires_capture":
-        _cancel(books, intent, "automatic")
+        _cancel(tx, intent, "automatic")
 
 
-def _refuse_of_session(books: Books, intent: StripeObject, verb: str) -> None:
+def _refuse_of_session(tx: Transaction, intent: StripeObject, verb: str) -> None:
     """A Checkout Session's payment is the session's alone (wording unverified)."""
-    sessions = books.related("checkout.session", payment_intent=intent["id"])
+    sessions = tx.related("checkout.session", payment_intent=intent["id"])
     if sessions:
         raise InvalidRequest(
             f"This PaymentIntent was created by the Checkout Session {sessions[0]['id']} and "

@@ -5,34 +5,40 @@ from typing import Any
 from stripe_emulator.base.errors import DOCS
 from stripe_emulator.base.ids import new_id, token
 from stripe_emulator.base.models import StripeObject
-from stripe_emulator.base.object_defaults import ADDRESS, Maybe, shown
-from stripe_emulator.base.test_cards import TestCard
+from stripe_emulator.base.object_defaults import ADDRESS, NullableDefault, with_defaults
+from stripe_emulator.base.test_cards import DeclineReason
 from stripe_emulator.resources import customers
-from stripe_emulator.resources.payment_methods import Means
+from stripe_emulator.resources.payment_methods import PaymentDetails
 from stripe_emulator.resources.products import metadata_of
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
-SHIPPING = Maybe(address=ADDRESS, carrier=None, name=None, phone=None, tracking_number=None)
+SHIPPING = NullableDefault(
+    address=ADDRESS, carrier=None, name=None, phone=None, tracking_number=None
+)
 
 
-def for_session(books: Books, session: StripeObject, means: Means) -> StripeObject:
+def for_session(
+    tx: Transaction, session: StripeObject, payment_details: PaymentDetails
+) -> StripeObject:
     """The session's PaymentIntent. It is made by the first attempt to pay, not before.
 
     Where the page asked for an address, the caller saves what was answered.
     """
-    customers.created_by(books, session, means)
-    intent, answers = _made(books, session), means.answers
+    customers.create_for_session(tx, session, payment_details)
+    intent, answers = _get_or_create(tx, session), payment_details.answers
     if answers.get("shipping"):
-        intent["shipping"] = shown(SHIPPING, {"phone": answers.get("phone"), **answers["shipping"]})
+        intent["shipping"] = with_defaults(
+            SHIPPING, {"phone": answers.get("phone"), **answers["shipping"]}
+        )
     return intent
 
 
-def _made(books: Books, session: StripeObject) -> StripeObject:
+def _get_or_create(tx: Transaction, session: StripeObject) -> StripeObject:
     if session["payment_intent"]:
-        intent = books.get(session["payment_intent"], "payment_intent")
+        intent = tx.get(session["payment_intent"], "payment_intent")
         intent["amount"] = session["amount_total"]  # the buyer may have taken a discount since
         return intent
-    given = books.hidden(session["id"]).get("payment_intent_data", {})
+    given = tx.private(session["id"]).get("payment_intent_data", {})
     of_session = {
         "amount": session["amount_total"],
         "currency": session["currency"],
@@ -40,14 +46,14 @@ def _made(books: Books, session: StripeObject) -> StripeObject:
         "payment_method_options": _session_options(session),
         "payment_method_types": session["payment_method_types"],
     }
-    intent = books.add(new_intent(books, given) | of_session)
+    intent = tx.add(new_intent(tx, given) | of_session)
     session["payment_intent"] = intent["id"]
-    books.save(session)
-    books.emit("payment_intent.created", intent)
+    tx.save(session)
+    tx.emit("payment_intent.created", intent)
     return intent
 
 
-def new_intent(books: Books, params: dict[str, Any]) -> StripeObject:
+def new_intent(tx: Transaction, params: dict[str, Any]) -> StripeObject:
     """A PaymentIntent without its money and its methods, not stored yet."""
     intent_id = new_id("payment_intent")
     nothing = (
@@ -68,7 +74,7 @@ def new_intent(books: Books, params: dict[str, Any]) -> StripeObject:
         "capture_method": params.get("capture_method", "automatic_async"),
         "client_secret": f"{intent_id}_secret_{token(25)}",
         "confirmation_method": "automatic",
-        "created": books.seconds,
+        "created": tx.seconds,
         "description": params.get("description"),
         "livemode": False,
         "metadata": metadata_of(params.get("metadata")),
@@ -76,7 +82,7 @@ def new_intent(books: Books, params: dict[str, Any]) -> StripeObject:
         "setup_future_usage": params.get("setup_future_usage"),
         "statement_descriptor": params.get("statement_descriptor"),
         "statement_descriptor_suffix": params.get("statement_descriptor_suffix"),
-        "shipping": shown(SHIPPING, params.get("shipping")),
+        "shipping": with_defaults(SHIPPING, params.get("shipping")),
         "status": "requires_payment_method",
         "transfer_group": params.get("transfer_group"),
     }
@@ -98,23 +104,23 @@ def _session_options(session: StripeObject) -> dict[str, Any]:
 
 
 def decline(
-    books: Books,
+    tx: Transaction,
     intent: StripeObject,
     method: StripeObject,
-    card: TestCard,
+    reason: DeclineReason,
     charge: StripeObject | None,
 ) -> None:
     """Back to `requires_payment_method`, with the reason; the same intent may be tried again."""
     error = {
         "advice_code": "try_again_later",
         "charge": charge["id"] if charge else None,
-        "code": card.code,
-        "decline_code": card.decline_code,
-        "doc_url": DOCS + str(card.code).replace("_", "-"),
-        "message": card.message,
+        "code": reason.code,
+        "decline_code": reason.decline_code,
+        "doc_url": DOCS + reason.code.replace("_", "-"),
+        "message": reason.message,
         "network_decline_code": "01",
         "payment_method": method,
-        "type": "card_error" if card.code != AUTHENTICATION_FAILED else "invalid_request_error",
+        "type": "card_error" if reason.code != AUTHENTICATION_FAILED else "invalid_request_error",
     }
     if charge is None:
         for name in ("advice_code", "charge", "decline_code", "network_decline_code"):
@@ -127,35 +133,25 @@ def decline(
         "processing": None,
         "status": "requires_payment_method",
     }
-    books.save(intent)
-    books.emit("payment_intent.payment_failed", intent)
+    tx.save(intent)
+    tx.emit("payment_intent.payment_failed", intent)
 
 
 AUTHENTICATION_FAILED = "payment_intent_authentication_failure"
-UNAUTHENTICATED = TestCard(
-    "",
-    "",
-    "",
-    code=AUTHENTICATION_FAILED,
-    message=(
-        "We are unable to authenticate your payment method. Please choose a different payment "
-        "method and try again."
-    ),
+UNAUTHENTICATED = DeclineReason(
+    AUTHENTICATION_FAILED,
+    None,
+    "We are unable to authenticate your payment method. Please choose a different payment method "
+    "and try again.",
 )
-AUTHENTICATION_REQUIRED = TestCard(
-    "",
-    "",
-    "",
-    code="authentication_required",
-    decline_code="authentication_required",
-    message="Your card was declined. This transaction requires authentication.",
+AUTHENTICATION_REQUIRED = DeclineReason(
+    "authentication_required",
+    "authentication_required",
+    "Your card was declined. This transaction requires authentication.",
 )
-DEBIT_FAILED = TestCard(
-    "",
-    "",
-    "",
-    code="payment_intent_payment_attempt_failed",
-    decline_code="insufficient_funds",
-    message="The customer's account has insufficient funds to cover this payment.",
+DEBIT_FAILED = DeclineReason(
+    "payment_intent_payment_attempt_failed",
+    "insufficient_funds",
+    "The customer's account has insufficient funds to cover this payment.",
 )
 """How a bank debit fails. Which code Stripe gives a failed debit is unverified."""

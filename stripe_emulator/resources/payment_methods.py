@@ -8,11 +8,11 @@ from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import ADDRESS
 from stripe_emulator.base.test_cards import BY_LAST4
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 
 @dataclass(frozen=True)
-class Means:
+class PaymentDetails:
     """What the buyer filled in. Of a card number only brand and last four digits remain."""
 
     type: str
@@ -30,55 +30,57 @@ class Means:
         return asdict(self)
 
 
-def billing_details(means: Means) -> dict[str, Any]:
+def billing_details(payment_details: PaymentDetails) -> dict[str, Any]:
     """Stripe's billing details; without an address where the page asked for none."""
     return {
-        "address": means.answers.get("billing") or ADDRESS,
-        "email": means.email or None,
-        "name": means.name or None,
-        "phone": means.answers.get("phone"),
-        "tax_id": means.answers.get("tax_id"),
+        "address": payment_details.answers.get("billing") or ADDRESS,
+        "email": payment_details.email or None,
+        "name": payment_details.name or None,
+        "phone": payment_details.answers.get("phone"),
+        "tax_id": payment_details.answers.get("tax_id"),
     }
 
 
-def new_method(books: Books, session: StripeObject, means: Means) -> StripeObject:
+def new_method(
+    tx: Transaction, session: StripeObject, payment_details: PaymentDetails
+) -> StripeObject:
     """Store the PaymentMethod a session is paid with."""
-    asked = books.hidden(session["id"]).get("payment_method_data", {})
-    return store(books, means, allow_redisplay=asked.get("allow_redisplay", "limited"))
+    asked = tx.private(session["id"]).get("payment_method_data", {})
+    return store(tx, payment_details, allow_redisplay=asked.get("allow_redisplay", "limited"))
 
 
 def store(
-    books: Books,
-    means: Means,
+    tx: Transaction,
+    payment_details: PaymentDetails,
     *,
     allow_redisplay: str = "unspecified",
     metadata: dict[str, str] | None = None,
-    hidden: dict[str, Any] | None = None,
+    private: dict[str, Any] | None = None,
 ) -> StripeObject:
     """Store a PaymentMethod that belongs to nobody yet."""
-    details = _DETAILS[means.type]
-    return books.add(
+    details = _DETAILS[payment_details.type]
+    return tx.add(
         {
             "id": new_id("payment_method"),
             "object": "payment_method",
             "allow_redisplay": allow_redisplay,
-            "billing_details": billing_details(means),
-            means.type: details(means),
-            "created": books.seconds,
+            "billing_details": billing_details(payment_details),
+            payment_details.type: details(payment_details),
+            "created": tx.seconds,
             "customer": None,
             "customer_account": None,
             "livemode": False,
             "metadata": metadata or {},
-            "type": means.type,
+            "type": payment_details.type,
         },
-        hidden=hidden,
+        private=private,
     )
 
 
-def means_of(method: StripeObject) -> Means:
+def payment_details_of(method: StripeObject) -> PaymentDetails:
     """What a stored PaymentMethod pays with."""
     billing, details = method["billing_details"], method[method["type"]]
-    return Means(
+    return PaymentDetails(
         type=method["type"],
         email=billing["email"] or "",
         name=billing["name"] or "",
@@ -94,51 +96,51 @@ def means_of(method: StripeObject) -> Means:
     )
 
 
-def _card(means: Means) -> dict[str, Any]:
+def _card(payment_details: PaymentDetails) -> dict[str, Any]:
     return {
-        "brand": means.brand,
+        "brand": payment_details.brand,
         "checks": _checks(),
         "country": "US",
-        "display_brand": means.brand,
-        "exp_month": means.exp_month,
-        "exp_year": means.exp_year,
-        "fingerprint": _fingerprint(means),
-        "funding": BY_LAST4[means.last4].funding,
+        "display_brand": payment_details.brand,
+        "exp_month": payment_details.exp_month,
+        "exp_year": payment_details.exp_year,
+        "fingerprint": _fingerprint(payment_details),
+        "funding": BY_LAST4[payment_details.last4].funding,
         "generated_from": None,
-        "last4": means.last4,
-        "networks": {"available": [means.brand], "preferred": None},
+        "last4": payment_details.last4,
+        "networks": {"available": [payment_details.brand], "preferred": None},
         "regulated_status": "unregulated",
         "three_d_secure_usage": {"supported": True},
         "wallet": None,
     }
 
 
-def _us_bank(means: Means) -> dict[str, Any]:
+def _us_bank(payment_details: PaymentDetails) -> dict[str, Any]:
     return {
         "account_holder_type": "individual",
         "account_type": "checking",
         "bank_name": "EMULATOR BANK",
         "financial_connections_account": None,
-        "fingerprint": _fingerprint(means),
-        "last4": means.last4,
+        "fingerprint": _fingerprint(payment_details),
+        "last4": payment_details.last4,
         "networks": {"preferred": "ach", "supported": ["ach"]},
         "routing_number": "110000000",
         "status_details": {},
     }
 
 
-def _sepa(means: Means) -> dict[str, Any]:
+def _sepa(payment_details: PaymentDetails) -> dict[str, Any]:
     return {
         "bank_code": "19043",
         "branch_code": "",
         "country": "AT",
-        "fingerprint": _fingerprint(means),
+        "fingerprint": _fingerprint(payment_details),
         "generated_from": None,
-        "last4": means.last4,
+        "last4": payment_details.last4,
     }
 
 
-_DETAILS: dict[str, Callable[[Means], dict[str, Any]]] = {
+_DETAILS: dict[str, Callable[[PaymentDetails], dict[str, Any]]] = {
     "card": _card,
     "customer_balance": lambda _: {},
     "sepa_debit": _sepa,
@@ -150,29 +152,31 @@ def _checks() -> dict[str, Any]:
     return {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"}
 
 
-def _fingerprint(means: Means) -> str:
+def _fingerprint(payment_details: PaymentDetails) -> str:
     """The same for the same card, which is all a fingerprint promises."""
-    return f"{means.type[:4]}{means.brand}{means.last4}".ljust(16, "x")[:16]
+    return f"{payment_details.type[:4]}{payment_details.brand}{payment_details.last4}".ljust(
+        16, "x"
+    )[:16]
 
 
-def charge_details(means: Means, *, authenticated: bool) -> dict[str, Any]:
+def charge_details(payment_details: PaymentDetails, *, authenticated: bool) -> dict[str, Any]:
     """`payment_method_details` of a Charge."""
-    if means.type == "us_bank_account":
-        method = _us_bank(means)
+    if payment_details.type == "us_bank_account":
+        method = _us_bank(payment_details)
         for name in ("financial_connections_account", "networks", "status_details"):
             method.pop(name)
         method |= {"expected_debit_date": None, "mandate": None, "payment_reference": None}
-    elif means.type == "sepa_debit":
-        method = _sepa(means) | {"expected_debit_date": None, "mandate": None}
+    elif payment_details.type == "sepa_debit":
+        method = _sepa(payment_details) | {"expected_debit_date": None, "mandate": None}
         method.pop("generated_from")
-    elif means.type == "customer_balance":
+    elif payment_details.type == "customer_balance":
         method = {}
     else:
-        method = _charged_card(means, authenticated=authenticated)
-    return {means.type: method, "type": means.type}
+        method = _charged_card(payment_details, authenticated=authenticated)
+    return {payment_details.type: method, "type": payment_details.type}
 
 
-def _charged_card(means: Means, *, authenticated: bool) -> dict[str, Any]:
+def _charged_card(payment_details: PaymentDetails, *, authenticated: bool) -> dict[str, Any]:
     secure = {
         "authentication_flow": "challenge",
         "electronic_commerce_indicator": "05",
@@ -186,20 +190,20 @@ def _charged_card(means: Means, *, authenticated: bool) -> dict[str, Any]:
     return {
         "amount_authorized": None,
         "authorization_code": None,
-        "brand": means.brand,
+        "brand": payment_details.brand,
         "checks": _checks(),
         "country": "US",
-        "exp_month": means.exp_month,
-        "exp_year": means.exp_year,
+        "exp_month": payment_details.exp_month,
+        "exp_year": payment_details.exp_year,
         "extended_authorization": {"status": "disabled"},
-        "fingerprint": _fingerprint(means),
-        "funding": BY_LAST4[means.last4].funding,
+        "fingerprint": _fingerprint(payment_details),
+        "funding": BY_LAST4[payment_details.last4].funding,
         "incremental_authorization": {"status": "unavailable"},
         "installments": None,
-        "last4": means.last4,
+        "last4": payment_details.last4,
         "mandate": None,
         "multicapture": {"status": "unavailable"},
-        "network": means.brand,
+        "network": payment_details.brand,
         "network_token": {"used": False},
         "network_transaction_id": None,
         "regulated_status": "unregulated",

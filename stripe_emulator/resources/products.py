@@ -8,8 +8,8 @@ from stripe_emulator.base import currencies
 from stripe_emulator.base.errors import InvalidRequest, Refused
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
-from stripe_emulator.parameters.parameters import Parameters, missing
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.parameters.parameters import Parameters, missing_param
+from stripe_emulator.storage.transaction import Transaction
 
 PRODUCT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 """What a product's own id may be (unverified)."""
@@ -29,14 +29,14 @@ def metadata_of(given: Any, before: dict[str, str] | None = None) -> dict[str, s
     return {name: value for name, value in merged.items() if value != ""}
 
 
-def new_product(books: Books, given: Parameters, *, active: bool = True) -> StripeObject:
+def new_product(tx: Transaction, given: Parameters, *, active: bool = True) -> StripeObject:
     """Store a Product. One made inline is archived: `active` is false."""
-    return books.add(
+    return tx.add(
         {
             "id": given.get("id") or new_id("product"),
             "object": "product",
             "active": given.get("active", active),
-            "created": books.seconds,
+            "created": tx.seconds,
             "default_price": None,
             "description": given.get("description") or None,
             "images": given.get("images", []),
@@ -51,7 +51,7 @@ def new_product(books: Books, given: Parameters, *, active: bool = True) -> Stri
             "tax_details": _tax_details(given.get("tax_details")),
             "type": given.get("type", "service"),
             "unit_label": given.get("unit_label") or None,
-            "updated": books.seconds,
+            "updated": tx.seconds,
             "url": given.get("url") or None,
         }
     )
@@ -67,19 +67,19 @@ def _tax_details(given: Any) -> dict[str, Any] | None:
 
 
 def new_price(
-    books: Books, given: Parameters, product: str, path: str = "", *, active: bool = True
+    tx: Transaction, given: Parameters, product: str, path: str = "", *, active: bool = True
 ) -> StripeObject:
     """Store a Price. One made inline cannot be used again (unverified): `active` is false."""
-    currency = currencies.currency_of(given["currency"], inside(path, "currency"))
+    currency = currencies.currency_of(given["currency"], param_path(path, "currency"))
     amount, exact = unit_amount(given, currency, path)
     recurring = given.get("recurring")
-    return books.add(
+    return tx.add(
         {
             "id": new_id("price"),
             "object": "price",
             "active": given.get("active", active),
             "billing_scheme": "per_unit",
-            "created": books.seconds,
+            "created": tx.seconds,
             "currency": currency,
             "custom_unit_amount": None,
             "livemode": False,
@@ -104,43 +104,43 @@ def unit_amount(given: Parameters, currency: str, path: str) -> tuple[int | None
     whole, exact = given.get("unit_amount"), given.get("unit_amount_decimal")
     if (whole is None) == (exact is None):
         if whole is None:
-            raise missing(inside(path, "unit_amount"))
+            raise missing_param(param_path(path, "unit_amount"))
         raise InvalidRequest(
             "You may only specify one of these parameters: unit_amount, unit_amount_decimal.",
-            param=inside(path, "unit_amount"),
+            param=param_path(path, "unit_amount"),
         )
     amount = Decimal(whole if whole is not None else str(exact))
-    where = inside(path, "unit_amount" if exact is None else "unit_amount_decimal")
+    where = param_path(path, "unit_amount" if exact is None else "unit_amount_decimal")
     rounded = int(amount.quantize(Decimal(1), ROUND_HALF_UP))
     currencies.check_unit_amount(-1 if amount < 0 else rounded, currency, where)
     shown = f"{amount.normalize():f}"
     return (rounded if amount == rounded else None), shown
 
 
-def inside(path: str, name: str) -> str:
+def param_path(path: str, name: str) -> str:
     """`name` below `path`, as Stripe writes it."""
     return f"{path}[{name}]" if path else name
 
 
-def create_product(books: Books, given: Parameters) -> StripeObject:
+def create_product(tx: Transaction, given: Parameters) -> StripeObject:
     """POST /v1/products"""
     if not PRODUCT_ID.fullmatch(given.get("id", "x")):
         raise InvalidRequest("Invalid product ID: letters, digits, - and _ only", param="id")
-    if given.get("id") and books.find(given["id"]):
+    if given.get("id") and tx.find(given["id"]):
         raise Refused("Product already exists.", code="resource_already_exists", param="id")
-    product = new_product(books, given)
+    product = new_product(tx, given)
     price = None
     if "default_price_data" in given:
-        price = new_price(books, given["default_price_data"], product["id"], "default_price_data")
+        price = new_price(tx, given["default_price_data"], product["id"], "default_price_data")
         product["default_price"] = price["id"]
-        books.save(product)
-    books.emit("product.created", product)
+        tx.save(product)
+    tx.emit("product.created", product)
     if price:
-        books.emit("price.created", price)
+        tx.emit("price.created", price)
     return product
 
 
-def update_product(books: Books, product: StripeObject, given: Parameters) -> StripeObject:
+def update_product(tx: Transaction, product: StripeObject, given: Parameters) -> StripeObject:
     """POST /v1/products/{id}"""
     news = {name: value or None for name, value in given.items() if name != "expand"}
     news |= {name: given[name] for name in ("active", "shippable") if name in given}
@@ -154,45 +154,45 @@ def update_product(books: Books, product: StripeObject, given: Parameters) -> St
     if "metadata" in given:
         news["metadata"] = metadata_of(given["metadata"], product["metadata"])
     if given.get("default_price"):
-        referred(books, given["default_price"], "price", "default_price")
-    return books.change("product.updated", product, **news, updated=books.seconds)
+        get_referenced(tx, given["default_price"], "price", "default_price")
+    return tx.update("product.updated", product, **news, updated=tx.seconds)
 
 
-def delete_product(books: Books, product: StripeObject) -> StripeObject:
+def delete_product(tx: Transaction, product: StripeObject) -> StripeObject:
     """DELETE /v1/products/{id}"""
-    if books.related("price", parent=product["id"]):
+    if tx.related("price", parent=product["id"]):
         raise Refused(
             "This product cannot be deleted because it has one or more user-created prices."
         )
-    books.emit("product.deleted", product)
+    tx.emit("product.deleted", product)
     gone = {"id": product["id"], "object": "product", "deleted": True}
-    books.save(gone)
+    tx.save(gone)
     return gone
 
 
-def create_price(books: Books, given: Parameters) -> StripeObject:
+def create_price(tx: Transaction, given: Parameters) -> StripeObject:
     """POST /v1/prices"""
     if ("product" in given) == ("product_data" in given):
         if "product" not in given:
-            raise missing("product")
+            raise missing_param("product")
         raise InvalidRequest(
             "You may only specify one of these parameters: product, product_data.", param="product"
         )
     if "product" in given:
-        product = referred(books, given["product"], "product", "product")
+        product = get_referenced(tx, given["product"], "product", "product")
     else:
-        product = new_product(books, given["product_data"])
-        books.emit("product.created", product)
-    _claim_lookup_key(books, given)
-    price = new_price(books, given, product["id"])
-    books.emit("price.created", price)
+        product = new_product(tx, given["product_data"])
+        tx.emit("product.created", product)
+    _claim_lookup_key(tx, given)
+    price = new_price(tx, given, product["id"])
+    tx.emit("price.created", price)
     return price
 
 
-def update_price(books: Books, price: StripeObject, given: Parameters) -> StripeObject:
+def update_price(tx: Transaction, price: StripeObject, given: Parameters) -> StripeObject:
     """POST /v1/prices/{id}. What it costs can never change; that is what sessions rely on."""
     if given.get("lookup_key") != price["lookup_key"]:
-        _claim_lookup_key(books, given)
+        _claim_lookup_key(tx, given)
     news: dict[str, Any] = {
         name: given[name] or None
         for name in ("nickname", "lookup_key", "tax_behavior")
@@ -202,15 +202,15 @@ def update_price(books: Books, price: StripeObject, given: Parameters) -> Stripe
         news["active"] = given["active"]
     if "metadata" in given:
         news["metadata"] = metadata_of(given["metadata"], price["metadata"])
-    return books.change("price.updated", price, **news)
+    return tx.update("price.updated", price, **news)
 
 
-def _claim_lookup_key(books: Books, given: Parameters) -> None:
+def _claim_lookup_key(tx: Transaction, given: Parameters) -> None:
     """A lookup key belongs to one active price; `transfer_lookup_key` takes it from another."""
     key = given.get("lookup_key")
     if not key:
         return
-    row = books.connection.execute(
+    row = tx.connection.execute(
         "SELECT id FROM objects WHERE kind = 'price' AND json_extract(body, '$.lookup_key') = ?"
         " AND json_extract(body, '$.active')",
         (key,),
@@ -221,12 +221,12 @@ def _claim_lookup_key(books: Books, given: Parameters) -> None:
         raise InvalidRequest(
             f"A price (`{row['id']}`) already uses that lookup key.", param="lookup_key"
         )
-    books.change("price.updated", books.get(row["id"], "price"), lookup_key=None)
+    tx.update("price.updated", tx.get(row["id"], "price"), lookup_key=None)
 
 
-def referred(books: Books, object_id: str, kind: str, param: str) -> StripeObject:
+def get_referenced(tx: Transaction, object_id: str, kind: str, param: str) -> StripeObject:
     """The object that a parameter names. Raises InvalidRequest where there is none."""
-    found = books.find(object_id, kind)
+    found = tx.find(object_id, kind)
     if found is None or found.get("deleted"):
         raise InvalidRequest.unknown(kind, object_id, param)
     return found

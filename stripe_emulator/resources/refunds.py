@@ -2,38 +2,38 @@
 
 from typing import Any
 
-from stripe_emulator.base.currencies import shown
+from stripe_emulator.base.currencies import format_amount
 from stripe_emulator.base.errors import InvalidRequest, Refused
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import balance, disputes
 from stripe_emulator.resources.products import metadata_of
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 LATER_SECONDS = 30.0
 """Until a pending refund succeeds, or a succeeded one fails, with the cards made for it."""
 
 
-def create(books: Books, given: Parameters) -> StripeObject:
+def create(tx: Transaction, given: Parameters) -> StripeObject:
     """POST /v1/refunds. Raises Refused where the charge does not allow it."""
-    charge = _charge_of(books, given)
-    amount = _allowed(books, charge, given.get("amount"))
-    aftermath = books.hidden(charge["id"]).get("aftermath")
-    refund = _new_refund(books, charge, amount, given, pending=aftermath == "refund_pending")
+    charge = _charge_of(tx, given)
+    amount = _allowed(tx, charge, given.get("amount"))
+    aftermath = tx.private(charge["id"]).get("aftermath")
+    refund = _new_refund(tx, charge, amount, given, pending=aftermath == "refund_pending")
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] == charge["amount"]
-    books.save(charge)
-    books.emit("refund.created", refund)
-    books.emit("charge.refunded", charge)
+    tx.save(charge)
+    tx.emit("refund.created", refund)
+    tx.emit("charge.refunded", charge)
     if aftermath == "refund_pending":
-        books.later(LATER_SECONDS, "refund_succeeds", refund["id"])
+        tx.schedule(LATER_SECONDS, "refund_succeeds", refund["id"])
     if aftermath == "refund_fails":
-        books.later(LATER_SECONDS, "refund_fails", refund["id"])
+        tx.schedule(LATER_SECONDS, "refund_fails", refund["id"])
     return refund
 
 
-def _charge_of(books: Books, given: Parameters) -> StripeObject:
+def _charge_of(tx: Transaction, given: Parameters) -> StripeObject:
     if ("charge" in given) == ("payment_intent" in given):
         if "charge" not in given:
             raise InvalidRequest(
@@ -45,26 +45,26 @@ def _charge_of(books: Books, given: Parameters) -> StripeObject:
             "You may only specify one of these parameters: charge, payment_intent.", param="charge"
         )
     if "charge" in given:
-        charge = books.get(given["charge"], "charge", "charge")
+        charge = tx.get(given["charge"], "charge", "charge")
     else:
-        intent = books.get(given["payment_intent"], "payment_intent", "payment_intent")
+        intent = tx.get(given["payment_intent"], "payment_intent", "payment_intent")
         if intent["status"] != "succeeded":
             raise Refused(
                 f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.",
                 code="payment_intent_unexpected_state",
                 param="payment_intent",
             )
-        charge = books.get(intent["latest_charge"], "charge")
+        charge = tx.get(intent["latest_charge"], "charge")
     if charge["status"] != "succeeded":
         raise Refused(f"Charge {charge['id']} has not succeeded; cannot issue a refund.")
     return charge
 
 
-def _allowed(books: Books, charge: StripeObject, asked: int | None) -> int:
+def _allowed(tx: Transaction, charge: StripeObject, asked: int | None) -> int:
     """How much this refund gives back: what was asked, or all that is left."""
     if charge["payment_method_details"]["type"] == "customer_balance":
         raise Refused("This emulator does not imitate refunds of bank transfers.")
-    if disputes.blocks_refund(books, charge["id"]):
+    if disputes.blocks_refund(tx, charge["id"]):
         raise Refused(
             f"Charge {charge['id']} has been charged back; cannot issue a refund.",
             code="charge_disputed",
@@ -87,12 +87,12 @@ def _allowed(books: Books, charge: StripeObject, asked: int | None) -> int:
 
 def _plain(amount: int, currency: str) -> str:
     """`$20.00`, or `20.00 chf` where the currency has no sign here."""
-    text = shown(amount, currency)
+    text = format_amount(amount, currency)
     return text if text[0].isdigit() else text.rsplit(" ", 1)[0]
 
 
 def _new_refund(
-    books: Books, charge: StripeObject, amount: int, given: Parameters, *, pending: bool
+    tx: Transaction, charge: StripeObject, amount: int, given: Parameters, *, pending: bool
 ) -> StripeObject:
     refund: dict[str, Any] = {
         "id": new_id("refund"),
@@ -100,7 +100,7 @@ def _new_refund(
         "amount": amount,
         "balance_transaction": None,
         "charge": charge["id"],
-        "created": books.seconds,
+        "created": tx.seconds,
         "currency": charge["currency"],
         "destination_details": {
             "card": {
@@ -125,52 +125,52 @@ def _new_refund(
         refund["pending_reason"] = "processing"
     if charge["payment_method_details"]["type"] != "card":
         refund.pop("destination_details")
-    refund["balance_transaction"] = balance.record(books, "refund", refund, -amount)["id"]
-    return books.add(refund)
+    refund["balance_transaction"] = balance.record(tx, "refund", refund, -amount)["id"]
+    return tx.add(refund)
 
 
-def succeed(books: Books, refund_id: str) -> None:
+def succeed(tx: Transaction, refund_id: str) -> None:
     """A pending refund arrives."""
-    refund = books.get(refund_id, "refund")
+    refund = tx.get(refund_id, "refund")
     refund.pop("pending_reason", None)
-    _announce(books, refund, "refund.updated", {"status": "succeeded"})
+    _announce(tx, refund, "refund.updated", {"status": "succeeded"})
 
 
-def fail(books: Books, refund_id: str) -> None:
+def fail(tx: Transaction, refund_id: str) -> None:
     """A refund that said `succeeded` comes back: the money is the account's again.
 
     That the charge's `amount_refunded` falls again is unverified.
     """
-    refund = books.get(refund_id, "refund")
-    charge = books.get(refund["charge"], "charge")
+    refund = tx.get(refund_id, "refund")
+    charge = tx.get(refund["charge"], "charge")
     charge["amount_refunded"] -= refund["amount"]
     charge["refunded"] = False
-    books.save(charge)
-    back = balance.record(books, "refund", refund, refund["amount"])
+    tx.save(charge)
+    back = balance.record(tx, "refund", refund, refund["amount"])
     news = {
         "failure_balance_transaction": back["id"],
         "failure_reason": "expired_or_canceled_card",
         "status": "failed",
     }
-    _announce(books, refund, "refund.failed", news)
+    _announce(tx, refund, "refund.failed", news)
 
 
-def _announce(books: Books, refund: StripeObject, event: str, news: dict[str, Any]) -> None:
+def _announce(tx: Transaction, refund: StripeObject, event: str, news: dict[str, Any]) -> None:
     previous = {name: refund.get(name) for name in news}
     refund |= news
-    books.save(refund)
+    tx.save(refund)
     updated = event == "refund.updated"
-    books.emit(event, refund, previous if updated else None)
+    tx.emit(event, refund, previous if updated else None)
     if not updated:
-        books.emit("refund.updated", refund, previous)
-    books.emit("charge.refund.updated", refund, previous)
+        tx.emit("refund.updated", refund, previous)
+    tx.emit("charge.refund.updated", refund, previous)
 
 
-def update(books: Books, refund: StripeObject, given: Parameters) -> StripeObject:
+def update(tx: Transaction, refund: StripeObject, given: Parameters) -> StripeObject:
     """POST /v1/refunds/{id}: only its metadata."""
     old = refund["metadata"]
     new = metadata_of(given.get("metadata", {}), old)
     changed = {name: old.get(name) for name in old | new if old.get(name) != new.get(name)}
-    books.change("refund.updated", refund, metadata=new)
-    books.emit("charge.refund.updated", refund, {"metadata": changed} if changed else {})
+    tx.update("refund.updated", refund, metadata=new)
+    tx.emit("charge.refund.updated", refund, {"metadata": changed} if changed else {})
     return refund

@@ -8,11 +8,11 @@ from stripe_emulator.base.errors import CardError, InvalidRequest, NotFound
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import ADDRESS
 from stripe_emulator.base.test_cards import BY_LAST4, BY_NUMBER, TestCard, is_luhn
-from stripe_emulator.base.test_tokens import ACCOUNTS, ACCOUNTS_NAMED, TestAccount, card_named
-from stripe_emulator.parameters.parameters import Parameters, missing
-from stripe_emulator.resources.payment_methods import Means, store
-from stripe_emulator.resources.products import inside, metadata_of, referred
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.base.test_tokens import ACCOUNTS, ACCOUNTS_NAMED, TestAccount, card_of_token
+from stripe_emulator.parameters.parameters import Parameters, missing_param
+from stripe_emulator.resources.payment_methods import PaymentDetails, store
+from stripe_emulator.resources.products import get_referenced, metadata_of, param_path
+from stripe_emulator.storage.transaction import Transaction
 
 _SEPARATORS = re.compile(r"[\s-]")
 _LIVE_CARD = (
@@ -28,43 +28,45 @@ _USED = (
 _ATTACHED = "The payment method you provided has already been attached to a customer."
 
 
-def create(books: Books, params: Parameters, path: str = "") -> StripeObject:
+def create(tx: Transaction, params: Parameters, path: str = "") -> StripeObject:
     """POST /v1/payment_methods, and the `payment_method_data` of an intent at `path`."""
     if "type" not in params:
-        raise missing(inside(path, "type"))
+        raise missing_param(param_path(path, "type"))
     method_type: str = params["type"]
-    where = inside(path, method_type)
+    where = param_path(path, method_type)
     if method_type not in params and method_type != "customer_balance":
-        raise missing(where)
+        raise missing_param(where)
     details: Parameters = params.get(method_type, {})
     billing = params.get("billing_details", {})
     if method_type == "customer_balance":
-        return _store(books, _billed(Means(method_type, "", ""), billing), params)
+        return _store(tx, _billed(PaymentDetails(method_type, "", ""), billing), params)
     if method_type == "card":
-        means = _card(books, details, where, billing)
-        return _store(books, means, params)
+        payment_details = _card(tx, details, where, billing)
+        return _store(tx, payment_details, params)
     account = _account(method_type, details, where)
     if method_type == "sepa_debit" and not (billing.get("name") and billing.get("email")):
-        raise missing(inside(inside(path, "billing_details"), "email"))
-    means = Means(account.type, "", "", last4=account.last4, answers={})
-    return _store(books, _billed(means, billing), params, fails=not account.succeeds)
+        raise missing_param(param_path(param_path(path, "billing_details"), "email"))
+    payment_details = PaymentDetails(account.type, "", "", last4=account.last4, answers={})
+    return _store(tx, _billed(payment_details, billing), params, fails=not account.succeeds)
 
 
-def _store(books: Books, means: Means, params: Parameters, *, fails: bool = False) -> StripeObject:
+def _store(
+    tx: Transaction, payment_details: PaymentDetails, params: Parameters, *, fails: bool = False
+) -> StripeObject:
     return store(
-        books,
-        means,
+        tx,
+        payment_details,
         allow_redisplay=params.get("allow_redisplay", "unspecified"),
         metadata=metadata_of(params.get("metadata")),
-        hidden={"fails": True} if fails else None,
+        private={"fails": True} if fails else None,
     )
 
 
-def _billed(means: Means, billing: Parameters) -> Means:
+def _billed(payment_details: PaymentDetails, billing: Parameters) -> PaymentDetails:
     """The details with what is known about the payer."""
     address = {**ADDRESS, **billing["address"]} if billing.get("address") else None
-    return Means(
-        **means.kept()
+    return PaymentDetails(
+        **payment_details.kept()
         | {
             "email": billing.get("email") or "",
             "name": billing.get("name") or "",
@@ -77,28 +79,28 @@ def _billed(means: Means, billing: Parameters) -> Means:
     )
 
 
-def _card(books: Books, params: Parameters, path: str, billing: Parameters) -> Means:
+def _card(tx: Transaction, params: Parameters, path: str, billing: Parameters) -> PaymentDetails:
     """A test card by token or by number. Of a number only the last four digits stay."""
-    year = time.gmtime(books.now).tm_year
+    year = time.gmtime(tx.now).tm_year
     if "token" in params:
-        card = card_named(params["token"]) if params["token"].startswith("tok_") else None
+        card = card_of_token(params["token"]) if params["token"].startswith("tok_") else None
         if card is None:
-            raise InvalidRequest.unknown("token", params["token"], inside(path, "token"))
+            raise InvalidRequest.unknown("token", params["token"], param_path(path, "token"))
         month, year = 12, year + 1
     else:
         for name in ("number", "exp_month", "exp_year"):
             if name not in params:
-                raise missing(inside(path, name))
-        card = _numbered(_SEPARATORS.sub("", params["number"]))
-        month, year = _expiry(params, books.now)
+                raise missing_param(param_path(path, name))
+        card = _card_of_number(_SEPARATORS.sub("", params["number"]))
+        month, year = _expiry(params, tx.now)
     return _billed(_means(card, month, year), billing)
 
 
-def _means(card: TestCard, month: int, year: int) -> Means:
-    return Means("card", "", "", card.brand, card.last4, month, year)
+def _means(card: TestCard, month: int, year: int) -> PaymentDetails:
+    return PaymentDetails("card", "", "", card.brand, card.last4, month, year)
 
 
-def _numbered(digits: str) -> TestCard:
+def _card_of_number(digits: str) -> TestCard:
     """The card of a number. Raises CardError for any other than a test card."""
     if not digits.isascii() or not digits.isdigit() or not is_luhn(digits):
         raise CardError("Your card number is incorrect.", code="incorrect_number", param="number")
@@ -129,32 +131,34 @@ def _account(method_type: str, params: Parameters, path: str) -> TestAccount:
     """A test bank account by its number."""
     field = "iban" if method_type == "sepa_debit" else "account_number"
     if field not in params:
-        raise missing(inside(path, field))
+        raise missing_param(param_path(path, field))
     number = _SEPARATORS.sub("", params[field]).upper()
     account = ACCOUNTS.get((method_type, number))
     if account is None:
         raise InvalidRequest(
             "This emulator takes Stripe's test accounts only, and kept nothing of this number.",
-            param=inside(path, field),
+            param=param_path(path, field),
         )
     return account
 
 
-def referred_method(books: Books, method_id: str, param: str = "payment_method") -> StripeObject:
+def get_referenced_method(
+    tx: Transaction, method_id: str, param: str = "payment_method"
+) -> StripeObject:
     """The PaymentMethod that a parameter names; `pm_card_visa` and its like are made anew."""
-    card, account = card_named(method_id), ACCOUNTS_NAMED.get(method_id)
+    card, account = card_of_token(method_id), ACCOUNTS_NAMED.get(method_id)
     if method_id.startswith("pm_card_") and card:
-        return store(books, _means(card, 12, time.gmtime(books.now).tm_year + 1))
+        return store(tx, _means(card, 12, time.gmtime(tx.now).tm_year + 1))
     if account:
-        means = Means(account.type, "", "", last4=account.last4)
-        return store(books, means, hidden={} if account.succeeds else {"fails": True})
-    method = books.find(method_id, "payment_method")
+        payment_details = PaymentDetails(account.type, "", "", last4=account.last4)
+        return store(tx, payment_details, private={} if account.succeeds else {"fails": True})
+    method = tx.find(method_id, "payment_method")
     if method is None:
         raise InvalidRequest.unknown("payment_method", method_id, param)
     return method
 
 
-def check_usable(books: Books, method: StripeObject, customer: str | None, on: str) -> None:
+def check_usable(tx: Transaction, method: StripeObject, customer: str | None, on: str) -> None:
     """Refuse a method that was used up, or that belongs to another customer."""
     owner = method["customer"]
     if owner and customer is None:
@@ -169,29 +173,29 @@ def check_usable(books: Books, method: StripeObject, customer: str | None, on: s
             "method must be attached to the customer.",
             param="payment_method",
         )
-    if owner is None and books.hidden(method["id"]).get("used"):
+    if owner is None and tx.private(method["id"]).get("used"):
         raise InvalidRequest(_USED, param="payment_method")
 
 
-def mark_used(books: Books, method: StripeObject) -> None:
+def mark_used(tx: Transaction, method: StripeObject) -> None:
     """A method that belongs to nobody pays once."""
-    books.remember(method["id"], books.hidden(method["id"]) | {"used": True})
+    tx.set_private(method["id"], tx.private(method["id"]) | {"used": True})
 
 
-def attach_by_id(books: Books, method_id: str, params: Parameters) -> StripeObject:
+def attach_by_id(tx: Transaction, method_id: str, params: Parameters) -> StripeObject:
     """POST /v1/payment_methods/{id}/attach"""
     try:
-        method = referred_method(books, method_id)
+        method = get_referenced_method(tx, method_id)
     except InvalidRequest:
         raise NotFound.resource("payment_method", method_id, "payment_method") from None
     if "customer" not in params:
-        raise missing("customer")
-    return attach(books, method, params["customer"])
+        raise missing_param("customer")
+    return attach(tx, method, params["customer"])
 
 
-def attach(books: Books, method: StripeObject, customer_id: str) -> StripeObject:
+def attach(tx: Transaction, method: StripeObject, customer_id: str) -> StripeObject:
     """Save a method for a customer. Raises CardError where its bank declines that."""
-    customer = referred(books, customer_id, "customer", "customer")
+    customer = get_referenced(tx, customer_id, "customer", "customer")
     if method["customer"] == customer["id"]:
         return method
     if method["type"] == "customer_balance":
@@ -201,25 +205,27 @@ def attach(books: Books, method: StripeObject, customer_id: str) -> StripeObject
         )
     if method["customer"]:
         raise InvalidRequest(_ATTACHED, code="payment_method_already_attached")
-    if books.hidden(method["id"]).get("used"):
+    if tx.private(method["id"]).get("used"):
         raise InvalidRequest(_USED, param="payment_method")
     card = BY_LAST4[method["card"]["last4"]] if method["type"] == "card" else None
-    if card and card.outcome == "declines" and not card.can_be_saved:
+    if card and card.cannot_be_saved:
         raise CardError(
-            str(card.message), code=card.code, decline_code=card.decline_code or card.code
+            card.cannot_be_saved.message,
+            code=card.cannot_be_saved.code,
+            decline_code=card.cannot_be_saved.decline_code,
         )
-    return save_for(books, method, customer["id"])
+    return save_for(tx, method, customer["id"])
 
 
-def save_for(books: Books, method: StripeObject, customer_id: str) -> StripeObject:
+def save_for(tx: Transaction, method: StripeObject, customer_id: str) -> StripeObject:
     """Give a method to a customer, and announce it."""
     method["customer"] = customer_id
-    books.save(method)
-    books.emit("payment_method.attached", method)
+    tx.save(method)
+    tx.emit("payment_method.attached", method)
     return method
 
 
-def detach(books: Books, method: StripeObject, _params: Parameters) -> StripeObject:
+def detach(tx: Transaction, method: StripeObject, _params: Parameters) -> StripeObject:
     """POST /v1/payment_methods/{id}/detach. It can never be used again."""
     if not method["customer"]:
         raise InvalidRequest(
@@ -228,13 +234,13 @@ def detach(books: Books, method: StripeObject, _params: Parameters) -> StripeObj
             param="payment_method",
         )
     method["customer"] = None
-    books.save(method)
-    mark_used(books, method)
-    books.emit("payment_method.detached", method)
+    tx.save(method)
+    mark_used(tx, method)
+    tx.emit("payment_method.detached", method)
     return method
 
 
-def update(books: Books, method: StripeObject, params: Parameters) -> StripeObject:
+def update(tx: Transaction, method: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/payment_methods/{id}: billing details, expiry, metadata."""
     news: dict[str, Any] = {}
     if "allow_redisplay" in params:
@@ -245,10 +251,10 @@ def update(books: Books, method: StripeObject, params: Parameters) -> StripeObje
         )
     for kind in ("card", "us_bank_account"):
         if kind in params:
-            news[kind] = _changed_details(books, method, kind, params[kind])
+            news[kind] = _changed_details(tx, method, kind, params[kind])
     if "metadata" in params:
         news["metadata"] = metadata_of(params["metadata"], method["metadata"])
-    return books.change("payment_method.updated", method, **news)
+    return tx.update("payment_method.updated", method, **news)
 
 
 def _changed_billing(before: Parameters, params: Parameters) -> dict[str, Any]:
@@ -259,7 +265,7 @@ def _changed_billing(before: Parameters, params: Parameters) -> dict[str, Any]:
 
 
 def _changed_details(
-    books: Books, method: StripeObject, kind: str, params: Parameters
+    tx: Transaction, method: StripeObject, kind: str, params: Parameters
 ) -> dict[str, Any]:
     if method["type"] != kind:
         raise InvalidRequest(
@@ -273,5 +279,5 @@ def _changed_details(
         preferred = params["networks"].get("preferred") or None
         after["networks"] = after["networks"] | {"preferred": preferred}
     if kind == "card":
-        _expiry(after, books.now)
+        _expiry(after, tx.now)
     return after

@@ -11,7 +11,7 @@ from typing import Any
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 FIELDS = ("email", "name", "phone")
 _STRING = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
@@ -21,11 +21,11 @@ _TERM = re.compile(
 _AND = re.compile(r"\s+(?:AND\s+)?", re.IGNORECASE)
 
 
-def objects(books: Books, kind: str, params: Parameters, url: str) -> StripeObject:
+def objects(tx: Transaction, kind: str, params: Parameters, url: str) -> StripeObject:
     """One page of what a query finds, newest first; `page` is where the last page ended."""
     where, values = _conditions(params["query"])
     limit, after = params.get("limit", 10), _offset(params.get("page", "0"))
-    rows = books.connection.execute(
+    rows = tx.connection.execute(
         "SELECT body FROM objects WHERE kind = ? AND json_extract(body, '$.deleted') IS NULL"  # noqa: S608
         f" AND {where} ORDER BY seq DESC LIMIT ? OFFSET ?",
         [kind, *values, limit + 1, after],

@@ -9,25 +9,25 @@ from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import coupons
-from stripe_emulator.resources.products import referred
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.resources.products import get_referenced
+from stripe_emulator.storage.transaction import Transaction
 
 
-def recompute(books: Books, session: StripeObject) -> StripeObject:
+def recompute(tx: Transaction, session: StripeObject) -> StripeObject:
     """Compute and store every amount of a session; raises InvalidRequest for an unfit total."""
-    items = books.related("item", parent=session["id"])
-    hidden = books.hidden(session["id"])
-    discount: StripeObject | None = hidden.get("discount")
+    items = tx.related("item", parent=session["id"])
+    private = tx.private(session["id"])
+    discount: StripeObject | None = private.get("discount")
     shares = [0] * len(items)
     if discount:
-        coupon = hidden["coupon"]
+        coupon = private["coupon"]
         shares = _shares(items, coupon, session["currency"])
     for item, share in zip(items, shares, strict=True):
         total = item["amount_subtotal"] - share
         entry = [{"amount": share, "discount": discount}] if share else []
         if (item["amount_discount"], item["amount_total"]) != (share, total):
             item |= {"amount_discount": share, "amount_total": total, "discounts": entry}
-            books.save(item)
+            tx.save(item)
     shipping = (session["shipping_cost"] or {}).get("amount_total", 0)
     subtotal = sum(item["amount_subtotal"] for item in items)
     total = subtotal - sum(shares) + shipping
@@ -41,7 +41,7 @@ def recompute(books: Books, session: StripeObject) -> StripeObject:
             "amount_tax": 0,
         },
     }
-    return books.save(session)
+    return tx.save(session)
 
 
 def _shares(items: list[StripeObject], coupon: Parameters, currency: str) -> list[int]:
@@ -70,17 +70,17 @@ def _shares(items: list[StripeObject], coupon: Parameters, currency: str) -> lis
     return shares
 
 
-def apply(books: Books, session: StripeObject, params: Parameters, path: str) -> None:
+def apply(tx: Transaction, session: StripeObject, params: Parameters, path: str) -> None:
     """Put a coupon or a promotion code on a session; raises InvalidRequest for an unfit one."""
     code = None
     if "promotion_code" in params:
         where = f"{path}[promotion_code]"
-        code = referred(books, params["promotion_code"], "promotion_code", where)
+        code = get_referenced(tx, params["promotion_code"], "promotion_code", where)
         coupon_id = code["promotion"]["coupon"]
     else:
         coupon_id, where = params["coupon"], f"{path}[coupon]"
-    coupon = referred(books, coupon_id, "coupon", where)
-    reason = _unfit(books, session, coupon, code)
+    coupon = get_referenced(tx, coupon_id, "coupon", where)
+    reason = _misfit(tx, session, coupon, code)
     if reason:
         raise InvalidRequest(reason, param=where)
     discount = {
@@ -94,13 +94,13 @@ def apply(books: Books, session: StripeObject, params: Parameters, path: str) ->
         "invoice_item": None,
         "promotion_code": code["id"] if code else None,
         "source": {"coupon": coupon["id"], "type": "coupon"},
-        "start": books.seconds,
+        "start": tx.seconds,
         "subscription": None,
         "subscription_item": None,
     }
-    coupon_now = books.hidden(coupon["id"]) | {"percent_off": coupon["percent_off"]}
-    hidden = books.hidden(session["id"]) | {"discount": discount, "coupon": coupon_now}
-    books.remember(session["id"], hidden)
+    coupon_now = tx.private(coupon["id"]) | {"percent_off": coupon["percent_off"]}
+    private = tx.private(session["id"]) | {"discount": discount, "coupon": coupon_now}
+    tx.set_private(session["id"], private)
     session["discounts"] = [
         {
             "coupon": None if code else coupon["id"],
@@ -109,42 +109,42 @@ def apply(books: Books, session: StripeObject, params: Parameters, path: str) ->
     ]
 
 
-def _unfit(
-    books: Books, session: StripeObject, coupon: StripeObject, code: StripeObject | None
+def _misfit(
+    tx: Transaction, session: StripeObject, coupon: StripeObject, code: StripeObject | None
 ) -> str | None:
     """Why a session cannot have this discount, if there is a reason."""
     if not coupon["valid"]:
         return f"Coupon expired: {coupon['id']}"
-    options = books.hidden(coupon["id"])["currency_options"]
+    options = tx.private(coupon["id"])["currency_options"]
     if not coupon["percent_off"] and session["currency"] not in options:
         return f"The coupon {coupon['id']} has no amount in {session['currency']}."
-    return _unfit_code(books, session, code) if code else None
+    return _code_misfit(tx, session, code) if code else None
 
 
-def _unfit_code(books: Books, session: StripeObject, code: StripeObject) -> str | None:
+def _code_misfit(tx: Transaction, session: StripeObject, code: StripeObject) -> str | None:
     customer = session["customer"]
     if not code["active"]:
         return "This promotion code is no longer active."
     if code["customer"] and code["customer"] != customer:
         return "This promotion code cannot be redeemed by this customer."
-    if code["restrictions"]["first_time_transaction"] and _has_paid(books, customer):
+    if code["restrictions"]["first_time_transaction"] and _has_paid(tx, customer):
         return (
             "This promotion code cannot be redeemed because the associated customer has prior "
             "transactions."
         )
-    minimums = books.hidden(code["id"])["currency_options"]
+    minimums = tx.private(code["id"])["currency_options"]
     least = minimums.get(session["currency"], {}).get("minimum_amount", 0)
-    items = books.related("item", parent=session["id"])
+    items = tx.related("item", parent=session["id"])
     if minimums and session["currency"] not in minimums:
         return "This promotion code cannot be redeemed in this currency."
     if sum(item["amount_subtotal"] for item in items) < least:
-        amount = currencies.shown(least, session["currency"])
+        amount = currencies.format_amount(least, session["currency"])
         return f"This promotion code needs a purchase of at least {amount}."
     return None
 
 
-def _has_paid(books: Books, customer: str | None) -> bool:
-    row = books.connection.execute(
+def _has_paid(tx: Transaction, customer: str | None) -> bool:
+    row = tx.connection.execute(
         "SELECT 1 FROM objects WHERE kind = 'payment_intent' AND status = 'succeeded'"
         " AND json_extract(body, '$.customer') = ? LIMIT 1",
         (customer,),
@@ -152,12 +152,12 @@ def _has_paid(books: Books, customer: str | None) -> bool:
     return row is not None
 
 
-def remove_discount(books: Books, session: StripeObject) -> None:
+def remove_discount(tx: Transaction, session: StripeObject) -> None:
     """Take a promotion code off again."""
-    hidden = books.hidden(session["id"])
-    hidden.pop("discount", None)
-    hidden.pop("coupon", None)
-    books.remember(session["id"], hidden)
+    private = tx.private(session["id"])
+    private.pop("discount", None)
+    private.pop("coupon", None)
+    tx.set_private(session["id"], private)
     session["discounts"] = []
 
 
@@ -175,20 +175,20 @@ def choose_shipping(session: StripeObject, rate_id: str) -> None:
     raise InvalidRequest("Choose one of the list.", param="shipping_rate")
 
 
-def redeem(books: Books, session: StripeObject) -> None:
+def redeem(tx: Transaction, session: StripeObject) -> None:
     """The session is complete: its coupon and its code were used once more."""
-    discount = books.hidden(session["id"]).get("discount")
+    discount = tx.private(session["id"]).get("discount")
     if discount is None:
         return
-    coupon = books.find(discount["source"]["coupon"], "coupon")
-    code = books.find(discount["promotion_code"] or "", "promotion_code")
+    coupon = tx.find(discount["source"]["coupon"], "coupon")
+    code = tx.find(discount["promotion_code"] or "", "promotion_code")
     if coupon:
-        coupons.redeem(books, coupon, code)
+        coupons.redeem(tx, coupon, code)
 
 
-def breakdown(books: Books, session: StripeObject) -> dict[str, Any]:
+def breakdown(tx: Transaction, session: StripeObject) -> dict[str, Any]:
     """`total_details.breakdown`, shown only where it is asked for."""
-    discount = books.hidden(session["id"]).get("discount")
+    discount = tx.private(session["id"]).get("discount")
     amount = session["total_details"]["amount_discount"]
     entries = [{"amount": amount, "discount": discount}] if discount else []
     return {"discounts": entries, "taxes": []}

@@ -5,13 +5,13 @@ from typing import Any
 from stripe_emulator.base.errors import DOCS
 from stripe_emulator.base.ids import new_id, token
 from stripe_emulator.base.models import StripeObject
-from stripe_emulator.base.test_cards import BY_LAST4, TestCard
+from stripe_emulator.base.test_cards import BY_LAST4, DeclineReason
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import intents, payment_attempts, saved_payment_methods
 from stripe_emulator.resources.payment_intents import UNAUTHENTICATED
-from stripe_emulator.resources.payment_methods import Means, means_of
+from stripe_emulator.resources.payment_methods import PaymentDetails, payment_details_of
 from stripe_emulator.resources.products import metadata_of
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 NOUN = "SetupIntent"
 SETUP_FAILED = "setup_intent_authentication_failure"
@@ -20,7 +20,7 @@ CURRENCY = "usd"
 """Of the methods offered: a SetupIntent has no currency of its own."""
 
 
-def create(books: Books, params: Parameters) -> StripeObject:
+def create(tx: Transaction, params: Parameters) -> StripeObject:
     """POST /v1/setup_intents"""
     intents.check_confirm_only(params, NOUN)
     intent_id = new_id("setup_intent")
@@ -31,7 +31,7 @@ def create(books: Books, params: Parameters) -> StripeObject:
         *("payment_method_configuration_details", "single_use_mandate"),
     )
     named = ("allowed_payment_method_types", "excluded_payment_method_types", "description")
-    intent = books.add(
+    intent = tx.add(
         {
             "id": intent_id,
             "object": "setup_intent",
@@ -40,8 +40,8 @@ def create(books: Books, params: Parameters) -> StripeObject:
             "attach_to_self": params.get("attach_to_self"),
             "automatic_payment_methods": intents.automatic_methods(params),
             "client_secret": f"{intent_id}_secret_{token(25)}",
-            "created": books.seconds,
-            "customer": intents.customer_of(books, params),
+            "created": tx.seconds,
+            "customer": intents.customer_of(tx, params),
             "flow_directions": params.get("flow_directions"),
             "livemode": False,
             "metadata": metadata_of(params.get("metadata")),
@@ -51,10 +51,10 @@ def create(books: Books, params: Parameters) -> StripeObject:
             "usage": params.get("usage", "off_session"),
         }
     )
-    books.emit("setup_intent.created", intent)
-    intents.set_method(books, intent, params, NOUN)
-    books.save(intent)
-    return _confirm(books, intent, params) if params.get("confirm") else intent
+    tx.emit("setup_intent.created", intent)
+    intents.set_method(tx, intent, params, NOUN)
+    tx.save(intent)
+    return _confirm(tx, intent, params) if params.get("confirm") else intent
 
 
 def _options(params: Parameters, methods: list[str]) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _options(params: Parameters, methods: list[str]) -> dict[str, Any]:
     return options
 
 
-def update(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+def update(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/setup_intents/{id}. It sends no event."""
     changed = [name for name in params if name not in ("description", "expand", "metadata")]
     if changed and intent["status"] not in OPEN:
@@ -75,14 +75,14 @@ def update(books: Books, intent: StripeObject, params: Parameters) -> StripeObje
         if name in params:
             intent[name] = params[name]
     if "customer" in params:
-        intent["customer"] = intents.customer_of(books, params)
+        intent["customer"] = intents.customer_of(tx, params)
     if "metadata" in params:
         intent["metadata"] = metadata_of(params["metadata"], intent["metadata"])
-    _set_methods(books, intent, params)
-    return books.save(intent)
+    _set_methods(tx, intent, params)
+    return tx.save(intent)
 
 
-def _set_methods(books: Books, intent: StripeObject, params: Parameters) -> None:
+def _set_methods(tx: Transaction, intent: StripeObject, params: Parameters) -> None:
     named = ("allowed_payment_method_types", "excluded_payment_method_types")
     if any(name in params for name in named):
         chosen = {name: params.get(name, intent[name]) or None for name in named}
@@ -90,87 +90,89 @@ def _set_methods(books: Books, intent: StripeObject, params: Parameters) -> None
         intent |= chosen | {"payment_method_types": methods}
     if "payment_method_options" in params:
         intent["payment_method_options"] |= _options(params, intent["payment_method_types"])
-    intents.set_method(books, intent, params, NOUN)
+    intents.set_method(tx, intent, params, NOUN)
 
 
-def confirm(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+def confirm(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/setup_intents/{id}/confirm. A decline is an error whose effects stay."""
     method_id = params.get("payment_method") or params.get("payment_method_data")
     intents.check_confirmable(intent, NOUN, method_id or intent["payment_method"])
-    _set_methods(books, intent, params)
-    return _confirm(books, intent, params)
+    _set_methods(tx, intent, params)
+    return _confirm(tx, intent, params)
 
 
-def _confirm(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+def _confirm(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
     intents.check_confirmable(intent, NOUN, intent["payment_method"])
     intents.check_return_url(intent, params, NOUN)
-    method = books.get(intent["payment_method"], "payment_method")
-    saved_payment_methods.check_usable(books, method, intent["customer"], NOUN)
+    method = tx.get(intent["payment_method"], "payment_method")
+    saved_payment_methods.check_usable(tx, method, intent["customer"], NOUN)
     card = BY_LAST4[method["card"]["last4"]] if method["type"] == "card" else None
-    if card and card.outcome == "declines" and not card.can_be_saved:
-        _fail(books, intent, method, card)
-        books.error = intents.declined(intent, intent["last_setup_error"])
+    if card and card.cannot_be_saved:
+        _fail(tx, intent, method, card.cannot_be_saved)
+        tx.error = intents.declined(intent, intent["last_setup_error"])
     elif card and card.must_authenticate(saved=False):
-        challenge_id = payment_attempts.new_challenge(books, intent["id"], means_of(method))
-        action = intents.next_action(books, challenge_id, params)
-        _attempt(books, intent, method, "requires_action")
+        challenge_id = payment_attempts.new_challenge(tx, intent["id"], payment_details_of(method))
+        action = intents.next_action(tx, challenge_id, params)
+        _attempt(tx, intent, method, "requires_action")
         intent |= {"last_setup_error": None, "next_action": action, "status": "requires_action"}
-        books.save(intent)
-        books.emit("setup_intent.requires_action", intent)
+        tx.save(intent)
+        tx.emit("setup_intent.requires_action", intent)
     else:
-        _succeed(books, intent, method)
+        _succeed(tx, intent, method)
     return intent
 
 
-def _succeed(books: Books, intent: StripeObject, method: StripeObject) -> None:
+def _succeed(tx: Transaction, intent: StripeObject, method: StripeObject) -> None:
     if intent["customer"] and not method["customer"]:
-        saved_payment_methods.save_for(books, method, intent["customer"])
-    _attempt(books, intent, method, "succeeded")
+        saved_payment_methods.save_for(tx, method, intent["customer"])
+    _attempt(tx, intent, method, "succeeded")
     intent |= {"last_setup_error": None, "next_action": None, "status": "succeeded"}
-    books.save(intent)
-    books.emit("setup_intent.succeeded", intent)
+    tx.save(intent)
+    tx.emit("setup_intent.succeeded", intent)
 
 
-def _fail(books: Books, intent: StripeObject, method: StripeObject, reason: TestCard) -> None:
+def _fail(
+    tx: Transaction, intent: StripeObject, method: StripeObject, reason: DeclineReason
+) -> None:
     error: dict[str, Any] = {
         "code": reason.code,
-        "doc_url": DOCS + str(reason.code).replace("_", "-"),
+        "doc_url": DOCS + reason.code.replace("_", "-"),
         "message": reason.message,
         "payment_method": method,
         "type": "card_error" if reason.decline_code else "invalid_request_error",
     }
     if reason.decline_code:
         error["decline_code"] = reason.decline_code
-    _attempt(books, intent, method, "failed", error)
+    _attempt(tx, intent, method, "failed", error)
     intent |= {
         "last_setup_error": error,
         "next_action": None,
         "payment_method": None,
         "status": "requires_payment_method",
     }
-    books.save(intent)
-    books.emit("setup_intent.setup_failed", intent)
+    tx.save(intent)
+    tx.emit("setup_intent.setup_failed", intent)
 
 
 def _attempt(
-    books: Books,
+    tx: Transaction,
     intent: StripeObject,
     method: StripeObject,
     status: str,
     error: dict[str, Any] | None = None,
 ) -> None:
     """Store the SetupAttempt of a confirmation; one that waited for the buyer is ended."""
-    before = books.find(intent["latest_attempt"] or "", "setup_attempt")
+    before = tx.find(intent["latest_attempt"] or "", "setup_attempt")
     if before and before["status"] == "requires_action":
-        books.save(before | {"setup_error": error, "status": status})
+        tx.save(before | {"setup_error": error, "status": status})
         return
-    attempt = books.add(
+    attempt = tx.add(
         {
             "id": new_id("setup_attempt"),
             "object": "setup_attempt",
             "application": None,
             "attach_to_self": intent["attach_to_self"],
-            "created": books.seconds,
+            "created": tx.seconds,
             "customer": intent["customer"],
             "customer_account": None,
             "flow_directions": intent["flow_directions"],
@@ -201,19 +203,19 @@ def _details(method: StripeObject) -> dict[str, Any]:
 
 
 def answer_challenge(
-    books: Books, intent: StripeObject, _means: Means, *, passed: bool
+    tx: Transaction, intent: StripeObject, _means: PaymentDetails, *, passed: bool
 ) -> StripeObject:
     """The buyer answered their bank: the card is saved, or was refused."""
-    method = books.get(intent["payment_method"], "payment_method")
+    method = tx.get(intent["payment_method"], "payment_method")
     if passed:
-        _succeed(books, intent, method)
+        _succeed(tx, intent, method)
     else:
-        reason = TestCard("", "", "", code=SETUP_FAILED, message=UNAUTHENTICATED.message)
-        _fail(books, intent, method, reason)
+        reason = DeclineReason(SETUP_FAILED, None, UNAUTHENTICATED.message)
+        _fail(tx, intent, method, reason)
     return intent
 
 
-def cancel(books: Books, intent: StripeObject, params: Parameters) -> StripeObject:
+def cancel(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/setup_intents/{id}/cancel"""
     if intent["status"] not in OPEN:
         raise intents.unexpected_state(
@@ -222,12 +224,12 @@ def cancel(books: Books, intent: StripeObject, params: Parameters) -> StripeObje
             "Only a SetupIntent with one of the following statuses may be canceled: "
             f"{', '.join(OPEN)}.",
         )
-    books.connection.execute("DELETE FROM challenges WHERE session_id = ?", (intent["id"],))
+    tx.connection.execute("DELETE FROM challenges WHERE session_id = ?", (intent["id"],))
     intent |= {
         "cancellation_reason": params.get("cancellation_reason"),
         "next_action": None,
         "status": "canceled",
     }
-    books.save(intent)
-    books.emit("setup_intent.canceled", intent)
+    tx.save(intent)
+    tx.emit("setup_intent.canceled", intent)
     return intent

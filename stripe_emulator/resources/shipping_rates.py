@@ -6,32 +6,32 @@ from stripe_emulator.base import currencies
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
-from stripe_emulator.base.object_defaults import Maybe, shown
-from stripe_emulator.parameters.parameters import Parameters, missing
-from stripe_emulator.resources.products import inside, metadata_of, referred
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.base.object_defaults import NullableDefault, with_defaults
+from stripe_emulator.parameters.parameters import Parameters, missing_param
+from stripe_emulator.resources.products import get_referenced, metadata_of, param_path
+from stripe_emulator.storage.transaction import Transaction
 
-_ESTIMATE = Maybe(maximum=None, minimum=None)
+_ESTIMATE = NullableDefault(maximum=None, minimum=None)
 
 
-def create(books: Books, params: Parameters, path: str = "") -> StripeObject:
+def create(tx: Transaction, params: Parameters, path: str = "") -> StripeObject:
     """POST /v1/shipping_rates, and the `shipping_rate_data` of a session at `path`."""
-    where = inside(path, "fixed_amount")
+    where = param_path(path, "fixed_amount")
     if "fixed_amount" not in params:
-        raise missing(where)
+        raise missing_param(where)
     fixed = params["fixed_amount"]
-    currency = currencies.currency_of(fixed["currency"], inside(where, "currency"))
-    currencies.check_unit_amount(fixed["amount"], currency, inside(where, "amount"))
-    options = _options(fixed, currency, inside(where, "currency_options"))
+    currency = currencies.currency_of(fixed["currency"], param_path(where, "currency"))
+    currencies.check_unit_amount(fixed["amount"], currency, param_path(where, "amount"))
+    options = _options(fixed, currency, param_path(where, "currency_options"))
     behavior = params.get("tax_behavior", "unspecified")
     options[currency] = {"amount": fixed["amount"], "tax_behavior": behavior}
-    return books.add(
+    return tx.add(
         {
             "id": new_id("shipping_rate"),
             "object": "shipping_rate",
             "active": True,
-            "created": books.seconds,
-            "delivery_estimate": shown(_ESTIMATE, params.get("delivery_estimate")),
+            "created": tx.seconds,
+            "delivery_estimate": with_defaults(_ESTIMATE, params.get("delivery_estimate")),
             "display_name": params["display_name"],
             "fixed_amount": {"amount": fixed["amount"], "currency": currency},
             "livemode": False,
@@ -40,7 +40,7 @@ def create(books: Books, params: Parameters, path: str = "") -> StripeObject:
             "tax_code": params.get("tax_code"),
             "type": "fixed_amount",
         },
-        hidden={"currency_options": options},
+        private={"currency_options": options},
     )
 
 
@@ -55,46 +55,46 @@ def _options(fixed: Parameters, currency: str, path: str) -> dict[str, Any]:
     return options
 
 
-def update(books: Books, rate: StripeObject, params: Parameters) -> StripeObject:
+def update(tx: Transaction, rate: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/shipping_rates/{id}. What it costs never changes; there is no event for it."""
     for name in ("active", "tax_behavior"):
         if name in params:
             rate[name] = params[name]
     if "metadata" in params:
         rate["metadata"] = metadata_of(params["metadata"], rate["metadata"])
-    hidden = books.hidden(rate["id"])
+    private = tx.private(rate["id"])
     for name, option in params.get("fixed_amount", {}).get("currency_options", {}).items():
-        before = hidden["currency_options"].get(name, {"tax_behavior": "unspecified"})
+        before = private["currency_options"].get(name, {"tax_behavior": "unspecified"})
         if "amount" not in before | option:
-            raise missing(f"fixed_amount[currency_options][{name}][amount]")
-        hidden["currency_options"][name] = before | option
-    books.remember(rate["id"], hidden)
-    return books.save(rate)
+            raise missing_param(f"fixed_amount[currency_options][{name}][amount]")
+        private["currency_options"][name] = before | option
+    tx.set_private(rate["id"], private)
+    return tx.save(rate)
 
 
-def offered(books: Books, params: list[Parameters], currency: str) -> list[dict[str, Any]]:
+def offered(tx: Transaction, params: list[Parameters], currency: str) -> list[dict[str, Any]]:
     """The `shipping_options` of a session, with what each costs in its currency."""
-    return [_offered(books, option, currency, index) for index, option in enumerate(params)]
+    return [_offered(tx, option, currency, index) for index, option in enumerate(params)]
 
 
-def _offered(books: Books, option: Parameters, currency: str, index: int) -> dict[str, Any]:
+def _offered(tx: Transaction, option: Parameters, currency: str, index: int) -> dict[str, Any]:
     path = f"shipping_options[{index}]"
     if ("shipping_rate" in option) == ("shipping_rate_data" in option):
         if "shipping_rate" not in option:
-            raise missing(f"{path}[shipping_rate]")
+            raise missing_param(f"{path}[shipping_rate]")
         raise InvalidRequest(
             "You may only specify one of these parameters: shipping_rate, shipping_rate_data.",
             param=f"{path}[shipping_rate]",
         )
     if "shipping_rate" in option:
         where = f"{path}[shipping_rate]"
-        rate = referred(books, option["shipping_rate"], "shipping_rate", where)
+        rate = get_referenced(tx, option["shipping_rate"], "shipping_rate", where)
         if not rate["active"]:
             raise InvalidRequest("The shipping rate specified is inactive.", param=where)
     else:
         where = f"{path}[shipping_rate_data]"
-        rate = create(books, option["shipping_rate_data"], where)
-    costs = books.hidden(rate["id"])["currency_options"]
+        rate = create(tx, option["shipping_rate_data"], where)
+    costs = tx.private(rate["id"])["currency_options"]
     if currency not in costs:
         raise InvalidRequest(
             f"The shipping rate has no amount in {currency}, the currency of the session.",

@@ -8,7 +8,7 @@ from stripe_emulator.base.ids import new_id, token
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources.products import metadata_of
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.storage.transaction import Transaction
 
 MOST = 16
 ROLL_SECONDS = 86400
@@ -16,16 +16,16 @@ ROLL_SECONDS = 86400
 FROM_COMMAND_LINE = {"from": "command line"}
 
 
-def create(books: Books, given: Parameters) -> StripeObject:
+def create(tx: Transaction, given: Parameters) -> StripeObject:
     """POST /v1/webhook_endpoints. Only this answer ever shows the secret."""
     _check_url(given["url"])
-    count = books.connection.execute(
+    count = tx.connection.execute(
         "SELECT count(*) FROM objects WHERE kind = 'webhook_endpoint' AND status = 'enabled'"
     ).fetchone()[0]
     if count >= MOST:
         raise InvalidRequest(f"You have reached the maximum of {MOST} webhook endpoints.")
-    endpoint = books.add(_blank(books, given))
-    return endpoint | {"secret": add_secret(books, endpoint["id"])}
+    endpoint = tx.add(_blank(tx, given))
+    return endpoint | {"secret": add_secret(tx, endpoint["id"])}
 
 
 def new_secret() -> str:
@@ -33,7 +33,7 @@ def new_secret() -> str:
     return f"whsec_{token(32)}"
 
 
-def _blank(books: Books, given: Parameters) -> StripeObject:
+def _blank(tx: Transaction, given: Parameters) -> StripeObject:
     if not given["enabled_events"]:
         raise InvalidRequest("Invalid array", param="enabled_events")
     return {
@@ -41,7 +41,7 @@ def _blank(books: Books, given: Parameters) -> StripeObject:
         "object": "webhook_endpoint",
         "api_version": given.get("api_version"),
         "application": None,
-        "created": books.seconds,
+        "created": tx.seconds,
         "description": given.get("description") or None,
         "enabled_events": given["enabled_events"],
         "livemode": False,
@@ -63,7 +63,7 @@ def _check_url(url: str) -> None:
         raise InvalidRequest("Invalid URL: must be a valid URL", code="url_invalid", param="url")
 
 
-def update(books: Books, endpoint: StripeObject, given: Parameters) -> StripeObject:
+def update(tx: Transaction, endpoint: StripeObject, given: Parameters) -> StripeObject:
     """POST /v1/webhook_endpoints/{id}"""
     if "url" in given:
         _check_url(given["url"])
@@ -76,62 +76,62 @@ def update(books: Books, endpoint: StripeObject, given: Parameters) -> StripeObj
         endpoint["description"] = given["description"] or None
     if "metadata" in given:
         endpoint["metadata"] = metadata_of(given["metadata"], endpoint["metadata"])
-    return books.save(endpoint)
+    return tx.save(endpoint)
 
 
-def delete(books: Books, endpoint: StripeObject) -> StripeObject:
+def delete(tx: Transaction, endpoint: StripeObject) -> StripeObject:
     """DELETE /v1/webhook_endpoints/{id}: what is still on its way to it stops."""
     gone = {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
-    books.connection.execute("DELETE FROM secrets WHERE endpoint_id = ?", (endpoint["id"],))
-    return books.save(gone)
+    tx.connection.execute("DELETE FROM secrets WHERE endpoint_id = ?", (endpoint["id"],))
+    return tx.save(gone)
 
 
-def add_secret(books: Books, endpoint_id: str, secret: str = "") -> str:
+def add_secret(tx: Transaction, endpoint_id: str, secret: str = "") -> str:
     """Let a secret sign what goes to an endpoint, a new one where none is given; returns it."""
     secret = secret or new_secret()
-    books.connection.execute(
+    tx.connection.execute(
         "INSERT OR REPLACE INTO secrets (endpoint_id, secret, expires_at) VALUES (?, ?, NULL)",
         (endpoint_id, secret),
     )
     return secret
 
 
-def secrets(books: Books, endpoint_id: str) -> list[str]:
+def secrets(tx: Transaction, endpoint_id: str) -> list[str]:
     """The active secrets, newest first: two while one replaces the other."""
-    rows = books.connection.execute(
+    rows = tx.connection.execute(
         "SELECT secret FROM secrets WHERE endpoint_id = ? AND"
         " (expires_at IS NULL OR expires_at > ?) ORDER BY expires_at IS NULL DESC",
-        (endpoint_id, books.now),
+        (endpoint_id, tx.now),
     )
     return [row["secret"] for row in rows]
 
 
-def roll_secret(books: Books, endpoint_id: str, seconds: float, secret: str = "") -> str:
+def roll_secret(tx: Transaction, endpoint_id: str, seconds: float, secret: str = "") -> str:
     """A new secret; the old one goes on signing for some time. Returns the new one."""
-    books.get(endpoint_id, "webhook_endpoint")
-    books.connection.execute(
+    tx.get(endpoint_id, "webhook_endpoint")
+    tx.connection.execute(
         "UPDATE secrets SET expires_at = ? WHERE endpoint_id = ? AND expires_at IS NULL",
-        (books.now + min(seconds, ROLL_SECONDS), endpoint_id),
+        (tx.now + min(seconds, ROLL_SECONDS), endpoint_id),
     )
-    return add_secret(books, endpoint_id, secret)
+    return add_secret(tx, endpoint_id, secret)
 
 
-def from_command_line(books: Books, url: str, secret: str) -> StripeObject:
+def set_command_line_endpoint(tx: Transaction, url: str, secret: str) -> StripeObject:
     """The endpoint given at the start. There is one: a new address or secret replaces the old."""
     _check_url(url)
     given: dict[str, Any] = {"url": url, "enabled_events": ["*"], "description": "Command line"}
-    known = _of_command_line(books)
+    known = _of_command_line(tx)
     if known is None:
-        endpoint = books.add(_blank(books, given), hidden=FROM_COMMAND_LINE)
+        endpoint = tx.add(_blank(tx, given), private=FROM_COMMAND_LINE)
     else:
-        endpoint = update(books, books.get(known, "webhook_endpoint"), given)
-    books.connection.execute("DELETE FROM secrets WHERE endpoint_id = ?", (endpoint["id"],))
-    add_secret(books, endpoint["id"], secret)
+        endpoint = update(tx, tx.get(known, "webhook_endpoint"), given)
+    tx.connection.execute("DELETE FROM secrets WHERE endpoint_id = ?", (endpoint["id"],))
+    add_secret(tx, endpoint["id"], secret)
     return endpoint
 
 
-def _of_command_line(books: Books) -> str | None:
-    row = books.connection.execute(
+def _of_command_line(tx: Transaction) -> str | None:
+    row = tx.connection.execute(
         "SELECT id FROM objects WHERE kind = 'webhook_endpoint'"
         " AND json_extract(hidden, '$.from') = ? AND status IS NOT NULL",
         (FROM_COMMAND_LINE["from"],),

@@ -4,8 +4,8 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Literal, cast
 
-from stripe_emulator.base.models import LoggedRequest, Moment
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.base.models import LoggedRequest, TimelineEntry
+from stripe_emulator.storage.transaction import Transaction
 
 if TYPE_CHECKING:
     from stripe_emulator.emulator import Kind
@@ -19,24 +19,24 @@ KINDS: tuple["Kind", ...] = (
 Log = Literal["delivery", "request"]
 
 
-def counts(books: Books) -> dict["Kind", int]:
+def counts(tx: Transaction) -> dict["Kind", int]:
     """How many objects there are of each kind."""
-    rows = books.connection.execute("SELECT kind, count(*) AS n FROM objects GROUP BY kind")
+    rows = tx.connection.execute("SELECT kind, count(*) AS n FROM objects GROUP BY kind")
     found = {row["kind"]: row["n"] for row in rows}
-    found["event"] = books.connection.execute("SELECT count(*) FROM events").fetchone()[0]
+    found["event"] = tx.connection.execute("SELECT count(*) FROM events").fetchone()[0]
     return {kind: found.get(kind, 0) for kind in KINDS}
 
 
-def log_counts(books: Books) -> dict[Log, int]:
+def log_counts(tx: Transaction) -> dict[Log, int]:
     """How many deliveries and API requests are kept."""
-    (deliveries,) = books.connection.execute("SELECT count(*) FROM deliveries").fetchone()
-    (requests,) = books.connection.execute("SELECT count(*) FROM requests").fetchone()
+    (deliveries,) = tx.connection.execute("SELECT count(*) FROM deliveries").fetchone()
+    (requests,) = tx.connection.execute("SELECT count(*) FROM requests").fetchone()
     return {"delivery": deliveries, "request": requests}
 
 
-def requests(books: Books, limit: int) -> list[LoggedRequest]:
+def requests(tx: Transaction, limit: int) -> list[LoggedRequest]:
     """API requests, newest first."""
-    rows = books.connection.execute("SELECT * FROM requests ORDER BY seq DESC LIMIT ?", (limit,))
+    rows = tx.connection.execute("SELECT * FROM requests ORDER BY seq DESC LIMIT ?", (limit,))
     return [_request(row) for row in rows]
 
 
@@ -57,28 +57,28 @@ def _request(row: sqlite3.Row) -> LoggedRequest:
     )
 
 
-def of_payment(books: Books, intent_id: str) -> list[Moment]:
+def timeline_of_payment(tx: Transaction, intent_id: str) -> list[TimelineEntry]:
     """Requests, events and attempts about one payment, oldest first."""
-    row = books.connection.execute(
+    row = tx.connection.execute(
         "SELECT id FROM objects WHERE payment_intent = ? AND kind = 'checkout.session'",
         (intent_id,),
     ).fetchone()
     session_id = row["id"] if row else ""
-    events = books.connection.execute(
+    events = tx.connection.execute(
         "SELECT * FROM events WHERE payment_intent = ? OR about IN (?, ?) ORDER BY seq",
         (intent_id, intent_id, session_id),
     ).fetchall()
-    moments = [moment for event in events for moment in _event(books, event)]
-    moments += _requests(books, intent_id, session_id)
+    moments = [moment for event in events for moment in _event(tx, event)]
+    moments += _requests(tx, intent_id, session_id)
     return sorted(moments, key=lambda moment: moment.at)
 
 
-def _event(books: Books, row: sqlite3.Row) -> list[Moment]:
+def _event(tx: Transaction, row: sqlite3.Row) -> list[TimelineEntry]:
     """An event, and each attempt to deliver it."""
     about = json.loads(row["body"])["data"]["object"]
     status = str(about.get("status") or "")
-    told = Moment(row["at"], "event", row["type"], status, row["id"], ok=True)
-    rows = books.connection.execute(
+    told = TimelineEntry(row["at"], "event", row["type"], status, row["id"], ok=True)
+    rows = tx.connection.execute(
         "SELECT attempts.*, json_extract(objects.body, '$.url') AS url FROM attempts"
         " JOIN deliveries ON deliveries.id = delivery_id"
         " LEFT JOIN objects ON objects.id = endpoint_id WHERE event_id = ? ORDER BY attempts.id",
@@ -87,19 +87,19 @@ def _event(books: Books, row: sqlite3.Row) -> list[Moment]:
     return [told, *(_attempt(attempt, row["type"], row["id"]) for attempt in rows)]
 
 
-def _attempt(row: sqlite3.Row, event_type: str, event_id: str) -> Moment:
+def _attempt(row: sqlite3.Row, event_type: str, event_id: str) -> TimelineEntry:
     said = f"{row['status']}" if row["status"] else row["body"]
     detail = f"{said} in {row['seconds'] * 1000:.0f} ms from {row['url'] or '(deleted)'}"
     if row["trouble"]:
         detail += f" ({row['trouble']} on purpose)"
     title = f"{event_type} delivered" if row["status"] else f"{event_type} not delivered"
     ok = row["status"] is not None and 200 <= row["status"] < 300
-    return Moment(row["at"], "attempt", title, detail, event_id, ok=ok)
+    return TimelineEntry(row["at"], "attempt", title, detail, event_id, ok=ok)
 
 
-def _requests(books: Books, intent_id: str, session_id: str) -> list[Moment]:
+def _requests(tx: Transaction, intent_id: str, session_id: str) -> list[TimelineEntry]:
     """Requests that named the payment, the session or one of its charges."""
-    rows = books.connection.execute(
+    rows = tx.connection.execute(
         "SELECT requests.* FROM requests WHERE path LIKE ? OR path LIKE ? OR parameters LIKE ?"
         " OR (method = 'POST' AND path = '/v1/checkout/sessions' AND answer LIKE ?)"
         " OR (method = 'POST' AND path = '/v1/payment_intents' AND answer LIKE ?)",
@@ -112,7 +112,7 @@ def _requests(books: Books, intent_id: str, session_id: str) -> list[Moment]:
         ),
     )
     return [
-        Moment(
+        TimelineEntry(
             at=row["at"],
             kind="request",
             title=f"{row['method']} {row['path']}",

@@ -16,7 +16,7 @@ from stripe_emulator.base.models import StripeObject
 
 
 @dataclass(frozen=True)
-class Cause:
+class RequestContext:
     """What an event says about why it happened. Hosted-page payments have no request."""
 
     request_id: str | None = None
@@ -25,28 +25,28 @@ class Cause:
     """Where the request found the emulator."""
 
 
-AUTOMATIC = Cause()
+NO_REQUEST = RequestContext()
 CLI_SESSION = "stripecli.session"
 """A kind of objects beside Stripe's own; while it is enabled it takes part in every event."""
 END_CLI_SESSION = "end_cli_session"
 """The timer that ends one."""
 
 
-class Books:
+class Transaction:
     """One open transaction. Not to be kept after it."""
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         now: float,
-        cause: Cause = AUTOMATIC,
+        request: RequestContext = NO_REQUEST,
         address: str = "",
         *,
         api_version: str = API_VERSION,
     ) -> None:
         self.connection = connection
         self.now = now
-        self.cause = cause
+        self.request = request
         self.address = address
         self.api_version = api_version
         self.emitted: list[tuple[str, str]] = []
@@ -80,7 +80,7 @@ class Books:
             raise NotFound.resource(kind, object_id, param)
         return found
 
-    def hidden(self, object_id: str) -> dict[str, Any]:
+    def private(self, object_id: str) -> dict[str, Any]:
         """What the emulator remembers about an object and Stripe would never show."""
         row = self.connection.execute(
             "SELECT hidden FROM objects WHERE id = ?", (object_id,)
@@ -93,7 +93,7 @@ class Books:
         thing: StripeObject,
         *,
         parent: str | None = None,
-        hidden: dict[str, Any] | None = None,
+        private: dict[str, Any] | None = None,
     ) -> StripeObject:
         """Store a new object; returns it."""
         self.connection.execute(
@@ -105,8 +105,8 @@ class Books:
                 thing.get("created", self.seconds),
                 *_indexed(thing),
                 parent,
-                text(thing),
-                text(hidden) if hidden else "{}",
+                to_json(thing),
+                to_json(private) if private else "{}",
             ),
         )
         return thing
@@ -115,14 +115,14 @@ class Books:
         """Store a changed object; returns it."""
         self.connection.execute(
             "UPDATE objects SET status = ?, payment_intent = ?, charge = ?, body = ? WHERE id = ?",
-            (*_indexed(thing), text(thing), thing["id"]),
+            (*_indexed(thing), to_json(thing), thing["id"]),
         )
         return thing
 
-    def remember(self, object_id: str, hidden: dict[str, Any]) -> None:
+    def set_private(self, object_id: str, private: dict[str, Any]) -> None:
         """Keep something about an object that Stripe would never show."""
         self.connection.execute(
-            "UPDATE objects SET hidden = ? WHERE id = ?", (text(hidden), object_id)
+            "UPDATE objects SET hidden = ? WHERE id = ?", (to_json(private), object_id)
         )
 
     def related(self, kind: str, **where: str) -> list[StripeObject]:
@@ -153,8 +153,8 @@ class Books:
             "livemode": False,
             "pending_webhooks": 0,
             "request": {
-                "id": self.cause.request_id,
-                "idempotency_key": self.cause.idempotency_key,
+                "id": self.request.request_id,
+                "idempotency_key": self.request.idempotency_key,
             },
             "type": event_type,
         }
@@ -163,14 +163,14 @@ class Books:
         self.connection.execute(
             "INSERT INTO events (id, type, created, at, about, payment_intent, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (event["id"], event_type, self.seconds, self.now, about, payment, text(event)),
+            (event["id"], event_type, self.seconds, self.now, about, payment, to_json(event)),
         )
         for endpoint in self.listeners(event_type):
             self.deliver(str(event["id"]), event_type, endpoint["id"])
         self.emitted.append((event_type, str(event["id"])))
         return str(event["id"])
 
-    def change(self, event_type: str, thing: StripeObject, **news: Any) -> StripeObject:
+    def update(self, event_type: str, thing: StripeObject, **news: Any) -> StripeObject:
         """Set fields, store, and announce it with what they were before."""
         previous = _before(thing, news)
         thing.update(news)
@@ -203,14 +203,14 @@ class Books:
 
     # --- timers ----------------------------------------------------------------------------
 
-    def later(self, seconds: float, act: str, subject: str) -> None:
+    def schedule(self, seconds: float, act: str, subject: str) -> None:
         """Let `timers.ACTS[act]` happen to an object after some time."""
         self.connection.execute(
             "INSERT INTO timers (due_at, act, subject) VALUES (?, ?, ?)",
             (self.now + seconds, act, subject),
         )
 
-    def never(self, act: str, subject: str) -> None:
+    def unschedule(self, act: str, subject: str) -> None:
         """Take a timer back."""
         self.connection.execute("DELETE FROM timers WHERE act = ? AND subject = ?", (act, subject))
 
@@ -232,7 +232,7 @@ def _before(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     return before
 
 
-def text(thing: object) -> str:
+def to_json(thing: object) -> str:
     """Compact JSON."""
     return json.dumps(thing, separators=(",", ":"))
 

@@ -26,8 +26,8 @@ def delivery_of(frame: Frame) -> int | None:
     """The delivery that an answer of the CLI is about."""
     conversation = str(frame.get("webhook_conversation_id", ""))
     number = conversation.removeprefix(PREFIX)
-    fits = conversation.startswith(PREFIX) and number.isascii() and number.isdigit()
-    return int(number) if fits and len(number) < 18 else None
+    passes_filters = conversation.startswith(PREFIX) and number.isascii() and number.isdigit()
+    return int(number) if passes_filters and len(number) < 18 else None
 
 
 def request_log(logged: LoggedRequest) -> Frame:
@@ -60,7 +60,7 @@ def _error(logged: LoggedRequest) -> dict[str, str]:
     return {name: str(error.get(name) or "") for name in names}
 
 
-def fits(logged: LoggedRequest, filters: dict[str, list[str]]) -> bool:
+def passes_filters(logged: LoggedRequest, filters: dict[str, list[str]]) -> bool:
     """Whether a request passes all filters of a `logs tail`."""
     succeeded = "SUCCEEDED" if logged.status < 400 else "FAILED"
     facts = {

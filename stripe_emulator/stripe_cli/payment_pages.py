@@ -8,13 +8,13 @@ from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.models import PaymentResult, StripeObject
 from stripe_emulator.checkout import bank_debits, card_payments
 from stripe_emulator.parameters.parameters import Parameters
-from stripe_emulator.resources.payment_methods import means_of
-from stripe_emulator.storage.transaction import Books
+from stripe_emulator.resources.payment_methods import payment_details_of
+from stripe_emulator.storage.transaction import Transaction
 
 
-def confirm(books: Books, session: StripeObject, params: Parameters) -> StripeObject:
+def confirm(tx: Transaction, session: StripeObject, params: Parameters) -> StripeObject:
     """POST /v1/payment_pages/{id}/confirm"""
-    open_session = card_payments.open_session(books, session["id"])
+    open_session = card_payments.payable_session(tx, session["id"])
     if isinstance(open_session, PaymentResult):
         raise InvalidRequest(str(open_session.message))
     expected = params.get("expected_amount", session["amount_total"])
@@ -23,18 +23,18 @@ def confirm(books: Books, session: StripeObject, params: Parameters) -> StripeOb
             f"The amount of this session is {session['amount_total']}, not {expected}.",
             param="expected_amount",
         )
-    method = books.get(params["payment_method"], "payment_method", "payment_method")
+    method = tx.get(params["payment_method"], "payment_method", "payment_method")
     if method["type"] not in session["payment_method_types"]:
         raise InvalidRequest(
             f"This session does not take payment methods of type {method['type']}.",
             param="payment_method",
         )
-    means = means_of(method)
+    payment_details = payment_details_of(method)
     if method["type"] == "card":
-        result = card_payments.pay(books, session, means)
+        result = card_payments.pay(tx, session, payment_details)
     else:
-        fails = books.hidden(method["id"]).get("fails", False)
-        result = bank_debits.pay_later(books, session, means, succeeds=not fails)
+        fails = tx.private(method["id"]).get("fails", False)
+        result = bank_debits.pay_later(tx, session, payment_details, succeeds=not fails)
     if result.outcome in ("declined", "invalid"):
         raise InvalidRequest(str(result.message), param="payment_method")
-    return books.get(session["id"], "checkout.session", "session")
+    return tx.get(session["id"], "checkout.session", "session")

@@ -16,7 +16,7 @@ from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import webhook_endpoints
-from stripe_emulator.storage.transaction import CLI_SESSION, END_CLI_SESSION, Books
+from stripe_emulator.storage.transaction import CLI_SESSION, END_CLI_SESSION, Transaction
 
 PATH = "/stripecli/subscribe"
 FEATURES = ("webhooks", "request_logs", "v2_events")
@@ -26,7 +26,7 @@ AWAY_SECONDS = 120.0
 """How long a session lives without a connection."""
 
 
-def create(books: Books, given: Parameters) -> StripeObject:
+def create(tx: Transaction, given: Parameters) -> StripeObject:
     """POST /v1/stripecli/sessions"""
     features = given.get("websocket_features") or ["webhooks"]
     unknown = [name for name in features if name not in FEATURES]
@@ -36,11 +36,11 @@ def create(books: Books, given: Parameters) -> StripeObject:
             param="websocket_features",
         )
     forward_to = given.get("forward_to_url") or ""
-    session = books.add(
+    session = tx.add(
         {
             "id": new_id(CLI_SESSION),
             "object": CLI_SESSION,
-            "created": books.seconds,
+            "created": tx.seconds,
             "status": "new",
             "api_version": None,
             "enabled_events": ["*"] if "webhooks" in features else [],
@@ -50,25 +50,25 @@ def create(books: Books, given: Parameters) -> StripeObject:
             "url": f"Stripe CLI, to {forward_to}" if forward_to else "Stripe CLI",
         }
     )
-    address = (books.cause.address or books.address).replace("http", "ws", 1)
+    address = (tx.request.address or tx.address).replace("http", "ws", 1)
     return {
-        "default_version": books.api_version,
+        "default_version": tx.api_version,
         "device_token": "",
         "display_connect_filter_warning": False,
         "latest_version": API_VERSION,
         "reconnect_delay": RECONNECT_SECONDS,
-        "secret": secret(books),
+        "secret": secret(tx),
         "websocket_authorized_feature": features[0],
         "websocket_id": session["id"],
         "websocket_url": f"{address}{PATH}",
     }
 
 
-def secret(books: Books) -> str:
+def secret(tx: Transaction) -> str:
     """What signs everything that goes to the CLI. People copy it into their settings, so it stays
     the same as long as the account exists, also through a reset."""
-    known = webhook_endpoints.secrets(books, CLI_SESSION)
-    return known[0] if known else webhook_endpoints.add_secret(books, CLI_SESSION)
+    known = webhook_endpoints.secrets(tx, CLI_SESSION)
+    return known[0] if known else webhook_endpoints.add_secret(tx, CLI_SESSION)
 
 
 def _filters(text: str) -> dict[str, list[str]]:
@@ -85,41 +85,41 @@ def _filters(text: str) -> dict[str, list[str]]:
     return {str(name): [str(value) for value in values] for name, values in filters.items()}
 
 
-def connect(books: Books, session_id: str) -> StripeObject | None:
+def connect(tx: Transaction, session_id: str) -> StripeObject | None:
     """A connection is open: what waits becomes due. None for a session that is not (any more)."""
-    session = books.find(session_id, CLI_SESSION)
+    session = tx.find(session_id, CLI_SESSION)
     if session is None or session["status"] == "ended":
         return None
-    books.never(END_CLI_SESSION, session_id)
-    books.connection.execute(
+    tx.unschedule(END_CLI_SESSION, session_id)
+    tx.connection.execute(
         "UPDATE deliveries SET next_attempt_at = ? WHERE endpoint_id = ? AND state = 'pending'"
         " AND next_attempt_at IS NULL",
-        (books.now, session_id),
+        (tx.now, session_id),
     )
-    return books.save(session | {"status": "enabled"})
+    return tx.save(session | {"status": "enabled"})
 
 
-def disconnect(books: Books, session_id: str) -> None:
+def disconnect(tx: Transaction, session_id: str) -> None:
     """The connection is gone; the session waits some time for the next one."""
-    if books.find(session_id, CLI_SESSION):  # a restored account may not know it
-        books.never(END_CLI_SESSION, session_id)
-        books.later(AWAY_SECONDS, END_CLI_SESSION, session_id)
+    if tx.find(session_id, CLI_SESSION):  # a restored account may not know it
+        tx.unschedule(END_CLI_SESSION, session_id)
+        tx.schedule(AWAY_SECONDS, END_CLI_SESSION, session_id)
 
 
-def disconnect_all(books: Books) -> None:
+def disconnect_all(tx: Transaction) -> None:
     """At the start: whatever was connected when the emulator ended is not any more."""
-    rows = books.connection.execute(
+    rows = tx.connection.execute(
         "SELECT id FROM objects WHERE kind = ? AND status = 'enabled'", (CLI_SESSION,)
     )
     for row in rows.fetchall():
-        disconnect(books, row["id"])
+        disconnect(tx, row["id"])
 
 
-def end(books: Books, session_id: str) -> None:
+def end(tx: Transaction, session_id: str) -> None:
     """The CLI stayed away: what still waits for it fails."""
-    session: dict[str, Any] = books.get(session_id, CLI_SESSION)
-    books.save(session | {"status": "ended"})
-    books.connection.execute(
+    session: dict[str, Any] = tx.get(session_id, CLI_SESSION)
+    tx.save(session | {"status": "ended"})
+    tx.connection.execute(
         "UPDATE deliveries SET state = 'failed', next_attempt_at = NULL"
         " WHERE endpoint_id = ? AND state = 'pending'",
         (session_id,),

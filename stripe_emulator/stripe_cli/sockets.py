@@ -21,8 +21,8 @@ from stripe_emulator.base.models import LoggedRequest, StripeObject
 from stripe_emulator.storage.transaction import CLI_SESSION
 from stripe_emulator.stripe_cli import frames, sessions
 from stripe_emulator.webhooks import deliveries
-from stripe_emulator.webhooks.dispatcher import Courier
-from stripe_emulator.webhooks.http_client import KEPT_BYTES, Answered
+from stripe_emulator.webhooks.dispatcher import WebhookDispatcher
+from stripe_emulator.webhooks.http_client import KEPT_BYTES, HttpResult
 
 PROTOCOL = "stripecli-devproxy-v1"
 UNKNOWN = {"error": {"message": "Unknown WebSocket ID."}}
@@ -54,19 +54,19 @@ class Connection:
 class Sockets:
     """Every open connection, by the id of its session; the newest one counts."""
 
-    def __init__(self, account: Account, courier: Courier) -> None:
+    def __init__(self, account: Account, dispatcher: WebhookDispatcher) -> None:
         self.account = account
         self._open: dict[str, Connection] = {}
         account.on_request = self.log
-        courier.cli_connected = self._open.__contains__
-        courier.send_by_cli = self.deliver
+        dispatcher.cli_connected = self._open.__contains__
+        dispatcher.send_by_cli = self.deliver
 
     def open(self, connection: Connection) -> None:
         """Register a connection; then make due what waited for one."""
         session_id = str(connection.session["id"])
         self._open[session_id] = connection
-        with self.account.writing() as books:
-            sessions.connect(books, session_id)
+        with self.account.writing() as tx:
+            sessions.connect(tx, session_id)
         self.account.on_commit()
 
     def close(self, connection: Connection) -> None:
@@ -74,8 +74,8 @@ class Sockets:
         session_id = str(connection.session["id"])
         if self._open.get(session_id) is connection:
             del self._open[session_id]
-            with self.account.writing() as books:
-                sessions.disconnect(books, session_id)
+            with self.account.writing() as tx:
+                sessions.disconnect(tx, session_id)
         for waiting in list(connection.acknowledged.values()):
             waiting.set()
 
@@ -84,22 +84,26 @@ class Sockets:
         for connection in list(self._open.values()):
             connection.send(None)
 
-    def deliver(self, parcel: deliveries.Parcel, payload: bytes, signature: str) -> None:
+    def deliver(
+        self, prepared: deliveries.PreparedDelivery, payload: bytes, signature: str
+    ) -> None:
         """Send one event and wait for its acknowledgement, as long as an endpoint may take."""
-        connection = self._open.get(parcel.endpoint_id)
+        connection = self._open.get(prepared.endpoint_id)
         if connection is None:
             return
-        acknowledged = connection.acknowledged[parcel.delivery_id] = threading.Event()
-        connection.sent_at[parcel.delivery_id] = time.perf_counter()
-        connection.send(frames.event(parcel.delivery_id, payload, signature))
+        acknowledged = connection.acknowledged[prepared.delivery_id] = threading.Event()
+        connection.sent_at[prepared.delivery_id] = time.perf_counter()
+        connection.send(frames.event(prepared.delivery_id, payload, signature))
         acknowledged.wait(self.account.config.delivery_timeout_seconds)
-        connection.acknowledged.pop(parcel.delivery_id, None)
+        connection.acknowledged.pop(prepared.delivery_id, None)
 
     def log(self, logged: LoggedRequest) -> None:
         """Show a request to every `stripe logs tail` whose filters it passes."""
         for connection in list(self._open.values()):
             session = connection.session
-            if "request_logs" in session["features"] and frames.fits(logged, session["filters"]):
+            if "request_logs" in session["features"] and frames.passes_filters(
+                logged, session["filters"]
+            ):
                 connection.send(frames.request_log(logged))
 
     def receive(self, connection: Connection, text: str) -> None:
@@ -113,19 +117,19 @@ class Sockets:
             return
         seconds = time.perf_counter() - connection.sent_at.get(delivery_id, time.perf_counter())
         if frame.get("type") == "event_ack":
-            self._record(connection, delivery_id, Answered(200, ACKNOWLEDGED, seconds))
+            self._record(connection, delivery_id, HttpResult(200, ACKNOWLEDGED, seconds))
             waiting = connection.acknowledged.get(delivery_id)
             if waiting:
                 waiting.set()
         elif frame.get("type") == "webhook_response":
             connection.sent_at.pop(delivery_id, None)
             status, body = frame.get("status"), str(frame.get("body", ""))[:KEPT_BYTES]
-            answered = Answered(status if isinstance(status, int) else None, body, seconds)
-            self._record(connection, delivery_id, answered)
+            result = HttpResult(status if isinstance(status, int) else None, body, seconds)
+            self._record(connection, delivery_id, result)
 
-    def _record(self, connection: Connection, delivery_id: int, answered: Answered) -> None:
-        with self.account.writing() as books:
-            deliveries.answered_by_cli(books, delivery_id, connection.session["id"], answered)
+    def _record(self, connection: Connection, delivery_id: int, result: HttpResult) -> None:
+        with self.account.writing() as tx:
+            deliveries.record_cli_report(tx, delivery_id, connection.session["id"], result)
 
 
 @router.websocket(sessions.PATH)
@@ -159,6 +163,6 @@ async def _send(socket: WebSocket, connection: Connection) -> None:
 
 
 def _session(sockets: Sockets, session_id: str) -> StripeObject | None:
-    with sockets.account.reading() as books:
-        session = books.find(session_id, CLI_SESSION)
+    with sockets.account.reading() as tx:
+        session = tx.find(session_id, CLI_SESSION)
     return session if session and session["status"] != "ended" else None

@@ -25,10 +25,10 @@ from stripe_emulator.web.checkout_view import (
 )
 from stripe_emulator.web.rendering import (
     SECURITY_HEADERS,
-    from_this_site,
     locale_of,
     money,
     page,
+    require_same_origin,
     static,
     web_link,
 )
@@ -38,7 +38,7 @@ router.include_router(dashboard_lists.router)
 router.include_router(receipts.router)
 router.add_api_route("/static/{name}", static)
 
-SameSite = Depends(from_this_site)
+SameSite = Depends(require_same_origin)
 NO_CODE = PaymentResult("invalid", "Enter a code.", field="promotion_code")
 TOTAL_CHANGED = PaymentResult("invalid", "The total has changed. Look at it, then pay again.")
 
@@ -48,9 +48,9 @@ def pay_page(
     request: Request, emulator: Running, session_id: str, declined: str | None = None
 ) -> Response:
     """The form while the session is open, else what became of it."""
-    session = emulator.session(session_id)
+    session = emulator.checkout.session(session_id)
     if session is None:
-        return _unknown()
+        return _session_not_found()
     locale = locale_of(request, session.get("locale"))
     if session["status"] != "open":
         return ended_page(emulator, session, locale)
@@ -65,11 +65,11 @@ def pay(
     request: Request, emulator: Running, session_id: str, form: Annotated[PayForm, Form()]
 ) -> Response:
     """Pay. A session that was paid a moment ago leads where the first click leads."""
-    session = emulator.session(session_id)
+    session = emulator.checkout.session(session_id)
     if session is None:
-        return _unknown()
+        return _session_not_found()
     if session["status"] != "open":
-        return _onward(session, return_address(session), form.stays)
+        return _redirect_after_payment(session, return_address(session), form.stays)
     if form.shown_total not in ("", str(session["amount_total"])):
         locale = locale_of(request, session.get("locale"))
         return form_page(emulator, session, locale, result=TOTAL_CHANGED, form=form)
@@ -81,12 +81,12 @@ def _result(emulator: Emulator, session: StripeObject, form: PayForm) -> Payment
     """What becomes of the form: nothing to pay, a bank debit, or a card."""
     fields = form.model_dump(include={"name", "email"}) | {"answers": form.answers}
     if session["amount_total"] == 0:
-        return emulator.confirm(session["id"], **fields)
+        return emulator.checkout.confirm(session["id"], **fields)
     if pays_by_bank(session, form):
         outcome: Literal["succeeds", "fails"] = "fails" if form.later == "fails" else "succeeds"
-        return emulator.pay_later(session["id"], outcome=outcome, **fields)
+        return emulator.checkout.pay_later(session["id"], outcome=outcome, **fields)
     card = form.model_dump(include={"number", "expiry", "cvc"})
-    return emulator.pay_with_card(session["id"], **card, **fields)
+    return emulator.checkout.pay_with_card(session["id"], **card, **fields)
 
 
 @router.post("/c/pay/{session_id}/shipping", dependencies=[SameSite])
@@ -94,7 +94,7 @@ def choose_shipping(
     request: Request, emulator: Running, session_id: str, shipping_rate: Annotated[str, Form()] = ""
 ) -> Response:
     """Take one of the shipping options; the page shows the new total."""
-    problem = emulator.choose_shipping(session_id, shipping_rate)
+    problem = emulator.checkout.choose_shipping(session_id, shipping_rate)
     return _adjusted(request, emulator, session_id, problem)
 
 
@@ -110,7 +110,7 @@ def apply_promotion_code(
     typed = promotion_code.strip()[:200]
     problem: PaymentResult | None = NO_CODE
     if typed or remove:
-        problem = emulator.apply_promotion_code(session_id, "" if remove else typed)
+        problem = emulator.checkout.apply_promotion_code(session_id, "" if remove else typed)
     return _adjusted(request, emulator, session_id, problem, promotion_code)
 
 
@@ -121,29 +121,29 @@ def _adjusted(
     problem: PaymentResult | None,
     typed_code: str = "",
 ) -> Response:
-    session = emulator.session(session_id)
+    session = emulator.checkout.session(session_id)
     if session is None:
-        return _unknown()
+        return _session_not_found()
     if problem is None or session["status"] != "open":
-        return _see(f"/c/pay/{session_id}")
+        return _see_other(f"/c/pay/{session_id}")
     locale = locale_of(request, session.get("locale"))
     return form_page(emulator, session, locale, result=problem, typed_code=typed_code)
 
 
 @router.post("/c/pay/{session_id}/expire", dependencies=[SameSite])
-def let_it_expire(emulator: Running, session_id: str) -> Response:
+def expire(emulator: Running, session_id: str) -> Response:
     """What 24 hours of doing nothing would do, now; what is over already stays as it is."""
     with suppress(StripeError):
         emulator.expire(session_id)
-    return _see(f"/c/pay/{session_id}")
+    return _see_other(f"/c/pay/{session_id}")
 
 
 @router.get("/c/pay/{session_id}/left-here")
-def left_here(request: Request, emulator: Running, session_id: str) -> Response:
+def paid_no_redirect(request: Request, emulator: Running, session_id: str) -> Response:
     """Where a presenter is left who pays but does not want the browser to come back."""
-    session = emulator.session(session_id)
+    session = emulator.checkout.session(session_id)
     if session is None or session["status"] != "complete":
-        return _see(f"/c/pay/{session_id}")
+        return _see_other(f"/c/pay/{session_id}")
     return ended_page(emulator, session, locale_of(request, session.get("locale")), left=True)
 
 
@@ -152,10 +152,10 @@ def challenge_page(
     request: Request, emulator: Running, challenge_id: str, then: str = "return"
 ) -> Response:
     """The card's bank asks whether it is really you."""
-    question = emulator.challenge(challenge_id)
+    question = emulator.checkout.challenge(challenge_id)
     if question is None:
         return page("challenge_done.html", {}, status=404)
-    session = emulator.session(question.session_id) if question.session_id else None
+    session = emulator.checkout.session(question.session_id) if question.session_id else None
     locale = locale_of(request, session.get("locale") if session else None)
     amount = ""
     if question.amount and question.currency:
@@ -171,20 +171,20 @@ def answer_challenge(
     then: Annotated[str, Form()] = "return",
 ) -> Response:
     """Complete or fail the question, once."""
-    question = emulator.challenge(challenge_id)
+    question = emulator.checkout.challenge(challenge_id)
     if question is None:
         return page("challenge_done.html", {}, status=404)
     try:
-        result = emulator.answer_challenge(challenge_id, answer == "complete")
+        result = emulator.checkout.answer_challenge(challenge_id, answer == "complete")
     except NotFound:  # Another click was a moment faster.
         return page("challenge_done.html", {}, status=404)
-    session = emulator.session(question.session_id) if question.session_id else None
+    session = emulator.checkout.session(question.session_id) if question.session_id else None
     if session is None:
         address = web_link(result.redirect_url)
-        return _see(address) if address else page("challenge_done.html", {})
+        return _see_other(address) if address else page("challenge_done.html", {})
     if result.outcome == "declined":
-        return _see(f"/c/pay/{session['id']}?declined=1")
-    return _onward(session, result.redirect_url, then == "stay")
+        return _see_other(f"/c/pay/{session['id']}?declined=1")
+    return _redirect_after_payment(session, result.redirect_url, then == "stay")
 
 
 def _answer(
@@ -196,28 +196,28 @@ def _answer(
 ) -> Response:
     """What the browser gets for what the payment became."""
     if result.outcome in ("succeeded", "processing"):
-        return _onward(session, result.redirect_url, form.stays)
+        return _redirect_after_payment(session, result.redirect_url, form.stays)
     if result.outcome == "challenge":
         then = "?then=stay" if form.stays else ""
-        return _see(f"/c/challenge/{result.challenge_id}{then}")
-    now = emulator.session(session["id"]) or session
+        return _see_other(f"/c/challenge/{result.challenge_id}{then}")
+    now = emulator.checkout.session(session["id"]) or session
     if now["status"] != "open":
-        return _onward(now, return_address(now), form.stays)
+        return _redirect_after_payment(now, return_address(now), form.stays)
     locale = locale_of(request, session.get("locale"))
     return form_page(emulator, now, locale, result=result, form=form)
 
 
-def _unknown() -> Response:
+def _session_not_found() -> Response:
     return page("session_not_found.html", {}, status=404)
 
 
-def _onward(session: StripeObject, address: str | None, stays: bool) -> Response:
+def _redirect_after_payment(session: StripeObject, address: str | None, stays: bool) -> Response:
     """Back to the shop, or to our own page where there is no address or the browser shall stay."""
     ours = f"/c/pay/{session['id']}"
     if stays:
-        return _see(f"{ours}/left-here")
-    return _see(web_link(address) or ours)
+        return _see_other(f"{ours}/left-here")
+    return _see_other(web_link(address) or ours)
 
 
-def _see(address: str) -> Response:
+def _see_other(address: str) -> Response:
     return RedirectResponse(address, status_code=303, headers=SECURITY_HEADERS)

@@ -13,7 +13,7 @@ def context(emulator: Emulator, session: StripeObject, locale: str) -> dict[str,
     """What `pay_totals.html` shows beside the lines."""
     return {
         "adjustable": bool(session["shipping_options"] or session["allow_promotion_codes"]),
-        "code": _code(emulator, session),
+        "code": _typed_code(emulator, session),
         "shipping": [
             _option(emulator, session, one, locale) for one in session["shipping_options"]
         ],
@@ -21,7 +21,7 @@ def context(emulator: Emulator, session: StripeObject, locale: str) -> dict[str,
     }
 
 
-def _code(emulator: Emulator, session: StripeObject) -> str | None:
+def _typed_code(emulator: Emulator, session: StripeObject) -> str | None:
     """The promotion code that the buyer typed."""
     for discount in session["discounts"]:
         promotion_code = emulator.retrieve(discount["promotion_code"] or "")
@@ -35,7 +35,7 @@ def _steps(emulator: Emulator, session: StripeObject, locale: str) -> list[tuple
     currency, details = session["currency"], session["total_details"]
     steps = []
     if session["discounts"]:
-        name = _code(emulator, session) or _coupon_name(emulator, session)
+        name = _typed_code(emulator, session) or _coupon_name(emulator, session)
         steps.append((f"Discount ({name})", _minus(details["amount_discount"], currency, locale)))
     if session["shipping_cost"]:
         rate = emulator.retrieve(session["shipping_cost"]["shipping_rate"]) or {}

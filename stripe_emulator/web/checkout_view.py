@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from stripe_emulator.base.models import PaymentResult, StripeObject
-from stripe_emulator.base.test_cards import TEST_CARDS, TestCard
+from stripe_emulator.base.test_cards import TEST_CARDS, DeclineReason, TestCard
 from stripe_emulator.checkout import collected_fields
 from stripe_emulator.emulator import Emulator
 from stripe_emulator.resources import checkout_session_object
@@ -23,9 +23,7 @@ MISTYPED = TestCard(
     "visa",
     "Mistyped number",
     "declines",
-    "incorrect_number",
-    None,
-    "Your card number is incorrect.",
+    DeclineReason("incorrect_number", None, "Your card number is incorrect."),
 )
 CARD_GROUPS: dict[str, tuple[TestCard, ...]] = {
     "Succeed": tuple(
@@ -147,7 +145,7 @@ def form_page(
         "currency": currency.upper(),
         "verb": VERBS.get(session.get("submit_type") or "", "Pay") if to_pay else "Confirm",
         "texts": texts,
-        "asked": collected_fields.asked(session, locale),
+        "asked": collected_fields.fields_of(session, locale),
         "beside_card": collected_fields.beside_card(session, locale),
         "answers": answers,
         "names": FIELD_NAMES,

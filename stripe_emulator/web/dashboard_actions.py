@@ -16,16 +16,16 @@ from stripe_emulator.admin.control_api import Running
 from stripe_emulator.base import currencies
 from stripe_emulator.base.errors import InvalidRequest, NotFound, StripeError
 from stripe_emulator.emulator import Emulator
-from stripe_emulator.faults import DELIVERY_TROUBLES, REQUEST_TROUBLES
-from stripe_emulator.web.rendering import SECURITY_HEADERS, from_this_site, page
+from stripe_emulator.faults import DELIVERY_FAULTS, REQUEST_FAULTS
+from stripe_emulator.web.rendering import SECURITY_HEADERS, page, require_same_origin
 
-router = APIRouter(dependencies=[Depends(from_this_site)])
+router = APIRouter(dependencies=[Depends(require_same_origin)])
 
 Text = Annotated[str, Form()]
 LONGEST_MOVE_SECONDS = 366 * 86400
 
 
-class TroubleForm(BaseModel):
+class FaultForm(BaseModel):
     """One trouble to cause, as the form posts it; a kind's own value comes as `value-KIND`."""
 
     model_config = ConfigDict(extra="allow")
@@ -51,7 +51,7 @@ def refund(running: Running, payment_id: str, amount: Text = "", reason: Text = 
         minor = _minor_units(amount, payment["currency"]) if amount.strip() else None
         emulator.refund(payment_id, minor, reason or None)
 
-    return _do(running, act, f"/payments/{payment_id}")
+    return _run(running, act, f"/payments/{payment_id}")
 
 
 @router.post("/payments/{payment_id}/dispute")
@@ -64,15 +64,15 @@ def dispute(running: Running, payment_id: str, reason: Text = "fraudulent") -> R
             raise NotFound.resource("charge", payment_id)
         emulator.dispute(payment["latest_charge"], reason)
 
-    return _do(running, act, f"/payments/{payment_id}")
+    return _run(running, act, f"/payments/{payment_id}")
 
 
 @router.post("/payments/{payment_id}/settle")
 def settle(running: Running, payment_id: str, outcome: Text) -> Response:
     """Let the bank pay a debit that is on its way, or refuse it."""
-    return _do(
+    return _run(
         running,
-        lambda emulator: emulator.settle(payment_id, outcome == "succeeds"),
+        lambda emulator: emulator.settle_debit(payment_id, outcome == "succeeds"),
         f"/payments/{payment_id}",
     )
 
@@ -80,13 +80,13 @@ def settle(running: Running, payment_id: str, outcome: Text) -> Response:
 @router.post("/sessions/{session_id}/expire")
 def expire(running: Running, session_id: str) -> Response:
     """End an open session now."""
-    return _do(running, lambda emulator: emulator.expire(session_id), f"/sessions/{session_id}")
+    return _run(running, lambda emulator: emulator.expire(session_id), f"/sessions/{session_id}")
 
 
 @router.post("/disputes/{dispute_id}/close")
 def close_dispute(running: Running, dispute_id: str, outcome: Text) -> Response:
     """Let the bank decide for the shop (`won`) or for the cardholder."""
-    return _do(
+    return _run(
         running,
         lambda emulator: emulator.close_dispute(dispute_id, outcome == "won"),
         f"/disputes/{dispute_id}",
@@ -96,21 +96,21 @@ def close_dispute(running: Running, dispute_id: str, outcome: Text) -> Response:
 @router.post("/events/{event_id}/resend")
 def resend(running: Running, event_id: str) -> Response:
     """Deliver an event again under its own id, to every endpoint that wants it."""
-    return _do(running, lambda emulator: emulator.resend(event_id), f"/events/{event_id}")
+    return _run(running, lambda emulator: emulator.resend(event_id), f"/events/{event_id}")
 
 
 @router.post("/trouble")
-def cause(running: Running, form: Annotated[TroubleForm, Form()]) -> Response:
+def inject_fault(running: Running, form: Annotated[FaultForm, Form()]) -> Response:
     """Arm a trouble for the next few requests or deliveries."""
 
     def act(emulator: Emulator) -> None:
         target: Literal["request", "delivery"] = (
             "delivery" if form.target == "delivery" else "request"
         )
-        known = DELIVERY_TROUBLES if target == "delivery" else REQUEST_TROUBLES
+        known = DELIVERY_FAULTS if target == "delivery" else REQUEST_FAULTS
         if form.kind not in known:
             raise InvalidRequest(f"There is no such trouble: {form.kind[:40]}", param="kind")
-        emulator.cause(
+        emulator.inject_fault(
             target,
             form.kind,
             times=_times(form.times),
@@ -120,14 +120,14 @@ def cause(running: Running, form: Annotated[TroubleForm, Form()]) -> Response:
             seed=_whole_number(form.seed, "seed", 0, 2**31),
         )
 
-    return _do(running, act, "/trouble")
+    return _run(running, act, "/trouble")
 
 
 @router.post("/trouble/calm")
-def calm(running: Running, trouble: Text = "") -> Response:
+def clear_faults(running: Running, trouble: Text = "") -> Response:
     """Take one trouble back, or all of them."""
     one = int(trouble) if trouble.isascii() and trouble.isdigit() else None
-    return _do(running, lambda emulator: emulator.calm(one), "/trouble")
+    return _run(running, lambda emulator: emulator.clear_faults(one), "/trouble")
 
 
 @router.post("/trouble/clock")
@@ -137,7 +137,7 @@ def move_clock(running: Running, seconds: Text) -> Response:
     def act(emulator: Emulator) -> None:
         emulator.move_clock(_whole_number(seconds, "seconds", 1, LONGEST_MOVE_SECONDS))
 
-    return _do(running, act, "/trouble")
+    return _run(running, act, "/trouble")
 
 
 @router.post("/trouble/reset")
@@ -149,10 +149,10 @@ def reset(running: Running, sure: Text = "") -> Response:
             raise InvalidRequest("Tick the box to forget everything.", param="sure")
         emulator.reset()
 
-    return _do(running, act, "/")
+    return _run(running, act, "/")
 
 
-def _do(emulator: Emulator, act: Callable[[Emulator], object], then: str) -> Response:
+def _run(emulator: Emulator, act: Callable[[Emulator], object], then: str) -> Response:
     try:
         act(emulator)
     except StripeError as refusal:

@@ -11,11 +11,11 @@ from fastapi.responses import Response
 
 from stripe_emulator.admin.control_api import Running
 from stripe_emulator.base.currencies import exponent
-from stripe_emulator.base.models import Moment, StripeObject
+from stripe_emulator.base.models import StripeObject, TimelineEntry
 from stripe_emulator.emulator import Kind
 from stripe_emulator.resources.checkout_sessions import success_url
 from stripe_emulator.web import dashboard_tables
-from stripe_emulator.web.dashboard_layout import board_page, missing
+from stripe_emulator.web.dashboard_layout import dashboard_page, not_found_page
 from stripe_emulator.web.dashboard_tables import Cell, Table
 from stripe_emulator.web.rendering import locale_of, money, web_link
 
@@ -31,20 +31,20 @@ def payment_page(request: Request, emulator: Running, payment_id: str) -> Respon
     """One payment: what became of it, line by line, and what can still be done."""
     payment = emulator.retrieve(payment_id)
     if payment is None or payment["object"] != "payment_intent":
-        return missing(emulator)
+        return not_found_page(emulator)
     locale = locale_of(request)
     charge = emulator.retrieve(payment["latest_charge"]) if payment["latest_charge"] else None
     moments = emulator.timeline(payment_id)
-    with emulator.account.reading() as books:
-        related = {kind: books.related(kind, payment_intent=payment_id) for kind in RELATED}
+    with emulator.account.reading() as tx:
+        related = {kind: tx.related(kind, payment_intent=payment_id) for kind in RELATED}
     left = _left_to_refund(charge)
     context = {
         "payment": payment,
         "charge": charge,
         "amount": money(payment["amount"], payment["currency"], locale),
         "status": dashboard_tables.payment_status(payment, charge),
-        "moments": folded(moment for moment in moments if moment.kind != "attempt"),
-        "open_dispute": next((d["id"] for d in related["dispute"] if is_undecided(d)), None),
+        "moments": collapse_polling(moment for moment in moments if moment.kind != "attempt"),
+        "open_dispute": next((d["id"] for d in related["dispute"] if is_pending(d)), None),
         "carried": _by_event(moments),
         "related": [
             dashboard_tables.refunds(related["refund"], locale).without("Payment"),
@@ -60,14 +60,14 @@ def payment_page(request: Request, emulator: Running, payment_id: str) -> Respon
         "refund_reasons": REFUND_REASONS,
         "payload": _payload(payment),
     }
-    return board_page(emulator, "payment.html", "/", context)
+    return dashboard_page(emulator, "payment.html", "/", context)
 
 
 @dataclass(frozen=True)
-class Checks:
+class PollingRequests:
     """Several requests in a row that only read: a shop asks until it knows."""
 
-    found: tuple[Moment, ...]
+    found: tuple[TimelineEntry, ...]
     kind: str = "checks"
 
     @property
@@ -75,29 +75,29 @@ class Checks:
         return self.found[-1].at
 
 
-def folded(moments: Iterable[Moment]) -> list[Moment | Checks]:
+def collapse_polling(moments: Iterable[TimelineEntry]) -> list[TimelineEntry | PollingRequests]:
     """The moments, with two or more reading requests in a row as one."""
-    lines: list[Moment | Checks] = []
+    lines: list[TimelineEntry | PollingRequests] = []
     for reads, some in groupby(moments, key=is_read):
         found = tuple(some)
-        lines += [Checks(found)] if reads and len(found) > 1 else found
+        lines += [PollingRequests(found)] if reads and len(found) > 1 else found
     return lines
 
 
-def is_read(moment: Moment) -> bool:
+def is_read(moment: TimelineEntry) -> bool:
     return moment.kind == "request" and moment.ok and moment.title.startswith("GET ")
 
 
-def is_undecided(dispute: StripeObject) -> bool:
+def is_pending(dispute: StripeObject) -> bool:
     return str(dispute["status"]).endswith(("needs_response", "under_review"))
 
 
 @router.get("/sessions/{session_id}")
 def session_page(request: Request, emulator: Running, session_id: str) -> Response:
     """One Checkout Session with its lines."""
-    session = emulator.session(session_id)
+    session = emulator.checkout.session(session_id)
     if session is None:
-        return missing(emulator)
+        return not_found_page(emulator)
     locale = locale_of(request)
     lines = Table(
         "Items",
@@ -119,19 +119,19 @@ def session_page(request: Request, emulator: Running, session_id: str) -> Respon
         "shop_page": _shop_page([session]),
         "payload": _payload(session),
     }
-    return board_page(emulator, "session.html", "/sessions", context)
+    return dashboard_page(emulator, "session.html", "/sessions", context)
 
 
 @router.get("/refunds/{refund_id}")
 def refund_page(request: Request, emulator: Running, refund_id: str) -> Response:
     """One refund."""
-    return _thing(request, emulator, refund_id, "refund", "/refunds")
+    return _object_page(request, emulator, refund_id, "refund", "/refunds")
 
 
 @router.get("/disputes/{dispute_id}")
 def dispute_page(request: Request, emulator: Running, dispute_id: str) -> Response:
     """One dispute, and the bank's decision."""
-    return _thing(request, emulator, dispute_id, "dispute", "/disputes")
+    return _object_page(request, emulator, dispute_id, "dispute", "/disputes")
 
 
 @router.get("/events/{event_id}")
@@ -139,7 +139,7 @@ def event_page(emulator: Running, event_id: str) -> Response:
     """One event: its payload, and every attempt to deliver it."""
     event = emulator.retrieve(event_id)
     if event is None or event["object"] != "event":
-        return missing(emulator)
+        return not_found_page(emulator)
     about = event["data"]["object"]
     context = {
         "event": event,
@@ -147,7 +147,7 @@ def event_page(emulator: Running, event_id: str) -> Response:
         "deliveries": emulator.deliveries(event_id=event_id),
         "payload": _payload(event),
     }
-    return board_page(emulator, "event.html", "/events", context)
+    return dashboard_page(emulator, "event.html", "/events", context)
 
 
 @router.get("/requests/{request_id}")
@@ -156,31 +156,33 @@ def request_page(emulator: Running, request_id: str) -> Response:
     log = emulator.request_log(limit=10_000)
     logged = next((entry for entry in log if entry.id == request_id), None)
     if logged is None:
-        return missing(emulator)
+        return not_found_page(emulator)
     context = {
         "logged": logged,
         "parameters": _pretty(logged.parameters),
         "answer": _pretty(logged.answer),
     }
-    return board_page(emulator, "request.html", "/requests", context)
+    return dashboard_page(emulator, "request.html", "/requests", context)
 
 
-def _thing(request: Request, emulator: Running, object_id: str, kind: Kind, here: str) -> Response:
+def _object_page(
+    request: Request, emulator: Running, object_id: str, kind: Kind, here: str
+) -> Response:
     """The page of an object that belongs to a payment: a refund or a dispute."""
     thing = emulator.retrieve(object_id)
     if thing is None or thing["object"] != kind:
-        return missing(emulator)
+        return not_found_page(emulator)
     context = {
         "thing": thing,
         "amount": money(thing["amount"], thing["currency"], locale_of(request)),
         "payload": _payload(thing),
     }
-    return board_page(emulator, "object.html", here, context)
+    return dashboard_page(emulator, "object.html", here, context)
 
 
-def _by_event(moments: Iterable[Moment]) -> dict[str, list[Moment]]:
+def _by_event(moments: Iterable[TimelineEntry]) -> dict[str, list[TimelineEntry]]:
     """Delivery attempts by the event they carried, so that each is shown with its event."""
-    carried: dict[str, list[Moment]] = {}
+    carried: dict[str, list[TimelineEntry]] = {}
     for moment in moments:
         if moment.kind == "attempt":
             carried.setdefault(moment.id, []).append(moment)

@@ -22,7 +22,7 @@ MENU: tuple[tuple[str, str, Kind | Log | None], ...] = (
 )
 
 
-def board_page(
+def dashboard_page(
     emulator: Emulator, name: str, here: str, context: Mapping[str, Any], status: int = 200
 ) -> Response:
     """A page of the dashboard; `here` is the entry of the menu it belongs to."""
@@ -32,19 +32,19 @@ def board_page(
         "menu": [(href, title, counts.get(kind) if kind else None) for href, title, kind in MENU],
         "shop": shop_address(emulator),
         "here": here,
-        "armed": sum(trouble.remaining or 1 for trouble in emulator.troubles()),
+        "armed": sum(fault.remaining or 1 for fault in emulator.faults()),
     }
     return page(name, {**shared, **context}, status=status)
 
 
 def shop_address(emulator: Emulator) -> str | None:
     """The shop that made the newest session, as far as its addresses tell."""
-    for session in emulator.lists("checkout.session", limit=1).items:
+    for session in emulator.list_objects("checkout.session", limit=1).items:
         parts = urlsplit(session.get("success_url") or session.get("return_url") or "")
         return web_link(f"{parts.scheme}://{parts.netloc}/") if parts.netloc else None
     return None
 
 
-def missing(emulator: Emulator) -> Response:
+def not_found_page(emulator: Emulator) -> Response:
     """The answer to an id that leads nowhere."""
-    return board_page(emulator, "not_found.html", "", {}, 404)
+    return dashboard_page(emulator, "not_found.html", "", {}, 404)

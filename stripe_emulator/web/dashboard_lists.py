@@ -15,9 +15,9 @@ from stripe_emulator.admin.control_api import Running
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.models import Page
 from stripe_emulator.emulator import Emulator, Kind
-from stripe_emulator.faults import DELIVERY_TROUBLES, REQUEST_TROUBLES
+from stripe_emulator.faults import DELIVERY_FAULTS, REQUEST_FAULTS
 from stripe_emulator.web import dashboard_actions, dashboard_details, dashboard_tables
-from stripe_emulator.web.dashboard_layout import board_page, missing
+from stripe_emulator.web.dashboard_layout import dashboard_page, not_found_page
 from stripe_emulator.web.dashboard_tables import Table
 from stripe_emulator.web.rendering import locale_of
 
@@ -49,9 +49,9 @@ def list_objects(request: Request, emulator: Running, after: str | None = None) 
     here = request.url.path
     kind, layout = LISTS[here]
     try:
-        found = emulator.lists(kind, after=after)
+        found = emulator.list_objects(kind, after=after)
     except InvalidRequest:  # `after` is no id of this kind.
-        return missing(emulator)
+        return not_found_page(emulator)
     older = found.items[-1]["id"] if found.has_more else None
     return _list(request, emulator, layout(emulator, found, locale_of(request)), older)
 
@@ -73,28 +73,28 @@ def list_requests(request: Request, emulator: Running) -> Response:
 
 
 @router.get("/trouble")
-def trouble_page(emulator: Running) -> Response:
+def faults_page(emulator: Running) -> Response:
     """The switches that make things go wrong, and the clock."""
     now = emulator.now()
     ahead = round(now - time.time())
     context = {
-        "troubles": emulator.troubles(),
-        "request_kinds": REQUEST_TROUBLES,
-        "delivery_kinds": DELIVERY_TROUBLES,
+        "troubles": emulator.faults(),
+        "request_kinds": REQUEST_FAULTS,
+        "delivery_kinds": DELIVERY_FAULTS,
         "defaults": faults.DEFAULTS,
         "choices": faults.CHOICES,
         "one_more": faults.ONE_MORE,
-        "sentence": faults.sentence,
+        "sentence": faults.describe,
         "now": now,
         "ahead": str(timedelta(seconds=ahead)) if ahead > 0 else "",
     }
-    return board_page(emulator, "faults.html", "/trouble", context)
+    return dashboard_page(emulator, "faults.html", "/trouble", context)
 
 
 def _list(request: Request, emulator: Emulator, table: Table, older: str | None = None) -> Response:
     address = str(request.base_url).rstrip("/")
     context = {"table": table, "older": older, "address": address}
-    return board_page(emulator, "list.html", request.url.path, context)
+    return dashboard_page(emulator, "list.html", request.url.path, context)
 
 
 router.include_router(dashboard_details.router)

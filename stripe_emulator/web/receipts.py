@@ -44,6 +44,6 @@ def receipt(request: Request, emulator: Running, charge_id: str) -> Response:
 
 def _session_of(emulator: Emulator, charge: StripeObject) -> StripeObject | None:
     """The Checkout Session that a charge was paid through; None for one that had none."""
-    with emulator.account.reading() as books:
-        sessions = books.related("checkout.session", payment_intent=charge["payment_intent"])
-    return emulator.session(sessions[0]["id"]) if sessions else None
+    with emulator.account.reading() as tx:
+        sessions = tx.related("checkout.session", payment_intent=charge["payment_intent"])
+    return emulator.checkout.session(sessions[0]["id"]) if sessions else None

@@ -100,12 +100,12 @@ def grouped(number: str) -> str:
     return " ".join(number[start:end] for start, end in zip(cuts, ends, strict=True))
 
 
-def moment(at: float | None) -> str:
+def iso_time(at: float | None) -> str:
     """Unix seconds as an ISO time in UTC, for `<time datetime>`; empty for None."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") if at is not None else ""
 
 
-def clock(at: float | None) -> str:
+def display_time(at: float | None) -> str:
     """Unix seconds for people; the browser turns it into its own time where scripts run."""
     return f"{datetime.fromtimestamp(at, UTC):%d %b %H:%M:%S} UTC" if at is not None else "–"
 
@@ -148,7 +148,7 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.filters.update(
-    grouped=grouped, moment=moment, clock=clock, badge=badge, web_link=web_link
+    grouped=grouped, moment=iso_time, clock=display_time, badge=badge, web_link=web_link
 )
 TEMPLATES.globals["money"] = money
 
@@ -164,7 +164,7 @@ def page(
     return HTMLResponse(html, status_code=status, headers=SECURITY_HEADERS)
 
 
-def from_this_site(request: Request) -> None:
+def require_same_origin(request: Request) -> None:
     """Refuse a request that another site's page makes in the visitor's name (403).
 
     Browsers say in `Sec-Fetch-Site` where a request comes from; older ones only in `Origin`.

@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 
 from stripe_emulator.account.account import Account
 from stripe_emulator.webhooks import deliveries, tampering
-from stripe_emulator.webhooks.http_client import Answered, not_allowed, post
+from stripe_emulator.webhooks.http_client import HttpResult, not_allowed, post
 
 WORKERS = 8
 LONGEST_SLEEP_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
-class Courier:
+class WebhookDispatcher:
     """One thread that looks what is due, and a few that carry it."""
 
     def __init__(self, account: Account) -> None:
@@ -35,7 +35,9 @@ class Courier:
         self._busy: set[int] = set()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
         self.cli_connected: Callable[[str], bool] = lambda _: False
-        self.send_by_cli: Callable[[deliveries.Parcel, bytes, str], None] = lambda *_: None
+        self.send_by_cli: Callable[[deliveries.PreparedDelivery, bytes, str], None] = lambda *_: (
+            None
+        )
         """Both are set by `stripe_cli/sockets.py`."""
         account.on_commit = self.wake
 
@@ -73,7 +75,7 @@ class Courier:
         with self.account.storage.reading() as connection:
             return deliveries.unanswered(connection, event_ids, self.account.now())
 
-    def quiet(self, seconds: float = 10.0) -> bool:
+    def wait_until_idle(self, seconds: float = 10.0) -> bool:
         """Wait until nothing is due or on its way; False when it took too long."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -131,34 +133,34 @@ class Courier:
     def _attempt(self, delivery_id: int) -> None:
         """Read, send, record: no transaction is open while the network is waited for."""
         config = self.account.config
-        with self.account.writing() as books:
-            parcel = deliveries.pack(books, delivery_id, self.cli_connected)
-        if parcel is None:
+        with self.account.writing() as tx:
+            prepared = deliveries.prepare(tx, delivery_id, self.cli_connected)
+        if prepared is None:
             return
-        if parcel.by_cli:
-            self._attempt_by_cli(parcel)
+        if prepared.by_cli:
+            self._attempt_by_cli(prepared)
             return
         # Receivers hold the signature's time against their own clock, which nobody moved.
         now = int(self.account.wall_clock())
-        if parcel.trouble and parcel.trouble.kind == "forge":
-            self._post(parcel.url, *tampering.forged(parcel, now))
-        payload, signature = tampering.packed(parcel, now)
-        answered = self._post(parcel.url, payload, signature)
-        with self.account.writing() as books:
-            deliveries.record(books, parcel, answered, signature, config.retries)
+        if prepared.fault and prepared.fault.kind == "forge":
+            self._post(prepared.url, *tampering.forge_event(prepared, now))
+        payload, signature = tampering.body_and_signature(prepared, now)
+        result = self._post(prepared.url, payload, signature)
+        with self.account.writing() as tx:
+            deliveries.record(tx, prepared, result, signature, config.retries)
 
-    def _post(self, url: str, payload: bytes, signature: str) -> Answered:
+    def _post(self, url: str, payload: bytes, signature: str) -> HttpResult:
         config = self.account.config
         if not config.is_allowed(urlsplit(url).hostname):
             return not_allowed(url)
         return post(url, payload, signature, config.delivery_timeout_seconds)
 
-    def _attempt_by_cli(self, parcel: deliveries.Parcel) -> None:
+    def _attempt_by_cli(self, prepared: deliveries.PreparedDelivery) -> None:
         """The attempt is recorded before it is sent, because its answers come in another thread."""
         now = int(self.account.wall_clock())
-        if parcel.trouble and parcel.trouble.kind == "forge":
-            self.send_by_cli(parcel, *tampering.forged(parcel, now))
-        payload, signature = tampering.packed(parcel, now)
-        with self.account.writing() as books:
-            deliveries.sent_to_cli(books, parcel, signature)
-        self.send_by_cli(parcel, payload, signature)
+        if prepared.fault and prepared.fault.kind == "forge":
+            self.send_by_cli(prepared, *tampering.forge_event(prepared, now))
+        payload, signature = tampering.body_and_signature(prepared, now)
+        with self.account.writing() as tx:
+            deliveries.record_cli_attempt(tx, prepared, signature)
+        self.send_by_cli(prepared, payload, signature)

@@ -15,7 +15,7 @@ HEADERS = {
 
 
 @dataclass(frozen=True)
-class Answered:
+class HttpResult:
     """What an endpoint answered; `status` is None where nothing came back."""
 
     status: int | None
@@ -36,12 +36,12 @@ NOT_ALLOWED = (
 )
 
 
-def not_allowed(url: str) -> Answered:
+def not_allowed(url: str) -> HttpResult:
     """What stands instead of the answer of an address that may not be called."""
-    return Answered(None, NOT_ALLOWED.format(host=urlsplit(url).hostname), 0.0, final=True)
+    return HttpResult(None, NOT_ALLOWED.format(host=urlsplit(url).hostname), 0.0, final=True)
 
 
-def post(url: str, payload: bytes, signature: str, timeout_seconds: float) -> Answered:
+def post(url: str, payload: bytes, signature: str, timeout_seconds: float) -> HttpResult:
     """Send one event. Never raises: a network that fails is an answer too."""
     started = time.perf_counter()
     parts = urlsplit(url)
@@ -52,9 +52,9 @@ def post(url: str, payload: bytes, signature: str, timeout_seconds: float) -> An
         connection.request("POST", target, payload, {**HEADERS, "Stripe-Signature": signature})
         response = connection.getresponse()
         body = response.read(KEPT_BYTES).decode(errors="replace")
-        return Answered(response.status, body, time.perf_counter() - started)
+        return HttpResult(response.status, body, time.perf_counter() - started)
     except (OSError, http.client.HTTPException, ValueError) as problem:
         reason = f"{type(problem).__name__}: {problem}"[:500]
-        return Answered(None, reason, time.perf_counter() - started)
+        return HttpResult(None, reason, time.perf_counter() - started)
     finally:
         connection.close()

@@ -6,38 +6,38 @@ from typing import Any
 
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.signing import signature_header
-from stripe_emulator.webhooks.deliveries import Parcel
+from stripe_emulator.webhooks.deliveries import PreparedDelivery
 
 AMOUNTS = ("amount", "amount_total", "amount_subtotal", "amount_received", "amount_captured")
 
 
-def packed(parcel: Parcel, now: int) -> tuple[bytes, str]:
+def body_and_signature(prepared: PreparedDelivery, now: int) -> tuple[bytes, str]:
     """The body and the signature header of an attempt, bent as its trouble says."""
-    kind = parcel.trouble.kind if parcel.trouble else ""
-    value = parcel.trouble.value if parcel.trouble else ""
-    payload, secrets, timestamp = parcel.payload, parcel.secrets, now
+    kind = prepared.fault.kind if prepared.fault else ""
+    value = prepared.fault.value if prepared.fault else ""
+    payload, secrets, timestamp = prepared.payload, prepared.secrets, now
     if kind == "wrong_secret":
         secrets = ["whsec_of_somebody_else"]
     if kind == "old_timestamp":
         timestamp = now - int(float(value))
     if kind in ("livemode", "amount", "currency"):
-        payload = _retold(payload, kind, value)
+        payload = _altered(payload, kind, value)
     signature = signature_header(payload, secrets, timestamp)
     if kind == "tamper":
-        payload = _retold(payload, "amount", "1")
-        payload = payload if payload != parcel.payload else payload + b" "
+        payload = _altered(payload, "amount", "1")
+        payload = payload if payload != prepared.payload else payload + b" "
     return payload, signature
 
 
-def forged(parcel: Parcel, now: int) -> tuple[bytes, str]:
+def forge_event(prepared: PreparedDelivery, now: int) -> tuple[bytes, str]:
     """An event that never happened, about the same object, with a stranger's signature."""
-    event = json.loads(parcel.payload)
+    event = json.loads(prepared.payload)
     event["id"] = new_id("event")
     payload = json.dumps(event).encode()
     return payload, signature_header(payload, ["whsec_forged"], now)
 
 
-def _retold(payload: bytes, kind: str, value: str) -> bytes:
+def _altered(payload: bytes, kind: str, value: str) -> bytes:
     """The same event with another amount, currency or mode."""
     event = json.loads(payload)
     thing = event["data"]["object"]

@@ -44,7 +44,7 @@ def receiver(_receiver: Receiver) -> Receiver:
 @pytest.fixture
 def stripe_(_running: Running, receiver: Receiver) -> Running:
     """A running emulator whose account is empty."""
-    _running.emulator.courier.quiet()
+    _running.emulator.dispatcher.wait_until_idle()
     _running.emulator.reset()
     receiver.clear()
     return _running

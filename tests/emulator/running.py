@@ -53,7 +53,7 @@ class Running:
 
     def pay(self, session_id: str, number: str = VISA) -> PaymentResult:
         """Pay as the pay page does."""
-        return self.emulator.pay_with_card(
+        return self.emulator.checkout.pay_with_card(
             session_id,
             number=number,
             expiry="12 / 34",

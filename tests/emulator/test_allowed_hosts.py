@@ -36,7 +36,7 @@ def test_an_endpoint_that_may_not_be_called_is_kept_and_nothing_is_sent(
     endpoint = endpoints.create({"url": url, "enabled_events": ["product.created"]})
     stripe_.client.v1.products.create({"name": "Shirt"})
     receiver.wait_for("product.created")
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     (delivery,) = [d for d in stripe_.emulator.deliveries() if d.endpoint_id == endpoint.id]
     (attempt,) = delivery.attempts

@@ -159,7 +159,7 @@ def test_a_customer_is_created_by_the_first_try_to_pay_where_the_session_says_so
 def test_a_free_order_makes_its_customer_too(stripe_: Running) -> None:
     session = stripe_.a_session(line_items=[line(0)], customer_creation="always")
 
-    stripe_.emulator.confirm(session.id, email="ada@example.com", name="Ada", answers={})
+    stripe_.emulator.checkout.confirm(session.id, email="ada@example.com", name="Ada", answers={})
 
     (customer,) = stripe_.client.v1.customers.list().data
     assert stripe_.client.v1.checkout.sessions.retrieve(session.id).customer == customer.id

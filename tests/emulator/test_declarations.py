@@ -68,14 +68,14 @@ def everything(running: Running) -> None:
         running.pay(running.a_session().id, number)
     for passed, number in ((True, "4000002760003184"), (False, "4000002500003155")):
         asked = running.pay(running.a_session().id, number)
-        emulator.answer_challenge(asked.challenge_id or "", passed)
+        emulator.checkout.answer_challenge(asked.challenge_id or "", passed)
     running.pay(running.a_session().id, "4000002760003184")
     for currency, succeeds in (("usd", True), ("usd", False), ("eur", True)):
         later = running.a_session(line_items=[line(5000, currency)])
-        emulator.pay_later(later.id, outcome="succeeds", email="ada@example.com")
-        emulator.settle(str(running.intent_of(later.id).id), succeeds)
+        emulator.checkout.pay_later(later.id, outcome="succeeds", email="ada@example.com")
+        emulator.settle_debit(str(running.intent_of(later.id).id), succeeds)
     waiting = running.a_session()
-    emulator.pay_later(waiting.id, outcome="fails", email="ada@example.com")
+    emulator.checkout.pay_later(waiting.id, outcome="fails", email="ada@example.com")
     running.pay(running.a_session(line_items=[line(0)]).id)
     client.v1.checkout.sessions.expire(running.a_session().id)
     running.a_session(
@@ -275,8 +275,8 @@ def fetch(running: Running, path: str) -> dict[str, Any]:
 
 def ids_of(running: Running, kind: str) -> list[str]:
     """The ids of a kind that has no list of its own."""
-    with running.emulator.account.reading() as books:
-        rows = books.connection.execute("SELECT id FROM objects WHERE kind = ?", (kind,)).fetchall()
+    with running.emulator.account.reading() as tx:
+        rows = tx.connection.execute("SELECT id FROM objects WHERE kind = ?", (kind,)).fetchall()
     assert rows
     return [row["id"] for row in rows]
 

@@ -29,7 +29,7 @@ def test_each_endpoint_has_its_events_and_its_secret(
     stripe_.client.v1.products.update(product.id, {"name": "Red Hat"})
     (heard,) = other.wait_for("product.updated")
     receiver.wait_for("product.updated")
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     assert [delivery.type for delivery in other.arrived] == ["product.updated"]
     assert heard.genuine(str(endpoint.secret))
@@ -50,14 +50,14 @@ def test_pending_webhooks_counts_endpoints_that_have_not_said_yes(
     stripe_.client.v1.products.create({"name": "Hat"})
     other.wait_for("product.created")
     receiver.wait_for("product.created")
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     (event,) = stripe_.client.v1.events.list({"delivery_success": False}).data
     assert event.pending_webhooks == 1
     other.clear()
     stripe_.emulator.resend(event.id)
     other.wait_for("product.created")
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
     assert stripe_.client.v1.events.retrieve(event.id).pending_webhooks == 0
 
 
@@ -70,7 +70,7 @@ def test_an_endpoint_that_is_gone_hears_nothing_more(
     other.answer = lambda _: (500, 0)
     stripe_.client.v1.products.create({"name": "Hat"})
     other.wait_for("product.created")
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     if how == "deleted":
         assert endpoints.delete(endpoint.id).to_dict()["deleted"] is True
@@ -78,7 +78,7 @@ def test_an_endpoint_that_is_gone_hears_nothing_more(
         endpoints.update(endpoint.id, {"disabled": True})
     stripe_.emulator.move_clock(601)
     stripe_.client.v1.products.create({"name": "Shoe"})
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     assert len(other.arrived) == 1
     states = {delivery.endpoint_id: delivery.state for delivery in stripe_.emulator.deliveries()}
@@ -102,7 +102,7 @@ def test_only_a_2xx_in_time_is_an_answer(
     receiver.answer = lambda _: (status, seconds)
     stripe_.client.v1.products.create({"name": "Hat"})
     receiver.wait_for("product.created")
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     (delivery,) = stripe_.emulator.deliveries()
 

@@ -115,7 +115,7 @@ def test_what_is_shown_is_charged_and_the_coupon_is_counted(stripe_: Running) ->
 def test_a_coupon_over_everything_needs_no_payment(stripe_: Running) -> None:
     session = stripe_.a_session(discounts=[{"coupon": a_coupon(stripe_, percent_off=100).id}])
 
-    stripe_.emulator.confirm(session.id, email="ada@example.com", answers={})
+    stripe_.emulator.checkout.confirm(session.id, email="ada@example.com", answers={})
 
     done = stripe_.client.v1.checkout.sessions.retrieve(session.id)
     assert (done.amount_total, done.payment_status, done.payment_intent) == (
@@ -189,7 +189,7 @@ def test_a_coupon_that_makes_no_sense_is_refused(stripe_: Running) -> None:
 
 def apply(running: Running, session: str, code: str) -> str | None:
     """Type a code on the pay page; returns what the page says against it."""
-    problem = running.emulator.apply_promotion_code(session, code)
+    problem = running.emulator.checkout.apply_promotion_code(session, code)
     return problem.message if problem else None
 
 

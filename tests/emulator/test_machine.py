@@ -31,7 +31,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from stripe_emulator.api.pipeline import FORM, Answer, Gate, Incoming
+from stripe_emulator.api.pipeline import FORM, ApiRequest, ApiResponse, RequestPipeline
 from stripe_emulator.base.config import RETRY_SCHEDULES, Config
 from stripe_emulator.base.errors import StripeError
 from stripe_emulator.base.models import StripeObject
@@ -59,7 +59,7 @@ class Call:
     path: str
     form: Form
     at: float
-    answer: Answer
+    answer: ApiResponse
 
 
 class Shop:
@@ -132,14 +132,14 @@ class World(RuleBasedStateMachine):
                 redirect_wait_seconds=0,
             )
         )
-        self.gate = Gate(self.emulator.account)
+        self.gate = RequestPipeline(self.emulator.account)
         self.emulator.start()
 
-    def ask(self, method: str, path: str, form: Any = (), key: str | None = None) -> Answer:
+    def ask(self, method: str, path: str, form: Any = (), key: str | None = None) -> ApiResponse:
         """One API request, without a server between."""
         text = urllib.parse.urlencode(form).encode()
         query, body = (b"", text) if method == "POST" else (text, b"")
-        return self.gate.answer(Incoming(method, path, query, body, FORM, f"Bearer {KEY}", key))
+        return self.gate.answer(ApiRequest(method, path, query, body, FORM, f"Bearer {KEY}", key))
 
     # --- sessions ----------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ class World(RuleBasedStateMachine):
         return self._paid(session, number)
 
     def _paid(self, session: str, number: str) -> str:
-        result = self.emulator.pay_with_card(
+        result = self.emulator.checkout.pay_with_card(
             session,
             number=number,
             expiry="12/40",
@@ -177,17 +177,17 @@ class World(RuleBasedStateMachine):
 
     @rule(challenge=consumes(challenges), passed=st.booleans())
     def answer_a_challenge(self, challenge: str, passed: bool) -> None:
-        attempt(lambda: self.emulator.answer_challenge(challenge, passed))
+        attempt(lambda: self.emulator.checkout.answer_challenge(challenge, passed))
 
     @rule(session=sessions, succeeds=st.booleans())
     def pay_later(self, session: str, succeeds: bool) -> None:
-        self.emulator.pay_later(
+        self.emulator.checkout.pay_later(
             session, outcome="succeeds" if succeeds else "fails", email="ada@example.com"
         )
 
     @rule(session=sessions, succeeded=st.booleans())
     def settle(self, session: str, succeeded: bool) -> None:
-        attempt(lambda: self.emulator.settle(self._intent(session), succeeded))
+        attempt(lambda: self.emulator.settle_debit(self._intent(session), succeeded))
 
     @rule(session=sessions)
     def expire(self, session: str) -> None:
@@ -234,7 +234,7 @@ class World(RuleBasedStateMachine):
             dispute["charge"] == charge["id"]
             and not dispute["is_charge_refundable"]
             and dispute["status"] != "won"
-            for dispute in self.emulator.lists("dispute", limit=100).items
+            for dispute in self.emulator.list_objects("dispute", limit=100).items
         )
 
     @rule(session=sessions)
@@ -244,7 +244,7 @@ class World(RuleBasedStateMachine):
 
     @rule(won=st.booleans())
     def close_a_dispute(self, won: bool) -> None:
-        opened = self.emulator.lists("dispute", limit=1).items
+        opened = self.emulator.list_objects("dispute", limit=1).items
         attempt(lambda: self.emulator.close_dispute(opened[0]["id"] if opened else "du_x", won))
 
     # --- keys --------------------------------------------------------------------------------
@@ -298,13 +298,13 @@ class World(RuleBasedStateMachine):
     @rule()
     def resend_the_latest(self) -> None:
         """It arrives once more, under its own id, and no other event is made."""
-        assert self.emulator.courier.quiet(PATIENCE_SECONDS)
-        (event,) = self.emulator.lists("event", limit=1).items
+        assert self.emulator.dispatcher.wait_until_idle(PATIENCE_SECONDS)
+        (event,) = self.emulator.list_objects("event", limit=1).items
         arrived, known = self._arrivals(event["id"]), self.emulator.counts()
 
         assert self.emulator.resend(event["id"]) == 1
 
-        assert self.emulator.courier.quiet(PATIENCE_SECONDS)
+        assert self.emulator.dispatcher.wait_until_idle(PATIENCE_SECONDS)
         assert self._arrivals(event["id"]) == arrived + 1 or self._dropped(event["id"])
         assert self.emulator.counts() == known
 
@@ -318,16 +318,16 @@ class World(RuleBasedStateMachine):
 
     @rule()
     def drop_the_next(self) -> None:
-        self.emulator.cause("delivery", "drop")
+        self.emulator.inject_fault("delivery", "drop")
 
     @rule(up=st.booleans())
     def the_shop_goes_down_or_up(self, up: bool) -> None:
-        assert self.emulator.courier.quiet(PATIENCE_SECONDS)
+        assert self.emulator.dispatcher.wait_until_idle(PATIENCE_SECONDS)
         self.shop.up = up
 
     @rule(seconds=st.sampled_from([1, 40, 400, 1900, DAY - 100, DAY + 1]))
     def time_passes(self, seconds: float) -> None:
-        assert self.emulator.courier.quiet(PATIENCE_SECONDS)
+        assert self.emulator.dispatcher.wait_until_idle(PATIENCE_SECONDS)
         self.emulator.move_clock(seconds)
 
     @rule()
@@ -338,8 +338,8 @@ class World(RuleBasedStateMachine):
     @rule(down=st.booleans())
     def crash_while_the_shop_has_not_answered(self, down: bool) -> None:
         """What was sent and never confirmed is sent again by who comes after."""
-        assert self.emulator.courier.quiet(PATIENCE_SECONDS)
-        self.emulator.calm()
+        assert self.emulator.dispatcher.wait_until_idle(PATIENCE_SECONDS)
+        self.emulator.clear_faults()
         self.shop.hold()
         self._paid(self._created(700, 1), "4242424242424242")
         self.shop.wait_until_held()
@@ -368,7 +368,7 @@ class World(RuleBasedStateMachine):
     def a_session_ends_once(self) -> None:
         if not hasattr(self, "emulator"):
             return
-        for session in self.emulator.lists("checkout.session", limit=100).items:
+        for session in self.emulator.list_objects("checkout.session", limit=100).items:
             status = session["status"]
             assert (session["url"] is None) == (status in TERMINAL)
             assert self.ended.get(session["id"], status) == status
@@ -380,10 +380,10 @@ class World(RuleBasedStateMachine):
         if not hasattr(self, "emulator"):
             return
         given: dict[str, int] = {}
-        for refund in self.emulator.lists("refund", limit=100).items:
+        for refund in self.emulator.list_objects("refund", limit=100).items:
             if refund["status"] != "failed":
                 given[refund["charge"]] = given.get(refund["charge"], 0) + refund["amount"]
-        for charge in self.emulator.lists("charge", limit=100).items:
+        for charge in self.emulator.list_objects("charge", limit=100).items:
             assert charge["amount_refunded"] == given.get(charge["id"], 0)
             assert charge["amount_refunded"] <= charge["amount_captured"]
             assert charge["refunded"] == (0 < charge["amount"] == charge["amount_refunded"])
@@ -401,12 +401,12 @@ class World(RuleBasedStateMachine):
             self.folder.cleanup()
 
     def _everything_arrived(self) -> None:
-        assert self.emulator.courier.quiet(PATIENCE_SECONDS)
+        assert self.emulator.dispatcher.wait_until_idle(PATIENCE_SECONDS)
         while self.emulator.deliveries(state="pending", limit=1):
             self.emulator.move_clock(max(RETRY_SCHEDULES["sandbox"]))
-            assert self.emulator.courier.quiet(PATIENCE_SECONDS)
-        with self.emulator.account.reading() as books:
-            rows = books.connection.execute("SELECT id FROM events").fetchall()
+            assert self.emulator.dispatcher.wait_until_idle(PATIENCE_SECONDS)
+        with self.emulator.account.reading() as tx:
+            rows = tx.connection.execute("SELECT id FROM events").fetchall()
         known = {row["id"] for row in rows}
         for event_id in known - self.shop.taken:
             ends = {delivery.state for delivery in self.emulator.deliveries(event_id=event_id)}
@@ -420,7 +420,7 @@ class World(RuleBasedStateMachine):
             assert stripe.WebhookSignature.verify_header(text, delivery.signature, SECRET, None)
 
     def _intent(self, session: str) -> str:
-        found = self.emulator.session(session)
+        found = self.emulator.checkout.session(session)
         assert found is not None
         return found["payment_intent"] or "pi_nobody"
 

@@ -85,7 +85,7 @@ def test_dj_stripe_syncs_an_account_and_takes_every_event_of_a_purchase(
             url = json.loads(django.stdout.readline())["url"]
             buy(stripe_, customer)
             stripe_.emulator.move_clock(5)
-            assert stripe_.emulator.courier.quiet(30)
+            assert stripe_.emulator.dispatcher.wait_until_idle(30)
             django.communicate("\n", timeout=30)
         finally:
             django.kill()

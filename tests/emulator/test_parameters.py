@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from stripe_emulator.api.pipeline import FORM, Answer, Gate, Incoming
+from stripe_emulator.api.pipeline import FORM, ApiRequest, ApiResponse, RequestPipeline
 from stripe_emulator.api.request_faults import ACCOUNT_ID
 from stripe_emulator.api.routes import OPERATIONS
 from stripe_emulator.base.config import Config
@@ -287,14 +287,14 @@ class World:
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
-        self.gate = Gate(emulator.account)
+        self.gate = RequestPipeline(emulator.account)
         self.made = 0
         product = self._made("POST /v1/products", {"name": "Jeans"})
         price = self._made("POST /v1/prices", {"currency": "usd", "unit_amount": "4999"}, product)
         paid = self.pay(self._made(SESSIONS, MINIMAL[SESSIONS]))
         disputed = self.pay(self._made(SESSIONS, MINIMAL[SESSIONS]), "4000000000000259")
         emulator.move_clock(5)
-        charge = emulator.lists("charge").items[-1]["id"]
+        charge = emulator.list_objects("charge").items[-1]["id"]
         self.ids = {"product": product, "price": price, "intent": paid, "charge": charge}
         customer = self._made("POST /v1/customers", {"payment_method": "pm_card_visa"})
         funding = "POST /v1/test_helpers/customers/{id}/fund_cash_balance"
@@ -316,7 +316,7 @@ class World:
         kinds = ("checkout.session", "event", "webhook_endpoint", "dispute", "payment_intent")
         endpoint = MINIMAL["POST /v1/webhook_endpoints"]
         self._made("POST /v1/webhook_endpoints", endpoint)
-        newest = {kind: emulator.lists(kind, limit=1).items[0]["id"] for kind in kinds}  # type: ignore[arg-type]
+        newest = {kind: emulator.list_objects(kind, limit=1).items[0]["id"] for kind in kinds}  # type: ignore[arg-type]
         assert disputed
         attempts = self.ask("GET /v1/setup_attempts", {"setup_intent": setup})
         self.of_path = {
@@ -348,19 +348,19 @@ class World:
 
     def pay(self, session: str, number: str = "4242424242424242") -> str:
         """Pay; returns the PaymentIntent."""
-        result = self.emulator.pay_with_card(
+        result = self.emulator.checkout.pay_with_card(
             session, number=number, expiry="12/40", cvc="123", name="Ada", email="ada@example.com"
         )
         assert result.outcome == "succeeded", result
-        return str((self.emulator.session(session) or {})["payment_intent"])
+        return str((self.emulator.checkout.session(session) or {})["payment_intent"])
 
-    def ask(self, call: str, form: Form, object_id: str = "") -> Answer:
+    def ask(self, call: str, form: Form, object_id: str = "") -> ApiResponse:
         """One request."""
         method, path = call.split(" ")
         text = urllib.parse.urlencode(form).encode()
         query, body = (b"", text) if method == "POST" else (text, b"")
         path = path.replace("{id}", object_id)
-        return self.gate.answer(Incoming(method, path, query, body, FORM, f"Bearer {KEY}", None))
+        return self.gate.answer(ApiRequest(method, path, query, body, FORM, f"Bearer {KEY}", None))
 
     def target(self, call: str) -> str:
         """The object whose address the call has; an object to be deleted is a fresh one."""
@@ -385,7 +385,7 @@ class World:
         if verb == "close":
             self.pay(session, "4000000000000259")
             self.emulator.move_clock(5)
-            return str(self.emulator.lists("dispute", limit=1).items[0]["id"])
+            return str(self.emulator.list_objects("dispute", limit=1).items[0]["id"])
         return session
 
     def filled(self, form: Form, call: str) -> Form:

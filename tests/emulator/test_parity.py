@@ -47,7 +47,7 @@ def test_1_idempotency_replays_refuses_and_forgets(stripe_: Running) -> None:
     assert all("Idempotent-Replayed" not in headers for _, headers, _ in invalid)
     assert corrected[0] == 200, "a validation error is not saved"
 
-    stripe_.emulator.cause("request", "error_after")
+    stripe_.emulator.inject_fault("request", "error_after")
     broken = [post(stripe_, "/v1/products", form, "k3") for _ in range(2)]
     assert [status for status, _, _ in broken] == [500, 500]
     assert broken[0][2] == broken[1][2], "a 500 is saved"
@@ -59,7 +59,7 @@ def test_1_idempotency_replays_refuses_and_forgets(stripe_: Running) -> None:
 
 
 def test_1_idempotency_key_in_flight_is_a_conflict(stripe_: Running) -> None:
-    stripe_.emulator.cause("request", "slow", value="700")
+    stripe_.emulator.inject_fault("request", "slow", value="700")
     slow = threading.Thread(target=stripe_.a_session, args=("k",))
     slow.start()
     time.sleep(0.3)
@@ -152,7 +152,7 @@ def test_5_events_have_their_shape_and_each_attempt_a_new_signature(
         session.id, options={"idempotency_key": "why"}
     )
     (first,) = receiver.wait_for("checkout.session.expired")
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
     time.sleep(1.01)
     stripe_.emulator.move_clock(601)
     first, second = receiver.wait_for("checkout.session.expired", 2)
@@ -198,7 +198,7 @@ def test_6_deliveries_are_parallel_and_a_resend_keeps_the_event_id(
     stripe_.pay(stripe_.a_session().id)
     for event_type in ("payment_intent.created", "charge.succeeded", "payment_intent.succeeded"):
         receiver.wait_for(event_type)
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     assert time.monotonic() - started < 1.1, "four deliveries of 0.3 s each, one after the other"
     (completed,) = receiver.of("checkout.session.completed")
@@ -219,14 +219,14 @@ def test_6_retries_follow_stripes_schedules(receiver: Receiver, schedule: Any) -
         running.client.v1.products.create({"name": "Shirt"})
         for count, gap in enumerate(gaps, start=1):
             receiver.wait_for("product.created", count)
-            assert running.emulator.courier.quiet()
+            assert running.emulator.dispatcher.wait_until_idle()
             (delivery,) = running.emulator.deliveries()
             assert delivery.state == "pending"
             running.emulator.move_clock(gap - 5)
             assert len(receiver.of("product.created")) == count, "not before its time"
             running.emulator.move_clock(6)
         receiver.wait_for("product.created", len(gaps) + 1)
-        assert running.emulator.courier.quiet()
+        assert running.emulator.dispatcher.wait_until_idle()
         (delivery,) = running.emulator.deliveries()
         assert delivery.state == "failed"
         assert {attempt.status for attempt in delivery.attempts} == {302}
@@ -247,7 +247,9 @@ def test_7_a_delayed_payment_completes_unpaid_and_settles_later(
 ) -> None:
     session = stripe_.a_session()
     outcome: Any = "succeeds" if succeeds else "fails"
-    result = stripe_.emulator.pay_later(session.id, outcome=outcome, email="ada@example.com")
+    result = stripe_.emulator.checkout.pay_later(
+        session.id, outcome=outcome, email="ada@example.com"
+    )
     during = stripe_.client.v1.checkout.sessions.retrieve(session.id)
     stripe_.emulator.move_clock(301)
     after = stripe_.client.v1.checkout.sessions.retrieve(session.id)
@@ -346,7 +348,7 @@ def test_9_events_are_listed_by_delivery_success_for_30_days(
     product = stripe_.client.v1.products.create({"name": "Shirt"})
     stripe_.client.v1.products.update(product.id, {"name": "Red Shirt"})
     receiver.wait_for("product.updated")
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     failed = events.list({"delivery_success": False}).data
     delivered = events.list({"delivery_success": True}).data

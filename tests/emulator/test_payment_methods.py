@@ -186,7 +186,7 @@ def test_a_setup_intent_saves_a_card_for_later(stripe_: Running) -> None:
     assert done.next_action is not None
     assert done.next_action.redirect_to_url is not None
     challenge = str(done.next_action.redirect_to_url.url).rpartition("/")[2]
-    result = stripe_.emulator.answer_challenge(challenge, passed=True)
+    result = stripe_.emulator.checkout.answer_challenge(challenge, passed=True)
 
     after = client.setup_intents.retrieve(
         intent.id, {"expand": ["latest_attempt", "payment_method"]}

@@ -55,11 +55,12 @@ def test_a_card_that_declines_says_why_and_leaves_the_session_open(
     result = stripe_.pay(session.id, card.number)
 
     intent = stripe_.intent_of(session.id)
-    assert (result.outcome, result.message) == ("declined", card.message)
+    assert card.decline is not None
+    assert (result.outcome, result.message) == ("declined", card.decline.message)
     assert stripe_.client.v1.checkout.sessions.retrieve(session.id).status == "open"
     assert intent.last_payment_error is not None
-    assert intent.last_payment_error.code == card.code
-    assert intent.last_payment_error.decline_code == card.decline_code
+    assert intent.last_payment_error.code == card.decline.code
+    assert intent.last_payment_error.decline_code == card.decline.decline_code
     assert isinstance(intent.latest_charge, stripe.Charge)
     assert (intent.latest_charge.status, intent.latest_charge.paid) == ("failed", False)
     assert stripe_.pay(session.id).outcome == "succeeded"
@@ -73,20 +74,20 @@ def test_a_card_that_is_asked_pays_only_after_the_answer(
     session = stripe_.a_session()
     asked = stripe_.pay(session.id, card.number)
     assert asked.challenge_id is not None
-    question = stripe_.emulator.challenge(asked.challenge_id)
+    question = stripe_.emulator.checkout.challenge(asked.challenge_id)
     assert question is not None
     assert (question.amount, question.last4) == (3998, card.last4)
     assert stripe_.intent_of(session.id).status == "requires_action"
 
-    result = stripe_.emulator.answer_challenge(asked.challenge_id, passed)
+    result = stripe_.emulator.checkout.answer_challenge(asked.challenge_id, passed)
 
     pays = passed and card.outcome == "challenge"
     assert result.outcome == ("succeeded" if pays else "declined")
     after = stripe_.client.v1.checkout.sessions.retrieve(session.id)
     assert after.status == ("complete" if pays else "open")
-    assert stripe_.emulator.challenge(asked.challenge_id) is None
+    assert stripe_.emulator.checkout.challenge(asked.challenge_id) is None
     with pytest.raises(StripeError):
-        stripe_.emulator.answer_challenge(asked.challenge_id, True)
+        stripe_.emulator.checkout.answer_challenge(asked.challenge_id, True)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_a_field_that_cannot_be_is_named_and_nothing_is_attempted(
     form: dict[str, Any] = {"number": VISA, "expiry": "12/34", "cvc": "123"}
     form |= {"name": "A", "email": "a@b.example", field: value}
 
-    result = stripe_.emulator.pay_with_card(session.id, **form)
+    result = stripe_.emulator.checkout.pay_with_card(session.id, **form)
 
     assert (result.outcome, result.field) == ("invalid", field)
     assert words in (result.message or "")
@@ -128,8 +129,8 @@ def test_a_card_number_is_never_stored(stripe_: Running) -> None:
     stripe_.pay(session.id, ASK[0].number)
     stripe_.pay(session.id, VISA)
     emulator = stripe_.emulator
-    with emulator.account.reading() as books:
-        books.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with emulator.account.reading() as tx:
+        tx.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     stored = emulator.account.storage.path.read_bytes()
 
     assert b"ada@example.com" in stored
@@ -251,7 +252,7 @@ def test_checkout_does_not_wait_for_an_endpoint_that_is_not_there(stripe_: Runni
     assert stripe_.pay(session.id).outcome == "succeeded"
 
     assert time.monotonic() - started < 1
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
     attempts = [d.attempts for d in stripe_.emulator.deliveries()]
     assert all("ConnectionRefused" in tries[0].body for tries in attempts)
 
@@ -259,7 +260,7 @@ def test_checkout_does_not_wait_for_an_endpoint_that_is_not_there(stripe_: Runni
 def test_the_timeline_tells_the_whole_story(stripe_: Running) -> None:
     intent = stripe_.a_payment()
     stripe_.client.v1.refunds.create({"payment_intent": intent.id})
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     moments = stripe_.emulator.timeline(intent.id)
 

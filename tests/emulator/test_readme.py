@@ -44,7 +44,7 @@ def test_the_readme_names_every_event_trouble_and_option() -> None:
     options = re.findall(r'add_argument\(\s*"(--[a-z-]+)"', Path(command.__file__).read_text())
 
     assert len(events) > 20
-    for name in [*events, *faults.REQUEST_TROUBLES, *faults.DELIVERY_TROUBLES, *options]:
+    for name in [*events, *faults.REQUEST_FAULTS, *faults.DELIVERY_FAULTS, *options]:
         assert f"`{name}`" in README, name
 
 

@@ -187,7 +187,9 @@ def test_bank_debits_are_offered_in_their_own_currency_only(
     page = stripe_.raw("GET", f"/c/pay/{session.id}")[2].decode()
     assert ("Bank debit" in page) == (len(methods) == 2)
     if methods == ["card"]:
-        result = stripe_.emulator.pay_later(session.id, outcome="succeeds", email="a@example.com")
+        result = stripe_.emulator.checkout.pay_later(
+            session.id, outcome="succeeds", email="a@example.com"
+        )
         assert result.outcome == "invalid"
         with pytest.raises(stripe.InvalidRequestError, match="imitates card only"):
             stripe_.a_session(

@@ -103,19 +103,19 @@ def test_each_refusal_is_the_error_class_it_is_at_stripe(stripe_: Running) -> No
         stripe_.client.v1.charges.retrieve("ch_x")
     with pytest.raises(stripe.AuthenticationError, match="Invalid API Key provided"):
         stripe_.sdk("nonsense").v1.balance.retrieve()
-    emulator.cause("request", "rate_limit")
+    emulator.inject_fault("request", "rate_limit")
     with pytest.raises(stripe.RateLimitError) as limited:
         stripe_.a_session()
     assert limited.value.error is not None
     assert limited.value.error.code == "rate_limit"  # the SDK sets no `code` of its own here
-    emulator.cause("request", "error_before")
+    emulator.inject_fault("request", "error_before")
     with pytest.raises(stripe.APIError) as broken:
         stripe_.a_session()
     assert broken.value.http_status == 500
     with pytest.raises(stripe.IdempotencyError, match="same parameters"):
         for amount in (100, 200):
             stripe_.a_session("k", line_items=[line(amount)])
-    emulator.cause("request", "cut")
+    emulator.inject_fault("request", "cut")
     with pytest.raises(stripe.APIConnectionError):
         stripe_.a_session()
 
@@ -123,7 +123,7 @@ def test_each_refusal_is_the_error_class_it_is_at_stripe(stripe_: Running) -> No
 def test_a_cut_connection_is_retried_with_the_same_key_and_meets_the_same_session(
     stripe_: Running,
 ) -> None:
-    stripe_.emulator.cause("request", "cut", match="POST /v1/checkout/sessions")
+    stripe_.emulator.inject_fault("request", "cut", match="POST /v1/checkout/sessions")
 
     session = stripe_.sdk(retries=2).v1.checkout.sessions.create(session_params())
 

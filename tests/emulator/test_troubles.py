@@ -13,7 +13,7 @@ import stripe
 from stripe_emulator.api import malformed
 from stripe_emulator.api.request_faults import REFUSALS
 from stripe_emulator.base.errors import StripeError
-from stripe_emulator.faults import DELIVERY_TROUBLES, KINDS, REQUEST_TROUBLES
+from stripe_emulator.faults import DELIVERY_FAULTS, KINDS, REQUEST_FAULTS
 from tests.emulator.receiver import SECRET, Receiver
 from tests.emulator.running import KEY, Running
 
@@ -26,7 +26,7 @@ def sessions_of(running: Running) -> int:
 
 @pytest.mark.parametrize("kind", ["rate_limit", "lock_timeout", "error_before"])
 def test_a_trouble_before_acting_leaves_nothing(stripe_: Running, kind: str) -> None:
-    stripe_.emulator.cause("request", kind, match=CREATE)
+    stripe_.emulator.inject_fault("request", kind, match=CREATE)
     stripe_.client.v1.balance.retrieve()
 
     with pytest.raises(stripe.StripeError) as refusal:
@@ -34,12 +34,12 @@ def test_a_trouble_before_acting_leaves_nothing(stripe_: Running, kind: str) -> 
 
     assert refusal.value.http_status == (500 if kind == "error_before" else 429)
     assert sessions_of(stripe_) == 0
-    assert stripe_.emulator.troubles() == []
+    assert stripe_.emulator.faults() == []
     assert stripe_.a_session("k").id, "nothing was saved under the key"
 
 
 def test_an_error_after_acting_leaves_the_session_and_is_saved(stripe_: Running) -> None:
-    stripe_.emulator.cause("request", "error_after", match=CREATE)
+    stripe_.emulator.inject_fault("request", "error_after", match=CREATE)
 
     for _ in range(2):
         with pytest.raises(stripe.APIError):
@@ -49,7 +49,7 @@ def test_an_error_after_acting_leaves_the_session_and_is_saved(stripe_: Running)
 
 
 def test_an_error_that_is_kept_has_no_effect_and_needs_a_new_key(stripe_: Running) -> None:
-    stripe_.emulator.cause("request", "error_kept", match=CREATE)
+    stripe_.emulator.inject_fault("request", "error_kept", match=CREATE)
 
     for _ in range(2):
         with pytest.raises(stripe.APIError):
@@ -61,7 +61,7 @@ def test_an_error_that_is_kept_has_no_effect_and_needs_a_new_key(stripe_: Runnin
 
 @pytest.mark.parametrize("kind", ["cut", "hang"])
 def test_a_lost_answer_is_found_again_with_the_same_key(stripe_: Running, kind: str) -> None:
-    stripe_.emulator.cause("request", kind, match=CREATE, value="0.2")
+    stripe_.emulator.inject_fault("request", kind, match=CREATE, value="0.2")
 
     with pytest.raises(stripe.APIConnectionError):
         stripe_.a_session("k")
@@ -71,7 +71,7 @@ def test_a_lost_answer_is_found_again_with_the_same_key(stripe_: Running, kind: 
 
 
 def test_hanging_outlasts_the_callers_patience(stripe_: Running) -> None:
-    stripe_.emulator.cause("request", "hang", value="30")
+    stripe_.emulator.inject_fault("request", "hang", value="30")
     connection = http.client.HTTPConnection("127.0.0.1", stripe_.config.port, timeout=0.3)
 
     with pytest.raises(TimeoutError):
@@ -83,7 +83,7 @@ def test_hanging_outlasts_the_callers_patience(stripe_: Running) -> None:
 
 
 def test_slow_is_slow_and_right(stripe_: Running) -> None:
-    stripe_.emulator.cause("request", "slow", value="300")
+    stripe_.emulator.inject_fault("request", "slow", value="300")
     started = time.monotonic()
 
     assert stripe_.a_session().status == "open"
@@ -92,7 +92,7 @@ def test_slow_is_slow_and_right(stripe_: Running) -> None:
 
 
 def test_a_trouble_strikes_the_next_n_that_match_and_no_others(stripe_: Running) -> None:
-    stripe_.emulator.cause("request", "rate_limit", times=2, match="GET /v1/checkout/*")
+    stripe_.emulator.inject_fault("request", "rate_limit", times=2, match="GET /v1/checkout/*")
     stripe_.a_session()
     outcomes = []
     for _ in range(4):
@@ -107,8 +107,8 @@ def test_a_trouble_strikes_the_next_n_that_match_and_no_others(stripe_: Running)
 
 def test_the_same_seed_strikes_the_same_requests(stripe_: Running) -> None:
     def struck(seed: int) -> list[bool]:
-        stripe_.emulator.calm()
-        stripe_.emulator.cause("request", "rate_limit", times=100, seed=seed, chance=0.5)
+        stripe_.emulator.clear_faults()
+        stripe_.emulator.inject_fault("request", "rate_limit", times=100, seed=seed, chance=0.5)
         outcomes = []
         for _ in range(16):
             status, _, _ = stripe_.raw("GET", "/v1/balance")
@@ -123,12 +123,13 @@ def test_the_same_seed_strikes_the_same_requests(stripe_: Running) -> None:
 
 
 def test_a_dropped_delivery_never_comes(stripe_: Running, receiver: Receiver) -> None:
-    stripe_.emulator.cause("delivery", "drop", match="product.*")
+    stripe_.emulator.inject_fault("delivery", "drop", match="product.*")
     product = stripe_.client.v1.products.create({"name": "Lost"})
-    stripe_.emulator.courier.quiet()  # else the other one, delivered beside it, may be the first
+    # Otherwise the second event is delivered in parallel and may arrive first.
+    stripe_.emulator.dispatcher.wait_until_idle()
     stripe_.client.v1.products.update(product.id, {"name": "Found"})
     receiver.wait_for("product.updated")
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     assert receiver.of("product.created") == []
     dropped = stripe_.emulator.deliveries(state="dropped")
@@ -140,11 +141,11 @@ def test_a_dropped_delivery_never_comes(stripe_: Running, receiver: Receiver) ->
 def test_a_duplicated_delivery_comes_n_times_under_one_id(
     stripe_: Running, receiver: Receiver
 ) -> None:
-    stripe_.emulator.cause("delivery", "duplicate", value="5")
+    stripe_.emulator.inject_fault("delivery", "duplicate", value="5")
     stripe_.client.v1.products.create({"name": "Echo"})
 
     arrived = receiver.wait_for("product.created", 5)
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     assert len(receiver.of("product.created")) == 5
     assert len({delivery.event["id"] for delivery in arrived}) == 1
@@ -152,9 +153,9 @@ def test_a_duplicated_delivery_comes_n_times_under_one_id(
 
 
 def test_a_reordered_delivery_comes_after_a_later_one(stripe_: Running, receiver: Receiver) -> None:
-    stripe_.emulator.cause("delivery", "reorder", match="product.created")
+    stripe_.emulator.inject_fault("delivery", "reorder", match="product.created")
     product = stripe_.client.v1.products.create({"name": "First"})
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
     assert receiver.arrived == []
     stripe_.client.v1.products.update(product.id, {"name": "Second"})
 
@@ -169,9 +170,9 @@ def test_a_reordered_delivery_comes_after_a_later_one(stripe_: Running, receiver
 def test_a_delayed_delivery_comes_when_its_time_has_come(
     stripe_: Running, receiver: Receiver
 ) -> None:
-    stripe_.emulator.cause("delivery", "delay", value="259200")
+    stripe_.emulator.inject_fault("delivery", "delay", value="259200")
     stripe_.client.v1.products.create({"name": "Late"})
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
     assert receiver.arrived == []
 
     stripe_.emulator.move_clock(259201)
@@ -185,13 +186,13 @@ def test_a_delivery_that_cannot_be_trusted_is_refused_and_comes_again_right(
     stripe_: Running, receiver: Receiver, kind: str
 ) -> None:
     receiver.answer = lambda _: (200 if receiver.arrived[-1].genuine() else 400, 0)
-    stripe_.emulator.cause("delivery", kind)
+    stripe_.emulator.inject_fault("delivery", kind)
     stripe_.client.v1.products.create({"name": "Bent"})
     (bent,) = receiver.wait_for("product.created")
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
     stripe_.emulator.move_clock(601)
     right = receiver.wait_for("product.created", 2)[1]
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     assert not bent.genuine()
     assert right.genuine()
@@ -201,7 +202,7 @@ def test_a_delivery_that_cannot_be_trusted_is_refused_and_comes_again_right(
 
 
 def test_a_forged_event_comes_before_the_true_one(stripe_: Running, receiver: Receiver) -> None:
-    stripe_.emulator.cause("delivery", "forge")
+    stripe_.emulator.inject_fault("delivery", "forge")
     stripe_.client.v1.products.create({"name": "Target"})
 
     forged, true = receiver.wait_for("product.created", 2)
@@ -225,7 +226,7 @@ def test_a_forged_event_comes_before_the_true_one(stripe_: Running, receiver: Re
 def test_a_lie_is_told_under_a_right_signature(
     stripe_: Running, receiver: Receiver, kind: str, value: str, field: str, told: object
 ) -> None:
-    stripe_.emulator.cause("delivery", kind, match="checkout.*", value=value)
+    stripe_.emulator.inject_fault("delivery", kind, match="checkout.*", value=value)
     stripe_.pay(stripe_.a_session().id)
 
     (lie,) = receiver.wait_for("checkout.session.completed")
@@ -267,7 +268,7 @@ def test_a_trouble_strikes_one_object_for_ever_and_no_other(
 
 def test_a_trouble_strikes_every_request_that_names_the_object(stripe_: Running) -> None:
     intent = stripe_.a_payment()
-    stripe_.emulator.cause("request", "lock_timeout", times=None, match=intent.id)
+    stripe_.emulator.inject_fault("request", "lock_timeout", times=None, match=intent.id)
 
     asked: list[Callable[[], object]] = [
         lambda: stripe_.client.v1.payment_intents.retrieve(intent.id),
@@ -282,7 +283,7 @@ def test_a_trouble_strikes_every_request_that_names_the_object(stripe_: Running)
 
 def test_what_is_gone_is_in_no_list_and_has_stripes_words(stripe_: Running) -> None:
     gone, left = stripe_.a_session().id, stripe_.a_session().id
-    stripe_.emulator.cause("request", "gone", times=None, match=gone)
+    stripe_.emulator.inject_fault("request", "gone", times=None, match=gone)
 
     with pytest.raises(stripe.InvalidRequestError) as refusal:
         stripe_.client.v1.checkout.sessions.retrieve(gone)
@@ -298,7 +299,7 @@ def test_an_answer_is_malformed_as_a_whole_and_as_one_item_of_a_list(
 ) -> None:
     ill, well = stripe_.a_session().id, stripe_.a_session().id
     right = stripe_.raw("GET", f"/v1/checkout/sessions/{ill}")[2]
-    stripe_.emulator.cause("request", "malformed", times=None, match=ill, value=shape)
+    stripe_.emulator.inject_fault("request", "malformed", times=None, match=ill, value=shape)
 
     status, headers, body = stripe_.raw("GET", f"/v1/checkout/sessions/{ill}")
     first, second = listed(stripe_)
@@ -314,7 +315,7 @@ def test_an_answer_is_malformed_as_a_whole_and_as_one_item_of_a_list(
 
 
 def test_a_malformed_answer_comes_after_the_act(stripe_: Running) -> None:
-    stripe_.emulator.cause("request", "malformed", match=CREATE, value="json")
+    stripe_.emulator.inject_fault("request", "malformed", match=CREATE, value="json")
 
     assert not hasattr(stripe_.a_session("k"), "id")
 
@@ -333,7 +334,7 @@ def test_a_malformed_answer_comes_after_the_act(stripe_: Running) -> None:
 def test_a_missing_permission_forbids_one_call_in_stripes_words(
     stripe_: Running, match: str, right: str
 ) -> None:
-    stripe_.emulator.cause("request", "forbidden", times=None, match=match)
+    stripe_.emulator.inject_fault("request", "forbidden", times=None, match=match)
     method, path = match.replace("*", "sessions").split(" ")
 
     status, _, body = stripe_.raw(method, path)
@@ -348,7 +349,9 @@ def test_a_missing_permission_forbids_one_call_in_stripes_words(
 @pytest.mark.parametrize("value", REFUSALS)
 def test_a_refund_is_refused_so_often_and_its_key_keeps_that(stripe_: Running, value: str) -> None:
     intent = stripe_.a_payment()
-    stripe_.emulator.cause("request", "refuse", times=2, match="POST /v1/refunds", value=value)
+    stripe_.emulator.inject_fault(
+        "request", "refuse", times=2, match="POST /v1/refunds", value=value
+    )
 
     def refund(key: str) -> stripe.Refund:
         options: stripe.RequestOptions = {"idempotency_key": key}
@@ -386,19 +389,19 @@ def test_a_clock_that_is_off_shows_in_the_date_in_limits_and_signatures(
 
 def test_every_kind_of_trouble_is_tried_here_and_nonsense_is_refused(stripe_: Running) -> None:
     source = Path(__file__).read_text()
-    for kind in [*REQUEST_TROUBLES, *DELIVERY_TROUBLES]:
+    for kind in [*REQUEST_FAULTS, *DELIVERY_FAULTS]:
         assert f'"{kind}"' in source, kind
     for target, kinds in KINDS.items():
         assert kinds
         with pytest.raises(StripeError, match="Invalid kind"):
-            stripe_.emulator.cause(target, "nothing")  # type: ignore[arg-type]
+            stripe_.emulator.inject_fault(target, "nothing")  # type: ignore[arg-type]
     for nonsense in ({"times": 0}, {"chance": 0.0}, {"value": "soon"}):
         with pytest.raises(StripeError):
-            stripe_.emulator.cause("request", "slow", **nonsense)
+            stripe_.emulator.inject_fault("request", "slow", **nonsense)
     for kind in ("malformed", "refuse"):
         with pytest.raises(StripeError, match="Invalid value: must be one of"):
-            stripe_.emulator.cause("request", kind, value="nothing")
-    assert stripe_.emulator.troubles() == []
+            stripe_.emulator.inject_fault("request", kind, value="nothing")
+    assert stripe_.emulator.faults() == []
 
 
 def test_the_controls_do_all_this_over_http(stripe_: Running, receiver: Receiver) -> None:
@@ -461,10 +464,10 @@ def test_the_controls_are_not_for_other_sites(stripe_: Running) -> None:
 def test_a_trouble_may_be_for_one_endpoint_only(stripe_: Running, receiver: Receiver) -> None:
     (ours,) = stripe_.client.v1.webhook_endpoints.list().data
     stripe_.client.v1.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["*"]})
-    stripe_.emulator.cause("delivery", "drop", match=ours.id)
+    stripe_.emulator.inject_fault("delivery", "drop", match=ours.id)
 
     stripe_.client.v1.products.create({"name": "Shirt"})
 
-    assert stripe_.emulator.courier.quiet()
+    assert stripe_.emulator.dispatcher.wait_until_idle()
     states = {one.endpoint_id == ours.id: one.state for one in stripe_.emulator.deliveries()}
     assert states == {True: "dropped", False: "succeeded"}

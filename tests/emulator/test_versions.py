@@ -200,7 +200,7 @@ def test_an_endpoint_gets_events_in_its_own_version(
     session = shipped(stripe_)
     product = stripe_.client.v1.products.create({"name": "Jeans"})
     stripe_.client.v1.products.update(product.id, {"marketing_features": [{"name": "Blue"}]})
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     sent = {
         (event["type"], event["api_version"]): event
@@ -254,7 +254,7 @@ def test_a_go_client_accepts_the_event_of_its_endpoint(
         }
     )
     stripe_.client.v1.checkout.sessions.expire(stripe_.a_session().id)
-    stripe_.emulator.courier.quiet()
+    stripe_.emulator.dispatcher.wait_until_idle()
 
     got = [arrived.event["api_version"] for arrived in receiver.arrived]
 

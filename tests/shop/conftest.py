@@ -155,7 +155,7 @@ def settled(
     settings.current.cache_clear()
     yield
     # Before the database is emptied for the next test, or a last delivery would come in between.
-    _stripe.emulator.courier.quiet()
+    _stripe.emulator.dispatcher.wait_until_idle()
     _stripe.emulator.reset()
     db.engine().dispose()
     db.engine_for.cache_clear()

@@ -139,7 +139,9 @@ class Shop:
     def pay_later(self, number: str, outcome: Literal["succeeds", "fails"] = "succeeds") -> str:
         """Pay by bank debit; the id of the payment, which is then on its way."""
         session_id = self.session_id(number)
-        paid = self.stripe.emulator.pay_later(session_id, outcome=outcome, email="ada@example.com")
+        paid = self.stripe.emulator.checkout.pay_later(
+            session_id, outcome=outcome, email="ada@example.com"
+        )
         assert paid.outcome == "processing"
         return self.stripe.intent_of(session_id).id
 

@@ -88,7 +88,7 @@ def test_what_is_owed_is_a_difference_until_it_is_back(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.pay_a_second_session(number)
     shop.tell(COMPLETED)
-    shop.stripe.emulator.cause("request", "refuse", times=1, match="POST /v1/refunds")
+    shop.stripe.emulator.inject_fault("request", "refuse", times=1, match="POST /v1/refunds")
     reconciler.run_once()
 
     owed = audit.audit()

@@ -161,7 +161,7 @@ def test_a_database_that_takes_nothing_more_answers_503_and_says_paid_to_nobody(
 
     statuses = {shop.deliver(event).status_code for event in [*burst, completed]}
     with pytest.raises(DatabaseUnavailable):
-        shop.stripe.emulator.calm()
+        shop.stripe.emulator.clear_faults()
         for _ in range(200):
             shop.place({"sneakers": 1}, buyer=f"buyer-{_}")
 

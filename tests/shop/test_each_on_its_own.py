@@ -71,12 +71,12 @@ def stick(shop: Shop, number: str, kind: str) -> None:
     """Let every question about this order's session meet that, for ever."""
     trouble, value = STUCK[kind]
     match = f"*{shop.session_id(number)}"
-    shop.stripe.emulator.cause("request", trouble, times=None, match=match, value=value)
+    shop.stripe.emulator.inject_fault("request", trouble, times=None, match=match, value=value)
 
 
 def hide_events(shop: Shop) -> None:
     """Let nothing be found but by looking up orders."""
-    shop.stripe.emulator.cause("request", "forbidden", times=None, match=EVENTS)
+    shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match=EVENTS)
 
 
 def a_pass() -> reconciler.CaughtUp:
@@ -163,7 +163,7 @@ def test_an_order_that_failed_is_asked_last_and_after_growing_pauses(
         later = max(order.next_check_at, now) + timedelta(seconds=1)
         monkeypatch.setattr(clock, "now", lambda later=later: later)
 
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     a_pass()
 
     assert all(before < after for before, after in pairwise(pauses))
@@ -237,7 +237,7 @@ def test_a_cancellation_that_stripe_refuses_for_ever_keeps_no_other_waiting(shop
     shop.pay(other)
     hide_events(shop)
     expire = f"POST /v1/checkout/sessions/{shop.session_id(stuck)}/expire"
-    shop.stripe.emulator.cause("request", "error_before", times=None, match=expire)
+    shop.stripe.emulator.inject_fault("request", "error_before", times=None, match=expire)
     with pytest.raises(StripeError):
         checkout_session.retire(shop.order(stuck), "asked by the buyer", "buyer")
 
@@ -245,7 +245,7 @@ def test_a_cancellation_that_stripe_refuses_for_ever_keeps_no_other_waiting(shop
 
     assert (shop.order(other).status, shop.order(stuck).status) == ("paid", "open")
     assert done.troubles == 1
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     a_pass()
     assert shop.order(stuck).status == "canceled"
 
@@ -263,8 +263,10 @@ def test_a_malformed_event_in_stripes_list_keeps_no_other_from_being_taken_in(
     for number in (first, second, third):
         shop.pay(number)
         events.append(shop.event(COMPLETED)["id"])
-    shop.stripe.emulator.cause("request", "malformed", times=None, match=events[1], value=shape)
-    shop.stripe.emulator.cause("request", "forbidden", times=None, match="GET *sessions*")
+    shop.stripe.emulator.inject_fault(
+        "request", "malformed", times=None, match=events[1], value=shape
+    )
+    shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match="GET *sessions*")
 
     done = a_pass()
 
@@ -284,12 +286,12 @@ def test_an_event_that_cannot_be_taken_in_is_fetched_again_until_it_can(
     shop.stripe.emulator.refund(payment, 700)
     event = shop.event("refund.created")
     without_metadata(event, monkeypatch)
-    shop.stripe.emulator.cause("request", "rate_limit", times=None, match=f"*{payment}")
+    shop.stripe.emulator.inject_fault("request", "rate_limit", times=None, match=f"*{payment}")
 
     a_pass()
     remembered = shop.inbox()[event["id"]]
     refunded_amounts = [shop.order(number).refunded_amount]
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     far_ahead = clock.now() + timedelta(hours=1)  # the list does not show it any more
     monkeypatch.setattr(clock, "now", lambda: far_ahead)
     reconciler.run_once(far_ahead)
@@ -393,9 +395,13 @@ def test_reconciling_everything_passes_over_what_cannot_be_read(shop: Shop, shap
     for number in (first, stuck, third):
         shop.pay(number)
     session = shop.session_id(stuck)
-    shop.stripe.emulator.cause("request", "malformed", times=None, match=session, value=shape)
+    shop.stripe.emulator.inject_fault(
+        "request", "malformed", times=None, match=session, value=shape
+    )
     hide_events(shop)
-    shop.stripe.emulator.cause("request", "forbidden", times=None, match="GET *sessions/cs_*")
+    shop.stripe.emulator.inject_fault(
+        "request", "forbidden", times=None, match="GET *sessions/cs_*"
+    )
 
     done = reconciler.CaughtUp()
     with suppress(StripeError):
@@ -457,7 +463,7 @@ def test_one_missing_permission_stops_only_what_needs_it(shop: Shop, name: str) 
     shop.stripe.emulator.refund(shop.payment_id(owed), 100)
     shop.buyer = "who has only just clicked"
     pending = shop.place()
-    shop.stripe.emulator.cause("request", "forbidden", times=None, match=NEEDED[name])
+    shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match=NEEDED[name])
 
     done = reconciler.CaughtUp()
     with suppress(StripePermissionMissing):
@@ -478,7 +484,7 @@ def test_a_pass_that_could_not_list_events_lists_them_from_the_same_moment_next_
     shop.stripe.emulator.refund(shop.payment_id(number), 500)
     with pytest.raises(StripePermissionMissing, match="permission"):
         reconciler._take_a_turn(timedelta(0))
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     later = clock.now() + timedelta(hours=2)
     monkeypatch.setattr(clock, "now", lambda: later)
 
@@ -555,7 +561,7 @@ def test_a_question_with_all_its_repetitions_takes_no_longer_than_it_may(
     shop: Shop, kind: str, value: str
 ) -> None:
     number = shop.an_open_order()
-    shop.stripe.emulator.cause("request", kind, times=None, match="*cs_*", value=value)
+    shop.stripe.emulator.inject_fault("request", kind, times=None, match="*cs_*", value=value)
     started = time.monotonic()
 
     with pytest.raises(StripeError), gateway.patience(0.6):

@@ -42,7 +42,7 @@ def test_a_line_of_the_history_keeps_how_stripe_was_asked(shop: Shop) -> None:
 @pytest.mark.scenario("B1")
 def test_a_replayed_answer_shows_in_the_history(shop: Shop) -> None:
     number = shop.place()
-    shop.stripe.emulator.cause("request", "cut", match="POST /v1/checkout/sessions")
+    shop.stripe.emulator.inject_fault("request", "cut", match="POST /v1/checkout/sessions")
 
     checkout.open_checkout(shop.buyer, number)
 

@@ -32,7 +32,7 @@ def reports_of(shop: Shop, number: str) -> list[dict[str, Any]]:
 
 def fail_3ds(shop: Shop, number: str) -> None:
     asked = shop.stripe.pay(shop.session_id(number), ASKS_3DS)
-    shop.stripe.emulator.answer_challenge(asked.challenge_id or "", False)
+    shop.stripe.emulator.checkout.answer_challenge(asked.challenge_id or "", False)
 
 
 def test_declines_and_a_failed_3d_secure_stand_in_the_history_with_their_reasons(

@@ -48,7 +48,7 @@ def an_old_order(shop: Shop, cart: dict[str, int] = SHIRTS) -> str:
 def lose(shop: Shop, number: str, match: str = "*{}*") -> None:
     """Let Stripe say that it does not know the order's session, in every answer."""
     names = match.format(shop.session_id(number))
-    shop.stripe.emulator.cause("request", "gone", times=None, match=names)
+    shop.stripe.emulator.inject_fault("request", "gone", times=None, match=names)
 
 
 def payable(shop: Shop) -> list[str]:
@@ -122,7 +122,7 @@ def test_a_session_that_can_still_be_expired_is_expired_before_another_is_made(
     lose(shop, number, match="GET /v1/checkout/sessions/{}")
 
     checkout.open_checkout(shop.buyer, number)
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
 
     assert payable(shop) == []
     assert shop.order(number).status == "expired"
@@ -136,7 +136,7 @@ def test_a_session_paid_meanwhile_is_found_paid_although_one_look_up_did_not_kno
 ) -> None:
     number = an_old_order(shop)
     shop.pay(number)
-    shop.stripe.emulator.cause(
+    shop.stripe.emulator.inject_fault(
         "request", "gone", match=f"GET /v1/checkout/sessions/{shop.session_id(number)}"
     )
 
@@ -183,7 +183,7 @@ def test_a_404_that_is_not_stripes_own_closes_nothing(
 @pytest.mark.scenario("J3")
 def test_a_proxys_html_closes_nothing(shop: Shop) -> None:
     number = an_old_order(shop)
-    shop.stripe.emulator.cause(
+    shop.stripe.emulator.inject_fault(
         "request", "malformed", times=None, match=f"*{shop.session_id(number)}*", value="html"
     )
 
@@ -203,7 +203,7 @@ def test_several_who_find_a_session_gone_at_once_leave_one_payable_session(shop:
         return checkout.open_checkout(shop.buyer, shop.place(JEANS if place % 2 else SHIRTS))
 
     at_once(6, click)
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     last = checkout.open_checkout(shop.buyer, shop.place())
 
     assert shop.order(number).session_status == "expired"
@@ -223,7 +223,7 @@ def test_an_order_that_is_being_paid_by_debit_is_not_closed(shop: Shop) -> None:
         checkout_session.look_up(shop.order(number), source="reconciler")
 
     assert shop.order(number).status == "processing"
-    shop.stripe.emulator.calm()
-    shop.stripe.emulator.settle(payment, True)
+    shop.stripe.emulator.clear_faults()
+    shop.stripe.emulator.settle_debit(payment, True)
     reconciler.run_once()
     assert shop.order(number).status == "paid"

@@ -310,7 +310,7 @@ def test_reasons_and_notes_are_private_unless_shown_to_the_buyer(shop: Shop) -> 
 @pytest.mark.scenario("F3")
 def test_a_refund_without_an_answer_is_said_to_be_on_its_way(shop: Shop) -> None:
     number = shop.a_paid_order()
-    shop.stripe.emulator.cause("request", "error_before", times=9, match="POST /v1/refunds")
+    shop.stripe.emulator.inject_fault("request", "error_before", times=9, match="POST /v1/refunds")
 
     said = actions.refund("Ada", number, 1000, key=KEY, shown_left=3998)
 

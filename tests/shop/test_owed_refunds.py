@@ -54,7 +54,7 @@ def a_second_payment(shop: Shop) -> tuple[str, str]:
 
 
 def refuse(shop: Shop, times: int | None = None, code: str = "insufficient_funds") -> None:
-    shop.stripe.emulator.cause("request", "refuse", times=times, match=REFUNDS, value=code)
+    shop.stripe.emulator.inject_fault("request", "refuse", times=times, match=REFUNDS, value=code)
 
 
 def states(shop: Shop) -> list[tuple[str, int]]:
@@ -123,7 +123,7 @@ def test_the_pauses_between_refused_refunds_grow_and_each_try_has_a_key_of_its_o
         pauses.append(round((row.next_try_at - clock.now()).total_seconds() / 60))
         keys.add(row.attempt)
         wait(seconds=(row.next_try_at - clock.now()).total_seconds() + 1)
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     reconciler.run_once()
 
     assert pauses[:5] == [1, 2, 4, 8, 16]
@@ -138,7 +138,7 @@ def test_a_refused_refund_keeps_no_other_from_going_back(shop: Shop) -> None:
     _, stuck = a_second_payment(shop)
     shop.buyer = "another"
     _, other = a_second_payment(shop)
-    shop.stripe.emulator.cause("request", "refuse", times=None, match=stuck)
+    shop.stripe.emulator.inject_fault("request", "refuse", times=None, match=stuck)
 
     done = reconciler.run_once()
 
@@ -224,12 +224,12 @@ def test_only_the_orders_own_owed_refunds_are_tried_or_called_off(shop: Shop) ->
 @pytest.mark.scenario("J4")
 def test_a_right_that_the_key_lacks_leaves_the_refund_owed_and_alarms(shop: Shop) -> None:
     number, _ = a_second_payment(shop)
-    shop.stripe.emulator.cause("request", "forbidden", times=None, match=REFUNDS)
+    shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match=REFUNDS)
     (row,) = shop.refunds()
 
     actions.retry_refund("Ada", number, row.id or 0)
     stuck = health.check_refunds()
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     reconciler.run_once()
 
     assert len(stuck) == 1
@@ -245,7 +245,7 @@ def test_an_operators_refused_refund_stays_owed_until_it_is_called_off(shop: Sho
     (row,) = shop.refunds()
     with pytest.raises(NothingToRefund):  # what is owed is not free
         refunds.request(number, 3998, key="another")
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     off = actions.call_off_refund("Ada", number, row.id or 0)
     reconciler.run_once()
 
@@ -261,7 +261,7 @@ def test_an_operators_refused_refund_stays_owed_until_it_is_called_off(shop: Sho
 @pytest.mark.scenario("J4")
 def test_a_refund_that_stripe_made_all_the_same_is_not_called_off(shop: Shop) -> None:
     number = shop.a_paid_order()
-    shop.stripe.emulator.cause("request", "cut", times=9, match=REFUNDS)
+    shop.stripe.emulator.inject_fault("request", "cut", times=9, match=REFUNDS)
     actions.refund("Ada", number, 1000, key="0" * 32, shown_left=3998)
     (row,) = shop.refunds()
 
@@ -652,12 +652,12 @@ def test_a_refund_whose_answer_cannot_be_read_is_asked_again_under_its_key(
 ) -> None:
     number = shop.a_paid_order()
     wish = refunds.request(number, 1500, key="a form")
-    shop.stripe.emulator.cause("request", "malformed", times=3, match=REFUNDS, value=shape)
+    shop.stripe.emulator.inject_fault("request", "malformed", times=3, match=REFUNDS, value=shape)
 
     with pytest.raises(StripeUncertain):
         refunds.send(wish, source="operator")
     unread = states(shop)
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     refunds.send(wish, source="operator")
 
     assert unread == [("requested", 1500)]
@@ -673,19 +673,21 @@ def test_an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund(
     """The refund was made and its answer lost; a day later only the list can tell."""
     number = shop.a_paid_order()
     wish = refunds.request(number, 1500, key="a form")
-    shop.stripe.emulator.cause("request", "cut", times=20, match=REFUNDS)
+    shop.stripe.emulator.inject_fault("request", "cut", times=20, match=REFUNDS)
     with pytest.raises(StripeUnreachable):
         refunds.send(wish, source="operator")
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     (made,) = shop.refunds_at_stripe()
     shop.stripe.emulator.move_clock(90_000)
     wait(hours=25)
-    shop.stripe.emulator.cause("request", "malformed", times=None, match=made.id, value=shape)
+    shop.stripe.emulator.inject_fault(
+        "request", "malformed", times=None, match=made.id, value=shape
+    )
 
     with pytest.raises(StripeUncertain):
         refunds.send(wish, source="reconciler")
     unread = states(shop)
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     refunds.send(wish, source="reconciler")
 
     assert unread == [("requested", 1500)]
@@ -702,13 +704,15 @@ def test_a_refused_refund_waits_while_what_stripe_knows_of_its_payment_cannot_be
     number, payment = a_second_payment(shop)
     by_hand = shop.stripe.emulator.refund(payment, 1000)["id"]
     refuse(shop, times=1, code="charge_already_refunded")
-    shop.stripe.emulator.cause("request", "malformed", times=None, match=by_hand, value=shape)
+    shop.stripe.emulator.inject_fault(
+        "request", "malformed", times=None, match=by_hand, value=shape
+    )
     (wish,) = [row.id or 0 for row in shop.refunds()]
 
     with pytest.raises(StripeUncertain):
         refunds.send(wish, source="reconciler")
     unread = states(shop)
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     with db.unit_of_work() as session:
         for row in session.exec(select(Refund)):
             row.next_try_at = None

@@ -111,7 +111,9 @@ def test_open_carts_cost_stripe_few_questions_and_a_paid_one_is_settled_at_once(
 ) -> None:
     numbers = open_carts(shop, CARTS)
     if events == "forbidden":
-        shop.stripe.emulator.cause("request", "forbidden", times=None, match="GET /v1/events")
+        shop.stripe.emulator.inject_fault(
+            "request", "forbidden", times=None, match="GET /v1/events"
+        )
     asked, clockwork = counted(monkeypatch), Time(shop, monkeypatch)
 
     def a_pass() -> None:
@@ -144,7 +146,7 @@ def test_many_sessions_that_changed_are_found_by_the_list_and_looked_up_alone(
         shop.pay(number)
     for number in expired:
         gateway.expire_checkout(shop.session_id(number))
-    shop.stripe.emulator.cause("request", "forbidden", times=None, match="GET /v1/events")
+    shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/events")
     asked = counted(monkeypatch)
 
     done = reconciler.CaughtUp()
@@ -167,7 +169,7 @@ def test_where_the_list_of_sessions_cannot_be_read_each_order_is_looked_up(
     for number in numbers[:3]:
         shop.pay(number)
     for match in ("GET /v1/events", "GET /v1/checkout/sessions"):
-        shop.stripe.emulator.cause("request", kind, times=None, match=match)
+        shop.stripe.emulator.inject_fault("request", kind, times=None, match=match)
 
     with pytest.raises(StripeError):
         reconciler.run_once()
@@ -183,7 +185,7 @@ def test_an_order_to_which_nothing_happens_is_asked_about_less_and_less(
     shop.pay_later(number)
     reconciler.run_once()
     assert shop.order(number).status == "processing"
-    shop.stripe.emulator.cause("request", "forbidden", times=None, match="GET /v1/events")
+    shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/events")
     clockwork, counts, look_up = Time(shop, monkeypatch), list[str](), gateway.checkout
 
     def count(session_id: str) -> gateway.Document:
@@ -231,7 +233,7 @@ def test_many_at_once_about_one_order_share_the_question(
 ) -> None:
     number = shop.an_open_order()
     monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.Questions())
-    shop.stripe.emulator.cause("request", "slow", times=None, match=LOOK_UP, value="200")
+    shop.stripe.emulator.inject_fault("request", "slow", times=None, match=LOOK_UP, value="200")
 
     results = at_once(16, lambda _: act(shop.buyer, number))
 
@@ -245,13 +247,13 @@ def test_many_who_wait_for_a_question_that_fails_fail_together(
 ) -> None:
     number = shop.an_open_order()
     monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.Questions())
-    shop.stripe.emulator.cause("request", "rate_limit", times=None, match=LOOK_UP)
+    shop.stripe.emulator.inject_fault("request", "rate_limit", times=None, match=LOOK_UP)
 
     results = at_once(16, lambda _: checkout.open_checkout(shop.buyer, number))
 
     assert {type(result) for result in results} == {StripeBusy}
     assert looked_up(shop) <= 2 * 4, "each of two questions is asked four times"
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     assert "/c/pay/" in checkout.open_checkout(shop.buyer, number)
 
 

@@ -144,12 +144,12 @@ def test_a_refund_whose_answer_got_lost_is_found_again_and_not_repeated(
     shop: Shop, kind: str
 ) -> None:
     number = shop.a_paid_order()
-    shop.stripe.emulator.cause("request", kind, times=3, match=REFUNDS, value="0.1")
+    shop.stripe.emulator.inject_fault("request", kind, times=3, match=REFUNDS, value="0.1")
 
     with pytest.raises(StripeUnreachable):
         refund(number, 1000)
     unknown = [(row.status, row.stripe_refund_id) for row in shop.refunds()]
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     reconciler.run_once()
 
     assert unknown == [("requested", None)]
@@ -161,7 +161,7 @@ def test_a_refund_whose_answer_got_lost_is_found_again_and_not_repeated(
 @pytest.mark.scenario("F3")
 def test_a_refund_that_stripe_answered_with_500_after_making_it_is_found(shop: Shop) -> None:
     number = shop.a_paid_order()
-    shop.stripe.emulator.cause("request", "error_after", match=REFUNDS)
+    shop.stripe.emulator.inject_fault("request", "error_after", match=REFUNDS)
 
     refund(number, 1000)
 
@@ -172,8 +172,8 @@ def test_a_refund_that_stripe_answered_with_500_after_making_it_is_found(shop: S
 @pytest.mark.scenario("F3")
 def test_a_refund_that_only_ever_meets_500_holds_no_other_up(shop: Shop) -> None:
     stuck = shop.a_paid_order()
-    shop.stripe.emulator.cause("request", "error_after", match=REFUNDS)
-    shop.stripe.emulator.cause("request", "error_before", times=12, match="GET /v1/refunds")
+    shop.stripe.emulator.inject_fault("request", "error_after", match=REFUNDS)
+    shop.stripe.emulator.inject_fault("request", "error_before", times=12, match="GET /v1/refunds")
     with pytest.raises(StripeUnreachable):
         refund(stuck, 1000)
     shop.buyer = "another"
@@ -183,7 +183,7 @@ def test_a_refund_that_only_ever_meets_500_holds_no_other_up(shop: Shop) -> None
 
     done = reconciler.run_once(far_ahead)
     owed = shop.order(stuck).refunded_amount
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     reconciler.run_once(far_ahead)
 
     assert (done.refunds, done.troubles, owed) == (2, 1, 0)
@@ -195,7 +195,7 @@ def test_a_refund_that_only_ever_meets_500_holds_no_other_up(shop: Shop) -> None
 @pytest.mark.scenario("F3")
 def test_a_refund_whose_saved_answer_is_500_gets_a_new_key_within_a_pass(shop: Shop) -> None:
     number = shop.a_paid_order()
-    shop.stripe.emulator.cause("request", "error_kept", match=REFUNDS)
+    shop.stripe.emulator.inject_fault("request", "error_kept", match=REFUNDS)
 
     with pytest.raises(StripeUnreachable):
         refund(number, 1000)
@@ -212,7 +212,7 @@ def test_a_refund_whose_saved_answer_is_500_gets_a_new_key_within_a_pass(shop: S
 def test_two_who_meet_the_same_saved_500_give_back_once(shop: Shop) -> None:
     number = shop.a_paid_order()
     wish = refunds.request(number, 1000, key="form-1")
-    shop.stripe.emulator.cause("request", "error_kept", match=REFUNDS)
+    shop.stripe.emulator.inject_fault("request", "error_kept", match=REFUNDS)
 
     at_once(4, lambda _: refunds.send(wish, source="reconciler"))
     at_once(4, lambda _: refunds.send(wish, source="reconciler"))
@@ -226,7 +226,7 @@ def test_a_new_key_is_not_used_where_the_first_refund_shows_after_all(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.a_paid_order()
-    shop.stripe.emulator.cause("request", "error_after", match=REFUNDS)
+    shop.stripe.emulator.inject_fault("request", "error_after", match=REFUNDS)
     with monkeypatch.context() as late:  # Stripe's list does not show it at once
         late.setattr(gateway, "refunds_of", lambda _payment: [])
         with pytest.raises(StripeUnreachable):

@@ -54,7 +54,7 @@ def test_an_address_is_found_in_any_alphabet_and_case(
 @pytest.mark.scenario("R3")
 def test_an_address_that_stripe_names_is_found_in_any_case(shop: Shop) -> None:
     number = shop.an_open_order()
-    paid = shop.stripe.emulator.pay_with_card(
+    paid = shop.stripe.emulator.checkout.pay_with_card(
         shop.session_id(number),
         number="4242424242424242",
         expiry="12 / 34",

@@ -457,7 +457,7 @@ def test_a_completed_checkout_that_is_unpaid_is_processing(shop: Shop) -> None:
 def test_a_bank_debit_ends_as_the_bank_says(shop: Shop, succeeded: bool, late_first: bool) -> None:
     number = shop.an_open_order()
     payment = shop.pay_later(number)
-    shop.stripe.emulator.settle(payment, succeeded)
+    shop.stripe.emulator.settle_debit(payment, succeeded)
     ending = f"checkout.session.async_payment_{'succeeded' if succeeded else 'failed'}"
 
     for kind in sorted([COMPLETED, ending], key=(ending, COMPLETED).index, reverse=not late_first):
@@ -470,7 +470,7 @@ def test_a_bank_debit_ends_as_the_bank_says(shop: Shop, succeeded: bool, late_fi
 def test_a_bank_debit_that_failed_and_succeeded_is_what_stripe_says_now(shop: Shop) -> None:
     number = shop.an_open_order()
     payment = shop.pay_later(number)
-    shop.stripe.emulator.settle(payment, True)
+    shop.stripe.emulator.settle_debit(payment, True)
     succeeded = shop.event("checkout.session.async_payment_succeeded")
     failed = succeeded | {"id": "evt_f", "type": "checkout.session.async_payment_failed"}
     failed["data"] = {"object": succeeded["data"]["object"] | {"payment_status": "unpaid"}}
@@ -491,7 +491,7 @@ def test_a_bank_debit_ends_without_any_webhook(shop: Shop, succeeded: bool) -> N
     reconciler.run_once()
     assert shop.order(number).status == "processing"
 
-    shop.stripe.emulator.settle(payment, succeeded)
+    shop.stripe.emulator.settle_debit(payment, succeeded)
     reconciler.run_once()
 
     assert shop.order(number).status == ("paid" if succeeded else "failed")
@@ -500,7 +500,7 @@ def test_a_bank_debit_ends_without_any_webhook(shop: Shop, succeeded: bool) -> N
 @pytest.mark.scenario("C13")
 def test_after_a_failed_bank_debit_the_same_cart_can_be_bought(shop: Shop) -> None:
     number = shop.an_open_order()
-    shop.stripe.emulator.settle(shop.pay_later(number), False)
+    shop.stripe.emulator.settle_debit(shop.pay_later(number), False)
     checkout.settle(shop.buyer, number)
 
     again = shop.an_open_order()

@@ -49,7 +49,7 @@ def keys_used(shop: Shop) -> set[str | None]:
 @pytest.mark.scenario("B1")
 @pytest.mark.parametrize("kind", ["rate_limit", "lock_timeout"])
 def test_a_busy_stripe_is_asked_again_under_the_same_key(shop: Shop, kind: str) -> None:
-    shop.stripe.emulator.cause("request", kind, times=3, match=CREATE)
+    shop.stripe.emulator.inject_fault("request", kind, times=3, match=CREATE)
     number = shop.place()
 
     address = checkout.open_checkout(shop.buyer, number)
@@ -61,7 +61,7 @@ def test_a_busy_stripe_is_asked_again_under_the_same_key(shop: Shop, kind: str) 
 
 @pytest.mark.scenario("B1")
 def test_a_stripe_that_stays_busy_is_named_and_nothing_is_lost(shop: Shop) -> None:
-    shop.stripe.emulator.cause("request", "rate_limit", times=4, match=CREATE)
+    shop.stripe.emulator.inject_fault("request", "rate_limit", times=4, match=CREATE)
     number = shop.place()
 
     with pytest.raises(StripeBusy, match=NOT_CHARGED):
@@ -77,7 +77,7 @@ def test_a_stripe_that_stays_busy_is_named_and_nothing_is_lost(shop: Shop) -> No
 
 @pytest.mark.scenario("B2")
 def test_a_500_after_the_session_was_created_still_leads_to_that_session(shop: Shop) -> None:
-    shop.stripe.emulator.cause("request", "error_after", match=CREATE)
+    shop.stripe.emulator.inject_fault("request", "error_after", match=CREATE)
     number = shop.place()
 
     address = checkout.open_checkout(shop.buyer, number)
@@ -88,7 +88,7 @@ def test_a_500_after_the_session_was_created_still_leads_to_that_session(shop: S
 
 @pytest.mark.scenario("B2")
 def test_a_500_before_anything_was_created_can_be_tried_again(shop: Shop) -> None:
-    shop.stripe.emulator.cause("request", "error_before", times=3, match=CREATE)
+    shop.stripe.emulator.inject_fault("request", "error_before", times=3, match=CREATE)
     number = shop.place()
 
     with pytest.raises(StripeUncertain, match=NOT_CHARGED):
@@ -104,11 +104,11 @@ def test_a_500_before_anything_was_created_can_be_tried_again(shop: Shop) -> Non
 @pytest.mark.scenario("B2")
 def test_a_session_behind_a_saved_500_settles_by_webhook(shop: Shop) -> None:
     number = shop.place()
-    shop.stripe.emulator.cause("request", "error_after", match=CREATE)
-    shop.stripe.emulator.cause("request", "error_before", times=9, match="GET *")
+    shop.stripe.emulator.inject_fault("request", "error_after", match=CREATE)
+    shop.stripe.emulator.inject_fault("request", "error_before", times=9, match="GET *")
     with pytest.raises(StripeUnreachable):
         checkout.open_checkout(shop.buyer, number)
-    shop.stripe.emulator.calm()
+    shop.stripe.emulator.clear_faults()
     (session,) = shop.sessions()
     shop.stripe.pay(session.id)
 
@@ -123,7 +123,7 @@ def test_a_saved_500_without_a_session_ends_the_attempt_and_the_next_has_a_new_k
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.place()
-    shop.stripe.emulator.cause("request", "error_after", match=CREATE)
+    shop.stripe.emulator.inject_fault("request", "error_after", match=CREATE)
     monkeypatch.setattr(gateway, "find_checkouts", lambda *_: [])
 
     address = checkout.open_checkout(shop.buyer, number)
@@ -144,7 +144,7 @@ def test_a_saved_500_without_a_session_ends_the_attempt_and_the_next_has_a_new_k
 def test_an_answer_that_gets_lost_is_met_again_under_its_key(
     shop: Shop, kind: str, times: int
 ) -> None:
-    shop.stripe.emulator.cause("request", kind, times=times, match=CREATE, value="0.1")
+    shop.stripe.emulator.inject_fault("request", kind, times=times, match=CREATE, value="0.1")
     number = shop.place()
 
     for _ in range(2):
@@ -164,7 +164,7 @@ def test_a_retry_repeats_the_question_to_the_letter_whatever_changed_since(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.place(store_url="http://old.example")
-    shop.stripe.emulator.cause("request", "cut", times=3, match=CREATE)
+    shop.stripe.emulator.inject_fault("request", "cut", times=3, match=CREATE)
     with pytest.raises(StripeUnreachable):
         checkout.open_checkout(shop.buyer, number)
     monkeypatch.setenv("CHECKOUT_MINUTES", "90")
@@ -202,7 +202,7 @@ def test_a_stripe_that_never_answers_costs_a_bounded_time(
     monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", 0.2)
     gateway.client_for.cache_clear()
     number = shop.place()
-    shop.stripe.emulator.cause("request", "hang", times=3, match=CREATE, value="1")
+    shop.stripe.emulator.inject_fault("request", "hang", times=3, match=CREATE, value="1")
     started = clock.now()
 
     with pytest.raises(StripeUnreachable, match=NOT_CHARGED):
@@ -214,7 +214,7 @@ def test_a_stripe_that_never_answers_costs_a_bounded_time(
 
 @pytest.mark.scenario("B12")
 def test_a_slow_stripe_is_waited_for(shop: Shop) -> None:
-    shop.stripe.emulator.cause("request", "slow", match=CREATE, value="300")
+    shop.stripe.emulator.inject_fault("request", "slow", match=CREATE, value="300")
 
     assert "/c/pay/" in checkout.open_checkout(shop.buyer, shop.place())
 
@@ -297,7 +297,7 @@ def test_a_cancellation_that_a_crash_left_half_done_is_finished(
 @pytest.mark.parametrize("kind", ["cut", "error_after"])
 def test_a_lost_answer_to_expiring_is_found_out(shop: Shop, kind: str) -> None:
     old = shop.an_open_order(SHIRTS)
-    shop.stripe.emulator.cause("request", kind, match=EXPIRE)
+    shop.stripe.emulator.inject_fault("request", kind, match=EXPIRE)
 
     try:
         new = shop.place(JEANS)
@@ -353,7 +353,7 @@ def reprice(slug: str, amount: int, name: str | None = None) -> None:
 @pytest.mark.scenario("B7")
 def test_a_question_that_is_still_being_answered_is_waited_for(shop: Shop) -> None:
     number = shop.place()
-    shop.stripe.emulator.cause("request", "slow", match=CREATE, value="150")
+    shop.stripe.emulator.inject_fault("request", "slow", match=CREATE, value="150")
 
     addresses = at_once(4, lambda _: checkout.open_checkout(shop.buyer, number))
 
@@ -419,7 +419,7 @@ def test_an_order_that_stripe_refuses_to_speak_about_keeps_no_other_waiting(shop
 def test_a_look_up_that_fails_changes_nothing(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
-    shop.stripe.emulator.cause("request", "error_before", times=3, match=LOOK_UP)
+    shop.stripe.emulator.inject_fault("request", "error_before", times=3, match=LOOK_UP)
 
     with pytest.raises(StripeUncertain):
         checkout.settle(shop.buyer, number)

@@ -153,7 +153,7 @@ def test_a_session_behind_a_saved_failure_is_found_although_the_clocks_differ(
     set_off(shop, off)
     gateway.clock_offset()
     number = shop.place()
-    shop.stripe.emulator.cause("request", "error_after", match="POST /v1/checkout/sessions")
+    shop.stripe.emulator.inject_fault("request", "error_after", match="POST /v1/checkout/sessions")
 
     address = checkout.open_checkout(shop.buyer, number)
 

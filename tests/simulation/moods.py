@@ -72,7 +72,7 @@ def _begin(
     value: str = "",
     about: str = "",
 ) -> None:
-    made = world.stage.emulator.cause("request", kind, times=times, match=match, value=value)
+    made = world.stage.emulator.inject_fault("request", kind, times=times, match=match, value=value)
     until = world.steps + world.random.randint(5, LONGEST_STEPS)
     world.moods.append(Mood(made.id, until, about))
 
@@ -105,7 +105,7 @@ def shop_clock_off(world: "World") -> None:
 def pass_over(world: "World") -> None:
     """End the moods whose time is over."""
     for mood in [mood for mood in world.moods if mood.until_step <= world.steps]:
-        world.stage.emulator.calm(mood.trouble_id)
+        world.stage.emulator.clear_faults(mood.trouble_id)
         world.moods.remove(mood)
 
 
@@ -119,10 +119,10 @@ def others_are_settled(world: "World") -> None:
     for _ in range(world.random.randint(1, MOST_STUCK)):
         one_object(world)
     stuck = {mood.trouble_id: mood.about for mood in world.moods if mood.about}
-    for trouble in world.stage.emulator.troubles():
+    for trouble in world.stage.emulator.faults():
         lasting = trouble.id in stuck or trouble.match in world.stage.forgotten
         if trouble.target == "request" and not lasting:
-            world.stage.emulator.calm(trouble.id)
+            world.stage.emulator.clear_faults(trouble.id)
     world.moods = [mood for mood in world.moods if mood.trouble_id in stuck]
     world.stage.clock.seconds += 60
     began = world.stage.clock.at_stripe()

@@ -28,12 +28,12 @@ from store.orders import checkout, coalescing
 from store.stripe_api import gateway
 from store.stripe_api.traces import STRIPES_CLOCK
 from store.webhooks import parsing, processing
-from stripe_emulator.api.pipeline import Gate, Incoming
+from stripe_emulator.api.pipeline import ApiRequest, RequestPipeline
 from stripe_emulator.base.config import Config
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.emulator import Emulator
 from stripe_emulator.webhooks import deliveries, tampering
-from stripe_emulator.webhooks.http_client import Answered
+from stripe_emulator.webhooks.http_client import HttpResult
 
 SECRET = "whsec_the_simulated_shop"
 STORE_URL = "http://127.0.0.1:9"
@@ -104,7 +104,7 @@ class Wire(gateway.Listening):
         place = f"{method.upper()} {IDENTIFIER.sub('…', parts.path)}"
         self.stage.points(f"before {place}")
         answer = self.stage.gate.answer(
-            Incoming(
+            ApiRequest(
                 method=method.upper(),
                 path=parts.path,
                 query=parts.query.encode(),
@@ -116,7 +116,7 @@ class Wire(gateway.Listening):
         )
         self.stage.points(f"after {place}")
         self.stage.calls += 1
-        if answer.trouble and answer.trouble.kind in ("cut", "hang"):
+        if answer.fault and answer.fault.kind in ("cut", "hang"):
             raise stripe.APIConnectionError("Cut.", should_retry=True)  # type: ignore[no-untyped-call]
         date = formatdate(self.stage.clock(), usegmt=True)
         return answer.body.decode(), answer.status, answer.headers | {"Date": date}
@@ -143,7 +143,7 @@ class Stage:
     """Sessions of orders that only a lost copy of the database knew: expired unpaid, or strays."""
 
     def __post_init__(self) -> None:
-        self.gate = Gate(self.emulator.account)
+        self.gate = RequestPipeline(self.emulator.account)
         self.wire = Wire(self)
 
     # --- the process ------------------------------------------------------------------------
@@ -207,31 +207,31 @@ class Stage:
 
     def due(self) -> list[int]:
         """Deliveries whose time has come."""
-        with self.emulator.account.reading() as books:
-            return deliveries.due(books.connection, books.now, 500)
+        with self.emulator.account.reading() as tx:
+            return deliveries.due(tx.connection, tx.now, 500)
 
     def carry(self, delivery_ids: Sequence[int]) -> int:
         """Deliver some events together, in this order; answers how many got a 2xx."""
         parcels = []
         for delivery_id in delivery_ids:
-            with self.emulator.account.writing() as books:
-                if parcel := deliveries.pack(books, delivery_id):
-                    parcels.append(parcel)
+            with self.emulator.account.writing() as tx:
+                if prepared := deliveries.prepare(tx, delivery_id):
+                    parcels.append(prepared)
         posts = []
-        for parcel in parcels:
-            if parcel.trouble and parcel.trouble.kind == "forge":
-                assert self.knock([tampering.forged(parcel, int(self.clock()))]) == [400]
-            if parcel.trouble and parcel.trouble.kind in LIES:
-                if STRAY.encode() not in parcel.payload:
-                    self.knock([_lie(parcel, int(self.clock()))])
-                parcel = replace(parcel, trouble=None)  # noqa: PLW2901
-            posts.append(tampering.packed(parcel, int(self.clock())))
+        for prepared in parcels:
+            if prepared.fault and prepared.fault.kind == "forge":
+                assert self.knock([tampering.forge_event(prepared, int(self.clock()))]) == [400]
+            if prepared.fault and prepared.fault.kind in LIES:
+                if STRAY.encode() not in prepared.payload:
+                    self.knock([_lie(prepared, int(self.clock()))])
+                prepared = replace(prepared, fault=None)  # noqa: PLW2901
+            posts.append(tampering.body_and_signature(prepared, int(self.clock())))
         statuses = self.knock(posts)
-        for parcel, (_, signature), status in zip(parcels, posts, statuses, strict=True):
+        for prepared, (_, signature), status in zip(parcels, posts, statuses, strict=True):
             if status < 300:
-                self.arrived[parcel.event_id] = self.arrived.get(parcel.event_id, 0) + 1
-            with self.emulator.account.writing() as books:
-                deliveries.record(books, parcel, Answered(status, "", 0.0), signature, "sandbox")
+                self.arrived[prepared.event_id] = self.arrived.get(prepared.event_id, 0) + 1
+            with self.emulator.account.writing() as tx:
+                deliveries.record(tx, prepared, HttpResult(status, "", 0.0), signature, "sandbox")
         return sum(status < 300 for status in statuses)
 
     def knock(self, posts: Sequence[tuple[bytes, str]]) -> list[int]:
@@ -258,17 +258,17 @@ class Stage:
 
     def forget_session(self, session_id: str) -> None:
         """Let an open session be gone at Stripe: unpayable, unknown, and no event says so."""
-        with self.emulator.account.writing() as books:
-            session = books.get(session_id, "checkout.session")
-            books.save(session | {"status": "expired", "url": None})
+        with self.emulator.account.writing() as tx:
+            session = tx.get(session_id, "checkout.session")
+            tx.save(session | {"status": "expired", "url": None})
         self.forgotten.add(session_id)
-        self.emulator.cause("request", "gone", times=None, match=session_id)
+        self.emulator.inject_fault("request", "gone", times=None, match=session_id)
 
     def calm(self) -> None:
         """Let nothing go wrong any more; what is gone stays so."""
-        self.emulator.calm()
+        self.emulator.clear_faults()
         for session_id in sorted(self.forgotten):
-            self.emulator.cause("request", "gone", times=None, match=session_id)
+            self.emulator.inject_fault("request", "gone", times=None, match=session_id)
 
     def unmissed_numbers(self) -> set[str]:
         """The orders of those sessions."""
@@ -277,27 +277,27 @@ class Stage:
 
     def events(self) -> list[dict[str, Any]]:
         """The events of the last days at Stripe, oldest first."""
-        with self.emulator.account.reading() as books:
-            rows = books.connection.execute("SELECT body FROM events ORDER BY seq").fetchall()
+        with self.emulator.account.reading() as tx:
+            rows = tx.connection.execute("SELECT body FROM events ORDER BY seq").fetchall()
         return [json.loads(row["body"]) for row in rows]
 
     def stripes(self, kind: str) -> list[dict[str, Any]]:
         """All objects of a kind at Stripe, oldest first."""
-        with self.emulator.account.reading() as books:
-            rows = books.connection.execute(
+        with self.emulator.account.reading() as tx:
+            rows = tx.connection.execute(
                 "SELECT body FROM objects WHERE kind = ? ORDER BY seq", (kind,)
             ).fetchall()
         return [json.loads(row["body"]) for row in rows]
 
 
-def _lie(parcel: deliveries.Parcel, now: int) -> tuple[bytes, str]:
+def _lie(prepared: deliveries.PreparedDelivery, now: int) -> tuple[bytes, str]:
     """The same story with another amount, currency or mode, as an event of its own, well signed.
 
     It comes beside the true one and not in its place: Stripe says no event in two ways.
     """
-    told = json.loads(parcel.payload)
+    told = json.loads(prepared.payload)
     told["id"] = new_id("event")
-    return tampering.packed(replace(parcel, payload=json.dumps(told).encode()), now)
+    return tampering.body_and_signature(replace(prepared, payload=json.dumps(told).encode()), now)
 
 
 def _never_wait_for_the_disk(connection: Any, _record: Any) -> None:

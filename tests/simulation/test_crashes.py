@@ -70,7 +70,7 @@ class Story(ABC):
             self.pay(address.rsplit("/", 1)[1])
 
     def pay(self, session_id: str) -> None:
-        self.stage.emulator.pay_with_card(
+        self.stage.emulator.checkout.pay_with_card(
             session_id, number=VISA, expiry="12/34", cvc="123", name="Ada", email="a@example.com"
         )
 
@@ -211,7 +211,7 @@ class MoneyBackAfterAFailure(MoneyBack):
 
     def prepare(self) -> None:
         super().prepare()
-        self.stage.emulator.cause("request", "error_kept", match="POST /v1/refunds")
+        self.stage.emulator.inject_fault("request", "error_kept", match="POST /v1/refunds")
 
     def act(self) -> None:
         with suppress(StripeUncertain):
@@ -285,7 +285,7 @@ class RefusedSecondPayment(SecondPayment):
 
     def prepare(self) -> None:
         super().prepare()
-        self.stage.emulator.cause(
+        self.stage.emulator.inject_fault(
             "request", "refuse", times=1, match="POST /v1/refunds", value="insufficient_funds"
         )
 
@@ -310,7 +310,7 @@ class BesideAStuckOrder(Purchase):
             f"stuck-{self.buyer}", JEANS, shown_amount=4999, store_url=STORE_URL
         )
         address = checkout.open_checkout(f"stuck-{self.buyer}", number)
-        self.stage.emulator.cause(
+        self.stage.emulator.inject_fault(
             "request", "rate_limit", times=None, match=address.rsplit("/", 1)[1]
         )
         self.stage.clock.seconds += 60

@@ -15,7 +15,7 @@ from store.db import engine as db
 from store.orders import checkout, refunds
 from store.reconciliation import audit, reconciler
 from stripe_emulator.base.errors import StripeError as EmulatorError
-from stripe_emulator.faults import REQUEST_TROUBLES
+from stripe_emulator.faults import REQUEST_FAULTS
 from stripe_emulator.resources import checkout_sessions
 from tests.counting import count
 from tests.simulation import moods
@@ -39,7 +39,7 @@ CARDS = {
     "4000002500003155": 1,  # asks the bank
 }
 LASTING = ("slow", "hang", "malformed", "gone", "forbidden", "refuse")  # see moods.py
-ACCIDENTS = [kind for kind in REQUEST_TROUBLES if kind not in LASTING]
+ACCIDENTS = [kind for kind in REQUEST_FAULTS if kind not in LASTING]
 MISDELIVERIES = (
     *("drop", "duplicate", "delay", "reorder", "forge", "tamper", "wrong_secret", "old_timestamp"),
     *LIES,
@@ -178,13 +178,13 @@ class World:
         card = self.random.choices(list(CARDS), list(CARDS.values()))[0]
         result = self._pay(session_id, card)
         if result.challenge_id:
-            result = self.stage.emulator.answer_challenge(
+            result = self.stage.emulator.checkout.answer_challenge(
                 result.challenge_id, self.random.random() < 0.7
             )
         self._paid(session_id, result.outcome)
 
     def _pay(self, session_id: str, card: str) -> Any:
-        return self.stage.emulator.pay_with_card(
+        return self.stage.emulator.checkout.pay_with_card(
             session_id,
             number=card,
             expiry="12 / 34",
@@ -197,7 +197,7 @@ class World:
         self.note(f"  {outcome}")
         if outcome not in ("succeeded", "processing"):
             return
-        session = self.stage.emulator.session(session_id) or {}
+        session = self.stage.emulator.checkout.session(session_id) or {}
         intent = self.stage.emulator.retrieve(session["payment_intent"]) or {}
         number = session["metadata"]["order_number"]
         self.payments.append((number, intent["latest_charge"]))
@@ -207,7 +207,7 @@ class World:
         payable = [s["id"] for s in self.books.sessions if s["status"] == "open"]
         if session_id := self.pick(payable):
             outcome = self.random.choice(["succeeds", "succeeds", "fails"])
-            result = self.stage.emulator.pay_later(
+            result = self.stage.emulator.checkout.pay_later(
                 session_id,
                 outcome=outcome,  # type: ignore[arg-type]
                 email="ada@example.com",
@@ -306,7 +306,7 @@ class World:
 
     def resend(self) -> None:
         """Stripe repeats an event that was perhaps answered long ago."""
-        if events := self.stage.emulator.lists("event", 30).items:
+        if events := self.stage.emulator.list_objects("event", 30).items:
             self.stage.emulator.resend(self.random.choice(events)["id"])
 
     def catch_up(self) -> None:
@@ -318,7 +318,7 @@ class World:
 
     def accident(self) -> None:
         """One of the next calls to Stripe goes wrong, perhaps several in a row."""
-        self.stage.emulator.cause(
+        self.stage.emulator.inject_fault(
             "request",
             self.random.choice(ACCIDENTS),
             times=self.random.choice([1, 1, 2, 4]),
@@ -329,7 +329,7 @@ class World:
         """One of the next deliveries goes astray, or is not what it should be."""
         kind = self.random.choice(MISDELIVERIES)
         match = "checkout.session.*" if kind in LIES else "*"
-        self.stage.emulator.cause("delivery", kind, match=match)
+        self.stage.emulator.inject_fault("delivery", kind, match=match)
 
     # --- the end ------------------------------------------------------------------------------
 
