@@ -24,7 +24,7 @@ DOCUMENTS = [
     ROOT / "bench" / "README.md",
     ROOT / "stripe_emulator" / "README.md",
 ]
-OURS = "store|tests|data|bench|scripts|docs|stripe_emulator"
+OURS = "store|data|bench|docs|stripe_emulator"
 
 
 def text_of(name: str) -> str:
