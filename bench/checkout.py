@@ -21,15 +21,16 @@ from pathlib import Path
 import stripe
 from sqlmodel import col, select
 
-from bench.common import machine, shop
-from bench.common.measuring import figure, say, spread
-from bench.common.report import Report, publish
-from bench.common.servers import free_port, running
-from bench.rerun.visitor import Visitor
+from bench.support import machine
+from bench.support.report import Report, publish
+from bench.support.servers import free_port, running
+from bench.support.statistics import figure, say, spread
 from store.core.settings import EMULATOR_KEY
 from store.db import engine as db
 from store.db.models import Order
 from store.web import buyer_ids
+from tests.support import sample_shop
+from tests.support.websocket_client import Visitor
 
 AT_MOST_MILLISECONDS = 15
 SECRET = "whsec_benchmark"  # noqa: S105 - of this benchmark alone
@@ -74,14 +75,14 @@ def ask(client: stripe.StripeClient, parameters: dict[str, object]) -> float:
 def measure(asked: argparse.Namespace, folder: Path) -> tuple[list[float], list[float]]:
     """The medians of each turn: a click, and the bare question."""
     emulator, storefront = free_port(), free_port()
-    told = shop.environment(f"sqlite:///{(folder / 'store.db').as_posix()}", folder, SECRET)
+    told = sample_shop.environment(f"sqlite:///{(folder / 'store.db').as_posix()}", folder, SECRET)
     told["STRIPE_API_BASE"] = f"http://127.0.0.1:{emulator}"
     data = ("--data", str(folder / "emulator.db"), "--secret", SECRET)
     stripes = ["stripe_emulator", "--port", str(emulator), *data]
     streamlit = ["streamlit", "run", "streamlit_app.py", "--server.port", str(storefront)]
     client = stripe.StripeClient(EMULATOR_KEY, base_addresses={"api": told["STRIPE_API_BASE"]})
     clicks, bare = [], []
-    with running(stripes, emulator), shop.entered(told):
+    with running(stripes, emulator), sample_shop.entered(told):
         db.migrate()
         with running([*streamlit, "--server.headless", "true"], storefront, environment=told):
             click(storefront)

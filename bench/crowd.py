@@ -32,20 +32,21 @@ from typing import Any
 
 import httpx
 
-from bench.common import databases, machine
-from bench.common.measuring import figure, percentile, say
-from bench.common.report import Report, publish
-from bench.common.servers import ROOT
-from bench.common.shop import fill, number
-from bench.rerun.visitor import Visitor
-from bench.webhooks import event
-from bench.webhooks.load import Job, Met
+from bench.support import databases, machine
+from bench.support.report import Report, publish
+from bench.support.servers import ROOT
+from bench.support.statistics import figure, say
 from store.core import clock
 from store.db import engine as db
 from store.db.models import Order
 from store.orders import checkout, service
 from store.web import buyer_ids
-from tests.whole.running import House
+from tests.support import sample_event
+from tests.support.load_generator import Job, Met
+from tests.support.percentiles import percentile
+from tests.support.processes import House
+from tests.support.sample_shop import fill, number
+from tests.support.websocket_client import Visitor
 
 AT_MOST_SECONDS = 1.0  # p95 of a page or a click of the other buyers
 CONNECTIONS, WAYS, HALF_OPEN, RERUNS_PER_SECOND = 64, 32, 300, 420
@@ -54,12 +55,6 @@ BETWEEN_SECONDS = 10.0  # between two clicks of a buyer, on average
 BUYER_PROCESSES = 2
 SHIRT = "Quantity of Red T-Shirt"
 SPAWN = multiprocessing.get_context("spawn")
-MARKS = {
-    event.EVENT: "evt_bench{:020}",
-    event.NUMBER: "BENCH-{:09}",
-    event.SESSION: "cs_test_bench{:050}",
-    event.PAYMENT: "pi_bench{:020}",
-}
 
 
 @dataclass(frozen=True)
@@ -260,12 +255,12 @@ def webhooks(
         first=first,
         count=events(asked),
         secret=secret,
-        template=event.template(),
-        marks=MARKS,
+        template=sample_event.template(),
+        marks=sample_event.MARKS,
         per_second=asked.webhooks,
     )
     load = subprocess.Popen(
-        [sys.executable, "-m", "bench.webhooks.load"],
+        [sys.executable, "-m", "tests.support.load_generator"],
         cwd=ROOT,
         text=True,
         stdin=subprocess.PIPE,

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from bench.common.measuring import say
-from bench.common.servers import free_port, running
+from bench.support.servers import free_port, running
+from bench.support.statistics import say
 from stripe_emulator.account.account import Account
 from stripe_emulator.base.config import Config
 from stripe_emulator.resources import checkout_sessions

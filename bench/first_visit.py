@@ -19,12 +19,13 @@ from typing import Any
 
 from playwright.sync_api import Browser, CDPSession, sync_playwright
 
-from bench.common import machine, shop
-from bench.common.measuring import figure, ratios, say, spread
-from bench.common.report import Report, publish
-from bench.common.servers import running
-from bench.start import hello, ours
-from tests.chromium import QUIET, found_chromium
+from bench.startup import hello, ours
+from bench.support import machine
+from bench.support.report import Report, publish
+from bench.support.servers import running
+from bench.support.statistics import figure, ratios, say, spread
+from tests.support import sample_shop
+from tests.support.chromium import QUIET, found_chromium
 
 LINE = {"offline": False, "latency": 300, "downloadThroughput": 200_000, "uploadThroughput": 94_000}
 DESKTOP, PHONE = (1280, 720), (390, 844)
@@ -101,7 +102,7 @@ def visit(
 @contextmanager
 def servers(folder: Path) -> Iterator[tuple[int, int]]:
     """The ports of the shop and of the yardstick."""
-    environment = dict.fromkeys(shop.UNSET, " ")
+    environment = dict.fromkeys(sample_shop.UNSET, " ")
     command, port, _others = ours(folder)
     other, other_port, _none = hello()
     with (

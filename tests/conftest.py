@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests import counting, scenarios
-from tests.chromium import browsers, installed_chromium, lent_browsers  # noqa: F401 - fixtures
+from scripts import scenarios_table
+from tests.support import counting
+from tests.support.chromium import browsers, installed_chromium, lent_browsers  # noqa: F401 - fixtures
 
 REQUIRE_ALL = os.environ.get("STORE_REQUIRE_ALL") == "1"
 PASSED, FAILED = set[str](), set[str]()
@@ -17,11 +18,11 @@ PASSED, FAILED = set[str](), set[str]()
 LONG = (
     "tests/simulation/test_mutations.py",
     "tests/simulation/test_crashes.py",
-    "tests/test_launcher.py",
-    "tests/whole/",
+    "tests/cli/test_supervisor.py",
+    "tests/e2e/",
     "tests/simulation/",
-    "tests/browser/",
-    "tests/test_commands.py",
+    "tests/web/browser/",
+    "tests/cli/test_commands.py",
 )
 
 
@@ -71,5 +72,5 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     terminalreporter.section("never charged twice, nothing lost")
-    for line in counting.block(len(PASSED - FAILED), len(scenarios.scenarios())):
+    for line in counting.block(len(PASSED - FAILED), len(scenarios_table.scenarios())):
         terminalreporter.write_line(line)

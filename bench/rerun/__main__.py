@@ -23,16 +23,17 @@ from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.common import machine, shop
-from bench.common.measuring import figure, ratios, say, spread
-from bench.common.report import Report, publish
-from bench.common.servers import free_port, running
-from bench.rerun import elements
-from bench.rerun.visitor import Visitor
+from bench.rerun import element_recorder
+from bench.support import machine
+from bench.support.report import Report, publish
+from bench.support.servers import free_port, running
+from bench.support.statistics import figure, ratios, say, spread
 from store.db import engine as db
 from store.db.models import Order
 from store.orders import checkout
 from store.web import buyer_ids
+from tests.support import sample_shop
+from tests.support.websocket_client import Visitor
 
 AT_MOST = 1.5
 ORDERS = 6
@@ -57,7 +58,11 @@ def bought(cookie: str) -> str:
     who = buyer_ids.digest(cookie)
     for _ in range(ORDERS):
         number = checkout.place(
-            who, {"red-t-shirt": 2}, shown_amount=shop.AMOUNT, store_url="http://x", again=True
+            who,
+            {"red-t-shirt": 2},
+            shown_amount=sample_shop.AMOUNT,
+            store_url="http://x",
+            again=True,
         )
         with db.unit_of_work() as session:
             table = Order.metadata.tables["orders"]
@@ -123,18 +128,22 @@ def turn(process: int, visitors: Sequence[Visitor], times: int) -> Turn:
 
 def compare(page: str, asked: argparse.Namespace, folder: Path, times: Times) -> int:
     """Fill in `times` for one page; answers how many elements it has."""
-    told = shop.environment(f"sqlite:///{(folder / f'{page}.db').as_posix()}", folder, "whsec_x")
+    told = sample_shop.environment(
+        f"sqlite:///{(folder / f'{page}.db').as_posix()}", folder, "whsec_x"
+    )
     cookie = buyer_ids.new_cookie()
-    with shop.entered(told):
+    with sample_shop.entered(told):
         number = bought(cookie)
     page_name, query = ("order", f"number={number}") if page == "order" else ("", "")
     with ExitStack() as stack:
         ours, our_process = stack.enter_context(streamlit("streamlit_app.py", told))
         with Visitor(ours, page_name, query, cookie) as visitor:
-            drawn = elements.elements_of(visitor.deltas)
+            drawn = element_recorder.elements_of(visitor.deltas)
         (folder / f"{page}.json").write_text(json.dumps(drawn), "utf-8")
         recorded = {"EMPTY_PAGE": str(folder / f"{page}.json")}
-        empty, empty_process = stack.enter_context(streamlit("bench/rerun/empty.py", recorded))
+        empty, empty_process = stack.enter_context(
+            streamlit("bench/rerun/replayed_page.py", recorded)
+        )
         both = (
             ("ours", our_process, (ours, page_name, query, cookie)),
             ("empty", empty_process, (empty, "", "", cookie)),
@@ -147,7 +156,7 @@ def compare(page: str, asked: argparse.Namespace, folder: Path, times: Times) ->
                         found = turn(process, visitors, each)
                     if taken:  # the first one warms up
                         times[page, sessions, name].append(found)
-    return elements.count(drawn)
+    return element_recorder.count(drawn)
 
 
 def main() -> None:

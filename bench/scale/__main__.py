@@ -21,15 +21,15 @@ from pathlib import Path
 
 from sqlalchemy import create_engine
 
-from bench.common import databases, machine, shop
-from bench.common.measuring import Spread, figure, ratios, say, spread
-from bench.common.report import Report, publish
-from bench.common.servers import ROOT, free_port
-from bench.scale import history
-from bench.webhooks import event
+from bench.scale import seed_history
+from bench.support import databases, machine
+from bench.support.report import Report, publish
+from bench.support.servers import ROOT, free_port
+from bench.support.statistics import Spread, figure, ratios, say, spread
 from bench.webhooks.__main__ import attack
-from bench.webhooks.subjects import OURS, SECRET, Subject, serving
+from bench.webhooks.targets import OURS, SECRET, Subject, serving
 from store.db import engine as db
+from tests.support import sample_event, sample_shop
 
 ORDERS = (1_000, 100_000, 1_000_000)
 AT_MOST = 1.3
@@ -64,7 +64,7 @@ class Asked:
 @contextmanager
 def asking(count: int, told: dict[str, str]) -> Iterator[Asked]:
     with subprocess.Popen(  # noqa: S603
-        [sys.executable, "-m", "bench.scale.questions", str(count)],
+        [sys.executable, "-m", "bench.scale.queries", str(count)],
         cwd=ROOT,
         env=os.environ | told,
         stdin=subprocess.PIPE,
@@ -79,8 +79,8 @@ def asking(count: int, told: dict[str, str]) -> Iterator[Asked]:
 def grow(count: int, told: dict[str, str]) -> Subject:
     """A migrated database with a past, and its door (not yet open)."""
     started = time.perf_counter()
-    with shop.entered(told):
-        history.write(db.engine(), count)
+    with sample_shop.entered(told):
+        seed_history.write(db.engine(), count)
         engine = create_engine(told["DATABASE_URL"])
     say(f"{count:,} orders written in {time.perf_counter() - started:.1f} s")
     subject = Subject(OURS, free_port(), engine=engine, environment=told)
@@ -105,7 +105,7 @@ def measure(database: str, asked: argparse.Namespace, taken: Taken) -> None:
         new_database = stack.enter_context(databases.fresh(database, folder))
         shops = {}
         for count in asked.orders:
-            told = shop.environment(new_database(), folder / str(count), SECRET)
+            told = sample_shop.environment(new_database(), folder / str(count), SECRET)
             shops[count] = grow(count, told)
         ask(database, shops, asked.turns * ROUNDS, taken)
         knock(database, shops, asked.turns, taken)
@@ -132,7 +132,7 @@ def ask(database: str, shops: dict[int, Subject], turns: int, taken: Taken) -> N
 
 def knock(database: str, shops: dict[int, Subject], turns: int, taken: Taken) -> None:
     """Measure the doors last: each turn adds thousands of orders, all of them today's."""
-    template = event.template()
+    template = sample_event.template()
     with serving(list(shops.values())):
         for turn in range(turns + 1):
             for count, door in shops.items():

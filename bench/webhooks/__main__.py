@@ -3,10 +3,11 @@
 `python -m store bench webhooks [--seconds 3] [--turns 5] [--database sqlite] [--only ours bare]`
 
 Our door (`uvicorn webhook_server:app`, one process) and its yardsticks take turns, each on a
-database of its own with fresh open orders: the bare batching endpoint (`bare.py`), the plain
-FastAPI + ORM endpoint (`plain.py`), dj-stripe (`dj.py`). Before each turn the events are signed;
-after it the database is asked whether each accepted event has paid its order. `constant.py` is
-what the load reaches against a socket that does nothing.
+database of its own with fresh open orders: the bare batching endpoint (`baseline_raw_driver.py`),
+the plain FastAPI + ORM endpoint (`baseline_fastapi_sqlmodel.py`), dj-stripe
+(`baseline_djstripe.py`). Before each turn the events are signed; after it the database is asked
+whether each accepted event has paid its order. `baseline_constant.py` is what the load reaches
+against a socket that does nothing.
 """
 
 import argparse
@@ -18,13 +19,11 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from bench.common import databases, machine
-from bench.common.measuring import Spread, figure, ratios, say, spread
-from bench.common.report import Report, publish
-from bench.common.servers import ROOT
-from bench.webhooks import event
-from bench.webhooks.load import Job, Met
-from bench.webhooks.subjects import (
+from bench.support import databases, machine
+from bench.support.report import Report, publish
+from bench.support.servers import ROOT
+from bench.support.statistics import Spread, figure, ratios, say, spread
+from bench.webhooks.targets import (
     BARE,
     NOTHING,
     OURS,
@@ -35,16 +34,12 @@ from bench.webhooks.subjects import (
     peer_python,
     served,
 )
+from tests.support import sample_event
+from tests.support.load_generator import Job, Met
 
 CONNECTIONS = (1, 8, 64)
 WARM_SECONDS, WARM_ORDERS = 1.0, 6_000
 SPARE = 1.6  # how many more events are signed than the last turn would have used
-MARKS = {
-    event.EVENT: "evt_bench{:020}",
-    event.NUMBER: "BENCH-{:09}",
-    event.SESSION: "cs_test_bench{:050}",
-    event.PAYMENT: "pi_bench{:020}",
-}
 MUST = {BARE: 0.5, PLAIN: 8.0, PEER: 20.0}  # at 64 connections, so many times each at least
 LONGEST_P99_MILLISECONDS = 100
 Turns = dict[tuple[str, int, str], list[Met]]  # by database, connections and subject
@@ -52,8 +47,8 @@ Turns = dict[tuple[str, int, str], list[Met]]  # by database, connections and su
 
 def attack(subject: Subject, connections: int, seconds: float, count: int, template: str) -> Met:
     """One turn: fill in orders, post their events, and look whether each has paid its order."""
-    if subject.name == PEER:  # see dj.py
-        template = template.replace(f'"{event.PAYMENT}"', "null")
+    if subject.name == PEER:  # see baseline_djstripe.py
+        template = template.replace(f'"{sample_event.PAYMENT}"', "null")
     job = Job(
         port=subject.port,
         path=subject.path,
@@ -63,11 +58,11 @@ def attack(subject: Subject, connections: int, seconds: float, count: int, templ
         count=count,
         secret=SECRET,
         template=template,
-        marks=MARKS,
+        marks=sample_event.MARKS,
     )
     cpu_seconds = subject.cpu_seconds()
     done = subprocess.run(
-        [sys.executable, "-m", "bench.webhooks.load"],
+        [sys.executable, "-m", "tests.support.load_generator"],
         input=json.dumps(dataclasses.asdict(job)),
         cwd=ROOT,
         text=True,
@@ -81,7 +76,7 @@ def attack(subject: Subject, connections: int, seconds: float, count: int, templ
 
 
 def measure(database: str, names: list[str], asked: argparse.Namespace, turns: Turns) -> None:
-    template = event.template()
+    template = sample_event.template()
     with (
         tempfile.TemporaryDirectory(dir=asked.folder) as name,
         databases.fresh(database, Path(name)) as new_database,

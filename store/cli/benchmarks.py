@@ -9,7 +9,7 @@ FOLDER = ROOT / "bench"
 
 
 def names() -> list[str]:
-    """Modules in `bench/`, and folders there that can be run; `common` is what they share."""
+    """Modules in `bench/`, and folders there that can be run; `support` is what they share."""
     modules = {file.stem for file in FOLDER.glob("[!_]*.py")}
     return sorted(modules | {file.parent.name for file in FOLDER.glob("*/__main__.py")})
 
@@ -45,4 +45,4 @@ def about(name: str) -> str:
 
 
 def listing() -> str:
-    return "\n".join(f"{shown(name):<12} {about(name)}" for name in names())
+    return "\n".join(f"{shown(name):<18} {about(name)}" for name in names())

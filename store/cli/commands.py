@@ -34,7 +34,7 @@ from store.reports import csv_export as exporter
 WORKERS = min((os.cpu_count() or 1) + 1, 4)
 WHILE_RUNNING = "While it runs, Fresh demo on its Rehearsal page does the same."
 QUICK = (("ruff", "format", "--check"), ("ruff", "check"))
-BESIDE = (("mypy",), ("tests.dependencies",))
+BESIDE = (("mypy",), ("scripts.audit_dependencies",))
 TESTS = ("pytest", "-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
 
 

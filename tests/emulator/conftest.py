@@ -6,9 +6,9 @@ import pytest
 import stripe
 
 from stripe_emulator.base.config import Config
-from tests.emulator.receiver import SECRET, Receiver
-from tests.emulator.running import Running
-from tests.ports import free_port
+from tests.support.emulator import Running
+from tests.support.ports import free_port
+from tests.support.webhook_receiver import SECRET, Receiver
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ import pytest
 
 from stripe_emulator.__main__ import main
 from stripe_emulator.base.config import Config
-from tests.emulator.receiver import Receiver
-from tests.emulator.running import Running
-from tests.ports import free_port
+from tests.support.emulator import Running
+from tests.support.ports import free_port
+from tests.support.webhook_receiver import Receiver
 
 OTHER = "127.1"  # another name of this machine that is not among those of loopback
 

@@ -2,7 +2,7 @@
 
 import time
 
-from tests.emulator.running import Running
+from tests.support.emulator import Running
 
 DAY = 86_400
 

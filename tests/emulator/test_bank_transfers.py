@@ -7,8 +7,8 @@ import stripe
 
 from stripe_emulator.base.errors import StripeError
 from stripe_emulator.resources.cash_balances import TRANSFER_TYPES
-from tests.emulator import judge
-from tests.emulator.running import Running
+from tests.emulator import json_checker
+from tests.support.emulator import Running
 
 
 def a_customer(running: Running) -> str:
@@ -42,14 +42,14 @@ def fund(running: Running, customer: str, amount: int, currency: str = "usd", **
 
 def available(running: Running, customer: str) -> dict[str, int]:
     balance = running.client.v1.customers.cash_balance.retrieve(customer)
-    assert judge.faults(balance.to_dict()) == []
+    assert json_checker.faults(balance.to_dict()) == []
     return balance.available.to_dict() if balance.available else {}
 
 
 def state(running: Running, intent_id: str) -> tuple[str, int | None, int]:
     """Status, what remains to be transferred, what was received."""
     intent = running.client.v1.payment_intents.retrieve(intent_id)
-    assert judge.faults(intent.to_dict()) == []
+    assert json_checker.faults(intent.to_dict()) == []
     action: Any = intent.next_action
     remaining = action.display_bank_transfer_instructions.amount_remaining if action else None
     return intent.status, remaining, intent.amount_received
@@ -84,7 +84,7 @@ def test_a_payment_is_funded_in_parts_and_then_succeeds(stripe_: Running, curren
     assert (charge.amount_captured, charge.paid) == (20000, True)
     assert charge.payment_method_details is not None
     assert charge.payment_method_details.type == "customer_balance"
-    assert judge.faults(charge.to_dict()) == []
+    assert json_checker.faults(charge.to_dict()) == []
 
 
 def test_what_is_left_stays_in_the_balance_and_pays_the_next_payment_at_once(
@@ -112,9 +112,9 @@ def test_what_is_left_stays_in_the_balance_and_pays_the_next_payment_at_once(
         ("applied_to_payment", -2000, 1000),
         ("applied_to_payment", -1000, 0),
     ]
-    assert [judge.faults(each.to_dict()) for each in transactions.data] == [[]] * 4
+    assert [json_checker.faults(each.to_dict()) for each in transactions.data] == [[]] * 4
     events = stripe_.client.v1.events.list({"limit": 100}).data
-    assert [judge.faults(each.to_dict()) for each in events] == [[]] * len(events)
+    assert [json_checker.faults(each.to_dict()) for each in events] == [[]] * len(events)
     for event in events:
         assert stripe_.raw("GET", f"/events/{event.id}")[0] == 200
     assert b"Bank transfer" in stripe_.raw("GET", "/")[2] + stripe_.raw("GET", "/payments")[2]

@@ -17,9 +17,9 @@ import pytest
 import stripe
 
 from stripe_emulator.__main__ import main
-from tests.emulator.receiver import SECRET, Receiver
-from tests.emulator.running import KEY, session_params
-from tests.ports import free_port
+from tests.support.emulator import KEY, session_params
+from tests.support.ports import free_port
+from tests.support.webhook_receiver import SECRET, Receiver
 
 ROOT = Path(__file__).parents[2]
 

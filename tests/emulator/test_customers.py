@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.emulator.running import Running, line
+from tests.support.emulator import Running, line
 
 HOME = {"line1": "1 Main St", "city": "Berlin", "country": "DE", "postal_code": "10115"}
 

@@ -10,8 +10,8 @@ import stripe
 from stripe_emulator.api import expand, routes
 from stripe_emulator.base import config
 from stripe_emulator.parameters import limits, parameters, undocumented
-from tests.emulator import declarations, judge
-from tests.emulator.running import Running, line
+from tests.emulator import json_checker, sdk_declarations
+from tests.support.emulator import Running, line
 
 CARDS = (
     *("4242424242424242", "5555555555554444", "378282246310005", "4000000000000259"),
@@ -31,29 +31,31 @@ def test_it_speaks_the_version_of_the_installed_sdk() -> None:
 
 
 def test_it_knows_exactly_the_parameters_the_sdk_declares() -> None:
-    declared = declarations.declared_parameters()
+    declared = sdk_declarations.declared_parameters()
 
     assert declared | undocumented.CALLS == parameters.TABLE
-    assert json.loads(declarations.TABLE.read_text()) == declarations.written(declared)
+    assert json.loads(sdk_declarations.TABLE.read_text()) == sdk_declarations.written(declared)
     assert set(declared) == routes.OPERATIONS.keys() - undocumented.CALLS.keys()
 
 
 def test_it_knows_every_call_that_the_sdk_can_make() -> None:
-    assert json.loads(declarations.DECLARED.read_text()) == declarations.declared_calls()
+    assert json.loads(sdk_declarations.DECLARED.read_text()) == sdk_declarations.declared_calls()
     assert len(routes.DECLARED) > 500
 
 
 def test_every_event_it_can_send_is_one_the_sdk_knows() -> None:
-    source = "".join(file.read_text() for file in declarations.TABLE.parents[1].rglob("*.py"))
+    source = "".join(file.read_text() for file in sdk_declarations.TABLE.parents[1].rglob("*.py"))
     sent = set(
         re.findall(
             r'"((?:charge|checkout|payment_intent|customer|radar|refund|price|product)\.[a-z_.]+)"',
             source,
         )
     )
-    declared = judge.declared("event").keys()["type"]
+    declared = json_checker.declared("event").keys()["type"]
     known = {
-        choice for member in declarations.members(declared) for choice in judge._literals(member)
+        choice
+        for member in sdk_declarations.members(declared)
+        for choice in json_checker._literals(member)
     }
 
     assert sent - {"checkout.session", "radar.early_fraud_warning"} <= known
@@ -169,7 +171,7 @@ def test_every_object_list_and_event_is_as_the_sdk_declares_it(stripe_: Running)
     for path in LISTS:
         for thing in walk(stripe_, path):
             seen.add(thing["object"])
-            assert judge.faults(thing) == [], thing
+            assert json_checker.faults(thing) == [], thing
             if thing["object"] == "event":
                 seen.add(thing["type"])
                 assert ("previous_attributes" in thing["data"]) == thing["type"].endswith(
@@ -181,9 +183,9 @@ def test_every_object_list_and_event_is_as_the_sdk_declares_it(stripe_: Running)
         ("payment_method", "payment_methods"),
     ):
         for object_id in ids_of(stripe_, kind):
-            assert judge.faults(fetch(stripe_, f"/v1/{id_path}/{object_id}")) == []
-    assert judge.faults(fetch(stripe_, "/v1/balance")) == []
-    assert judge.faults(fetch(stripe_, "/v1/account")) == []
+            assert json_checker.faults(fetch(stripe_, f"/v1/{id_path}/{object_id}")) == []
+    assert json_checker.faults(fetch(stripe_, "/v1/balance")) == []
+    assert json_checker.faults(fetch(stripe_, "/v1/account")) == []
     assert len(seen) > 25
 
 
@@ -207,7 +209,7 @@ def test_every_expansion_is_as_the_sdk_declares_it(stripe_: Running) -> None:
         fields = [*expand.EXPANDABLE.get(kind, {}), *expand.INCLUDABLE.get(kind, {})]
         query = "&".join(f"expand[]=data.{field}" for field in fields)
         page = fetch(stripe_, f"/v1/{path}?limit=100&{query}")
-        assert judge.faults(page) == []
+        assert json_checker.faults(page) == []
         for field in set(fields) - {"tiers", "applies_to"}:  # nothing here has any
             held = [value for thing in page["data"] for value in values_at(thing, field)]
             assert any(isinstance(value, dict) for value in held), (kind, field)
@@ -226,19 +228,21 @@ def values_at(thing: Any, field: str) -> list[Any]:
 def test_exactly_the_fields_that_are_declared_expandable_can_be_expanded(kind: str) -> None:
     taken = {*expand.EXPANDABLE.get(kind, {}), *expand.ALWAYS_NULL.get(kind, ())}
 
-    assert taken == judge.expandable(kind)
+    assert taken == json_checker.expandable(kind)
 
 
 def test_the_judge_sees_what_is_wrong(stripe_: Running) -> None:
     stripe_.a_session()
     (session,) = walk(stripe_, "checkout/sessions")
 
-    assert judge.faults(session | {"surprise": 1}) == ["checkout.session.surprise: not declared"]
-    assert judge.faults(session | {"status": "done"})
-    assert judge.faults(session | {"livemode": None}) == ["checkout.session.livemode: null"]
-    assert judge.faults(session | {"created": "now"})
+    assert json_checker.faults(session | {"surprise": 1}) == [
+        "checkout.session.surprise: not declared"
+    ]
+    assert json_checker.faults(session | {"status": "done"})
+    assert json_checker.faults(session | {"livemode": None}) == ["checkout.session.livemode: null"]
+    assert json_checker.faults(session | {"created": "now"})
     session.pop("mode")
-    assert judge.faults(session) == ["checkout.session.mode: missing"]
+    assert json_checker.faults(session) == ["checkout.session.mode: missing"]
 
 
 def test_the_limits_name_parameters_that_exist() -> None:
@@ -258,7 +262,7 @@ def walk(running: Running, path: str) -> list[dict[str, Any]]:
     after = ""
     while True:
         page = fetch(running, f"/v1/{path}?limit=50{after}")
-        assert judge.faults(page) == []
+        assert json_checker.faults(page) == []
         things += page["data"]
         if not page["has_more"]:
             return things

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.emulator.receiver import Receiver
-from tests.emulator.running import Running
+from tests.support.emulator import Running
+from tests.support.webhook_receiver import Receiver
 
 
 @pytest.fixture

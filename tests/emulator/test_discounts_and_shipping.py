@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 import stripe
 
-from tests.emulator.running import Running, line
+from tests.support.emulator import Running, line
 
 THREE_LINES = [line(1000, name="A"), line(333, name="B"), line(667, name="C")]
 POST: Any = {"display_name": "Post", "fixed_amount": {"amount": 500, "currency": "usd"}}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from stripe_emulator.api import expand
-from tests.emulator import judge
-from tests.emulator.running import Running
+from tests.emulator import json_checker
+from tests.support.emulator import Running
 
 ADDRESSES = {
     "checkout.session": "checkout/sessions",
@@ -71,7 +71,7 @@ def test_every_documented_expansion_is_taken_on_objects_and_on_lists(
         listed_status, listed = get(account, f"{address}?expand[]=data.{field}")
 
         assert (status, listed_status) == (200, 200), (field, thing, listed)
-        assert judge.faults(thing) == judge.faults(listed) == []
+        assert json_checker.faults(thing) == json_checker.faults(listed) == []
         assert thing == listed["data"][0]
 
 
@@ -93,7 +93,7 @@ def test_what_is_shown_on_request_is_empty_where_there_is_nothing(account: Runni
     assert session["discounts"] == item["discounts"] == item["taxes"] == []
     assert item["price"]["tiers"] is None
     assert session["payment_intent"]["object"] == "payment_intent"
-    assert judge.faults(session) == []
+    assert json_checker.faults(session) == []
 
 
 def test_the_currency_options_of_a_price_are_its_own_currency(account: Running) -> None:

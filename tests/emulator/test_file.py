@@ -14,7 +14,7 @@ import pytest
 from stripe_emulator.__main__ import main
 from stripe_emulator.storage.database import VERSION, Storage
 from tests.emulator.test_crash import ROOT, a_process, sdk
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 
 def refused(data: Path, capsys: pytest.CaptureFixture[str]) -> str:

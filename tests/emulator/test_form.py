@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from stripe_emulator.parameters import form_encoding
-from tests.emulator.running import SUCCESS, Running
+from tests.support.emulator import SUCCESS, Running
 
 PRICE = "line_items[][price_data]"
 

@@ -15,8 +15,8 @@ from stripe_emulator.api import openapi, routes
 from stripe_emulator.api.pipeline import FORM
 from stripe_emulator.api.request_faults import ACCOUNT_ID
 from stripe_emulator.parameters import undocumented
-from tests.emulator import judge
-from tests.emulator.running import KEY, Running
+from tests.emulator import json_checker
+from tests.support.emulator import KEY, Running
 
 CALLS = sorted(routes.OPERATIONS)
 EXAMPLES = {"POST": 8, "GET": 3, "DELETE": 2}
@@ -99,7 +99,7 @@ def test_no_request_brings_a_500_or_an_odd_answer(
             answer,
         )
         if response.status_code == 200:
-            assert call in undocumented.CALLS or judge.faults(answer) == []
+            assert call in undocumented.CALLS or json_checker.faults(answer) == []
         else:
             declined = response.status_code == 402
             assert answer["error"]["type"] == (

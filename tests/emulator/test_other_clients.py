@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.running import KEY, Running
 from tests.support import foreign_packages
+from tests.support.emulator import KEY, Running
 
 HERE = Path(__file__).parent
 PYTHON = ("stripe==7.14.1", "stripe==10.12.1", "stripe==12.5.2", "stripe==16.1.0")

@@ -21,8 +21,8 @@ from stripe_emulator.emulator import Emulator
 from stripe_emulator.parameters import parameters, undocumented, unsupported
 from stripe_emulator.parameters.limits import _plain
 from stripe_emulator.parameters.unsupported import REFUSED
-from tests.emulator import judge
-from tests.emulator.running import KEY
+from tests.emulator import json_checker
+from tests.support.emulator import KEY
 
 Form = dict[str, str]
 SESSIONS = "POST /v1/checkout/sessions"
@@ -539,7 +539,9 @@ def test_every_declared_parameter_is_taken_and_shown_or_refused_by_the_table(
                 assert thing["error"]["message"] in refused, (form, thing)
                 continue
             assert answer.status == 200, (form, thing)
-            assert judge.faults({k: v for k, v in thing.items() if k != "secret"}) == [], form
+            assert json_checker.faults({k: v for k, v in thing.items() if k != "secret"}) == [], (
+                form
+            )
             if call == "POST /v1/webhook_endpoints":  # there may be sixteen
                 world.ask("DELETE /v1/webhook_endpoints/{id}", {}, thing["id"])
             if call.startswith("POST") and not is_elsewhere(call, leaf[0]):
@@ -640,4 +642,4 @@ def test_what_a_session_does_not_show_is_on_what_it_is_paid_with(world: World) -
     assert charge["transfer_group"] == "group"
     assert method["allow_redisplay"] == "always"
     assert intent["payment_method_options"]["card"]["request_three_d_secure"] == "any"
-    assert [judge.faults(thing) for thing in (intent, charge, method)] == [[], [], []]
+    assert [json_checker.faults(thing) for thing in (intent, charge, method)] == [[], [], []]

@@ -11,9 +11,9 @@ import stripe
 
 from stripe_emulator.app import create_app
 from stripe_emulator.base.config import RETRY_SCHEDULES, Config
-from tests.emulator.receiver import SECRET, Receiver
-from tests.emulator.running import SUCCESS, Running, line, session_params
-from tests.ports import free_port
+from tests.support.emulator import SUCCESS, Running, line, session_params
+from tests.support.ports import free_port
+from tests.support.webhook_receiver import SECRET, Receiver
 
 DAY = 86400
 

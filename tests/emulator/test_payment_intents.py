@@ -9,8 +9,8 @@ import pytest
 import stripe
 
 from stripe_emulator.base.errors import StripeError
-from tests.emulator import judge
-from tests.emulator.running import Running
+from tests.emulator import json_checker
+from tests.support.emulator import Running
 
 BACK = "http://127.0.0.1:1/back?step=2"
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
@@ -90,7 +90,7 @@ def test_a_decline_is_a_402_whose_effects_stay(
         decline_code,
         "payment_method",
     )
-    assert judge.faults(error["payment_intent"]) == []
+    assert json_checker.faults(error["payment_intent"]) == []
     assert error["payment_intent"]["last_payment_error"]["decline_code"] == decline_code
     assert (again.http_body, dict(again.headers or {})["idempotent-replayed"]) == (
         first.http_body,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.emulator.running import Running
 from tests.emulator.test_payment_intents import BACK, paid_with
+from tests.support.emulator import Running
 
 CARD: Any = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2040, "cvc": "123"}
 MANDATE: Any = {"customer_acceptance": {"type": "offline"}}

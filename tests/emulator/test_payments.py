@@ -9,8 +9,8 @@ import stripe
 
 from stripe_emulator.base.errors import StripeError
 from stripe_emulator.base.test_cards import TEST_CARDS, TestCard, is_luhn
-from tests.emulator.receiver import Receiver
-from tests.emulator.running import VISA, Running
+from tests.support.emulator import VISA, Running
+from tests.support.webhook_receiver import Receiver
 
 SUCCEED = [card for card in TEST_CARDS if card.outcome == "succeeds"]
 DECLINE = [card for card in TEST_CARDS if card.outcome == "declines"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stripe_emulator.api.authentication import masked
 from stripe_emulator.base import currencies
 from stripe_emulator.parameters import form_encoding
-from tests.emulator.running import Running
+from tests.support.emulator import Running
 
 FEW = settings(
     max_examples=40,

@@ -8,7 +8,7 @@ import stripe
 
 from stripe_emulator.api import routes
 from stripe_emulator.api.request_faults import ACCOUNT_ID
-from tests.emulator.running import KEY, Running, line
+from tests.support.emulator import KEY, Running, line
 
 RECURRING = {"interval": "month"}
 

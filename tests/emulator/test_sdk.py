@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.emulator.running import KEY, Running, line, session_params
+from tests.support.emulator import KEY, Running, line, session_params
 
 FORM = "application/x-www-form-urlencoded"
 WHOLE = (

@@ -7,8 +7,8 @@ import pytest
 import stripe
 
 from stripe_emulator.api import not_imitated, routes
-from tests.emulator.declarations import SDK
-from tests.emulator.running import Running
+from tests.emulator.sdk_declarations import SDK
+from tests.support.emulator import Running
 
 
 def found(running: Running, query: str) -> list[str]:

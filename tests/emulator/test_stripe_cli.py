@@ -12,11 +12,11 @@ import stripe
 
 from stripe_emulator.base.config import Config
 from stripe_emulator.resources.payment_attempts import SETTLE_SECONDS
-from tests.emulator.receiver import Arrived, Receiver
-from tests.emulator.running import Running
-from tests.ports import free_port
+from tests.support.emulator import Running
+from tests.support.ports import free_port
 from tests.support.stripe_cli import Output, StripeCli
 from tests.support.waiting import wait_until
+from tests.support.webhook_receiver import Arrived, Receiver
 
 IMITATED = re.compile(
     r"(?m)^ +((?:checkout|charge|coupon|payment_intent|payment_method|price|product"

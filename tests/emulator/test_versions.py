@@ -12,9 +12,9 @@ from stripe_emulator import __main__ as command
 from stripe_emulator.api import versions
 from stripe_emulator.app import create_app
 from stripe_emulator.base.config import API_VERSION, Config
-from tests.emulator.receiver import Receiver
-from tests.emulator.running import Running, session_params
-from tests.ports import free_port
+from tests.support.emulator import Running, session_params
+from tests.support.ports import free_port
+from tests.support.webhook_receiver import Receiver
 
 CLOVER, BASIL, ACACIA = "2025-12-15.clover", "2025-03-31.basil", "2025-02-24.acacia"
 DAHLIA, GO_76 = "2026-03-25.dahlia", "2023-10-16"

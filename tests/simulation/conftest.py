@@ -1,6 +1,6 @@
 """The simulated shop: its databases."""
 
-from tests.shop.conftest import (  # noqa: F401 - fixtures
+from tests.integration.conftest import (  # noqa: F401 - fixtures
     database_url,
     new_postgres_database,
     postgres,

@@ -19,9 +19,9 @@ from store.orders.stripe_facts import (
     REFUND_VOID,
     SESSION_RANK,
 )
-from tests.counting import Payment, count, judge
-from tests.simulation.reading import Reader, Row, Table
-from tests.simulation.stage import STRAY, Stage
+from tests.simulation.in_process_shop import STRAY, Stage
+from tests.simulation.incremental_reader import Reader, Row, Table
+from tests.support.counting import Payment, count, judge
 
 OURS = ("orders", "refunds", "disputes")
 PAID_LINES = (

@@ -28,9 +28,9 @@ from store.orders import checkout, refunds
 from store.orders.stripe_facts import PAID
 from store.reconciliation import audit, reconciler
 from stripe_emulator.resources import checkout_sessions
-from tests import counting
+from tests.simulation.in_process_shop import STORE_URL, STRAY, Crash, Stage, set_up
 from tests.simulation.invariants import Books
-from tests.simulation.stage import STORE_URL, STRAY, Crash, Stage, set_up
+from tests.support import counting
 
 Then = Literal["the reconciler alone", "the same person again"]
 SHIRTS = {"red-t-shirt": 2}

@@ -10,29 +10,29 @@ from concurrent.futures import Future
 
 import pytest
 
-from tests import counting
-from tests.simulation.mutants import Edit, Mutation, judge, nursery
+from tests.simulation.mutation import Edit, Mutation, judge, nursery
+from tests.support import counting
 
 MOST_SECONDS = 300
 
-DATABASE = "tests/shop/test_database.py::test_"
-REFUNDS = "tests/shop/test_refunds.py::test_"
+DATABASE = "tests/integration/test_database.py::test_"
+REFUNDS = "tests/integration/test_refunds.py::test_"
 SIGN_IN = "store/backoffice/sign_in.py"
-OFFICE = "tests/test_back_office.py::test_"
-ACCESS = "tests/whole/test_access.py::test_"
-OPERATORS = "tests/shop/test_office.py::test_"
-PRODUCTS = "tests/shop/test_products.py::test_"
-OWED = "tests/shop/test_owed_refunds.py::test_"
-AUDIT = "tests/shop/test_audit.py::test_"
-EACH = "tests/shop/test_each_on_its_own.py::test_"
-MONEY = "tests/shop/test_money.py::test_"
-STOREFRONT = "tests/test_storefront.py::test_"
-SETTLING = "tests/shop/test_settling.py::test_"
-TROUBLE = "tests/shop/test_stripe_trouble.py::test_"
-INBOX = "tests/shop/test_inbox.py::test_"
-WEBHOOKS = "tests/shop/test_webhooks.py::test_"
+OFFICE = "tests/web/test_backoffice_http.py::test_"
+ACCESS = "tests/e2e/test_access.py::test_"
+OPERATORS = "tests/integration/test_backoffice_actions.py::test_"
+PRODUCTS = "tests/integration/test_products.py::test_"
+OWED = "tests/integration/test_owed_refunds.py::test_"
+AUDIT = "tests/integration/test_audit.py::test_"
+EACH = "tests/integration/test_error_isolation.py::test_"
+MONEY = "tests/unit/test_money.py::test_"
+STOREFRONT = "tests/web/test_storefront_pages.py::test_"
+SETTLING = "tests/integration/test_settlement.py::test_"
+TROUBLE = "tests/integration/test_stripe_failures.py::test_"
+INBOX = "tests/integration/test_webhook_batching.py::test_"
+WEBHOOKS = "tests/integration/test_webhook_endpoint.py::test_"
 RETURN = SETTLING + "a_redirect_before_the_webhook_settles_and_the_webhook_changes_nothing"
-GUARDS = "tests/simulation/test_guards.py::test_"
+GUARDS = "tests/simulation/test_locking.py::test_"
 CRASHES = (
     "tests/simulation/test_crashes.py::test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles"
 )
@@ -122,7 +122,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
                 "value == getattr(row, name)",
             ),
         ),
-        ("tests/shop/test_status.py::test_nothing_moves_back",),
+        ("tests/unit/test_order_status.py::test_nothing_moves_back",),
     ),
     "no more is refunded than is left": Mutation(
         (Edit("refunds.request", "not 0 < wanted <= left", "not 0 < wanted"),),
@@ -350,7 +350,7 @@ WHOLE, NOTHING = (
         (
             SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",
             CRASH.format("Cancellation", "the same person again"),
-            "tests/shop/test_status.py::test_nothing_moves_back",
+            "tests/unit/test_order_status.py::test_nothing_moves_back",
             WAITS.format("sqlite"),
             OFFICE + "no_page_shows_anything_without_a_session",
             OFFICE + "wrong_passwords_slow_down_and_do_not_lock_the_owner_out",

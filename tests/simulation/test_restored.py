@@ -11,9 +11,9 @@ from store.orders import shop_mark
 from store.orders.stripe_facts import PAID
 from store.reconciliation import audit, reconciler
 from store.reconciliation.audit import Audit
+from tests.simulation.in_process_shop import Stage, set_up
+from tests.simulation.incremental_reader import Row
 from tests.simulation.invariants import Books
-from tests.simulation.reading import Row
-from tests.simulation.stage import Stage, set_up
 from tests.simulation.test_world import unswept
 from tests.simulation.world import World
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from tests import counting
+from tests.simulation.in_process_shop import set_up
 from tests.simulation.invariants import Books
-from tests.simulation.stage import set_up
 from tests.simulation.world import World
+from tests.support import counting
 
 STEPS = int(os.environ.get("WORLD_STEPS", "1000"))
 SEED = os.environ.get("WORLD_SEED", "1")

@@ -17,10 +17,10 @@ from store.reconciliation import audit, reconciler
 from stripe_emulator.base.errors import StripeError as EmulatorError
 from stripe_emulator.faults import REQUEST_FAULTS
 from stripe_emulator.resources import checkout_sessions
-from tests.counting import count
-from tests.simulation import moods
+from tests.simulation import conditions
+from tests.simulation.in_process_shop import LIES, STORE_URL, STRAY, Crash, Stage
 from tests.simulation.invariants import Books
-from tests.simulation.stage import LIES, STORE_URL, STRAY, Crash, Stage
+from tests.support.counting import count
 
 BUYERS = 8
 CARTS = (
@@ -63,7 +63,7 @@ class World:
         self.wishes: list[tuple[str, int | None, str]] = []
         self.caught_up: datetime | None = None
         self.nested = False
-        self.moods: list[moods.Mood] = []
+        self.moods: list[conditions.Mood] = []
         with db.reading() as session:
             self.products = products.on_sale(session)
         self.stage.points.act = self.happen
@@ -86,7 +86,7 @@ class World:
         """Something happens to somebody."""
         self.steps += 1
         count("steps")
-        moods.pass_over(self)
+        conditions.pass_over(self)
         act = self.random.choices(self.ACTS, self.WEIGHTS)[0]
         try:
             self.attempt(act)
@@ -373,12 +373,12 @@ class World:
         (catch_up, 3),
         (accident, 4),
         (misdelivery, 3),
-        (moods.one_object, 2),
-        (moods.lost_session, 1),
-        (moods.missing_permission, 1),
-        (moods.refused_refunds, 1),
-        (moods.shop_clock_off, 1),
-        (moods.others_are_settled, 1),
+        (conditions.one_object, 2),
+        (conditions.lost_session, 1),
+        (conditions.missing_permission, 1),
+        (conditions.refused_refunds, 1),
+        (conditions.shop_clock_off, 1),
+        (conditions.others_are_settled, 1),
     )
     ACTS = tuple(act for act, _ in CHANCES)
     WEIGHTS = tuple(weight for _, weight in CHANCES)

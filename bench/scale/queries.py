@@ -1,0 +1,94 @@
+"""What is asked of one database: a process that reads `name times` and answers with milliseconds.
+
+`python -m bench.scale.queries COUNT`, in the environment of a shop with a past of that length.
+"""
+
+import random
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC
+
+from sqlmodel import Session, text
+
+from bench.scale import seed_history
+from store.core.errors import OrderNotFound
+from store.db import engine as db
+from store.orders import refunds
+from store.reconciliation import open_orders
+from store.reports import cache, order_detail
+from store.reports import search as listing
+
+chance = random.Random(1)  # noqa: S311
+
+
+def my_orders(session: Session, count: int) -> None:
+    """The orders of somebody who bought at any time in the past."""
+    who = seed_history.buyer(chance.randrange(1, count + 1), count)
+    assert cache.shelf(session, who).orders
+
+
+def one_order(session: Session, count: int) -> None:
+    place = chance.randrange(1, count + 1)
+    who = seed_history.buyer(place, count)
+    try:
+        cache.story(session, who, f"PAST-{place:09}")
+    except OrderNotFound:
+        raise AssertionError(place) from None
+
+
+def catching_up(session: Session, _count: int) -> None:
+    """What the reconciler asks before it asks Stripe."""
+    open_orders.unsettled_orders()
+    refunds.waiting(session)
+
+
+def figures(session: Session, _count: int) -> None:
+    assert order_detail.figures(session, 30, UTC)
+
+
+def first_page(session: Session, _count: int) -> None:
+    assert listing.found_orders(session, listing.Wanted()).rows
+
+
+def search(session: Session, count: int) -> None:
+    email = f"buyer{chance.randrange(1, count + 1):09}@"
+    assert listing.found_orders(session, listing.Wanted(text=email)).rows
+
+
+QUESTIONS: dict[str, Callable[[Session, int], None]] = {
+    "my orders": my_orders,
+    "one order": one_order,
+    "reconcile": catching_up,
+    "back office: figures": figures,
+    "back office: orders": first_page,
+    "back office: search": search,
+}
+
+
+def milliseconds(name: str, times: int, count: int) -> float:
+    """The median of so many askings, each in a transaction of its own."""
+    taken = []
+    for _ in range(times):
+        cache.KEPT.things.clear()
+        started = time.perf_counter()
+        with db.reading() as session:
+            QUESTIONS[name](session, count)
+        taken.append((time.perf_counter() - started) * 1000)
+    return sorted(taken)[times // 2]
+
+
+def main() -> None:
+    count = int(sys.argv[1])
+    with db.reading() as session:
+        session.connection().execute(text("SELECT 1"))
+    sys.stdout.write(f"{'|'.join(QUESTIONS)}\n")
+    sys.stdout.flush()
+    for line in sys.stdin:
+        name, times = line.strip().rsplit(" ", 1)
+        sys.stdout.write(f"{milliseconds(name, int(times), count)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""How long a second start takes, beside `streamlit hello`.
+
+`python -m store bench startup [--turns 5]`
+
+Ours is `python -m store` in a data folder that it has used before, the yardstick is Streamlit's own
+demonstration. Each is started twice in a turn: once it is left alone, and timed from the command
+until a browser is given its page, and ours also until the sidecar and the emulator are ready; once
+a visitor comes at the first moment, and it is timed until all of the first page has been sent.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.support import machine
+from bench.support.report import Report, publish
+from bench.support.servers import ROOT, free_port
+from bench.support.statistics import figure, ratios, say, spread
+from store.cli.shop import answers
+from store.web.buyer_ids import new_cookie
+from tests.support import sample_shop
+from tests.support.websocket_client import Visitor
+
+AT_MOST = 1.5
+LONGEST_SECONDS = 120
+# What is timed, and what of `streamlit hello` it is put beside.
+ROWS = {
+    "page": ("a browser is given the shop's page", "hello page"),
+    "ready": ("the sidecar and the emulator are ready as well", "hello page"),
+    "sent": ("whoever came at the first moment has all of the page", "hello sent"),
+}
+LIMITED = "page"  # what the yardstick does as well
+
+Until = Callable[[str], float]
+
+
+@contextmanager
+def started(command: Sequence[str]) -> Iterator[Until]:
+    """Waits until an address answers, and returns how long that was from the command on."""
+    environment = os.environ | dict.fromkeys(sample_shop.UNSET, " ")
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # a second start finds what the first compiled
+    began = time.perf_counter()
+    process = subprocess.Popen(  # noqa: S603
+        [sys.executable, "-m", *command],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+    def until(address: str) -> float:
+        while not answers(address):
+            assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
+            assert time.perf_counter() - began < LONGEST_SECONDS, f"no answer from {address}"
+            time.sleep(0.01)
+        return time.perf_counter() - began
+
+    try:
+        yield until
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def ours(folder: Path) -> tuple[list[str], int, list[str]]:
+    """The command, the shop's port, and where the others say that they are ready."""
+    port, sidecar, emulator = (free_port() for _ in range(3))
+    ports = ("--port", port, "--webhook-port", sidecar, "--emulator-port", emulator)
+    others = [
+        f"http://127.0.0.1:{sidecar}/readyz",
+        f"http://127.0.0.1:{emulator}/emulator/health",
+    ]
+    return ["store", "run", *map(str, ports), "--data-dir", str(folder)], port, others
+
+
+def hello() -> tuple[list[str], int, list[str]]:
+    port = free_port()
+    options = ("--server.port", str(port), "--server.headless", "true")
+    return ["streamlit", "hello", *options], port, []
+
+
+def opening(command: Sequence[str], port: int, others: Sequence[str]) -> tuple[float, float]:
+    """Seconds until a browser is given the page, and until the others are ready as well."""
+    with started(command) as until:
+        page = until(f"http://127.0.0.1:{port}/")
+        return page, max([page, *map(until, others)])
+
+
+def visited(command: Sequence[str], port: int, _others: Sequence[str]) -> float:
+    """Seconds until a visitor of the first moment has been sent everything."""
+    began = time.perf_counter()
+    with started(command) as until:
+        until(f"http://127.0.0.1:{port}/")
+        with Visitor(port, cookie=new_cookie()):
+            return time.perf_counter() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m store bench startup", description=__doc__)
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
+    asked = parser.parse_args()
+    found = machine.describe(Path(tempfile.gettempdir()))
+    say(machine.sentence(found))
+    times: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        visited(*ours(folder))  # the first start here, and everything read from the disk once
+        visited(*hello())
+        for turn in range(asked.turns):
+            page, ready = opening(*ours(folder))
+            took = {"page": page, "ready": ready, "hello page": opening(*hello())[0]}
+            took |= {"sent": visited(*ours(folder)), "hello sent": visited(*hello())}
+            for what, seconds in took.items():
+                times.setdefault(what, []).append(seconds)
+            last = ", ".join(f"{what} {seconds:.2f} s" for what, seconds in took.items())
+            say(f"turn {turn + 1}: {last}")
+    beside = {what: ratios(times[what], times[other]) for what, (_, other) in ROWS.items()}
+    reached = beside[LIMITED].median <= AT_MOST
+    publish(
+        Report(
+            name="startup",
+            command=" ".join(["python -m store bench startup", *sys.argv[1:]]),
+            machine=found,
+            columns=("until", "ours s", "streamlit hello s", "ours is … times"),
+            rows=[
+                [said, str(spread(times[what])), str(spread(times[other])), str(beside[what])]
+                for what, (said, other) in ROWS.items()
+            ],
+            verdicts=[
+                f"{ROWS[LIMITED][0]}: {figure(beside[LIMITED].median)} times, at most {AT_MOST}: "
+                f"{'reached' if reached else 'NOT reached'}"
+            ],
+            figures=dict(times),
+        ),
+        keep=not asked.dry,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""What nobody expected, odd standard streams, and how log lines look."""
+
+import json
+import logging
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from store.cli import failures, main, virtualenv
+from store.core import logs
+from store.core.errors import StripeUnreachable
+from tests.cli.test_host_environment import running
+from tests.cli.test_supervisor import ROOT, clean, eventually, one_sentence, store
+from tests.support.ports import port_flags
+
+BROKEN = """
+from store.cli import main
+main.COMMANDS["migrate"] = main.Command("breaks", "commands:no_such_function")
+raise SystemExit(main.main(["migrate"]))
+"""
+
+
+def broken(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", BROKEN],
+        cwd=ROOT,
+        env=clean(DATA_DIR=str(folder), **more),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.scenario("O4")
+def test_an_unexpected_error_is_one_sentence_whose_number_finds_the_traceback(
+    tmp_path: Path,
+) -> None:
+    result = broken(tmp_path)
+
+    assert result.returncode == 1
+    (sentence,) = result.stderr.splitlines()
+    assert "AttributeError" in sentence
+    number = sentence.partition("Error ")[2].partition(":")[0]
+    log = tmp_path / "store.log"
+    assert str(log) in sentence
+    assert number in log.read_text()
+    assert "Traceback" in log.read_text()
+    assert log.stat().st_mode & 0o077 == 0
+
+
+def test_debug_shows_the_traceback_as_well(tmp_path: Path) -> None:
+    assert "Traceback" in broken(tmp_path, DEBUG="true").stderr
+
+
+def test_an_error_is_reported_where_its_log_cannot_be_written(tmp_path: Path) -> None:
+    result = broken(tmp_path / "no" / "folder")
+
+    assert result.returncode == 1
+    assert "store.log" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_ctrl_c_is_130_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(virtualenv, "ready", interrupted)
+    monkeypatch.setattr(failures, "repair_streams", lambda: None)
+
+    assert main.main(["migrate"]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
+
+
+PLAIN_C, LATIN_1 = {"LC_ALL": "C"}, {"PYTHONIOENCODING": "latin-1"}
+
+
+@pytest.mark.parametrize(
+    ("streams", "terminal", "code"),
+    [
+        (">&-", PLAIN_C, 0),
+        ("2>&-", LATIN_1, 0),
+        ("<&-", {}, 0),
+        ("<&- >&- 2>&-", PLAIN_C, 0),
+        (">/dev/full", LATIN_1, 2),
+        ("| true", PLAIN_C, 0),
+        ("| head -c 1", LATIN_1, 0),
+    ],
+)
+def test_odd_streams_end_without_a_traceback(
+    tmp_path: Path, streams: str, terminal: dict[str, str], code: int
+) -> None:
+    command = f"{shlex.quote(sys.executable)} -m store migrate {streams}"
+
+    result = subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env=clean(DATA_DIR=str(tmp_path / "dätä"), **terminal),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Exception ignored" not in result.stderr
+
+
+def test_a_question_without_a_terminal_is_answered_in_one_sentence(tmp_path: Path) -> None:
+    store("migrate", "--data-dir", str(tmp_path))
+    command = f"{shlex.quote(sys.executable)} -m store reset --data-dir {tmp_path} <&-"
+
+    result = subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, env=clean(), capture_output=True, text=True, check=False
+    )
+
+    assert result.returncode == 2
+    assert "--yes" in result.stderr
+
+
+def test_a_lock_that_cannot_be_taken_is_not_mistaken_for_a_running_shop(tmp_path: Path) -> None:
+    (tmp_path / "running.lock").write_text("no file of ours " * 99)
+
+    said = one_sentence(store("--data-dir", str(tmp_path), *port_flags()))
+
+    assert "Cannot write to the data folder" in said
+    assert "already running" not in said
+
+
+# Log lines.
+
+
+def a_record(message: str, *args: object, **extra: object) -> logging.LogRecord:
+    return logging.getLogger("store.test").makeRecord(
+        "store.test", logging.WARNING, __file__, 1, message, args, None, extra=extra
+    )
+
+
+def test_a_log_line_carries_its_order_event_and_request_as_fields() -> None:
+    error = StripeUnreachable()
+    error.call = json.dumps({"request_id": "req_1", "status": 500})
+    record = a_record("Left %s: %s", "A1", error, order_number="A1", event_id="evt_1")
+
+    entry = json.loads(logs.JsonLines().format(record))
+
+    assert entry["message"].startswith("Left A1: ")
+    assert (entry["level"], entry["logger"]) == ("WARNING", "store.test")
+    assert (entry["order_number"], entry["event_id"], entry["request_id"]) == (
+        "A1",
+        "evt_1",
+        "req_1",
+    )
+    assert (
+        logs.Text().format(record).endswith("(order_number=A1, event_id=evt_1, request_id=req_1)")
+    )
+
+
+def test_a_traceback_stays_on_its_line() -> None:
+    record = a_record("Unexpected")
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+
+    entry = json.loads(logs.JsonLines().format(record))
+
+    assert "ValueError: two\nlines" in entry["exception"]
+
+
+def test_json_lines_are_all_that_the_terminal_gets_and_visits_add_none(tmp_path: Path) -> None:
+    with running(tmp_path, LOG_FORMAT="json", RECONCILE_SECONDS="3600") as shop:
+        before = len(shop.said().splitlines())
+        for _ in range(10):
+            httpx.get(f"http://127.0.0.1:{shop.shop}/")
+            httpx.get(f"http://127.0.0.1:{shop.sidecar}/readyz")
+        httpx.post(f"http://127.0.0.1:{shop.sidecar}/webhooks/stripe/", content=b"{}")
+        eventually(lambda: len(shop.said().splitlines()) > before)
+        entries = [json.loads(line) for line in shop.said().splitlines()]
+
+    added = entries[before:]
+    assert all({"time", "level", "logger", "message", "program"} <= set(e) for e in entries)
+    assert [(e["program"], e["logger"], e["level"]) for e in added] == [
+        ("sidecar", "webhook_server", "WARNING")
+    ]
+    assert any("sign-in#" in entry["message"] for entry in entries)
+
+
+def test_the_terminal_is_quiet_about_visits(tmp_path: Path) -> None:
+    with running(tmp_path, RECONCILE_SECONDS="3600") as shop:
+        before = shop.said()
+        for _ in range(10):
+            httpx.get(f"http://127.0.0.1:{shop.shop}/")
+            httpx.get(f"http://127.0.0.1:{shop.sidecar}/readyz")
+        assert shop.said() == before

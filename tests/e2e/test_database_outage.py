@@ -1,0 +1,36 @@
+"""PostgreSQL goes away in the middle of a purchase, as in a power cut, and comes back."""
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.e2e.conftest import Postgres
+from tests.support.browser_actions import enter, fill_in, leave_for_stripe, pay, row, verdict
+from tests.support.processes import House, eventually
+
+DOWN = "The shop's database does not answer. This page comes back by itself."
+
+
+@pytest.mark.browser
+@pytest.mark.scenario("E2", "E3")
+@pytest.mark.parametrize("house", ["postgresql"], indirect=True)
+def test_a_payment_made_while_the_database_is_down_is_there_when_it_is_back(
+    house: House, buyer: BrowserContext, postgres: Postgres
+) -> None:
+    page = enter(buyer, house, "/?red-t-shirt=2")
+    leave_for_stripe(page)
+    fill_in(page)
+    open_shop = enter(buyer, house)
+    expect(row(open_shop, "Not paid yet")).to_be_visible()
+
+    postgres.crash()
+    try:
+        expect(open_shop.get_by_text(DOWN).first).to_be_visible()
+        pay(page)
+        expect(page.get_by_text(DOWN).first).to_be_visible()
+        eventually(lambda: "Webhook refused with 503" in house.sidecar.said())
+    finally:
+        postgres.restart()
+
+    expect(verdict(page)).to_be_visible()
+    expect(row(open_shop, "Paid")).to_be_visible()
+    house.assert_paid_once(house.knows(buyer))

@@ -1,0 +1,178 @@
+"""`kill -9` of any one of the three processes at any moment of a purchase loses nothing."""
+
+import random
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from store.orders import checkout
+from store.orders.coalescing import REUSE_SECONDS
+from tests.support.browser_actions import (
+    AT_STRIPE,
+    CARD,
+    enter,
+    fill_in,
+    leave_for_stripe,
+    pay,
+    pay_button,
+    reach,
+    verdict,
+)
+from tests.support.processes import House, Process, eventually
+
+pytestmark = [
+    # On PostgreSQL the same is done without a browser, many times over, in test_storm.py.
+    pytest.mark.parametrize("house", ["sqlite"], indirect=True),
+]
+
+BACK = re.compile(r"/order\?number=")
+
+
+def before_the_click(house: House, victim: Process, page: Page) -> None:
+    victim.kill()
+    if victim is house.emulator:
+        pay_button(page).click()
+        expect(page.get_by_text("You have not been charged")).to_be_visible(timeout=60_000)
+        victim.restart()
+        page.get_by_role("link", name="Try again").click()
+    else:
+        victim.restart()
+        reach(page)
+        leave_for_stripe(page)
+    fill_in(page)
+    pay(page)
+
+
+def at_stripes_page(house: House, victim: Process, page: Page) -> None:
+    leave_for_stripe(page)
+    victim.kill()
+    fill_in(page)
+    victim.restart()
+    pay(page)
+
+
+def between_payment_and_redirect(house: House, victim: Process, page: Page) -> None:
+    """Stripe waits for the answer to its webhook before it lets the buyer go."""
+    leave_for_stripe(page)
+    fill_in(page)
+    (session,) = house.sessions(house.the_order(house.knows(page.context)))
+    with house.sidecar.held():
+        pay(page)
+        eventually(lambda: house.stripe.checkout.sessions.retrieve(session.id).status == "complete")
+        assert not BACK.search(page.url)
+        victim.kill()
+    victim.restart()
+    if victim is not house.sidecar:  # the browser met a dead door, and the buyer opens the shop
+        reach(page, f"{house.address}/order?number={session.client_reference_id}")
+
+
+def right_after_the_redirect(house: House, victim: Process, page: Page) -> None:
+    leave_for_stripe(page)
+    fill_in(page)
+    with page.expect_request(BACK) as back:
+        pay(page)
+    victim.kill()
+    victim.restart()
+    reach(page, back.value.url)
+
+
+@pytest.mark.browser
+@pytest.mark.scenario("E1", "E4", "E5")
+@pytest.mark.parametrize("name", ["emulator", "sidecar", "storefront"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        before_the_click,
+        at_stripes_page,
+        between_payment_and_redirect,
+        right_after_the_redirect,
+    ],
+)
+def test_a_process_killed_during_a_purchase_loses_nothing(
+    house: House,
+    buyer: BrowserContext,
+    name: str,
+    moment: Callable[[House, Process, Page], None],
+) -> None:
+    page = enter(buyer, house, "/?red-t-shirt=2")
+
+    moment(house, house.processes[name], page)
+
+    expect(verdict(page)).to_be_visible(timeout=60_000)
+    house.assert_paid_once(house.knows(buyer))
+
+
+@pytest.mark.browser
+@pytest.mark.scenario("B4")
+def test_a_storefront_killed_while_stripe_creates_the_session_meets_that_session_again(
+    house: House, buyer: BrowserContext
+) -> None:
+    page = enter(buyer, house, "/?red-t-shirt=2")
+    who = house.knows(buyer)
+    house.trouble("hang", "POST /v1/checkout/sessions", "30")
+    with suppress(Exception):
+        pay_button(page).click(no_wait_after=True)
+    eventually(lambda: house.orders(who) and house.sessions(house.the_order(who)))
+    assert house.the_order(who).checkout_session_id is None
+
+    house.storefront.kill()
+    house.storefront.restart()
+
+    reach(page, f"{house.address}/?red-t-shirt=2")
+    leave_for_stripe(page)
+    fill_in(page)
+    pay(page)
+    expect(verdict(page)).to_be_visible()
+    house.assert_paid_once(who)
+
+
+@pytest.mark.scenario("E1", "E5")
+def test_a_sidecar_killed_again_and_again_while_six_buyers_pay_loses_nothing(house: House) -> None:
+    """Killed as soon as it stands, and each time in the middle of what Stripe has for it."""
+    visitors = [house.visitor() for _ in range(6)]
+
+    def shop(place: int) -> None:
+        buyer, client = visitors[place]
+        with client:
+            paid = 0
+            while paid < 3:
+                number = checkout.place(
+                    buyer,
+                    {"red-t-shirt": 2},
+                    shown_amount=3998,
+                    store_url=house.address,
+                    again=True,
+                )
+                way_on = client.get(f"/go/{number}").headers["location"]
+                if not AT_STRIPE.search(way_on):
+                    continue  # the last one, of whose payment the shop has just heard
+                answer = client.post(way_on, data=CARD | {"then": "stay"})
+                assert answer.status_code == 303, answer.text
+                paid += 1
+                time.sleep(REUSE_SECONDS)  # sooner, `/go` would lead to the page just paid on
+
+    with house.entered(), ThreadPoolExecutor() as pool:
+        shopping = [pool.submit(shop, place) for place in range(len(visitors))]
+        kills = house.sidecar.kills
+        while not all(each.done() for each in shopping) or house.sidecar.kills < kills + 3:
+            house.sidecar.kill()
+            house.sidecar.restart()
+            time.sleep(random.uniform(0.05, 0.3))
+        for each in shopping:
+            each.result()
+
+    def is_settled() -> bool:
+        orders = [order for buyer, _ in visitors for order in house.orders(buyer)]
+        return len(orders) == 18 and {order.status for order in orders} == {"paid"}
+
+    eventually(is_settled, seconds=120)
+    house.assert_books_equal()
+
+
+def test_after_all_of_this_both_books_are_equal(house: House) -> None:
+    assert house.assert_books_equal() > 0

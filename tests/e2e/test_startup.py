@@ -1,0 +1,61 @@
+"""One command opens the whole shop; what it started may die in the middle of a purchase."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from store.cli.shop import answers
+from store.web.buyer_ids import new_cookie
+from tests.support.browser_actions import enter, fill_in, leave_for_stripe, pay, verdict
+from tests.support.counting import count
+from tests.support.processes import House, eventually
+from tests.support.websocket_client import Visitor
+
+
+@pytest.mark.browser
+@pytest.mark.scenario("E1", "E4")
+def test_one_command_sells_two_shirts_though_everything_it_started_is_killed_on_the_way(
+    launched: tuple[House, Path], buyer: BrowserContext
+) -> None:
+    house, log = launched
+    page = enter(buyer, house, "/?red-t-shirt=2")
+    leave_for_stripe(page)
+    fill_in(page)
+    started = re.findall(r" is process (\d+)\.", log.read_text("utf-8"))
+    assert len(started) == 3
+
+    for process in started:
+        os.kill(int(process), signal.SIGKILL)
+        count("kills")
+
+    eventually(lambda: log.read_text("utf-8").count(" is process ") == 6)
+    eventually(lambda: all(answers(each.health) for each in house.processes.values()), seconds=120)
+    pay(page)
+    expect(verdict(page)).to_be_visible(timeout=60_000)
+    house.assert_paid_once(house.knows(buyer))
+
+
+@pytest.mark.scenario("E4")
+def test_a_page_asked_for_while_the_shop_still_opens_is_a_whole_page(
+    new_house: Callable[..., House],
+) -> None:
+    house = new_house()
+    opening = house.storefront.start()
+    while not answers(opening.health):  # at the first moment: libraries are still being loaded
+        time.sleep(0.005)
+    port = urlsplit(house.address).port or 0
+
+    def quantities(_number: int) -> int:
+        with Visitor(port, cookie=new_cookie()) as visitor:
+            return len(visitor.numbers)
+
+    with ThreadPoolExecutor() as crowd:
+        assert list(crowd.map(quantities, range(4))) == [3] * 4, opening.said()

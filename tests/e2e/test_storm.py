@@ -1,0 +1,23 @@
+"""A short storm; `python -m tests.e2e.storm --seconds 60 --runs 10` is the long one."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Postgres
+from tests.e2e.storm import Storm, verdict
+
+
+@pytest.mark.scenario("E3", "E7", "H4")
+def test_two_of_everything_killed_again_and_again_leave_equal_books(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    storm = Storm(postgres, tmp_path, seed=7)
+    try:
+        books = storm.run(seconds=6, least_kills=8)
+        assert verdict(storm, books) == []
+    finally:
+        storm.close()
+
+    assert storm.counts["database crashes"] == 1
+    assert any(entry.ours.paid_amount > 0 for entry in books.entries)

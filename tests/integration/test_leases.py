@@ -1,0 +1,256 @@
+"""Many processes offer to catch up with Stripe, and one at a time does."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from store.core import clock, settings
+from store.core.errors import StripePermissionMissing
+from store.core.settings import ROOT
+from store.db import engine as db
+from store.db import leases
+from store.db.models import UNDECIDED, Turn
+from store.orders import service
+from store.reconciliation import missed_events, reconciler
+from store.stripe_api import gateway
+from tests.support.shop import Shop, at_once
+
+Later = Callable[[timedelta], None]
+HALF_A_MINUTE = timedelta(seconds=30)
+NEVER_LONG_AGO = timedelta(0)
+HOLDER = """
+import sys
+from datetime import timedelta
+from store.db import leases
+with leases.turn("reconciler", every=timedelta(0)) as mine:
+    print(mine is not None, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Moves the clock forward."""
+    at = clock.now()
+
+    def move(by: timedelta) -> None:
+        monkeypatch.setattr(clock, "now", lambda: at + by)
+
+    return move
+
+
+def takes_a_turn(every: timedelta = HALF_A_MINUTE) -> leases.Mine | None:
+    with leases.turn("reconciler", every=every) as mine:
+        return mine
+
+
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """From when on Stripe is asked for events, each time that it is."""
+    since: list[datetime] = []
+    ask = gateway.events
+
+    def listen(kinds: list[str], at: datetime) -> Iterator[gateway.Document]:
+        since.append(at)
+        return ask(kinds, at)
+
+    monkeypatch.setattr(gateway, "events", listen)
+    return since
+
+
+def test_what_was_just_done_is_not_done_again_by_another(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = takes_a_turn()
+    another = takes_a_turn()
+    later = clock.now() + HALF_A_MINUTE
+    monkeypatch.setattr(clock, "now", lambda: later)
+    next_one = takes_a_turn()
+
+    assert first
+    assert first.done_until is None
+    assert another is None
+    assert next_one == leases.Mine(later, done_until=first.began_at)
+
+
+def test_who_has_just_started_looks_at_once(shop: Shop) -> None:
+    takes_a_turn()
+
+    assert takes_a_turn(NEVER_LONG_AGO)
+
+
+def test_a_turn_that_failed_counts_as_not_done(shop: Shop) -> None:
+    first = takes_a_turn()
+    with pytest.raises(RuntimeError), leases.turn("reconciler", every=NEVER_LONG_AGO):
+        raise RuntimeError
+
+    after = takes_a_turn(NEVER_LONG_AGO)
+
+    assert first
+    assert after
+    assert after.done_until == first.began_at
+
+
+def test_a_clock_that_was_set_back_stops_nobody(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    takes_a_turn()
+    before = clock.now() - timedelta(days=1)
+    monkeypatch.setattr(clock, "now", lambda: before)
+
+    assert takes_a_turn()
+
+
+@pytest.mark.scenario("E7", "N4")
+def test_nobody_else_begins_while_one_is_at_it(shop: Shop) -> None:
+    with leases.turn("reconciler", every=NEVER_LONG_AGO) as mine:
+        other = takes_a_turn(NEVER_LONG_AGO)
+
+    assert mine
+    assert other is None
+    assert takes_a_turn(NEVER_LONG_AGO)
+
+
+@pytest.mark.scenario("E7", "N4")
+@pytest.mark.skipif(os.name == "nt", reason="killed by a signal")
+def test_a_process_that_is_killed_at_it_leaves_the_turn_to_the_others(shop: Shop) -> None:
+    """On the same machine at once, since its processes can be seen."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert holder.stdout
+    assert holder.stdin
+    assert holder.stdout.readline() == b"True\n"
+    assert takes_a_turn(NEVER_LONG_AGO) is None
+
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    holder.stdin.close()
+    holder.stdout.close()
+
+    assert takes_a_turn(NEVER_LONG_AGO)
+
+
+def held_by(holder: str, until: datetime) -> None:
+    with db.unit_of_work() as session:
+        turn = session.get_one(Turn, "reconciler")
+        turn.holder, turn.held_until = holder, until
+
+
+@pytest.mark.scenario("N4")
+def test_the_lease_of_another_machine_ends_by_itself(shop: Shop, later: Later) -> None:
+    takes_a_turn()
+    held_by("another-machine 7 abc", clock.now() + leases.LEASE)
+
+    while_held = takes_a_turn(NEVER_LONG_AGO)
+    later(leases.LEASE + timedelta(seconds=1))
+
+    assert while_held is None
+    assert takes_a_turn(NEVER_LONG_AGO)
+
+
+@pytest.mark.scenario("N4")
+def test_an_earlier_process_with_our_number_is_known_to_have_ended(shop: Shop) -> None:
+    """As in a container that was killed and started again."""
+    takes_a_turn()
+    held_by(f"{socket.gethostname()} {os.getpid()} abc", clock.now() + leases.LEASE)
+
+    assert takes_a_turn(NEVER_LONG_AGO)
+
+
+def test_a_lease_from_a_clock_that_was_ahead_stops_nobody(shop: Shop) -> None:
+    takes_a_turn()
+    held_by("another-machine 7 abc", clock.now() + timedelta(days=1))
+
+    assert takes_a_turn(NEVER_LONG_AGO)
+
+
+@pytest.mark.scenario("N4")
+def test_a_lease_is_renewed_while_the_work_goes_on(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.1)
+    with leases.turn("reconciler", every=NEVER_LONG_AGO) as mine:
+        threading.Event().wait(1.2)
+        other = takes_a_turn(NEVER_LONG_AGO)
+
+    assert mine
+    assert other is None
+
+
+def test_a_holder_whose_lease_ran_out_leaves_the_next_ones_alone(shop: Shop) -> None:
+    with leases.turn("reconciler", every=NEVER_LONG_AGO):
+        held_by("another-machine 7 abc", clock.now() + leases.LEASE)
+
+    with db.reading() as session:
+        turn = session.get_one(Turn, "reconciler")
+    assert (turn.holder, turn.done_until) == ("another-machine 7 abc", None)
+
+
+@pytest.mark.scenario("N4")
+def test_of_many_that_come_at_once_one_has_the_turn(shop: Shop) -> None:
+    """Also the first time, when there is no row to lock yet."""
+    together = threading.Barrier(6)
+
+    def take(_: int) -> bool:
+        with leases.turn("reconciler", every=HALF_A_MINUTE) as mine:
+            together.wait(30)
+            return mine is not None
+
+    assert sum(at_once(6, take)) == 1
+
+
+def test_two_reconcilers_ask_stripe_as_often_as_one(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = noted(monkeypatch)
+
+    reconciler._take_a_turn(HALF_A_MINUTE)
+    reconciler._take_a_turn(HALF_A_MINUTE)
+
+    assert len(asked) == 1
+
+
+@pytest.mark.scenario("J6")
+def test_turns_are_taken_as_seldom_where_one_cannot_be_finished(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every: list[timedelta] = []
+    stop = threading.Event()
+
+    def fails(pause: timedelta) -> None:
+        every.append(pause)
+        if len(every) == 3:
+            stop.set()
+        raise StripePermissionMissing
+
+    monkeypatch.setenv("RECONCILE_SECONDS", "0.1")
+    settings.current.cache_clear()
+    monkeypatch.setattr(reconciler, "_take_a_turn", fails)
+    reconciler.run_forever(stop)
+
+    assert every == [timedelta(0), *[timedelta(seconds=0.1)] * 2]
+
+
+def test_the_next_turn_lists_events_from_a_little_before_the_last(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since = noted(monkeypatch)
+
+    for _ in range(2):
+        reconciler._take_a_turn(NEVER_LONG_AGO)
+
+    first, second = since
+    assert clock.now() - first >= missed_events.EVENTS_KEPT
+    assert clock.now() - second < reconciler.OVERLAP + timedelta(minutes=1)
+
+
+def test_every_status_that_stripe_may_still_change_is_looked_up() -> None:
+    assert all(f"'{status}'" in str(UNDECIDED) for status in service.UNSETTLED)

@@ -1,0 +1,118 @@
+"""What a buyer is shown of many orders: little is read, nothing that matters is left out."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event
+from sqlmodel import col, select
+
+from store.db import engine as db
+from store.db.models import Order, OrderLog
+from store.reports import charge_summary, my_orders
+from tests.support.shop import Shop
+
+
+@contextmanager
+def reading() -> Iterator[list[str]]:
+    """The numbers of the orders that are read meanwhile."""
+    read: list[str] = []
+
+    def note(order: Order, _context: object) -> None:
+        read.append(order.number)
+
+    event.listen(Order, "load", note)
+    try:
+        yield read
+    finally:
+        event.remove(Order, "load", note)
+
+
+def shelf(shop: Shop) -> my_orders.Shelf:
+    with db.reading() as session:
+        return my_orders.of_buyer(session, shop.buyer)
+
+
+def older(shop: Shop, pages: int = 1, status: str = "") -> list[str]:
+    with db.reading() as session:
+        shown = my_orders.orders_of(session, shop.buyer, status) if status else shelf(shop).orders
+        found = my_orders.orders_of(session, shop.buyer, status, shown, pages * my_orders.PAGE)
+        return [order.number for order in found]
+
+
+def numbers(shown: my_orders.Shelf) -> list[str]:
+    return [order.number for order in shown.orders]
+
+
+def test_of_many_orders_those_are_read_that_are_shown(shop: Shop) -> None:
+    past = shop.a_past(*["paid"] * 30)[::-1]
+
+    with reading() as at_first:
+        shown = shelf(shop)
+    with reading() as in_the_drawer:
+        first_page = older(shop)
+
+    assert at_first == numbers(shown) == past[:6]
+    assert (shown.count(), shown.count("paid"), shown.tally.charges) == (30, 30, 30)
+    assert in_the_drawer == [*past[:6], *first_page]
+    assert first_page == past[6:26]
+    assert older(shop, pages=2) == past[6:]
+
+
+@pytest.mark.parametrize("status", ["pending", "open", "processing", "review"])
+def test_an_order_that_may_still_change_is_shown_however_old_it_is(shop: Shop, status: str) -> None:
+    first, *past = shop.a_past(status, *["paid"] * 30)
+
+    shown = shelf(shop)
+
+    assert numbers(shown) == [*past[:-7:-1], first]
+    assert shown.is_waiting == (status != "review")
+    assert [alarm.number for alarm in shown.tally.alarms] == [first] * (status == "review")
+    assert first not in older(shop, pages=2)
+    assert len(older(shop, pages=2)) == shown.count() - len(shown.orders)
+
+
+def test_orders_of_one_status_are_found_among_all_others(shop: Shop) -> None:
+    past = shop.a_past(*["failed", "paid"] * 15)[::-1]
+
+    assert shelf(shop).choices == ["paid", "failed"]
+    assert older(shop, status="failed") == past[1::2][6:]
+
+
+def test_nothing_is_to_be_chosen_where_all_are_shown_or_alike(shop: Shop) -> None:
+    shop.a_past("failed", *["paid"] * 5)
+    assert shelf(shop).choices == []
+
+    shop.a_past("paid")
+    assert shelf(shop).choices == ["paid", "failed"]
+
+
+def test_second_payments_of_old_orders_are_told_with_what_needs_review(shop: Shop) -> None:
+    twice = shop.a_paid_order()
+    shop.pay_a_second_session(twice)
+    shop.tell("checkout.session.completed")
+    (doubtful, *_) = shop.a_past("review", *["paid"] * 10)
+
+    told = shelf(shop).tally
+
+    assert [(alarm.cause, alarm.number) for alarm in told.alarms] == [
+        ("review", doubtful),
+        ("second payment", twice),
+    ]
+    assert (told.orders, told.charges, told.alarmed) == (12, 12, True)
+
+
+def test_a_new_line_in_the_place_of_a_forgotten_one_is_noticed(shop: Shop) -> None:
+    shop.a_past("paid", "paid")
+    with db.reading() as session:
+        before = charge_summary.counted(session, shop.buyer)
+
+    with db.unit_of_work() as session:
+        first, *_, last = session.exec(select(OrderLog).order_by(col(OrderLog.id))).all()
+        session.delete(first)
+        session.add(OrderLog(order_id=last.order_id, source="operator", action="noted"))
+
+    with db.reading() as session:
+        after = charge_summary.counted(session, shop.buyer)
+    assert [each.lines for each in before] == [each.lines for each in after]
+    assert before != after

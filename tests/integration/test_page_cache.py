@@ -1,0 +1,140 @@
+"""What a page shows again without reading it again, and that it never shows too little."""
+
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+
+import pytest
+
+from store.core.errors import OrderNotFound
+from store.db import engine as db
+from store.orders import refunds
+from store.reports import cache
+from store.web import buyer_ids, rendering
+from tests.support.shop import JEANS, Shop
+
+
+def seen(shop: Shop, number: str) -> tuple[object, object]:
+    with db.reading() as session:
+        return cache.shelf(session, shop.buyer), cache.story(session, shop.buyer, number)
+
+
+def test_nothing_is_read_again_while_nothing_is_new(shop: Shop) -> None:
+    number = shop.a_paid_order()
+
+    first, again = seen(shop, number), seen(shop, number)
+
+    assert first[0] is again[0]
+    assert first[1] is again[1]
+
+
+def a_delivery(shop: Shop, number: str) -> None:
+    shop.tell("checkout.session.completed")
+
+
+def a_second_delivery(shop: Shop, number: str) -> None:
+    shop.tell("checkout.session.completed")
+    seen(shop, number)
+    shop.tell("checkout.session.completed")
+
+
+def a_refund_that_is_asked(shop: Shop, number: str) -> None:
+    refunds.request(number, 100, key="form-1")
+
+
+def a_refund_that_is_made(shop: Shop, number: str) -> None:
+    row = refunds.request(number, 100, key="form-1")
+    seen(shop, number)
+    refunds.send(row, source="operator")
+
+
+def a_dispute(shop: Shop, number: str) -> None:
+    shop.dispute(number)
+    shop.tell("charge.dispute.created")
+
+
+def a_receipt(shop: Shop, number: str) -> None:
+    shop.tell("charge.succeeded")
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        a_delivery,
+        a_second_delivery,
+        a_refund_that_is_asked,
+        a_refund_that_is_made,
+        a_dispute,
+        a_receipt,
+    ],
+)
+def test_whatever_is_new_is_read(shop: Shop, news: Callable[[Shop, str], None]) -> None:
+    number = shop.a_paid_order()
+    seen(shop, number)
+
+    news(shop, number)
+
+    shelf, story = seen(shop, number)
+    cache.KEPT.things.clear()
+    assert (shelf, story) == seen(shop, number)
+
+
+def test_another_order_is_on_the_shelf_at_once(shop: Shop) -> None:
+    first = shop.a_paid_order()
+    seen(shop, first)
+    second = shop.an_open_order(JEANS)
+
+    with db.reading() as session:
+        shelf = cache.shelf(session, shop.buyer)
+
+    assert [order.number for order in shelf.orders] == [second, first]
+
+
+@pytest.mark.scenario("G1")
+def test_what_is_kept_for_one_buyer_is_not_shown_to_another(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    seen(shop, number)
+    shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
+
+    with db.reading() as session:
+        assert cache.shelf(session, shop.buyer).orders == []
+        with pytest.raises(OrderNotFound):
+            cache.story(session, shop.buyer, number)
+
+
+def test_a_row_that_was_drawn_is_drawn_again_once_its_order_or_the_year_is_another(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, reader = shop.an_open_order(), rendering.Reader.of("en-US", "UTC")
+
+    def row() -> str:
+        return rendering.piece("order_row", reader, order=shop.view(number))
+
+    first = row()
+    assert row() is first
+
+    shop.pay(number)
+    shop.tell("checkout.session.completed")
+    paid = row()
+    assert "Paid" in paid
+    assert "Paid" not in first
+
+    monkeypatch.setattr(rendering, "datetime", NextYear)
+    assert f", {shop.view(number).created_at.year}" in row()
+    assert f", {shop.view(number).created_at.year}" not in paid
+
+
+class NextYear(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "NextYear":
+        real = super().now(tz)
+        return real.replace(year=real.year + 1, day=1)
+
+
+def test_only_so_much_is_kept() -> None:
+    keeper = cache.Kept()
+
+    for key in range(cache.MOST + 5):
+        keeper.get(key, 1, object)
+
+    assert len(keeper.things) == cache.MOST
+    assert 0 not in keeper.things

@@ -1,0 +1,177 @@
+"""What is forgotten after a while, what never is, and that forgetting changes no order."""
+
+from argparse import ArgumentTypeError
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from store.cli import main
+from store.core import clock
+from store.db import engine as db
+from store.db.models import Order, OrderItem, OrderLog, Repeat, StripeEvent
+from store.reconciliation import retention
+from store.web import buyer_ids
+from tests.support.shop import JEANS, Shop, at_once
+
+LATER = timedelta(days=100)
+
+
+@pytest.fixture
+def a_hundred_days_later(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Moves the shop's clock, not Stripe's."""
+
+    def move() -> None:
+        later = clock.now() + LATER
+        monkeypatch.setattr(clock, "now", lambda: later)
+
+    return move
+
+
+def count(table: Any) -> int:
+    with db.reading() as session:
+        return len(session.exec(select(table)).all())
+
+
+def told(shop: Shop, event: Any) -> str:
+    """Deliver an event, signed by the clock of today."""
+    return str(shop.deliver(event, at=clock.now().timestamp()).json()["outcome"])
+
+
+def as_told(shop: Shop, number: str) -> tuple[Any, ...]:
+    """Everything of an order that anybody could see changing."""
+    return shop.order(number).model_dump(), shop.log(number), count(OrderItem)
+
+
+def test_events_of_settled_orders_are_forgotten_and_the_orders_are_not(
+    shop: Shop, a_hundred_days_later: Any
+) -> None:
+    number = shop.a_paid_order()
+    shop.tell_all()
+    shop.tell("checkout.session.completed")
+    before = as_told(shop, number)
+    a_hundred_days_later()
+
+    gone = retention.prune(90)
+
+    assert gone.events > 0
+    assert gone.repeats == 1
+    assert count(StripeEvent) == count(Repeat) == 0
+    assert as_told(shop, number) == before
+
+
+def test_what_is_young_stays(shop: Shop) -> None:
+    shop.a_paid_order()
+    shop.tell_all()
+    events = count(StripeEvent)
+
+    gone = retention.prune(30, 30)
+
+    assert gone == retention.Forgotten()
+    assert count(StripeEvent) == events
+
+
+def test_events_of_an_order_that_may_still_change_stay(
+    shop: Shop, a_hundred_days_later: Any
+) -> None:
+    number = shop.an_open_order()
+    shop.pay_later(number)
+    shop.tell("checkout.session.completed")
+    assert shop.order(number).status == "processing"
+    a_hundred_days_later()
+
+    gone = retention.prune(30, 30)
+
+    assert gone == retention.Forgotten()
+    assert count(StripeEvent) == 1
+
+
+@pytest.mark.scenario("J4")
+def test_what_is_known_of_an_order_stays_while_a_refund_of_it_is_owed(
+    shop: Shop, a_hundred_days_later: Any
+) -> None:
+    number = shop.a_paid_order()
+    shop.pay_a_second_session(number)
+    shop.tell_all()
+    known = {event.id for event in shop.inbox().values() if event.order_id}
+    history = shop.log(number)
+    a_hundred_days_later()
+
+    gone = retention.prune(30, 30)
+
+    assert gone.history == 0
+    assert (set(shop.inbox()), shop.log(number)) == (known, history)
+
+
+@pytest.mark.scenario("C5")
+def test_an_event_that_comes_again_after_it_was_forgotten_changes_nothing(
+    shop: Shop, a_hundred_days_later: Any
+) -> None:
+    number = shop.a_paid_order()
+    shop.stripe.emulator.refund(shop.payment_id(number), 1000)
+    shop.tell_all()
+    events, before = shop.events(), as_told(shop, number)
+    a_hundred_days_later()
+    retention.prune(90)
+
+    outcomes = {told(shop, event) for event in [*events, *reversed(events)]}
+
+    assert "applied" not in outcomes
+    assert as_told(shop, number) == before
+
+
+def test_history_is_forgotten_only_where_it_is_asked_for(
+    shop: Shop, a_hundred_days_later: Any
+) -> None:
+    paid = shop.a_paid_order()
+    waiting = shop.an_open_order(JEANS)
+    a_hundred_days_later()
+
+    kept = retention.prune(90)
+    gone = retention.prune(90, 99)
+
+    assert kept.history == 0
+    assert gone.history > 0
+    assert shop.log(paid) == []
+    assert shop.log(waiting)
+
+
+def test_more_than_one_step_forgets_all(
+    shop: Shop, a_hundred_days_later: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    for _ in range(3):
+        shop.a_paid_order()
+        shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
+    shop.tell_all()
+    a_hundred_days_later()
+
+    retention.prune(30, 30)
+
+    assert count(StripeEvent) == count(Repeat) == count(OrderLog) == 0
+    assert count(Order) == 3
+
+
+def test_a_webhook_that_comes_while_its_event_is_forgotten_is_answered(
+    shop: Shop, a_hundred_days_later: Any
+) -> None:
+    number = shop.a_paid_order()
+    shop.tell_all()
+    event = shop.event("checkout.session.completed")
+    before = as_told(shop, number)
+    a_hundred_days_later()
+
+    results = at_once(
+        9, lambda place: told(shop, event) if place else retention.prune(90).events > 0
+    )
+
+    assert results[0] is True
+    assert set(results[1:]) <= {"duplicate", "known"}
+    assert as_told(shop, number) == before
+
+
+def test_nothing_is_forgotten_that_stripe_still_lists() -> None:
+    assert main.days(str(retention.LEAST_DAYS)) == 30
+    with pytest.raises(ArgumentTypeError):
+        main.days(str(retention.LEAST_DAYS - 1))

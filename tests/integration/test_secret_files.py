@@ -1,0 +1,199 @@
+"""The secrets that the shop makes: one for all processes, whole, private, and on disk."""
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store.backoffice import auth
+from store.core import secret_files, settings
+from store.core.errors import SettingsError
+from store.core.secret_files import kept_secret
+from tests.support.shop import at_once
+
+UNUSABLE = {
+    "empty": b"",
+    "blank": b" \n\t\n",
+    "short": b"whsec_abc",
+    "prefix": b"whsec_",
+    "zeros": bytes(43),
+    "garbage": b"\xff\xfe\x00w\x00h",
+    "half": b"whsec_0123456789abcdef012345678901234",
+    "other": b"a-secret-of-another-kind-0123456789abcdefghijk",
+    "sentence": b"whsec_this is not a secret of ours at all, but long",
+}
+ANOTHER_PROCESS = (
+    "import sys, pathlib; from store.core.secret_files import kept_secret;"
+    "print(kept_secret(pathlib.Path(sys.argv[1]), 'whsec_'))"
+)
+
+
+def in_processes(count: int, path: Path) -> list[str]:
+    """What as many processes at once return for the secret in `path`."""
+    command = [sys.executable, "-c", ANOTHER_PROCESS, str(path)]
+    started = [
+        subprocess.Popen(command, cwd=settings.ROOT, stdout=subprocess.PIPE, text=True)
+        for _ in range(count)
+    ]
+    return [process.communicate(timeout=60)[0].strip() for process in started]
+
+
+@pytest.mark.scenario("D3", "E7")
+def test_processes_that_make_a_secret_at_once_end_up_with_one(tmp_path: Path) -> None:
+    path = tmp_path / "fresh" / "webhook_secret"
+
+    made = at_once(16, lambda _: kept_secret(path, "whsec_"))
+
+    assert len(set(made)) == 1
+    assert made[0].startswith("whsec_")
+    assert len(made[0]) > 40
+    assert [file.name for file in path.parent.iterdir()] == ["webhook_secret"]
+    if os.name == "posix":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.scenario("P2")
+@pytest.mark.parametrize("content", UNUSABLE.values(), ids=UNUSABLE)
+def test_an_unusable_secret_is_made_anew_once(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "webhook_secret"
+    path.write_bytes(content)
+
+    made = at_once(8, lambda _: kept_secret(path, "whsec_"))
+
+    assert len(set(made)) == 1
+    assert secret_files.MADE.fullmatch(made[0].removeprefix("whsec_"))
+    assert path.read_text() == made[0] == kept_secret(path, "whsec_")
+
+
+@pytest.mark.scenario("P2")
+def test_several_processes_agree_on_the_one_that_replaces_an_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "webhook_secret"
+    path.touch()
+
+    made = in_processes(4, path)
+
+    assert set(made) == {path.read_text()}
+    assert made[0].startswith("whsec_")
+
+
+@pytest.mark.scenario("P2")
+def test_an_empty_password_signs_nobody_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("ADMIN_PASSWORD", raising=False)
+    settings.current.cache_clear()
+    (tmp_path / "admin_password").touch()
+
+    for guess in ("", " ", "\n"):
+        with pytest.raises(auth.WrongPassword):
+            auth.OperatorSessions().sign_in(guess, "", "192.0.2.1")
+    auth.OperatorSessions().sign_in((tmp_path / "admin_password").read_text(), "", "192.0.2.1")
+    settings.current.cache_clear()
+
+
+def test_a_good_secret_is_kept_with_a_line_end_and_without_rights_to_write(tmp_path: Path) -> None:
+    path = tmp_path / "admin_password"
+    made = kept_secret(path)
+    path.write_text(f"{made}\r\n")
+    tmp_path.chmod(0o500)
+
+    assert kept_secret(path) == made
+
+    tmp_path.chmod(0o700)
+
+
+@pytest.mark.scenario("N7")
+def test_a_disk_without_hard_links_keeps_secrets_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_arguments: Any, **_options: Any) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+
+    made = at_once(8, lambda _: kept_secret(tmp_path / "webhook_secret", "whsec_"))
+
+    assert len(set(made)) == 1
+
+
+@pytest.fixture
+def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network disk that locks no folders."""
+
+    def refused(*_arguments: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", refused)
+
+
+@pytest.mark.scenario("N7")
+def test_a_disk_without_locks_keeps_one_secret_too(tmp_path: Path, no_locks: None) -> None:
+    made = at_once(8, lambda _: kept_secret(tmp_path / "webhook_secret", "whsec_"))
+
+    assert len(set(made)) == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["webhook_secret"]
+
+
+def test_a_lock_file_that_a_killed_start_left_behind_is_taken_over(
+    tmp_path: Path, no_locks: None
+) -> None:
+    lock = tmp_path / "secrets.lock"
+    lock.touch()
+    os.utime(lock, (0, 0))
+
+    made = kept_secret(tmp_path / "webhook_secret")
+
+    assert [file.read_text() for file in tmp_path.iterdir()] == [made]
+
+
+@pytest.mark.scenario("P2")
+@pytest.mark.skipif(os.name != "posix", reason="folders are opened")
+def test_a_secret_and_its_name_are_on_disk_before_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "webhook_secret"
+    synced: list[tuple[bool, bool]] = []
+
+    def sync(descriptor: int) -> None:
+        folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synced.append((folder, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", sync)
+
+    kept_secret(path)
+
+    assert synced == [(False, False), (True, True)]
+
+
+@pytest.mark.parametrize("line", ["os.fsync", "pathlib.Path.replace"])
+def test_a_start_that_ends_half_way_leaves_no_half_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    def ended(*_arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(line, ended)
+        with pytest.raises(KeyboardInterrupt):
+            kept_secret(tmp_path / "webhook_secret")
+
+    assert list(tmp_path.iterdir()) == []
+    assert len(kept_secret(tmp_path / "webhook_secret")) > 40
+
+
+def folders_that_refuse(tmp_path: Path) -> Iterable[Path]:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    yield tmp_path / "file" / "below"
+    yield tmp_path / "folder"
+
+
+def test_a_secret_that_cannot_be_kept_is_one_sentence(tmp_path: Path) -> None:
+    for path in folders_that_refuse(tmp_path):
+        with pytest.raises(SettingsError, match=r"^Cannot keep a secret in .*\.$"):
+            kept_secret(path)

@@ -1,0 +1,300 @@
+"""Q6: how often Stripe is asked, whatever strangers do."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from store.core import clock
+from store.core.errors import StripeBusy, StripeError
+from store.db import bulk
+from store.db import engine as db
+from store.db.models import Order
+from store.orders import checkout, coalescing, service
+from store.reconciliation import open_orders, reconciler
+from store.stripe_api import gateway
+from stripe_emulator.resources import checkout_sessions
+from tests.support.shop import JEANS, ON_SQLITE, STORE_URL, Shop, at_once
+
+CARTS = 300
+PASSES = 15
+EVERY = timedelta(seconds=30)
+REUSE_SECONDS = coalescing.REUSE_SECONDS
+LOOK_UP = "GET /v1/checkout/sessions/{id}"
+
+
+def open_carts(shop: Shop, count: int) -> list[str]:
+    """Open orders that nobody has paid, each of another buyer, with their sessions at Stripe."""
+    now, rows = clock.now(), []
+    numbers = [service.new_number() for _ in range(count)]
+    price = {"currency": "usd", "unit_amount": 3998, "product_data": {"name": "A thing"}}
+    expires_at = int(now.timestamp()) + 23 * 3600
+    with shop.stripe.emulator.account.writing() as books:
+        for number in numbers:
+            made = checkout_sessions.create(
+                books,
+                {
+                    "mode": "payment",
+                    "success_url": STORE_URL,
+                    "line_items": [{"price_data": price, "quantity": 1}],
+                    "metadata": {"order_number": number},
+                    "payment_intent_data": {"metadata": {"order_number": number}},
+                    "expires_at": expires_at,
+                },
+            )
+            rows.append(
+                {
+                    "number": number,
+                    "buyer": number,
+                    "currency": "usd",
+                    "total_amount": 3998,
+                    "status": "open",
+                    "cart_key": number,
+                    "attempt": 1,
+                    "idempotency_key": number,
+                    "checkout_parameters": "{}",
+                    "checkout_session_id": made["id"],
+                    "checkout_url": made["url"],
+                    "checkout_expires_at": now + timedelta(hours=23),
+                    "session_status": "open",
+                    "payment_status": "unpaid",
+                    "refunded_amount": 0,
+                    "check_failures": 0,
+                    "created_at": now,
+                    "updated_at": now,
+                }
+            )
+    with db.unit_of_work() as session:
+        bulk.insert(session, Order, rows)
+    return numbers
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """One entry for each question to Stripe from now on."""
+    asked: list[int] = []
+    ask = gateway.ask
+
+    def count(call: Callable[[], Any]) -> Any:
+        asked.append(1)
+        return ask(call)
+
+    monkeypatch.setattr(gateway, "ask", count)
+    return asked
+
+
+@pytest.fixture
+def a_second(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers of the last second are reused, as outside the tests."""
+    monkeypatch.setattr(coalescing, "REUSE_SECONDS", REUSE_SECONDS)
+
+
+class Time:
+    """The time of shop and Stripe alike, which is moved on."""
+
+    def __init__(self, shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.shop, self.passed, now = shop, timedelta(0), clock.now
+        monkeypatch.setattr(clock, "now", lambda: now() + self.passed)
+
+    def pass_by(self, how_long: timedelta) -> None:
+        self.passed += how_long
+        self.shop.stripe.emulator.set_clock_off(self.passed.total_seconds())
+
+
+@pytest.mark.scenario("Q6")
+@pytest.mark.parametrize("events", ["listed", "forbidden"])
+@ON_SQLITE
+def test_open_carts_cost_stripe_few_questions_and_a_paid_one_is_settled_at_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, events: str
+) -> None:
+    numbers = open_carts(shop, CARTS)
+    if events == "forbidden":
+        shop.stripe.emulator.inject_fault(
+            "request", "forbidden", times=None, match="GET /v1/events"
+        )
+    asked, clockwork = counted(monkeypatch), Time(shop, monkeypatch)
+
+    def a_pass() -> None:
+        try:
+            reconciler._take_a_turn(timedelta(0))
+        except StripeError:
+            assert events == "forbidden"
+        clockwork.pass_by(EVERY)
+
+    for _ in range(PASSES):
+        a_pass()
+    questions_per_second = len(asked) / (PASSES * EVERY.total_seconds())
+    paid = numbers[CARTS // 3]
+    shop.pay(paid)
+    for _ in range(2):
+        a_pass()
+
+    assert questions_per_second < min(2.0, 0.02 + CARTS / 1000)
+    assert shop.order(paid).status == "paid"
+    assert {shop.order(number).status for number in numbers if number != paid} == {"open"}
+
+
+@pytest.mark.scenario("Q6")
+def test_many_sessions_that_changed_are_found_by_the_list_and_looked_up_alone(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = open_carts(shop, 120)
+    paid, expired = numbers[10:20], numbers[20:25]
+    for number in paid:
+        shop.pay(number)
+    for number in expired:
+        gateway.expire_checkout(shop.session_id(number))
+    shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/events")
+    asked = counted(monkeypatch)
+
+    done = reconciler.CaughtUp()
+    with pytest.raises(StripeError):
+        reconciler.run_once(done=done)
+
+    assert {shop.order(number).status for number in paid} == {"paid"}
+    assert {shop.order(number).status for number in expired} == {"expired"}
+    assert (done.looked_up, done.troubles) == (120, 0)
+    assert len(asked) < 15 + 6
+
+
+@pytest.mark.scenario("Q6", "J1")
+@pytest.mark.parametrize("kind", ["forbidden", "rate_limit", "error_before", "malformed"])
+@ON_SQLITE
+def test_where_the_list_of_sessions_cannot_be_read_each_order_is_looked_up(
+    shop: Shop, kind: str
+) -> None:
+    numbers = open_carts(shop, 30)
+    for number in numbers[:3]:
+        shop.pay(number)
+    for match in ("GET /v1/events", "GET /v1/checkout/sessions"):
+        shop.stripe.emulator.inject_fault("request", kind, times=None, match=match)
+
+    with pytest.raises(StripeError):
+        reconciler.run_once()
+
+    assert [shop.order(number).status for number in numbers[:4]] == [*["paid"] * 3, "open"]
+
+
+@pytest.mark.scenario("Q6")
+def test_an_order_to_which_nothing_happens_is_asked_about_less_and_less(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = shop.an_open_order()
+    shop.pay_later(number)
+    reconciler.run_once()
+    assert shop.order(number).status == "processing"
+    shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/events")
+    clockwork, counts, look_up = Time(shop, monkeypatch), list[str](), gateway.checkout
+
+    def count(session_id: str) -> gateway.Document:
+        counts.append(session_id)
+        return look_up(session_id)
+
+    monkeypatch.setattr(gateway, "checkout", count)
+
+    for _ in range(120):  # an hour
+        with pytest.raises(StripeError):
+            reconciler.run_once()
+        clockwork.pass_by(EVERY)
+
+    assert 10 < len(counts) < 40
+    order = shop.order(number)
+    assert order.next_check_at
+    assert order.next_check_at - clock.now() <= open_orders.LONGEST_PAUSE
+
+
+# --- what buyers make the shop ask ----------------------------------------------------------
+
+
+def looked_up(shop: Shop) -> int:
+    log = shop.stripe.emulator.request_log(500)
+    return sum("/sessions/cs_" in line.path and line.method == "GET" for line in log)
+
+
+@pytest.mark.usefixtures("a_second")
+@pytest.mark.scenario("Q6")
+def test_the_way_to_stripe_in_a_loop_asks_once_a_second(shop: Shop) -> None:
+    number = shop.an_open_order()
+    started, addresses = time.monotonic(), set[str]()
+
+    while time.monotonic() - started < 1.5:
+        addresses.add(checkout.open_checkout(shop.buyer, number))
+
+    assert looked_up(shop) <= 2
+    assert addresses == {shop.order(number).checkout_url}
+
+
+@pytest.mark.scenario("Q6", "Q2")
+@pytest.mark.parametrize("act", [checkout.open_checkout, checkout.settle])
+def test_many_at_once_about_one_order_share_the_question(
+    shop: Shop, act: Callable[[str, str], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = shop.an_open_order()
+    monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.Questions())
+    shop.stripe.emulator.inject_fault("request", "slow", times=None, match=LOOK_UP, value="200")
+
+    results = at_once(16, lambda _: act(shop.buyer, number))
+
+    assert not [result for result in results if isinstance(result, Exception)]
+    assert looked_up(shop) <= 2
+
+
+@pytest.mark.scenario("Q6", "Q2")
+def test_many_who_wait_for_a_question_that_fails_fail_together(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = shop.an_open_order()
+    monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.Questions())
+    shop.stripe.emulator.inject_fault("request", "rate_limit", times=None, match=LOOK_UP)
+
+    results = at_once(16, lambda _: checkout.open_checkout(shop.buyer, number))
+
+    assert {type(result) for result in results} == {StripeBusy}
+    assert looked_up(shop) <= 2 * 4, "each of two questions is asked four times"
+    shop.stripe.emulator.clear_faults()
+    assert "/c/pay/" in checkout.open_checkout(shop.buyer, number)
+
+
+@pytest.mark.usefixtures("a_second")
+@pytest.mark.scenario("Q6")
+def test_who_returns_from_paying_is_never_told_what_was_true_before(shop: Shop) -> None:
+    for _ in range(5):
+        number = shop.an_open_order()
+        checkout.open_checkout(shop.buyer, number)
+        shop.pay(number)
+        checkout.settle(shop.buyer, number)
+        assert shop.order(number).status == "paid"
+        shop.buyer = service.new_number()
+
+
+@pytest.mark.usefixtures("a_second")
+@pytest.mark.scenario("Q6")
+def test_an_order_closed_meanwhile_is_not_led_to_stripe_by_an_answer_of_before(shop: Shop) -> None:
+    number = shop.an_open_order()
+    checkout.open_checkout(shop.buyer, number)
+
+    shop.place(JEANS)  # which expires the session of the first
+
+    assert checkout.open_checkout(shop.buyer, number) == f"/order?number={number}"
+
+
+def test_one_order_does_not_wait_for_the_question_about_another() -> None:
+    asked, over = coalescing.Questions(), threading.Event()
+    slow = threading.Thread(target=asked.ask, args=("A", "buyer", over.wait), kwargs={"reuse": ()})
+    slow.start()
+
+    assert asked.ask("B", "buyer", lambda: None, reuse=()) is True
+    over.set()
+    slow.join()
+
+
+def test_the_questions_that_are_remembered_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coalescing, "KEPT", 3)
+    asked = coalescing.Questions()
+    for number in "ABCD":
+        asked.ask(number, "buyer", lambda: None, reuse=("buyer",))
+
+    assert asked.ask("D", "buyer", lambda: None, reuse=("buyer",)) is False
+    assert asked.ask("A", "buyer", lambda: None, reuse=("buyer",)) is True

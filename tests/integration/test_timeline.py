@@ -1,0 +1,265 @@
+"""The proof of one order: its timeline, and the count of charges that must not move."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from store.core import clock
+from store.db import engine as db
+from store.orders import checkout, service
+from store.reconciliation import reconciler
+from store.reports import my_orders, order_detail, timeline_export
+from store.reports.charge_summary import Tally
+from store.reports.timeline import Step
+from store.stripe_api import gateway
+from store.web import rendering
+from tests.support.shop import JEANS, ON_SQLITE, Shop
+
+
+def story(shop: Shop, number: str) -> order_detail.Story:
+    with db.reading() as session:
+        return order_detail.story_of(session, service.owned(session, shop.buyer, number))
+
+
+def shelf(shop: Shop) -> Tally:
+    with db.reading() as session:
+        return my_orders.of_buyer(session, shop.buyer).tally
+
+
+def told(steps: Sequence[Step]) -> list[tuple[str, str]]:
+    return [(step.title, step.effect) for step in steps]
+
+
+def figures(tally: Tally) -> tuple[int, int, int, int]:
+    return (tally.orders, tally.charges, tally.deliveries, tally.ignored)
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The questions that are asked of the database meanwhile."""
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if statement.lstrip().startswith("SELECT"):
+            asked.append(statement)
+
+    event.listen(db.engine(), "before_cursor_execute", note)
+    yield asked
+    event.remove(db.engine(), "before_cursor_execute", note)
+
+
+def test_a_purchase_is_told_from_the_click_to_the_return(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    completed = shop.event("checkout.session.completed")
+    for _ in range(3):
+        shop.outcome(completed)
+    checkout.settle(shop.buyer, number)
+
+    steps = story(shop, number).steps
+
+    assert told(steps) == [
+        ("Pay pressed: order saved", "changed"),
+        ("Stripe answered: checkout open", "changed"),
+        ("Webhook: paid", "changed"),
+        ("Same event again: ignored", "nothing"),
+        ("Same event again: ignored", "nothing"),
+        ("Redirect: already settled", "nothing"),
+    ]
+    assert steps[0].evidence["idempotency_key"] == shop.order(number).idempotency_key
+    assert steps[1].evidence["http_status"] == 200
+    assert steps[2].evidence["event_id"] == completed["id"]
+    assert (steps[2].evidence["signature"], steps[2].evidence["deliveries"]) == ("verified", 3)
+
+
+@pytest.mark.scenario("C2")
+def test_a_webhook_that_comes_after_the_return_is_shown_and_changes_nothing(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    checkout.settle(shop.buyer, number)
+    shop.tell("checkout.session.completed")
+
+    steps = story(shop, number).steps
+
+    assert told(steps)[2:] == [("Redirect: paid", "changed"), ("Webhook: nothing new", "nothing")]
+    assert steps[3].note == "checkout.session.completed"
+
+
+@pytest.mark.scenario("C7")
+def test_an_event_that_comes_days_later_says_how_late_it_is(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    completed = shop.event("checkout.session.completed")
+    now = clock.now() + timedelta(days=3)
+    monkeypatch.setattr(clock, "now", lambda: now)
+
+    assert shop.deliver(completed, at=now.timestamp()).status_code == 200
+
+    (late,) = [step.late for step in story(shop, number).steps if step.late]
+    assert late.days == 3
+
+
+def test_what_the_reconciler_found_is_no_delivery(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    reconciler.run_once()
+
+    shown = story(shop, number)
+
+    assert ("Reconciler: paid", "changed") in told(shown.steps)
+    assert not [step for step in shown.steps if "signature" in step.evidence]
+    assert figures(shown.tally) == (1, 1, 0, 0)
+
+
+@pytest.mark.scenario("C5")
+def test_repeated_deliveries_move_only_the_ignored(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    completed = shop.event("checkout.session.completed")
+    shop.outcome(completed)
+    before = shelf(shop)
+
+    for _ in range(4):
+        shop.outcome(completed)
+
+    assert figures(before) == (1, 1, 1, 0)
+    assert figures(shelf(shop)) == figures(story(shop, number).tally) == (1, 1, 5, 4)
+    assert not shelf(shop).alarms
+
+
+def test_every_order_of_a_buyer_counts_and_nobody_elses(shop: Shop) -> None:
+    shop.a_paid_order()
+    shop.an_open_order(JEANS)
+    stranger = Shop(shop.stripe, shop.door)
+    stranger.a_paid_order()
+
+    assert figures(shelf(shop))[:2] == (2, 1)
+
+
+@pytest.mark.scenario("C14")
+def test_a_second_payment_is_an_alarm_until_it_is_sent_back(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    second = shop.pay_a_second_session(number)
+    shop.tell("checkout.session.completed")
+
+    alarmed = shelf(shop)
+    reconciler.run_once()
+    calmed = shelf(shop)
+
+    assert (alarmed.charges, alarmed.alarmed) == (2, True)
+    (alarm,) = alarmed.alarms
+    assert (alarm.cause, alarm.detail, alarm.amount) == ("second payment", second, 3998)
+    assert (calmed.charges, calmed.alarmed, [a.over for a in calmed.alarms]) == (2, False, [True])
+    assert story(shop, number).tally == calmed
+    assert calmed.sent_back == 1
+    titles = [step.title for step in story(shop, number).steps]
+    assert "Webhook: second payment: to be refunded" in titles
+
+
+def test_money_given_back_for_the_order_itself_is_no_alarm(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    shop.stripe.emulator.refund(shop.payment_id(number), 1000)
+    shop.tell("refund.created")
+
+    assert (figures(shelf(shop))[1], shelf(shop).alarms) == (1, ())
+    (refund,) = story(shop, number).order.refunds
+    assert (refund.amount, refund.status, refund.second) == (1000, "succeeded", False)
+
+
+@pytest.mark.scenario("D12")
+def test_an_amount_that_does_not_fit_is_an_alarm_with_its_cause(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    lie = shop.event("checkout.session.completed")
+    lie["data"]["object"]["amount_total"] = 1
+    look_up = gateway.checkout  # Stripe is asked before there is an alarm, and says the same
+    monkeypatch.setattr(gateway, "checkout", lambda name: look_up(name) | {"amount_total": 1})
+    shop.outcome(lie)
+
+    tally = shelf(shop)
+
+    assert (tally.charges, tally.alarmed) == (0, True)
+    assert tally.alarms[0].detail == "amount $0.01 instead of $39.98"
+
+
+def test_the_proof_can_be_taken_away_and_names_no_buyer(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    shown = story(shop, number)
+
+    text, data = timeline_export.as_text(shown), json.loads(timeline_export.as_json(shown))
+
+    assert text.splitlines()[0].startswith(f"Order {number}: paid, charged once, ")
+    assert len(text.splitlines()) == 1 + len(shown.steps) == 1 + len(data["timeline"])
+    assert data["timeline"][1]["evidence"]["http_status"] == 200
+    assert data["order"]["total_amount"] == 3998
+    assert shop.buyer not in text + json.dumps(data)
+
+
+@ON_SQLITE
+def test_a_page_asks_the_database_little_however_much_there_is(shop: Shop) -> None:
+    numbers = [shop.a_paid_order(cart) for cart in ({"sneakers": 1}, JEANS, {"red-t-shirt": 3})]
+
+    with counted() as for_the_shop:
+        shelf(shop)
+    with counted() as for_an_order:
+        story(shop, numbers[0])
+
+    assert (len(for_the_shop), len(for_an_order)) == (3, 7)
+
+
+@pytest.mark.parametrize(
+    ("orders", "charges", "deliveries", "words"),
+    [
+        (0, 0, 0, "not charged, no webhook yet"),
+        (1, 1, 1, "charged once, webhook received once"),
+        (3, 1, 2, "1 charged once, webhook received twice"),
+        (17, 13, 1520, "13 charged once each, webhook received 1,520 times"),
+    ],
+)
+def test_the_figures_are_told_in_words(
+    orders: int, charges: int, deliveries: int, words: str
+) -> None:
+    tally = Tally(orders, charges, deliveries, 0)
+
+    assert f"{tally.charged_words}, {tally.webhook_words}" == words
+
+
+@ON_SQLITE
+def test_what_changed_nothing_is_folded_and_a_date_stands_once_per_day(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    for _ in range(3):
+        shop.tell("checkout.session.completed")
+    reader = rendering.Reader.of("en-US", "UTC")
+
+    ((day, entries),) = reader.timeline(story(shop, number).steps)
+
+    assert [len(entry) for entry in entries] == [1, 1, 1, 3]
+    assert day == reader.day_of(clock.now())
+
+
+def test_an_opened_step_names_its_event_once(shop: Shop) -> None:
+    number = shop.an_open_order()
+    shop.pay(number)
+    shop.tell("checkout.session.completed")
+    event_id = shop.event("checkout.session.completed")["id"]
+
+    (paid,) = [step for step in story(shop, number).steps if step.title == "Webhook: paid"]
+
+    assert [value for value in paid.evidence.values() if event_id in str(value)] == [event_id]
+
+
+@pytest.mark.scenario("G8")
+def test_right_to_left_dates_and_amounts_are_isolated_from_the_sentence_around_them() -> None:
+    arabic = rendering.Reader.of("ar-EG", "Africa/Cairo")
+
+    for text in (arabic.moment(clock.now()), arabic.price(1999, "usd")):
+        assert (text[0], text[-1]) == ("\u2068", "\u2069")

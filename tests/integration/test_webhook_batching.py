@@ -1,0 +1,423 @@
+"""Many events in one commit: as if each had come alone, and never more than can wait."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlmodel import Session, SQLModel, col, select
+
+import webhook_server
+from store.db import engine as db
+from store.db.models import Dispute, Order, OrderLog, Refund, Repeat, StripeEvent
+from store.orders import service
+from store.orders.stripe_facts import CheckoutFact, DisputeFact, Fact, ReceiptFact, RefundFact
+from store.webhooks import batch_queue, parsing, processing
+from store.webhooks.parsing import Arrival
+from store.webhooks.processing import Outcome
+from tests.support import sample_event as ready_made
+from tests.support import sample_shop as stock
+from tests.support.load_generator import Job, Load, Met
+from tests.support.ports import free_port
+from tests.support.shop import SECRET, Shop, at_once
+
+LONG_SECONDS = 60
+SOON_SECONDS = 10
+
+
+@pytest.fixture
+def patient(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    """A shop that waits for a lock as long as this test holds it, on a slow machine too."""
+    monkeypatch.setattr(db, "LOCK_SECONDS", LONG_SECONDS)
+    db.engine().dispose()
+    db.engine_for.cache_clear()
+    return shop
+
+
+@contextmanager
+def held_up() -> Iterator[None]:
+    """Nobody can take in an event meanwhile."""
+    with db.unit_of_work() as session:
+        if db.engine().dialect.name == "postgresql":
+            session.connection().exec_driver_sql("LOCK TABLE stripe_events IN EXCLUSIVE MODE")
+        yield
+
+
+# --- how many may come ----------------------------------------------------------------------
+
+
+@pytest.mark.scenario("D16")
+def test_five_hundred_at_once_are_each_answered_once_and_paid_once(shop: Shop) -> None:
+    stock.fill(0, 500)
+
+    met = knock(shop.door.client.base_url.port or 0, connections=500, count=500)
+
+    assert met.statuses == {"200": 500}
+    with db.reading() as session:
+        assert set(session.exec(select(Order.status))) == {"paid"}
+        assert len(session.exec(select(OrderLog.order_id)).all()) == 500
+        assert set(session.exec(select(StripeEvent.deliveries))) == {1}
+
+
+@pytest.mark.scenario("D16")
+def test_who_comes_when_the_inbox_is_full_is_told_to_come_again(
+    patient: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = patient
+    monkeypatch.setattr(batch_queue, "MOST", 3)
+    several = [an_event_of_no_interest(f"evt_{place}") for place in range(4)]
+
+    with ThreadPoolExecutor(10) as pool:
+        with held_up():
+            inside = [pool.submit(shop.deliver, event) for event in several[:3]]
+            wait_until(lambda: webhook_server.inbox._inside == 3)
+            refused = pool.submit(shop.deliver, several[3]).result(SOON_SECONDS)
+        answers = [each.result() for each in inside]
+
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert "Send this one again" in refused.json()["error"]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert shop.outcome(several[3]) == "ignored"
+
+
+def test_who_comes_alone_waits_for_nobody(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[None] = []
+    monkeypatch.setattr(batch_queue.Inbox, "_gather", lambda _self: waited.append(None))
+    shop.outcome(an_event_of_no_interest("evt_first"))
+    waited.clear()
+
+    outcomes = [shop.outcome(an_event_of_no_interest(f"evt_{place}")) for place in range(5)]
+
+    assert (outcomes, waited) == (["ignored"] * 5, [])
+
+
+def an_event_of_no_interest(name: str) -> dict[str, Any]:
+    more = {"type": "invoice.paid", "created": 1, "data": {"object": {"id": "in_1"}}}
+    return {"object": "event", "id": name, "livemode": False, **more}
+
+
+def wait_until(holds: Any) -> None:
+    until = time.monotonic() + LONG_SECONDS
+    while not holds():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def knock(port: int, *, connections: int, count: int, seconds: float = LONG_SECONDS) -> Met:
+    """Post the events of the first `count` orders in stock, over so many connections."""
+    job = Job(
+        port=port,
+        path="/webhooks/stripe/",
+        connections=connections,
+        seconds=seconds,
+        first=0,
+        count=count,
+        secret=SECRET,
+        template=ready_made.template(),
+        marks=ready_made.MARKS,
+    )
+    with ThreadPoolExecutor(1) as thread:  # in this one a browser's loop may be running
+        return thread.submit(lambda: asyncio.run(Load(job).run())).result()
+
+
+# --- each for itself ------------------------------------------------------------------------
+
+
+@pytest.mark.scenario("E2", "D10", "J9")
+def test_an_event_that_the_database_refuses_is_alone_for_review(patient: Shop) -> None:
+    """Two orders cannot have one payment; the second event that says so meets the constraint."""
+    shop = patient
+    stock.fill(0, 8)
+    good = [a_payment(place) for place in range(7)]
+    bad = a_payment(7, payment_intent_id=good[0]["data"]["object"]["payment_intent"])
+    assert shop.outcome(good[0]) == "applied"
+
+    with ThreadPoolExecutor(10) as pool:
+        with held_up():  # so that they gather into one batch
+            several = [pool.submit(shop.deliver, event) for event in [*good[1:], bad]]
+            wait_until(lambda: webhook_server.inbox._inside == 7)
+        statuses = [each.result().status_code for each in several]
+
+    assert statuses == [200] * 7
+    assert [order.status for order in shop.orders()] == ["paid"] * 7 + ["review"]
+    assert shop.inbox()[bad["id"]].outcome == "review"
+    assert shop.outcome(bad) == "duplicate"
+
+
+def a_payment(place: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "object": "event",
+        "id": f"evt_{place}",
+        "type": "checkout.session.completed",
+        "created": 1_800_000_000,
+        "livemode": False,
+        "data": {
+            "object": {
+                "id": stock.session_id(place),
+                "status": "complete",
+                "payment_status": "paid",
+                "amount_total": stock.AMOUNT,
+                "currency": "usd",
+                "livemode": False,
+                "payment_intent": changes.get("payment_intent_id", f"pi_{place}"),
+                "metadata": {"order_number": stock.number(place)},
+            }
+        },
+    }
+
+
+@pytest.mark.scenario("E7", "C5")
+def test_a_batch_waits_for_another_about_the_same_order(shop: Shop) -> None:
+    """The second counts what went back only after the first has written what it knows of."""
+    stock.fill(0, 1, "paid")
+    started = threading.Event()
+
+    def second() -> None:
+        with db.unit_of_work() as session:
+            started.set()
+            service.record(session, [a_refund("re_2", 500)], source="reconciler")
+
+    other = threading.Thread(target=second)
+    with db.unit_of_work() as session:
+        service.record(session, [a_refund("re_1", 1000)], source="webhook")
+        other.start()
+        if db.engine().dialect.name == "postgresql":  # on SQLite it cannot even begin
+            started.wait(LONG_SECONDS)
+        other.join(0.3)
+        waited = other.is_alive()
+    other.join(LONG_SECONDS)
+
+    assert waited
+    assert [order.refunded_amount for order in shop.orders()] == [1500]
+
+
+def a_refund(name: str, amount: int, place: int = 0) -> RefundFact:
+    return RefundFact(
+        order_number=stock.number(place),
+        evidence="evt",
+        refund_id=name,
+        payment_intent_id=f"pi_bench{place:020}",
+        amount=amount,
+        currency="usd",
+        status="succeeded",
+    )
+
+
+@pytest.mark.scenario("C5", "E7")
+def test_batches_of_the_same_events_in_any_order_never_stand_in_each_others_way(
+    shop: Shop,
+) -> None:
+    """Events of orders and of none, seen before or not, from six workers at once."""
+    stock.fill(0, 10)
+    told = [parsing.read(a_payment(place)) for place in range(10)]
+    told += [parsing.read(an_event_of_no_interest(f"evt_other_{place}")) for place in range(10)]
+    with db.unit_of_work() as session:
+        processing.receive(session, told[::3], source="webhook")
+
+    def work(place: int) -> list[Outcome]:
+        batch = told[place:] + told[:place] if place % 2 else told[::-1]
+        with db.unit_of_work() as session:
+            return processing.receive(session, batch, source="webhook")
+
+    results = at_once(6, work)
+
+    outcomes = [outcome for mine in results for outcome in mine]
+    assert outcomes.count("duplicate") == 5 * len(told) + len(told[::3])
+    assert {row.deliveries - 6 for row in shop.inbox().values()} == {0, 1}
+    assert [len(shop.history(stock.number(place))) for place in range(10)] == [1] * 10
+
+
+# --- a batch is as good as each alone -------------------------------------------------------
+
+PLACES = st.integers(0, 2)
+NAMES = st.integers(0, 5).map(lambda name: f"evt_{name}")
+AMOUNTS = st.sampled_from([stock.AMOUNT, stock.AMOUNT, 1000])
+STATES = [
+    ("open", "unpaid"),
+    ("complete", "paid"),
+    ("complete", "unpaid"),
+    ("complete", "failed"),
+    ("expired", "unpaid"),
+]
+
+
+@st.composite
+def facts(draw: st.DrawFn) -> Fact | None:
+    """Anything that Stripe may say about one of three orders, one of which is not ours."""
+    place = draw(PLACES)
+    known: dict[str, Any] = {"order_number": stock.number(place), "evidence": draw(NAMES)}
+    payment = f"pi_bench{place:020}"
+    kind = draw(st.sampled_from(["checkout", "stray", "refund", "dispute", "receipt", "none"]))
+    if kind in ("checkout", "stray"):
+        status, paid = draw(st.sampled_from(STATES))
+        return CheckoutFact(
+            **known,
+            session_id=stock.session_id(place) if kind == "checkout" else "cs_test_stray",
+            status=status,
+            payment_status=paid,
+            amount=draw(AMOUNTS),
+            currency="usd",
+            livemode=False,
+            payment_intent_id=payment if kind == "checkout" else f"pi_stray_{place}",
+            checked=True,
+        )
+    known |= {"checked": True, "currency": "usd"}
+    if kind in ("refund", "dispute"):
+        known["captured_amount"] = stock.AMOUNT
+    if kind == "refund":
+        status = draw(st.sampled_from(["pending", "succeeded", "failed"]))
+        name = f"re_{place}_{draw(st.integers(0, 1))}"
+        return RefundFact(
+            **known, refund_id=name, payment_intent_id=payment, amount=1000, status=status
+        )
+    if kind == "dispute":
+        status = draw(st.sampled_from(["needs_response", "lost", "won"]))
+        return DisputeFact(
+            **known,
+            dispute_id=f"dp_{place}",
+            payment_intent_id=payment,
+            amount=1000,
+            livemode=False,
+            status=status,
+        )
+    if kind == "receipt":
+        return ReceiptFact(
+            **known,
+            receipt_url="https://r",
+            payment_intent_id=payment,
+            amount=draw(AMOUNTS),
+            livemode=False,
+        )
+    return None
+
+
+@st.composite
+def some_events(draw: st.DrawFn) -> Arrival:
+    fact = draw(facts())
+    return Arrival(
+        id=draw(NAMES),
+        type="t",
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        livemode=fact is None and draw(st.booleans()),
+        concerns_orders=fact is not None,
+        fact=fact,
+    )
+
+
+@st.composite
+def tellings(draw: st.DrawFn) -> list[Arrival]:
+    """Some events, each any number of times, in any order."""
+    different = draw(st.lists(some_events(), min_size=1, unique_by=lambda event: event.id))
+    return draw(st.lists(st.sampled_from(different), max_size=12))
+
+
+@pytest.mark.scenario("H2", "C6")
+@given(told=tellings())
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_a_batch_has_the_effect_of_its_events_one_after_the_other(
+    settled: None, told: list[Arrival]
+) -> None:
+    """Two of the three orders are in the database; the events are any, with any repetition."""
+    alone = after([[event] for event in told])
+    together = after([told])
+    in_pieces = after([told[:5], told[5:]])
+
+    assert together == alone
+    assert in_pieces == alone
+
+
+def after(batches: Sequence[Sequence[Arrival]]) -> tuple[list[Outcome], dict[str, list[Any]]]:
+    """What is answered to these batches, and all that is then written anywhere."""
+    with db.unit_of_work() as session:
+        for model in (Repeat, OrderLog, Refund, Dispute, StripeEvent, Order):
+            session.connection().execute(SQLModel.metadata.tables[model.__tablename__].delete())
+    stock.fill(0, 2)
+    outcomes: list[Outcome] = []
+    for batch in batches:
+        with db.unit_of_work() as session:
+            outcomes += processing.receive(session, batch, source="webhook")
+    with db.reading() as session:
+        return outcomes, {
+            model.__name__: written(session, model)
+            for model in (Order, OrderLog, Refund, Dispute, StripeEvent, Repeat)
+        }
+
+
+def written(session: Session, model: Any) -> list[Any]:
+    """The rows of a table without the moments and numbers of this run; a number names its order."""
+    numbers = dict(session.exec(select(Order.id, Order.number)).all())
+    rows = []
+    for row in session.exec(select(model).order_by(col(model.id))):
+        shown = {name: value for name, value in row.model_dump().items() if name[-3:] != "_at"}
+        shown["order_id"] = numbers.get(shown.get("order_id"))
+        shown["paid"] = getattr(row, "paid_at", None) is not None
+        if model is not StripeEvent:
+            del shown["id"]
+        rows.append({name: value for name, value in shown.items() if name != "at"})
+    return rows
+
+
+# --- kill -9 --------------------------------------------------------------------------------
+
+
+@contextmanager
+def a_sidecar(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The webhook door as a process of its own, with the settings of this test."""
+    command = [sys.executable, "-m", "uvicorn", "webhook_server:app", "--port", str(port)]
+    process = subprocess.Popen([*command, "--no-access-log", "--log-level", "error"])
+    try:
+
+        def answers() -> bool:
+            try:
+                return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        wait_until(answers)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.scenario("E1")
+def test_kill_9_in_the_middle_loses_nothing_that_was_answered(shop: Shop) -> None:
+    count = 2000
+    stock.fill(0, count)
+    port = free_port()
+    with a_sidecar(port) as process:
+
+        def kill_when_busy() -> None:
+            wait_until(lambda: len(shop.inbox()) > 100)
+            process.send_signal(signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_when_busy)
+        killer.start()
+        met = knock(port, connections=32, count=count)
+        killer.join()
+
+    kept, paid = set(shop.inbox()), {order.number for order in shop.orders() if order.paid_at}
+    assert 0 < len(met.accepted) < count
+    assert {f"evt_bench{place:020}" for place in met.accepted} <= kept
+    assert {stock.number(place) for place in met.accepted} <= paid
+    assert len(kept) == len(paid)
+    again = knock(shop.door.client.base_url.port or 0, connections=32, count=count)
+    assert again.statuses == {"200": count}
+    assert all(order.status == "paid" for order in shop.orders())
+    assert {row.deliveries for row in shop.inbox().values()} <= {1, 2}

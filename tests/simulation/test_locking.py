@@ -1,0 +1,64 @@
+"""The one lock that everything about an order goes through."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store.core.errors import NothingToRefund
+from store.db import engine as db
+from store.db.models import Refund
+from store.orders import refunds, service
+from tests.simulation.in_process_shop import Stage, set_up
+from tests.simulation.invariants import Books
+from tests.simulation.test_crashes import Purchase
+
+A_MOMENT_SECONDS = 0.3
+LONG_SECONDS = 20
+
+
+@pytest.fixture
+def paid(database_url: str, tmp_path: Path) -> Iterator[str]:
+    """The number of an order that is paid, and of which nothing has gone back."""
+    with set_up(database_url, tmp_path) as stage:
+        yield bought(stage, database_url)
+
+
+def bought(stage: Stage, database_url: str) -> str:
+    books = Books(stage, database_url)
+    number = Purchase(stage, books, "buyer").bought()
+    books.close()
+    return number
+
+
+@pytest.mark.scenario("F1", "E7")
+def test_who_counts_what_is_left_waits_for_whoever_holds_the_order(paid: str) -> None:
+    """Two refunds at once: the second counts only after the first is written."""
+    outcome: list[str] = []
+
+    def ask() -> None:
+        try:
+            refunds.request(paid, None, key="the second")
+            outcome.append("written down")
+        except NothingToRefund:
+            outcome.append("nothing left")
+
+    second = threading.Thread(target=ask)
+    with db.unit_of_work() as session:
+        order = service.lock(session, [paid]).orders[paid]
+        second.start()
+        second.join(A_MOMENT_SECONDS)
+        waited = second.is_alive()
+        session.add(
+            Refund(
+                order_id=order.id or 0,
+                payment_intent_id=order.payment_intent_id or "",
+                amount=order.total_amount,
+                idempotency_key="the first",
+            )
+        )
+    second.join(LONG_SECONDS)
+
+    assert waited
+    assert outcome == ["nothing left"]

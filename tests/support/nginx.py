@@ -1,0 +1,118 @@
+"""nginx as `docs/nginx.conf` sets it up, with the addresses of a test in place of the example's,
+and two of each process of a shop behind it."""
+
+import os
+import shutil
+import subprocess
+import time
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from store.cli.shop import Shop
+from store.core import settings
+from store.core.settings import ROOT
+from tests.support.ports import free_port
+from tests.support.processes import House, Process
+
+CONFIGURATION = ROOT / "docs" / "nginx.conf"
+HOSTS = ("10.0.0.11", "10.0.0.12")
+# Where nginx may write without being root.
+FOLDERS = "".join(
+    f"{kind}_temp_path {kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+)
+
+
+def binary() -> str:
+    """Where nginx is. Nowhere: skipped, or failed where everything is required."""
+    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        pytest.skip("no nginx found")
+    return found
+
+
+def configuration(port: int, storefronts: Sequence[int], sidecars: Sequence[int]) -> str:
+    """The documented file with these ports; each of its addresses must have been in it."""
+    text = CONFIGURATION.read_text("utf-8")
+    exchanged = {"listen 8080;": f"listen 127.0.0.1:{port};", "http {": f"http {{ {FOLDERS}"}
+    for documented, ours in ((8501, storefronts), (8000, sidecars)):
+        for host, there in zip(HOSTS, ours, strict=True):
+            exchanged[f"server {host}:{documented} "] = f"server 127.0.0.1:{there} "
+    for example, used in exchanged.items():
+        assert text.count(example) == 1, example
+        text = text.replace(example, used)
+    return text
+
+
+class Proxy:
+    """One nginx in front of some servers."""
+
+    def __init__(
+        self, folder: Path, port: int, storefronts: Sequence[int], sidecars: Sequence[int]
+    ) -> None:
+        self.address = f"http://127.0.0.1:{port}"
+        self.folder, self.log = folder, folder / "nginx.log"
+        file = folder / "nginx.conf"
+        file.write_text(configuration(port, storefronts, sidecars), "utf-8")
+        self.command = [binary(), "-p", str(folder), "-c", str(file), "-g", "daemon off;"]
+        self.running: subprocess.Popen[bytes] | None = None
+
+    def open(self) -> "Proxy":
+        """Start it and wait until it listens, which is when its process number is written."""
+        with self.log.open("wb") as log:
+            self.running = subprocess.Popen(self.command, stdout=log, stderr=log)
+        until = time.monotonic() + 20
+        while not (self.folder / "nginx.pid").exists():
+            assert self.running.poll() is None, self.log.read_text("utf-8")
+            assert time.monotonic() < until, "nginx does not start"
+            time.sleep(0.02)
+        return self
+
+    def close(self) -> None:
+        if self.running:
+            self.running.terminate()
+            self.running.wait(10)
+
+
+class Fleet:
+    """Two of each process on one PostgreSQL, under the one address that all the world knows."""
+
+    def __init__(self, new_house: Callable[..., House], folder: Path) -> None:
+        port = free_port()
+        self.house = new_house("postgresql", STORE_URL=f"http://127.0.0.1:{port}")
+        shop, sidecar, emulator = self.house.ports
+        second = Namespace(port=free_port(), webhook_port=free_port(), emulator_port=emulator)
+        one_address = Namespace(port=port, webhook_port=port, emulator_port=emulator)
+        with self.house.entered():
+            chosen = settings.current()
+            programs = [
+                Shop(chosen, one_address, has_emulator=True).emulator_program(),
+                *Shop(chosen, second, has_emulator=False).programs(),
+            ]
+            health = Shop(chosen, second, has_emulator=False).health()
+        self.house.processes["emulator"].program = programs[0]
+        for program in programs[1:]:
+            self.house.processes[f"second {program.name}"] = Process(
+                program,
+                health[program.name],
+                self.house.sidecar.environment,
+                self.house.folder / f"second-{program.name}.log",
+            )
+        self.proxy = Proxy(folder, port, [shop, second.port], [sidecar, second.webhook_port])
+        self.house.address = self.proxy.address
+
+    def machine(self, number: int) -> list[Process]:
+        """What stands on one of the two machines."""
+        prefix = "second " if number else ""
+        return [self.house.processes[f"{prefix}{name}"] for name in ("storefront", "sidecar")]
+
+    def open(self) -> "Fleet":
+        self.house.open()
+        self.proxy.open()
+        return self
+
+    def close(self) -> None:
+        self.proxy.close()
+        self.house.close()

@@ -1,0 +1,77 @@
+"""ALLOWED_HOSTS at the server: pages and WebSockets of other host names are refused."""
+
+from typing import Any
+
+import pytest
+
+from store.core import settings
+from store.storefront import server
+from store.web.hosts import AllowedHosts
+from tests.support import event_loops
+
+HOSTS = [
+    ("shop.example.com", True),
+    ("shop.example.com:8501", True),
+    ("example.com", True),
+    ("localhost:8501", True),
+    ("127.0.0.1:8501", True),
+    ("[::1]:8501", True),
+    ("evil.org", False),
+    ("shop.example.com.evil.org", False),
+    ("", False),
+    ("a b", False),
+]
+
+
+def guards(monkeypatch: pytest.MonkeyPatch, value: str) -> list[list[str]]:
+    """The patterns of each `AllowedHosts` that the shop has with this setting."""
+    monkeypatch.setenv("ALLOWED_HOSTS", value)
+    settings.current.cache_clear()
+    found: list[Any] = [each for each in server.middleware() if str(each.cls) == str(AllowedHosts)]
+    settings.current.cache_clear()
+    return [list(each.kwargs["patterns"]) for each in found]
+
+
+def answered(patterns: list[str], host: str, kind: str) -> list[dict[str, Any]]:
+    """What is sent to a client that names this host; nothing where the shop itself is asked."""
+    sent: list[dict[str, Any]] = []
+
+    async def shop(*_: Any) -> None:
+        """Reached."""
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    scope = {"type": kind, "headers": [(b"host", host.encode())], "extensions": {}}
+    scope["extensions"] = {"websocket.http.response": {}}
+    event_loops.run(AllowedHosts(shop, patterns)(scope, receive, send))
+    return sent
+
+
+@pytest.mark.scenario("M2")
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize(("host", "ours"), HOSTS)
+def test_only_the_shops_own_names_are_answered(
+    monkeypatch: pytest.MonkeyPatch, host: str, kind: str, *, ours: bool
+) -> None:
+    (patterns,) = guards(monkeypatch, ".example.com")
+
+    sent = answered(patterns, host, kind)
+
+    assert (sent == []) is ours
+    assert ours or sent[0]["status"] == 400
+    assert ours or b"does not answer to this host name" in sent[1]["body"]
+
+
+@pytest.mark.parametrize("value", ["*", "*, example.com"])
+def test_a_star_is_every_host(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    (patterns,) = guards(monkeypatch, value)
+
+    assert answered(patterns, "anything.example", "http") == []
+
+
+def test_without_names_no_host_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert guards(monkeypatch, "") == []
