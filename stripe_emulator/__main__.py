@@ -40,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             config.check_hosts()
             _check_webhook(config)
-            # Before the account is opened: where the port is taken, its owner may be serving it.
+            # Bind before opening the account: if the port is taken, its owner may be serving the
+            # file.
             listener = opened.enter_context(_bind(config.host, config.port))
             app = create_app(config)
         except (ValueError, OSError, OverflowError, StripeError) as problem:
@@ -52,22 +53,22 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(app: FastAPI, listener: socket.socket, log_level: str) -> None:
-    # One connection that waits for a page must not keep Ctrl-C waiting.
+    # The timeout keeps one connection that waits for a page from blocking Ctrl-C.
     server = uvicorn.Server(
         uvicorn.Config(
             app,
             log_level=log_level,
             access_log=False,
-            date_header=False,  # the application sends Stripe's
+            date_header=False,  # the application sends the header itself, with Stripe's time
             timeout_graceful_shutdown=3,
         )
     )
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has shut down by then
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has already shut down
         server.run(sockets=[listener])
 
 
 def _check_webhook(config: Config) -> None:
-    """Raises ValueError for a webhook that would never be called."""
+    """Raise ValueError for a webhook address that this emulator may not call."""
     host = urlsplit(config.webhook_url).hostname if config.webhook_url else "localhost"
     if not config.is_allowed(host):
         raise ValueError(
@@ -77,9 +78,10 @@ def _check_webhook(config: Config) -> None:
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """The port, taken but not yet listening: whoever waits for it finds it once it serves."""
+    """Return a socket that is bound but not yet listening, so that clients connect only once it
+    serves."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    if os.name == "posix":  # elsewhere this would share a port that is in use
+    if os.name == "posix":  # on Windows this would share a port that is in use
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
     return listener
@@ -134,7 +136,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def print_line(sentence: str) -> None:
-    """One line for whoever started it, at once."""
+    """Print one line and flush it."""
     sys.stdout.write(sentence + "\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""The ASGI application: Stripe's API, the pages, the controls."""
+"""The ASGI application: Stripe's API, the pages, the control API."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,9 +24,11 @@ from stripe_emulator.web.dashboard_layout import not_found_page
 
 
 def create_app(config: Config) -> FastAPI:
-    """One emulator. `app.state.emulator` is the running thing; it starts and stops with the app.
+    """Return the application of one emulator; `app.state.emulator` starts and stops with it.
 
-    Raises ValueError for a host that other machines could reach, and for an unknown API version.
+    Raises:
+        ValueError: other machines could reach the host without being allowed, or the API version
+            is unknown.
     """
     config.check_hosts()
     if config.api_version not in versions.KNOWN:
@@ -57,13 +59,13 @@ def create_app(config: Config) -> FastAPI:
 
 
 def _stripe_error(_: Request, error: Exception) -> JSONResponse:
-    """The controls refuse in the same words and shape as the API."""
+    """Render an error of the control API in the shape of Stripe's API."""
     assert isinstance(error, StripeError)
     return JSONResponse(error.body(new_id("request")), error.status, error.headers)
 
 
 async def _not_found(request: Request, error: Exception) -> Response:
-    """An address that leads nowhere, as a page for browsers."""
+    """Return the 404 page to a browser, FastAPI's JSON to any other client."""
     assert isinstance(error, HTTPException)
     is_page = "text/html" in request.headers.get("accept", "")
     if error.status_code != HTTPStatus.NOT_FOUND or not is_page:
@@ -72,6 +74,6 @@ async def _not_found(request: Request, error: Exception) -> Response:
 
 
 def _unforeseen(_: Request, __: Exception) -> JSONResponse:
-    """A fault of the emulator's own. The server logs it; the caller gets a Stripe error."""
+    """Return a Stripe error (500) for an unexpected exception, which the server logs."""
     error = ApiError("The emulator failed; its log says why.")
     return JSONResponse(error.body(new_id("request")), error.status)

@@ -1,10 +1,10 @@
-"""What can be done to the emulator besides Stripe's API: in the dashboard, by the controls, and by
-buyers (checkout/service.py).
+"""The running emulator and everything that the dashboard and the control API can do with it.
 
-`Emulator` is the one running thing (`app.state.emulator`). Every method is synchronous and safe
-to call from any thread, so a page handler is a plain `def`. Methods that change something have
-committed when they return; they raise `StripeError` (base/errors.py: `.status`, `.message`,
-`.param`) where Stripe would refuse, for example an unknown id (404) or too large a refund (400).
+`Emulator` is the one instance (`app.state.emulator`); what buyers do is in its `checkout`
+(checkout/service.py). Every method is synchronous and safe to call from any thread, so a page
+handler is a plain `def`. Methods that change something have committed when they return; they raise
+`StripeError` (base/errors.py: `.status`, `.message`, `.param`) where Stripe would refuse, for
+example for an unknown id (404) or too large a refund (400).
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ Kind = Literal[
 
 
 class Emulator:
-    """A Stripe account in one SQLite file, and the courier that carries its events."""
+    """A Stripe account in one SQLite file, and the dispatcher that delivers its events."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -66,7 +66,7 @@ class Emulator:
         self._listen()
 
     def _listen(self) -> None:
-        """Have the endpoint that was given at the start."""
+        """Create or update the webhook endpoint that was given at the start."""
         if self.config.webhook_url:
             with self.account.writing() as tx:
                 webhook_endpoints.set_command_line_endpoint(
@@ -74,32 +74,32 @@ class Emulator:
                 )
 
     def start(self) -> None:
-        """Begin to deliver; what an earlier run left undelivered goes first."""
+        """Start to deliver; pending deliveries of an earlier run are sent first."""
         with self.account.writing() as tx:
             sessions.disconnect_all(tx)
         self.dispatcher.start()
 
     def stop(self) -> None:
-        """Finish what is on its way and close the file."""
+        """Finish the deliveries in progress and close the file."""
         self.dispatcher.stop()
         self.account.storage.close()
 
     # --- the dashboard ---------------------------------------------------------------------
 
     def settle_debit(self, payment_intent_id: str, succeeded: bool) -> StripeObject:
-        """End a payment that is `processing`; returns the PaymentIntent."""
+        """End a bank debit that is `processing`; returns the PaymentIntent."""
         with self.account.writing() as tx:
             return payment_attempts.settle_debit(tx, payment_intent_id, succeeded=succeeded)
 
     def expire(self, session_id: str) -> StripeObject:
-        """Expire an open session; returns it."""
+        """Expire an open Checkout Session; returns it."""
         with self.account.writing() as tx:
             return checkout_sessions.expire(tx, tx.get(session_id, "checkout.session", "session"))
 
     def refund(
         self, payment_intent_id: str, amount: int | None = None, reason: str | None = None
     ) -> StripeObject:
-        """Give money back, all that is left when no amount is given; returns the Refund."""
+        """Refund a payment, all that is left when no amount is given; returns the Refund."""
         given = {"payment_intent": payment_intent_id, "amount": amount, "reason": reason}
         with self.account.writing() as tx:
             return refunds.create(
@@ -107,18 +107,18 @@ class Emulator:
             )
 
     def dispute(self, charge_id: str, reason: str = "fraudulent") -> StripeObject:
-        """Let the cardholder's bank dispute a charge; returns the Dispute."""
+        """Dispute a charge as the cardholder's bank would; returns the Dispute."""
         with self.account.writing() as tx:
             return disputes.create(tx, charge_id, reason)
 
     def close_dispute(self, dispute_id: str, won: bool) -> StripeObject:
-        """Let the bank decide; returns the Dispute."""
+        """Decide a dispute as the bank would; returns the Dispute."""
         with self.account.writing() as tx:
             dispute = tx.get(dispute_id, "dispute", "dispute")
             return disputes.close(tx, dispute, won=won)
 
     def resend(self, event_id: str, endpoint_id: str | None = None) -> int:
-        """Deliver an event again, under its own id; returns to how many endpoints."""
+        """Deliver an event again under its own id; returns to how many endpoints."""
         with self.account.writing() as tx:
             count = deliveries.resend(tx, events.get(tx, event_id), endpoint_id)
         self.dispatcher.wake()
@@ -127,12 +127,12 @@ class Emulator:
     # --- reading ---------------------------------------------------------------------------
 
     def retrieve(self, object_id: str) -> StripeObject | None:
-        """Any stored object by its id."""
+        """Return any stored object or event by its id; None if there is none."""
         with self.account.reading() as tx:
             return tx.find(object_id) or events.find(tx, object_id)
 
     def list_objects(self, kind: Kind, limit: int = 20, after: str | None = None) -> Page:
-        """Objects of one kind, newest first; `after` is the id the page starts behind."""
+        """Return objects of one kind, newest first, starting after the id `after`."""
         given = {"limit": limit} | ({"starting_after": after} if after else {})
         with self.account.reading() as tx:
             if kind == "event":
@@ -142,40 +142,40 @@ class Emulator:
         return Page(page["data"], page["has_more"])
 
     def counts(self) -> dict[Kind, int]:
-        """How many objects there are of each kind."""
+        """Return the number of objects of each kind."""
         with self.account.reading() as tx:
             return activity.counts(tx)
 
     def log_counts(self) -> dict[activity.Log, int]:
-        """How many deliveries and API requests are kept."""
+        """Return the number of stored deliveries and API requests."""
         with self.account.reading() as tx:
             return activity.log_counts(tx)
 
     def deliveries(
         self, *, event_id: str | None = None, state: DeliveryState | None = None, limit: int = 50
     ) -> list[Delivery]:
-        """Deliveries with their attempts, newest first."""
+        """Return deliveries with their attempts, newest first."""
         with self.account.reading() as tx:
             return deliveries.list_deliveries(tx, event_id=event_id, state=state, limit=limit)
 
     def request_log(self, limit: int = 50) -> list[LoggedRequest]:
-        """API requests, newest first; the last 10,000 are kept."""
+        """Return API requests, newest first; the last 10,000 are kept."""
         with self.account.reading() as tx:
             return activity.requests(tx, limit)
 
     def timeline(self, payment_intent_id: str) -> list[TimelineEntry]:
-        """Requests, events and delivery attempts about one payment, oldest first."""
+        """Return requests, events and delivery attempts about one payment, oldest first."""
         with self.account.reading() as tx:
             return activity.timeline_of_payment(tx, payment_intent_id)
 
     def now(self) -> float:
-        """The emulator's own time: the machine's, plus what the clock was moved by."""
+        """Return the emulator's time: Stripe's time plus all moves of the clock."""
         return self.account.now()
 
     # --- trouble on demand -----------------------------------------------------------------
 
     def faults(self) -> list[Fault]:
-        """What is still going to go wrong."""
+        """Return the faults that are still armed."""
         with self.account.storage.reading() as connection:
             return faults.armed_faults(connection)
 
@@ -190,10 +190,10 @@ class Emulator:
         seed: int = 0,
         chance: float = 1.0,
     ) -> Fault:
-        """Let the next `times` matching requests or deliveries go wrong; None: all, until calm.
+        """Make the next `times` matching requests or deliveries fail; None: all until cleared.
 
-        The kinds of each target, each with a sentence for people, stand in
-        `stripe_emulator.faults.REQUEST_TROUBLES` and `DELIVERY_TROUBLES`.
+        `stripe_emulator.faults.REQUEST_FAULTS` and `DELIVERY_FAULTS` list the kinds, each with a
+        description.
         """
         with self.account.storage.writing() as connection:
             return faults.inject(
@@ -201,41 +201,42 @@ class Emulator:
             )
 
     def clear_faults(self, fault_id: int | None = None) -> None:
-        """Take one trouble, or all of them, back."""
+        """Clear one fault, or all of them."""
         with self.account.storage.writing() as connection:
             faults.clear(connection, fault_id)
 
     def move_clock(self, seconds: float) -> float:
-        """Move the emulator's time forward and do what became due; returns the new time."""
+        """Move the clock forward and run what became due; returns the new time."""
         return self.account.move_clock(seconds)
 
     def date_back(self, created: Mapping[str, int]) -> None:
-        """Let Checkout Sessions, and what followed from them, have been created earlier."""
+        """Date Checkout Sessions, and all that followed from them, back to the given times."""
         with self.account.writing() as tx:
             backdating.date_back(tx, created)
         self.dispatcher.wake()
 
     def set_clock_off(self, seconds: float) -> float:
-        """Let Stripe's clock be that much ahead of this machine's, or behind; returns its time."""
+        """Set how far Stripe's clock is ahead of this machine's (below 0: behind); returns its
+        time."""
         return self.account.set_clock_off(seconds)
 
     def reset(self) -> None:
-        """Forget everything except the endpoint given at the start and the Stripe CLIs."""
+        """Delete everything but the endpoint given at the start and the CLI sessions."""
         self.account.forget()
         self._listen()
 
     def snapshot(self, path: Path) -> None:
-        """Keep the whole account, as it is now, in another file."""
+        """Copy the whole account into another file."""
         self.account.snapshot(path)
 
     def restore(self, path: Path) -> None:
-        """Become what a snapshot holds. What it had to deliver still is delivered."""
+        """Replace the account by a snapshot. Its pending deliveries are sent."""
         self.account.restore(path)
         with self.account.writing() as tx:
             sessions.disconnect_all(tx)
-        self.sockets.close_all()  # each CLI comes back, with a new session where it needs one
+        self.sockets.close_all()  # each CLI reconnects
 
     def roll_secret(self, endpoint_id: str, seconds: float, secret: str = "") -> str:
-        """Replace an endpoint's secret; the old one signs too for some time. Returns the new."""
+        """Replace an endpoint's secret; the old one also signs for `seconds`. Returns the new."""
         with self.account.writing() as tx:
             return webhook_endpoints.roll_secret(tx, endpoint_id, seconds, secret)

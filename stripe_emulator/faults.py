@@ -1,4 +1,4 @@
-"""What can be made to go wrong, on purpose, and whose turn it is."""
+"""Faults: requests and deliveries that fail on purpose, and which of them a fault applies to."""
 
 import sqlite3
 from fnmatch import fnmatchcase
@@ -53,17 +53,17 @@ DEFAULTS = {
     "refuse": "insufficient_funds",
 }
 CHOICES = {"malformed": tuple(SHAPES), "refuse": tuple(REFUSALS)}
-"""Kinds whose value is one of a few words."""
+"""Kinds whose value is one of a fixed list."""
 TEXT_VALUES = ("currency", *CHOICES)
 ONE_MORE = "one more"
-"""What `amount` says without a value."""
+"""The default value of `amount`."""
 MOST = 1_000_000
-FOR_EVER = 0  # what the column `remaining` holds for: until it is taken back
+FOR_EVER = 0  # the value of the column `remaining` of a fault that stays until it is cleared
 KINDS = {"request": REQUEST_FAULTS, "delivery": DELIVERY_FAULTS}
 
 
 def inject(connection: sqlite3.Connection, fault: Fault) -> Fault:
-    """Let something go wrong from now on; returns it with its id. Raises InvalidRequest."""
+    """Arm a fault; returns it with its id. Raises InvalidRequest for an unknown kind or value."""
     if fault.kind not in KINDS[fault.target]:
         choices = ", ".join(KINDS[fault.target])
         raise InvalidRequest(f"Invalid kind: must be one of {choices}", param="kind")
@@ -91,7 +91,7 @@ def inject(connection: sqlite3.Connection, fault: Fault) -> Fault:
 
 
 def describe(fault: Fault) -> str:
-    """What this trouble does, with its value, for people."""
+    """Return a sentence that describes the fault, with its value."""
     return KINDS[fault.target][fault.kind].replace("{value}", fault.value or ONE_MORE)
 
 
@@ -100,17 +100,16 @@ def _is_number(text: str) -> bool:
 
 
 def armed_faults(connection: sqlite3.Connection) -> list[Fault]:
-    """What is still going to go wrong, oldest first."""
+    """Return the faults that are still armed, oldest first."""
     return [_fault_of_row(row) for row in connection.execute("SELECT * FROM troubles ORDER BY id")]
 
 
 def take(connection: sqlite3.Connection, target: Target, *names: str) -> Fault | None:
-    """The trouble that strikes this request or delivery, if one does, and count it.
+    """Return the fault that applies to this request or delivery, if any, and count it.
 
-    It is meant by any of its names: a call, its address or an id; or the type of the event and the
-    id of the endpoint.
-
-    With a `chance` under 1 the same seed strikes the same requests in the same order.
+    `names` are what a fault's `match` is compared with: a call, its address and its ids; or the
+    type of the event and the id of the endpoint. With a `chance` below 1, the same seed selects the
+    same requests in the same order.
     """
     rows = connection.execute("SELECT * FROM troubles WHERE target = ? ORDER BY id", (target,))
     for row in rows.fetchall():
@@ -120,7 +119,8 @@ def take(connection: sqlite3.Connection, target: Target, *names: str) -> Fault |
 
 
 def shape_of(connection: sqlite3.Connection, item_id: str) -> str | None:
-    """How an item of a list is malformed, if it is, and count it. `*` means whole answers only."""
+    """Return how an item of a list is malformed, if it is, and count it. A fault for `*` malforms
+    whole responses only."""
     rows = connection.execute("SELECT * FROM troubles WHERE kind = 'malformed' AND match <> '*'")
     for row in rows.fetchall():
         if fnmatchcase(item_id, row["match"]) and _fires(connection, row):
@@ -129,7 +129,7 @@ def shape_of(connection: sqlite3.Connection, item_id: str) -> str | None:
 
 
 def _fires(connection: sqlite3.Connection, row: sqlite3.Row) -> bool:
-    """Draw whether a trouble that matches strikes this time; if so, it is one less to come."""
+    """Draw whether a matching fault fires this time; if so, decrement its count."""
     connection.execute("UPDATE troubles SET drawn = drawn + 1 WHERE id = ?", (row["id"],))
     if Random(f"{row['seed']}:{row['drawn']}").random() >= row["chance"]:  # noqa: S311
         return False
@@ -143,7 +143,7 @@ def _fires(connection: sqlite3.Connection, row: sqlite3.Row) -> bool:
 
 
 def clear(connection: sqlite3.Connection, fault_id: int | None) -> None:
-    """Take one trouble back, or all of them."""
+    """Clear one fault, or all of them."""
     if fault_id is None:
         connection.execute("DELETE FROM troubles")
     else:

@@ -1,1 +1,1 @@
-"""The one account: its clock, its storage and what is due later."""
+"""The one account: its clock, its storage and its scheduled actions."""

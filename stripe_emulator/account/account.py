@@ -1,4 +1,4 @@
-"""The account: its storage and its clock, and the one way to open its books."""
+"""The account: its storage, its clock, and its transactions."""
 
 import sqlite3
 import threading
@@ -32,26 +32,26 @@ class Account:
         self.read_clock()
 
     def read_clock(self) -> None:
-        """Take over how far the clock was moved and how far it is off, as the file says."""
+        """Load both clock settings from the file: how far it was moved and how far it is off."""
         with self.storage.reading() as connection:
             kept = dict(connection.execute("SELECT name, value FROM settings").fetchall())
         self._moved = float(kept.get("offset", 0.0))
         self._off = float(kept.get("off", self.config.clock_off_seconds))
 
     def now(self) -> float:
-        """Stripe's time, plus what the clock was moved by."""
+        """Return Stripe's time plus all moves of the clock."""
         return self.wall_clock() + self._moved
 
     def wall_clock(self) -> float:
-        """Stripe's time: this machine's, plus what the two are apart.
+        """Return Stripe's time: this machine's plus the configured difference.
 
-        Signatures and the Date header carry it, because receivers compare it with their own
-        clock, which nobody moved.
+        Signatures and the Date header use it, because receivers compare them with their own clock,
+        which nobody moved.
         """
         return self.config.clock() + self._off
 
     def set_clock_off(self, seconds: float) -> float:
-        """Let Stripe's clock be that much ahead of this machine's, for good; returns its time."""
+        """Store how far Stripe's clock is ahead of this machine's; returns its time."""
         with self._clock_lock:
             self._off = seconds
             self._keep("off", seconds)
@@ -73,7 +73,7 @@ class Account:
 
     @contextmanager
     def writing(self, cause: RequestContext = NO_REQUEST) -> Iterator[Transaction]:
-        """One transaction. What became due in the meantime is done first, in one of its own."""
+        """Open one read-write transaction. Due actions run first, in a transaction of their own."""
         self.catch_up()
         with self.storage.writing() as connection:
             tx = self._transaction(connection, cause)
@@ -83,13 +83,13 @@ class Account:
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
-        """The books as they are now; nothing may be written."""
+        """Open a read-only transaction on the latest state."""
         self.catch_up()
         with self.storage.reading() as connection:
             yield self._transaction(connection)
 
     def catch_up(self) -> None:
-        """Do what is due: sessions whose time is over, debits, refunds, disputes."""
+        """Run the due actions: expired sessions, debits, refunds, disputes."""
         with self.storage.reading() as connection:
             due = connection.execute(
                 "SELECT 1 FROM timers WHERE due_at <= ? LIMIT 1", (self.now(),)
@@ -101,7 +101,7 @@ class Account:
         self.on_commit()
 
     def move_clock(self, seconds: float) -> float:
-        """Move the clock forward, for good; returns the new time."""
+        """Move the clock forward, permanently; returns the new time."""
         with self._clock_lock:
             self._moved += seconds
             self._keep("offset", self._moved)
@@ -110,8 +110,8 @@ class Account:
         return self.now()
 
     def forget(self) -> None:
-        """Empty every table and put the clock right. Sessions of the Stripe CLI stay, and the
-        secret that people copied from it."""
+        """Empty every table and reset the clock. Sessions of the Stripe CLI stay, and the secret
+        that people copied from it."""
         with self.storage.writing() as connection:
             for table in TABLES:
                 kept = {"objects": "kind", "secrets": "endpoint_id", "timers": "act"}.get(table)
@@ -121,11 +121,11 @@ class Account:
         self._moved, self._off = 0.0, self.config.clock_off_seconds
 
     def snapshot(self, path: Path) -> None:
-        """Keep the account as it is now in another file."""
+        """Copy the account into another file."""
         self.storage.snapshot(path)
 
     def restore(self, path: Path) -> None:
-        """Become what a snapshot holds, its clock included."""
+        """Replace the account, including its clock, by a snapshot."""
         self.storage.restore(path)
         self.read_clock()
         self.on_commit()

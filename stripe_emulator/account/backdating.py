@@ -1,8 +1,8 @@
-"""Date payments back, as if they had been made earlier: sample data for demos.
+"""Dating payments back: sample data that looks as if it had been created earlier.
 
-Everything about a payment moves by the same time: its objects, the times inside them, its events,
-their deliveries, its timers and the requests that made it. Amounts and states stay as they are.
-Lists are newest first by row, so all rows are put into the order of their times afterwards.
+Everything about a payment moves by the same time: its objects and the times in them, its events,
+deliveries, timers and logged requests. Amounts and states stay. Lists are ordered by row number, so
+the rows are renumbered by their new times.
 """
 
 import json
@@ -17,9 +17,9 @@ TIME_FIELDS = frozenset(
 
 
 def date_back(tx: Transaction, created: Mapping[str, int]) -> None:
-    """Let Checkout Sessions have been created at the given times, with all that followed.
+    """Date Checkout Sessions, and all that followed from them, back to the given times.
 
-    A session that is already that old is left alone, so that repeating this changes nothing.
+    A session that is already that old is left alone, so repeating the call changes nothing.
 
     Raises:
         NotFound: there is no such session.
@@ -81,7 +81,7 @@ def _shift_row(
 
 
 def _shifted(value: Any, seconds: int) -> Any:
-    """A copy of JSON in which every time is earlier."""
+    """Return a copy of JSON in which every time is earlier."""
     if isinstance(value, list):
         return [_shifted(item, seconds) for item in value]
     if not isinstance(value, dict):
@@ -93,7 +93,7 @@ def _shifted(value: Any, seconds: int) -> Any:
 
 
 def _order_by_time(tx: Transaction, table: str, column: str) -> None:
-    """Number all rows anew by their time; by way of negative numbers, which nobody has."""
+    """Renumber all rows by time; negative numbers in between avoid collisions."""
     ranked = f"SELECT id, row_number() OVER (ORDER BY {column}, seq) AS place FROM {table}"  # noqa: S608
     places = [(-row["place"], row["id"]) for row in tx.connection.execute(ranked)]
     tx.connection.executemany(f"UPDATE {table} SET seq = ? WHERE id = ?", places)  # noqa: S608

@@ -1,4 +1,4 @@
-"""What happens by itself when its time has come, in one table."""
+"""Actions that run at a set time, in one table."""
 
 from collections.abc import Callable
 
@@ -32,7 +32,7 @@ ACTIONS: dict[str, Callable[[Transaction, str], object]] = {
 
 
 def run_due(tx: Transaction) -> None:
-    """Do everything that is due, each at its own time, also where the clock leapt over it."""
+    """Run every due action, each at its own time even if the clock was moved past it."""
     now, cause = tx.now, tx.request
     tx.request = NO_REQUEST
     while row := tx.connection.execute(
@@ -46,10 +46,10 @@ def run_due(tx: Transaction) -> None:
 
 
 def _run(tx: Transaction, act: str, subject: str) -> None:
-    """One act, whole or not at all.
+    """Run one action, completely or not at all.
 
-    What Stripe would refuse by now, such as a dispute about a charge that was refunded in the
-    meantime, has come to nothing.
+    A StripeError means that the action is no longer possible, such as a dispute of a charge that
+    was refunded in the meantime; it is dropped.
     """
     emitted = len(tx.emitted)
     tx.connection.execute("SAVEPOINT act")

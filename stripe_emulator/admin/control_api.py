@@ -1,7 +1,7 @@
-"""The controls under `/emulator/…`: trouble on demand, the clock, reset, snapshots, settling.
+"""The control API under `/emulator/…`: faults, clock, reset, snapshots, deliveries.
 
-They stand outside Stripe's API and speak JSON. They need no key: they answer on
-loopback, and to the names allowed at the start.
+It is separate from Stripe's API, speaks JSON and needs no key: it answers on loopback, and to the
+names allowed at the start.
 """
 
 import re
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/emulator", dependencies=[Depends(require_same_origin
 
 
 def emulator_of(request: Request) -> Emulator:
-    """The running emulator."""
+    """Return the running emulator."""
     emulator: Emulator = request.app.state.emulator
     return emulator
 
@@ -33,13 +33,14 @@ Running = Annotated[Emulator, Depends(emulator_of)]
 
 
 class ControlRequest(BaseModel):
-    """A body of the controls; what it does not know it refuses."""
+    """A JSON body of the control API; unknown fields are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class FaultRequest(ControlRequest):
-    """The next `times` requests or deliveries that match; `null`: all, until it is taken back."""
+    """A fault for the next `times` matching requests or deliveries; `null`: all until it is
+    cleared."""
 
     target: Literal["request", "delivery"]
     kind: str
@@ -51,14 +52,14 @@ class FaultRequest(ControlRequest):
 
 
 class ClockRequest(ControlRequest):
-    """How far to move the clock, or how far it shall be off from this machine's."""
+    """How far to move the clock, and how far it is off from this machine's."""
 
     seconds: float = Field(0, ge=0, le=LONGEST_MOVE_SECONDS)
     off: float | None = Field(None, ge=-LONGEST_MOVE_SECONDS, le=LONGEST_MOVE_SECONDS)
 
 
 class DatesRequest(ControlRequest):
-    """When Checkout Sessions shall have been created, in Unix time, by their ids."""
+    """When Checkout Sessions were created: Unix times by session id."""
 
     sessions: dict[str, Annotated[int, Field(ge=0, le=2**40)]] = Field(max_length=1000)
 
@@ -71,19 +72,19 @@ class SnapshotRequest(ControlRequest):
 
 @router.get("/health")
 def health(emulator: Running) -> dict[str, Any]:
-    """Alive, and able to read its file."""
+    """Return 200 if the emulator can read its file."""
     return {"status": "ok", "api_version": API_VERSION, "counts": emulator.counts()}
 
 
 @router.get("/troubles")
 def faults(emulator: Running) -> list[Fault]:
-    """What is still going to go wrong."""
+    """Return the faults that are still armed."""
     return emulator.faults()
 
 
 @router.post("/troubles")
 def inject_fault(emulator: Running, asked: FaultRequest) -> Fault:
-    """Let something go wrong."""
+    """Arm a fault."""
     return emulator.inject_fault(
         asked.target,
         asked.kind,
@@ -97,14 +98,14 @@ def inject_fault(emulator: Running, asked: FaultRequest) -> Fault:
 
 @router.delete("/troubles")
 def clear_faults(emulator: Running) -> dict[str, Any]:
-    """Let nothing go wrong any more."""
+    """Clear all faults."""
     emulator.clear_faults()
     return {"status": "ok"}
 
 
 @router.delete("/troubles/{fault_id}")
 def clear_fault(emulator: Running, fault_id: int) -> dict[str, Any]:
-    """Take one trouble back."""
+    """Clear one fault."""
     if fault_id.bit_length() < 64:
         emulator.clear_faults(fault_id)
     return {"status": "ok"}
@@ -112,13 +113,13 @@ def clear_fault(emulator: Running, fault_id: int) -> dict[str, Any]:
 
 @router.get("/clock")
 def clock(emulator: Running) -> dict[str, float]:
-    """The emulator's time."""
+    """Return the emulator's time."""
     return {"now": emulator.now()}
 
 
 @router.post("/clock")
 def move_clock(emulator: Running, asked: ClockRequest) -> dict[str, float]:
-    """Move the clock forward and do what becomes due; let it be off by so many seconds."""
+    """Move the clock forward and run what becomes due; set how far it is off."""
     if asked.off is not None:
         emulator.set_clock_off(asked.off)
     return {"now": emulator.move_clock(asked.seconds)}
@@ -126,28 +127,28 @@ def move_clock(emulator: Running, asked: ClockRequest) -> dict[str, float]:
 
 @router.post("/date_back")
 def date_back(emulator: Running, asked: DatesRequest) -> dict[str, str]:
-    """Date payments back, as if they had been made earlier."""
+    """Date payments back to earlier times."""
     emulator.date_back(asked.sessions)
     return {"status": "ok"}
 
 
 @router.post("/reset")
 def reset(emulator: Running) -> dict[str, str]:
-    """Forget everything except the endpoint given at the start."""
+    """Delete everything except the endpoint given at the start."""
     emulator.reset()
     return {"status": "ok"}
 
 
 @router.post("/snapshot")
 def snapshot(emulator: Running, asked: SnapshotRequest) -> dict[str, str]:
-    """Keep the account as it is now."""
+    """Copy the account into a named snapshot."""
     emulator.snapshot(_snapshot_path(emulator, asked.name))
     return {"status": "ok"}
 
 
 @router.post("/restore")
 def restore(emulator: Running, asked: SnapshotRequest) -> dict[str, str]:
-    """Become what a snapshot holds."""
+    """Replace the account by a named snapshot."""
     path = _snapshot_path(emulator, asked.name)
     if not path.exists():
         raise InvalidRequest(f"No such snapshot: {asked.name}", param="name")
@@ -156,7 +157,8 @@ def restore(emulator: Running, asked: SnapshotRequest) -> dict[str, str]:
 
 
 def _snapshot_path(emulator: Emulator, name: str) -> Path:
-    """Beside the account's own file; a name is letters, digits, `-` and `_`."""
+    """Return the snapshot's path beside the account's file. Raises InvalidRequest unless the name
+    is letters, digits, `-` and `_`."""
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise InvalidRequest("A snapshot's name is letters, digits, - and _.", param="name")
     file = emulator.account.storage.path
@@ -167,5 +169,5 @@ def _snapshot_path(emulator: Emulator, name: str) -> Path:
 def deliveries(
     emulator: Running, event: str | None = None, limit: Annotated[int, Field(ge=1, le=1000)] = 50
 ) -> list[Delivery]:
-    """Deliveries with their attempts, newest first."""
+    """Return deliveries with their attempts, newest first."""
     return emulator.deliveries(event_id=event, limit=limit)

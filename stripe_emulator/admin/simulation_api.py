@@ -1,4 +1,4 @@
-"""The controls that stand in for people: buyers, banks, and whoever resends an event."""
+"""The control API for what people and banks do: pay, authenticate, settle, dispute, resend."""
 
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ router = APIRouter(prefix="/emulator", dependencies=[Depends(require_same_origin
 
 
 class PaymentRequest(ControlRequest):
-    """Pay as the pay page does, for scripts without a browser."""
+    """A payment by card as on the payment page, for scripts without a browser."""
 
     number: str = "4242424242424242"
     expiry: str = "12/34"
@@ -24,7 +24,7 @@ class PaymentRequest(ControlRequest):
 
 
 class RollRequest(ControlRequest):
-    """For how long the old secret still signs."""
+    """For how long the old secret also signs."""
 
     seconds: float = Field(86400, ge=0, le=86400)
     secret: str = Field("", max_length=200)
@@ -52,7 +52,7 @@ def pay_later(
 def answer(
     emulator: Running, challenge_id: str, passed: Annotated[bool, Body(embed=True)]
 ) -> PaymentResult:
-    """Answer a 3-D Secure question."""
+    """Pass or fail a 3-D Secure challenge."""
     return emulator.checkout.answer_challenge(challenge_id, passed)
 
 
@@ -60,7 +60,7 @@ def answer(
 def settle(
     emulator: Running, payment_intent_id: str, succeeded: Annotated[bool, Body(embed=True)]
 ) -> StripeObject:
-    """End a payment that is processing."""
+    """End a bank debit that is processing."""
     return emulator.settle_debit(payment_intent_id, succeeded)
 
 
@@ -70,7 +70,7 @@ def dispute(
     charge_id: str,
     reason: Annotated[str, Body(embed=True, max_length=60)] = "fraudulent",
 ) -> StripeObject:
-    """Let the cardholder's bank dispute a charge."""
+    """Dispute a charge as the cardholder's bank would."""
     return emulator.dispute(charge_id, reason)
 
 
@@ -78,7 +78,7 @@ def dispute(
 def close_dispute(
     emulator: Running, dispute_id: str, won: Annotated[bool, Body(embed=True)]
 ) -> StripeObject:
-    """Let the bank decide."""
+    """Decide a dispute as the bank would."""
     return emulator.close_dispute(dispute_id, won)
 
 

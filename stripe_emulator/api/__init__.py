@@ -1,1 +1,2 @@
-"""An API request from its bytes to its answer: authentication, idempotency, versions, expansion."""
+"""An API request from its bytes to its response: authentication, idempotency, versions,
+expansion."""

@@ -1,4 +1,4 @@
-"""The API over HTTP: `/v1/…`, and the troubles that happen on the wire."""
+"""The API over HTTP: `/v1/…`, and the faults of the connection itself (hang, cut, slow)."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ MAX_BODY_BYTES = 1_000_000
 
 
 class Api:
-    """An ASGI application that answers as api.stripe.com does."""
+    """An ASGI application that responds as api.stripe.com does."""
 
     def __init__(self, pipeline: RequestPipeline) -> None:
         self.pipeline = pipeline
@@ -54,7 +54,8 @@ class Api:
 
 
 async def _read_request(request: Request) -> ApiRequest:
-    """Read a request, up to a size no Stripe call needs."""
+    """Return a request, read up to a size that no Stripe call needs. Raises InvalidRequest beyond
+    it."""
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -76,7 +77,7 @@ async def _read_request(request: Request) -> ApiRequest:
 
 
 async def _apply_wire_fault(fault: Fault, request: Request) -> bool:
-    """Make the trouble that happens on the wire; True when there is no answer any more."""
+    """Delay, hang or cut the connection; returns True when no response can be sent any more."""
     if fault.kind == "slow":
         await asyncio.sleep(float(fault.value) / 1000)
     if fault.kind == "hang":
@@ -88,7 +89,7 @@ async def _apply_wire_fault(fault: Fault, request: Request) -> bool:
 
 
 async def _hang(seconds: float, request: Request) -> None:
-    """Say nothing, until the time is over or the caller has gone."""
+    """Send nothing until the time is over or the client has disconnected."""
 
     async def gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -99,12 +100,12 @@ async def _hang(seconds: float, request: Request) -> None:
 
 
 async def _cut(request: Request) -> None:
-    """Close the connection without a word. Uvicorn keeps it beside `receive`."""
+    """Close the connection without a response. Uvicorn keeps the transport beside `receive`."""
     cycle: Any = getattr(request.receive, "__self__", None)
     transport = getattr(cycle, "transport", None)
     if transport is not None:
         transport.abort()
-        await request.receive()  # the server notices
+        await request.receive()  # lets the server notice the disconnect
 
 
 async def _respond(answer: ApiResponse, scope: Scope, receive: Receive, send: Send) -> None:

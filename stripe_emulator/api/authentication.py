@@ -1,4 +1,4 @@
-"""API keys: only test keys are let in, and none is ever shown whole."""
+"""API keys: only test keys are accepted, and none is ever shown completely."""
 
 import base64
 import binascii
@@ -10,7 +10,7 @@ LONGEST = 256
 
 
 def masked(key: str) -> str:
-    """A key as Stripe shows it: prefix, stars, the last four characters."""
+    """Return a key as Stripe shows it: prefix, stars, the last four characters."""
     prefix = next((prefix for prefix in TEST_PREFIXES if key.startswith(prefix)), "")
     rest = key[len(prefix) :]
     if len(rest) < 8:
@@ -19,7 +19,7 @@ def masked(key: str) -> str:
 
 
 def authenticated(header: str | None) -> str:
-    """The key of a request, by Bearer or as Basic user name. Raises Unauthorized."""
+    """Return the key of a request, from Bearer or as Basic user name. Raises Unauthorized."""
     key = _key_in(header or "")
     if not key:
         raise Unauthorized(

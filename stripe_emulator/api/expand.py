@@ -1,4 +1,4 @@
-"""`expand`: ids become the objects they name, up to four levels deep."""
+"""`expand`: replaces ids by the objects they name, up to four levels deep."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -65,7 +65,7 @@ EXPANDABLE = {
     "product": {"default_price": "price"},
     "balance_transaction": {"source": ""},
 }
-"""Field → kind of the object its id names; "" where it may be one of several."""
+"""Field → kind of the object its id names; "" if it may be one of several kinds."""
 
 _FILES = (
     *("cancellation_policy", "customer_communication", "customer_signature"),
@@ -126,7 +126,7 @@ ALWAYS_NULL: dict[str, set[str]] = {
         "settings.invoices.default_account_tax_ids",
     },
 }
-"""Fields that can be expanded and that here never hold anything."""
+"""Fields that can be expanded and are always null here."""
 
 INSIDE: dict[str, set[str]] = {
     "checkout.session": {"customer_account", "discounts", "shipping_cost.taxes"},
@@ -138,7 +138,7 @@ INSIDE: dict[str, set[str]] = {
     "dispute": {"balance_transactions"},
     "event": {"data"},
 }
-"""Fields that may be asked for and are shown as they are in any case."""
+"""Fields that may be named in `expand` and are returned in full anyway."""
 
 
 def _line_items(tx: Transaction, session: StripeObject) -> StripeObject:
@@ -151,13 +151,13 @@ def _refunds(tx: Transaction, charge: StripeObject) -> StripeObject:
 
 
 def _currency_options(_: Transaction, price: StripeObject) -> dict[str, StripeObject]:
-    """A price in one currency has that one as its only option."""
+    """Return the currency options of a price; here its own currency is the only one."""
     names = ("custom_unit_amount", "tax_behavior", "unit_amount", "unit_amount_decimal")
     return {price["currency"]: {name: price[name] for name in names}}
 
 
 def _none_of(name: str) -> Callable[[Transaction, StripeObject], StripeObject]:
-    """An empty list of what is not imitated."""
+    """Return a function that returns an empty list of what is not imitated."""
     return lambda _, thing: {
         "object": "list",
         "data": [],
@@ -181,13 +181,13 @@ INCLUDABLE: dict[str, dict[str, Callable[[Transaction, StripeObject], Any]]] = {
     },
     "price": {"currency_options": _currency_options, "tiers": lambda _, __: None},
 }
-"""Fields that are absent unless they are asked for; of lists the first ten elements."""
+"""Fields that are absent unless they are expanded; of lists the first ten elements."""
 
 TABLES: tuple[Mapping[str, Collection[str]], ...] = (EXPANDABLE, ALWAYS_NULL, INSIDE, INCLUDABLE)
 
 
 def expanded(tx: Transaction, thing: StripeObject, paths: list[str]) -> StripeObject:
-    """The object with these fields expanded. Raises InvalidRequest for any other field."""
+    """Return the object with these fields expanded. Raises InvalidRequest for any other field."""
     for path in paths:
         steps = path.split(".")
         if len(steps) - (thing["object"] in LISTS) > MOST_LEVELS:
@@ -200,7 +200,7 @@ def expanded(tx: Transaction, thing: StripeObject, paths: list[str]) -> StripeOb
 
 
 def _follow(tx: Transaction, thing: Any, steps: list[str], path: str) -> None:
-    """Expand the first field in place, then go on below it."""
+    """Expand the first field in place, then continue below it."""
     if not steps or thing is None:
         return
     if isinstance(thing, list):
@@ -221,13 +221,14 @@ def _follow(tx: Transaction, thing: Any, steps: list[str], path: str) -> None:
 
 
 def _kind(thing: Any) -> str:
-    """The kind of a Stripe object; "" for anything else, such as the data of an event."""
+    """Return the kind of a Stripe object; "" for anything else, such as the data of an event."""
     kind = thing.get("object") if isinstance(thing, dict) else None
     return kind if isinstance(kind, str) else ""
 
 
 def _field(kind: str, steps: list[str]) -> list[str] | None:
-    """The steps that name a field of this kind: as many as do, as in `total_details.breakdown`."""
+    """Return the steps that form the name of a field of this kind, such as
+    `total_details.breakdown`."""
     for count in range(len(steps), 0, -1):
         name = ".".join(steps[:count])
         if any(name in table.get(kind, ()) for table in TABLES):
@@ -236,7 +237,7 @@ def _field(kind: str, steps: list[str]) -> list[str] | None:
 
 
 def _holders(thing: Any, steps: list[str]) -> list[StripeObject]:
-    """The objects that hold a field, one for each element of a list on the way to it."""
+    """Return the objects that hold a field, one for each element of a list on the way to it."""
     if isinstance(thing, list):
         return [holder for element in thing for holder in _holders(element, steps)]
     if not isinstance(thing, dict):
@@ -245,7 +246,7 @@ def _holders(thing: Any, steps: list[str]) -> list[StripeObject]:
 
 
 def _show(tx: Transaction, thing: StripeObject, holder: StripeObject, field: str) -> None:
-    """Put in what a field shows when it is expanded."""
+    """Set a field to its expanded value."""
     kind, name = thing["object"], field.rpartition(".")[2]
     includable = INCLUDABLE.get(kind, {}).get(field)
     if includable:

@@ -1,7 +1,7 @@
-"""The door of the server: who is let in, and what goes to the API and not to the pages.
+"""A check of the Host header of every request, and the split between the API and the pages.
 
-A foreign name that was made to point at 127.0.0.1 (DNS rebinding) would make a visited page the
-same site as this server; its requests give themselves away by their Host header.
+With DNS rebinding a foreign name points at 127.0.0.1, so that a visited page and this server would
+be the same site. The Host header of such requests carries the foreign name.
 """
 
 from email.utils import formatdate
@@ -29,9 +29,9 @@ class HostGuard:
 
     HEAD is answered as GET, without its body.
 
-    The API is not a route: a path may hold what a route's pattern does not match, a line break
-    for example, and shall be answered in Stripe's words all the same. Every answer carries Stripe's
-    time as its Date; the server's own date header has to be off.
+    The API is not a route, because a path may hold what no route pattern matches, such as a line
+    break, and must still get a response in Stripe's words. Every response carries Stripe's time as
+    its Date, so the server's own date header has to be off.
     """
 
     def __init__(self, app: ASGIApp, api: ASGIApp, account: Account) -> None:
@@ -40,14 +40,14 @@ class HostGuard:
         self.account = account
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request; what is no request passes."""
+        """Handle one HTTP request; other scopes pass unchecked."""
         app = self.app
         if scope["type"] != "lifespan":
             if not self.account.config.is_allowed(_name(Headers(scope=scope).get("host", ""))):
                 app = JSONResponse(InvalidRequest(WORDS).body(new_id("request")), 403)
             elif scope["path"].startswith(API_PATHS):
                 app = self.api
-            if scope.get("method") == "HEAD":  # the server leaves the body out
+            if scope.get("method") == "HEAD":  # the server omits the body
                 scope = {**scope, "method": "GET"}
 
         async def dated(message: Message) -> None:
@@ -61,7 +61,7 @@ class HostGuard:
 
 
 def _name(host: str) -> str | None:
-    """The name in a Host header, which may carry a port."""
+    """Return the name in a Host header, without the port."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

@@ -1,7 +1,7 @@
-"""Idempotency keys: the first answer is kept, and given again byte for byte.
+"""Idempotency keys: the first response is stored, and repeated byte for byte.
 
-The scope is the account, not the endpoint; a key lives 24 hours on the emulator's own clock and
-then means a new request (docs.stripe.com/api/idempotent_requests).
+The scope is the account, not the endpoint. A key expires after 24 hours on the emulator's clock and
+then starts a new request (docs.stripe.com/api/idempotent_requests).
 """
 
 import sqlite3
@@ -15,7 +15,7 @@ LONGEST = 255
 
 @dataclass(frozen=True)
 class SavedResponse:
-    """The first answer under a key."""
+    """The first response under a key."""
 
     status: int
     body: bytes
@@ -23,7 +23,7 @@ class SavedResponse:
 
 
 def check(key: str) -> None:
-    """Refuse a key that is too long (the exact words are unverified)."""
+    """Raise InvalidRequest for a key that is too long (the exact words are unverified)."""
     if len(key) > LONGEST:
         raise InvalidRequest(
             f"Idempotency keys can have up to {LONGEST} characters, but you passed in a key that "
@@ -32,7 +32,7 @@ def check(key: str) -> None:
 
 
 def in_use(key: str) -> KeyInUse:
-    """The refusal of a second request while the first is running."""
+    """Return the error of a second request while the first is in progress."""
     return KeyInUse(
         "There is currently another in-progress request using this Idempotent Key (that probably "
         "means you submitted twice, and the other request is still going through): "
@@ -44,7 +44,8 @@ def in_use(key: str) -> KeyInUse:
 def recall(
     connection: sqlite3.Connection, key: str, endpoint: str, fingerprint: str, now: float
 ) -> SavedResponse | None:
-    """The saved answer, if there is one. Raises KeyMismatch when it was to another request."""
+    """Return the saved response, if there is one. Raises KeyMismatch if its request was another
+    one."""
     row = connection.execute(
         "SELECT * FROM idempotency WHERE key = ? AND created > ?", (key, now - KEPT_SECONDS)
     ).fetchone()
@@ -66,7 +67,7 @@ def save(
     answer: SavedResponse,
     now: float,
 ) -> None:
-    """Keep an answer; what is older than a day goes."""
+    """Store a response and delete those older than a day."""
     connection.execute("DELETE FROM idempotency WHERE created <= ?", (now - KEPT_SECONDS,))
     connection.execute(
         "INSERT OR REPLACE INTO idempotency (key, endpoint, fingerprint, status, body, request_id,"

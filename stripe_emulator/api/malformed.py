@@ -1,6 +1,6 @@
-"""Answers that are no Stripe object, as a proxy or a fault of Stripe's could send them.
+"""Malformed responses, as a proxy or a fault of Stripe's could send them.
 
-Every shape is a valid answer with status 200; an item of a list can be bent alone.
+Each has status 200. A single item of a list can be malformed too.
 """
 
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 HTML = "<!doctype html><html><head><title>502</title></head><body>Bad gateway</body></html>"
 SCALARS: tuple[tuple[type, Any], ...] = (
-    (bool, "yes"),  # before int, which a bool is too
+    (bool, "yes"),  # before int, because a bool is an int
     (int, "12"),
     (str, 7),
     (dict, ["of", "something"]),
@@ -23,7 +23,7 @@ def _wrong(value: Any) -> Any:
 
 
 def _each(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Change every field but `id` and `object`, so that the answer still names what it is about."""
+    """Change every field but `id` and `object`, so that the object can still be identified."""
 
     def bent(value: Any) -> Any:
         if not isinstance(value, dict):
@@ -35,7 +35,7 @@ def _each(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _numbers(change: Callable[[int], int]) -> Callable[[Any], Any]:
-    """Change every whole number, however deep it stands."""
+    """Change every whole number, at any depth."""
 
     def bent(value: Any) -> Any:
         if isinstance(value, dict):
@@ -64,11 +64,11 @@ SHAPES: dict[str, Callable[[Any], Any]] = {
     "huge": _numbers(lambda _: 2**70),
     "negative": _numbers(lambda number: -number),
 }
-"""The value of a `malformed` trouble → what becomes of an object."""
+"""The value of a `malformed` fault → a function that malforms an object."""
 
 
 def answer(body: bytes, shape: str) -> tuple[bytes, dict[str, str]]:
-    """A whole answer of this shape, and the headers that differ."""
+    """Return a whole response of this shape, and the headers that differ."""
     if shape == "html":
         return HTML.encode(), {"Content-Type": "text/html; charset=utf-8"}
     if shape == "truncated":
@@ -77,7 +77,7 @@ def answer(body: bytes, shape: str) -> tuple[bytes, dict[str, str]]:
 
 
 def items(body: bytes, shape_of: Callable[[str], str | None]) -> bytes:
-    """A list in which the items that have a shape have become it; other answers as they are."""
+    """Return a list response with some of its items malformed; any other response unchanged."""
     listed = json.loads(body)
     if listed.get("object") != "list":
         return body

@@ -62,6 +62,7 @@ NOT_IMITATED_CALLS = {"POST /v1/charges": "charges without a PaymentIntent"}
 
 
 def api_name(method: str, parts: list[str]) -> str | None:
-    """What an address would be for, where Stripe has it and this emulator has not."""
+    """Return the name of the API at an address that Stripe has and this emulator does not
+    imitate."""
     call = f"{method} {'/'.join(parts)}"
     return NOT_IMITATED_CALLS.get(call) or NOT_IMITATED.get(parts[2] if len(parts) > 2 else "")

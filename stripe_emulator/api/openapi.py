@@ -1,4 +1,4 @@
-"""The API's OpenAPI description, made of the same two tables that serve it."""
+"""The OpenAPI description of the API, built from the two tables that serve it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 def describe(app: FastAPI) -> None:
-    """Add the calls of Stripe's API to the description FastAPI makes of the controls."""
+    """Add the calls of Stripe's API to FastAPI's description of the control API."""
     made_by_fastapi = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -47,7 +47,7 @@ def describe(app: FastAPI) -> None:
 
 
 def paths() -> dict[str, Any]:
-    """Every call of the API."""
+    """Return every call of the API."""
     described: dict[str, Any] = {}
     for name in OPERATIONS:
         method, path = name.split(" ")
@@ -81,13 +81,13 @@ def _operation(name: str) -> dict[str, Any]:
 
 
 def _encoding(spec: Any) -> dict[str, Any]:
-    """Objects and lists are written with brackets."""
+    """Return the form encoding of a call: objects and lists are written with brackets."""
     nested = [name for name, kind in spec["fields"].items() if not isinstance(kind, str)]
     return {name: {"style": "deepObject", "explode": True} for name in nested}
 
 
 def schema(spec: Any) -> dict[str, Any]:
-    """One entry of `parameters.json` as a JSON schema."""
+    """Return one entry of `parameters.json` as a JSON schema."""
     if isinstance(spec, str):
         return PLAIN[spec]
     ((shape, inner), *_) = spec.items()

@@ -1,6 +1,6 @@
-"""One API request from its bytes to its answer: key, address, parameters, act, answer.
+"""The steps of one API request: key, address, parameters, operation, response.
 
-Everything here is synchronous and ignorant of HTTP servers; `asgi.py` carries it over the wire.
+Everything here is synchronous and independent of HTTP servers; `asgi.py` does the transport.
 """
 
 import json
@@ -37,7 +37,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass
 class ApiRequest:
-    """One request as it came."""
+    """One request as it was received."""
 
     method: str
     path: str
@@ -47,11 +47,11 @@ class ApiRequest:
     authorization: str | None
     idempotency_key: str | None
     account: str | None = None
-    """The account the request is for, where its headers name one."""
+    """The account named by the `Stripe-Account` header, if any."""
     version: str = ""
-    """The API version the request asks for, and once it was checked the one it gets."""
+    """The API version that the request names; after the check, the one it gets."""
     address: str = ""
-    """Where it found the emulator: scheme, name and port."""
+    """The address at which it reached the emulator: scheme, name and port."""
     id: str = field(default_factory=lambda: new_id("request"))
     started: float = field(default_factory=time.perf_counter)
     key: str = ""
@@ -60,7 +60,7 @@ class ApiRequest:
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """What goes back, and the trouble `asgi.py` has to make on the way."""
+    """The response, and the fault that `asgi.py` applies to the connection."""
 
     status: int
     body: bytes
@@ -75,7 +75,7 @@ class RequestPipeline:
         self.account = account
 
     def answer(self, request: ApiRequest) -> ApiResponse:
-        """Carry out one request. Never raises: whatever happens becomes a Stripe error."""
+        """Run one request. Never raises: every error becomes a Stripe error response."""
         fault: Fault | None = None
         replayed = False
         asked, request.version = request.version, self.account.config.api_version
@@ -100,17 +100,18 @@ class RequestPipeline:
         return ApiResponse(saved.status, saved.body, headers, fault)
 
     def reject(self, request: ApiRequest, error: StripeError) -> ApiResponse:
-        """Answer and log a request that is not carried out: its key is still in use."""
+        """Return and log the refusal of a request that is not run, because its key is in use."""
         self._log(request, _error_response(error, request), replayed=False, fault=None)
         return rejection(error, request.id)
 
     def _armed(self) -> bool:
-        """Whether anything is going to go wrong at all; else the rest is not looked at."""
+        """Return whether any request fault is armed; if not, the fault checks are skipped."""
         with self.account.storage.reading() as connection:
             return connection.execute("SELECT 1 FROM troubles LIMIT 1").fetchone() is not None
 
     def _fault_before(self, request: ApiRequest, operation: Operation) -> Fault | None:
-        """The trouble that was ordered for this request; raises where it is refused for it."""
+        """Return the fault of this request, if any. Raises StripeError if the fault is a
+        refusal."""
         address = f"{request.method} {request.path}"
         names = request_faults.names(operation.name, address, operation.object_id, request.raw)
         with self.account.storage.writing() as connection:
@@ -124,7 +125,7 @@ class RequestPipeline:
     def _bent(
         self, saved: SavedResponse, fault: Fault | None
     ) -> tuple[SavedResponse, dict[str, str]]:
-        """The answer that goes out: malformed as a whole, or in the items that shall be."""
+        """Return the response with the malformed fault applied to all of it or to some items."""
         if saved.status != 200:
             return saved, {}
         if fault and fault.kind == "malformed":
@@ -137,7 +138,7 @@ class RequestPipeline:
     def _carry_out(
         self, request: ApiRequest, operation: Operation, fault: Fault | None
     ) -> tuple[SavedResponse, bool]:
-        """The answer, and whether it was given before."""
+        """Return the response, and whether it is a replay."""
         if request.method == "GET":
             with self.account.reading() as tx:
                 return _run_operation(tx, request, operation), False
@@ -163,7 +164,7 @@ class RequestPipeline:
             if not (error.saved and key):
                 raise
             saved = _error_response(error, request)
-            with self.account.writing() as tx:  # the act itself was rolled back
+            with self.account.writing() as tx:  # the operation itself was rolled back
                 idempotency.save(tx.connection, key, fingerprint, saved, tx.now)
         return saved, False
 
@@ -179,7 +180,7 @@ class RequestPipeline:
     def _log(
         self, request: ApiRequest, saved: SavedResponse, *, replayed: bool, fault: Fault | None
     ) -> None:
-        """Keep the request for the dashboard and `stripe logs tail`. Its key is masked."""
+        """Log the request for the dashboard and `stripe logs tail`, with its key masked."""
         logged = LoggedRequest(
             id=request.id,
             at=self.account.now(),
@@ -208,7 +209,7 @@ class RequestPipeline:
 
 
 def rejection(error: StripeError, request_id: str) -> ApiResponse:
-    """An answer to a request that never came as far as the gate."""
+    """Return the response to a request that could not be read or run."""
     headers = error.headers | {"Request-Id": request_id, "Stripe-Version": API_VERSION}
     return ApiResponse(error.status, json.dumps(error.body(request_id)).encode(), headers)
 
@@ -219,7 +220,7 @@ def _error_response(error: StripeError, request: ApiRequest) -> SavedResponse:
 
 
 def _raw_parameters(request: ApiRequest) -> form_encoding.Raw:
-    """The parameters: of the address for GET and DELETE, else of the body too."""
+    """Return the parameters of the query string, and for POST also of the body."""
     raw = form_encoding.decode(request.query)
     if request.method != "POST" or not request.body:
         return raw
@@ -232,7 +233,7 @@ def _raw_parameters(request: ApiRequest) -> form_encoding.Raw:
 
 
 def _run_operation(tx: Transaction, request: ApiRequest, operation: Operation) -> SavedResponse:
-    """Validate, act, expand; in the request's version."""
+    """Validate the parameters, run the operation and expand, in the request's API version."""
     try:
         raw = versions.upgraded(operation.name, request.raw, request.version)
         given = parameters.read(operation.name, raw)
@@ -240,10 +241,10 @@ def _run_operation(tx: Transaction, request: ApiRequest, operation: Operation) -
             idempotency.check(request.idempotency_key)
         unsupported.check(operation.name, given)
         thing = operation.act(tx, operation.object_id, given)
-        if tx.error:  # its effects stay
+        if tx.error:  # its effects are kept
             return _error_response(tx.error, request)
         if given.get("expand"):
-            # A copy: what an event has said must not change because an answer shows more.
+            # Expand a copy: the snapshot in an event must not change with the response.
             thing = expand.expanded(tx, json.loads(json.dumps(thing)), given["expand"])
     except InvalidRequest as error:
         versions.reword(error, operation.name, request.version)
@@ -253,7 +254,8 @@ def _run_operation(tx: Transaction, request: ApiRequest, operation: Operation) -
 
 
 def _fault_after(fault: Fault | None, saved: SavedResponse, request: ApiRequest) -> SavedResponse:
-    """A 500 after the fact, which the key keeps answering; whether the effects stay or not."""
+    """Return a 500 although the operation ran; the key repeats it. The kind decides whether the
+    effects are kept."""
     error = ApiError("An unknown error occurred.")
     if fault and fault.kind == "error_after":
         return _error_response(error, request)

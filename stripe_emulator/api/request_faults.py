@@ -1,6 +1,6 @@
-"""What an ordered trouble does to one API request, and which names of a request it matches.
+"""What a fault does to one API request, and which names of a request it matches.
 
-`faults.py` keeps what was ordered; `asgi.py` carries out what happens on the wire (slow, cut).
+`faults.py` stores the faults; `asgi.py` applies those of the connection (slow, cut, hang).
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,8 @@ PERMISSIONS = {
     "webhook_endpoint": "webhook",
     "balance_transaction": "balance_transaction_source",
 }
-"""Permissions that are not called as the resource is: `rak_<name>_read` and `rak_<name>_write`."""
+"""Permissions whose name differs from their resource's: `rak_<name>_read` and
+`rak_<name>_write`."""
 
 REFUSALS: dict[str, tuple[str, str | None]] = {
     "insufficient_funds": (
@@ -51,14 +52,14 @@ REFUSALS: dict[str, tuple[str, str | None]] = {
         "payment_intent_unexpected_state",
     ),
 }
-"""Message and code by the trouble's value. Stripe has answered the first one without any code too
+"""Message and code by the fault's value. Stripe has also returned the first one without any code
 (github.com/Automattic/woocommerce-payments/issues/10025)."""
 
 
 def names(call: str, address: str, object_id: str, raw: Mapping[str, Any]) -> list[str]:
-    """What a trouble's `match` is held against: the call, its address, every id it names.
+    """Return what a fault's `match` is compared with: the call, its address and every id it names.
 
-    The cursor of a list does not count: one busy object does not stop the pages after it.
+    Cursors of lists are left out: a fault of one object does not stop the pages after it.
     """
     given = [value for name, value in raw.items() if name not in CURSORS]
     ids = [object_id, *(value for value in given if isinstance(value, str))]
@@ -66,7 +67,7 @@ def names(call: str, address: str, object_id: str, raw: Mapping[str, Any]) -> li
 
 
 def subject(object_id: str, raw: Mapping[str, Any]) -> str:
-    """The id a request is about, in its path or among its parameters; "" for none."""
+    """Return the id a request is about, from its path or its parameters; "" for none."""
     values = [value for name, value in raw.items() if name not in CURSORS]
     return object_id or next(
         (value for value in values if isinstance(value, str) and kind_of(value)), ""
@@ -74,16 +75,16 @@ def subject(object_id: str, raw: Mapping[str, Any]) -> str:
 
 
 def kind_of(object_id: str) -> str:
-    """The kind of object an id is of by its prefix (`cs_…` is a checkout.session); "" for none."""
+    """Return the kind of an id by its prefix (`cs_…` is a checkout.session); "" for none."""
     kinds = {form.partition("_")[0]: kind for kind, form in PREFIXES.items()}
     return kinds.get(object_id.partition("_")[0], "") if "_" in object_id else ""
 
 
 def before(fault: Fault, path: str, method: str, key: str, about: str) -> None:
-    """Refuse a request before it is carried out, so that nothing is saved under its key.
+    """Refuse a request before it runs, so that nothing is saved under its key.
 
-    `key` is the API key as it may be shown, `about` the id the request names. A kind that strikes
-    later does nothing here.
+    `key` is the masked API key, `about` the id the request names. Kinds that apply later do nothing
+    here.
     """
     if fault.kind == "rate_limit":
         limited = RateLimited(
@@ -108,7 +109,7 @@ def before(fault: Fault, path: str, method: str, key: str, about: str) -> None:
 
 
 def _forbidden(path: str, method: str, key: str) -> PermissionMissing:
-    """Stripe's words for a restricted key without a right; its body carries no code."""
+    """Return Stripe's error for a restricted key without a permission; its body has no code."""
     resource = path.split("/")[2].removesuffix("s")
     permission = PERMISSIONS.get(resource, resource)
     right = f"rak_{permission}_{'read' if method == 'GET' else 'write'}"
@@ -120,7 +121,7 @@ def _forbidden(path: str, method: str, key: str) -> PermissionMissing:
 
 
 def refuse(fault: Fault | None, about: str) -> None:
-    """Refuse as the state of an object would: its key keeps the answer."""
+    """Refuse as the state of an object would: the key keeps the response."""
     if fault and fault.kind == "refuse":
         message, code = REFUSALS[fault.value]
         raise Refused(message.format(id=about), code=code)

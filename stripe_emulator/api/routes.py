@@ -1,4 +1,4 @@
-"""Every call the emulator answers, in one table: method and path → what is done.
+"""Every call the emulator answers, in one table: method and path → handler.
 
 Its keys are those of `parameters.json`.
 """
@@ -37,7 +37,7 @@ from stripe_emulator.stripe_cli import payment_pages, sessions
 from stripe_emulator.webhooks import deliveries
 
 Handler = Callable[[Transaction, str, Parameters], StripeObject]
-"""(books, id from the path or "", parameters) → the answer, unexpanded."""
+"""(transaction, id from the path or "", parameters) → the response, unexpanded."""
 
 
 def _retriever(kind: str, param: str) -> Handler:
@@ -72,7 +72,7 @@ def _charge_refunds(tx: Transaction, charge_id: str, given: Parameters) -> Strip
 
 
 def _retry_event(tx: Transaction, event_id: str, given: Parameters) -> StripeObject:
-    """What `stripe events resend` calls; it is not documented."""
+    """Deliver an event again, for `stripe events resend`; the call is undocumented."""
     event = events.get(tx, event_id)
     deliveries.resend(
         tx, event, given.get("webhook_endpoint"), cli_only=given.get("for_stripecli", False)
@@ -100,24 +100,24 @@ def _shipping_rates(tx: Transaction, _: str, given: Parameters) -> StripeObject:
 
 
 def _empty_list(url: str) -> StripeObject:
-    """A list of what there can be none of here."""
+    """Return an empty list of what cannot exist here."""
     return {"object": "list", "data": [], "has_more": False, "url": url}
 
 
 def _customer_sources(tx: Transaction, customer_id: str, _: Parameters) -> StripeObject:
-    """Always empty: what a customer has are PaymentMethods."""
+    """Return an empty list: payment methods of customers are PaymentMethods, never sources."""
     tx.get(customer_id, "customer", "customer")
     return _empty_list(f"/v1/customers/{customer_id}/sources")
 
 
 def _product_features(tx: Transaction, product_id: str, _: Parameters) -> StripeObject:
-    """Always empty: entitlements are not imitated."""
+    """Return an empty list: entitlements are not imitated."""
     tx.get(product_id, "product")
     return _empty_list(f"/v1/products/{product_id}/features")
 
 
 def _retriever_even_deleted(kind: str) -> Handler:
-    """Retrieving what still answers when it was deleted, as `deleted: true`."""
+    """Return a handler that also retrieves a deleted object, as `deleted: true`."""
 
     def retrieve(tx: Transaction, object_id: str, _: Parameters) -> StripeObject:
         found = tx.find(object_id, kind)
@@ -129,7 +129,7 @@ def _retriever_even_deleted(kind: str) -> Handler:
 
 
 def _collection(path: str, kind: str, param: str) -> dict[str, Handler]:
-    """The two calls that every kind has."""
+    """Return the list and retrieve calls, which every kind has."""
     return {
         f"GET {path}": _lister(kind, path),
         f"GET {path}/{{id}}": _retriever(kind, param),
@@ -275,7 +275,7 @@ _SHAPES = _by_shape()
 
 
 DECLARED: list[str] = json.loads((Path(__file__).parent / "declared_calls.json").read_text())
-"""Every call of the pinned SDK, so that one that is not imitated can be named as such."""
+"""Every call of the pinned SDK, so that an error can name a call that is not imitated."""
 
 
 def _is_at(call: str, method: str, parts: list[str]) -> bool:
@@ -287,7 +287,7 @@ def _is_at(call: str, method: str, parts: list[str]) -> bool:
 
 
 def find_operation(method: str, path: str) -> Operation:
-    """The call at an address. Raises NotFound in Stripe's words."""
+    """Return the call at an address. Raises NotFound in Stripe's words."""
     parts = path.split("/")
     if path.startswith("/v2/"):
         raise NotFound(f"This emulator does not imitate API v2 ({method}: {path}).")

@@ -1,10 +1,9 @@
-"""API versions: what a request of an older version may say, and how its answers look.
+"""API versions: translation of older requests into the newest version and of responses back.
 
-Everything is judged and stored in the newest version. A request of an older one is translated
-into it first, and its answer back at the end; so is an event for an endpoint of an older version.
-`CHANGES` has the differences that concern the calls imitated here, from Stripe's changelog
-(docs.stripe.com/changelog). Properties that were added later are shown in every version, as
-Stripe does.
+Everything is validated and stored in the newest version. `CHANGES` lists the differences that
+concern the calls imitated here, from Stripe's changelog (docs.stripe.com/changelog); they apply to
+requests, responses and events for endpoints of an older version. Properties that were added later
+are shown in every version, as Stripe does.
 """
 
 import re
@@ -26,25 +25,26 @@ SESSIONS = "POST /v1/checkout/sessions"
 
 
 def _as_given(_raw: Raw) -> None:
-    """For changes that need no more of a request than its names and values."""
+    """Leave a request as it is, for changes of names and values only."""
 
 
 def of_client(user_agent: str) -> str:
-    """The version of a request whose client names none: the account's (""), but for the CLI's.
+    """Return the version of a request without `Stripe-Version`: "" (the account's), except for the
+    CLI.
 
-    What `stripe trigger` sends fits an account from before 2023-08-16, when intents began to take
-    the methods of the Dashboard by default.
+    `stripe trigger` sends requests that fit an account from before 2023-08-16, when intents began
+    to use the payment methods of the Dashboard by default.
     """
     return CLI_VERSION if "stripe-cli/" in user_agent else ""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What is different in versions before `since`."""
+    """The differences of versions before `since`."""
 
     since: str
     kind: str
-    """The kind of object whose answers differ."""
+    """The kind of object whose responses differ."""
     answer: Callable[[StripeObject], None]
     """Gives an object the older shape, in place."""
     calls: tuple[str, ...] = ()
@@ -53,7 +53,8 @@ class Change:
     values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Parameters of these calls: name → older value → newer value."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters of these calls → what their absence means, as a request writes it."""
+    """Parameters of these calls → the value that applies when they are absent, as a request writes
+    it."""
     request: Callable[[Raw], None] = _as_given
     """Gives a request of these calls the newer shape, in place."""
 
@@ -95,7 +96,7 @@ def _shipping(session: StripeObject) -> None:
 
 
 def _unchanged(_thing: StripeObject) -> None:
-    """For changes of what requests mean."""
+    """Leave a response as it is, for changes of requests only."""
 
 
 def _without_automatic_methods(intent: StripeObject) -> None:
@@ -104,7 +105,8 @@ def _without_automatic_methods(intent: StripeObject) -> None:
 
 
 def _bank_transfer_type(raw: Raw) -> None:
-    """`stripe trigger payment_intent.partially_funded` names its transfer `jp_bank_account`."""
+    """Rename the transfer type `jp_bank_account`, which `stripe trigger` sends, to
+    `jp_bank_transfer`."""
     options = _raw_object(raw.get("payment_method_options"))
     balance = _raw_object(options.get("customer_balance"))
     transfer = _raw_object(balance.get("bank_transfer"))
@@ -123,7 +125,7 @@ def _calls_of(kind: str, *names: str) -> tuple[str, ...]:
 
 
 def _promotion(raw: Raw) -> None:
-    """`coupon` is the promotion, and the answer shows all of it."""
+    """Translate `coupon` into `promotion`, and expand the coupon in the response."""
     if isinstance(raw.get("coupon"), str):
         raw["promotion"] = {"type": "coupon", "coupon": raw.pop("coupon")}
     _with_coupon(raw)
@@ -217,9 +219,9 @@ CHANGES: tuple[Change, ...] = (
 
 
 def checked(header: str) -> str:
-    """A `Stripe-Version` that Stripe knows. Raises InvalidRequest.
+    """Return a `Stripe-Version` that Stripe knows. Raises InvalidRequest.
 
-    Versions later than the emulator's own pass, and are answered in its own.
+    Versions later than the emulator's own are accepted and answered in its own.
     """
     version = header.partition(";")[0].strip()  # `2025-03-31.basil; custom_beta=v1`
     later = LATER.fullmatch(version) and version > API_VERSION
@@ -229,12 +231,12 @@ def checked(header: str) -> str:
 
 
 def _before(version: str) -> Sequence[Change]:
-    """The changes that a version does not have yet, newest first."""
+    """Return the changes that came after this version, newest first."""
     return [change for change in CHANGES if version[:10] < change.since]
 
 
 def upgraded(call: str, raw: Raw, version: str) -> Raw:
-    """The parameters of a call in the newest version. Raises InvalidRequest."""
+    """Return the parameters of a call in the newest version. Raises InvalidRequest."""
     newest = dict(raw)
     for change in reversed(_before(version)):
         if call not in change.calls:
@@ -260,7 +262,7 @@ def _newer_value(name: str, given: Any, values: Mapping[str, str]) -> str:
 
 
 def reword(error: InvalidRequest, call: str, version: str) -> None:
-    """Let a refusal name the parameters and values that the request used."""
+    """Change an error to name the parameters and values that the request used."""
     for change in _before(version):
         if call not in change.calls:
             continue
@@ -276,9 +278,9 @@ def reword(error: InvalidRequest, call: str, version: str) -> None:
 
 
 def older(thing: Any, version: str) -> Any:
-    """An answer as a version shows it: a copy where anything differs.
+    """Return an object as a version shows it: a copy where anything differs.
 
-    Events keep the version that they were made in.
+    Events keep the version in which they were created.
     """
     changes = _before(version)
     return _older(thing, changes) if changes else thing
@@ -298,7 +300,7 @@ def _older(thing: Any, changes: Sequence[Change]) -> Any:
 
 
 def event(made: StripeObject, version: str) -> StripeObject:
-    """An event as an endpoint of this version gets it."""
+    """Return an event in the version of the endpoint it is delivered to."""
     data = {**made["data"], "object": older(made["data"]["object"], version)}
     if "previous_attributes" in data:
         kind = data["object"]["object"]
@@ -307,7 +309,7 @@ def event(made: StripeObject, version: str) -> StripeObject:
 
 
 def _older_part(kind: str, part: StripeObject, version: str) -> StripeObject:
-    """Some fields of an object in an older version: their names, and no other fields."""
+    """Return some fields of an object under the names of an older version."""
     names = {
         newer: older
         for change in _before(version)

@@ -1,4 +1,4 @@
-"""How one emulator is set up."""
+"""The settings of one emulator."""
 
 import re
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 API_VERSION = "2026-10-28.endive"
-"""The newest version, which the pinned SDK speaks; a test compares the two."""
+"""The newest version, which the pinned SDK uses; a test compares the two."""
 
 MINUTE, HOUR = 60, 3600
 
@@ -27,8 +27,8 @@ RETRY_SCHEDULES: dict[str, tuple[int, ...]] = {
 """Seconds between one failed attempt and the next.
 
 Stripe publishes "3 times over a few hours" (sandbox) and "up to 3 days, exponential" (live); the
-exact gaps are unpublished, so ours are a guess that fits both. `eager` is ours alone: a demo in
-which a receiver that was down hears of its payments within seconds.
+exact gaps are unpublished, so ours are a guess that fits both. `eager` is not Stripe's: in a demo a
+receiver that was down gets its events within seconds.
 """
 
 Schedule = Literal["sandbox", "live", "eager"]
@@ -36,41 +36,42 @@ Schedule = Literal["sandbox", "live", "eager"]
 
 @dataclass(frozen=True)
 class Config:
-    """One emulator. `data_path` None keeps the account in a temporary folder until it is closed."""
+    """The settings. `data_path` None keeps the account in a temporary folder until it is closed."""
 
     data_path: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8502
     allowed_hosts: tuple[str, ...] = ()
-    """Names beside loopback by which it may be called, and to which webhooks may go."""
+    """Names beside loopback at which it can be called, and to which webhooks may go."""
     business_name: str = ""
-    """Whose checkout it is, as the pay page and receipts say it; at Stripe the account's name."""
+    """The seller's name on the payment page and receipts; at Stripe the account's name."""
     webhook_url: str | None = None
     webhook_secret: str | None = None
     retries: Schedule = "sandbox"
     api_version: str = API_VERSION
-    """The account's default: of requests without `Stripe-Version`, and of events."""
+    """The account's default version: of requests without `Stripe-Version`, and of events."""
     clock: Callable[[], float] = time.time
     clock_off_seconds: float = 0.0
     """How far Stripe's clock is ahead of this machine's; below 0: behind."""
     delivery_timeout_seconds: float = 10.0
     """How long an endpoint may take; Stripe's figure is unpublished (others report 10 to 30 s)."""
     redirect_wait_seconds: float = 10.0
-    """How long Checkout waits for the endpoint's answer (docs.stripe.com/checkout/fulfillment)."""
+    """How long Checkout waits for the endpoint's response
+    (docs.stripe.com/checkout/fulfillment)."""
 
     @property
     def address(self) -> str:
-        """Where browsers and the SDK find this emulator."""
+        """Return the base URL for browsers and the SDK."""
         host = "127.0.0.1" if self.host in EVERY_ADDRESS else self.host
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
     def is_allowed(self, host: str | None) -> bool:
-        """Whether a host name is loopback or was allowed at the start."""
+        """Return whether a host name is loopback or was allowed at the start."""
         allowed = (*LOOPBACK, *map(str.lower, self.allowed_hosts))
         return host is not None and host.lower() in allowed
 
     def check_hosts(self) -> None:
-        """Raises ValueError where other machines could reach it without being meant to."""
+        """Raise ValueError if other machines could reach the host without being allowed to."""
         wrong = [name for name in self.allowed_hosts if not HOST_NAME.fullmatch(name)]
         if wrong:
             raise ValueError(f"--allow-host takes a host name or an address, not {wrong[0]!r}.")

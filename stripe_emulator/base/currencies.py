@@ -1,7 +1,7 @@
-"""What Stripe accepts as an amount, currency by currency. Always integer minor units.
+"""The amounts that Stripe accepts in each currency, always in integer minor units.
 
-`currencies.json` says which currencies there are, with their digits, steps and limits, and where
-that stands. Minimums go by settlement currency at Stripe and by the charge's own currency here.
+`currencies.json` lists the currencies with their digits, steps and limits, and the source of each.
+At Stripe minimums depend on the settlement currency, here on the charge's own.
 """
 
 import json
@@ -13,37 +13,37 @@ TABLE = json.loads((Path(__file__).parent / "currencies.json").read_text("utf-8"
 CURRENCIES: dict[str, tuple[int, int, int, int]] = {
     code: tuple(row) for code, row in TABLE["currencies"].items()
 }
-"""Digits behind the point, what an amount is a multiple of, the least and the greatest total."""
+"""Decimal digits, the step of every amount, the smallest and the largest total."""
 MAXIMUM: int = TABLE["card_maximum"]
 ESTIMATED = frozenset(TABLE["estimated_minimum"])
-"""Currencies of which Stripe names no minimum: what it refuses there depends on the account."""
+"""Currencies without a published minimum: what Stripe refuses there depends on the account."""
 SIGNS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
 
 
 def exponent(currency: str) -> int:
-    """How many decimals the minor unit has."""
+    """Return the number of decimal digits of the minor unit."""
     return CURRENCIES[currency][0]
 
 
 def step(currency: str) -> int:
-    """What every amount is a multiple of: 100 of a currency without any small change."""
+    """Return what every amount is a multiple of: 100 in a currency without minor units."""
     return CURRENCIES[currency][1]
 
 
 def minimum(currency: str) -> int:
-    """The least total, where Stripe names one; else every amount is taken."""
+    """Return the smallest total, 1 if Stripe publishes none."""
     return 1 if currency in ESTIMATED else CURRENCIES[currency][2]
 
 
 def format_amount(amount: int, currency: str) -> str:
-    """An amount as Stripe's error texts write it: `$0.50 usd`."""
+    """Return an amount as Stripe's error messages write it: `$0.50 usd`."""
     digits = exponent(currency)
     units = f"{amount / 10**digits:,.{digits}f}"
     return f"{SIGNS.get(currency, '')}{units} {currency}"
 
 
 def currency_of(text: str, param: str) -> str:
-    """A supported currency in lower case (that capitals are accepted is unverified)."""
+    """Return a supported currency in lower case (that capitals are accepted is unverified)."""
     currency = text.lower()
     if currency not in CURRENCIES:
         raise InvalidRequest(
@@ -55,7 +55,7 @@ def currency_of(text: str, param: str) -> str:
 
 
 def check_unit_amount(amount: int, currency: str, param: str) -> None:
-    """Refuse what the currency cannot express. Raises InvalidRequest."""
+    """Raise InvalidRequest for an amount that the currency cannot express."""
     if amount < 0:
         raise InvalidRequest(
             "Invalid non-negative integer", code="parameter_invalid_integer", param=param
@@ -75,7 +75,8 @@ def check_unit_amount(amount: int, currency: str, param: str) -> None:
 
 
 def check_total(amount: int, currency: str) -> None:
-    """Refuse a Checkout total under the minimum or over the maximum; nothing at all is fine."""
+    """Raise InvalidRequest for a Checkout total below the minimum or above the maximum; 0 is
+    valid."""
     if 0 < amount < minimum(currency):
         raise InvalidRequest(
             "The Checkout Session's total amount due must add up to at least "
@@ -91,7 +92,7 @@ def check_total(amount: int, currency: str) -> None:
 
 
 def check_charge(amount: int, currency: str, param: str = "amount") -> None:
-    """Refuse what cannot be charged in one payment. Raises InvalidRequest."""
+    """Raise InvalidRequest for an amount that cannot be charged in one payment."""
     check_unit_amount(amount, currency, param)
     if amount < minimum(currency):
         raise InvalidRequest(

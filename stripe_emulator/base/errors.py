@@ -27,11 +27,11 @@ NAMES = {
     "setup_intent": "setupintent",
     "shipping_rate": "shipping rate",
 }
-"""Kinds that Stripe's messages name otherwise."""
+"""Kinds that Stripe's messages name differently."""
 
 
 class StripeError(Exception):
-    """An answer in Stripe's error shape."""
+    """An error response in Stripe's shape."""
 
     status: ClassVar[int] = 400
     type: ClassVar[str] = "invalid_request_error"
@@ -49,7 +49,7 @@ class StripeError(Exception):
         self.headers = {}
 
     def body(self, request_id: str) -> dict[str, object]:
-        """The JSON that goes over the wire."""
+        """Return the JSON of the response."""
         error: dict[str, object] = {"message": self.message, "type": self.type, **self.more}
         if self.code:
             error["code"] = self.code
@@ -62,29 +62,31 @@ class StripeError(Exception):
 
 
 class InvalidRequest(StripeError):
-    """A request Stripe would not carry out."""
+    """A request that Stripe refuses because of a parameter."""
 
     @classmethod
     def unknown(cls, kind: str, object_id: str, param: str) -> "InvalidRequest":
-        """A parameter names an object that is not there: 400, where its own address is a 404."""
+        """Return the error of a parameter that names a missing object: 400, while its own address
+        is a 404."""
         message = f"No such {NAMES.get(kind, kind)}: '{object_id}'"
         return cls(message, code="resource_missing", param=param)
 
 
 class Refused(InvalidRequest):
-    """A valid request that the state of an object forbids: it began executing, so it is saved."""
+    """A valid request that the state of an object forbids. It began executing, so its key is
+    kept."""
 
     saved = True
 
 
 class NotFound(StripeError):
-    """Nothing there by this name."""
+    """A missing object or address."""
 
     status = 404
 
     @classmethod
     def resource(cls, kind: str, object_id: str, param: str = "id") -> "NotFound":
-        """Stripe quotes the id for every kind but a Checkout Session.
+        """Return the error of a missing object; Stripe quotes every id but a Checkout Session's.
 
         Which `param` a missing session names is unverified.
         """
@@ -94,7 +96,7 @@ class NotFound(StripeError):
 
 
 class CardError(StripeError):
-    """A card that was declined. `more` carries `decline_code`, the payment and the method."""
+    """A declined card. `more` carries `decline_code`, the payment and the payment method."""
 
     status = 402
     type = "card_error"
@@ -102,7 +104,7 @@ class CardError(StripeError):
 
 
 class Unauthorized(StripeError):
-    """No usable key."""
+    """A missing key, or one that is not a test key."""
 
     status = 401
 
@@ -112,7 +114,7 @@ class Unauthorized(StripeError):
 
 
 class PermissionMissing(StripeError):
-    """A key that may not do this."""
+    """A restricted key without the permission for this call."""
 
     status = 403
 
@@ -131,25 +133,25 @@ class AccountInvalid(StripeError):
 
 
 class KeyMismatch(StripeError):
-    """One idempotency key, two different requests."""
+    """An idempotency key that was used for a different request."""
 
     type = "idempotency_error"
 
 
 class KeyInUse(StripeError):
-    """One idempotency key, and its first request is still running."""
+    """An idempotency key whose first request is in progress."""
 
     status = 409
 
 
 class RateLimited(StripeError):
-    """Too many requests, or an object that another request holds."""
+    """Too many requests, or an object that another request has locked."""
 
     status = 429
 
 
 class ApiError(StripeError):
-    """Something broke on Stripe's side; whether it took effect is not known."""
+    """A failure on Stripe's side; whether the request took effect is unknown."""
 
     status = 500
     type = "api_error"

@@ -1,7 +1,7 @@
-"""Names for new things, in Stripe's style: a prefix, then letters and digits.
+"""Ids of new objects in Stripe's style: a prefix, then letters and digits.
 
-As with Stripe's own, the first six characters tell the time: neighbours in time are neighbours
-in the index, so that a hundred thousand stored sessions do not slow the next one.
+As in Stripe's ids, the first six characters encode the time. Ids of neighbouring times are
+neighbours in the index, so creation does not slow down with a hundred thousand stored sessions.
 """
 
 import os
@@ -39,7 +39,7 @@ LENGTHS = {"checkout.session": 58, "customer": 14, "product": 14, "request": 14}
 
 
 def new_id(kind: str) -> str:
-    """A fresh id for an object of this kind."""
+    """Return a new id for an object of this kind."""
     seconds = int(time.time())
     stamp = bytearray()
     for _ in range(6):
@@ -50,5 +50,5 @@ def new_id(kind: str) -> str:
 
 
 def token(length: int) -> str:
-    """Random letters and digits."""
+    """Return random letters and digits."""
     return os.urandom(length).translate(_TABLE).decode()

@@ -1,14 +1,14 @@
-"""What the emulator keeps besides Stripe's own objects, as the dashboard and the controls see it.
+"""Data that the emulator keeps besides Stripe's objects, for the dashboard and the control API.
 
-Stripe objects themselves travel as plain JSON dictionaries (`StripeObject`), because JSON is
-what they are: what is stored is what the API answers. Times here are Unix seconds.
+Stripe objects themselves are plain JSON dictionaries (`StripeObject`): what is stored is what the
+API returns. Times are Unix seconds.
 """
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 StripeObject = dict[str, Any]
-"""One Stripe object as the API renders it, unexpanded unless a docstring says otherwise."""
+"""One Stripe object as the API returns it, unexpanded unless a docstring says otherwise."""
 
 PaymentOutcome = Literal["succeeded", "declined", "challenge", "processing", "invalid"]
 DeliveryState = Literal["pending", "succeeded", "failed", "dropped"]
@@ -16,12 +16,12 @@ DeliveryState = Literal["pending", "succeeded", "failed", "dropped"]
 
 @dataclass(frozen=True)
 class PaymentResult:
-    """What the pay page shows after a buyer pressed Pay.
+    """What the payment page does after the buyer pressed Pay.
 
     - `succeeded`, `processing`: go to `redirect_url`, or the session's own page without one.
     - `challenge`: go to the challenge page of `challenge_id`.
     - `declined`: show `message`; the session stays open.
-    - `invalid`: show `message` beside `field`; nothing was attempted. `field` is None where the
+    - `invalid`: show `message` beside `field`; nothing was attempted. `field` is None if the
       session itself cannot be paid (any more).
     """
 
@@ -34,14 +34,14 @@ class PaymentResult:
 
 @dataclass(frozen=True)
 class Challenge:
-    """A 3-D Secure question that waits for the buyer's answer."""
+    """An open 3-D Secure challenge."""
 
     id: str
     session_id: str | None
-    """None where an intent was confirmed over the API."""
+    """None if an intent was confirmed over the API."""
     amount: int | None
     currency: str | None
-    """None where a card is only saved."""
+    """None if a card is only saved."""
     brand: str
     last4: str
 
@@ -56,23 +56,24 @@ class Page:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One HTTP request that carried an event, and what came back."""
+    """One HTTP request that delivered an event, and its response."""
 
     id: int
     at: float
     status: int | None
-    """The HTTP status; None when no answer came."""
+    """The HTTP status; None if there was no response."""
     body: str
-    """The first kilobytes of the answer, or why there is none."""
+    """The first kilobytes of the response, or why there is none."""
     seconds: float
     signature: str
     trouble: str | None
-    """The name of the trouble that bent this attempt, if one did."""
+    """The kind of the fault that changed this attempt, if any; `trouble` is its name in the control
+    API."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One event on its way to one endpoint."""
+    """The delivery of one event to one endpoint."""
 
     id: int
     event_id: str
@@ -82,14 +83,14 @@ class Delivery:
     state: DeliveryState
     created_at: float
     next_attempt_at: float | None
-    """When it is tried (again); None when it is over."""
+    """When the next attempt is made; None if there will be none."""
     attempts: list[Attempt] = field(default_factory=list)
     """Oldest first."""
 
 
 @dataclass(frozen=True)
 class LoggedRequest:
-    """One API request as the request log keeps it. Keys are masked, card numbers never arrive."""
+    """One API request in the request log. Keys are masked; card numbers never get here."""
 
     id: str
     at: float
@@ -119,20 +120,18 @@ class TimelineEntry:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that goes wrong on purpose for the next `remaining` requests or deliveries.
-
-    `remaining` None: for every one until it is taken back.
-    """
+    """A fault of the next `remaining` matching requests or deliveries; None: of all until it is
+    cleared."""
 
     id: int
     target: Literal["request", "delivery"]
     kind: str
     remaining: int | None
     match: str
-    """A call (`POST /v1/checkout/*`) or the id of any object in it, an event type or an endpoint's
+    """A call (`POST /v1/checkout/*`), the id of any object in it, an event type or an endpoint's
     id; `*` is a wildcard."""
     value: str
     """Seconds, milliseconds, a count, an amount, a currency or a word, depending on the kind."""
     seed: int
     chance: float = 1.0
-    """How likely it strikes each time; the same seed strikes the same ones."""
+    """The probability of each match; the same seed gives the same sequence."""

@@ -1,14 +1,14 @@
-"""Objects as tables of blanks: what stands there unless something was given."""
+"""Defaults of objects: tables of the values that apply when a request does not set them."""
 
 from typing import Any
 
 
 class NullableDefault(dict[str, Any]):
-    """Null unless it was given; what was given stands over these blanks."""
+    """Defaults of an object that is null unless the request sets it."""
 
 
 class ListDefault(dict[str, Any]):
-    """A list; each element that was given stands over these blanks."""
+    """Defaults of each element of a list."""
 
 
 ADDRESS: dict[str, None] = dict.fromkeys(
@@ -17,7 +17,7 @@ ADDRESS: dict[str, None] = dict.fromkeys(
 
 
 def with_defaults(blank: Any, given: Any) -> Any:
-    """What was given, laid over a blank. An empty string unsets."""
+    """Return the given value over its defaults. An empty string unsets a value."""
     if isinstance(blank, ListDefault):
         return [with_defaults(dict(blank), element) for element in given or []]
     if isinstance(blank, NullableDefault) and given in (None, ""):

@@ -6,7 +6,8 @@ from hashlib import sha256
 
 
 def signature_header(payload: bytes, secrets: Sequence[str], timestamp: int) -> str:
-    """`t=…,v1=…`, with one v1 for each secret that is active while one replaces another."""
+    """Return `t=…,v1=…`, with one v1 per active secret; there are two while a secret is being
+    replaced."""
     signed = b"%d." % timestamp + payload
     marks = [hmac.new(secret.encode(), signed, sha256).hexdigest() for secret in secrets]
     return ",".join([f"t={timestamp}", *(f"v1={mark}" for mark in marks)])

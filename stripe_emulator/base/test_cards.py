@@ -1,7 +1,7 @@
-"""Stripe's test cards, as one table. Any other number is refused and never kept.
+"""Stripe's test cards in one table. Any other number is refused and never stored.
 
-Numbers and outcomes: docs.stripe.com/testing. Messages of declines are as recorded by third
-parties from that page (unverified against Stripe today).
+Numbers and outcomes: docs.stripe.com/testing. The decline messages are third parties' copies of
+that page (unverified against Stripe today).
 """
 
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ Aftermath = Literal[
 
 @dataclass(frozen=True)
 class DeclineReason:
-    """Why a payment or a set-up failed, as the API and the pay page report it."""
+    """Why a payment or set-up failed, as the API and the payment page report it."""
 
     code: str
     decline_code: str | None
-    """None where no bank declined it, such as a failed authentication."""
+    """None if no bank declined it, such as a failed authentication."""
     message: str
 
 
 @dataclass(frozen=True)
 class TestCard:
-    """One row of the table; `aftermath` is what happens after a payment that succeeded."""
+    """One row of the table; `aftermath` is what happens after a successful payment."""
 
     number: str
     brand: str
@@ -42,22 +42,22 @@ class TestCard:
     aftermath: Aftermath = "none"
     funding: Literal["credit", "debit", "prepaid"] = "credit"
     can_be_saved: bool = False
-    """Whether it can be attached to a Customer although charges are declined."""
+    """Whether it can be attached to a Customer although its charges are declined."""
 
-    __test__ = False  # pytest would take the name for a test class
+    __test__ = False  # pytest would collect it as a test class
 
     @property
     def last4(self) -> str:
-        """All that may be kept of a number."""
+        """Return the last four digits, the only part of a number that may be stored."""
         return self.number[-4:]
 
     @property
     def cannot_be_saved(self) -> DeclineReason | None:
-        """Why the bank refuses to save the card for later; None where it does not."""
+        """Return why the bank refuses to save the card; None if it does not."""
         return self.decline if self.outcome == "declines" and not self.can_be_saved else None
 
     def must_authenticate(self, *, saved: bool) -> bool:
-        """Whether the bank asks for 3-D Secure; one card needs it only until it is saved."""
+        """Return whether the bank requires 3-D Secure; one card needs it only until it is saved."""
         return "challenge" in self.outcome and not (saved and self.number == UNLESS_SAVED)
 
 
@@ -160,14 +160,14 @@ MORE_CARDS: tuple[TestCard, ...] = (
         DeclineReason("card_declined", "insufficient_funds", "Your card has insufficient funds."),
     ),
 )
-"""Cards that are accepted everywhere, but not listed on the pay page."""
+"""Cards that are accepted everywhere but not listed on the payment page."""
 
 BY_NUMBER = {card.number: card for card in TEST_CARDS + MORE_CARDS}
 BY_LAST4 = {card.last4: card for card in BY_NUMBER.values()}
-"""Four digits tell the test cards apart, so no more of a number needs to be kept."""
+"""The last four digits identify a test card, so nothing else of a number is stored."""
 
 
 def is_luhn(number: str) -> bool:
-    """Whether the check digit of a card number fits."""
+    """Return whether the check digit of a card number is right."""
     doubled = [int(digit) * (1 + index % 2) for index, digit in enumerate(reversed(number))]
     return sum(digit - 9 if digit > 9 else digit for digit in doubled) % 10 == 0

@@ -1,4 +1,4 @@
-"""Stripe's test payment methods by name (`pm_card_visa`, `tok_visa`), and test bank accounts.
+"""Stripe's named test payment methods (`pm_card_visa`, `tok_visa`) and test bank accounts.
 
 Names and outcomes: docs.stripe.com/testing, docs.stripe.com/payments/ach-direct-debit and
 docs.stripe.com/payments/sepa-debit.
@@ -46,7 +46,7 @@ _CARDS = {
 
 
 def card_of_token(name: str) -> TestCard | None:
-    """The card that `pm_card_…` or `tok_…` stands for.
+    """Return the card of `pm_card_…` or `tok_…`; None for any other name.
 
     Stripe writes the names of declines with and without the brand: `pm_card_visa_chargeDeclined`.
     """
@@ -60,17 +60,17 @@ def card_of_token(name: str) -> TestCard | None:
 
 @dataclass(frozen=True)
 class TestAccount:
-    """A bank account; `succeeds` is what its bank answers to a debit."""
+    """A test bank account; `succeeds` says whether its bank pays a debit."""
 
     type: str
     number: str
     succeeds: bool = True
 
-    __test__ = False  # pytest would take the name for a test class
+    __test__ = False  # pytest would collect it as a test class
 
     @property
     def last4(self) -> str:
-        """All that may be kept of a number."""
+        """Return the last four digits, the only part of a number that may be stored."""
         return self.number[-4:]
 
 

@@ -1,1 +1,1 @@
-"""What a buyer does on the payment page, and what comes of it."""
+"""What a buyer does on the payment page, and its effects."""

@@ -1,4 +1,4 @@
-"""What a buyer chooses about the total of an open session: its shipping and a promotion code."""
+"""Changes of an open session's total by the buyer: its shipping option and a promotion code."""
 
 from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.models import StripeObject
@@ -9,13 +9,13 @@ UNKNOWN_CODE = "This code is invalid."
 
 
 def choose_shipping(tx: Transaction, session: StripeObject, rate_id: str) -> None:
-    """Take one of the shipping options. Raises InvalidRequest for any other."""
+    """Choose one of the session's shipping options. Raises InvalidRequest for any other."""
     session_totals.choose_shipping(session, rate_id)
     session_totals.recompute(tx, session)
 
 
 def apply_code(tx: Transaction, session: StripeObject, typed: str) -> None:
-    """Redeem a promotion code; an empty one is taken off. Raises InvalidRequest, and says why."""
+    """Apply a promotion code; an empty one removes it. Raises InvalidRequest with the reason."""
     if not session["allow_promotion_codes"]:
         raise InvalidRequest("This session takes no promotion codes.", param="promotion_code")
     if typed:

@@ -1,4 +1,4 @@
-"""Bank debits: the session completes now, and the bank answers later."""
+"""Bank debits: the session completes at once, and the bank decides later."""
 
 from stripe_emulator.base.models import PaymentResult, StripeObject
 from stripe_emulator.checkout import card_payments
@@ -10,7 +10,7 @@ from stripe_emulator.storage.transaction import Transaction
 def pay_later(
     tx: Transaction, session: StripeObject, payment_details: PaymentDetails, *, succeeds: bool
 ) -> PaymentResult:
-    """A bank debit: the session completes now, the money comes (or not) later."""
+    """Complete the session by a bank debit that succeeds or fails later."""
     intent = payment_intents.for_session(tx, session, payment_details)
     method = new_method(tx, session, payment_details)
     intent["payment_method"] = method["id"]

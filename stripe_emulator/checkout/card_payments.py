@@ -1,7 +1,6 @@
-"""Paying a session: success, decline, a 3-D Secure question, a debit that settles later.
+"""Paying a Checkout Session by card: success, decline, 3-D Secure.
 
-Nobody asked for these over the API, so their events have no request id
-(docs.stripe.com/api/events/object: null when automatic).
+No API request causes these events, so their request id is null (docs.stripe.com/api/events/object).
 """
 
 from typing import Literal
@@ -24,11 +23,11 @@ NETWORKS = {
     "amex": "american_express",
     **dict.fromkeys(("diners", "discover", "jcb", "unionpay"), "discover_global_network"),
 }
-"""Card brands by the networks of `restrictions[brands_blocked]`, where their names differ."""
+"""Card brands whose name in `restrictions[brands_blocked]` differs."""
 
 
 def payable_session(tx: Transaction, session_id: str) -> StripeObject | PaymentResult:
-    """The session, or why it cannot be paid."""
+    """Return the session, or the result that says why it cannot be paid."""
     session = tx.get(session_id, "checkout.session")
     if session["status"] == "open":
         return session
@@ -41,7 +40,7 @@ def payable_session(tx: Transaction, session_id: str) -> StripeObject | PaymentR
 
 
 def pay(tx: Transaction, session: StripeObject, payment_details: PaymentDetails) -> PaymentResult:
-    """One attempt with a card of the table."""
+    """Attempt one payment with a test card."""
     card = BY_LAST4[payment_details.last4]
     if _is_blocked(session, card):
         return PaymentResult("invalid", "The shop does not take this kind of card.", field="number")
@@ -54,7 +53,7 @@ def pay(tx: Transaction, session: StripeObject, payment_details: PaymentDetails)
 
 
 def _is_blocked(session: StripeObject, card: TestCard) -> bool:
-    """Whether the shop takes no cards of this network or funding."""
+    """Return whether the session blocks cards of this network or funding type."""
     options = session["payment_method_options"].get("card", {})
     restrictions = options.get("restrictions") or {}
     network = NETWORKS.get(card.brand, card.brand)
@@ -66,7 +65,7 @@ def _is_blocked(session: StripeObject, card: TestCard) -> bool:
 def confirm(
     tx: Transaction, session: StripeObject, payment_details: PaymentDetails
 ) -> PaymentResult:
-    """Nothing is to be paid: the session completes without a payment."""
+    """Complete a session with a total of 0, without a payment."""
     customers.create_for_session(tx, session, payment_details)
     return complete(tx, session, payment_details, payment_status="no_payment_required")
 
@@ -93,7 +92,7 @@ def complete(
     *,
     payment_status: Literal["paid", "unpaid", "no_payment_required"],
 ) -> PaymentResult:
-    """The session is over: paid, or unpaid where the money comes later."""
+    """Complete the session: paid, or unpaid if the money comes later."""
     session |= {
         "customer_details": checkout_session_object.customer_details(
             payment_details.email, payment_details.name, payment_details.answers
@@ -121,7 +120,8 @@ def _declined(
     payment_details: PaymentDetails,
     reason: DeclineReason,
 ) -> PaymentResult:
-    """The session stays open; only the intent and the failed charge say what happened."""
+    """Decline the payment. The session stays open; only the intent and the failed charge show
+    it."""
     method = new_method(tx, session, payment_details)
     payment_attempts.decline_card(tx, intent, payment_details, method, reason)
     return PaymentResult("declined", reason.message)
@@ -140,7 +140,7 @@ def _challenged(
 def answer_challenge(
     tx: Transaction, session: StripeObject, payment_details: PaymentDetails, *, passed: bool
 ) -> PaymentResult:
-    """The buyer answered the bank's question."""
+    """Continue the payment after a 3-D Secure challenge was passed or failed."""
     card = BY_LAST4[payment_details.last4]
     intent = payment_intents.for_session(tx, session, payment_details)
     if not passed:

@@ -1,4 +1,4 @@
-"""The fields of the card form: what a buyer typed becomes a means of payment, or a refusal."""
+"""Validation of the card form: returns payment details, or the field that is wrong."""
 
 import re
 import time
@@ -14,16 +14,17 @@ LONGEST = 500
 
 
 def invalid(field: str, message: str) -> PaymentResult:
-    """Nothing was attempted: something in this field cannot be."""
+    """Return the result for an invalid field; nothing was attempted."""
     return PaymentResult("invalid", message, field=field)
 
 
 def read_card(
     *, number: str, expiry: str, cvc: str, name: str, email: str, now: float
 ) -> PaymentDetails | PaymentResult:
-    """The card, or what is wrong with it. Only test cards pass, and only brand and last four stay.
+    """Return the card's details, or which field is wrong. Only test cards are accepted.
 
-    The number is looked up in the table of test cards, so a real one never gets further than this.
+    The number is looked up in the table of test cards, so a real one is never stored: only the
+    brand and the last four digits are kept.
     """
     card = _card(re.sub(r"[\s-]", "", number[:100]))
     if isinstance(card, PaymentResult):
@@ -49,7 +50,7 @@ def read_card(
 
 
 def no_method(*, name: str, email: str) -> PaymentDetails | PaymentResult:
-    """No means of payment at all: who confirms a session that costs nothing."""
+    """Return the payer's details without a payment method, for a session with a total of 0."""
     problem = email_problem(email)
     return problem or PaymentDetails(type="none", email=email.strip(), name=name.strip()[:LONGEST])
 
@@ -64,7 +65,7 @@ def _card(digits: str) -> TestCard | PaymentResult:
 
 
 def email_problem(email: str) -> PaymentResult | None:
-    """What is wrong with an address, if anything."""
+    """Return the result for an invalid email address; None if it is valid."""
     text = email.strip()
     if not text:
         return invalid("email", "Your email is missing.")
@@ -74,7 +75,7 @@ def email_problem(email: str) -> PaymentResult | None:
 
 
 def _expiry(expiry: str, now: float) -> tuple[int, int] | str:
-    """(month, year) of the last day the card is good, or what is wrong with it."""
+    """Return (month, year) of the card's last valid day, or what is wrong with it."""
     found = EXPIRY.fullmatch(expiry.strip()[:20])
     if not found:
         return "Your card's expiration date is incomplete."

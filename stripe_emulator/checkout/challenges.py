@@ -1,4 +1,4 @@
-"""3-D Secure: the bank's question about a session or an intent, and the buyer's answer."""
+"""3-D Secure challenges of a session or an intent, and the buyer's response."""
 
 import json
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -12,7 +12,7 @@ SESSION = "checkout.session"
 
 
 def open_challenge(tx: Transaction, challenge_id: str) -> Challenge | None:
-    """A question that still waits, with what the page shows; None once it is answered."""
+    """Return an open challenge as its page shows it; None once it was answered."""
     row = tx.connection.execute(
         "SELECT * FROM challenges WHERE id = ? AND NOT answered", (challenge_id,)
     ).fetchone()
@@ -34,7 +34,8 @@ def open_challenge(tx: Transaction, challenge_id: str) -> Challenge | None:
 def take_challenge(
     tx: Transaction, challenge_id: str
 ) -> tuple[StripeObject, PaymentDetails] | None:
-    """The subject and the card of a question; it can be answered once."""
+    """Mark a challenge as answered; returns its subject and card. None if it was answered
+    before."""
     run, which = tx.connection.execute, "WHERE id = ? AND NOT answered"
     row = run(f"SELECT * FROM challenges {which}", (challenge_id,)).fetchone()  # noqa: S608
     run(f"UPDATE challenges SET answered = 1 {which}", (challenge_id,))  # noqa: S608
@@ -45,7 +46,7 @@ def take_challenge(
 def answer_intent(
     tx: Transaction, intent: StripeObject, payment_details: PaymentDetails, *, passed: bool
 ) -> PaymentResult:
-    """Go on with an intent that was confirmed over the API; says where the browser goes."""
+    """Continue an intent that was confirmed over the API; returns where the browser goes."""
     action = intent["next_action"] or {}
     return_url = action.get("redirect_to_url", {}).get("return_url")
     if intent["object"] == "payment_intent":
@@ -63,7 +64,7 @@ def answer_intent(
 
 
 def _with_result(return_url: str, intent: StripeObject, status: str) -> str:
-    """The `return_url` with the parameters that Stripe adds."""
+    """Return the `return_url` with the parameters that Stripe adds."""
     kind = intent["object"]
     query = urlencode(
         {

@@ -1,7 +1,7 @@
-"""What a session makes its page ask besides the card: addresses, a phone, consent, the shop's own.
+"""The fields that a session collects besides the card: addresses, phone, consent, custom fields.
 
-Each question is one field of the form. `asked` lists them, `read` judges the answers, and the
-answers become part of the session, the payment and the charge (`card_payments.py`).
+`fields_of` lists the form's fields, `read_answers` validates the answers, and these become part of
+the session, the payment and the charge (`card_payments.py`).
 """
 
 import re
@@ -35,7 +35,7 @@ Answers = dict[str, Any]
 
 @dataclass(frozen=True)
 class CollectedField:
-    """One field of the form; `group` is the heading it stands under."""
+    """One field of the form; `group` is the heading above it."""
 
     name: str
     label: str
@@ -50,16 +50,16 @@ class CollectedField:
 
     @property
     def missing(self) -> str:
-        """What is said where an answer is needed."""
+        """Return the message for a required field that is empty."""
         return "Tick this box to go on." if self.kind == "tick" else "This is required."
 
     @property
     def half(self) -> bool:
-        """Whether the field shares its row of the form with another."""
+        """Return whether the field shares its row with another."""
         return self.name.endswith(("_postal_code", "_city", "_state", "_country"))
 
     def fault(self, answer: str) -> str:
-        """What is wrong with an answer; empty where nothing is."""
+        """Return what is wrong with an answer; "" if it is valid."""
         if not answer:
             return self.missing if self.required else ""
         if not self.least <= len(answer) <= self.most:
@@ -74,7 +74,7 @@ class CollectedField:
 
 
 def fields_of(session: StripeObject, locale: str = "en_US") -> list[CollectedField]:
-    """Every question of a session, in the order of the page."""
+    """Return every field of a session in the order of the page."""
     names = Locale.parse(locale).territories
     shipping = session["shipping_address_collection"]
     questions: list[CollectedField] = []
@@ -94,10 +94,10 @@ def fields_of(session: StripeObject, locale: str = "en_US") -> list[CollectedFie
 
 
 def beside_card(session: StripeObject, locale: str = "en_US") -> list[CollectedField]:
-    """Country and postal code below the card, where no whole billing address is asked for.
+    """Return country and postal code below the card, unless a full billing address is collected.
 
-    Stripe's page has them there, and needs the postal code in some countries; here both may be
-    left empty.
+    Stripe's page has them there, and requires the postal code in some countries; here both may be
+    empty.
     """
     if session["billing_address_collection"] == "required" or not session["amount_total"]:
         return []
@@ -171,7 +171,7 @@ def _consent(session: StripeObject) -> Iterator[CollectedField]:
 
 
 def read_answers(session: StripeObject, given: Mapping[str, str]) -> Answers | PaymentResult:
-    """The answers, or the first that will not do. What was not asked is not kept."""
+    """Return the answers, or the result for the first invalid one. Unknown fields are dropped."""
     told: dict[str, str] = {}
     for question in [*fields_of(session), *beside_card(session)]:
         told[question.name] = str(given.get(question.name, "")).strip()
@@ -205,7 +205,7 @@ def _given_address(prefix: str, told: Mapping[str, str]) -> dict[str, str | None
 
 
 def store_answers(session: StripeObject, answers: Answers) -> None:
-    """Put what was answered where a completed session shows it."""
+    """Store the answers where a completed session shows them."""
     for field in session["custom_fields"]:
         field[field["type"]]["value"] = answers.get("custom", {}).get(field["key"])
     collected = {

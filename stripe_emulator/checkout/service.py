@@ -1,4 +1,4 @@
-"""What a buyer does on the pay page: each way to pay, and the question that a bank may ask."""
+"""Everything a buyer can do on the payment page, as one service."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -31,9 +31,9 @@ class CheckoutService:
         self.dispatcher = dispatcher
 
     def session(self, session_id: str) -> StripeObject | None:
-        """The Checkout Session with `line_items` expanded; None where there is none.
+        """Return the Checkout Session with `line_items` expanded; None if there is none.
 
-        A session whose time is over is already `expired` in the answer.
+        A session past its expiry is already `expired`.
         """
         with self.account.reading() as tx:
             session = tx.find(session_id, "checkout.session")
@@ -52,12 +52,12 @@ class CheckoutService:
         email: str,
         answers: Mapping[str, str] | None = None,
     ) -> PaymentResult:
-        """Pay an open session. `number` may hold spaces, `expiry` is `MM / YY` or `MM/YYYY`.
+        """Pay an open session. `number` may contain spaces, `expiry` is `MM / YY` or `MM/YYYY`.
 
-        `answers` are those to `questions.asked(session)`, by the name of the question.
+        `answers` are the values of `collected_fields.fields_of(session)`, by field name.
 
         The payment is committed first; then, like Stripe, this waits up to 10 seconds for the
-        answer to `checkout.session.completed` before it gives the redirect.
+        response to `checkout.session.completed` before it returns the redirect.
         """
         payment_details = card_validation.read_card(
             number=number, expiry=expiry, cvc=cvc, name=name, email=email, now=self.account.now()
@@ -67,7 +67,7 @@ class CheckoutService:
     def confirm(
         self, session_id: str, *, email: str, name: str = "", answers: Mapping[str, str]
     ) -> PaymentResult:
-        """Complete a session whose total is nothing; any other one needs a way to pay."""
+        """Complete a session with a total of 0; returns `invalid` for any other."""
         payment_details = card_validation.no_method(name=name, email=email)
         refusal = PaymentResult("invalid", "This session has something to pay.")
         return self._pay(session_id, payment_details, lambda *_: refusal, answers)
@@ -79,9 +79,9 @@ class CheckoutService:
         attempt: Callable[[Transaction, StripeObject, PaymentDetails], PaymentResult],
         answers: Mapping[str, str] | None,
     ) -> PaymentResult:
-        """One attempt in one transaction, then the wait before the redirect.
+        """Make one attempt in one transaction, then wait before the redirect.
 
-        `answers` None means that they were read before, and are in the means.
+        `answers` None means that the payment details already hold them.
         """
         if isinstance(payment_details, PaymentResult):
             return payment_details
@@ -102,11 +102,12 @@ class CheckoutService:
         return result
 
     def choose_shipping(self, session_id: str, rate_id: str) -> PaymentResult | None:
-        """Take a shipping option of an open session; None, or why it cannot be."""
+        """Choose a shipping option of an open session; returns None, or why it cannot be chosen."""
         return self._adjust(session_id, adjustments.choose_shipping, rate_id)
 
     def apply_promotion_code(self, session_id: str, code: str) -> PaymentResult | None:
-        """Redeem a promotion code on an open session, or take it off; None, or why not."""
+        """Apply or remove a promotion code of an open session; returns None, or why it cannot be
+        applied."""
         return self._adjust(session_id, adjustments.apply_code, code)
 
     def _adjust(
@@ -119,7 +120,7 @@ class CheckoutService:
                     return session
                 act(tx, session, value)
         except NotFound:
-            return None  # the page says that there is no such session
+            return None  # the page reports the missing session
         except InvalidRequest as problem:
             param = problem.param or ""
             field = "promotion_code" if param.startswith("discounts") else param
@@ -127,12 +128,12 @@ class CheckoutService:
         return None
 
     def challenge(self, challenge_id: str) -> Challenge | None:
-        """The open 3-D Secure question with this id; None once it is answered."""
+        """Return the open 3-D Secure challenge with this id; None once it was answered."""
         with self.account.reading() as tx:
             return challenges.open_challenge(tx, challenge_id)
 
     def answer_challenge(self, challenge_id: str, passed: bool) -> PaymentResult:
-        """Complete or fail the question. Failing declines the payment; the session stays open."""
+        """Pass or fail a challenge. Failing declines the payment; the session stays open."""
         with self.account.writing() as tx:
             taken = challenges.take_challenge(tx, challenge_id)
             if taken is None:
@@ -160,8 +161,8 @@ class CheckoutService:
     ) -> PaymentResult:
         """Pay by bank debit: the session is `complete` but `unpaid` (result `processing`).
 
-        It settles as `outcome` says a few minutes later on the emulator's clock, or at once
-        through `settle`.
+        It settles as `outcome` says a few minutes later on the emulator's clock, or at once by
+        `Emulator.settle_debit`.
         """
         succeeds = outcome == "succeeds"
 

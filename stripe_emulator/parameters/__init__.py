@@ -1,1 +1,2 @@
-"""What a request may say: form encoding, the table of parameters, limits, what is refused."""
+"""The parameters of a request: form encoding, the table of parameters, limits, refused
+parameters."""

@@ -1,10 +1,10 @@
 """Form bodies with brackets, as every Stripe SDK writes them.
 
 `line_items[0][price_data][currency]=usd` and curl's `expand[]=line_items` both become nested
-dictionaries of strings; which of them are lists is for the parameter table to say.
+dictionaries of strings; the parameter table decides which of them are lists.
 
 `line_items[][price]=a&line_items[][quantity]=1` is one element: `[]` continues the last element of
-the list, and begins a new one when that element already has the key. This is Rack's rule
+the list, and begins a new one if that element already has the key. This is Rack's rule
 (github.com/rack/rack, `lib/rack/query_parser.rb`); clients that write `[]` work with it. Stripe
 does not document which rule it follows.
 """
@@ -22,7 +22,8 @@ Raw = dict[str, Any]
 
 
 def decode(text: bytes) -> Raw:
-    """Nested dictionaries of strings. Raises InvalidRequest where the text makes no sense."""
+    """Return nested dictionaries of strings. Raises InvalidRequest for text that is no valid
+    form."""
     try:
         pairs = parse_qsl(
             text.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS
@@ -48,7 +49,7 @@ def _path(key: str) -> list[str]:
 
 
 def _place(tree: Raw, path: list[str], key: str, value: str) -> None:
-    """Put one value into the tree."""
+    """Insert one value into the tree."""
     node = tree
     for depth, part in enumerate(path[:-1]):
         name = part or _element(node, path[depth + 1 :])
@@ -63,7 +64,7 @@ def _place(tree: Raw, path: list[str], key: str, value: str) -> None:
 
 
 def _element(node: Raw, below: list[str]) -> str:
-    """The index of the element that `[]` with these keys below it belongs to."""
+    """Return the index of the element that `[]` with these keys below it belongs to."""
     last = next(reversed(node), None)
     if last is None or not isinstance(node[last], dict) or _has(node[last], below):
         return _next_index(node)
@@ -71,7 +72,8 @@ def _element(node: Raw, below: list[str]) -> str:
 
 
 def _has(element: Raw, below: list[str]) -> bool:
-    """Whether an element holds a value at these keys; a list inside it can always grow."""
+    """Return whether an element already has a value at these keys; a list inside it can always
+    grow."""
     if "" in below:
         return False
     inner: Any = element
@@ -83,7 +85,7 @@ def _has(element: Raw, below: list[str]) -> bool:
 
 
 def _next_index(node: Raw) -> str:
-    """The first free index after the elements there are."""
+    """Return the first free index after the existing elements."""
     index = len(node)
     while str(index) in node:
         index += 1
@@ -91,7 +93,7 @@ def _next_index(node: Raw) -> str:
 
 
 def canonical(raw: Raw) -> str:
-    """The same text for the same parameters in any order, for comparing two requests."""
+    """Return the same text for the same parameters in any order, to compare two requests."""
     return "&".join(sorted(_flat(raw, "")))
 
 
@@ -104,11 +106,11 @@ def _flat(node: Raw, prefix: str) -> list[str]:
 
 
 SECRET_DIGITS = ("account_number", "cvc", "iban", "number")
-"""Parameters of which only the last four signs may be kept."""
+"""Parameters of which only the last four characters may be stored."""
 
 
 def masked(raw: Raw) -> Raw:
-    """The parameters without the numbers of cards and accounts."""
+    """Return the parameters with card and account numbers masked."""
     return {name: _masked(name, value) for name, value in raw.items()}
 
 

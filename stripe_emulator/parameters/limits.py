@@ -1,7 +1,7 @@
-"""How long, how many, how much: the limits Stripe documents, by parameter path.
+"""The limits that Stripe documents on lengths, counts and numbers, by parameter path.
 
-A path is written without indexes: `line_items[][quantity]`. Sources: the limits of Stripe's
-public OpenAPI description and docs.stripe.com/api/metadata.
+A path is written without indexes: `line_items[][quantity]`. Sources: Stripe's public OpenAPI
+description and docs.stripe.com/api/metadata.
 """
 
 import re
@@ -81,15 +81,15 @@ def _plain(path: str) -> str:
 
 
 def characters(path: str) -> int:
-    """The most characters a string may have."""
+    """Return the maximum length of a string."""
     return CHARACTERS.get(_plain(path), MOST_CHARACTERS)
 
 
 def items(path: str) -> int | None:
-    """The most elements a list may have."""
+    """Return the maximum number of elements of a list; None if there is no limit."""
     return ITEMS.get(_plain(path))
 
 
 def numbers(path: str) -> tuple[int | None, int | None]:
-    """The least and the greatest an integer may be."""
+    """Return the minimum and maximum of an integer; None for no limit."""
     return NUMBERS.get(_plain(path), (None, None))

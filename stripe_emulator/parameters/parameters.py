@@ -1,8 +1,8 @@
-"""Parameters as data: `parameters.json` says what each call takes, this reads a request by it.
+"""Typed parameters of a request, read by the table in `parameters.json`.
 
-The table is written from the type declarations of the pinned SDK and a test holds the two
-together, so a parameter Stripe documents is known here and any other is refused, also deep
-inside. Limits on length and count are in `limits.py`.
+The table is generated from the type declarations of the pinned SDK, and a test compares the two. So
+every parameter that Stripe documents is known here, and any other is refused at any depth. Limits
+of length and count are in `limits.py`.
 """
 
 import json
@@ -20,7 +20,7 @@ from stripe_emulator.parameters.undocumented import CALLS
 
 
 def load(file: Path) -> dict[str, Any]:
-    """Call → spec; `{"$shared": name}` is a spec that several calls have in common."""
+    """Return call → spec; `{"$shared": name}` is a spec that several calls have in common."""
     text = json.loads(file.read_text())
 
     def resolved(spec: Any) -> Any:
@@ -44,13 +44,13 @@ Parameters = dict[str, Any]
 
 
 def read(call: str, raw: Raw) -> Parameters:
-    """The typed parameters of one call. Raises InvalidRequest in Stripe's words."""
+    """Return the typed parameters of one call. Raises InvalidRequest in Stripe's words."""
     values: Parameters = _fields(TABLE[call], raw, "")
     return values
 
 
 def _value(spec: Any, raw: Any, path: str) -> Any:
-    """One value by its spec: a type name, or a dictionary that names its shape."""
+    """Return one value by its spec: a type name, or a dictionary that names its shape."""
     if isinstance(spec, str):
         return PLAIN[spec](raw, path)
     for shape, reader in SHAPES.items():
@@ -76,7 +76,7 @@ def _fields(spec: Any, raw: Any, path: str) -> Parameters:
 
 
 def missing_param(path: str) -> InvalidRequest:
-    """The refusal of a request that lacks a parameter."""
+    """Return the error of a missing required parameter."""
     return InvalidRequest(f"Missing required param: {path}.", code="parameter_missing", param=path)
 
 
@@ -87,7 +87,7 @@ def _object(raw: Any, path: str) -> Mapping[str, Any]:
 
 
 def _list(spec: Any, raw: Any, path: str) -> list[Any]:
-    """Elements by index, in order."""
+    """Return the elements in the order of their indexes."""
     if raw == "":
         return []  # an empty value unsets a list
     if not isinstance(raw, dict) or not all(INTEGER.fullmatch(index) for index in raw):
@@ -119,7 +119,7 @@ def _enum(spec: Any, raw: Any, path: str) -> str:
 
 
 def _any(spec: Any, raw: Any, path: str) -> Any:
-    """The first alternative of the same shape; a plain type stands last."""
+    """Return the value by the first alternative of the same shape; a plain type is the last one."""
     *shaped, plain = spec["any"]
     for choice in shaped:
         fits = raw in choice["enum"] if "enum" in choice else isinstance(raw, dict)
@@ -129,7 +129,7 @@ def _any(spec: Any, raw: Any, path: str) -> Any:
 
 
 def _filled(raw: Any, path: str) -> str:
-    """A string that says something. Empty means `unset this` to Stripe."""
+    """Return a non-empty string. Stripe takes an empty one as an attempt to unset the parameter."""
     if not isinstance(raw, str):
         raise InvalidRequest("Invalid string: expected a string", param=path)
     if raw == "":
@@ -178,7 +178,7 @@ def _integer(raw: Any, path: str) -> int:
 
 
 def _boolean(raw: Any, path: str) -> bool:
-    """In any case: stripe-python up to 12 and Stripe.net send `True`."""
+    """Return a boolean in any case: stripe-python up to 12 and Stripe.net send `True`."""
     text = _filled(raw, path)
     if text.lower() not in ("true", "false"):
         raise InvalidRequest(f"Invalid boolean: {text[:100]}", param=path)
@@ -196,7 +196,7 @@ def _decimal(raw: Any, path: str) -> Decimal:
 
 
 def _metadata(raw: Any, path: str) -> dict[str, str]:
-    """Up to 50 pairs of text; an empty value unsets its key."""
+    """Return up to 50 pairs of text; an empty value unsets its key."""
     pairs = _object(raw, path)
     if len(pairs) > limits.METADATA_KEYS:
         raise InvalidRequest(

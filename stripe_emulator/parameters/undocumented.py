@@ -1,4 +1,4 @@
-"""Calls of the Stripe CLI that no SDK declares, as version 1.52 makes them."""
+"""Calls that the Stripe CLI 1.52 makes and no SDK declares."""
 
 from typing import Any
 

@@ -1,10 +1,10 @@
-"""What Stripe documents and this account cannot have, as data: parameter by parameter, and why.
+"""Documented parameters that this emulator refuses, in one table, each with its error.
 
-Three kinds. Objects of an API that is not imitated (customers, coupons, tax rates, accounts …) do
-not exist, so they are refused as Stripe refuses any id it does not know. Parameters that a hosted
-page in payment mode may not carry are refused as Stripe refuses them there. What is left would
-change the money, or need more than this has, and is refused in plain words. A path is written as
-in `limits.py`. The wordings marked (unverified) were not recorded from Stripe.
+There are three kinds. Objects of an API that is not imitated (tax rates, accounts, …) do not exist,
+so they are refused as Stripe refuses an unknown id. Parameters that a hosted page in payment mode
+may not have are refused as Stripe refuses them there. All others would change the amount or need
+more than the emulator has; they are refused as not imitated. Paths are written as in `limits.py`.
+Messages marked (unverified) were not recorded from Stripe.
 """
 
 from collections.abc import Iterator
@@ -19,14 +19,14 @@ NOTHING: tuple[Any, ...] = (None, False, "", [], {})
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a parameter is refused. `{value}` and `{param}` are filled into the words."""
+    """The error of a refused parameter. `{value}` and `{param}` in `words` are filled in."""
 
     words: str
     code: str | None = None
     accepted: tuple[str, ...] = ()
-    """Values that are no reason to refuse, besides those that ask for nothing."""
+    """Values that are accepted, besides empty ones."""
     unless: str = ""
-    """The parameter beside which it is taken."""
+    """The parameter that makes it acceptable."""
 
 
 def _unknown(kind: str) -> Refusal:
@@ -34,7 +34,7 @@ def _unknown(kind: str) -> Refusal:
 
 
 def _absent(what: str, *accepted: str) -> Refusal:
-    """The emulator's own refusal: half an answer would be a lie."""
+    """Return the emulator's own error for what it does not imitate."""
     return Refusal(f"This emulator does not imitate {what}.", accepted=accepted)
 
 
@@ -75,7 +75,7 @@ OTHER_METHODS = frozenset(TABLE["POST /v1/payment_methods"]["fields"]["type"]["e
 
 
 def _other_methods(call: str, prefix: str = "") -> dict[str, Refusal]:
-    """The payment methods that are not imitated: their type, and the data of each."""
+    """Return the refusals of other payment methods: of their type, and of the data of each."""
     fields = TABLE[call]["fields"]
     fields = fields[prefix]["fields"] if prefix else fields
     types = fields["type"]["enum"]
@@ -143,7 +143,7 @@ _SETUP_OPTIONS = _card_options("mandate_options", "moto", "three_d_secure")
 
 
 def _of_intent(call: str, *tables: dict[str, Refusal]) -> dict[str, Refusal]:
-    """The refusals of these tables whose parameters a call has."""
+    """Return those refusals of the tables that concern parameters of this call."""
     fields = TABLE[call]["fields"]
     joined = {path: refusal for table in tables for path, refusal in table.items()}
     if "payment_method_data" in fields:
@@ -187,7 +187,7 @@ REFUSED: dict[str, dict[str, Refusal]] = {
         )
     },
     "POST /v1/checkout/sessions": {
-        # The mode comes first: it is the reason for what else is not taken.
+        # `mode` comes first, because it is the reason for the other refusals.
         "mode": _absent("mode={value}, only mode=payment", "payment"),
         "ui_mode": _absent("ui_mode={value}, only hosted_page", "hosted_page"),
         "after_expiration[recovery][enabled]": _absent("recovery of expired sessions"),
@@ -274,7 +274,7 @@ REFUSED: dict[str, dict[str, Refusal]] = {
 
 
 def check(call: str, given: Parameters) -> None:
-    """Refuse what this account cannot have, in the table's order. Raises InvalidRequest."""
+    """Raise InvalidRequest for the first refused parameter, in the order of the table."""
     refused = REFUSED.get(call, {})
     for name in [name for name in _FIRST_NAMES.get(call, ()) if name in given]:
         for plain, param, value in _visited(given[name], name, name):
@@ -291,7 +291,7 @@ _FIRST_NAMES = {
 
 
 def _visited(value: Any, plain: str, param: str) -> Iterator[tuple[str, str, Any]]:
-    """Every parameter below this one and then itself: (path without indexes, path, value)."""
+    """Yield every parameter below this one, then itself: (path without indexes, path, value)."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from _visited(inner, f"{plain}[{name}]", f"{param}[{name}]")
@@ -302,7 +302,7 @@ def _visited(value: Any, plain: str, param: str) -> Iterator[tuple[str, str, Any
 
 
 def _error(refusal: Refusal, param: str, value: Any) -> InvalidRequest:
-    if isinstance(value, list) and isinstance(value[0], str):  # ids: the first is named
+    if isinstance(value, list) and isinstance(value[0], str):  # name the first id of a list
         param, value = f"{param}[0]", value[0]
     words = refusal.words.format(value=value, param=param)
     return InvalidRequest(words, code=refusal.code, param=param)

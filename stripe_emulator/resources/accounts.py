@@ -8,14 +8,14 @@ from stripe_emulator.storage.transaction import Transaction
 
 
 def retrieve_by_id(tx: Transaction, account_id: str, _: Parameters) -> StripeObject:
-    """GET /v1/accounts/{id}: the account itself; there is no Connect, so there is no other."""
+    """Retrieve the account (GET /v1/accounts/{id}); without Connect there is no other."""
     if account_id != ACCOUNT_ID:
         raise NotFound.resource("account", account_id)
     return retrieve(tx)
 
 
 def retrieve(_transaction: Transaction) -> StripeObject:
-    """GET /v1/account"""
+    """Retrieve the account (GET /v1/account)."""
     return {
         "id": ACCOUNT_ID,
         "object": "account",

@@ -1,4 +1,4 @@
-"""Balance and balance transactions: what the account would own if money moved."""
+"""The balance and its transactions."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ CATEGORIES = {"adjustment": "dispute", "charge": "charge", "payment": "charge", 
 
 
 def fee_of(amount: int) -> int:
-    """2.9 % + 30, as Stripe's list price in the United States."""
+    """Return 2.9 % + 30, Stripe's list price in the United States."""
     return min(amount, round(amount * 0.029) + 30)
 
 
 def record(
     tx: Transaction, kind: str, source: StripeObject, amount: int, *, fee: int | None = None
 ) -> StripeObject:
-    """Store a balance transaction; money that goes out has a negative amount."""
+    """Store a balance transaction; outgoing money has a negative amount."""
     charged = (fee_of(amount) if kind in ("charge", "payment") else 0) if fee is None else fee
     detail = {
         "amount": charged,
@@ -51,7 +51,7 @@ def record(
 
 
 def retrieve(tx: Transaction) -> StripeObject:
-    """GET /v1/balance"""
+    """Retrieve the balance (GET /v1/balance)."""
     rows = tx.connection.execute(
         "SELECT json_extract(body, '$.currency') AS currency,"
         " sum(CASE WHEN json_extract(body, '$.available_on') <= ?"

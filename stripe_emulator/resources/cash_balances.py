@@ -27,7 +27,7 @@ TRANSFER_TYPES = {
     "mxn": "mx_bank_transfer",
     "usd": "us_bank_transfer",
 }
-"""The bank transfer of each currency that has one."""
+"""Currency → the type of its bank transfers."""
 _ACCOUNTS: dict[str, tuple[str, str, dict[str, str]]] = {
     "eur": ("iban", "sepa", {"bic": "EMULXXXX", "country": "DE", "iban": "DE00000000000000000000"}),
     "gbp": ("sort_code", "bacs", {"account_number": "00000000", "sort_code": "000000"}),
@@ -53,11 +53,11 @@ _ACCOUNTS: dict[str, tuple[str, str, dict[str, str]]] = {
         },
     ),
 }
-"""Currency → type, network and details of the account that a buyer sends the money to."""
+"""Currency → type, network and details of the account that receives the transfers."""
 
 
 def retrieve(tx: Transaction, customer_id: str) -> StripeObject:
-    """GET /v1/customers/{id}/cash_balance"""
+    """Retrieve a customer's cash balance (GET /v1/customers/{id}/cash_balance)."""
     tx.get(customer_id, "customer", "customer")
     return {
         "object": "cash_balance",
@@ -70,7 +70,7 @@ def retrieve(tx: Transaction, customer_id: str) -> StripeObject:
 
 
 def _available(tx: Transaction, customer_id: str) -> dict[str, int]:
-    """Currency → amount, of the currencies that the customer ever had."""
+    """Return currency → amount, for every currency the customer ever had."""
     rows = tx.connection.execute(
         "SELECT json_extract(body, '$.currency') AS currency,"
         " sum(json_extract(body, '$.net_amount')) AS amount"
@@ -81,12 +81,12 @@ def _available(tx: Transaction, customer_id: str) -> dict[str, int]:
 
 
 def fund(tx: Transaction, customer_id: str, params: Parameters) -> StripeObject:
-    """POST /v1/test_helpers/customers/{id}/fund_cash_balance: receive a bank transfer.
+    """Receive a bank transfer (POST /v1/test_helpers/customers/{id}/fund_cash_balance).
 
     Returns the cash balance transaction.
 
     Raises:
-        InvalidRequest: the amount is not positive, or no transfers are made in this currency.
+        InvalidRequest: the amount is not positive, or the currency has no bank transfers.
     """
     tx.get(customer_id, "customer", "customer")
     currency, amount = currencies.currency_of(params["currency"], "currency"), params["amount"]
@@ -107,7 +107,7 @@ def fund(tx: Transaction, customer_id: str, params: Parameters) -> StripeObject:
 
 
 def check_currency(currency: str) -> None:
-    """Raises InvalidRequest for a currency in which no bank transfers are made."""
+    """Raise InvalidRequest for a currency without bank transfers."""
     if currency not in TRANSFER_TYPES:
         raise InvalidRequest(
             f"Bank transfers are not available in {currency}, only in {', '.join(TRANSFER_TYPES)}.",
@@ -123,7 +123,7 @@ def _record(
     transaction_type: str,
     details: dict[str, Any],
 ) -> StripeObject:
-    """Store a cash balance transaction; money that is spent has a negative amount."""
+    """Store a cash balance transaction; outgoing money has a negative amount."""
     before = _available(tx, customer_id).get(currency, 0)
     transaction = tx.add(
         {
@@ -147,8 +147,8 @@ def _record(
 def _reconcile(
     tx: Transaction, customer_id: str, currency: str, amount: int, reference: str | None
 ) -> None:
-    """Apply the balance to waiting intents: the one with this reference or exactly this amount
-    first, then the oldest."""
+    """Apply the balance to waiting intents: first the one with this reference or exactly this
+    amount, then the oldest."""
     rows = tx.connection.execute(
         "SELECT body FROM objects WHERE kind = 'payment_intent' AND status = 'requires_action'"
         " AND json_extract(body, '$.customer') = ? AND json_extract(body, '$.currency') = ?"
@@ -169,7 +169,7 @@ def _reconcile(
 
 
 def awaits_transfer(intent: StripeObject) -> bool:
-    """Whether the intent waits for (the rest of) a bank transfer."""
+    """Return whether the intent waits for (the rest of) a bank transfer."""
     return bool(intent["next_action"]) and intent["next_action"]["type"] == INSTRUCTIONS
 
 
@@ -179,7 +179,7 @@ def _instructions(intent: StripeObject) -> dict[str, Any]:
 
 
 def confirm(tx: Transaction, intent: StripeObject) -> StripeObject:
-    """Pay an intent from the cash balance, or show where to send what is missing.
+    """Pay an intent from the cash balance, or show where to transfer the missing amount.
 
     Raises:
         InvalidRequest: the intent has no customer, is captured manually, or its currency or
@@ -235,7 +235,7 @@ def _new_instructions(intent: StripeObject) -> dict[str, Any]:
 
 
 def _apply(tx: Transaction, intent: StripeObject) -> None:
-    """Pay what can be paid of a waiting intent. Once nothing remains, it has succeeded."""
+    """Apply the available balance to a waiting intent, which succeeds once nothing remains."""
     customer_id, currency = intent["customer"], intent["currency"]
     instructions = _instructions(intent)
     available = _available(tx, customer_id).get(currency, 0)
@@ -263,7 +263,7 @@ def _succeed(tx: Transaction, intent: StripeObject) -> None:
 
 
 def release(tx: Transaction, intent: StripeObject) -> None:
-    """Give the money of an intent that is canceled back to the cash balance."""
+    """Return the money of a canceled intent to the cash balance."""
     if not awaits_transfer(intent):
         return
     applied = intent["amount"] - _instructions(intent)["amount_remaining"]
@@ -277,7 +277,7 @@ def release(tx: Transaction, intent: StripeObject) -> None:
 
 
 def refuse_change(intent: StripeObject) -> None:
-    """Raises InvalidRequest while the intent waits for a bank transfer."""
+    """Raise InvalidRequest while the intent waits for a bank transfer."""
     if awaits_transfer(intent):
         raise InvalidRequest(
             "This emulator does not imitate changes of a PaymentIntent that waits for a bank "

@@ -1,4 +1,4 @@
-"""Charges: one attempt to take money, and what a bank said to it."""
+"""Charges: one attempt to take money, and the bank's response."""
 
 from typing import Any
 
@@ -19,7 +19,8 @@ from stripe_emulator.resources.products import get_referenced, metadata_of
 from stripe_emulator.storage.transaction import Transaction
 
 CAPTURE_SECONDS = 1.0
-"""Until `charge.updated` brings the balance transaction, which automatic_async leaves for later."""
+"""The delay until `charge.updated` sets the balance transaction
+(`capture_method=automatic_async`)."""
 
 
 def new_charge(
@@ -31,9 +32,9 @@ def new_charge(
     decline: DeclineReason | None = None,
     authenticated: bool = False,
 ) -> StripeObject:
-    """Store a Charge that succeeded, failed (as `decline` says) or is pending.
+    """Store a Charge that succeeded, failed (with `decline`) or is pending.
 
-    One that succeeded is only authorized where the intent is captured manually.
+    A successful one is only authorized if the intent is captured manually.
     """
     charge_id = new_id("charge")
     succeeded, failed = status == "succeeded", status == "failed"
@@ -89,12 +90,12 @@ def new_charge(
 
 
 def receipt_url(tx: Transaction, charge_id: str) -> str:
-    """The page of a receipt."""
+    """Return the address of the receipt page."""
     return f"{tx.address}/emulator/receipts/{charge_id}"
 
 
 def outcome(decline: DeclineReason | None, *, pending: bool = False) -> dict[str, Any]:
-    """What network and bank said."""
+    """Return the response of network and bank."""
     if decline is None:
         return {
             "advice_code": None,
@@ -119,7 +120,7 @@ def outcome(decline: DeclineReason | None, *, pending: bool = False) -> dict[str
 
 
 def settle_balance(tx: Transaction, charge_id: str) -> None:
-    """The capture that follows an authorisation a moment later, announced by charge.updated."""
+    """Set the balance transaction of a captured charge, and emit charge.updated."""
     charge = tx.get(charge_id, "charge")
     if charge["balance_transaction"] is None and charge["captured"] and charge["paid"]:
         transaction = balance.record(tx, "charge", charge, charge["amount_captured"])
@@ -127,7 +128,7 @@ def settle_balance(tx: Transaction, charge_id: str) -> None:
 
 
 def update(tx: Transaction, charge: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/charges/{id}"""
+    """Update a charge (POST /v1/charges/{id})."""
     check_email(params.get("receipt_email", ""), "receipt_email")
     news: dict[str, Any] = {
         name: params[name]

@@ -1,4 +1,4 @@
-"""What a Checkout Session shows of the parameters it was made with, as a table of blanks."""
+"""The Checkout Session object: the defaults of its fields, and what of the request it shows."""
 
 from typing import Any
 
@@ -74,10 +74,10 @@ BLANK: dict[str, Any] = {
     "ui_mode": "hosted_page",
     "wallet_options": NullableDefault(link=None),
 }
-"""Parameters that come back as they came, and what stands there without them."""
+"""Parameters that the session shows as they were sent, with their defaults."""
 
 NO_BUSINESS_NAME = "Emulator"
-"""What stands for the name of a business that was not given one."""
+"""The business name where none is configured."""
 
 ONLY_IF_GIVEN: dict[str, Any] = {
     "branding_settings": {
@@ -93,7 +93,7 @@ ONLY_IF_GIVEN: dict[str, Any] = {
 }
 
 OPTIONS: dict[str, Shown] = {"card": {"request_three_d_secure": "automatic"}}
-"""`payment_method_options` of each method that is offered; of others nothing is shown."""
+"""`payment_method_options` of each offered method; those of other methods are not shown."""
 
 _NOTHING = dict.fromkeys(
     (
@@ -106,7 +106,7 @@ _NOTHING = dict.fromkeys(
 
 
 def new(session_id: str, now: int, given: Parameters, methods: list[str]) -> Shown:
-    """An open Session with everything but its money, its time and its address."""
+    """Return an open Session without amounts, expiry and URL."""
     session = with_defaults(BLANK, {name: given[name] for name in BLANK if name in given})
     for field in session["custom_fields"]:
         kind = field["type"]
@@ -145,12 +145,12 @@ def _options(given: Parameters, methods: list[str]) -> Shown:
 
 
 def prefilled(email: str | None) -> Shown | None:
-    """What is known about the customer before they pay."""
+    """Return what is known about the customer before the payment."""
     return customer_details(email, None, {}) if email else None
 
 
 def customer_details(email: str | None, name: str | None, answers: Shown) -> Shown:
-    """Who paid, as far as they were asked."""
+    """Return what the buyer entered about themselves."""
     return {
         "address": answers.get("billing"),
         "business_name": answers.get("business_name"),

@@ -1,4 +1,4 @@
-"""What the parameters of a Checkout Session must be together."""
+"""Rules about several parameters of a Checkout Session."""
 
 import re
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+", re.ASCII)
 
 
 def check(given: Parameters) -> None:
-    """What the parameters must be together. Raises InvalidRequest."""
+    """Raise InvalidRequest for parameters that contradict each other."""
     for name in ("mode", "line_items", "success_url"):
         if not given.get(name):
             raise missing_param(name)
@@ -48,7 +48,8 @@ def check(given: Parameters) -> None:
 
 
 def _check_custom_fields(fields: list[Parameters]) -> None:
-    """Keys are alphanumeric and differ; a field has the settings of its type and no other's."""
+    """Check that keys are alphanumeric and unique, and that a field has only its own type's
+    settings."""
     for index, field in enumerate(fields):
         path, kind = f"custom_fields[{index}]", field["type"]
         if not ALPHANUMERIC.fullmatch(field["key"]):
@@ -82,7 +83,7 @@ def _check_settings(settings: Parameters, kind: str, path: str) -> None:
 
 
 def _check_url(url: str, param: str) -> None:
-    # Curly brackets are legal in Stripe's template, though not in a URL.
+    # Curly brackets are legal in Stripe's template but not in a URL.
     parts = urlsplit(url.replace(PLACEHOLDER, "x")) if _splits(url) else None
     fits = parts and parts.scheme in ("http", "https") and parts.hostname
     if not fits or any(sign.isspace() or not sign.isprintable() for sign in url):

@@ -1,4 +1,4 @@
-"""Checkout Sessions in payment mode: made, and expired."""
+"""Checkout Sessions in payment mode: create, update, expire."""
 
 from typing import Any
 
@@ -21,11 +21,11 @@ from stripe_emulator.storage.transaction import Transaction
 
 MINUTE, DAY = 60, 86400
 REMEMBERED = ("customer_update", "payment_intent_data", "payment_method_data")
-"""Parameters a Session does not show: they are for what is made when it is paid."""
+"""Parameters that a Session does not show; they apply to objects created by its payment."""
 
 
 def create(tx: Transaction, given: Parameters) -> StripeObject:
-    """POST /v1/checkout/sessions"""
+    """Create a Checkout Session (POST /v1/checkout/sessions)."""
     checkout_session_rules.check(given)
     lines = line_items.priced(tx, given.get("line_items", []), given.get("currency"))
     line_items.check_optional(tx, given.get("optional_items", []), lines[0].currency)
@@ -59,7 +59,7 @@ def create(tx: Transaction, given: Parameters) -> StripeObject:
 
 
 def _adjust(tx: Transaction, session: StripeObject, given: Parameters) -> None:
-    """Take the discount off, and add the first shipping option until the buyer takes another."""
+    """Apply the discount and preselect the first shipping option."""
     for discount in given.get("discounts", []):
         session_totals.apply(tx, session, discount, "discounts[0]")
     options = shipping_rates.offered(tx, given.get("shipping_options", []), session["currency"])
@@ -70,7 +70,7 @@ def _adjust(tx: Transaction, session: StripeObject, given: Parameters) -> None:
 
 
 def _expires_at(given: Parameters, now: int) -> int:
-    """Between 30 minutes and 24 hours from now; 24 hours by default."""
+    """Return the expiry, 30 minutes to 24 hours from now; 24 hours by default."""
     moment: int = given.get("expires_at", now + DAY)
     if moment < now + 30 * MINUTE:
         raise InvalidRequest(
@@ -87,14 +87,15 @@ def _expires_at(given: Parameters, now: int) -> int:
 
 
 def update(tx: Transaction, session: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/checkout/sessions/{id}: only its metadata. It sends no event."""
+    """Update the metadata (POST /v1/checkout/sessions/{id}). It sends no event."""
     if "metadata" in params:
         session["metadata"] = products.metadata_of(params["metadata"], session["metadata"])
     return tx.save(session)
 
 
 def expire(tx: Transaction, session: StripeObject) -> StripeObject:
-    """POST /v1/checkout/sessions/{id}/expire: only an open session can."""
+    """Expire an open session (POST /v1/checkout/sessions/{id}/expire). Raises Refused for any
+    other."""
     if session["status"] != "open":
         raise Refused(
             'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
@@ -108,13 +109,14 @@ def expire(tx: Transaction, session: StripeObject) -> StripeObject:
 
 
 def expire_in_time(tx: Transaction, session_id: str) -> None:
-    """The timer's side of it: whatever is no longer open stays as it is."""
+    """Expire a session whose time is over; one that is no longer open stays as it is."""
     session = tx.get(session_id, "checkout.session")
     if session["status"] == "open":
         expire(tx, session)
 
 
 def success_url(session: StripeObject) -> str | None:
-    """Where the buyer goes after paying. The placeholder is replaced as literal text only."""
+    """Return where the buyer goes after paying. The placeholder is replaced as literal text
+    only."""
     url: Any = session["success_url"]
     return str(url).replace(PLACEHOLDER, session["id"]) if url else None

@@ -1,4 +1,4 @@
-"""Coupons, and the promotion codes that customers type to redeem them."""
+"""Coupons, and the promotion codes that customers enter to redeem them."""
 
 import re
 from collections.abc import Callable
@@ -18,7 +18,7 @@ COUPON_ID = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 
 
 def create_coupon(tx: Transaction, params: Parameters) -> StripeObject:
-    """POST /v1/coupons"""
+    """Create a coupon (POST /v1/coupons)."""
     _check_value(params)
     coupon_id = params.get("id") or token(8)
     if not COUPON_ID.fullmatch(coupon_id):
@@ -57,7 +57,7 @@ def create_coupon(tx: Transaction, params: Parameters) -> StripeObject:
 
 
 def _check_value(params: Parameters) -> None:
-    """A coupon takes off a share or an amount."""
+    """Check that a coupon has either a percentage or an amount."""
     if "percent_off" in params and "amount_off" in params:
         raise InvalidRequest(
             "You may only specify one of these parameters: amount_off, percent_off.",
@@ -116,7 +116,7 @@ def _future(tx: Transaction, params: Parameters, name: str) -> int | None:
 
 
 def update_coupon(tx: Transaction, coupon: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/coupons/{id}: its name and its metadata; what it takes off never changes."""
+    """Update the name or metadata of a coupon (POST /v1/coupons/{id}); its value never changes."""
     news: dict[str, Any] = {"name": params["name"]} if "name" in params else {}
     if "metadata" in params:
         news["metadata"] = metadata_of(params["metadata"], coupon["metadata"])
@@ -128,7 +128,7 @@ def update_coupon(tx: Transaction, coupon: StripeObject, params: Parameters) -> 
 
 
 def delete_coupon(tx: Transaction, coupon: StripeObject) -> StripeObject:
-    """DELETE /v1/coupons/{id}. Sessions that have it keep it."""
+    """Delete a coupon (DELETE /v1/coupons/{id}). Sessions that use it keep it."""
     tx.emit("coupon.deleted", coupon)
     gone = {"id": coupon["id"], "object": "coupon", "deleted": True}
     tx.save(gone)
@@ -136,13 +136,13 @@ def delete_coupon(tx: Transaction, coupon: StripeObject) -> StripeObject:
 
 
 def expire_coupon(tx: Transaction, coupon_id: str) -> None:
-    """`redeem_by` is over."""
+    """Mark a coupon as invalid after `redeem_by`."""
     coupon = tx.get(coupon_id, "coupon")
     tx.save(coupon | {"valid": False})
 
 
 def create_code(tx: Transaction, params: Parameters) -> StripeObject:
-    """POST /v1/promotion_codes"""
+    """Create a promotion code (POST /v1/promotion_codes)."""
     promotion = params["promotion"]
     if "coupon" not in promotion:
         raise missing_param("promotion[coupon]")
@@ -197,7 +197,7 @@ def _minimums(restrictions: Parameters) -> dict[str, Any]:
 
 
 def active_code(tx: Transaction, code: str) -> StripeObject | None:
-    """The active promotion code that somebody typed, in any case."""
+    """Return the active promotion code that was entered, in any case."""
     row = tx.connection.execute(
         "SELECT id FROM objects WHERE kind = 'promotion_code' AND json_extract(body, '$.active')"
         " AND upper(json_extract(body, '$.code')) = upper(?)",
@@ -207,7 +207,7 @@ def active_code(tx: Transaction, code: str) -> StripeObject | None:
 
 
 def update_code(tx: Transaction, code: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/promotion_codes/{id}"""
+    """Update a promotion code (POST /v1/promotion_codes/{id})."""
     news: dict[str, Any] = {"active": params["active"]} if "active" in params else {}
     if news.get("active") and not code["active"] and active_code(tx, code["code"]):
         raise InvalidRequest(
@@ -224,13 +224,13 @@ def update_code(tx: Transaction, code: StripeObject, params: Parameters) -> Stri
 
 
 def expire_code(tx: Transaction, code_id: str) -> None:
-    """`expires_at` is over."""
+    """Deactivate a promotion code after `expires_at`."""
     code = tx.get(code_id, "promotion_code")
     tx.save(code | {"active": False})
 
 
 def redeem(tx: Transaction, coupon: StripeObject, code: StripeObject | None) -> None:
-    """Count a purchase; the last one that is allowed ends the coupon or the code."""
+    """Count a redemption; the last allowed one ends the coupon or the code."""
     for counted, ends in ((coupon, "valid"), (code, "active")):
         if counted is None or counted.get("deleted"):
             continue
@@ -245,5 +245,5 @@ Included = Callable[[Transaction, StripeObject], Any]
 
 
 def included(name: str) -> Included:
-    """A field that is shown only where it is asked for."""
+    """Return a function for a field that is shown only if it is expanded."""
     return lambda tx, thing: tx.private(thing["id"]).get(name)

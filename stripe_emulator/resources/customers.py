@@ -1,4 +1,4 @@
-"""Customers: what is known about them, and the methods that are saved for them."""
+"""Customers: their data and their saved payment methods."""
 
 from typing import Any
 
@@ -33,13 +33,13 @@ BLANK: dict[str, Any] = {
     "shipping": NullableDefault(address=ADDRESS, name=None, phone=None),
     "tax_exempt": "none",
 }
-"""Parameters that come back as they came, and what stands there without them."""
+"""Parameters that a customer shows as they were sent, with their defaults."""
 
 _NOTHING = ("currency", "default_source", "discount", "test_clock")
 
 
 def check_email(email: str, param: str) -> None:
-    """Raises InvalidRequest for what is no address. An empty one unsets it."""
+    """Raise InvalidRequest for an invalid email address. An empty one unsets it."""
     if email and "@" not in email:
         raise InvalidRequest(
             f"Invalid email address: {email[:200]}", code="email_invalid", param=param
@@ -47,7 +47,7 @@ def check_email(email: str, param: str) -> None:
 
 
 def create(tx: Transaction, given: Parameters) -> StripeObject:
-    """POST /v1/customers"""
+    """Create a customer (POST /v1/customers)."""
     check_email(given.get("email", ""), "email")
     customer = tx.add(
         {
@@ -76,7 +76,7 @@ def create(tx: Transaction, given: Parameters) -> StripeObject:
 def _check_default_method(
     tx: Transaction, customer_id: str, settings: Parameters, given: Parameters
 ) -> None:
-    """A default method is the customer's own, or the one that this request attaches."""
+    """Check that a default method is the customer's own, or the one that this request attaches."""
     method_id = settings.get("default_payment_method")
     if not method_id or method_id == given.get("payment_method"):
         return
@@ -91,7 +91,7 @@ def _check_default_method(
 
 
 def update(tx: Transaction, customer: StripeObject, given: Parameters) -> StripeObject:
-    """POST /v1/customers/{id}"""
+    """Update a customer (POST /v1/customers/{id})."""
     check_email(given.get("email", ""), "email")
     news = {name: with_defaults(BLANK[name], given[name]) for name in BLANK if name in given}
     if "invoice_settings" in given:
@@ -104,7 +104,7 @@ def update(tx: Transaction, customer: StripeObject, given: Parameters) -> Stripe
 
 
 def delete(tx: Transaction, customer: StripeObject) -> StripeObject:
-    """DELETE /v1/customers/{id}. What was paid stays, and goes on naming the customer."""
+    """Delete a customer (DELETE /v1/customers/{id}). Its payments stay, and still name it."""
     tx.emit("customer.deleted", customer)
     gone = {"id": customer["id"], "object": "customer", "deleted": True}
     tx.save(gone)
@@ -114,11 +114,10 @@ def delete(tx: Transaction, customer: StripeObject) -> StripeObject:
 def create_for_session(
     tx: Transaction, session: StripeObject, payment_details: PaymentDetails
 ) -> None:
-    """The Customer that a session asks for, made by the first try to pay.
+    """Create the session's Customer at the first attempt to pay, if the session needs one.
 
-    It does so by `customer_creation=always` or by a method that is saved for later.
-
-    Whether Stripe has it already after a declined card is unverified.
+    It needs one for `customer_creation=always`, and to save a payment method. Whether Stripe has
+    created it after a declined card is unverified.
     """
     saves = tx.private(session["id"]).get("payment_intent_data", {}).get("setup_future_usage")
     if session["customer"] or (session["customer_creation"] != "always" and not saves):
@@ -138,7 +137,7 @@ def create_for_session(
 def save_answers(
     tx: Transaction, session: StripeObject, answers: dict[str, Any], name: str
 ) -> None:
-    """After a purchase: what `customer_update` says shall be kept of the buyer's answers."""
+    """Save the buyer's answers that `customer_update` names, after a purchase."""
     wanted = tx.private(session["id"]).get("customer_update") or {}
     found = tx.find(session["customer"], "customer") if session["customer"] else None
     if found is None or found.get("deleted"):

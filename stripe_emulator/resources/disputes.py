@@ -1,4 +1,4 @@
-"""Disputes: a cardholder's bank takes the money back, and perhaps gives it up again."""
+"""Disputes: a cardholder's bank takes the money back, and may return it later."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ OPEN = ("needs_response", "under_review", "warning_needs_response", "warning_und
 
 
 def blocks_refund(tx: Transaction, charge_id: str) -> bool:
-    """Whether a chargeback stands in the way. An inquiry does not; nor one won (unverified)."""
+    """Return whether a chargeback blocks refunds. An inquiry does not, nor one won (unverified)."""
     return any(
         not dispute["is_charge_refundable"] and dispute["status"] != "won"
         for dispute in tx.related("dispute", charge=charge_id)
@@ -47,16 +47,16 @@ def blocks_refund(tx: Transaction, charge_id: str) -> bool:
 
 
 def open_for(tx: Transaction, charge_id: str) -> None:
-    """What the test cards for disputes lead to, a moment after paying."""
+    """Open the dispute of a test card for disputes, shortly after the payment."""
     aftermath = tx.private(charge_id).get("aftermath", "")
     if not tx.related("dispute", charge=charge_id):
         create(tx, charge_id, AFTERMATHS[aftermath], inquiry=aftermath == "inquiry")
 
 
 def warn(tx: Transaction, charge_id: str) -> None:
-    """The card's bank takes a payment for fraud, and may dispute it; a refund would forestall it.
+    """Create an early fraud warning of the card's bank.
 
-    That it stays actionable after a refund is the emulator's; what Stripe changes is unverified.
+    It stays actionable after a refund here; what Stripe changes then is unverified.
     """
     charge = tx.get(charge_id, "charge")
     warning = tx.add(
@@ -77,7 +77,7 @@ def warn(tx: Transaction, charge_id: str) -> None:
 def create(
     tx: Transaction, charge_id: str, reason: str = "fraudulent", *, inquiry: bool = False
 ) -> StripeObject:
-    """Dispute what is left of a charge. Raises Refused where nothing is left to dispute."""
+    """Dispute the unrefunded amount of a charge. Raises Refused if nothing is left to dispute."""
     charge = tx.get(charge_id, "charge", "charge")
     amount = charge["amount"] - charge["amount_refunded"]
     if reason not in REASONS:
@@ -145,7 +145,8 @@ def _blank(
 
 
 def update(tx: Transaction, dispute: StripeObject, given: Parameters) -> StripeObject:
-    """POST /v1/disputes/{id}: evidence and metadata; Stripe's two test sentences decide it."""
+    """Update evidence and metadata (POST /v1/disputes/{id}); Stripe's two test sentences decide
+    it."""
     news: dict[str, Any] = {}
     if "metadata" in given:
         news["metadata"] = metadata_of(given["metadata"], dispute["metadata"])
@@ -181,7 +182,7 @@ def _still_open(dispute: StripeObject) -> None:
 
 
 def close(tx: Transaction, dispute: StripeObject, *, won: bool) -> StripeObject:
-    """The bank decides; over the API only losing can be chosen, by accepting the dispute."""
+    """Close a dispute as won or lost; over the API it can only be lost, by accepting it."""
     _still_open(dispute)
     inquiry = dispute["status"].startswith("warning")
     dispute["status"] = "warning_closed" if inquiry else "won" if won else "lost"

@@ -1,4 +1,4 @@
-"""Events, read back: one, or a list of the last 30 days."""
+"""Retrieving events: one, or a list of the last 30 days."""
 
 import json
 import sqlite3
@@ -16,9 +16,9 @@ UNDELIVERED = PENDING % "'succeeded'"
 
 
 def render(connection: sqlite3.Connection, body: str, version: str | None = None) -> StripeObject:
-    """An event as it is now, in the version it was made in or the one that is wanted.
+    """Return a stored event with its current `pending_webhooks`, in its own or the given version.
 
-    `pending_webhooks` counts endpoints that did not yet answer 2xx.
+    `pending_webhooks` is the number of endpoints that have not yet answered 2xx.
     """
     event: StripeObject = json.loads(body)
     event = versions.event(event, version or event["api_version"])
@@ -32,7 +32,7 @@ def render(connection: sqlite3.Connection, body: str, version: str | None = None
 
 
 def find(tx: Transaction, event_id: str) -> StripeObject | None:
-    """One event of the last 30 days; None where there is none."""
+    """Return one event of the last 30 days; None if there is none."""
     row = tx.connection.execute(
         "SELECT body FROM events WHERE id = ? AND created > ?",
         (event_id, tx.seconds - KEPT_SECONDS),
@@ -41,7 +41,7 @@ def find(tx: Transaction, event_id: str) -> StripeObject | None:
 
 
 def get(tx: Transaction, event_id: str) -> StripeObject:
-    """One event. Raises NotFound."""
+    """Return one event. Raises NotFound."""
     found = find(tx, event_id)
     if found is None:
         raise NotFound.resource("event", event_id)
@@ -49,7 +49,7 @@ def get(tx: Transaction, event_id: str) -> StripeObject:
 
 
 def filters(tx: Transaction, given: Parameters) -> tuple[list[str], list[Any]]:
-    """The conditions of GET /v1/events, as SQL and its values."""
+    """Return the conditions of GET /v1/events as SQL and its values."""
     where: list[str] = ["created > ?"]
     values: list[Any] = [tx.seconds - KEPT_SECONDS]
     if "type" in given and "types" in given:
@@ -66,5 +66,5 @@ def filters(tx: Transaction, given: Parameters) -> tuple[list[str], list[Any]]:
 
 
 def _pattern(event_type: str) -> str:
-    """Only `*` is a wildcard in Stripe; GLOB knows two more."""
+    """Return a GLOB pattern: `*` is Stripe's only wildcard, GLOB has two more to escape."""
     return event_type.replace("[", "[[]").replace("?", "[?]")

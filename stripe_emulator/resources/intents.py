@@ -1,4 +1,4 @@
-"""What PaymentIntents and SetupIntents have in common: their methods and their states."""
+"""What PaymentIntents and SetupIntents have in common: payment methods and states."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ from stripe_emulator.resources.products import get_referenced
 from stripe_emulator.storage.transaction import Transaction
 
 DELAYED_METHODS = {"eur": "sepa_debit", "usd": "us_bank_account"}
-"""The bank debit the emulator offers in a currency: it is confirmed days later."""
+"""Currency → the bank debit offered in it; a debit is confirmed days later."""
 
 
 def offered_methods(
     params: Parameters, currency: str, *, only_if_allowed: tuple[str, ...] = ()
 ) -> list[str]:
-    """Dynamic payment methods, as far as they are imitated: a card, or a bank debit.
+    """Return the dynamic payment methods that are imitated: a card, or a bank debit.
 
-    Those of `only_if_allowed` are offered where the request allows them by name.
+    Those of `only_if_allowed` are offered if the request allows them by name.
     """
     offered = ["card", *filter(None, [DELAYED_METHODS.get(currency)])]
     allowed: list[str] = params.get("allowed_payment_method_types") or offered
@@ -46,11 +46,11 @@ KNOWN_OPTIONS: dict[str, dict[str, Any]] = {
     "sepa_debit": {},
     "us_bank_account": {"verification_method": "automatic"},
 }
-"""`payment_method_options` that come back, of the methods that are imitated."""
+"""The `payment_method_options` that are shown, with their defaults."""
 
 
 def shown_options(params: Parameters, methods: list[str]) -> dict[str, Any]:
-    """What an intent shows of its `payment_method_options`."""
+    """Return the `payment_method_options` that an intent shows."""
     options: Parameters = params.get("payment_method_options") or {}
     return {
         method: with_defaults(
@@ -63,7 +63,7 @@ def shown_options(params: Parameters, methods: list[str]) -> dict[str, Any]:
 
 
 def automatic_methods(params: Parameters) -> dict[str, Any] | None:
-    """`automatic_payment_methods`: on, unless the request names its methods."""
+    """Return `automatic_payment_methods`: enabled, unless the request names its methods."""
     if "automatic_payment_methods" in params:
         chosen: dict[str, Any] = params["automatic_payment_methods"]
         return {"allow_redirects": "always", **chosen} if chosen["enabled"] else chosen
@@ -73,14 +73,14 @@ def automatic_methods(params: Parameters) -> dict[str, Any] | None:
 
 
 def customer_of(tx: Transaction, params: Parameters) -> str | None:
-    """The customer a request names. Raises InvalidRequest where there is none."""
+    """Return the customer that a request names. Raises InvalidRequest if there is none."""
     if "customer" not in params:
         return None
     return str(get_referenced(tx, params["customer"], "customer", "customer")["id"])
 
 
 def set_method(tx: Transaction, intent: StripeObject, params: Parameters, noun: str) -> None:
-    """Take the PaymentMethod that a request names, or whose data it brings."""
+    """Set the PaymentMethod that a request names, or creates from its data."""
     if "payment_method" in params and "payment_method_data" in params:
         raise InvalidRequest(
             "You may only specify one of these parameters: payment_method, payment_method_data.",
@@ -108,7 +108,7 @@ CONFIRM_ONLY = ("error_on_requires_action", "mandate_data", "off_session", "retu
 
 
 def check_confirm_only(params: Parameters, noun: str) -> None:
-    """Some parameters of a creation make sense only if it confirms too."""
+    """Raise InvalidRequest for parameters that require `confirm` at creation."""
     for name in CONFIRM_ONLY:
         if params.get(name) and not params.get("confirm"):
             raise InvalidRequest(
@@ -119,7 +119,7 @@ def check_confirm_only(params: Parameters, noun: str) -> None:
 
 
 def check_confirmable(intent: StripeObject, noun: str, method_id: str | None) -> None:
-    """Refuse to confirm what is over, and what has no PaymentMethod."""
+    """Raise Refused for an intent that is final or has no PaymentMethod."""
     status = intent["status"]
     if status == "succeeded":
         raise unexpected_state(
@@ -144,7 +144,7 @@ def check_confirmable(intent: StripeObject, noun: str, method_id: str | None) ->
 
 
 def check_return_url(intent: StripeObject, params: Parameters, noun: str) -> None:
-    """Methods that may redirect need an address to come back to."""
+    """Raise InvalidRequest if methods that may redirect have no `return_url`."""
     automatic = intent["automatic_payment_methods"] or {"enabled": False}
     redirects = automatic["enabled"] and automatic["allow_redirects"] == "always"
     if redirects and "return_url" not in params:
@@ -159,21 +159,22 @@ def check_return_url(intent: StripeObject, params: Parameters, noun: str) -> Non
 
 
 def unexpected_state(intent: StripeObject, message: str) -> Refused:
-    """The refusal of what the status of an intent forbids."""
+    """Return the error of an operation that the intent's status forbids."""
     kind = intent["object"]
     about: dict[str, Any] = {kind: intent}
     return Refused(message, code=f"{kind}_unexpected_state", **about)
 
 
 def declined(intent: StripeObject, error: dict[str, Any]) -> CardError:
-    """The answer to a confirmation that failed; `error` is what the intent keeps of it."""
+    """Return the error of a failed confirmation; `error` is what the intent stores of it."""
     more = {name: value for name, value in error.items() if name not in ("code", "message")}
     more[intent["object"]] = intent
     return CardError(error["message"], code=error["code"], **more)
 
 
 def next_action(tx: Transaction, challenge_id: str, params: Parameters) -> dict[str, Any]:
-    """Where the buyer answers their bank: by redirect, or by Stripe.js without a `return_url`."""
+    """Return the next action of a 3-D Secure challenge: a redirect, or Stripe.js without
+    `return_url`."""
     redirect = payment_attempts.redirect_to(tx, challenge_id, params.get("return_url"))
     if "return_url" in params and not params.get("use_stripe_sdk"):
         return redirect

@@ -1,4 +1,4 @@
-"""The line items of a session, with prices as they were when it was made."""
+"""The line items of a session, with the prices at its creation."""
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
@@ -14,7 +14,7 @@ from stripe_emulator.storage.transaction import Transaction
 
 @dataclass(frozen=True)
 class Line:
-    """One line, priced. The Price inside is a copy: a session keeps what it was made with."""
+    """One priced line. It holds a copy of the Price: later changes do not affect the session."""
 
     price: StripeObject
     description: str
@@ -25,12 +25,12 @@ class Line:
 
     @property
     def currency(self) -> str:
-        """Of the price."""
+        """Return the currency of the price."""
         return str(self.price["currency"])
 
 
 def priced(tx: Transaction, given: list[Parameters], currency: str | None) -> list[Line]:
-    """Lines from parameters; inline prices are stored on the way. Raises InvalidRequest."""
+    """Return the lines of the parameters; inline prices are stored. Raises InvalidRequest."""
     lines = [_line(tx, line, f"line_items[{index}]") for index, line in enumerate(given)]
     wanted = currency.lower() if currency else lines[0].currency
     for index, line in enumerate(lines):
@@ -87,7 +87,7 @@ def _sellable(tx: Transaction, price_id: str, param: str) -> StripeObject:
 
 
 def _units(price: StripeObject, quantity: int) -> int:
-    """What is paid for: packages, where the price counts in packages."""
+    """Return the number of units to pay: packages, for a price per package."""
     packages = price["transform_quantity"]
     if packages is None:
         return quantity
@@ -96,7 +96,8 @@ def _units(price: StripeObject, quantity: int) -> int:
 
 
 def check_optional(tx: Transaction, given: list[Parameters], currency: str) -> None:
-    """Optional items name active prices of the session's currency; the page does not offer them."""
+    """Check that optional items name active prices of the session's currency; the page omits
+    them."""
     for index, item in enumerate(given):
         param = f"optional_items[{index}][price]"
         if _sellable(tx, item["price"], param)["currency"] != currency:
@@ -121,7 +122,8 @@ def _inline(tx: Transaction, given: Parameters, path: str) -> tuple[StripeObject
 
 
 def _adjustable(given: Parameters) -> dict[str, Any] | None:
-    """Reflected on the item; the emulator's pay page offers no way to change a quantity."""
+    """Return `adjustable_quantity` as the item shows it; the payment page cannot change a
+    quantity."""
     adjustable = given.get("adjustable_quantity")
     if not adjustable or not adjustable["enabled"]:
         return None
@@ -129,7 +131,7 @@ def _adjustable(given: Parameters) -> dict[str, Any] | None:
 
 
 def store(tx: Transaction, line: Line, session_id: str) -> StripeObject:
-    """Keep one line of a session."""
+    """Store one line of a session."""
     return tx.add(
         {
             "id": new_id("item"),

@@ -1,4 +1,4 @@
-"""Lists with cursors, newest first, and what they may be filtered by."""
+"""Lists with cursors, newest first, and their filters."""
 
 import json
 import sqlite3
@@ -41,13 +41,13 @@ NOT_GONE = (
     "NOT EXISTS (SELECT 1 FROM troubles AS gone WHERE gone.kind = 'gone' AND gone.match <> '*'"
     " AND {table}.id GLOB gone.match)"
 )
-"""An object that shall be gone at its own address is in no list either."""
+"""Hides objects with a `gone` fault at their own address from lists too."""
 PAGING = ("limit", "starting_after", "ending_before", "expand", "created", "client_secret")
 
 
 @dataclass(frozen=True)
 class Query:
-    """Which rows of which table a list shows."""
+    """The rows of a table that a list shows."""
 
     table: str
     kind: str
@@ -58,7 +58,7 @@ class Query:
 
 
 def objects(tx: Transaction, kind: str, given: Parameters, url: str) -> StripeObject:
-    """One page of stored objects of a kind."""
+    """Return one page of stored objects of a kind."""
     where, values = ["kind = ?"], [kind]
     if kind in DELETABLE:
         where.append("json_extract(body, '$.deleted') IS NULL")
@@ -88,13 +88,13 @@ def _condition(name: str, value: Any) -> tuple[str, list[Any]]:
 
 
 def of_events(tx: Transaction, given: Parameters, url: str) -> StripeObject:
-    """One page of events."""
+    """Return one page of events."""
     where, values = events.filters(tx, given)
     return _page(tx, Query("events", "event", url, where, values), given)
 
 
 def line_items(tx: Transaction, session_id: str, given: Parameters) -> StripeObject:
-    """One page of a session's lines, in the order of the cart."""
+    """Return one page of a session's line items, in the order of the cart."""
     where, values = ["parent = ?", "kind = 'item'"], [session_id]
     url = f"/v1/checkout/sessions/{session_id}/line_items"
     return _page(tx, Query("objects", "item", url, where, values, oldest_first=True), given)
@@ -133,7 +133,7 @@ def _render(connection: sqlite3.Connection, kind: str, body: str) -> StripeObjec
 def _cursor_condition(
     connection: sqlite3.Connection, query: Query, given: Parameters
 ) -> tuple[list[str], list[int]]:
-    """The condition a cursor makes; cursors are exclusive."""
+    """Return the SQL condition of a cursor; cursors are exclusive."""
     if "ending_before" in given and "starting_after" in given:
         raise InvalidRequest("You can only specify one of starting_after and ending_before.")
     for param in ("starting_after", "ending_before"):
@@ -153,7 +153,8 @@ def _created(given: Any) -> tuple[list[str], list[int]]:
 
 
 def _position(connection: sqlite3.Connection, query: Query, cursor: str, param: str) -> int:
-    """Where in the list an object stands. An unknown one is refused with 400, not 404."""
+    """Return the row number of a cursor. Raises InvalidRequest (400, not 404) for an unknown
+    one."""
     of_kind = " AND kind = ?" if query.table == "objects" else ""
     row = connection.execute(
         f"SELECT seq FROM {query.table} WHERE id = ?{of_kind}",  # noqa: S608

@@ -1,6 +1,6 @@
-"""One attempt to pay a PaymentIntent: a card is charged, declined or challenged, a bank debited.
+"""One attempt to pay a PaymentIntent: charging, declining or challenging a card, debiting a bank.
 
-Checkout Sessions and PaymentIntents that were created directly share all of it.
+Checkout Sessions and PaymentIntents created over the API share all of it.
 """
 
 from typing import Any
@@ -20,9 +20,9 @@ from stripe_emulator.resources.payment_methods import PaymentDetails
 from stripe_emulator.storage.transaction import Transaction, to_json
 
 SETTLE_SECONDS = 300.0
-"""After how long a bank debit settles by itself; at Stripe it is days."""
+"""The time until a bank debit settles; at Stripe it is days."""
 AUTHORIZED_SECONDS = 7 * 86400
-"""For how long a card stays authorized (docs.stripe.com/payments/place-a-hold-…)."""
+"""How long a card stays authorized (docs.stripe.com/payments/place-a-hold-…)."""
 
 
 def charge_card(
@@ -48,7 +48,7 @@ def charge_card(
 
 
 def _authorized(tx: Transaction, intent: StripeObject, charge: StripeObject) -> None:
-    """The money is reserved; it is taken by a capture within seven days."""
+    """Wait for the capture of an authorized charge, within seven days."""
     intent |= _paid_with(charge) | {
         "amount_capturable": charge["amount"],
         "status": "requires_capture",
@@ -59,7 +59,7 @@ def _authorized(tx: Transaction, intent: StripeObject, charge: StripeObject) -> 
 
 
 def mark_succeeded(tx: Transaction, intent: StripeObject, charge: StripeObject) -> None:
-    """The money is there: the intent has succeeded."""
+    """Mark the intent as succeeded, with the amount that was captured."""
     intent |= _paid_with(charge) | {
         "amount_capturable": 0,
         "amount_received": charge["amount_captured"],
@@ -79,7 +79,8 @@ def _paid_with(charge: StripeObject) -> dict[str, Any]:
 
 
 def use_method(tx: Transaction, intent: StripeObject, method: StripeObject) -> None:
-    """A method pays once, unless it is a customer's, or becomes one's by this payment."""
+    """Save the payment method for the intent's customer if asked for; mark it as used if it has
+    none."""
     if intent["customer"] and intent["setup_future_usage"] and not method["customer"]:
         saved_payment_methods.save_for(tx, method, intent["customer"])
     elif not method["customer"]:
@@ -87,10 +88,11 @@ def use_method(tx: Transaction, intent: StripeObject, method: StripeObject) -> N
 
 
 def schedule_effects(tx: Transaction, charge: StripeObject) -> None:
-    """What follows a captured charge: its balance transaction, and what its test card is for."""
+    """Schedule what follows a captured charge: its balance transaction and its test card's
+    effects."""
     tx.schedule(charges.CAPTURE_SECONDS, "settle_balance", charge["id"])
     aftermath = tx.private(charge["id"]).get("aftermath")
-    # `stripe trigger charge.dispute.*` lists the dispute in its next request.
+    # At once for API requests, because `stripe trigger charge.dispute.*` lists the dispute next.
     seconds = 0.0 if tx.request.request_id else disputes.OPEN_SECONDS
     if aftermath in disputes.AFTERMATHS:
         tx.schedule(seconds, "open_dispute", charge["id"])
@@ -105,7 +107,8 @@ def decline_card(
     method: StripeObject,
     reason: DeclineReason,
 ) -> StripeObject:
-    """A failed charge, and the intent that can be tried again; returns the Charge."""
+    """Store a failed charge and return the intent to `requires_payment_method`; returns the
+    Charge."""
     charge = charges.new_charge(
         tx,
         intent | {"payment_method": method["id"]},
@@ -119,7 +122,8 @@ def decline_card(
 
 
 def new_challenge(tx: Transaction, subject_id: str, payment_details: PaymentDetails) -> str:
-    """A 3-D Secure question about a session or an intent; an older one cannot be answered."""
+    """Store a 3-D Secure challenge of a session or intent, which replaces an older one; returns its
+    id."""
     challenge_id = new_id("challenge")
     tx.connection.execute("DELETE FROM challenges WHERE session_id = ?", (subject_id,))
     tx.connection.execute(
@@ -130,7 +134,7 @@ def new_challenge(tx: Transaction, subject_id: str, payment_details: PaymentDeta
 
 
 def redirect_to(tx: Transaction, challenge_id: str, return_url: str | None) -> dict[str, Any]:
-    """The `next_action` that leads to the bank's page."""
+    """Return the `next_action` that redirects to the bank's page."""
     url = f"{tx.address}/c/challenge/{challenge_id}"
     return {
         "redirect_to_url": {"return_url": return_url, "url": url},
@@ -139,7 +143,7 @@ def redirect_to(tx: Transaction, challenge_id: str, return_url: str | None) -> d
 
 
 def require_action(tx: Transaction, intent: StripeObject, next_action: dict[str, Any]) -> None:
-    """The intent waits until the buyer has answered their bank."""
+    """Let the intent wait for the buyer's action."""
     intent |= {
         "last_payment_error": None,
         "next_action": next_action,
@@ -157,7 +161,7 @@ def debit_bank(
     succeeds: bool,
     session_id: str | None = None,
 ) -> None:
-    """A bank debit: the intent is processing until the bank answers."""
+    """Start a bank debit: the intent is `processing` until the bank decides."""
     charge = charges.new_charge(tx, intent, payment_details, status="pending")
     tx.emit("charge.pending", charge)
     intent |= {
@@ -174,7 +178,7 @@ def debit_bank(
 
 
 def settle_debit(tx: Transaction, intent_id: str, *, succeeded: bool) -> StripeObject:
-    """The bank's answer to a debit. Raises Refused where none is awaited."""
+    """End a bank debit as the bank decided. Raises Refused if the intent is not `processing`."""
     intent = tx.get(intent_id, "payment_intent", "intent")
     if intent["status"] != "processing":
         raise Refused(

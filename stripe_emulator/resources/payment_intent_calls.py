@@ -1,4 +1,4 @@
-"""The calls of PaymentIntents: created, changed, confirmed, captured and canceled directly."""
+"""The calls of PaymentIntents: create, update, confirm, capture, cancel."""
 
 from stripe_emulator.base import currencies
 from stripe_emulator.base.errors import InvalidRequest
@@ -40,7 +40,7 @@ _MONEY = (
 
 
 def create(tx: Transaction, params: Parameters) -> StripeObject:
-    """POST /v1/payment_intents"""
+    """Create a PaymentIntent (POST /v1/payment_intents)."""
     currency = currencies.currency_of(params["currency"], "currency")
     currencies.check_charge(params["amount"], currency)
     check_email(params.get("receipt_email", ""), "receipt_email")
@@ -70,7 +70,7 @@ def _offered_methods(params: Parameters, currency: str) -> list[str]:
 
 
 def update(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/payment_intents/{id}. It sends no event."""
+    """Update a PaymentIntent (POST /v1/payment_intents/{id}). It sends no event."""
     _check_update(tx, intent, params)
     _set_money(tx, intent, params)
     for name in ("description", "statement_descriptor", "statement_descriptor_suffix"):
@@ -118,7 +118,7 @@ def _set_money(tx: Transaction, intent: StripeObject, params: Parameters) -> Non
 
 
 def _set_shown(intent: StripeObject, params: Parameters) -> None:
-    """What can be set when an intent is changed, and when it is confirmed."""
+    """Set the fields that can be set by an update and by a confirmation."""
     for name in ("capture_method", "receipt_email", "setup_future_usage"):
         if name in params:
             intent[name] = params[name] or None
@@ -129,7 +129,8 @@ def _set_shown(intent: StripeObject, params: Parameters) -> None:
 
 
 def confirm(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/payment_intents/{id}/confirm. A decline is an error whose effects stay."""
+    """Confirm a PaymentIntent (POST /v1/payment_intents/{id}/confirm). A decline is an error whose
+    effects are kept."""
     _refuse_of_session(tx, intent, "confirmed")
     cash_balances.refuse_change(intent)
     given = params.get("payment_method") or params.get("payment_method_data")
@@ -178,7 +179,7 @@ def _confirm_card(
 
 
 def _authenticated(tx: Transaction, intent: StripeObject) -> bool:
-    """Whether the buyer passed 3-D Secure and the server has to confirm again (`manual`)."""
+    """Return whether the buyer passed 3-D Secure and the server has to confirm again (`manual`)."""
     private = tx.private(intent["id"])
     passed = bool(private.pop("authenticated", False))
     if passed:
@@ -194,7 +195,7 @@ def charge(
     *,
     authenticated: bool = False,
 ) -> StripeObject:
-    """Charge the card of an intent that needs no more from the buyer."""
+    """Charge the card of an intent that needs no further action of the buyer."""
     if card.decline:
         return _decline(tx, intent, method, card.decline)
     payment_attempts.use_method(tx, intent, method)
@@ -215,7 +216,7 @@ def _decline(
 def answer_challenge(
     tx: Transaction, intent: StripeObject, payment_details: PaymentDetails, *, passed: bool
 ) -> StripeObject:
-    """The buyer answered their bank: the payment goes on, or the method was refused."""
+    """Continue or decline the payment after a 3-D Secure challenge."""
     method = tx.get(intent["payment_method"], "payment_method")
     if not passed:
         decline(tx, intent, method, UNAUTHENTICATED, None)
@@ -229,7 +230,7 @@ def answer_challenge(
 
 
 def capture(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/payment_intents/{id}/capture: take all that was authorized, or a part of it."""
+    """Capture all that was authorized, or a part (POST /v1/payment_intents/{id}/capture)."""
     if intent["status"] != "requires_capture":
         raise intents.unexpected_state(
             intent,
@@ -267,7 +268,7 @@ def capture(tx: Transaction, intent: StripeObject, params: Parameters) -> Stripe
 
 
 def cancel(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/payment_intents/{id}/cancel. What was authorized is released."""
+    """Cancel an intent and release what was authorized (POST /v1/payment_intents/{id}/cancel)."""
     _refuse_of_session(tx, intent, "canceled")
     if intent["status"] not in CANCELABLE:
         raise intents.unexpected_state(
@@ -301,14 +302,14 @@ def _cancel(tx: Transaction, intent: StripeObject, reason: str | None) -> Stripe
 
 
 def expire_authorization(tx: Transaction, intent_id: str) -> None:
-    """Nobody captured the payment in time: the bank releases the money."""
+    """Cancel an intent that was not captured in time."""
     intent = tx.get(intent_id, "payment_intent")
     if intent["status"] == "requires_capture":
         _cancel(tx, intent, "automatic")
 
 
 def _refuse_of_session(tx: Transaction, intent: StripeObject, verb: str) -> None:
-    """A Checkout Session's payment is the session's alone (wording unverified)."""
+    """Raise InvalidRequest for the payment of a Checkout Session (wording unverified)."""
     sessions = tx.related("checkout.session", payment_intent=intent["id"])
     if sessions:
         raise InvalidRequest(

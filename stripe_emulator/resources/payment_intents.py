@@ -1,4 +1,4 @@
-"""PaymentIntents as objects: made for a session or directly, and their declines."""
+"""The PaymentIntent object: created by a session or directly, and declined."""
 
 from typing import Any
 
@@ -20,9 +20,9 @@ SHIPPING = NullableDefault(
 def for_session(
     tx: Transaction, session: StripeObject, payment_details: PaymentDetails
 ) -> StripeObject:
-    """The session's PaymentIntent. It is made by the first attempt to pay, not before.
+    """Return the session's PaymentIntent, created by the first attempt to pay.
 
-    Where the page asked for an address, the caller saves what was answered.
+    If the page collected an address, the caller saves the intent.
     """
     customers.create_for_session(tx, session, payment_details)
     intent, answers = _get_or_create(tx, session), payment_details.answers
@@ -36,7 +36,9 @@ def for_session(
 def _get_or_create(tx: Transaction, session: StripeObject) -> StripeObject:
     if session["payment_intent"]:
         intent = tx.get(session["payment_intent"], "payment_intent")
-        intent["amount"] = session["amount_total"]  # the buyer may have taken a discount since
+        intent["amount"] = session[
+            "amount_total"
+        ]  # a promotion code may have changed the total since
         return intent
     given = tx.private(session["id"]).get("payment_intent_data", {})
     of_session = {
@@ -54,7 +56,7 @@ def _get_or_create(tx: Transaction, session: StripeObject) -> StripeObject:
 
 
 def new_intent(tx: Transaction, params: dict[str, Any]) -> StripeObject:
-    """A PaymentIntent without its money and its methods, not stored yet."""
+    """Return a new PaymentIntent without amount and payment methods, not stored yet."""
     intent_id = new_id("payment_intent")
     nothing = (
         *("application", "application_fee_amount", "automatic_payment_methods", "canceled_at"),
@@ -110,7 +112,7 @@ def decline(
     reason: DeclineReason,
     charge: StripeObject | None,
 ) -> None:
-    """Back to `requires_payment_method`, with the reason; the same intent may be tried again."""
+    """Return the intent to `requires_payment_method` with the reason; it can be confirmed again."""
     error = {
         "advice_code": "try_again_later",
         "charge": charge["id"] if charge else None,
@@ -154,4 +156,4 @@ DEBIT_FAILED = DeclineReason(
     "insufficient_funds",
     "The customer's account has insufficient funds to cover this payment.",
 )
-"""How a bank debit fails. Which code Stripe gives a failed debit is unverified."""
+"""How a bank debit fails. Stripe's code for a failed debit is unverified."""

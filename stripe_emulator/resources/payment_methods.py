@@ -1,4 +1,4 @@
-"""PaymentMethods: what a buyer paid with, as far as it may be kept."""
+"""The PaymentMethod object, with only the data of a card or account that may be stored."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -13,7 +13,7 @@ from stripe_emulator.storage.transaction import Transaction
 
 @dataclass(frozen=True)
 class PaymentDetails:
-    """What the buyer filled in. Of a card number only brand and last four digits remain."""
+    """What the buyer entered. Of a card number only the brand and the last four digits are kept."""
 
     type: str
     email: str
@@ -23,15 +23,15 @@ class PaymentDetails:
     exp_month: int = 0
     exp_year: int = 0
     answers: dict[str, Any] = field(default_factory=dict)
-    """What else the page asked for; see `collected_fields.py`."""
+    """The answers to the other fields of the page; see `collected_fields.py`."""
 
     def kept(self) -> dict[str, Any]:
-        """All that survives the page, for a 3-D Secure question in between."""
+        """Return all of it as JSON, to store it during a 3-D Secure challenge."""
         return asdict(self)
 
 
 def billing_details(payment_details: PaymentDetails) -> dict[str, Any]:
-    """Stripe's billing details; without an address where the page asked for none."""
+    """Return Stripe's billing details; without an address if the page collected none."""
     return {
         "address": payment_details.answers.get("billing") or ADDRESS,
         "email": payment_details.email or None,
@@ -44,7 +44,7 @@ def billing_details(payment_details: PaymentDetails) -> dict[str, Any]:
 def new_method(
     tx: Transaction, session: StripeObject, payment_details: PaymentDetails
 ) -> StripeObject:
-    """Store the PaymentMethod a session is paid with."""
+    """Store the PaymentMethod of a session's payment."""
     asked = tx.private(session["id"]).get("payment_method_data", {})
     return store(tx, payment_details, allow_redisplay=asked.get("allow_redisplay", "limited"))
 
@@ -57,7 +57,7 @@ def store(
     metadata: dict[str, str] | None = None,
     private: dict[str, Any] | None = None,
 ) -> StripeObject:
-    """Store a PaymentMethod that belongs to nobody yet."""
+    """Store a PaymentMethod without a customer."""
     details = _DETAILS[payment_details.type]
     return tx.add(
         {
@@ -78,7 +78,7 @@ def store(
 
 
 def payment_details_of(method: StripeObject) -> PaymentDetails:
-    """What a stored PaymentMethod pays with."""
+    """Return the payment details of a stored PaymentMethod."""
     billing, details = method["billing_details"], method[method["type"]]
     return PaymentDetails(
         type=method["type"],
@@ -153,14 +153,14 @@ def _checks() -> dict[str, Any]:
 
 
 def _fingerprint(payment_details: PaymentDetails) -> str:
-    """The same for the same card, which is all a fingerprint promises."""
+    """Return the fingerprint: the same for the same card."""
     return f"{payment_details.type[:4]}{payment_details.brand}{payment_details.last4}".ljust(
         16, "x"
     )[:16]
 
 
 def charge_details(payment_details: PaymentDetails, *, authenticated: bool) -> dict[str, Any]:
-    """`payment_method_details` of a Charge."""
+    """Return the `payment_method_details` of a Charge."""
     if payment_details.type == "us_bank_account":
         method = _us_bank(payment_details)
         for name in ("financial_connections_account", "networks", "status_details"):

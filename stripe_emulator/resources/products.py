@@ -1,4 +1,4 @@
-"""Products and Prices, made by their own calls or inline by a Checkout Session."""
+"""Products, and what their calls share with other resources: metadata and references."""
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
@@ -12,7 +12,7 @@ from stripe_emulator.parameters.parameters import Parameters, missing_param
 from stripe_emulator.storage.transaction import Transaction
 
 PRODUCT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
-"""What a product's own id may be (unverified)."""
+"""The form of a product's own id (unverified)."""
 RECURRING = {
     "interval_count": 1,
     "meter": None,
@@ -22,7 +22,8 @@ RECURRING = {
 
 
 def metadata_of(given: Any, before: dict[str, str] | None = None) -> dict[str, str]:
-    """Metadata after a request: an empty value unsets its key, an empty string all of them."""
+    """Return the metadata after a request: an empty value unsets its key, an empty string all of
+    them."""
     if given == "":
         return {}
     merged = {**(before or {}), **(given or {})}
@@ -30,7 +31,7 @@ def metadata_of(given: Any, before: dict[str, str] | None = None) -> dict[str, s
 
 
 def new_product(tx: Transaction, given: Parameters, *, active: bool = True) -> StripeObject:
-    """Store a Product. One made inline is archived: `active` is false."""
+    """Store a Product. One created inline is archived: `active` is false."""
     return tx.add(
         {
             "id": given.get("id") or new_id("product"),
@@ -69,7 +70,7 @@ def _tax_details(given: Any) -> dict[str, Any] | None:
 def new_price(
     tx: Transaction, given: Parameters, product: str, path: str = "", *, active: bool = True
 ) -> StripeObject:
-    """Store a Price. One made inline cannot be used again (unverified): `active` is false."""
+    """Store a Price. One created inline cannot be reused (unverified): `active` is false."""
     currency = currencies.currency_of(given["currency"], param_path(path, "currency"))
     amount, exact = unit_amount(given, currency, path)
     recurring = given.get("recurring")
@@ -100,7 +101,8 @@ def new_price(
 
 
 def unit_amount(given: Parameters, currency: str, path: str) -> tuple[int | None, str]:
-    """The amount as integer and as decimal text; the integer is None for fractions of a cent."""
+    """Return the amount as integer and as decimal text; the integer is None for fractions of a
+    cent."""
     whole, exact = given.get("unit_amount"), given.get("unit_amount_decimal")
     if (whole is None) == (exact is None):
         if whole is None:
@@ -118,12 +120,12 @@ def unit_amount(given: Parameters, currency: str, path: str) -> tuple[int | None
 
 
 def param_path(path: str, name: str) -> str:
-    """`name` below `path`, as Stripe writes it."""
+    """Return `name` below `path`, as Stripe writes it."""
     return f"{path}[{name}]" if path else name
 
 
 def create_product(tx: Transaction, given: Parameters) -> StripeObject:
-    """POST /v1/products"""
+    """Create a product (POST /v1/products)."""
     if not PRODUCT_ID.fullmatch(given.get("id", "x")):
         raise InvalidRequest("Invalid product ID: letters, digits, - and _ only", param="id")
     if given.get("id") and tx.find(given["id"]):
@@ -141,7 +143,7 @@ def create_product(tx: Transaction, given: Parameters) -> StripeObject:
 
 
 def update_product(tx: Transaction, product: StripeObject, given: Parameters) -> StripeObject:
-    """POST /v1/products/{id}"""
+    """Update a product (POST /v1/products/{id})."""
     news = {name: value or None for name, value in given.items() if name != "expand"}
     news |= {name: given[name] for name in ("active", "shippable") if name in given}
     for listed in ("images", "marketing_features"):
@@ -159,7 +161,7 @@ def update_product(tx: Transaction, product: StripeObject, given: Parameters) ->
 
 
 def delete_product(tx: Transaction, product: StripeObject) -> StripeObject:
-    """DELETE /v1/products/{id}"""
+    """Delete a product (DELETE /v1/products/{id}). Raises Refused if it has prices."""
     if tx.related("price", parent=product["id"]):
         raise Refused(
             "This product cannot be deleted because it has one or more user-created prices."
@@ -171,7 +173,7 @@ def delete_product(tx: Transaction, product: StripeObject) -> StripeObject:
 
 
 def create_price(tx: Transaction, given: Parameters) -> StripeObject:
-    """POST /v1/prices"""
+    """Create a price (POST /v1/prices)."""
     if ("product" in given) == ("product_data" in given):
         if "product" not in given:
             raise missing_param("product")
@@ -190,7 +192,7 @@ def create_price(tx: Transaction, given: Parameters) -> StripeObject:
 
 
 def update_price(tx: Transaction, price: StripeObject, given: Parameters) -> StripeObject:
-    """POST /v1/prices/{id}. What it costs can never change; that is what sessions rely on."""
+    """Update a price (POST /v1/prices/{id}). Its amount never changes."""
     if given.get("lookup_key") != price["lookup_key"]:
         _claim_lookup_key(tx, given)
     news: dict[str, Any] = {
@@ -206,7 +208,7 @@ def update_price(tx: Transaction, price: StripeObject, given: Parameters) -> Str
 
 
 def _claim_lookup_key(tx: Transaction, given: Parameters) -> None:
-    """A lookup key belongs to one active price; `transfer_lookup_key` takes it from another."""
+    """Check that no active price has the lookup key, or take it over by `transfer_lookup_key`."""
     key = given.get("lookup_key")
     if not key:
         return
@@ -225,7 +227,7 @@ def _claim_lookup_key(tx: Transaction, given: Parameters) -> None:
 
 
 def get_referenced(tx: Transaction, object_id: str, kind: str, param: str) -> StripeObject:
-    """The object that a parameter names. Raises InvalidRequest where there is none."""
+    """Return the object that a parameter names. Raises InvalidRequest if there is none."""
     found = tx.find(object_id, kind)
     if found is None or found.get("deleted"):
         raise InvalidRequest.unknown(kind, object_id, param)

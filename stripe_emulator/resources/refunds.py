@@ -1,4 +1,4 @@
-"""Refunds: never more than the charge brought in, and with test cards that make trouble later."""
+"""Refunds: never more than was charged; some test cards make them pending or fail later."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from stripe_emulator.resources.products import metadata_of
 from stripe_emulator.storage.transaction import Transaction
 
 LATER_SECONDS = 30.0
-"""Until a pending refund succeeds, or a succeeded one fails, with the cards made for it."""
+"""The delay until the refund of a test card made for it succeeds or fails."""
 
 
 def create(tx: Transaction, given: Parameters) -> StripeObject:
-    """POST /v1/refunds. Raises Refused where the charge does not allow it."""
+    """Create a refund (POST /v1/refunds). Raises Refused if the charge does not allow it."""
     charge = _charge_of(tx, given)
     amount = _allowed(tx, charge, given.get("amount"))
     aftermath = tx.private(charge["id"]).get("aftermath")
@@ -61,7 +61,7 @@ def _charge_of(tx: Transaction, given: Parameters) -> StripeObject:
 
 
 def _allowed(tx: Transaction, charge: StripeObject, asked: int | None) -> int:
-    """How much this refund gives back: what was asked, or all that is left."""
+    """Return the amount of the refund: as requested, or all that is left."""
     if charge["payment_method_details"]["type"] == "customer_balance":
         raise Refused("This emulator does not imitate refunds of bank transfers.")
     if disputes.blocks_refund(tx, charge["id"]):
@@ -86,7 +86,7 @@ def _allowed(tx: Transaction, charge: StripeObject, asked: int | None) -> int:
 
 
 def _plain(amount: int, currency: str) -> str:
-    """`$20.00`, or `20.00 chf` where the currency has no sign here."""
+    """Return `$20.00`, or `20.00 chf` for a currency without a symbol here."""
     text = format_amount(amount, currency)
     return text if text[0].isdigit() else text.rsplit(" ", 1)[0]
 
@@ -130,16 +130,16 @@ def _new_refund(
 
 
 def succeed(tx: Transaction, refund_id: str) -> None:
-    """A pending refund arrives."""
+    """Complete a pending refund."""
     refund = tx.get(refund_id, "refund")
     refund.pop("pending_reason", None)
     _announce(tx, refund, "refund.updated", {"status": "succeeded"})
 
 
 def fail(tx: Transaction, refund_id: str) -> None:
-    """A refund that said `succeeded` comes back: the money is the account's again.
+    """Fail a refund that had succeeded: the money returns to the account.
 
-    That the charge's `amount_refunded` falls again is unverified.
+    That the charge's `amount_refunded` decreases again is unverified.
     """
     refund = tx.get(refund_id, "refund")
     charge = tx.get(refund["charge"], "charge")
@@ -167,7 +167,7 @@ def _announce(tx: Transaction, refund: StripeObject, event: str, news: dict[str,
 
 
 def update(tx: Transaction, refund: StripeObject, given: Parameters) -> StripeObject:
-    """POST /v1/refunds/{id}: only its metadata."""
+    """Update the metadata of a refund (POST /v1/refunds/{id})."""
     old = refund["metadata"]
     new = metadata_of(given.get("metadata", {}), old)
     changed = {name: old.get(name) for name in old | new if old.get(name) != new.get(name)}

@@ -1,4 +1,4 @@
-"""The calls of PaymentMethods: made from test numbers or tokens, attached, changed, detached."""
+"""The calls of PaymentMethods: create, attach, update, detach."""
 
 import re
 import time
@@ -29,7 +29,7 @@ _ATTACHED = "The payment method you provided has already been attached to a cust
 
 
 def create(tx: Transaction, params: Parameters, path: str = "") -> StripeObject:
-    """POST /v1/payment_methods, and the `payment_method_data` of an intent at `path`."""
+    """Create a PaymentMethod: POST /v1/payment_methods, or the `payment_method_data` at `path`."""
     if "type" not in params:
         raise missing_param(param_path(path, "type"))
     method_type: str = params["type"]
@@ -63,7 +63,7 @@ def _store(
 
 
 def _billed(payment_details: PaymentDetails, billing: Parameters) -> PaymentDetails:
-    """The details with what is known about the payer."""
+    """Return the details with the payer's billing details."""
     address = {**ADDRESS, **billing["address"]} if billing.get("address") else None
     return PaymentDetails(
         **payment_details.kept()
@@ -80,7 +80,7 @@ def _billed(payment_details: PaymentDetails, billing: Parameters) -> PaymentDeta
 
 
 def _card(tx: Transaction, params: Parameters, path: str, billing: Parameters) -> PaymentDetails:
-    """A test card by token or by number. Of a number only the last four digits stay."""
+    """Return the details of a test card by token or number. Only its last four digits are kept."""
     year = time.gmtime(tx.now).tm_year
     if "token" in params:
         card = card_of_token(params["token"]) if params["token"].startswith("tok_") else None
@@ -101,7 +101,7 @@ def _means(card: TestCard, month: int, year: int) -> PaymentDetails:
 
 
 def _card_of_number(digits: str) -> TestCard:
-    """The card of a number. Raises CardError for any other than a test card."""
+    """Return the test card of a number. Raises CardError for any other number."""
     if not digits.isascii() or not digits.isdigit() or not is_luhn(digits):
         raise CardError("Your card number is incorrect.", code="incorrect_number", param="number")
     card = BY_NUMBER.get(digits)
@@ -128,7 +128,7 @@ def _expiry(params: Parameters, now: float) -> tuple[int, int]:
 
 
 def _account(method_type: str, params: Parameters, path: str) -> TestAccount:
-    """A test bank account by its number."""
+    """Return the test bank account of a number. Raises InvalidRequest for any other number."""
     field = "iban" if method_type == "sepa_debit" else "account_number"
     if field not in params:
         raise missing_param(param_path(path, field))
@@ -145,7 +145,8 @@ def _account(method_type: str, params: Parameters, path: str) -> TestAccount:
 def get_referenced_method(
     tx: Transaction, method_id: str, param: str = "payment_method"
 ) -> StripeObject:
-    """The PaymentMethod that a parameter names; `pm_card_visa` and its like are made anew."""
+    """Return the PaymentMethod that a parameter names; `pm_card_visa` and the like create a new
+    one."""
     card, account = card_of_token(method_id), ACCOUNTS_NAMED.get(method_id)
     if method_id.startswith("pm_card_") and card:
         return store(tx, _means(card, 12, time.gmtime(tx.now).tm_year + 1))
@@ -159,7 +160,7 @@ def get_referenced_method(
 
 
 def check_usable(tx: Transaction, method: StripeObject, customer: str | None, on: str) -> None:
-    """Refuse a method that was used up, or that belongs to another customer."""
+    """Raise InvalidRequest for a method that is used up or another customer's."""
     owner = method["customer"]
     if owner and customer is None:
         raise InvalidRequest(
@@ -178,12 +179,12 @@ def check_usable(tx: Transaction, method: StripeObject, customer: str | None, on
 
 
 def mark_used(tx: Transaction, method: StripeObject) -> None:
-    """A method that belongs to nobody pays once."""
+    """Mark a method without a customer as used: it pays only once."""
     tx.set_private(method["id"], tx.private(method["id"]) | {"used": True})
 
 
 def attach_by_id(tx: Transaction, method_id: str, params: Parameters) -> StripeObject:
-    """POST /v1/payment_methods/{id}/attach"""
+    """Attach a PaymentMethod (POST /v1/payment_methods/{id}/attach)."""
     try:
         method = get_referenced_method(tx, method_id)
     except InvalidRequest:
@@ -194,7 +195,7 @@ def attach_by_id(tx: Transaction, method_id: str, params: Parameters) -> StripeO
 
 
 def attach(tx: Transaction, method: StripeObject, customer_id: str) -> StripeObject:
-    """Save a method for a customer. Raises CardError where its bank declines that."""
+    """Save a method for a customer. Raises CardError if its bank declines that."""
     customer = get_referenced(tx, customer_id, "customer", "customer")
     if method["customer"] == customer["id"]:
         return method
@@ -218,7 +219,7 @@ def attach(tx: Transaction, method: StripeObject, customer_id: str) -> StripeObj
 
 
 def save_for(tx: Transaction, method: StripeObject, customer_id: str) -> StripeObject:
-    """Give a method to a customer, and announce it."""
+    """Set a method's customer and emit `payment_method.attached`."""
     method["customer"] = customer_id
     tx.save(method)
     tx.emit("payment_method.attached", method)
@@ -226,7 +227,7 @@ def save_for(tx: Transaction, method: StripeObject, customer_id: str) -> StripeO
 
 
 def detach(tx: Transaction, method: StripeObject, _params: Parameters) -> StripeObject:
-    """POST /v1/payment_methods/{id}/detach. It can never be used again."""
+    """Detach a PaymentMethod for good (POST /v1/payment_methods/{id}/detach)."""
     if not method["customer"]:
         raise InvalidRequest(
             "The payment method you provided is not attached to a customer so detachment is "
@@ -241,7 +242,7 @@ def detach(tx: Transaction, method: StripeObject, _params: Parameters) -> Stripe
 
 
 def update(tx: Transaction, method: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/payment_methods/{id}: billing details, expiry, metadata."""
+    """Update billing details, expiry and metadata (POST /v1/payment_methods/{id})."""
     news: dict[str, Any] = {}
     if "allow_redisplay" in params:
         news["allow_redisplay"] = params["allow_redisplay"]

@@ -1,7 +1,7 @@
 """Search queries, as far as they are imitated: `email:'ada@example.com' AND metadata['a']:'1'`.
 
 docs.stripe.com/search describes the language. Here terms are joined by AND and compare with `:`
-(equal, in any case) or `~` (a part); numbers, OR, negation and ranges are refused.
+(equal, in any case) or `~` (contains); numbers, OR, negation and ranges are refused.
 """
 
 import json
@@ -22,7 +22,8 @@ _AND = re.compile(r"\s+(?:AND\s+)?", re.IGNORECASE)
 
 
 def objects(tx: Transaction, kind: str, params: Parameters, url: str) -> StripeObject:
-    """One page of what a query finds, newest first; `page` is where the last page ended."""
+    """Return one page of the objects a query matches, newest first; `page` is where the last one
+    ended."""
     where, values = _conditions(params["query"])
     limit, after = params.get("limit", 10), _offset(params.get("page", "0"))
     rows = tx.connection.execute(
@@ -47,7 +48,7 @@ def _offset(page: str) -> int:
 
 
 def _conditions(query: str) -> tuple[str, list[Any]]:
-    """SQL for a query. Raises InvalidRequest for one that is not imitated."""
+    """Return the SQL of a query. Raises InvalidRequest for one that is not imitated."""
     conditions: list[str] = []
     values: list[Any] = []
     rest = query.strip()

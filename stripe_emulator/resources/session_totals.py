@@ -1,4 +1,4 @@
-"""What a Checkout Session comes to: its lines, less a discount, plus the chosen shipping."""
+"""The amounts of a Checkout Session: its lines, minus a discount, plus the chosen shipping."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from stripe_emulator.storage.transaction import Transaction
 
 
 def recompute(tx: Transaction, session: StripeObject) -> StripeObject:
-    """Compute and store every amount of a session; raises InvalidRequest for an unfit total."""
+    """Compute and store every amount of a session. Raises InvalidRequest for an invalid total."""
     items = tx.related("item", parent=session["id"])
     private = tx.private(session["id"])
     discount: StripeObject | None = private.get("discount")
@@ -45,10 +45,10 @@ def recompute(tx: Transaction, session: StripeObject) -> StripeObject:
 
 
 def _shares(items: list[StripeObject], coupon: Parameters, currency: str) -> list[int]:
-    """What a coupon takes off each line, in proportion to its amount.
+    """Return the discount of each line, in proportion to its amount.
 
-    How Stripe rounds a share of several lines is not published; here the sum is rounded once,
-    half up, and the last line that is discounted takes the rest.
+    How Stripe rounds the shares is not published; here the sum is rounded once, half up, and the
+    last discounted line gets the rest.
     """
     products = (coupon["applies_to"] or {}).get("products")
     bases = [
@@ -71,7 +71,7 @@ def _shares(items: list[StripeObject], coupon: Parameters, currency: str) -> lis
 
 
 def apply(tx: Transaction, session: StripeObject, params: Parameters, path: str) -> None:
-    """Put a coupon or a promotion code on a session; raises InvalidRequest for an unfit one."""
+    """Apply a coupon or promotion code to a session. Raises InvalidRequest if it does not fit."""
     code = None
     if "promotion_code" in params:
         where = f"{path}[promotion_code]"
@@ -112,7 +112,7 @@ def apply(tx: Transaction, session: StripeObject, params: Parameters, path: str)
 def _misfit(
     tx: Transaction, session: StripeObject, coupon: StripeObject, code: StripeObject | None
 ) -> str | None:
-    """Why a session cannot have this discount, if there is a reason."""
+    """Return why a session cannot have this discount; None if it can."""
     if not coupon["valid"]:
         return f"Coupon expired: {coupon['id']}"
     options = tx.private(coupon["id"])["currency_options"]
@@ -153,7 +153,7 @@ def _has_paid(tx: Transaction, customer: str | None) -> bool:
 
 
 def remove_discount(tx: Transaction, session: StripeObject) -> None:
-    """Take a promotion code off again."""
+    """Remove the promotion code from a session."""
     private = tx.private(session["id"])
     private.pop("discount", None)
     private.pop("coupon", None)
@@ -162,7 +162,7 @@ def remove_discount(tx: Transaction, session: StripeObject) -> None:
 
 
 def choose_shipping(session: StripeObject, rate_id: str) -> None:
-    """Take one of the session's shipping options. Raises InvalidRequest for any other."""
+    """Choose one of the session's shipping options. Raises InvalidRequest for any other."""
     for option in session["shipping_options"]:
         if option["shipping_rate"] == rate_id:
             session["shipping_cost"] = {
@@ -176,7 +176,7 @@ def choose_shipping(session: StripeObject, rate_id: str) -> None:
 
 
 def redeem(tx: Transaction, session: StripeObject) -> None:
-    """The session is complete: its coupon and its code were used once more."""
+    """Count the redemption of a completed session's coupon and code."""
     discount = tx.private(session["id"]).get("discount")
     if discount is None:
         return
@@ -187,7 +187,7 @@ def redeem(tx: Transaction, session: StripeObject) -> None:
 
 
 def breakdown(tx: Transaction, session: StripeObject) -> dict[str, Any]:
-    """`total_details.breakdown`, shown only where it is asked for."""
+    """Return `total_details.breakdown`, which is shown only if it is expanded."""
     discount = tx.private(session["id"]).get("discount")
     amount = session["total_details"]["amount_discount"]
     entries = [{"amount": amount, "discount": discount}] if discount else []

@@ -1,4 +1,4 @@
-"""SetupIntents: a card is checked and saved for later, and nothing is charged."""
+"""SetupIntents: a card is checked and saved for later without a charge."""
 
 from typing import Any
 
@@ -17,11 +17,11 @@ NOUN = "SetupIntent"
 SETUP_FAILED = "setup_intent_authentication_failure"
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 CURRENCY = "usd"
-"""Of the methods offered: a SetupIntent has no currency of its own."""
+"""The currency that decides the offered methods: a SetupIntent has none."""
 
 
 def create(tx: Transaction, params: Parameters) -> StripeObject:
-    """POST /v1/setup_intents"""
+    """Create a SetupIntent (POST /v1/setup_intents)."""
     intents.check_confirm_only(params, NOUN)
     intent_id = new_id("setup_intent")
     methods = intents.offered_methods(params, CURRENCY)
@@ -64,7 +64,7 @@ def _options(params: Parameters, methods: list[str]) -> dict[str, Any]:
 
 
 def update(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/setup_intents/{id}. It sends no event."""
+    """Update a SetupIntent (POST /v1/setup_intents/{id}). It sends no event."""
     changed = [name for name in params if name not in ("description", "expand", "metadata")]
     if changed and intent["status"] not in OPEN:
         raise intents.unexpected_state(
@@ -94,7 +94,8 @@ def _set_methods(tx: Transaction, intent: StripeObject, params: Parameters) -> N
 
 
 def confirm(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/setup_intents/{id}/confirm. A decline is an error whose effects stay."""
+    """Confirm a SetupIntent (POST /v1/setup_intents/{id}/confirm). A decline is an error whose
+    effects are kept."""
     method_id = params.get("payment_method") or params.get("payment_method_data")
     intents.check_confirmable(intent, NOUN, method_id or intent["payment_method"])
     _set_methods(tx, intent, params)
@@ -161,7 +162,7 @@ def _attempt(
     status: str,
     error: dict[str, Any] | None = None,
 ) -> None:
-    """Store the SetupAttempt of a confirmation; one that waited for the buyer is ended."""
+    """Store the SetupAttempt of a confirmation, and end one that waited for the buyer."""
     before = tx.find(intent["latest_attempt"] or "", "setup_attempt")
     if before and before["status"] == "requires_action":
         tx.save(before | {"setup_error": error, "status": status})
@@ -205,7 +206,7 @@ def _details(method: StripeObject) -> dict[str, Any]:
 def answer_challenge(
     tx: Transaction, intent: StripeObject, _means: PaymentDetails, *, passed: bool
 ) -> StripeObject:
-    """The buyer answered their bank: the card is saved, or was refused."""
+    """Save the card, or fail the intent, after a 3-D Secure challenge."""
     method = tx.get(intent["payment_method"], "payment_method")
     if passed:
         _succeed(tx, intent, method)
@@ -216,7 +217,7 @@ def answer_challenge(
 
 
 def cancel(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/setup_intents/{id}/cancel"""
+    """Cancel a SetupIntent (POST /v1/setup_intents/{id}/cancel)."""
     if intent["status"] not in OPEN:
         raise intents.unexpected_state(
             intent,

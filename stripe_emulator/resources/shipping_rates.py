@@ -1,4 +1,4 @@
-"""Shipping rates: what a delivery costs, made by their own calls or inline by a session."""
+"""Shipping rates: the price of a delivery, created by their own calls or inline by a session."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ _ESTIMATE = NullableDefault(maximum=None, minimum=None)
 
 
 def create(tx: Transaction, params: Parameters, path: str = "") -> StripeObject:
-    """POST /v1/shipping_rates, and the `shipping_rate_data` of a session at `path`."""
+    """Create a shipping rate: POST /v1/shipping_rates, or the `shipping_rate_data` at `path`."""
     where = param_path(path, "fixed_amount")
     if "fixed_amount" not in params:
         raise missing_param(where)
@@ -45,7 +45,7 @@ def create(tx: Transaction, params: Parameters, path: str = "") -> StripeObject:
 
 
 def _options(fixed: Parameters, currency: str, path: str) -> dict[str, Any]:
-    """What the rate costs in other currencies."""
+    """Return the rate's amounts in other currencies."""
     options: dict[str, Any] = {}
     for name, option in fixed.get("currency_options", {}).items():
         other = currencies.currency_of(name, f"{path}[{name}]")
@@ -56,7 +56,8 @@ def _options(fixed: Parameters, currency: str, path: str) -> dict[str, Any]:
 
 
 def update(tx: Transaction, rate: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/shipping_rates/{id}. What it costs never changes; there is no event for it."""
+    """Update a shipping rate (POST /v1/shipping_rates/{id}). Its amount never changes; it has no
+    event."""
     for name in ("active", "tax_behavior"):
         if name in params:
             rate[name] = params[name]
@@ -73,7 +74,8 @@ def update(tx: Transaction, rate: StripeObject, params: Parameters) -> StripeObj
 
 
 def offered(tx: Transaction, params: list[Parameters], currency: str) -> list[dict[str, Any]]:
-    """The `shipping_options` of a session, with what each costs in its currency."""
+    """Return the `shipping_options` of a session, each with its amount in the session's
+    currency."""
     return [_offered(tx, option, currency, index) for index, option in enumerate(params)]
 
 

@@ -1,4 +1,4 @@
-"""Webhook endpoints: where events go, and the secrets that sign them."""
+"""Webhook endpoints and their signing secrets."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,12 +12,12 @@ from stripe_emulator.storage.transaction import Transaction
 
 MOST = 16
 ROLL_SECONDS = 86400
-"""For at most how long a replaced secret goes on signing."""
+"""The maximum time for which a replaced secret also signs."""
 FROM_COMMAND_LINE = {"from": "command line"}
 
 
 def create(tx: Transaction, given: Parameters) -> StripeObject:
-    """POST /v1/webhook_endpoints. Only this answer ever shows the secret."""
+    """Create an endpoint (POST /v1/webhook_endpoints). Only this response shows the secret."""
     _check_url(given["url"])
     count = tx.connection.execute(
         "SELECT count(*) FROM objects WHERE kind = 'webhook_endpoint' AND status = 'enabled'"
@@ -29,7 +29,7 @@ def create(tx: Transaction, given: Parameters) -> StripeObject:
 
 
 def new_secret() -> str:
-    """A signing secret of Stripe's form."""
+    """Return a new signing secret in Stripe's form."""
     return f"whsec_{token(32)}"
 
 
@@ -52,8 +52,8 @@ def _blank(tx: Transaction, given: Parameters) -> StripeObject:
 
 
 def _check_url(url: str) -> None:
-    """Http or https. An address that may not be called is kept all the same: its deliveries are
-    recorded as not sent."""
+    """Raise InvalidRequest unless the URL is http or https. One that may not be called is accepted:
+    its deliveries are recorded as not sent."""
     try:
         parts = urlsplit(url)
         fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -64,7 +64,7 @@ def _check_url(url: str) -> None:
 
 
 def update(tx: Transaction, endpoint: StripeObject, given: Parameters) -> StripeObject:
-    """POST /v1/webhook_endpoints/{id}"""
+    """Update an endpoint (POST /v1/webhook_endpoints/{id})."""
     if "url" in given:
         _check_url(given["url"])
         endpoint["url"] = given["url"]
@@ -80,14 +80,14 @@ def update(tx: Transaction, endpoint: StripeObject, given: Parameters) -> Stripe
 
 
 def delete(tx: Transaction, endpoint: StripeObject) -> StripeObject:
-    """DELETE /v1/webhook_endpoints/{id}: what is still on its way to it stops."""
+    """Delete an endpoint and its pending deliveries (DELETE /v1/webhook_endpoints/{id})."""
     gone = {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
     tx.connection.execute("DELETE FROM secrets WHERE endpoint_id = ?", (endpoint["id"],))
     return tx.save(gone)
 
 
 def add_secret(tx: Transaction, endpoint_id: str, secret: str = "") -> str:
-    """Let a secret sign what goes to an endpoint, a new one where none is given; returns it."""
+    """Add a signing secret to an endpoint, a new one if none is given; returns it."""
     secret = secret or new_secret()
     tx.connection.execute(
         "INSERT OR REPLACE INTO secrets (endpoint_id, secret, expires_at) VALUES (?, ?, NULL)",
@@ -97,7 +97,7 @@ def add_secret(tx: Transaction, endpoint_id: str, secret: str = "") -> str:
 
 
 def secrets(tx: Transaction, endpoint_id: str) -> list[str]:
-    """The active secrets, newest first: two while one replaces the other."""
+    """Return the active secrets, newest first; there are two while one is being replaced."""
     rows = tx.connection.execute(
         "SELECT secret FROM secrets WHERE endpoint_id = ? AND"
         " (expires_at IS NULL OR expires_at > ?) ORDER BY expires_at IS NULL DESC",
@@ -107,7 +107,7 @@ def secrets(tx: Transaction, endpoint_id: str) -> list[str]:
 
 
 def roll_secret(tx: Transaction, endpoint_id: str, seconds: float, secret: str = "") -> str:
-    """A new secret; the old one goes on signing for some time. Returns the new one."""
+    """Add a secret; the old one also signs for `seconds`. Returns the new one."""
     tx.get(endpoint_id, "webhook_endpoint")
     tx.connection.execute(
         "UPDATE secrets SET expires_at = ? WHERE endpoint_id = ? AND expires_at IS NULL",
@@ -117,7 +117,7 @@ def roll_secret(tx: Transaction, endpoint_id: str, seconds: float, secret: str =
 
 
 def set_command_line_endpoint(tx: Transaction, url: str, secret: str) -> StripeObject:
-    """The endpoint given at the start. There is one: a new address or secret replaces the old."""
+    """Create or update the one endpoint that was given at the start."""
     _check_url(url)
     given: dict[str, Any] = {"url": url, "enabled_events": ["*"], "description": "Command line"}
     known = _of_command_line(tx)

@@ -1,1 +1,1 @@
-"""The SQLite file: schema, transactions, the lock on it, the log of requests and activity."""
+"""The SQLite file: schema, transactions, its lock, the request log and timelines."""

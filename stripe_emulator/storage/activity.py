@@ -1,4 +1,4 @@
-"""What the dashboard reads: counts, the request log, and the story of one payment."""
+"""What the dashboard reads: counts, the request log, and the timeline of a payment."""
 
 import json
 import sqlite3
@@ -20,7 +20,7 @@ Log = Literal["delivery", "request"]
 
 
 def counts(tx: Transaction) -> dict["Kind", int]:
-    """How many objects there are of each kind."""
+    """Return the number of objects of each kind."""
     rows = tx.connection.execute("SELECT kind, count(*) AS n FROM objects GROUP BY kind")
     found = {row["kind"]: row["n"] for row in rows}
     found["event"] = tx.connection.execute("SELECT count(*) FROM events").fetchone()[0]
@@ -28,14 +28,14 @@ def counts(tx: Transaction) -> dict["Kind", int]:
 
 
 def log_counts(tx: Transaction) -> dict[Log, int]:
-    """How many deliveries and API requests are kept."""
+    """Return the number of stored deliveries and API requests."""
     (deliveries,) = tx.connection.execute("SELECT count(*) FROM deliveries").fetchone()
     (requests,) = tx.connection.execute("SELECT count(*) FROM requests").fetchone()
     return {"delivery": deliveries, "request": requests}
 
 
 def requests(tx: Transaction, limit: int) -> list[LoggedRequest]:
-    """API requests, newest first."""
+    """Return API requests, newest first."""
     rows = tx.connection.execute("SELECT * FROM requests ORDER BY seq DESC LIMIT ?", (limit,))
     return [_request(row) for row in rows]
 
@@ -58,7 +58,7 @@ def _request(row: sqlite3.Row) -> LoggedRequest:
 
 
 def timeline_of_payment(tx: Transaction, intent_id: str) -> list[TimelineEntry]:
-    """Requests, events and attempts about one payment, oldest first."""
+    """Return requests, events and delivery attempts about one payment, oldest first."""
     row = tx.connection.execute(
         "SELECT id FROM objects WHERE payment_intent = ? AND kind = 'checkout.session'",
         (intent_id,),
@@ -74,7 +74,7 @@ def timeline_of_payment(tx: Transaction, intent_id: str) -> list[TimelineEntry]:
 
 
 def _event(tx: Transaction, row: sqlite3.Row) -> list[TimelineEntry]:
-    """An event, and each attempt to deliver it."""
+    """Return the entry of an event and of each attempt to deliver it."""
     about = json.loads(row["body"])["data"]["object"]
     status = str(about.get("status") or "")
     told = TimelineEntry(row["at"], "event", row["type"], status, row["id"], ok=True)
@@ -98,7 +98,7 @@ def _attempt(row: sqlite3.Row, event_type: str, event_id: str) -> TimelineEntry:
 
 
 def _requests(tx: Transaction, intent_id: str, session_id: str) -> list[TimelineEntry]:
-    """Requests that named the payment, the session or one of its charges."""
+    """Return the requests that named the payment, its session or one of its charges."""
     rows = tx.connection.execute(
         "SELECT requests.* FROM requests WHERE path LIKE ? OR path LIKE ? OR parameters LIKE ?"
         " OR (method = 'POST' AND path = '/v1/checkout/sessions' AND answer LIKE ?)"

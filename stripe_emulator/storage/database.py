@@ -1,9 +1,9 @@
-"""One SQLite file: the account's objects, its events and what is still to be done.
+"""One SQLite file: the account's objects, events, deliveries, timers and logs.
 
-One connection and one lock: a transaction is a few hundred microseconds, and nobody ever sees
-half of one. WAL with `synchronous=NORMAL` on purpose: `kill -9` loses nothing, because what is
-written is in the operating system's hands at COMMIT; only a power cut could take the last
-moments of a stand-in's account with it, and an fsync per request would cost more than the rest.
+There is one connection and one lock: a transaction takes a few hundred microseconds, and readers
+never see half of one. WAL with `synchronous=NORMAL` is deliberate: `kill -9` loses nothing, because
+the operating system has the data at COMMIT. Only a power cut could lose the last transactions, and
+an fsync per request would cost more than everything else.
 """
 
 import os
@@ -18,7 +18,7 @@ from stripe_emulator.storage.file_lock import FileLock
 
 LEAST_SQLITE = (3, 31, 0)
 VERSION = 1
-"""Of the tables below; raised with every change to them."""
+"""The version of the tables below; raise it with every change to them."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -85,11 +85,11 @@ class Storage:
     """The open file. `writing()` and `reading()` may be called from any thread."""
 
     def __init__(self, path: Path | None, address: str = "") -> None:
-        """Open the file, or make it; `address` tells another emulator who has it.
+        """Open the file or create it; `address` tells another emulator who uses it.
 
         Raises:
             ValueError: the file is in use, another program's, or of another version.
-            OSError: its folder cannot be made.
+            OSError: its folder cannot be created.
         """
         if sqlite3.sqlite_version_info < LEAST_SQLITE:
             least = ".".join(map(str, LEAST_SQLITE))
@@ -122,8 +122,8 @@ class Storage:
             raise
 
     def _private(self) -> None:
-        """Let the file begin as its owner's alone; what SQLite makes beside it follows."""
-        with suppress(OSError):  # where it cannot be made, SQLite says why
+        """Create the file readable by its owner only; the files SQLite adds inherit that."""
+        with suppress(OSError):  # SQLite reports why it cannot be created
             os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         if self.path.is_file():
             with suppress(OSError):
@@ -136,7 +136,7 @@ class Storage:
             self._folder.cleanup()
 
     def _check_file(self) -> None:
-        """One look before the first write: is it empty, or an emulator's of this version?"""
+        """Check before the first write that the file is empty or an emulator's of this version."""
         rows = self._connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         tables = {row["name"] for row in rows}
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
@@ -157,7 +157,7 @@ class Storage:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it, or after an exception none of it."""
+        """Open one transaction; an exception rolls it back."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -169,7 +169,7 @@ class Storage:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """The latest committed state, unmoved while the block lasts."""
+        """Read the latest committed state, which does not change inside the block."""
         with self._lock:
             yield self._connection
 
@@ -183,7 +183,7 @@ class Storage:
                 copy.close()
 
     def restore(self, path: Path) -> None:
-        """Become what `snapshot` wrote."""
+        """Replace the account by the contents of a `snapshot` file."""
         with self._lock:
             copy = sqlite3.connect(path)
             try:
@@ -193,7 +193,7 @@ class Storage:
             self._connection.execute("PRAGMA journal_mode=WAL")
 
     def close(self) -> None:
-        """Let go of the file, and of a temporary folder altogether."""
+        """Close the file, and delete it if it is temporary."""
         with self._lock:
             self._connection.close()
         self._give_up()

@@ -1,7 +1,7 @@
-"""One emulator per file: a second one would deliver the first one's events to another receiver.
+"""A lock: one emulator per file, because a second one would deliver the first one's events too.
 
-The lock is SQLite's, on a small database beside the file, and the operating system releases it
-when its holder ends in whatever way. Others can still read there who the holder is.
+The lock is SQLite's, on a small database beside the file; the operating system releases it however
+its holder ends. Other processes can still read the holder's address there.
 """
 
 import os
@@ -9,16 +9,17 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-WAIT_SECONDS = 2.0  # an emulator that is being stopped still has the file
+WAIT_SECONDS = 2.0  # an emulator that is shutting down still holds the file
 
 
 class FileLock:
-    """Held from the start until `release`."""
+    """A lock that is held until `release`."""
 
     def __init__(self, file: Path, address: str) -> None:
-        """
+        """Acquire the lock.
+
         Raises:
-            ValueError: another program holds it, or it cannot be made; the sentence says which.
+            ValueError: another emulator holds it, or it cannot be created; the message says which.
         """
         whole = file.resolve()
         self._path = whole.with_name(f"{whole.name}.lock")
@@ -40,7 +41,7 @@ class FileLock:
         run("DELETE FROM holder")
         run("INSERT INTO holder VALUES (?)", (holder,))
         run("COMMIT")
-        run("BEGIN IMMEDIATE")  # not exclusive: the name above can be read
+        run("BEGIN IMMEDIATE")  # not exclusive, so that others can read the holder's address
 
     def _holder(self) -> str:
         with suppress(sqlite3.Error), closing(sqlite3.connect(self._path, timeout=0)) as other:
@@ -49,5 +50,5 @@ class FileLock:
         return "another program"
 
     def release(self) -> None:
-        """Let the next one have the file."""
+        """Release the lock."""
         self._connection.close()

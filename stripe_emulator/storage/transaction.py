@@ -1,7 +1,7 @@
-"""The account's books, open for one transaction: objects, events, deliveries, timers.
+"""A transaction on the account: objects, events, deliveries, timers.
 
-Whatever an act changes, the events that announce it and the deliveries that carry them commit
-together (an outbox), so that a crash leaves all of it or none.
+A change, the events that announce it and the deliveries of these events commit together (an
+outbox), so that a crash leaves all of it or none.
 """
 
 import json
@@ -17,23 +17,23 @@ from stripe_emulator.base.models import StripeObject
 
 @dataclass(frozen=True)
 class RequestContext:
-    """What an event says about why it happened. Hosted-page payments have no request."""
+    """The API request that caused an event. Payments on the hosted page have none."""
 
     request_id: str | None = None
     idempotency_key: str | None = None
     address: str = ""
-    """Where the request found the emulator."""
+    """The address at which the request reached the emulator."""
 
 
 NO_REQUEST = RequestContext()
 CLI_SESSION = "stripecli.session"
-"""A kind of objects beside Stripe's own; while it is enabled it takes part in every event."""
+"""The kind of the Stripe CLI's sessions; while one is enabled it receives every event."""
 END_CLI_SESSION = "end_cli_session"
-"""The timer that ends one."""
+"""The timer that ends a session of the Stripe CLI."""
 
 
 class Transaction:
-    """One open transaction. Not to be kept after it."""
+    """One open transaction. Do not use it after it ended."""
 
     def __init__(
         self,
@@ -52,19 +52,20 @@ class Transaction:
         self.emitted: list[tuple[str, str]] = []
         """(type, id) of the events of this transaction."""
         self.deliveries = 0
-        """How many deliveries it planned."""
+        """The number of deliveries it created."""
         self.error: StripeError | None = None
-        """The answer to the request, where it is an error although its effects stay: a decline."""
+        """The response to the request, if it is an error whose effects are kept: a declined card.
+        """
 
     @property
     def seconds(self) -> int:
-        """Now, as Stripe writes a time."""
+        """Return the time as Stripe writes it: whole Unix seconds."""
         return int(self.now)
 
     # --- objects ---------------------------------------------------------------------------
 
     def find(self, object_id: str, kind: str | None = None) -> StripeObject | None:
-        """A stored object; None where there is none of that kind."""
+        """Return a stored object, or None if there is none of that kind."""
         row = self.connection.execute(
             "SELECT kind, body FROM objects WHERE id = ?", (object_id,)
         ).fetchone()
@@ -74,14 +75,14 @@ class Transaction:
         return body
 
     def get(self, object_id: str, kind: str, param: str = "id") -> StripeObject:
-        """A stored object. Raises NotFound in Stripe's words; `deleted` counts as missing."""
+        """Return a stored object. Raises NotFound in Stripe's words, also for a deleted one."""
         found = self.find(object_id, kind)
         if found is None or found.get("deleted"):
             raise NotFound.resource(kind, object_id, param)
         return found
 
     def private(self, object_id: str) -> dict[str, Any]:
-        """What the emulator remembers about an object and Stripe would never show."""
+        """Return the data stored with an object that the API never shows."""
         row = self.connection.execute(
             "SELECT hidden FROM objects WHERE id = ?", (object_id,)
         ).fetchone()
@@ -120,13 +121,13 @@ class Transaction:
         return thing
 
     def set_private(self, object_id: str, private: dict[str, Any]) -> None:
-        """Keep something about an object that Stripe would never show."""
+        """Store data with an object that the API never shows."""
         self.connection.execute(
             "UPDATE objects SET hidden = ? WHERE id = ?", (to_json(private), object_id)
         )
 
     def related(self, kind: str, **where: str) -> list[StripeObject]:
-        """Objects of one kind by `payment_intent`, `charge` or `parent`, oldest first."""
+        """Return objects of one kind by `payment_intent`, `charge` or `parent`, oldest first."""
         ((column, value),) = where.items()
         assert column in ("payment_intent", "charge", "parent")
         rows = self.connection.execute(
@@ -140,7 +141,7 @@ class Transaction:
     def emit(
         self, event_type: str, thing: StripeObject, previous: dict[str, Any] | None = None
     ) -> str:
-        """Say that something happened, with a snapshot of the object; returns the event's id."""
+        """Store an event with a snapshot of the object, and its deliveries; returns its id."""
         data: dict[str, Any] = {"object": thing}
         if previous is not None:
             data["previous_attributes"] = previous
@@ -158,7 +159,7 @@ class Transaction:
             },
             "type": event_type,
         }
-        about = str(thing.get("id", ""))  # a cash balance has none
+        about = str(thing.get("id", ""))  # a cash balance has no id
         payment = about if thing["object"] == "payment_intent" else thing.get("payment_intent")
         self.connection.execute(
             "INSERT INTO events (id, type, created, at, about, payment_intent, body)"
@@ -171,7 +172,7 @@ class Transaction:
         return str(event["id"])
 
     def update(self, event_type: str, thing: StripeObject, **news: Any) -> StripeObject:
-        """Set fields, store, and announce it with what they were before."""
+        """Set fields, store the object, and emit an event with their previous values."""
         previous = _before(thing, news)
         thing.update(news)
         self.save(thing)
@@ -179,7 +180,7 @@ class Transaction:
         return thing
 
     def deliver(self, event_id: str, event_type: str, endpoint_id: str) -> int:
-        """Put one event on its way to one endpoint; returns the delivery's id."""
+        """Create the delivery of one event to one endpoint; returns its id."""
         added = self.connection.execute(
             "INSERT INTO deliveries (event_id, event_type, endpoint_id, state, created_at,"
             " next_attempt_at) VALUES (?, ?, ?, 'pending', ?, ?)",
@@ -189,7 +190,7 @@ class Transaction:
         return int(added.lastrowid or 0)
 
     def listeners(self, event_type: str) -> list[StripeObject]:
-        """The endpoints, and sessions of the Stripe CLI, that get events of this type."""
+        """Return the endpoints and Stripe CLI sessions that receive events of this type."""
         rows = self.connection.execute(
             "SELECT body FROM objects WHERE kind IN ('webhook_endpoint', ?) AND status = 'enabled'",
             (CLI_SESSION,),
@@ -204,21 +205,22 @@ class Transaction:
     # --- timers ----------------------------------------------------------------------------
 
     def schedule(self, seconds: float, act: str, subject: str) -> None:
-        """Let `timers.ACTS[act]` happen to an object after some time."""
+        """Schedule `scheduler.ACTIONS[act]` for an object."""
         self.connection.execute(
             "INSERT INTO timers (due_at, act, subject) VALUES (?, ?, ?)",
             (self.now + seconds, act, subject),
         )
 
     def unschedule(self, act: str, subject: str) -> None:
-        """Take a timer back."""
+        """Delete a scheduled action."""
         self.connection.execute("DELETE FROM timers WHERE act = ? AND subject = ?", (act, subject))
 
 
 def _before(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """What the changed keys held; of an object inside only its own changed keys, lists as a whole.
+    """Return the previous values of the changed keys; of a nested object only its own changed keys,
+    of a list the whole.
 
-    A key that was not there is null (docs.stripe.com/api/events/object).
+    A key that did not exist is null (docs.stripe.com/api/events/object).
     """
     before: dict[str, Any] = {}
     for name, is_now in new.items():
@@ -233,7 +235,7 @@ def _before(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 
 
 def to_json(thing: object) -> str:
-    """Compact JSON."""
+    """Return compact JSON."""
     return json.dumps(thing, separators=(",", ":"))
 
 

@@ -1,1 +1,1 @@
-"""What the official Stripe CLI needs beside the public API: its sessions and WebSocket."""
+"""What the official Stripe CLI needs besides the public API: its sessions and WebSocket."""

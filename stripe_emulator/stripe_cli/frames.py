@@ -1,4 +1,4 @@
-"""The messages of the Stripe CLI's WebSocket: one event, one line of the request log."""
+"""The frames of the Stripe CLI's WebSocket: events and request log entries."""
 
 import json
 from typing import Any
@@ -11,7 +11,8 @@ PREFIX = "wc_"
 
 
 def event(delivery_id: int, payload: bytes, signature: str) -> Frame:
-    """An event, with the headers that the CLI passes on; version null is the account's own."""
+    """Return the frame of an event, with the headers the CLI forwards; version null is the
+    account's."""
     return {
         "type": "webhook_event",
         "webhook_id": "wh_emulator",
@@ -23,7 +24,7 @@ def event(delivery_id: int, payload: bytes, signature: str) -> Frame:
 
 
 def delivery_of(frame: Frame) -> int | None:
-    """The delivery that an answer of the CLI is about."""
+    """Return the id of the delivery that a frame of the CLI is about; None if there is none."""
     conversation = str(frame.get("webhook_conversation_id", ""))
     number = conversation.removeprefix(PREFIX)
     passes_filters = conversation.startswith(PREFIX) and number.isascii() and number.isdigit()
@@ -31,7 +32,7 @@ def delivery_of(frame: Frame) -> int | None:
 
 
 def request_log(logged: LoggedRequest) -> Frame:
-    """One API request, as `stripe logs tail` shows it."""
+    """Return the frame of one API request for `stripe logs tail`."""
     payload = {
         "created_at": int(logged.at),
         "error": _error(logged),
@@ -49,7 +50,7 @@ def request_log(logged: LoggedRequest) -> Frame:
 
 
 def _error(logged: LoggedRequest) -> dict[str, str]:
-    """The error of an answer, every field a string as the CLI wants it."""
+    """Return the error of a response; the CLI needs every field as a string."""
     error: dict[str, Any] = {}
     if logged.status >= 400:
         try:
@@ -61,7 +62,7 @@ def _error(logged: LoggedRequest) -> dict[str, str]:
 
 
 def passes_filters(logged: LoggedRequest, filters: dict[str, list[str]]) -> bool:
-    """Whether a request passes all filters of a `logs tail`."""
+    """Return whether a request passes all filters of a `logs tail`."""
     succeeded = "SUCCEEDED" if logged.status < 400 else "FAILED"
     facts = {
         "filter_account": "self",

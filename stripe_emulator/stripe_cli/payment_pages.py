@@ -1,7 +1,7 @@
-"""What Stripe's own payment page calls, as far as `stripe trigger checkout.session.*` uses it.
+"""The calls of Stripe's payment page that `stripe trigger checkout.session.*` uses.
 
-Nothing of it is documented: the CLI's fixtures retrieve the page and confirm it with a
-PaymentMethod, which pays the session as the page here does.
+They are undocumented: the CLI's fixtures retrieve the page and confirm it with a PaymentMethod,
+which pays the session as the page here does.
 """
 
 from stripe_emulator.base.errors import InvalidRequest
@@ -13,7 +13,7 @@ from stripe_emulator.storage.transaction import Transaction
 
 
 def confirm(tx: Transaction, session: StripeObject, params: Parameters) -> StripeObject:
-    """POST /v1/payment_pages/{id}/confirm"""
+    """Pay the session (POST /v1/payment_pages/{id}/confirm)."""
     open_session = card_payments.payable_session(tx, session["id"])
     if isinstance(open_session, PaymentResult):
         raise InvalidRequest(str(open_session.message))

@@ -1,10 +1,8 @@
-"""Sessions of the Stripe CLI: what `stripe listen` and `stripe logs tail` register before they
-open their WebSocket.
+"""Sessions of the Stripe CLI, which `stripe listen` and `logs tail` create before their WebSocket.
 
-A session that has connected takes part in every event like a webhook endpoint: each event gets a
-delivery row for it. Between two connections its deliveries wait; the session ends when the CLI
-stays away, and so do they. The calls are not documented; this follows what version 1.52 of the CLI
-sends and expects.
+A connected session receives every event like a webhook endpoint: each event has a delivery row for
+it. Between two connections its deliveries wait; if the CLI does not come back, the session ends and
+they fail. The calls are undocumented; this follows what version 1.52 of the CLI sends and expects.
 """
 
 import json
@@ -21,13 +19,13 @@ from stripe_emulator.storage.transaction import CLI_SESSION, END_CLI_SESSION, Tr
 PATH = "/stripecli/subscribe"
 FEATURES = ("webhooks", "request_logs", "v2_events")
 RECONNECT_SECONDS = 60
-"""After so long the CLI closes its connection and opens it anew."""
+"""The interval after which the CLI closes its connection and opens a new one."""
 AWAY_SECONDS = 120.0
 """How long a session lives without a connection."""
 
 
 def create(tx: Transaction, given: Parameters) -> StripeObject:
-    """POST /v1/stripecli/sessions"""
+    """Create a CLI session (POST /v1/stripecli/sessions)."""
     features = given.get("websocket_features") or ["webhooks"]
     unknown = [name for name in features if name not in FEATURES]
     if unknown:
@@ -65,14 +63,14 @@ def create(tx: Transaction, given: Parameters) -> StripeObject:
 
 
 def secret(tx: Transaction) -> str:
-    """What signs everything that goes to the CLI. People copy it into their settings, so it stays
-    the same as long as the account exists, also through a reset."""
+    """Return the signing secret of all CLI sessions. People copy it into their settings, so it
+    stays the same for the life of the account, also after a reset."""
     known = webhook_endpoints.secrets(tx, CLI_SESSION)
     return known[0] if known else webhook_endpoints.add_secret(tx, CLI_SESSION)
 
 
 def _filters(text: str) -> dict[str, list[str]]:
-    """Filters of `logs tail`: a name and its values each."""
+    """Return the filters of `logs tail`: name → values. Raises InvalidRequest for invalid JSON."""
     try:
         filters = json.loads(text)
         fits = isinstance(filters, dict) and all(
@@ -86,7 +84,8 @@ def _filters(text: str) -> dict[str, list[str]]:
 
 
 def connect(tx: Transaction, session_id: str) -> StripeObject | None:
-    """A connection is open: what waits becomes due. None for a session that is not (any more)."""
+    """Mark a session as connected and its waiting deliveries as due; returns None if it has
+    ended."""
     session = tx.find(session_id, CLI_SESSION)
     if session is None or session["status"] == "ended":
         return None
@@ -100,14 +99,14 @@ def connect(tx: Transaction, session_id: str) -> StripeObject | None:
 
 
 def disconnect(tx: Transaction, session_id: str) -> None:
-    """The connection is gone; the session waits some time for the next one."""
-    if tx.find(session_id, CLI_SESSION):  # a restored account may not know it
+    """Mark a session as disconnected; it ends unless the CLI comes back in time."""
+    if tx.find(session_id, CLI_SESSION):  # a restored account may not have it
         tx.unschedule(END_CLI_SESSION, session_id)
         tx.schedule(AWAY_SECONDS, END_CLI_SESSION, session_id)
 
 
 def disconnect_all(tx: Transaction) -> None:
-    """At the start: whatever was connected when the emulator ended is not any more."""
+    """Disconnect all sessions at the start: none of their connections survived."""
     rows = tx.connection.execute(
         "SELECT id FROM objects WHERE kind = ? AND status = 'enabled'", (CLI_SESSION,)
     )
@@ -116,7 +115,7 @@ def disconnect_all(tx: Transaction) -> None:
 
 
 def end(tx: Transaction, session_id: str) -> None:
-    """The CLI stayed away: what still waits for it fails."""
+    """End a session whose CLI did not come back, and fail its waiting deliveries."""
     session: dict[str, Any] = tx.get(session_id, CLI_SESSION)
     tx.save(session | {"status": "ended"})
     tx.connection.execute(

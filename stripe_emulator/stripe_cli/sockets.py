@@ -1,8 +1,8 @@
-"""The open WebSockets of the Stripe CLI: events out, acknowledgements and answers in.
+"""The open WebSockets of the Stripe CLI: events out, acknowledgements and responses in.
 
-The dispatcher's threads send through `Sockets`; each connection is served by its own coroutine,
-which writes what comes back. A delivery counts as made when the CLI acknowledged it; where the CLI
-also forwards it, the answer it reports replaces the acknowledgement.
+The dispatcher's threads send through `Sockets`; each connection has its own coroutine, which
+records what the CLI sends. A delivery succeeds when the CLI acknowledges it; if the CLI also
+forwards it, the response it reports replaces the acknowledgement.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from stripe_emulator.webhooks.http_client import KEPT_BYTES, HttpResult
 
 PROTOCOL = "stripecli-devproxy-v1"
 UNKNOWN = {"error": {"message": "Unknown WebSocket ID."}}
-"""Only to this text does the CLI react with a new session."""
+"""The only text to which the CLI reacts with a new session."""
 ACKNOWLEDGED = "Acknowledged by the Stripe CLI."
 router = APIRouter()
 
@@ -42,17 +42,17 @@ class Connection:
         self._outgoing: asyncio.Queue[frames.Frame | None] = asyncio.Queue()
 
     def send(self, frame: frames.Frame | None) -> None:
-        """Put a frame on its way; None closes the connection."""
+        """Queue a frame; None closes the connection."""
         with contextlib.suppress(RuntimeError):  # the server has stopped
             self._loop.call_soon_threadsafe(self._outgoing.put_nowait, frame)
 
     async def next_frame(self) -> frames.Frame | None:
-        """What is to be sent next."""
+        """Return the next frame to send."""
         return await self._outgoing.get()
 
 
 class Sockets:
-    """Every open connection, by the id of its session; the newest one counts."""
+    """Every open connection, by the id of its session; a newer one replaces an older one."""
 
     def __init__(self, account: Account, dispatcher: WebhookDispatcher) -> None:
         self.account = account
@@ -62,7 +62,7 @@ class Sockets:
         dispatcher.send_by_cli = self.deliver
 
     def open(self, connection: Connection) -> None:
-        """Register a connection; then make due what waited for one."""
+        """Register a connection, then make its waiting deliveries due."""
         session_id = str(connection.session["id"])
         self._open[session_id] = connection
         with self.account.writing() as tx:
@@ -70,7 +70,7 @@ class Sockets:
         self.account.on_commit()
 
     def close(self, connection: Connection) -> None:
-        """Forget a connection, and let nobody wait for it."""
+        """Remove a connection and release the threads that wait for it."""
         session_id = str(connection.session["id"])
         if self._open.get(session_id) is connection:
             del self._open[session_id]
@@ -80,14 +80,14 @@ class Sockets:
             waiting.set()
 
     def close_all(self) -> None:
-        """Let every CLI connect anew."""
+        """Close every connection, so that each CLI reconnects."""
         for connection in list(self._open.values()):
             connection.send(None)
 
     def deliver(
         self, prepared: deliveries.PreparedDelivery, payload: bytes, signature: str
     ) -> None:
-        """Send one event and wait for its acknowledgement, as long as an endpoint may take."""
+        """Send one event and wait for its acknowledgement, at most as long as for an endpoint."""
         connection = self._open.get(prepared.endpoint_id)
         if connection is None:
             return
@@ -98,7 +98,7 @@ class Sockets:
         connection.acknowledged.pop(prepared.delivery_id, None)
 
     def log(self, logged: LoggedRequest) -> None:
-        """Show a request to every `stripe logs tail` whose filters it passes."""
+        """Send a request to every `stripe logs tail` whose filters it passes."""
         for connection in list(self._open.values()):
             session = connection.session
             if "request_logs" in session["features"] and frames.passes_filters(
@@ -107,7 +107,8 @@ class Sockets:
                 connection.send(frames.request_log(logged))
 
     def receive(self, connection: Connection, text: str) -> None:
-        """Write down what the CLI reports: an event it took, or the answer to one it forwarded."""
+        """Record what the CLI reports: that it received an event, or the response to a forwarded
+        one."""
         try:
             frame = json.loads(text)
             delivery_id = frames.delivery_of(frame)
@@ -134,7 +135,7 @@ class Sockets:
 
 @router.websocket(sessions.PATH)
 async def subscribe(socket: WebSocket) -> None:
-    """One connection of the CLI, until either side ends it."""
+    """Serve one connection of the CLI until either side closes it."""
     sockets: Sockets = socket.app.state.emulator.sockets
     session = await run_in_threadpool(_session, sockets, socket.headers.get("websocket-id", ""))
     if session is None:
@@ -150,7 +151,7 @@ async def subscribe(socket: WebSocket) -> None:
             text = await socket.receive_text()
             await run_in_threadpool(sockets.receive, connection, text)
     except (WebSocketDisconnect, KeyError, RuntimeError):
-        pass  # it closed, or sent bytes, which the CLI never does
+        pass  # closed, or bytes were sent, which the CLI never does
     finally:
         sending.cancel()
         await run_in_threadpool(sockets.close, connection)

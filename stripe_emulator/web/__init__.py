@@ -1,1 +1,1 @@
-"""The pages people see: the payment page, receipts, the dashboard."""
+"""The pages: payment page, receipts, dashboard."""

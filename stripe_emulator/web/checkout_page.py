@@ -1,7 +1,7 @@
-"""The pages a buyer sees: the pay page, the 3-D Secure question, and what became of a session.
+"""The buyer's pages: the payment page, the 3-D Secure challenge, and the result of a session.
 
-Each names the emulator at its top, so that nobody takes it for Stripe's own page. Everything works
-without JavaScript: forms are posted, payments answer 303, and refusals are said on the page.
+Each names the emulator at its top, so that nobody mistakes it for Stripe's own page. Everything
+works without JavaScript: forms are posted, payments answer 303, and refusals are shown on the page.
 """
 
 from contextlib import suppress
@@ -47,7 +47,7 @@ TOTAL_CHANGED = PaymentResult("invalid", "The total has changed. Look at it, the
 def pay_page(
     request: Request, emulator: Running, session_id: str, declined: str | None = None
 ) -> Response:
-    """The form while the session is open, else what became of it."""
+    """Return the form of an open session, or the result of any other."""
     session = emulator.checkout.session(session_id)
     if session is None:
         return _session_not_found()
@@ -64,7 +64,7 @@ def pay_page(
 def pay(
     request: Request, emulator: Running, session_id: str, form: Annotated[PayForm, Form()]
 ) -> Response:
-    """Pay. A session that was paid a moment ago leads where the first click leads."""
+    """Pay the session. A second click redirects to the same place as the first."""
     session = emulator.checkout.session(session_id)
     if session is None:
         return _session_not_found()
@@ -78,7 +78,7 @@ def pay(
 
 
 def _result(emulator: Emulator, session: StripeObject, form: PayForm) -> PaymentResult:
-    """What becomes of the form: nothing to pay, a bank debit, or a card."""
+    """Return the result of the form: nothing to pay, a bank debit, or a card."""
     fields = form.model_dump(include={"name", "email"}) | {"answers": form.answers}
     if session["amount_total"] == 0:
         return emulator.checkout.confirm(session["id"], **fields)
@@ -93,7 +93,7 @@ def _result(emulator: Emulator, session: StripeObject, form: PayForm) -> Payment
 def choose_shipping(
     request: Request, emulator: Running, session_id: str, shipping_rate: Annotated[str, Form()] = ""
 ) -> Response:
-    """Take one of the shipping options; the page shows the new total."""
+    """Choose one of the shipping options; the page shows the new total."""
     problem = emulator.checkout.choose_shipping(session_id, shipping_rate)
     return _adjusted(request, emulator, session_id, problem)
 
@@ -106,7 +106,7 @@ def apply_promotion_code(
     promotion_code: Annotated[str, Form()] = "",
     remove: Annotated[str, Form()] = "",
 ) -> Response:
-    """Redeem a promotion code, or take it off."""
+    """Apply or remove a promotion code."""
     typed = promotion_code.strip()[:200]
     problem: PaymentResult | None = NO_CODE
     if typed or remove:
@@ -132,7 +132,7 @@ def _adjusted(
 
 @router.post("/c/pay/{session_id}/expire", dependencies=[SameSite])
 def expire(emulator: Running, session_id: str) -> Response:
-    """What 24 hours of doing nothing would do, now; what is over already stays as it is."""
+    """Expire the session now; one that is no longer open stays as it is."""
     with suppress(StripeError):
         emulator.expire(session_id)
     return _see_other(f"/c/pay/{session_id}")
@@ -140,7 +140,7 @@ def expire(emulator: Running, session_id: str) -> Response:
 
 @router.get("/c/pay/{session_id}/left-here")
 def paid_no_redirect(request: Request, emulator: Running, session_id: str) -> Response:
-    """Where a presenter is left who pays but does not want the browser to come back."""
+    """Return the page that replaces the redirect for "Pay, but do not come back"."""
     session = emulator.checkout.session(session_id)
     if session is None or session["status"] != "complete":
         return _see_other(f"/c/pay/{session_id}")
@@ -151,7 +151,7 @@ def paid_no_redirect(request: Request, emulator: Running, session_id: str) -> Re
 def challenge_page(
     request: Request, emulator: Running, challenge_id: str, then: str = "return"
 ) -> Response:
-    """The card's bank asks whether it is really you."""
+    """Return the page of the bank's 3-D Secure challenge."""
     question = emulator.checkout.challenge(challenge_id)
     if question is None:
         return page("challenge_done.html", {}, status=404)
@@ -170,13 +170,13 @@ def answer_challenge(
     answer: Annotated[str, Form()] = "fail",
     then: Annotated[str, Form()] = "return",
 ) -> Response:
-    """Complete or fail the question, once."""
+    """Pass or fail the challenge, once."""
     question = emulator.checkout.challenge(challenge_id)
     if question is None:
         return page("challenge_done.html", {}, status=404)
     try:
         result = emulator.checkout.answer_challenge(challenge_id, answer == "complete")
-    except NotFound:  # Another click was a moment faster.
+    except NotFound:  # Another click was faster.
         return page("challenge_done.html", {}, status=404)
     session = emulator.checkout.session(question.session_id) if question.session_id else None
     if session is None:
@@ -194,7 +194,7 @@ def _answer(
     result: PaymentResult,
     form: PayForm,
 ) -> Response:
-    """What the browser gets for what the payment became."""
+    """Return the response for the result of a payment."""
     if result.outcome in ("succeeded", "processing"):
         return _redirect_after_payment(session, result.redirect_url, form.stays)
     if result.outcome == "challenge":
@@ -212,7 +212,7 @@ def _session_not_found() -> Response:
 
 
 def _redirect_after_payment(session: StripeObject, address: str | None, stays: bool) -> Response:
-    """Back to the shop, or to our own page where there is no address or the browser shall stay."""
+    """Redirect to the shop, or to our own page if there is no address or the browser stays here."""
     ours = f"/c/pay/{session['id']}"
     if stays:
         return _see_other(f"{ours}/left-here")

@@ -1,4 +1,4 @@
-"""The pay page's total: the steps to it, the shipping options and the promotion code."""
+"""The payment page's total: its steps, the shipping options and the promotion code."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ UNITS = {"business_day": "business day"}
 
 
 def context(emulator: Emulator, session: StripeObject, locale: str) -> dict[str, Any]:
-    """What `pay_totals.html` shows beside the lines."""
+    """Return what `pay_totals.html` shows besides the lines."""
     return {
         "adjustable": bool(session["shipping_options"] or session["allow_promotion_codes"]),
         "code": _typed_code(emulator, session),
@@ -22,7 +22,7 @@ def context(emulator: Emulator, session: StripeObject, locale: str) -> dict[str,
 
 
 def _typed_code(emulator: Emulator, session: StripeObject) -> str | None:
-    """The promotion code that the buyer typed."""
+    """Return the promotion code that the buyer entered."""
     for discount in session["discounts"]:
         promotion_code = emulator.retrieve(discount["promotion_code"] or "")
         if promotion_code:
@@ -31,7 +31,7 @@ def _typed_code(emulator: Emulator, session: StripeObject) -> str | None:
 
 
 def _steps(emulator: Emulator, session: StripeObject, locale: str) -> list[tuple[str, str]]:
-    """From the subtotal to the total, where they differ."""
+    """Return the lines from the subtotal to the total, if the two differ."""
     currency, details = session["currency"], session["total_details"]
     steps = []
     if session["discounts"]:
@@ -74,7 +74,7 @@ def _price(amount: int, currency: str, locale: str) -> str:
 
 
 def _estimate(estimate: dict[str, Any]) -> str:
-    """`3 to 5 business days`; empty where nothing was promised."""
+    """Return `3 to 5 business days`; "" if the rate has no estimate."""
     least, most = estimate.get("minimum"), estimate.get("maximum")
     if least and most and least["unit"] == most["unit"]:
         values = dict.fromkeys((least["value"], most["value"]))

@@ -1,4 +1,4 @@
-"""What the pay page shows: the receipt, the form as it was left, the test cards, the endings."""
+"""What the payment page shows: the receipt, the form, the test cards, the results."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,19 +63,19 @@ FIELD_NAMES = {
         for field, name in _ADDRESS.items()
     },
 }
-"""Our name of a field → its id and name on the page, which are those of Stripe's hosted page.
+"""Our field name → its id and name on the page, which are those of Stripe's hosted page.
 
-Browser suites written against that page find their fields by them.
+Browser test suites written for that page find their fields by them.
 """
 _OUR_NAMES = {theirs: ours for ours, theirs in FIELD_NAMES.items()}
 
 
 class PayForm(BaseModel):
-    """What the pay page posts. Anything may be missing: the answer is a sentence, not a 422.
+    """The form of the payment page. Every field is optional: errors are shown as messages, not as
+    422.
 
-    A field may have our name or the page's (`FIELD_NAMES`).
-
-    Fields beyond these answer what the session asks (`collected_fields.py`).
+    A field may have our name or the page's (`FIELD_NAMES`). Any other field is an answer to the
+    session's own fields (`collected_fields.py`).
     """
 
     model_config = ConfigDict(extra="allow")
@@ -99,17 +99,18 @@ class PayForm(BaseModel):
 
     @property
     def stays(self) -> bool:
-        """Whether the browser shall not go back to the shop."""
+        """Return whether the browser stays here instead of returning to the shop."""
         return self.then == "stay"
 
     @property
     def answers(self) -> dict[str, str]:
-        """Answers by the name of their question."""
+        """Return the answers by field name."""
         extra = self.model_extra or {}
         return {name: answer for name, answer in extra.items() if isinstance(answer, str)}
 
     def shown_again(self, session: StripeObject) -> dict[str, str]:
-        """What is filled in again after a refusal: of a card nothing, unless it is a test card."""
+        """Return the values to fill in again after an error: of a card only a test card's
+        number."""
         kept: dict[str, str] = self.model_dump(include=set(PayForm.model_fields))
         if self.number.replace(" ", "") not in PUBLIC_NUMBERS:
             kept |= {"number": "", "expiry": "", "cvc": ""}
@@ -118,7 +119,7 @@ class PayForm(BaseModel):
 
 
 def pays_by_bank(session: StripeObject, form: PayForm) -> bool:
-    """Whether it is a bank debit: chosen and offered, or the only thing offered."""
+    """Return whether the form pays by bank debit: chosen, or the only method."""
     offered = session["payment_method_types"]
     return "card" not in offered or (form.method == "bank" and offered != ["card"])
 
@@ -132,7 +133,7 @@ def form_page(
     form: PayForm | None = None,
     typed_code: str = "",
 ) -> Response:
-    """The page of an open session: 200, after a decline 402, after a wrong field 422."""
+    """Return the page of an open session: 200, after a decline 402, after an invalid field 422."""
     currency, methods = session["currency"], session["payment_method_types"]
     answers = form.answers if form else {}
     form = form or PayForm()
@@ -167,7 +168,7 @@ def form_page(
 
 
 def business_of(emulator: Emulator, session: StripeObject) -> str:
-    """The name the session is sold under: its own branding, else the account's name."""
+    """Return the business name of the session: its own branding, else the account's name."""
     branding = session.get("branding_settings") or {}
     name: str = branding.get("display_name") or ""
     is_default = name == checkout_session_object.NO_BUSINESS_NAME
@@ -175,7 +176,8 @@ def business_of(emulator: Emulator, session: StripeObject) -> str:
 
 
 def line_of(emulator: Emulator, item: StripeObject, locale: str) -> dict[str, Any]:
-    """One line of the receipt. The product, where it is still known, adds a picture and words."""
+    """Return one line of the receipt, with the product's image and description if it still
+    exists."""
     price = item["price"] or {}
     product = emulator.retrieve(str(price.get("product"))) or {}
     each = price.get("unit_amount")
@@ -192,7 +194,7 @@ def line_of(emulator: Emulator, item: StripeObject, locale: str) -> dict[str, An
 def ended_page(
     emulator: Emulator, session: StripeObject, locale: str, *, left: bool = False
 ) -> Response:
-    """A session that can no longer be paid explains itself and shows the way back."""
+    """Return the page of a session that can no longer be paid, with a link to the shop."""
     shop = web_link(session.get("cancel_url")) or _origin(session.get("success_url"))
     context = {
         "session": session,
@@ -208,12 +210,12 @@ def ended_page(
 
 
 def return_address(session: StripeObject) -> str | None:
-    """Where the shop wants the buyer of a complete session; None while it is not complete."""
+    """Return where a complete session returns to; None if it is not complete."""
     return web_link(success_url(session)) if session["status"] == "complete" else None
 
 
 def last_refusal(emulator: Emulator, session: StripeObject) -> str:
-    """Why the last try was refused, as the payment itself remembers it."""
+    """Return the message of the payment's last error."""
     refusal = _payment_of(emulator, session).get("last_payment_error") or {}
     return refusal.get("message") or "Your card was declined."
 
@@ -224,7 +226,7 @@ def _payment_of(emulator: Emulator, session: StripeObject) -> StripeObject:
 
 
 def _is_refused(payment: StripeObject) -> bool:
-    """Whether the bank refused the debit of a complete session: no more money will come."""
+    """Return whether the bank refused the debit of a complete session."""
     return payment.get("status") == "requires_payment_method"
 
 

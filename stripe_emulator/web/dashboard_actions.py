@@ -1,6 +1,6 @@
-"""What the dashboard's buttons do. Every one is a form that only our own pages may post.
+"""The dashboard's buttons: forms that only its own pages may post.
 
-A success answers 303 to the page that shows it; a refusal says why in Stripe's words.
+A success redirects (303) to the page that shows it; an error is shown in Stripe's words.
 """
 
 import math
@@ -26,7 +26,7 @@ LONGEST_MOVE_SECONDS = 366 * 86400
 
 
 class FaultForm(BaseModel):
-    """One trouble to cause, as the form posts it; a kind's own value comes as `value-KIND`."""
+    """The form of a fault; the value of each kind is posted as `value-KIND`."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -36,13 +36,13 @@ class FaultForm(BaseModel):
     match: str = "*"
     value: str = ""
     chance: str = "100"
-    """In percent; the same seed strikes the same ones."""
+    """In percent; the same seed selects the same requests."""
     seed: str = "0"
 
 
 @router.post("/payments/{payment_id}/refund")
 def refund(running: Running, payment_id: str, amount: Text = "", reason: Text = "") -> Response:
-    """Give back the amount written in the form, or all that is left."""
+    """Refund the amount of the form, or all that is left."""
 
     def act(emulator: Emulator) -> None:
         payment = emulator.retrieve(payment_id)
@@ -56,7 +56,7 @@ def refund(running: Running, payment_id: str, amount: Text = "", reason: Text = 
 
 @router.post("/payments/{payment_id}/dispute")
 def dispute(running: Running, payment_id: str, reason: Text = "fraudulent") -> Response:
-    """Let the cardholder's bank dispute the payment's charge."""
+    """Dispute the payment's charge as the cardholder's bank would."""
 
     def act(emulator: Emulator) -> None:
         payment = emulator.retrieve(payment_id)
@@ -69,7 +69,7 @@ def dispute(running: Running, payment_id: str, reason: Text = "fraudulent") -> R
 
 @router.post("/payments/{payment_id}/settle")
 def settle(running: Running, payment_id: str, outcome: Text) -> Response:
-    """Let the bank pay a debit that is on its way, or refuse it."""
+    """End a bank debit that is processing."""
     return _run(
         running,
         lambda emulator: emulator.settle_debit(payment_id, outcome == "succeeds"),
@@ -79,13 +79,13 @@ def settle(running: Running, payment_id: str, outcome: Text) -> Response:
 
 @router.post("/sessions/{session_id}/expire")
 def expire(running: Running, session_id: str) -> Response:
-    """End an open session now."""
+    """Expire an open session."""
     return _run(running, lambda emulator: emulator.expire(session_id), f"/sessions/{session_id}")
 
 
 @router.post("/disputes/{dispute_id}/close")
 def close_dispute(running: Running, dispute_id: str, outcome: Text) -> Response:
-    """Let the bank decide for the shop (`won`) or for the cardholder."""
+    """Decide a dispute for the shop (`won`) or for the cardholder."""
     return _run(
         running,
         lambda emulator: emulator.close_dispute(dispute_id, outcome == "won"),
@@ -95,13 +95,13 @@ def close_dispute(running: Running, dispute_id: str, outcome: Text) -> Response:
 
 @router.post("/events/{event_id}/resend")
 def resend(running: Running, event_id: str) -> Response:
-    """Deliver an event again under its own id, to every endpoint that wants it."""
+    """Deliver an event again under its own id, to every endpoint that listens to it."""
     return _run(running, lambda emulator: emulator.resend(event_id), f"/events/{event_id}")
 
 
 @router.post("/trouble")
 def inject_fault(running: Running, form: Annotated[FaultForm, Form()]) -> Response:
-    """Arm a trouble for the next few requests or deliveries."""
+    """Arm a fault for the next requests or deliveries."""
 
     def act(emulator: Emulator) -> None:
         target: Literal["request", "delivery"] = (
@@ -125,14 +125,14 @@ def inject_fault(running: Running, form: Annotated[FaultForm, Form()]) -> Respon
 
 @router.post("/trouble/calm")
 def clear_faults(running: Running, trouble: Text = "") -> Response:
-    """Take one trouble back, or all of them."""
+    """Clear one fault, or all of them."""
     one = int(trouble) if trouble.isascii() and trouble.isdigit() else None
     return _run(running, lambda emulator: emulator.clear_faults(one), "/trouble")
 
 
 @router.post("/trouble/clock")
 def move_clock(running: Running, seconds: Text) -> Response:
-    """Move the emulator's time forward and let what became due happen."""
+    """Move the clock forward and run what became due."""
 
     def act(emulator: Emulator) -> None:
         emulator.move_clock(_whole_number(seconds, "seconds", 1, LONGEST_MOVE_SECONDS))
@@ -142,7 +142,7 @@ def move_clock(running: Running, seconds: Text) -> Response:
 
 @router.post("/trouble/reset")
 def reset(running: Running, sure: Text = "") -> Response:
-    """Forget everything, once the box is ticked."""
+    """Delete everything, if the box is ticked."""
 
     def act(emulator: Emulator) -> None:
         if sure != "yes":
@@ -162,7 +162,7 @@ def _run(emulator: Emulator, act: Callable[[Emulator], object], then: str) -> Re
 
 
 def _minor_units(written: str, currency: str) -> int:
-    """`12.50` → 1250. Raises InvalidRequest for anything the currency cannot express."""
+    """Return `12.50` as 1250. Raises InvalidRequest for an amount the currency cannot express."""
     try:
         minor = Decimal(written.strip()).scaleb(currencies.exponent(currency))
     except InvalidOperation:
@@ -176,14 +176,14 @@ def _minor_units(written: str, currency: str) -> int:
 
 
 def _times(written: str) -> int | None:
-    """How often; `always` is None: until it is taken back."""
+    """Return the number of times; None for `always`."""
     if written.strip().lower() == "always":
         return None
     return _whole_number(written, "times", 1, 1_000_000)
 
 
 def _whole_number(written: str, name: str, lowest: int, highest: int) -> int:
-    """The number in the field. Raises InvalidRequest where it is none or out of bounds."""
+    """Return the number in the field. Raises InvalidRequest if it is missing or out of bounds."""
     text = written.strip()
     if not (text.isascii() and text.isdigit() and lowest <= int(text[:12]) <= highest):
         raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""The dashboard's page about one thing: a payment, a session, a refund, a dispute, an event."""
+"""The dashboard's page of one object: a payment, session, refund, dispute, event or request."""
 
 import json
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ RELATED = ("checkout.session", "refund", "dispute")
 
 @router.get("/payments/{payment_id}")
 def payment_page(request: Request, emulator: Running, payment_id: str) -> Response:
-    """One payment: what became of it, line by line, and what can still be done."""
+    """Return the page of a payment: its timeline and what can still be done."""
     payment = emulator.retrieve(payment_id)
     if payment is None or payment["object"] != "payment_intent":
         return not_found_page(emulator)
@@ -65,7 +65,7 @@ def payment_page(request: Request, emulator: Running, payment_id: str) -> Respon
 
 @dataclass(frozen=True)
 class PollingRequests:
-    """Several requests in a row that only read: a shop asks until it knows."""
+    """Consecutive requests that only read, such as a shop polling for a result."""
 
     found: tuple[TimelineEntry, ...]
     kind: str = "checks"
@@ -76,7 +76,7 @@ class PollingRequests:
 
 
 def collapse_polling(moments: Iterable[TimelineEntry]) -> list[TimelineEntry | PollingRequests]:
-    """The moments, with two or more reading requests in a row as one."""
+    """Return the timeline with two or more consecutive reads as one entry."""
     lines: list[TimelineEntry | PollingRequests] = []
     for reads, some in groupby(moments, key=is_read):
         found = tuple(some)
@@ -94,7 +94,7 @@ def is_pending(dispute: StripeObject) -> bool:
 
 @router.get("/sessions/{session_id}")
 def session_page(request: Request, emulator: Running, session_id: str) -> Response:
-    """One Checkout Session with its lines."""
+    """Return the page of a Checkout Session with its lines."""
     session = emulator.checkout.session(session_id)
     if session is None:
         return not_found_page(emulator)
@@ -124,19 +124,19 @@ def session_page(request: Request, emulator: Running, session_id: str) -> Respon
 
 @router.get("/refunds/{refund_id}")
 def refund_page(request: Request, emulator: Running, refund_id: str) -> Response:
-    """One refund."""
+    """Return the page of a refund."""
     return _object_page(request, emulator, refund_id, "refund", "/refunds")
 
 
 @router.get("/disputes/{dispute_id}")
 def dispute_page(request: Request, emulator: Running, dispute_id: str) -> Response:
-    """One dispute, and the bank's decision."""
+    """Return the page of a dispute, with the bank's decision."""
     return _object_page(request, emulator, dispute_id, "dispute", "/disputes")
 
 
 @router.get("/events/{event_id}")
 def event_page(emulator: Running, event_id: str) -> Response:
-    """One event: its payload, and every attempt to deliver it."""
+    """Return the page of an event: its payload, and every attempt to deliver it."""
     event = emulator.retrieve(event_id)
     if event is None or event["object"] != "event":
         return not_found_page(emulator)
@@ -152,7 +152,7 @@ def event_page(emulator: Running, event_id: str) -> Response:
 
 @router.get("/requests/{request_id}")
 def request_page(emulator: Running, request_id: str) -> Response:
-    """One API request: what was asked, what was answered."""
+    """Return the page of an API request with its response."""
     log = emulator.request_log(limit=10_000)
     logged = next((entry for entry in log if entry.id == request_id), None)
     if logged is None:
@@ -168,7 +168,7 @@ def request_page(emulator: Running, request_id: str) -> Response:
 def _object_page(
     request: Request, emulator: Running, object_id: str, kind: Kind, here: str
 ) -> Response:
-    """The page of an object that belongs to a payment: a refund or a dispute."""
+    """Return the page of an object that belongs to a payment: a refund or a dispute."""
     thing = emulator.retrieve(object_id)
     if thing is None or thing["object"] != kind:
         return not_found_page(emulator)
@@ -181,7 +181,7 @@ def _object_page(
 
 
 def _by_event(moments: Iterable[TimelineEntry]) -> dict[str, list[TimelineEntry]]:
-    """Delivery attempts by the event they carried, so that each is shown with its event."""
+    """Return the delivery attempts by event."""
     carried: dict[str, list[TimelineEntry]] = {}
     for moment in moments:
         if moment.kind == "attempt":
@@ -195,7 +195,7 @@ def _payment_facts(
     sessions: Iterable[StripeObject],
     locale: str,
 ) -> list[tuple[str, Cell]]:
-    """The lines that matter now: of refunds, for example, only where there are any."""
+    """Return the facts of a payment that apply, such as refunds only if there are any."""
     facts = [("Paid with", Cell(dashboard_tables.paid_with(charge)))]
     if charge and charge["amount_refunded"]:
         refunded = money(charge["amount_refunded"], charge["currency"], locale)
@@ -218,18 +218,18 @@ def _payment_facts(
 
 
 WAITING = ("requires_payment_method", "requires_confirmation", "requires_capture")
-"""Statuses in which the next step of a payment is a request of its shop."""
+"""Statuses in which the shop has to make the next request."""
 
 
 def _challenge_of(payment: StripeObject) -> str | None:
-    """Where the buyer answers their bank."""
+    """Return the address of the bank's challenge; None if there is none."""
     action = payment["next_action"] or {}
     redirect, sdk = action.get("redirect_to_url") or {}, action.get("use_stripe_sdk") or {}
     return web_link(redirect.get("url") or sdk.get("stripe_js"))
 
 
 def _shop_page(sessions: Iterable[StripeObject]) -> str | None:
-    """The page that a shop shows of a session: where its buyer returns to."""
+    """Return the shop's page about a session: where its buyer returns to."""
     return next(filter(None, (web_link(success_url(session)) for session in sessions)), None)
 
 
@@ -244,7 +244,7 @@ def _payload(thing: StripeObject) -> str:
 
 
 def _pretty(text: str) -> str:
-    """JSON with line breaks, where it is whole JSON; as it is, otherwise."""
+    """Return JSON with line breaks; any other text unchanged."""
     try:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What stands around every page of the dashboard: the menu, its counts, what is armed."""
+"""The frame of every dashboard page: the menu, its counts, the number of armed faults."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +25,7 @@ MENU: tuple[tuple[str, str, Kind | Log | None], ...] = (
 def dashboard_page(
     emulator: Emulator, name: str, here: str, context: Mapping[str, Any], status: int = 200
 ) -> Response:
-    """A page of the dashboard; `here` is the entry of the menu it belongs to."""
+    """Return a page of the dashboard; `here` is its entry in the menu."""
     kept = (*emulator.counts().items(), *emulator.log_counts().items())
     counts = {str(kind): count for kind, count in kept}
     shared = {
@@ -38,7 +38,7 @@ def dashboard_page(
 
 
 def shop_address(emulator: Emulator) -> str | None:
-    """The shop that made the newest session, as far as its addresses tell."""
+    """Return the address of the shop that created the newest session, from the session's URLs."""
     for session in emulator.list_objects("checkout.session", limit=1).items:
         parts = urlsplit(session.get("success_url") or session.get("return_url") or "")
         return web_link(f"{parts.scheme}://{parts.netloc}/") if parts.netloc else None
@@ -46,5 +46,5 @@ def shop_address(emulator: Emulator) -> str | None:
 
 
 def not_found_page(emulator: Emulator) -> Response:
-    """The answer to an id that leads nowhere."""
+    """Return the 404 page of an unknown id."""
     return dashboard_page(emulator, "not_found.html", "", {}, 404)

@@ -1,4 +1,4 @@
-"""The dashboard at `/`: everything the emulator holds, and what can be done about it by hand.
+"""The dashboard at `/`: lists of all objects, deliveries and requests, and the faults page.
 
 Rendered on the server; a few lines of JavaScript fetch the same page again and swap what changed.
 """
@@ -45,7 +45,7 @@ LISTS: dict[str, tuple[Kind, Layout]] = {
 
 
 def list_objects(request: Request, emulator: Running, after: str | None = None) -> Response:
-    """Objects of one kind, newest first, with a way on to what is older."""
+    """Return objects of one kind, newest first, with a link to older ones."""
     here = request.url.path
     kind, layout = LISTS[here]
     try:
@@ -62,19 +62,19 @@ for address in LISTS:
 
 @router.get("/deliveries")
 def list_deliveries(request: Request, emulator: Running) -> Response:
-    """The newest deliveries."""
+    """Return the newest deliveries."""
     return _list(request, emulator, dashboard_tables.deliveries(emulator.deliveries()))
 
 
 @router.get("/requests")
 def list_requests(request: Request, emulator: Running) -> Response:
-    """The newest API requests."""
+    """Return the newest API requests."""
     return _list(request, emulator, dashboard_tables.requests(emulator.request_log()))
 
 
 @router.get("/trouble")
 def faults_page(emulator: Running) -> Response:
-    """The switches that make things go wrong, and the clock."""
+    """Return the page of the faults and the clock."""
     now = emulator.now()
     ahead = round(now - time.time())
     context = {

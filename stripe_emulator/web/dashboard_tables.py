@@ -1,4 +1,4 @@
-"""The dashboard's tables as data: which columns a list has, and what stands in each cell."""
+"""The dashboard's tables as data: the columns of each list and the cells of its rows."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ Retrieve = Callable[[str], StripeObject | None]
 
 @dataclass(frozen=True)
 class Cell:
-    """One value as a page shows it, with a link where there is more to see."""
+    """One value of a page, with a link to more about it."""
 
     value: Any
     kind: CellKind = "text"
@@ -22,7 +22,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A heading, the columns' names and the rows; `empty` says what will appear here."""
+    """A heading, column names and rows; `empty` says what will appear here."""
 
     title: str
     columns: tuple[str, ...]
@@ -30,7 +30,7 @@ class Table:
     empty: str
 
     def without(self, column: str) -> "Table":
-        """The same table for a page that says this of all its rows already."""
+        """Return the table without a column whose value is the same for the whole page."""
         at = self.columns.index(column)
         rows = [row[:at] + row[at + 1 :] for row in self.rows]
         return replace(self, columns=self.columns[:at] + self.columns[at + 1 :], rows=rows)
@@ -46,7 +46,7 @@ PAGES = {
 
 
 def address_of(thing: StripeObject) -> str | None:
-    """The dashboard's page about an object; a charge is shown with its payment."""
+    """Return the dashboard's page of an object; a charge is shown with its payment."""
     if thing["object"] == "charge" and thing.get("payment_intent"):
         return f"/payments/{thing['payment_intent']}"
     folder = PAGES.get(thing["object"])
@@ -54,7 +54,8 @@ def address_of(thing: StripeObject) -> str | None:
 
 
 def payment_status(payment: StripeObject, charge: StripeObject | None) -> str:
-    """One word for a payment: what became of the money, where there is any, else its own status."""
+    """Return one word for a payment: the state of its money if there is a charge, else its
+    status."""
     if payment["status"] == "requires_payment_method" and payment.get("last_payment_error"):
         return "declined"
     if payment["status"] != "succeeded" or charge is None:
@@ -67,7 +68,8 @@ def payment_status(payment: StripeObject, charge: StripeObject | None) -> str:
 
 
 def paid_with(charge: StripeObject | None) -> str:
-    """`Visa •••• 4242`, `Bank debit`, `Bank transfer`, or a dash before anything was tried."""
+    """Return `Visa •••• 4242`, `Bank debit`, `Bank transfer`, or a dash before the first
+    attempt."""
     details = (charge or {}).get("payment_method_details") or {}
     card = details.get("card")
     if card:
@@ -78,7 +80,7 @@ def paid_with(charge: StripeObject | None) -> str:
 
 
 def payments(found: Iterable[StripeObject], retrieve: Retrieve, locale: str) -> Table:
-    """PaymentIntents."""
+    """Return the table of PaymentIntents."""
     rows = []
     for payment in found:
         charge = retrieve(payment["latest_charge"]) if payment["latest_charge"] else None
@@ -98,7 +100,7 @@ def payments(found: Iterable[StripeObject], retrieve: Retrieve, locale: str) -> 
 
 
 def sessions(found: Iterable[StripeObject], locale: str) -> Table:
-    """Checkout Sessions."""
+    """Return the table of Checkout Sessions."""
     rows = [
         [
             _amount(session, session["amount_total"], locale),
@@ -115,7 +117,7 @@ def sessions(found: Iterable[StripeObject], locale: str) -> Table:
 
 
 def refunds(found: Iterable[StripeObject], locale: str) -> Table:
-    """Refunds."""
+    """Return the table of refunds."""
     rows = [
         [
             _amount(refund, refund["amount"], locale),
@@ -132,7 +134,7 @@ def refunds(found: Iterable[StripeObject], locale: str) -> Table:
 
 
 def disputes(found: Iterable[StripeObject], locale: str) -> Table:
-    """Disputes."""
+    """Return the table of disputes."""
     rows = [
         [
             _amount(dispute, dispute["amount"], locale),
@@ -149,7 +151,7 @@ def disputes(found: Iterable[StripeObject], locale: str) -> Table:
 
 
 def events(found: Iterable[StripeObject]) -> Table:
-    """Events."""
+    """Return the table of events."""
     rows = []
     for event in found:
         about = event["data"]["object"]
@@ -167,7 +169,7 @@ def events(found: Iterable[StripeObject]) -> Table:
 
 
 def deliveries(found: Iterable[Delivery]) -> Table:
-    """Deliveries, one row per event and endpoint."""
+    """Return the table of deliveries, one row per event and endpoint."""
     rows = []
     for delivery in found:
         last = delivery.attempts[-1] if delivery.attempts else None
@@ -189,7 +191,7 @@ def deliveries(found: Iterable[Delivery]) -> Table:
 
 
 def requests(found: Iterable[LoggedRequest]) -> Table:
-    """API requests."""
+    """Return the table of API requests."""
     rows = [
         [
             Cell(f"{request.method} {request.path}", "code", f"/requests/{request.id}"),

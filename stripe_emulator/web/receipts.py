@@ -1,4 +1,4 @@
-"""The receipt behind a charge's `receipt_url`: a page that the shop and the buyer may open."""
+"""The receipt at a charge's `receipt_url`, for the shop and the buyer."""
 
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/emulator/receipts/{charge_id}")
 def receipt(request: Request, emulator: Running, charge_id: str) -> Response:
-    """The charge as it is now: a refund shows on it too."""
+    """Return the receipt of a charge with its refunds."""
     charge = emulator.retrieve(charge_id)
     if charge is None or charge["object"] != "charge" or not charge.get("receipt_url"):
         return page("receipt_not_found.html", {}, status=404)
@@ -43,7 +43,7 @@ def receipt(request: Request, emulator: Running, charge_id: str) -> Response:
 
 
 def _session_of(emulator: Emulator, charge: StripeObject) -> StripeObject | None:
-    """The Checkout Session that a charge was paid through; None for one that had none."""
+    """Return the Checkout Session of a charge; None if it had none."""
     with emulator.account.reading() as tx:
         sessions = tx.related("checkout.session", payment_intent=charge["payment_intent"])
     return emulator.checkout.session(sessions[0]["id"]) if sessions else None

@@ -1,7 +1,7 @@
-"""What every page of the emulator shares: templates, words for money and time, headers.
+"""What all pages share: templates, formats of money and time, headers.
 
 Pages are rendered on the server with autoescaping, run no inline script, and load nothing from
-anywhere but here, except pictures that a Checkout Session names by address.
+other hosts, except pictures that a Checkout Session names by URL.
 """
 
 import re
@@ -25,8 +25,8 @@ HERE = Path(__file__).parent
 STATIC_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 SECURITY_HEADERS = {
-    # `form-action` names no host: browsers hold the redirect after a payment, and the shop's own
-    # redirects after that, against it, and the shop may be anywhere.
+    # `form-action` names no host: browsers apply it to the redirect after a payment and to the
+    # shop's own redirects after that, and the shop may be at any address.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
         "img-src 'self' data: http: https:; form-action 'self' http: https:; "
@@ -38,7 +38,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 
-# CLDR parts a currency from its number where it ends in a letter; Babel leaves that out.
+# CLDR separates a currency that ends in a letter from its number; Babel does not.
 LETTER_BEFORE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)")
 
 GOOD, BAD, WAIT, QUIET = "good", "bad", "wait", "quiet"
@@ -73,16 +73,16 @@ BADGES = {
 
 
 def badge(status: str) -> dict[str, str]:
-    """How a status is shown: a glyph and a word, so that it never depends on colour alone."""
+    """Return the symbol and word of a status, so that it does not depend on colour alone."""
     glyph, tone = BADGES.get(status, ("·", QUIET))
     return {"glyph": glyph, "tone": tone, "word": status.replace("_", " ")}
 
 
 def money(amount: int, currency: str, locale: str = "en_US") -> str:
-    """Minor units as people of this locale write them: 3998, `usd` → `$39.98`.
+    """Format minor units for a locale: 3998, `usd` → `$39.98`.
 
-    With the digits that Stripe charges, whatever people write (RSD 19.99): an amount is never
-    rounded. Where only whole units exist (ISK) none are shown.
+    The digits are those that Stripe charges, whatever the locale uses (RSD 19.99), so an amount is
+    never rounded. Currencies with whole units only (ISK) have none.
     """
     units, digits = Decimal(amount).scaleb(-exponent(currency)), exponent(currency)
     if step(currency) == 10**digits and not amount % step(currency):
@@ -94,29 +94,29 @@ def money(amount: int, currency: str, locale: str = "en_US") -> str:
 
 
 def grouped(number: str) -> str:
-    """A card number the way it is printed: 4-6-5 for American Express, else in fours."""
+    """Return a card number as printed: 4-6-5 for American Express, else in groups of four."""
     cuts = (0, 4, 10) if number.startswith(("34", "37")) else range(0, len(number), 4)
     ends = [*list(cuts)[1:], len(number)]
     return " ".join(number[start:end] for start, end in zip(cuts, ends, strict=True))
 
 
 def iso_time(at: float | None) -> str:
-    """Unix seconds as an ISO time in UTC, for `<time datetime>`; empty for None."""
+    """Return Unix seconds as an ISO time in UTC, for `<time datetime>`; "" for None."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds") if at is not None else ""
 
 
 def display_time(at: float | None) -> str:
-    """Unix seconds for people; the browser turns it into its own time where scripts run."""
+    """Return Unix seconds as text; scripts convert it to the browser's time zone."""
     return f"{datetime.fromtimestamp(at, UTC):%d %b %H:%M:%S} UTC" if at is not None else "–"
 
 
 def web_link(address: str | None) -> str | None:
-    """The address where it is one a browser may be sent to, else None (`javascript:` is not)."""
+    """Return the address if a browser may open it, else None (`javascript:` is not)."""
     return address if address and urlsplit(address).scheme in {"http", "https"} else None
 
 
 def locale_of(request: Request, wanted: str | None = None) -> str:
-    """The locale to write amounts in: the session's own, else the browser's, else en_US."""
+    """Return the locale of amounts: the session's own, else the browser's, else en_US."""
     header = request.headers.get("accept-language", "")
     ranked = [part.partition(";q=") for part in header.replace(" ", "").split(",") if part]
     ranked.sort(key=lambda part: -_quality(part[2]))
@@ -159,16 +159,16 @@ def page(
     *,
     status: int = 200,
 ) -> Response:
-    """One rendered template as an answer with the headers every page has."""
+    """Return a rendered template with the headers that every page has."""
     html = TEMPLATES.get_template(name).render(**context)
     return HTMLResponse(html, status_code=status, headers=SECURITY_HEADERS)
 
 
 def require_same_origin(request: Request) -> None:
-    """Refuse a request that another site's page makes in the visitor's name (403).
+    """Raise HTTPException (403) for a request that another site's page makes in the visitor's name.
 
-    Browsers say in `Sec-Fetch-Site` where a request comes from; older ones only in `Origin`.
-    A client that sends neither is no browser and cannot be tricked into anything.
+    Browsers report the origin in `Sec-Fetch-Site`, older ones only in `Origin`. A client that sends
+    neither is not a browser, so no page can make it send requests.
     """
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin")
@@ -181,7 +181,7 @@ def require_same_origin(request: Request) -> None:
 
 
 def static(name: str) -> Response:
-    """A style sheet, script or picture of the pages; 404 for anything else."""
+    """Return a style sheet, script or picture of the pages; 404 for anything else."""
     file = HERE / "static" / name
     kind = STATIC_TYPES.get(file.suffix)
     if kind is None or file.parent != HERE / "static" or not file.is_file():

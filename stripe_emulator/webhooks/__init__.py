@@ -1,1 +1,1 @@
-"""Deliveries of events: planning, signing, sending, retries."""
+"""Deliveries of events: preparing, signing, sending, retries."""

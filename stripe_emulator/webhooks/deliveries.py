@@ -1,4 +1,4 @@
-"""Deliveries as rows: which are due, what one carries, what became of it."""
+"""Deliveries as rows: which are due, what each sends, and its result."""
 
 import sqlite3
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from stripe_emulator.storage.transaction import CLI_SESSION, Transaction, to_jso
 from stripe_emulator.webhooks.http_client import HttpResult
 
 HELD_SECONDS = 10.0
-"""How long a reordered delivery waits for a later one before it gives up waiting."""
+"""How long a reordered delivery waits for a later one."""
 
 
 @dataclass(frozen=True)
 class PreparedDelivery:
-    """All that one attempt needs, read in one go."""
+    """All that one attempt needs, read at once."""
 
     delivery_id: int
     event_id: str
@@ -28,11 +28,11 @@ class PreparedDelivery:
     tries: int
     fault: Fault | None
     by_cli: bool = False
-    """Whether it goes through the WebSocket of a Stripe CLI."""
+    """Whether it is sent over the WebSocket of a Stripe CLI."""
 
 
 def due(connection: sqlite3.Connection, now: float, most: int) -> list[int]:
-    """Deliveries whose time has come, the longest waiting first."""
+    """Return the ids of due deliveries, the longest waiting first."""
     rows = connection.execute(
         "SELECT id FROM deliveries WHERE next_attempt_at <= ? ORDER BY next_attempt_at, id LIMIT ?",
         (now, most),
@@ -41,7 +41,7 @@ def due(connection: sqlite3.Connection, now: float, most: int) -> list[int]:
 
 
 def next_due(connection: sqlite3.Connection) -> float | None:
-    """When the next delivery or timer is due."""
+    """Return when the next delivery or timer is due."""
     moment: float | None = connection.execute(
         "SELECT min(at) FROM (SELECT min(next_attempt_at) AS at FROM deliveries WHERE"
         " next_attempt_at IS NOT NULL UNION ALL SELECT min(due_at) FROM timers)"
@@ -52,9 +52,9 @@ def next_due(connection: sqlite3.Connection) -> float | None:
 def prepare(
     tx: Transaction, delivery_id: int, connected: Callable[[str], bool] = lambda _: False
 ) -> PreparedDelivery | None:
-    """What to send now; None where nothing is to be sent (any more, or yet).
+    """Return what to send now; None if nothing is to be sent (any more, or yet).
 
-    `connected` says whether a session of the Stripe CLI can take it at this moment.
+    `connected` says whether a session of the Stripe CLI is connected.
     """
     row = tx.connection.execute(
         "SELECT deliveries.*, events.body AS event FROM deliveries"
@@ -70,7 +70,7 @@ def prepare(
         return None
     by_cli = endpoint["object"] == CLI_SESSION
     if by_cli and not connected(endpoint["id"]):
-        _end(tx, delivery_id, "pending")  # until the CLI is back, or its session ends
+        _end(tx, delivery_id, "pending")  # until the CLI is back or its session ends
         return None
     fault = None
     if row["trouble"] is None:
@@ -93,7 +93,7 @@ def prepare(
 
 
 def _postponed(tx: Transaction, row: sqlite3.Row, fault: Fault) -> bool:
-    """Carry out the troubles that concern when and how often; True when nothing is sent now."""
+    """Apply the faults of when and how often; returns True if nothing is sent now."""
     if fault.kind == "drop":
         _mark(tx, row["id"], "drop")
         _end(tx, row["id"], "dropped")
@@ -130,7 +130,7 @@ def record(
     signature: str,
     schedule: Schedule,
 ) -> None:
-    """Keep what an attempt brought, and when the next one is."""
+    """Store the result of an attempt and when the next one is due."""
     _attempt(tx, prepared, result, signature)
     gaps = RETRY_SCHEDULES[schedule]
     gap = gaps[prepared.tries] if prepared.tries < len(gaps) else None
@@ -161,15 +161,15 @@ def _attempt(
 
 
 def record_cli_attempt(tx: Transaction, prepared: PreparedDelivery, signature: str) -> None:
-    """Keep an attempt through the Stripe CLI; `answered_by_cli` completes it."""
+    """Store an attempt through the Stripe CLI; `record_cli_report` completes it."""
     _attempt(tx, prepared, HttpResult(None, "Not acknowledged by the Stripe CLI.", 0.0), signature)
 
 
 def record_cli_report(
     tx: Transaction, delivery_id: int, session_id: str, result: HttpResult
 ) -> None:
-    """Keep what the Stripe CLI reports: that it has the event, and later what it was answered
-    where it forwards to. The CLI never tries again, so neither does this."""
+    """Store what the Stripe CLI reports: that it received the event, and later the response to the
+    forwarded one. The CLI never retries, so neither does this."""
     changed = tx.connection.execute(
         "UPDATE deliveries SET tries = max(tries, 1), state = ?, next_attempt_at = NULL"
         " WHERE id = ? AND endpoint_id = ?",
@@ -186,7 +186,8 @@ def record_cli_report(
 def resend(
     tx: Transaction, event: StripeObject, endpoint_id: str | None, *, cli_only: bool = False
 ) -> int:
-    """Deliver an event once more under its own id; its automatic retries go on as planned."""
+    """Deliver an event again under its own id, besides its automatic retries; returns to how many
+    endpoints."""
     if endpoint_id is not None:
         targets = [tx.get(endpoint_id, "webhook_endpoint")["id"]]
     else:
@@ -201,7 +202,7 @@ def resend(
 
 
 def unanswered(connection: sqlite3.Connection, event_ids: list[str], now: float) -> bool:
-    """Whether a first attempt of one of these events is still out, or about to leave."""
+    """Return whether the first attempt of one of these events is still pending."""
     marks = ",".join("?" * len(event_ids))
     row = connection.execute(
         f"SELECT 1 FROM deliveries WHERE event_id IN ({marks}) AND tries = 0"  # noqa: S608
@@ -214,7 +215,7 @@ def unanswered(connection: sqlite3.Connection, event_ids: list[str], now: float)
 def list_deliveries(
     tx: Transaction, *, event_id: str | None, state: DeliveryState | None, limit: int
 ) -> list[Delivery]:
-    """Deliveries with their attempts, newest first."""
+    """Return deliveries with their attempts, newest first."""
     rows = tx.connection.execute(
         "SELECT deliveries.*, json_extract(objects.body, '$.url') AS url FROM deliveries"
         " LEFT JOIN objects ON objects.id = endpoint_id"

@@ -1,8 +1,8 @@
-"""The courier: delivers events in parallel, again after failures, and lets timers strike.
+"""The dispatcher: delivers events in parallel, retries failures, and runs scheduled actions.
 
-It owns no state. What is to be delivered stands in the database, so a courier that is killed
-with the process goes on where it was: an attempt whose answer was never written is made again,
-which is why deliveries are "at least once", as Stripe's are.
+It has no state of its own: pending deliveries are in the database, so they continue after a `kill
+-9`. An attempt whose result was not written is repeated, which is why deliveries are "at least
+once", as Stripe's are.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class WebhookDispatcher:
-    """One thread that looks what is due, and a few that carry it."""
+    """One thread that finds due deliveries, and a pool that sends them."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
@@ -38,15 +38,15 @@ class WebhookDispatcher:
         self.send_by_cli: Callable[[deliveries.PreparedDelivery, bytes, str], None] = lambda *_: (
             None
         )
-        """Both are set by `stripe_cli/sockets.py`."""
+        """Set by `stripe_cli/sockets.py`, like `cli_connected`."""
         account.on_commit = self.wake
 
     def start(self) -> None:
-        """Begin to deliver."""
+        """Start to deliver."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what is on its way; the rest waits in the database."""
+        """Finish the deliveries in progress; all others stay in the database."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -55,16 +55,15 @@ class WebhookDispatcher:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def wake(self) -> None:
-        """Look again: something was committed, or the clock was moved."""
+        """Check for due deliveries now: something was committed, or the clock was moved."""
         with self._changed:
             self._woken = True
             self._changed.notify_all()
 
     def wait_for(self, event_ids: list[str], seconds: float) -> None:
-        """Return when every endpoint answered these events once, or after some time.
+        """Wait until every endpoint has answered these events once, at most `seconds`.
 
-        An endpoint that refuses the connection has answered; one that was told to get the event
-        later is not waited for.
+        A refused connection counts as an answer; deliveries delayed by a fault are not waited for.
         """
         deadline = time.monotonic() + seconds
         with self._changed:
@@ -76,7 +75,7 @@ class WebhookDispatcher:
             return deliveries.unanswered(connection, event_ids, self.account.now())
 
     def wait_until_idle(self, seconds: float = 10.0) -> bool:
-        """Wait until nothing is due or on its way; False when it took too long."""
+        """Wait until nothing is due or in progress; returns False if that takes too long."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with self._changed:
@@ -99,7 +98,7 @@ class WebhookDispatcher:
             try:
                 self.account.catch_up()
                 self._send_due()
-            except sqlite3.Error:  # a full disk, say: what is due stays due
+            except sqlite3.Error:  # a full disk, for example: the deliveries stay due
                 log.exception("The courier could not read its work and tries again.")
                 time.sleep(LONGEST_SLEEP_SECONDS)
 
@@ -118,7 +117,7 @@ class WebhookDispatcher:
                 if delivery_id in self._busy:
                     continue
                 self._busy.add(delivery_id)
-            with contextlib.suppress(RuntimeError):  # the pool is closing: the row stays due
+            with contextlib.suppress(RuntimeError):  # the pool is shutting down: the row stays due
                 self._pool.submit(self._carry, delivery_id)
 
     def _carry(self, delivery_id: int) -> None:
@@ -131,7 +130,7 @@ class WebhookDispatcher:
                 self._changed.notify_all()
 
     def _attempt(self, delivery_id: int) -> None:
-        """Read, send, record: no transaction is open while the network is waited for."""
+        """Prepare, send and record one attempt; no transaction is open during the HTTP request."""
         config = self.account.config
         with self.account.writing() as tx:
             prepared = deliveries.prepare(tx, delivery_id, self.cli_connected)
@@ -140,7 +139,7 @@ class WebhookDispatcher:
         if prepared.by_cli:
             self._attempt_by_cli(prepared)
             return
-        # Receivers hold the signature's time against their own clock, which nobody moved.
+        # Receivers compare the signature's time with their own clock, which nobody moved.
         now = int(self.account.wall_clock())
         if prepared.fault and prepared.fault.kind == "forge":
             self._post(prepared.url, *tampering.forge_event(prepared, now))
@@ -156,7 +155,7 @@ class WebhookDispatcher:
         return post(url, payload, signature, config.delivery_timeout_seconds)
 
     def _attempt_by_cli(self, prepared: deliveries.PreparedDelivery) -> None:
-        """The attempt is recorded before it is sent, because its answers come in another thread."""
+        """Record the attempt before sending it, because its result arrives in another thread."""
         now = int(self.account.wall_clock())
         if prepared.fault and prepared.fault.kind == "forge":
             self.send_by_cli(prepared, *tampering.forge_event(prepared, now))

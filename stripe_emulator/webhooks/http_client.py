@@ -16,17 +16,17 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class HttpResult:
-    """What an endpoint answered; `status` is None where nothing came back."""
+    """The response of an endpoint; `status` is None if there was none."""
 
     status: int | None
     body: str
     seconds: float
     final: bool = False
-    """Whether it makes no sense to try again."""
+    """Whether there is no point in a retry."""
 
     @property
     def ok(self) -> bool:
-        """Any 2xx. A redirect is a failure: it is not followed."""
+        """Return whether the status is 2xx. Redirects are failures: they are not followed."""
         return self.status is not None and 200 <= self.status < 300
 
 
@@ -37,12 +37,12 @@ NOT_ALLOWED = (
 
 
 def not_allowed(url: str) -> HttpResult:
-    """What stands instead of the answer of an address that may not be called."""
+    """Return the result for an address that may not be called."""
     return HttpResult(None, NOT_ALLOWED.format(host=urlsplit(url).hostname), 0.0, final=True)
 
 
 def post(url: str, payload: bytes, signature: str, timeout_seconds: float) -> HttpResult:
-    """Send one event. Never raises: a network that fails is an answer too."""
+    """Send one event. Never raises: a network error is a result too."""
     started = time.perf_counter()
     parts = urlsplit(url)
     connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection

@@ -1,4 +1,4 @@
-"""What a delivery looks like when somebody wanted it wrong."""
+"""Deliveries changed by a fault: forged, altered or wrongly signed."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ AMOUNTS = ("amount", "amount_total", "amount_subtotal", "amount_received", "amou
 
 
 def body_and_signature(prepared: PreparedDelivery, now: int) -> tuple[bytes, str]:
-    """The body and the signature header of an attempt, bent as its trouble says."""
+    """Return the body and the signature header of an attempt, changed as its fault says."""
     kind = prepared.fault.kind if prepared.fault else ""
     value = prepared.fault.value if prepared.fault else ""
     payload, secrets, timestamp = prepared.payload, prepared.secrets, now
@@ -30,7 +30,7 @@ def body_and_signature(prepared: PreparedDelivery, now: int) -> tuple[bytes, str
 
 
 def forge_event(prepared: PreparedDelivery, now: int) -> tuple[bytes, str]:
-    """An event that never happened, about the same object, with a stranger's signature."""
+    """Return an event that never happened, about the same object, signed with a wrong secret."""
     event = json.loads(prepared.payload)
     event["id"] = new_id("event")
     payload = json.dumps(event).encode()
@@ -38,7 +38,7 @@ def forge_event(prepared: PreparedDelivery, now: int) -> tuple[bytes, str]:
 
 
 def _altered(payload: bytes, kind: str, value: str) -> bytes:
-    """The same event with another amount, currency or mode."""
+    """Return the same event with another amount, currency or mode."""
     event = json.loads(payload)
     thing = event["data"]["object"]
     if kind == "livemode":
