@@ -37,6 +37,8 @@ LIBRARIES = (
 class Edit:
     """In `module.Class.method` (or `module`): an expression or statement, and what replaces it.
 
+    Where two modules have the name, their packages stand before it.
+
     A name like `_1` stands for any expression, also in `new`. Without `new`, a statement, an
     argument or an item of a list is left out. It must be found `times` times.
     """
@@ -101,9 +103,11 @@ def make(copy: Path, mutation: Mutation) -> None:
 
 def apply(copy: Path, edit: Edit) -> None:
     """Change the one module that has the place."""
-    module, _, place = edit.where.partition(".")
     found = []
-    for file in (file for name in SOURCES for file in copy.glob(name) if file.stem == module):
+    for file in (file for name in SOURCES for file in copy.glob(name)):
+        place = place_in(file.relative_to(copy), edit.where)
+        if place is None:
+            continue
         tree = ast.parse(file.read_text("utf-8"))
         if scope := scope_of(tree, place):
             found.append((file, tree, scope))
@@ -115,6 +119,15 @@ def apply(copy: Path, edit: Edit) -> None:
         f"{edit.where} says {edit.old!r} {replacer.count} times; adjust the list"
     )
     file.write_text(ast.unparse(ast.fix_missing_locations(tree)), "utf-8")
+
+
+def place_in(file: Path, where: str) -> str | None:
+    """What `where` names in this file: "f" for `service.f` and `orders.service.f`; else None."""
+    parts, words = file.with_suffix("").parts, tuple(where.split("."))
+    for count in range(1, len(parts) + 1):
+        if words[:count] == parts[-count:]:
+            return ".".join(words[count:])
+    return None
 
 
 def scope_of(tree: ast.AST, place: str) -> ast.AST | None:

@@ -98,7 +98,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (WAITS.format("sqlite"),),
     ),
     "the lock on an order's row": Mutation(
-        (Edit("service", "_1.with_for_update()", "_1"),), (WAITS.format("postgresql"),)
+        (Edit("orders.service", "_1.with_for_update()", "_1"),), (WAITS.format("postgresql"),)
     ),
     "the amount, currency and mode must fit": Mutation(
         (Edit("transitions._learn_checkout", "misfit(order, fact)", "None"),),
