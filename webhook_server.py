@@ -32,7 +32,7 @@ from store.core.errors import (
 )
 from store.core.workers import Worker
 from store.db import engine as db
-from store.db.models import Turn
+from store.db.models import Lease
 from store.db.write_probe import WriteProbe
 from store.orders.stripe_facts import Document
 from store.reconciliation import reconciler as reconcile
@@ -287,13 +287,13 @@ def reconciler_passes() -> str:
         return "ok"
     try:
         with db.reading() as session:
-            turn = session.get(Turn, "reconciler")
+            turn = session.get(Lease, "reconciler")
     except StoreError:
         return "ok"  # the database's own check says so
-    done_until = turn.done_until if turn else None
-    if done_until and clock.now() - done_until < late:
+    processed_until = turn.processed_until if turn else None
+    if processed_until and clock.now() - processed_until < late:
         return "ok"
-    return f"No pass has ended since {done_until or 'the start'}. Its log lines say why."
+    return f"No pass has ended since {processed_until or 'the start'}. Its log lines say why."
 
 
 CHECKS: dict[str, Callable[[], None]] = {

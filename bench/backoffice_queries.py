@@ -29,9 +29,9 @@ from store.reports import order_detail, search
 from store.reports.search import Wanted
 
 FILL_ORDERS = """
-INSERT INTO orders (number, buyer, currency, total_amount, status, cart_key, attempt,
-  idempotency_key, checkout_parameters, checkout_session_id, checkout_expires_at,
-  session_status, payment_status, payment_intent_id, refunded_amount, email, email_folded,
+INSERT INTO orders (number, buyer_hash, currency, total_amount, status, cart_fingerprint,
+  attempt, idempotency_key, checkout_parameters, checkout_session_id, checkout_expires_at,
+  checkout_status, payment_status, payment_intent_id, refunded_amount, email, email_folded,
   created_at, paid_at, updated_at)
 SELECT {number}, 'buyer' || i, 'usd', 1999, CASE WHEN i % 100 = 0 THEN 'refunded' ELSE 'paid' END,
   'cart' || i, 1, 'key' || i, '{{"mode": "payment"}}', 'cs_test_' || i, {at}, 'complete', 'paid',

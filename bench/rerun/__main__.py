@@ -71,7 +71,7 @@ def bought(cookie: str) -> str:
                 .where(table.c.number == number)
                 .values(
                     status="paid",
-                    session_status="complete",
+                    checkout_status="complete",
                     payment_status="paid",
                     paid_at=table.c.created_at,
                     payment_intent_id=f"pi_{number}",

@@ -93,8 +93,8 @@ def leave_open(subject: Subject) -> None:
     assert subject.engine
     with subject.engine.begin() as connection:
         connection.exec_driver_sql(
-            "UPDATE orders SET status = 'expired', session_status = 'expired' "
-            "WHERE session_status = 'open'"
+            "UPDATE orders SET status = 'expired', checkout_status = 'expired' "
+            "WHERE checkout_status = 'open'"
         )
     subject.fill(OPEN)
 

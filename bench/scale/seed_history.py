@@ -27,9 +27,9 @@ WORDS = {
 
 STATEMENTS = (
     """
-    INSERT INTO orders (number, buyer, currency, total_amount, status, cart_key, attempt,
-      idempotency_key, checkout_parameters, checkout_session_id, checkout_url,
-      checkout_expires_at, session_status, payment_status, payment_intent_id, refunded_amount,
+    INSERT INTO orders (number, buyer_hash, currency, total_amount, status, cart_fingerprint,
+      attempt, idempotency_key, checkout_parameters, checkout_session_id, checkout_url,
+      checkout_expires_at, checkout_status, payment_status, payment_intent_id, refunded_amount,
       email, email_folded, created_at, paid_at, updated_at)
     SELECT 'PAST-' || {place}, {buyer}, 'usd', 3998,
       CASE WHEN i - i / 100 * 100 = 0 THEN 'refunded' ELSE 'paid' END, 'cart-' || {place}, 1,

@@ -60,7 +60,7 @@ def settle(session: Session, body: bytes, signature: str) -> dict[str, str]:
     number = checkout["metadata"]["order_number"]
     order = session.exec(select(Order).where(Order.number == number).with_for_update()).one()
     order.status = order.payment_status = "paid"
-    order.session_status = "complete"
+    order.checkout_status = "complete"
     order.payment_intent_id = checkout["payment_intent"]
     order.paid_at = datetime.now(UTC)
     created_at = datetime.fromtimestamp(event.created, UTC)

@@ -46,7 +46,7 @@ def sqlite_writer(path: str) -> Callable[[list[Row]], None]:
             [(event, kind, when, now) for event, kind, when, *_ in rows],
         )
         connection.executemany(
-            "UPDATE orders SET status = 'paid', session_status = 'complete',"
+            "UPDATE orders SET status = 'paid', checkout_status = 'complete',"
             " payment_status = 'paid', payment_intent_id = ?, paid_at = ? WHERE number = ?",
             [(payment, now, number) for *_, payment, number in rows],
         )
@@ -66,7 +66,7 @@ def postgresql_writer(connection: Any) -> Callable[[list[Row]], None]:
                 (events, kinds, whens),
             )
             cursor.execute(
-                "UPDATE orders SET status = 'paid', session_status = 'complete',"
+                "UPDATE orders SET status = 'paid', checkout_status = 'complete',"
                 " payment_status = 'paid', payment_intent_id = e.payment, paid_at = now()"
                 " FROM unnest(%s::text[], %s::text[]) AS e (payment, number)"
                 " WHERE orders.number = e.number",

@@ -33,9 +33,9 @@ KEY = re.compile(r"[0-9a-f]{32}")
 MAX_NOTE_LENGTH = 500
 REFETCHED = {
     "applied": "it has changed its order now.",
-    "known": "its order already had everything that it says.",
+    "no_change": "its order already had everything that it says.",
     "duplicate": "it was processed before, so nothing has changed.",
-    "orphan": "no order here has the number that it names.",
+    "unknown_order": "no order here has the number that it names.",
     "ignored": "the shop does not act on events of this type.",
     "review": "it does not fit its order, or is not what Stripe documents.",
     "livemode": "it is about real money, and this test shop does not act on it.",

@@ -24,7 +24,7 @@ from store.core.errors import (
     StripePermissionMissing,
 )
 from store.db import engine as db
-from store.db.models import StripeEvent, Turn
+from store.db.models import Lease, StripeEvent
 from store.db.write_probe import WriteProbe
 from store.orders import refunds
 from store.stripe_api import gateway
@@ -149,11 +149,11 @@ def check_reconciliation() -> HealthCheck:
         )
     try:
         with db.reading() as session:
-            turn = session.get(Turn, "reconciler")
+            turn = session.get(Lease, "reconciler")
     except DatabaseUnavailable:
         return HealthCheck("Reconciliation", None, "unknown")
     by_operator = tasks.TASKS.last.get(tasks.RECONCILE)
-    times = [turn.done_until] if turn and turn.done_until else []
+    times = [turn.processed_until] if turn and turn.processed_until else []
     times += [by_operator.began_at] if by_operator and by_operator.good else []
     at = max(times, default=None)
     state = "reconciled" if at else "not reconciled yet"

@@ -47,7 +47,7 @@ def buttons(detail: Whole) -> None:
             given = (order, left)
             st.button("Refund…", type="primary", on_click=pages_refunds.open_dialog, args=given)
         st.button("Check with Stripe", on_click=check_with_stripe, args=(order.number,))
-        if order.session_status in CANCELABLE:
+        if order.checkout_status in CANCELABLE:
             st.button("Cancel this order", on_click=cancel, args=(order.number,))
     put("refund_hint", order=order, left=left)
 

@@ -140,7 +140,7 @@ class BackgroundTasks:
         """
         with db.reading() as session:
             lease = leases.held(session, LEASE)
-        return lease.began_at if lease and self.running is None else None
+        return lease.acquired_at if lease and self.running is None else None
 
     def reconcile(self, operator: str) -> None:
         """Begin to process all that Stripe knows and the shop does not.
@@ -185,7 +185,7 @@ class BackgroundTasks:
         with self.lock, ExitStack() as lease:
             if self.running:
                 raise TaskRunning
-            if lease.enter_context(leases.turn(LEASE, every=timedelta(0))) is None:
+            if lease.enter_context(leases.lease(LEASE, every=timedelta(0))) is None:
                 raise TaskRunning
             self.running = task
             thread = threading.Thread(

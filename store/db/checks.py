@@ -17,7 +17,8 @@ LEAST_POSTGRESQL = (10, 0)
 NEWER = "version"
 # Tables and columns that every revision of ours has had.
 OUR_TABLES = {"orders", "products", "order_items", "refunds", "disputes", "stripe_events"}
-OUR_COLUMNS = {"number", "buyer", "idempotency_key", "checkout_session_id", "refunded_amount"}
+OUR_COLUMNS = {"number", "idempotency_key", "checkout_session_id", "refunded_amount"}
+FORMER_TABLES = {"repeats", "turns"}  # renamed since; a migration needs to own them too
 ELSEWHERE = (
     "Name an empty database in DATABASE_URL, or an empty schema: "
     "CREATE SCHEMA shop, then ?options=-csearch_path=shop at the end of DATABASE_URL."
@@ -111,7 +112,7 @@ def _postgresql(connection: Connection) -> Iterator[Finding]:
             f"As its owner, run: GRANT USAGE, CREATE ON SCHEMA {quoted_schema} TO {quoted_role};",
         )
         return
-    names = {*models.Order.metadata.tables, "alembic_version"}
+    names = {*models.Order.metadata.tables, *FORMER_TABLES, "alembic_version"}
     ours = [row for row in rows if row.relname.removesuffix("_id_seq") in names]
     yield _rights(ours, role, quoted_role, quoted_schema, current=current)
 

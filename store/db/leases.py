@@ -1,13 +1,13 @@
-"""Whose turn it is: of all processes on one database, one at a time catches up with Stripe.
+"""Leases: of all processes on one database, only one at a time reconciles with Stripe.
 
-Nothing depends on it but Stripe's patience: two at once would only repeat known facts. What is
-done is kept in the database, so that the next turn goes on from there.
+A lease saves calls to Stripe; correctness does not depend on it, because facts applied twice
+change nothing. `processed_until` is stored with it, so that the next holder continues there.
 
-A turn is a lease: a row with its holder and the moment until which it is held, renewed while the
-work goes on. An advisory lock would stay with a session of a connection pooler. Should the process
-die on any line, the lease ends by itself: at once where another process on the same machine sees
-that its holder is gone, else `LEASE` after it was last renewed. The row is locked while it is read
-and taken, so of two that come at once one gets it. A clock that was set back frees a lease early.
+A lease is a row with its holder and an expiry time, renewed while the work runs. An advisory lock
+would stay with a session of a connection pooler. The lease of a process that died is free at once
+where another process on the same machine sees that its holder is gone, else `LEASE_DURATION` after
+the last renewal. The row is locked while it is read and taken, so one of two concurrent processes
+gets it. A clock that was set back frees a lease early.
 """
 
 import logging
@@ -27,104 +27,104 @@ from sqlmodel import Session, col, select, update
 from store.core import clock
 from store.core.errors import DatabaseUnavailable
 from store.db import engine as db
-from store.db.models import Turn
+from store.db.models import Lease
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)
+LEASE_DURATION = timedelta(seconds=60)
 RENEW_SECONDS = 15.0
-AT_WORK: set[str] = set()
-"""The holders in this process that have not ended. One with our number that is not here was an
-earlier process, as in a container that was started again."""
+ACTIVE_HOLDERS: set[str] = set()
+"""The holders in this process. A holder with our process id that is missing here was an earlier
+process with the same id, as in a restarted container."""
 
 
 @dataclass(frozen=True)
-class Mine:
-    """A turn that this process has; `done_until` is what earlier turns came to, if any."""
+class HeldLease:
+    """A lease that this process holds; `processed_until` is None before the first completed run."""
 
-    began_at: datetime
-    done_until: datetime | None
+    acquired_at: datetime
+    processed_until: datetime | None
 
 
 @contextmanager
-def turn(name: str, *, every: timedelta) -> Iterator[Mine | None]:
-    """This process's turn, or None where another one has it or had it within that time.
+def lease(name: str, *, every: timedelta) -> Iterator[HeldLease | None]:
+    """Hold this lease; yields None where another process holds it or took it within `every`.
 
-    Only a block that ends without an exception counts as done.
+    `processed_until` moves on only if the block ends without an exception.
 
     Raises:
         DatabaseUnavailable
     """
     holder = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(4)}"
-    AT_WORK.add(holder)
+    ACTIVE_HOLDERS.add(holder)
     try:
-        with _lease(name, holder, every) as mine:
-            yield mine
+        with _lease(name, holder, every) as held_lease:
+            yield held_lease
     finally:
-        AT_WORK.discard(holder)
+        ACTIVE_HOLDERS.discard(holder)
 
 
 @contextmanager
-def _lease(name: str, holder: str, every: timedelta) -> Iterator[Mine | None]:
-    mine = _take(name, holder, every)
-    if mine is None:
+def _lease(name: str, holder: str, every: timedelta) -> Iterator[HeldLease | None]:
+    held_lease = _acquire(name, holder, every)
+    if held_lease is None:
         yield None
         return
-    over = threading.Event()
-    renewal = threading.Thread(target=_renew, args=(name, holder, over), daemon=True)
+    finished = threading.Event()
+    renewal = threading.Thread(target=_renew, args=(name, holder, finished), daemon=True)
     renewal.start()
-    done_until = mine.done_until
+    processed_until = held_lease.processed_until
     try:
-        yield mine
-        done_until = mine.began_at
+        yield held_lease
+        processed_until = held_lease.acquired_at
     finally:
-        over.set()
+        finished.set()
         renewal.join()
-        _set(name, holder, done_until=done_until, holder=None, held_until=None)
+        _update(name, holder, processed_until=processed_until, holder=None, held_until=None)
 
 
-def _take(name: str, holder: str, every: timedelta) -> Mine | None:
+def _acquire(name: str, holder: str, every: timedelta) -> HeldLease | None:
     try:
         with db.unit_of_work() as session:
-            return _try(session, name, holder, every)
-    except IntegrityError:  # two that found no row yet; the other one has it
+            return _acquire_row(session, name, holder, every)
+    except IntegrityError:  # another process inserted the first row of this name
         return None
 
 
-def _try(session: Session, name: str, holder: str, every: timedelta) -> Mine | None:
-    began_at = clock.now()
-    last = session.exec(select(Turn).where(col(Turn.name) == name).with_for_update()).first()
-    if last is None:
-        last = Turn(name=name, began_at=began_at)
-        session.add(last)
-    elif _is_held(last, began_at) or last.began_at <= began_at < last.began_at + every:
+def _acquire_row(session: Session, name: str, holder: str, every: timedelta) -> HeldLease | None:
+    now = clock.now()
+    row = session.exec(select(Lease).where(col(Lease.name) == name).with_for_update()).first()
+    if row is None:
+        row = Lease(name=name, acquired_at=now)
+        session.add(row)
+    elif _is_held(row, now) or row.acquired_at <= now < row.acquired_at + every:
         return None
-    last.began_at, last.holder, last.held_until = began_at, holder, began_at + LEASE
-    return Mine(began_at, last.done_until)
+    row.acquired_at, row.holder, row.held_until = now, holder, now + LEASE_DURATION
+    return HeldLease(now, row.processed_until)
 
 
-def held(session: Session, name: str) -> Turn | None:
+def held(session: Session, name: str) -> Lease | None:
     """The lease of this name while a process holds it."""
-    last = session.get(Turn, name)
-    return last if last and _is_held(last, clock.now()) else None
+    row = session.get(Lease, name)
+    return row if row and _is_held(row, clock.now()) else None
 
 
-def _is_held(last: Turn, now: datetime) -> bool:
-    """False once it has run out, or where its holder is known to have ended."""
-    if last.holder is None or last.held_until is None:
+def _is_held(row: Lease, now: datetime) -> bool:
+    """False once it has expired, or where its holder is known to have ended."""
+    if row.holder is None or row.held_until is None:
         return False
-    return now < last.held_until <= now + LEASE and not _has_ended(last.holder)
+    return now < row.held_until <= now + LEASE_DURATION and not _has_ended(row.holder)
 
 
 def _has_ended(holder: str) -> bool:
-    """True for a process of this machine that is no more; False of all that cannot be known."""
-    machine, _, number = holder.rpartition(" ")[0].rpartition(" ")
-    if os.name == "nt" or machine != socket.gethostname() or not number.isdecimal():
+    """True for a process of this machine that ended; False where that cannot be known."""
+    machine, _, process_id = holder.rpartition(" ")[0].rpartition(" ")
+    if os.name == "nt" or machine != socket.gethostname() or not process_id.isdecimal():
         return False
-    if int(number) == os.getpid():
-        return holder not in AT_WORK
+    if int(process_id) == os.getpid():
+        return holder not in ACTIVE_HOLDERS
     try:
-        os.kill(int(number), 0)  # signal 0 only asks
+        os.kill(int(process_id), 0)  # signal 0 only checks
     except ProcessLookupError:
         return True
     except (OSError, OverflowError):
@@ -132,17 +132,17 @@ def _has_ended(holder: str) -> bool:
     return False
 
 
-def _renew(name: str, holder: str, over: threading.Event) -> None:
-    """Until the work is over. A renewal that fails is tried again; meanwhile the lease runs out."""
-    while not over.wait(RENEW_SECONDS):
+def _renew(name: str, holder: str, finished: threading.Event) -> None:
+    """Renew until the work is finished. A renewal that fails is tried again after a pause."""
+    while not finished.wait(RENEW_SECONDS):
         try:
-            _set(name, holder, held_until=clock.now() + LEASE)
+            _update(name, holder, held_until=clock.now() + LEASE_DURATION)
         except DatabaseUnavailable as error:
             log.warning("The lease of %s could not be renewed: %s", name, error.for_operator)
 
 
-def _set(name: str, holder: str, /, **values: Any) -> None:
-    """Change the row while it is this holder's; once the lease is another's, nothing happens."""
-    mine = (col(Turn.name) == name, col(Turn.holder) == holder)
+def _update(name: str, holder: str, /, **values: Any) -> None:
+    """Change the row while this holder has it; does nothing once the lease is another's."""
+    own = (col(Lease.name) == name, col(Lease.holder) == holder)
     with db.unit_of_work() as session:
-        session.connection().execute(update(Turn).where(*mine).values(**values))
+        session.connection().execute(update(Lease).where(*own).values(**values))

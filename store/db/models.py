@@ -48,11 +48,11 @@ class Product(SQLModel, table=True):
 
 # At most one checkout per buyer may be payable: this index refuses the second one, whatever
 # two tabs, two processes or two servers try at the same moment.
-PAYABLE = text("session_status IN ('none', 'open')")
+PAYABLE = text("checkout_status IN ('none', 'open')")
 # The few orders of all that Stripe may know more of; their index holds no others. A query finds
 # that index by these very words.
 UNDECIDED = text(
-    "(session_status IN ('none', 'open') OR status IN ('open', 'pending', 'processing', 'review'))"
+    "(checkout_status IN ('none', 'open') OR status IN ('open', 'pending', 'processing', 'review'))"
 )
 # Refunds that have not arrived yet, whether Stripe has taken them on or not.
 UNFINISHED = text("status IN ('requested', 'pending', 'requires_action')")
@@ -64,7 +64,7 @@ NAMES_AN_ORDER = text("order_number IS NOT NULL")
 class Order(SQLModel, table=True):
     """One attempt to buy one cart: the frozen question to Stripe and the facts it answered.
 
-    `status` follows from the facts (`session_status`, `payment_status`, `cancel_requested_at`,
+    `status` follows from the facts (`checkout_status`, `payment_status`, `cancel_requested_at`,
     the two review reasons, and the rows of refunds and disputes); only `orders.record` writes it.
 
     `next_check_at` is when the reconciler looks the order up next (None: now), `check_failures`
@@ -75,24 +75,24 @@ class Order(SQLModel, table=True):
     __table_args__ = (
         Index(
             "one_payable_order_per_buyer",
-            "buyer",
+            "buyer_hash",
             unique=True,
             sqlite_where=PAYABLE,
             postgresql_where=PAYABLE,
         ),
         # With all that is counted of a buyer's orders, so that no order is read for it.
-        Index("orders_of_a_buyer", "buyer", "id", "status", "payment_status"),
+        Index("orders_of_a_buyer", "buyer_hash", "id", "status", "payment_status"),
         Index("undecided_orders", "id", sqlite_where=UNDECIDED, postgresql_where=UNDECIDED),
     )
 
     id: int | None = Field(default=None, primary_key=True)
     number: str = Field(unique=True)
-    buyer: str
+    buyer_hash: str
     currency: str
     total_amount: int
     status: str = Field(default="pending", index=True)
 
-    cart_key: str = Field(index=True)
+    cart_fingerprint: str = Field(index=True)
     attempt: int
     idempotency_key: str = Field(unique=True)
     checkout_parameters: str = Field(sa_type=Text)
@@ -101,7 +101,7 @@ class Order(SQLModel, table=True):
     checkout_expires_at: datetime = _moment()
     placed_under: str | None = None
 
-    session_status: str = "none"
+    checkout_status: str = "none"
     payment_status: str = "unpaid"
     payment_intent_id: str | None = Field(default=None, unique=True)
     cancel_requested_at: datetime | None = _moment(default=None)
@@ -157,16 +157,15 @@ class OrderLog(SQLModel, table=True):
 MAX_LISTED = 20
 
 
-class Repeat(SQLModel, table=True):
-    """What was said once more and changed nothing, so that the history can show it.
+class OrderCheck(SQLModel, table=True):
+    """A redelivered event (`event_id` set) or a status check (`order_id` set) that changed nothing.
 
-    Either a delivery of an event that was here before (its order is the event's), or a look at
-    an order by a returning buyer that brought no news. First deliveries are in `stripe_events`.
-    No more than `MAX_LISTED` rows are kept for one event, or for one order and source: the others
-    are counted, of an event in its `deliveries`, of an order in the last row's `times`.
+    Shown in the timeline of the order; the first delivery of an event is its row in
+    `stripe_events`. At most `MAX_LISTED` rows are stored per event, and per order and source;
+    further ones are counted in `StripeEvent.deliveries` or in `times` of the last row.
     """
 
-    __tablename__ = "repeats"
+    __tablename__ = "order_checks"
 
     id: int | None = Field(default=None, primary_key=True)
     at: datetime = _moment(default_factory=now)
@@ -237,8 +236,8 @@ class Dispute(SQLModel, table=True):
 class StripeEvent(SQLModel, table=True):
     """The inbox: an event counts once, however often it is delivered.
 
-    One that the reconciler found in Stripe's list and could not take in is an `orphan` that it
-    fetches again from Stripe at `next_try_at`.
+    An event that the reconciler found in Stripe's list and could not apply is an `unknown_order`;
+    it is fetched again from Stripe at `next_try_at`.
 
     `order_id` is the order that the event was processed for. `order_number` is what any other
     event names in its metadata, unverified: the back office finds its order by it.
@@ -268,15 +267,18 @@ class StripeEvent(SQLModel, table=True):
     next_try_at: datetime | None = _moment(default=None)
 
 
-class Turn(SQLModel, table=True):
-    """Work that every process offers to do and one at a time does: when the last turn began, up
-    to which moment the work is done, and who holds the lease until when."""
+class Lease(SQLModel, table=True):
+    """Work that only one process may do at a time, and which process holds the lease.
 
-    __tablename__ = "turns"
+    `acquired_at` is when the lease was last taken, `processed_until` the moment up to which the
+    work is complete. `holder` and `held_until` are None while no process holds it.
+    """
+
+    __tablename__ = "leases"
 
     name: str = Field(primary_key=True)
-    began_at: datetime = _moment()
-    done_until: datetime | None = _moment(default=None)
+    acquired_at: datetime = _moment()
+    processed_until: datetime | None = _moment(default=None)
     holder: str | None = None
     held_until: datetime | None = _moment(default=None)
 

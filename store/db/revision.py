@@ -10,7 +10,7 @@ from store.core.settings import ROOT
 VERSIONS = ROOT / "store" / "db" / "migrations" / "versions"
 LEAST_SQLITE = (3, 31, 0)  # the oldest that the tests run on
 # Other programs count their revisions too; none has these columns beside the same number.
-OURS = "SELECT number, buyer, idempotency_key, checkout_session_id FROM orders LIMIT 0"
+OURS = "SELECT number, buyer_hash, idempotency_key, checkout_session_id FROM orders LIMIT 0"
 
 
 @lru_cache(maxsize=1)

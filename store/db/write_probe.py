@@ -15,7 +15,7 @@ from typing import Any
 from store.core import clock
 from store.core.errors import StoreError
 from store.db import engine as db
-from store.db.models import Repeat
+from store.db.models import OrderCheck
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def _database() -> object:
 def _trouble_of_a_write() -> str | None:
     try:
         with db.unit_of_work() as session:
-            row = Repeat(at=clock.now(), source="health", evidence=FILLER)
+            row = OrderCheck(at=clock.now(), source="health", evidence=FILLER)
             session.add(row)
             session.flush()
             session.delete(row)

@@ -7,7 +7,7 @@ from sqlmodel import SQLModel, col, func, insert, select
 
 from store.catalog import products as catalog
 from store.db import engine as db
-from store.db.models import Order, Product, ShopMark, Turn
+from store.db.models import Lease, Order, Product, ShopMark
 from store.demo.emulator_client import Document, EmulatorClient, wait_until
 from store.demo.errors import NotApplicable
 from store.orders import shop_mark
@@ -16,7 +16,7 @@ DELIVERY_TIMEOUT_SECONDS = 3
 SETTLE_SECONDS = 0.5  # by then, a request that was under way has created its session
 MAX_ROUNDS = 5
 # These belong to no order, and a process that holds a lease or places an order needs them.
-KEPT_TABLES = (Turn.__tablename__, ShopMark.__tablename__)
+KEPT_TABLES = (Lease.__tablename__, ShopMark.__tablename__)
 
 
 def order_count() -> int:

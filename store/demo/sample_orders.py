@@ -20,7 +20,7 @@ from sqlmodel import Session, SQLModel, col, or_, select
 
 from store.core import clock
 from store.db import engine as db
-from store.db.models import Dispute, Order, OrderLog, Refund, Repeat, StripeEvent
+from store.db.models import Dispute, Order, OrderCheck, OrderLog, Refund, StripeEvent
 from store.demo.context import ScenarioContext
 from store.demo.emulator_client import wait_until
 from store.demo.reset import is_delivering
@@ -180,7 +180,9 @@ def buyer_of(place: int) -> str:
 def existing() -> dict[str, str]:
     """The sample orders that are here: number by buyer."""
     with db.reading() as session:
-        query = select(Order.buyer, Order.number).where(col(Order.buyer).startswith(BUYER))
+        query = select(Order.buyer_hash, Order.number).where(
+            col(Order.buyer_hash).startswith(BUYER)
+        )
         return dict(session.exec(query.order_by(col(Order.id).desc())).all())
 
 
@@ -268,7 +270,7 @@ MOMENTS: dict[type[SQLModel], tuple[str, ...]] = {
     Refund: ("created_at", "updated_at"),
     Dispute: ("created_at", "updated_at"),
     StripeEvent: ("created_at", "received_at"),
-    Repeat: ("at",),
+    OrderCheck: ("at",),
 }
 
 
@@ -291,12 +293,12 @@ def _shift_order(session: Session, order: Order, shift: timedelta) -> None:
 def _rows(session: Session, order: Order) -> list[Any]:
     events = session.exec(select(StripeEvent).where(StripeEvent.order_id == order.id)).all()
     event_ids = [event.id for event in events]
-    repeats = or_(col(Repeat.order_id) == order.id, col(Repeat.event_id).in_(event_ids))
+    repeats = or_(col(OrderCheck.order_id) == order.id, col(OrderCheck.event_id).in_(event_ids))
     return [
         order,
         *session.exec(select(OrderLog).where(OrderLog.order_id == order.id)),
         *session.exec(select(Refund).where(Refund.order_id == order.id)),
         *session.exec(select(Dispute).where(Dispute.order_id == order.id)),
         *events,
-        *session.exec(select(Repeat).where(repeats)),
+        *session.exec(select(OrderCheck).where(repeats)),
     ]

@@ -22,9 +22,9 @@ KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has only one way to
 STOP_SECONDS, START_SECONDS = 5, 40
 OUTCOME_TEXTS = {
     "applied": "accepted",
-    "known": "nothing new",
+    "no_change": "nothing new",
     "duplicate": "ignored",
-    "orphan": "kept, its order is unknown",
+    "unknown_order": "kept, its order is unknown",
     "ignored": "ignored",
     "livemode": "ignored",
     "review": "marked for review",

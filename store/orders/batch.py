@@ -29,7 +29,7 @@ class OrderState:
     status: str = "pending"
     checkout_session_id: str | None = None
     checkout_url: str | None = None
-    session_status: str = "none"
+    checkout_status: str = "none"
     payment_status: str = "unpaid"
     payment_intent_id: str | None = None
     cancel_requested_at: datetime | None = None

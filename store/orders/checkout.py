@@ -36,8 +36,8 @@ PLACE_TRIES = 4
 LOOK_UPS = Questions()  # what buyers made this process ask, so that a loop asks once a second
 
 # Made once, as in service.py.
-MINE = col(Order.buyer) == bindparam("buyer")
-THIS_CART = col(Order.cart_key) == bindparam("cart_key")
+MINE = col(Order.buyer_hash) == bindparam("buyer")
+THIS_CART = col(Order.cart_fingerprint) == bindparam("cart_fingerprint")
 PAYABLE_ORDER = select(Order).where(MINE, PAYABLE).with_for_update()
 ATTEMPTS = select(func.count(), func.max(col(Order.paid_at))).where(MINE, THIS_CART)
 
@@ -74,15 +74,15 @@ def place(
                 if sum(line.amount for line in lines) != shown_amount:
                     raise PriceChanged
                 payable = payable_order(session, buyer)
-                cart_key = key_of_cart(buyer, lines)
+                cart_fingerprint = key_of_cart(buyer, lines)
                 if payable is None:
-                    attempt = 1 + _attempts_so_far(session, buyer, cart_key, again)
+                    attempt = 1 + _attempts_so_far(session, buyer, cart_fingerprint, again)
                     return checkout_session.write(
-                        session, buyer, cart_key, lines, store_url, attempt=attempt
+                        session, buyer, cart_fingerprint, lines, store_url, attempt=attempt
                     ).number
-                if payable.cart_key == cart_key and _still_wanted(payable):
+                if payable.cart_fingerprint == cart_fingerprint and _still_wanted(payable):
                     return payable.number
-                if _is_unannounced(payable, cart_key, may_replace):
+                if _is_unannounced(payable, cart_fingerprint, may_replace):
                     raise OpenOrderFound(payable.number)
         except IntegrityError:
             continue  # another tab was faster; its order is there now
@@ -100,9 +100,9 @@ def _still_wanted(order: Order) -> bool:
     return order.cancel_requested_at is None and checkout_session.can_be_sent(order)
 
 
-def _is_unannounced(order: Order, cart_key: str, announced: Collection[str] | None) -> bool:
+def _is_unannounced(order: Order, cart_fingerprint: str, announced: Collection[str] | None) -> bool:
     """True where another cart's order would be canceled and the buyer's page did not show it."""
-    is_another = order.cart_key != cart_key and order.cancel_requested_at is None
+    is_another = order.cart_fingerprint != cart_fingerprint and order.cancel_requested_at is None
     return is_another and announced is not None and order.number not in announced
 
 
@@ -115,13 +115,13 @@ def key_of_cart(buyer: str, lines: Sequence[Line]) -> str:
     return hashlib.sha256(json.dumps([buyer, sorted(what)]).encode()).hexdigest()
 
 
-def _attempts_so_far(session: Session, buyer: str, cart_key: str, again: bool) -> int:
+def _attempts_so_far(session: Session, buyer: str, cart_fingerprint: str, again: bool) -> int:
     """How often this cart was ordered already.
 
     Raises:
         JustBought: and paid for, minutes ago, and the buyer has not said that it is wanted again.
     """
-    mine = {"buyer": buyer, "cart_key": cart_key}
+    mine = {"buyer": buyer, "cart_fingerprint": cart_fingerprint}
     count, paid_at = session.exec(ATTEMPTS, params=mine).one()
     if paid_at and not again and (ago := clock.now() - paid_at) < JUST_BOUGHT:
         last = select(Order.number).where(MINE, THIS_CART, col(Order.paid_at) == paid_at).limit(1)
@@ -141,7 +141,7 @@ def open_checkout(buyer: str, number: str, *, looked: bool = False) -> str:
     """
     with db.reading() as session:
         order = service.owned(session, buyer, number)
-    payable = order.session_status in PAYABLE_SESSION and order.cancel_requested_at is None
+    payable = order.checkout_status in PAYABLE_SESSION and order.cancel_requested_at is None
     if payable and not looked:
         LOOK_UPS.ask(
             number, "buyer", lambda: look_up(order, source="buyer"), reuse=("buyer", "redirect")
@@ -182,7 +182,7 @@ def cancel(buyer: str, number: str) -> None:
     """
     with db.reading() as session:
         order = service.owned(session, buyer, number)
-    if order.session_status in PAYABLE_SESSION and (
+    if order.checkout_status in PAYABLE_SESSION and (
         retire(order, "asked by the buyer", "buyer").payment_status in PAID
     ):
         raise OtherOrderPaid(number)

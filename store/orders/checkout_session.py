@@ -59,7 +59,7 @@ PAYABLE_SESSION = frozenset(["none", "open"])  # as in the index that models.PAY
 def write(
     session: Session,
     buyer: str,
-    cart_key: str,
+    cart_fingerprint: str,
     lines: Sequence[Line],
     store_url: str,
     *,
@@ -71,12 +71,12 @@ def write(
     expires_at = gateway.now_at_stripe().replace(microsecond=0) + lasts
     order = Order(
         number=number,
-        buyer=buyer,
+        buyer_hash=buyer,
         currency=lines[0].product.currency,
         total_amount=sum(line.amount for line in lines),
-        cart_key=cart_key,
+        cart_fingerprint=cart_fingerprint,
         attempt=attempt,
-        idempotency_key=_key(cart_key, attempt, number),
+        idempotency_key=_key(cart_fingerprint, attempt, number),
         checkout_parameters=_parameters(
             number, lines, store_url, expires_at, mark=shop_mark.of_database(session)
         ),
@@ -90,11 +90,11 @@ def write(
     return order
 
 
-def _key(cart_key: str, attempt: int, number: str) -> str:
+def _key(cart_fingerprint: str, attempt: int, number: str) -> str:
     """The idempotency key of one attempt. The number makes it new after an old backup was restored:
     attempts are counted from the rows that are there, and Stripe keeps the keys of the others.
     """
-    return hashlib.sha256(f"{cart_key}/{attempt}/{number}".encode()).hexdigest()
+    return hashlib.sha256(f"{cart_fingerprint}/{attempt}/{number}".encode()).hexdigest()
 
 
 def _item(order: Order, line: Line) -> bulk.Row:
@@ -237,7 +237,7 @@ def _gone(order: Order, missing: StripeNotFound, source: Source) -> Order:
         CheckoutOutOfReach: the session may still be payable.
         StripeError, DatabaseUnavailable
     """
-    if missing.code != "resource_missing" or order.session_status not in PAYABLE_SESSION:
+    if missing.code != "resource_missing" or order.checkout_status not in PAYABLE_SESSION:
         raise missing
     over = gateway.now_at_stripe() - GONE_AFTER > order.checkout_expires_at
     if not over and order.placed_under != gateway.account_mark():
@@ -281,7 +281,7 @@ def retire(order: Order, why: str, source: Source) -> Order:
     """
     with db.unit_of_work() as session:
         order = service.lock(session, [order.number]).order(order.number)
-        if order.session_status not in PAYABLE_SESSION:
+        if order.checkout_status not in PAYABLE_SESSION:
             return order
         if order.cancel_requested_at is None:
             order.cancel_requested_at = clock.now()

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, func, select
 from store.core import clock
 from store.core.errors import OrderNotFound
 from store.db import bulk
-from store.db.models import MAX_LISTED, Dispute, Order, OrderLog, Refund, Repeat
+from store.db.models import MAX_LISTED, Dispute, Order, OrderCheck, OrderLog, Refund
 from store.orders import batch, failed_attempts
 from store.orders.batch import Ledger, OrderState
 from store.orders.failed_attempts import FailedAttemptFact
@@ -35,7 +35,7 @@ GIVEN_UP = frozenset(["canceled", "expired", "failed"])
 
 # Made once: to make such a question takes as long as to have it answered.
 OWNED = select(Order).where(
-    col(Order.number) == bindparam("number"), col(Order.buyer) == bindparam("buyer")
+    col(Order.number) == bindparam("number"), col(Order.buyer_hash) == bindparam("buyer")
 )
 HELD = (
     select(Order)
@@ -174,13 +174,15 @@ def note_repeat(session: Session, order: Order, source: Source, *, evidence: str
     Anybody may open an address thousands of times, so only the first are listed and the others
     counted. Two at once may list one more than that.
     """
-    alike = (col(Repeat.order_id) == order.id, col(Repeat.source) == source)
-    listed = session.exec(select(func.count(), func.max(col(Repeat.id))).where(*alike)).one()
+    alike = (col(OrderCheck.order_id) == order.id, col(OrderCheck.source) == source)
+    listed = session.exec(select(func.count(), func.max(col(OrderCheck.id))).where(*alike)).one()
     if listed[0] < MAX_LISTED:
-        session.add(Repeat(order_id=order.id, at=clock.now(), source=source, evidence=evidence))
+        session.add(OrderCheck(order_id=order.id, at=clock.now(), source=source, evidence=evidence))
         return
-    counted = {"times": col(Repeat.times) + 1, "at": clock.now(), "evidence": evidence}
-    session.connection().execute(update(Repeat).where(col(Repeat.id) == listed[1]).values(counted))
+    counted = {"times": col(OrderCheck.times) + 1, "at": clock.now(), "evidence": evidence}
+    session.connection().execute(
+        update(OrderCheck).where(col(OrderCheck.id) == listed[1]).values(counted)
+    )
 
 
 def settle(order: OrderState, kept: Ledger) -> str:
@@ -211,9 +213,9 @@ def status_of(order: OrderState, disputes: Sequence[Dispute]) -> str:
         return "review"
     if order.payment_status == "failed":
         return "failed"
-    if order.session_status == "expired":
+    if order.checkout_status == "expired":
         return "canceled" if order.cancel_requested_at else "expired"
-    return UNPAID_STATUS[order.session_status]
+    return UNPAID_STATUS[order.checkout_status]
 
 
 def _paid_status(order: OrderState, disputes: Sequence[Dispute]) -> str:

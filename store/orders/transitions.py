@@ -190,7 +190,7 @@ def _learn_checkout(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> li
         return _fill(order, review_reason=reason)
     return [
         *_fill(order, checkout_session_id=fact.session_id),
-        *_advance(order, "session_status", fact.status or "", SESSION_RANK),
+        *_advance(order, "checkout_status", fact.status or "", SESSION_RANK),
         *_advance(order, "payment_status", fact.payment_status, PAYMENT_RANK),
         *_fill(
             order,
@@ -213,12 +213,12 @@ def _is_new_stray(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> bool
 
 
 def _learn_refused(_ledger: Ledger, order: OrderState, fact: RefusedFact) -> list[str]:
-    return _advance(order, "session_status", "refused", SESSION_RANK) and [fact.reason]
+    return _advance(order, "checkout_status", "refused", SESSION_RANK) and [fact.reason]
 
 
 def _learn_gone(_ledger: Ledger, order: OrderState, fact: GoneFact) -> list[str]:
     """As expired: should money arrive all the same, it wins."""
-    return _advance(order, "session_status", "expired", SESSION_RANK) and [fact.reason]
+    return _advance(order, "checkout_status", "expired", SESSION_RANK) and [fact.reason]
 
 
 def _learn_doubt(_ledger: Ledger, order: OrderState, fact: DoubtFact) -> list[str]:

@@ -124,7 +124,9 @@ def _take_in_batch(named: Mapping[str, gateway.Document], taken: TakenIn) -> Non
 
 def _known(named: Mapping[str, gateway.Document]) -> set[str]:
     """The events that had their effect, and those that wait for their next try."""
-    over = or_(col(StripeEvent.outcome) != "orphan", col(StripeEvent.next_try_at).is_not(None))
+    over = or_(
+        col(StripeEvent.outcome) != "unknown_order", col(StripeEvent.next_try_at).is_not(None)
+    )
     with db.reading() as session:
         return set(session.exec(select(StripeEvent.id).where(col(StripeEvent.id).in_(named), over)))
 
@@ -168,7 +170,7 @@ def _remember(failed: Sequence[gateway.Document]) -> None:
             "created_at": _created(event) or now,
             "received_at": now,
             "deliveries": 0,
-            "outcome": "orphan",
+            "outcome": "unknown_order",
             "order_number": parsing.named_order(event),
             "next_try_at": now + SHORTEST_PAUSE,
         }

@@ -107,7 +107,7 @@ def unsettled_orders(*, everything: bool = True) -> list[Order]:
 
 def _counts() -> tuple[int, int]:
     """How many undecided orders have an open session, and how many have not."""
-    open_ones = func.sum(case((col(Order.session_status) == "open", 1), else_=0))
+    open_ones = func.sum(case((col(Order.checkout_status) == "open", 1), else_=0))
     with db.reading() as session:
         count, listed = session.exec(select(func.count(), open_ones).where(UNDECIDED)).one()
     return listed or 0, count - (listed or 0)
@@ -115,7 +115,7 @@ def _counts() -> tuple[int, int]:
 
 def _is_listable(order: Order) -> bool:
     return (
-        order.session_status == "open"
+        order.checkout_status == "open"
         and order.checkout_session_id is not None
         and order.cancel_requested_at is None
     )
@@ -173,7 +173,7 @@ def _look_up_each(single: Sequence[Order], least_pause: timedelta, checked: Chec
 
 
 def _look_up(order: Order) -> Order:
-    if order.cancel_requested_at and order.session_status in checkout_session.PAYABLE_SESSION:
+    if order.cancel_requested_at and order.checkout_status in checkout_session.PAYABLE_SESSION:
         return checkout_session.retire(order, "finishing a cancellation", "reconciler")
     return checkout_session.look_up(order, source="reconciler")
 

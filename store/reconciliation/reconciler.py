@@ -29,7 +29,7 @@ from store.core.errors import StoreError
 from store.core.wording import counted
 from store.db import engine as db
 from store.db import leases
-from store.db.models import Order, Turn
+from store.db.models import Lease, Order
 from store.orders import refunds, service
 from store.orders.stripe_facts import Fact, identity, of_dispute, of_refund, of_session
 from store.reconciliation import missed_events, open_orders, restored_orders
@@ -108,7 +108,7 @@ def run_forever(stop: threading.Event) -> None:
 
 def _take_a_turn(every: timedelta) -> None:
     done = CaughtUp()
-    with leases.turn("reconciler", every=every) as mine:
+    with leases.lease("reconciler", every=every) as mine:
         if mine is None:
             return
         try:
@@ -121,13 +121,13 @@ def _take_a_turn(every: timedelta) -> None:
 def _events_since() -> datetime | None:
     """From when on events are listed, by Stripe's clock."""
     with db.reading() as session:
-        turn = session.get(Turn, EVENTS)
-    return turn.done_until - OVERLAP if turn and turn.done_until else None
+        turn = session.get(Lease, EVENTS)
+    return turn.processed_until - OVERLAP if turn and turn.processed_until else None
 
 
 def _keep_events_until(moment: datetime) -> None:
     with db.unit_of_work() as session:
-        session.merge(Turn(name=EVENTS, began_at=clock.now(), done_until=moment))
+        session.merge(Lease(name=EVENTS, acquired_at=clock.now(), processed_until=moment))
 
 
 def run_once(

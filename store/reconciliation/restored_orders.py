@@ -234,10 +234,10 @@ def _order(number: str, own: Document) -> Order:
     paid_at = charge["created"] if charge and own["payment_status"] in PAID else None
     return Order(
         number=number,
-        buyer=f"unknown-{number}",
+        buyer_hash=f"unknown-{number}",
         currency=own["currency"],
         total_amount=own["amount_total"],
-        cart_key=f"restored-{number}",
+        cart_fingerprint=f"restored-{number}",
         attempt=1,
         idempotency_key=f"restored-{own['id']}",
         checkout_parameters="{}",

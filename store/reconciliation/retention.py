@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 
 from store.core import clock
 from store.db import engine as db
-from store.db.models import UNFINISHED, Order, OrderLog, Refund, Repeat, StripeEvent
+from store.db.models import UNFINISHED, Order, OrderCheck, OrderLog, Refund, StripeEvent
 from store.orders.service import UNSETTLED
 
 LEAST_DAYS = 30  # so long Stripe lists an event, and sends it again when somebody asks it to
@@ -83,7 +83,7 @@ def _next_events(
     unsettled = _unsettled(session, {order for *_, order in rows if order})
     over = [name for _, name, order in rows if order not in unsettled]
     run = session.connection().execute
-    repeats = run(delete(Repeat).where(col(Repeat.event_id).in_(over))).rowcount
+    repeats = run(delete(OrderCheck).where(col(OrderCheck.event_id).in_(over))).rowcount
     events = run(delete(StripeEvent).where(col(StripeEvent.id).in_(over))).rowcount
     last = rows[-1][:2] if len(rows) == BATCH else None
     return last, (events, repeats)
@@ -92,7 +92,7 @@ def _next_events(
 def _next_looks(
     session: Session, before: datetime, place: Place
 ) -> tuple[Place | None, tuple[int, ...]]:
-    return _next_rows(Repeat, session, before, place)
+    return _next_rows(OrderCheck, session, before, place)
 
 
 def _next_lines(
@@ -102,7 +102,7 @@ def _next_lines(
 
 
 def _next_rows(
-    table: type[Repeat | OrderLog], session: Session, before: datetime, place: Place
+    table: type[OrderCheck | OrderLog], session: Session, before: datetime, place: Place
 ) -> tuple[Place | None, tuple[int, ...]]:
     """Ids rise with time, so the first row that is young enough to stay is the end."""
     rows = session.exec(

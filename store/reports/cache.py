@@ -28,8 +28,8 @@ OF_ORDER = text(
       (SELECT sum(id) FROM order_log WHERE order_id = orders.id) AS which,
       (SELECT count(*) FROM stripe_events WHERE order_id = orders.id) AS events,
       (SELECT sum(deliveries) FROM stripe_events WHERE order_id = orders.id) AS deliveries,
-      (SELECT sum(times) FROM repeats WHERE order_id = orders.id) AS looks
-    FROM orders WHERE number = :number AND buyer = :buyer
+      (SELECT sum(times) FROM order_checks WHERE order_id = orders.id) AS looks
+    FROM orders WHERE number = :number AND buyer_hash = :buyer
     """
 )
 

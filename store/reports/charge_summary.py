@@ -38,7 +38,7 @@ COUNTED = text(
           WHERE order_id = orders.id AND outcome = 'applied' AND deliveries > 0) AS applied,
         (SELECT count(*) FROM order_log WHERE order_id = orders.id) AS lines,
         (SELECT coalesce(sum(id), 0) FROM order_log WHERE order_id = orders.id) AS which
-      FROM orders WHERE buyer = :buyer
+      FROM orders WHERE buyer_hash = :buyer
     ) AS mine
     GROUP BY status ORDER BY status
     """  # noqa: S608 - the two words for paid are ours
@@ -150,7 +150,7 @@ def _strays(session: Session, buyer: str) -> Sequence[tuple[Order, Refund]]:
         select(Order, Refund)
         .join(Order, col(Order.id) == col(Refund.order_id))
         .where(
-            col(Order.buyer) == buyer,
+            col(Order.buyer_hash) == buyer,
             or_(
                 col(Refund.reason) == "duplicate",
                 col(Refund.payment_intent_id) != col(Order.payment_intent_id),

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlmodel import Session, col, or_, select, tuple_
 
-from store.db.models import Dispute, Order, Repeat, StripeEvent
+from store.db.models import Dispute, Order, OrderCheck, StripeEvent
 from store.orders import stripe_facts
 from store.reports.search import Wanted
 from store.webhooks import parsing
@@ -34,9 +34,9 @@ class Outcome(NamedTuple):
 
 OUTCOMES: Mapping[str, Outcome] = {
     "applied": Outcome("✓", "Applied", "green", "It changed its order."),
-    "known": Outcome("○", "No news", "gray", "Its order already had everything that it says."),
+    "no_change": Outcome("○", "No news", "gray", "Its order already had everything that it says."),
     "ignored": Outcome("–", "Not used", "gray", "The shop does not act on events of this type."),
-    "orphan": Outcome(
+    "unknown_order": Outcome(
         "?",
         "Unknown order",
         "orange",
@@ -156,7 +156,11 @@ def event_detail(session: Session, event_id: str) -> EventDetail | None:
     event = session.get(StripeEvent, event_id)
     if event is None:
         return None
-    again = select(Repeat.at).where(col(Repeat.event_id) == event_id).order_by(col(Repeat.id))
+    again = (
+        select(OrderCheck.at)
+        .where(col(OrderCheck.event_id) == event_id)
+        .order_by(col(OrderCheck.id))
+    )
     ((_, order_number),) = _with_orders(session, [event])
     return EventDetail(event, order_number, list(session.exec(again)))
 

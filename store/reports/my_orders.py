@@ -92,7 +92,7 @@ def _orders(
 ) -> list[order_view.OrderView]:
     found = session.exec(
         select(Order)
-        .where(col(Order.buyer) == buyer, *conditions)
+        .where(col(Order.buyer_hash) == buyer, *conditions)
         .order_by(col(Order.id).desc())
         .limit(limit)
         .options(defer(Order.checkout_parameters))  # type: ignore[arg-type]

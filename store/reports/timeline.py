@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from sqlmodel import Session, col, or_, select
 
-from store.db.models import MAX_LISTED, Order, OrderLog, Repeat, StripeEvent
+from store.db.models import MAX_LISTED, Order, OrderCheck, OrderLog, StripeEvent
 from store.orders import failed_attempts
 from store.reports.order_view import STATUS_BADGES
 
@@ -51,7 +51,7 @@ class Heard:
     """The events about one order, and what was said again."""
 
     events: Sequence[StripeEvent]
-    repeats: Sequence[Repeat]
+    repeats: Sequence[OrderCheck]
 
     @property
     def deliveries(self) -> int:
@@ -71,14 +71,14 @@ def heard(session: Session, order_id: int) -> Heard:
         .order_by(col(StripeEvent.received_at))
     ).all()
     again = session.exec(
-        select(Repeat)
+        select(OrderCheck)
         .where(
             or_(
-                col(Repeat.order_id) == order_id,
-                col(Repeat.event_id).in_([event.id for event in events]),
+                col(OrderCheck.order_id) == order_id,
+                col(OrderCheck.event_id).in_([event.id for event in events]),
             )
         )
-        .order_by(col(Repeat.id))
+        .order_by(col(OrderCheck.id))
     ).all()
     return Heard(events, again)
 
@@ -166,7 +166,7 @@ def _unheeded(event: StripeEvent) -> Step:
     )
 
 
-def _repeated(row: Repeat, events: Mapping[str, StripeEvent]) -> Step:
+def _repeated(row: OrderCheck, events: Mapping[str, StripeEvent]) -> Step:
     if event := events.get(row.event_id or ""):
         return Step(
             row.at,

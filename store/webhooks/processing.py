@@ -29,7 +29,7 @@ from store.core import clock
 from store.core.errors import StripeError
 from store.db import bulk
 from store.db import engine as db
-from store.db.models import MAX_LISTED, Repeat, StripeEvent
+from store.db.models import MAX_LISTED, OrderCheck, StripeEvent
 from store.orders import batch as ledger
 from store.orders import service, transitions
 from store.orders.service import Source
@@ -37,7 +37,9 @@ from store.orders.stripe_facts import DoubtFact
 from store.webhooks import parsing
 from store.webhooks.parsing import Arrival
 
-Outcome = Literal["applied", "known", "duplicate", "orphan", "ignored", "livemode", "review"]
+Outcome = Literal[
+    "applied", "no_change", "duplicate", "unknown_order", "ignored", "livemode", "review"
+]
 
 
 class Locked(NamedTuple):
@@ -114,7 +116,7 @@ def _doubts(session: Session, batch: Sequence[Arrival], held: ledger.Ledger) -> 
             doubts[event.id] = Doubt(reason)
     if doubts:
         known = select(StripeEvent.id).where(
-            col(StripeEvent.id).in_(sorted(doubts)), col(StripeEvent.outcome) != "orphan"
+            col(StripeEvent.id).in_(sorted(doubts)), col(StripeEvent.outcome) != "unknown_order"
         )
         for event_id in session.exec(known):
             del doubts[event_id]
@@ -147,7 +149,7 @@ def receive(
         taken, service.record(session, facts, source=source, held=held), strict=True
     ):
         if answer.order_id and not answer.news and verdicts[event.id].outcome != "review":
-            verdicts[event.id] = Verdict("known", answer.order_id)
+            verdicts[event.id] = Verdict("no_change", answer.order_id)
             corrected.add(event.id)
     rows = [{"id": name, **verdicts[name]._asdict()} for name in sorted(corrected)]
     bulk.update(session, StripeEvent, rows)
@@ -174,7 +176,7 @@ def _expected(event: Arrival, held: ledger.Ledger) -> Verdict:
     if order:
         doubted = isinstance(event.fact, DoubtFact)
         return Verdict("review" if doubted else "applied", order.id)
-    return Verdict("orphan" if event.concerns_orders else "ignored")
+    return Verdict("unknown_order" if event.concerns_orders else "ignored")
 
 
 def _register(
@@ -206,7 +208,7 @@ def _register(
         inserted = bulk.insert_new(session, StripeEvent, rows)
         known = _count(session, left - inserted, counts)
         unseen |= inserted
-        orphans |= {name for name, outcome in known.items() if outcome == "orphan"}
+        orphans |= {name for name, outcome in known.items() if outcome == "unknown_order"}
         left -= inserted | known.keys()
     return unseen | orphans, orphans
 
@@ -245,7 +247,7 @@ def _outcomes(
     left, outcomes = set(unseen), list[Outcome]()
     for event in arrivals:
         outcomes.append(verdicts[event.id].outcome if event.id in left else "duplicate")
-        if outcomes[-1] != "orphan":
+        if outcomes[-1] != "unknown_order":
             left.discard(event.id)
     return outcomes
 
@@ -258,9 +260,9 @@ def _note_repeats(
     if not again:
         return
     query = (
-        select(Repeat.event_id, func.count())
-        .where(col(Repeat.event_id).in_(set(again)))
-        .group_by(col(Repeat.event_id))
+        select(OrderCheck.event_id, func.count())
+        .where(col(OrderCheck.event_id).in_(set(again)))
+        .group_by(col(OrderCheck.event_id))
     )
     listed = Counter(dict(session.exec(query).all()))
     rows = []
@@ -270,4 +272,4 @@ def _note_repeats(
             rows.append(
                 {"at": clock.now(), "source": "webhook", "event_id": event_id, "evidence": ""}
             )
-    bulk.insert(session, Repeat, rows)
+    bulk.insert(session, OrderCheck, rows)

@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from store.core import clock
 from store.db import engine as db
-from store.db.models import Turn
+from store.db.models import Lease
 from store.demo.emulator_client import wait_until
 from store.demo.runner import Rehearsal
 from store.demo.scenarios import SCENARIOS
@@ -39,8 +39,8 @@ def inside(launched: Launched, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hous
 def is_quiet() -> bool:
     """Whether the last look at Stripe is over; a process that is starting has not had its first."""
     with db.reading() as session:
-        turn = session.get(Turn, "reconciler")
-    return turn is not None and turn.began_at < clock.now() - QUIET
+        turn = session.get(Lease, "reconciler")
+    return turn is not None and turn.acquired_at < clock.now() - QUIET
 
 
 def opened(buyer: BrowserContext, house: House) -> Page:

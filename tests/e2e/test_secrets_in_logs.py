@@ -45,7 +45,7 @@ def test_no_log_holds_a_secret_a_cookie_or_a_card_number(
     way_in = f"{house.address}/back-office/sign-in"
     assert buyer.request.post(way_in, form=mistyped, headers=from_here).status == 403
     with house.engine.begin() as connection:
-        connection.execute(text("ALTER TABLE orders RENAME COLUMN buyer TO purchaser"))
+        connection.execute(text("ALTER TABLE orders RENAME COLUMN buyer_hash TO purchaser"))
     page.goto(house.address)
 
     expect(page.get_by_text("Something went wrong here.")).to_be_visible(timeout=60_000)

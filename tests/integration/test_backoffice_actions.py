@@ -329,7 +329,7 @@ def test_an_orphan_is_tried_again_when_its_order_is_there(shop: Shop) -> None:
     shop.pay(number)
     event = shop.event("checkout.session.completed")
     change(number, number="MOVED-AWAY")
-    assert shop.outcome(event) == "orphan"
+    assert shop.outcome(event) == "unknown_order"
     still = actions.refetch_event("Ada", event["id"])
     change("MOVED-AWAY", number=number)
 

@@ -43,7 +43,7 @@ def test_two_carts_paid_at_once_leave_one_payable_session(shop: Shop) -> None:
 
     # Six tabs that keep replacing each other may all be told to try again; never are two payable.
     assert all(isinstance(result, str | StripeBusy) for result in results), results
-    payable = [order for order in shop.orders() if order.session_status in ("none", "open")]
+    payable = [order for order in shop.orders() if order.checkout_status in ("none", "open")]
     assert len(payable) <= 1
     last = shop.an_open_order(JEANS)
     (opened,) = [session for session in shop.sessions() if session.status == "open"]

@@ -105,7 +105,7 @@ def test_a_question_that_waited_for_too_long_makes_room_for_the_next_attempt(
     again = shop.an_open_order()
 
     assert again != number
-    assert shop.order(number).session_status == "refused"
+    assert shop.order(number).checkout_status == "refused"
     assert len(shop.sessions()) == 1
 
 

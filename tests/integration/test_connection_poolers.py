@@ -146,14 +146,14 @@ def test_a_reconciler_that_is_killed_behind_a_pooler_keeps_nothing(shop: Shop, b
     assert holder.stdout
     assert holder.stdin
     assert holder.stdout.readline() == b"True\n"
-    with leases.turn("reconciler", every=NOW) as meanwhile:
+    with leases.lease("reconciler", every=NOW) as meanwhile:
         pass
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     holder.stdin.close()
     holder.stdout.close()
 
-    with leases.turn("reconciler", every=NOW) as afterwards:
+    with leases.lease("reconciler", every=NOW) as afterwards:
         pass
 
     assert meanwhile is None

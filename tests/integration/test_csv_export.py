@@ -22,7 +22,7 @@ def many_orders(shop: Shop, count: int) -> None:
     model = shop.order(shop.a_past("paid")[0]).model_dump(exclude={"id"})
     for begin in range(0, count, 1000):
         numbers = [f"N{place}" for place in range(begin, min(begin + 1000, count))]
-        unique = ("number", "cart_key", "idempotency_key")
+        unique = ("number", "cart_fingerprint", "idempotency_key")
         rows = [model | {**dict.fromkeys(unique, number), "email": "a@b.se"} for number in numbers]
         with db.unit_of_work() as session:
             bulk.insert(session, Order, rows)

@@ -88,7 +88,7 @@ def forget_what_was_heard(patch: pytest.MonkeyPatch) -> None:
     count = processing._count
 
     def forgetful(session: Any, known: Any, counts: Any) -> dict[str, str]:
-        return dict.fromkeys(count(session, known, counts), "orphan")
+        return dict.fromkeys(count(session, known, counts), "unknown_order")
 
     patch.setattr(processing, "_count", forgetful)
     patch.setattr(batch_queue, "LARGEST_BATCH", 10)
@@ -270,7 +270,7 @@ def test_two_visitors_take_turns_and_see_only_their_own_orders(heard: Shop) -> N
     rows = [visitor.rows[0] for visitor in visitors]
     assert [row.state for row in rows] == ["passed", "passed"]
     for visitor, row in zip(visitors, rows, strict=True):
-        assert heard.order(row.number or "").buyer == visitor.buyer
+        assert heard.order(row.number or "").buyer_hash == visitor.buyer
         assert list(visitor.orders) == [row.number]
         assert visitor.rows[4].state == "waiting"
 
@@ -287,7 +287,7 @@ def test_a_rehearsal_leaves_the_visitors_own_orders_alone(
     with db.reading() as session:
         shelf = my_orders.of_buyer(session, heard.buyer)
     assert [order.number for order in shelf.orders] == [mine]
-    assert heard.order(row.number or "").buyer == runner.rehearsal_buyer(heard.buyer)
+    assert heard.order(row.number or "").buyer_hash == runner.rehearsal_buyer(heard.buyer)
 
 
 # --- samples and fresh demo ----------------------------------------------------------------------
@@ -296,7 +296,7 @@ def test_a_rehearsal_leaves_the_visitors_own_orders_alone(
 def orders_by_age(shop: Shop) -> list[tuple[Any, ...]]:
     """What two rehearsals must have in common: every order but for its random number."""
     now = clock.now()
-    rows = sorted(shop.orders(), key=lambda row: row.buyer)
+    rows = sorted(shop.orders(), key=lambda row: row.buyer_hash)
     return [
         ((now - row.created_at).days, row.status, row.total_amount, row.refunded_amount)
         for row in rows
@@ -368,11 +368,11 @@ def test_samples_that_were_interrupted_are_finished_by_the_next_press(
         assert not rehearsal.good
     with monkeypatch.context() as patch:  # and one was not made
         with db.unit_of_work() as session:
-            order = session.exec(select(Order).where(Order.buyer == "sample-order-03")).one()
-            order.buyer = "somebody"
+            order = session.exec(select(Order).where(Order.buyer_hash == "sample-order-03")).one()
+            order.buyer_hash = "somebody"
         played(rehearsal, lambda: rehearsal.start(runner.SAMPLE_ORDERS, STORE_URL))
 
-    samples = [row for row in heard.orders() if row.buyer.startswith("sample-order-")]
+    samples = [row for row in heard.orders() if row.buyer_hash.startswith("sample-order-")]
     assert len(samples) == 25
     assert sum(row.created_at < clock.now() - timedelta(days=1) for row in samples) == 23
     assert audit.audit().agrees
@@ -461,7 +461,7 @@ def test_an_event_that_comes_while_everything_is_forgotten_waits_and_is_an_orpha
         event.remove(db.engine(), "after_cursor_execute", deliver)
     courier.join()
 
-    assert (shop.orders(), answers) == ([], ["orphan"])
+    assert (shop.orders(), answers) == ([], ["unknown_order"])
     assert [row.order_id for row in shop.inbox().values()] == [None]
 
 

@@ -297,7 +297,7 @@ def test_an_event_that_cannot_be_taken_in_is_fetched_again_until_it_can(
     reconciler.run_once(far_ahead)
     refunded_amounts.append(shop.order(number).refunded_amount)
 
-    assert (remembered.outcome, remembered.deliveries) == ("orphan", 0)
+    assert (remembered.outcome, remembered.deliveries) == ("unknown_order", 0)
     assert remembered.next_try_at
     assert refunded_amounts == [0, 700]
     assert shop.inbox()[event["id"]].outcome == "applied"
@@ -323,7 +323,7 @@ def test_an_event_that_stripe_keeps_no_more_is_not_fetched_for_ever(
 ) -> None:
     now = clock.now()
     with db.unit_of_work() as session:
-        row = StripeEvent(id="evt_old", type=COMPLETED, created_at=now, outcome="orphan")
+        row = StripeEvent(id="evt_old", type=COMPLETED, created_at=now, outcome="unknown_order")
         row.next_try_at = now
         session.add(row)
 

@@ -52,7 +52,7 @@ def test_declines_and_a_failed_3d_secure_stand_in_the_history_with_their_reasons
         "We are unable to authenticate your payment method. Please choose a different payment "
         "method and try again.",
     ]
-    assert sorted(outcomes) == ["applied", "applied", "applied", "known", "known"]
+    assert sorted(outcomes) == ["applied", "applied", "applied", "no_change", "no_change"]
     assert shop.order(number) == before
     with db.reading() as session:
         shown = order_detail.story_of(session, service.owned(session, shop.buyer, number))

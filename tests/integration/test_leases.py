@@ -16,7 +16,7 @@ from store.core.errors import StripePermissionMissing
 from store.core.settings import ROOT
 from store.db import engine as db
 from store.db import leases
-from store.db.models import UNDECIDED, Turn
+from store.db.models import UNDECIDED, Lease
 from store.orders import service
 from store.reconciliation import missed_events, reconciler
 from store.stripe_api import gateway
@@ -29,7 +29,7 @@ HOLDER = """
 import sys
 from datetime import timedelta
 from store.db import leases
-with leases.turn("reconciler", every=timedelta(0)) as mine:
+with leases.lease("reconciler", every=timedelta(0)) as mine:
     print(mine is not None, flush=True)
     sys.stdin.read()
 """
@@ -46,8 +46,8 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Later:
     return move
 
 
-def takes_a_turn(every: timedelta = HALF_A_MINUTE) -> leases.Mine | None:
-    with leases.turn("reconciler", every=every) as mine:
+def takes_a_turn(every: timedelta = HALF_A_MINUTE) -> leases.HeldLease | None:
+    with leases.lease("reconciler", every=every) as mine:
         return mine
 
 
@@ -74,9 +74,9 @@ def test_what_was_just_done_is_not_done_again_by_another(
     next_one = takes_a_turn()
 
     assert first
-    assert first.done_until is None
+    assert first.processed_until is None
     assert another is None
-    assert next_one == leases.Mine(later, done_until=first.began_at)
+    assert next_one == leases.HeldLease(later, processed_until=first.acquired_at)
 
 
 def test_who_has_just_started_looks_at_once(shop: Shop) -> None:
@@ -87,14 +87,14 @@ def test_who_has_just_started_looks_at_once(shop: Shop) -> None:
 
 def test_a_turn_that_failed_counts_as_not_done(shop: Shop) -> None:
     first = takes_a_turn()
-    with pytest.raises(RuntimeError), leases.turn("reconciler", every=NEVER_LONG_AGO):
+    with pytest.raises(RuntimeError), leases.lease("reconciler", every=NEVER_LONG_AGO):
         raise RuntimeError
 
     after = takes_a_turn(NEVER_LONG_AGO)
 
     assert first
     assert after
-    assert after.done_until == first.began_at
+    assert after.processed_until == first.acquired_at
 
 
 def test_a_clock_that_was_set_back_stops_nobody(
@@ -109,7 +109,7 @@ def test_a_clock_that_was_set_back_stops_nobody(
 
 @pytest.mark.scenario("E7", "N4")
 def test_nobody_else_begins_while_one_is_at_it(shop: Shop) -> None:
-    with leases.turn("reconciler", every=NEVER_LONG_AGO) as mine:
+    with leases.lease("reconciler", every=NEVER_LONG_AGO) as mine:
         other = takes_a_turn(NEVER_LONG_AGO)
 
     assert mine
@@ -139,17 +139,17 @@ def test_a_process_that_is_killed_at_it_leaves_the_turn_to_the_others(shop: Shop
 
 def held_by(holder: str, until: datetime) -> None:
     with db.unit_of_work() as session:
-        turn = session.get_one(Turn, "reconciler")
+        turn = session.get_one(Lease, "reconciler")
         turn.holder, turn.held_until = holder, until
 
 
 @pytest.mark.scenario("N4")
 def test_the_lease_of_another_machine_ends_by_itself(shop: Shop, later: Later) -> None:
     takes_a_turn()
-    held_by("another-machine 7 abc", clock.now() + leases.LEASE)
+    held_by("another-machine 7 abc", clock.now() + leases.LEASE_DURATION)
 
     while_held = takes_a_turn(NEVER_LONG_AGO)
-    later(leases.LEASE + timedelta(seconds=1))
+    later(leases.LEASE_DURATION + timedelta(seconds=1))
 
     assert while_held is None
     assert takes_a_turn(NEVER_LONG_AGO)
@@ -159,7 +159,7 @@ def test_the_lease_of_another_machine_ends_by_itself(shop: Shop, later: Later) -
 def test_an_earlier_process_with_our_number_is_known_to_have_ended(shop: Shop) -> None:
     """As in a container that was killed and started again."""
     takes_a_turn()
-    held_by(f"{socket.gethostname()} {os.getpid()} abc", clock.now() + leases.LEASE)
+    held_by(f"{socket.gethostname()} {os.getpid()} abc", clock.now() + leases.LEASE_DURATION)
 
     assert takes_a_turn(NEVER_LONG_AGO)
 
@@ -175,9 +175,9 @@ def test_a_lease_from_a_clock_that_was_ahead_stops_nobody(shop: Shop) -> None:
 def test_a_lease_is_renewed_while_the_work_goes_on(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr(leases, "LEASE_DURATION", timedelta(seconds=0.6))
     monkeypatch.setattr(leases, "RENEW_SECONDS", 0.1)
-    with leases.turn("reconciler", every=NEVER_LONG_AGO) as mine:
+    with leases.lease("reconciler", every=NEVER_LONG_AGO) as mine:
         threading.Event().wait(1.2)
         other = takes_a_turn(NEVER_LONG_AGO)
 
@@ -186,12 +186,12 @@ def test_a_lease_is_renewed_while_the_work_goes_on(
 
 
 def test_a_holder_whose_lease_ran_out_leaves_the_next_ones_alone(shop: Shop) -> None:
-    with leases.turn("reconciler", every=NEVER_LONG_AGO):
-        held_by("another-machine 7 abc", clock.now() + leases.LEASE)
+    with leases.lease("reconciler", every=NEVER_LONG_AGO):
+        held_by("another-machine 7 abc", clock.now() + leases.LEASE_DURATION)
 
     with db.reading() as session:
-        turn = session.get_one(Turn, "reconciler")
-    assert (turn.holder, turn.done_until) == ("another-machine 7 abc", None)
+        turn = session.get_one(Lease, "reconciler")
+    assert (turn.holder, turn.processed_until) == ("another-machine 7 abc", None)
 
 
 @pytest.mark.scenario("N4")
@@ -200,7 +200,7 @@ def test_of_many_that_come_at_once_one_has_the_turn(shop: Shop) -> None:
     together = threading.Barrier(6)
 
     def take(_: int) -> bool:
-        with leases.turn("reconciler", every=HALF_A_MINUTE) as mine:
+        with leases.lease("reconciler", every=HALF_A_MINUTE) as mine:
             together.wait(30)
             return mine is not None
 

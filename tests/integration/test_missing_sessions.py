@@ -206,7 +206,7 @@ def test_several_who_find_a_session_gone_at_once_leave_one_payable_session(shop:
     shop.stripe.emulator.clear_faults()
     last = checkout.open_checkout(shop.buyer, shop.place())
 
-    assert shop.order(number).session_status == "expired"
+    assert shop.order(number).checkout_status == "expired"
     theirs = {order.checkout_session_id for order in shop.orders()}
     assert len(set(payable(shop)) & theirs - {shop.session_id(number)}) == 1
     assert "/c/pay/" in last

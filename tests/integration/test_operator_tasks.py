@@ -119,5 +119,5 @@ def test_a_task_that_fails_says_so_and_frees_its_place(
     assert (failed.good, failed.result) == (False, sentence)
     assert ("a bug" in caplog.text) == (sentence == tasks.UNEXPECTED)
     assert background.audited is None
-    with leases.turn(tasks.LEASE, every=timedelta(0)) as lease:
+    with leases.lease(tasks.LEASE, every=timedelta(0)) as lease:
         assert lease

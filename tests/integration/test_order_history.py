@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import col, select
 
 from store.db import engine as db
-from store.db.models import MAX_LISTED, Repeat
+from store.db.models import MAX_LISTED, OrderCheck
 from store.orders import checkout, checkout_session, refunds
 from store.reports import cache, order_detail, timeline_export
 from store.webhooks import parsing, processing
@@ -19,9 +19,9 @@ def evidence(shop: Shop, number: str) -> dict[str, dict[str, Any]]:
     return {row.action: json.loads(row.evidence or "{}") for row in shop.history(number)}
 
 
-def repeats() -> list[Repeat]:
+def repeats() -> list[OrderCheck]:
     with db.reading() as session:
-        return list(session.exec(select(Repeat).order_by(col(Repeat.id))))
+        return list(session.exec(select(OrderCheck).order_by(col(OrderCheck.id))))
 
 
 def test_a_line_of_the_history_keeps_how_stripe_was_asked(shop: Shop) -> None:

@@ -27,7 +27,7 @@ from store.reports.event_search import EventFilter
 from store.reports.search import Wanted
 from tests.support.shop import JEANS, Shop
 
-SMALL = {"products", "turns"}  # as many rows as there are things to sell, and kinds of work
+SMALL = {"products", "leases"}  # as many rows as there are things to sell, and kinds of work
 GROWING = set(SQLModel.metadata.tables) - SMALL
 FEW = {"one_payable_order_per_buyer", "undecided_orders", "unfinished_refunds"}  # partial indexes
 WORDS = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
@@ -280,9 +280,9 @@ def test_the_figures_of_a_month_do_not_read_every_item_ever_sold(shop: Shop) -> 
 
 PAST = (
     """
-    INSERT INTO orders (number, buyer, currency, total_amount, status, cart_key, attempt,
-      idempotency_key, checkout_parameters, checkout_expires_at, session_status, payment_status,
-      refunded_amount, created_at, paid_at, updated_at)
+    INSERT INTO orders (number, buyer_hash, currency, total_amount, status, cart_fingerprint,
+      attempt, idempotency_key, checkout_parameters, checkout_expires_at, checkout_status,
+      payment_status, refunded_amount, created_at, paid_at, updated_at)
     SELECT i, i, 'usd', 3998, 'paid', i, 1, i, '', at, 'complete', 'paid', 0, at, at, at
     FROM (SELECT i, now() - interval '86.4 minutes' * i AS at FROM generate_series(1, 100000) i) p
     """,

@@ -10,7 +10,7 @@ from sqlmodel import select
 from store.cli import main
 from store.core import clock
 from store.db import engine as db
-from store.db.models import Order, OrderItem, OrderLog, Repeat, StripeEvent
+from store.db.models import Order, OrderCheck, OrderItem, OrderLog, StripeEvent
 from store.reconciliation import retention
 from store.web import buyer_ids
 from tests.support.shop import JEANS, Shop, at_once
@@ -57,7 +57,7 @@ def test_events_of_settled_orders_are_forgotten_and_the_orders_are_not(
 
     assert gone.events > 0
     assert gone.repeats == 1
-    assert count(StripeEvent) == count(Repeat) == 0
+    assert count(StripeEvent) == count(OrderCheck) == 0
     assert as_told(shop, number) == before
 
 
@@ -149,7 +149,7 @@ def test_more_than_one_step_forgets_all(
 
     retention.prune(30, 30)
 
-    assert count(StripeEvent) == count(Repeat) == count(OrderLog) == 0
+    assert count(StripeEvent) == count(OrderCheck) == count(OrderLog) == 0
     assert count(Order) == 3
 
 
@@ -167,7 +167,7 @@ def test_a_webhook_that_comes_while_its_event_is_forgotten_is_answered(
     )
 
     assert results[0] is True
-    assert set(results[1:]) <= {"duplicate", "known"}
+    assert set(results[1:]) <= {"duplicate", "no_change"}
     assert as_told(shop, number) == before
 
 

@@ -52,7 +52,7 @@ def test_a_redirect_before_the_webhook_settles_and_the_webhook_changes_nothing(s
     settled = shop.order(number)
     outcome = shop.tell(COMPLETED)
 
-    assert outcome == "known"
+    assert outcome == "no_change"
     assert shop.order(number) == settled
     assert [line.source for line in shop.history(number)] == ["buyer", "buyer", "redirect"]
 
@@ -222,7 +222,7 @@ def test_any_order_of_delivery_ends_as_a_fresh_look_at_stripe_does(shop: Shop) -
 
     def state(number: str) -> tuple[Any, ...]:
         order = shop.order(number)
-        return order.status, order.payment_status, order.session_status, order.refunded_amount
+        return order.status, order.payment_status, order.checkout_status, order.refunded_amount
 
     assert state(told) == state(asked) == ("disputed", "paid", "complete", 700)
 
@@ -320,7 +320,7 @@ def test_an_event_whose_order_appears_later_is_tried_again(shop: Shop) -> None:
     reveal(number, hidden)
     outcomes.append(shop.outcome(event))
 
-    assert outcomes == ["orphan", "applied"]
+    assert outcomes == ["unknown_order", "applied"]
     assert shop.order(number).status == "paid"
     assert shop.inbox()[event["id"]].deliveries == 2
 
@@ -331,7 +331,7 @@ def test_an_orphan_is_tried_again_by_the_reconciler_too(shop: Shop) -> None:
     shop.pay(number)
     hidden = hide(number)
     event = shop.event(COMPLETED)
-    assert shop.outcome(event) == "orphan"
+    assert shop.outcome(event) == "unknown_order"
 
     reveal(number, hidden)
     reconciler.run_once()
@@ -523,7 +523,7 @@ def test_a_second_captured_payment_is_written_down_and_sent_back_once(shop: Shop
     reconciler.run_once()
     reconciler.run_once()
 
-    assert outcomes == ["applied", "known"]
+    assert outcomes == ["applied", "no_change"]
     assert written_down == [("requested", second)]
     (given_back,) = shop.refunds_at_stripe()
     assert (given_back.payment_intent, given_back.amount) == (second, 3998)
@@ -608,7 +608,7 @@ def test_a_second_session_that_nobody_paid_costs_nobody_anything(shop: Shop) -> 
 
     outcome = shop.outcome(event)
 
-    assert outcome == "known"
+    assert outcome == "no_change"
     assert shop.refunds() == []
     assert shop.order(number).status == "paid"
 

@@ -20,7 +20,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 import webhook_server
 from store.db import engine as db
-from store.db.models import Dispute, Order, OrderLog, Refund, Repeat, StripeEvent
+from store.db.models import Dispute, Order, OrderCheck, OrderLog, Refund, StripeEvent
 from store.orders import service
 from store.orders.stripe_facts import CheckoutFact, DisputeFact, Fact, ReceiptFact, RefundFact
 from store.webhooks import batch_queue, parsing, processing
@@ -345,7 +345,7 @@ def test_a_batch_has_the_effect_of_its_events_one_after_the_other(
 def after(batches: Sequence[Sequence[Arrival]]) -> tuple[list[Outcome], dict[str, list[Any]]]:
     """What is answered to these batches, and all that is then written anywhere."""
     with db.unit_of_work() as session:
-        for model in (Repeat, OrderLog, Refund, Dispute, StripeEvent, Order):
+        for model in (OrderCheck, OrderLog, Refund, Dispute, StripeEvent, Order):
             session.connection().execute(SQLModel.metadata.tables[model.__tablename__].delete())
     stock.fill(0, 2)
     outcomes: list[Outcome] = []
@@ -355,7 +355,7 @@ def after(batches: Sequence[Sequence[Arrival]]) -> tuple[list[Outcome], dict[str
     with db.reading() as session:
         return outcomes, {
             model.__name__: written(session, model)
-            for model in (Order, OrderLog, Refund, Dispute, StripeEvent, Repeat)
+            for model in (Order, OrderLog, Refund, Dispute, StripeEvent, OrderCheck)
         }
 
 

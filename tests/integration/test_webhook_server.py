@@ -237,12 +237,12 @@ def test_a_file_that_somebody_keeps_locked_is_not_ready(shop: Shop) -> None:
 def test_looking_whether_it_can_be_written_leaves_nothing_behind(shop: Shop) -> None:
     webhook_server.probe = type(webhook_server.probe)()
     with db.reading() as session:
-        before = session.connection().exec_driver_sql("SELECT count(*) FROM repeats").scalar()
+        before = session.connection().exec_driver_sql("SELECT count(*) FROM order_checks").scalar()
 
     statuses = {ready(shop)[0] for _ in range(5)}
 
     with db.reading() as session:
-        after = session.connection().exec_driver_sql("SELECT count(*) FROM repeats").scalar()
+        after = session.connection().exec_driver_sql("SELECT count(*) FROM order_checks").scalar()
     assert (statuses, before, after) == ({200}, 0, 0)
 
 

@@ -124,7 +124,11 @@ class Books:
     ) -> None:
         """I5: every ranked column only moves forward, and nothing that was written is unwritten."""
         for rows, now, ranks in (
-            (orders, self.orders, {"session_status": SESSION_RANK, "payment_status": PAYMENT_RANK}),
+            (
+                orders,
+                self.orders,
+                {"checkout_status": SESSION_RANK, "payment_status": PAYMENT_RANK},
+            ),
             (refunds, self.refunds, {"status": REFUND_RANK}),
             (disputes, self.disputes, {"status": DISPUTE_RANK}),
         ):
@@ -150,7 +154,7 @@ class Books:
 
     def _one_payable_session(self) -> None:
         """I7: per order, and per buyer."""
-        buyer = {order["number"]: order["buyer"] for order in self.orders.values()}
+        buyer = {order["number"]: order["buyer_hash"] for order in self.orders.values()}
         payable = [s for s in self.sessions if s["status"] == "open"]
         for session in payable:
             assert session["metadata"]["order_number"] in buyer, "I7: a session without an order"
@@ -209,7 +213,7 @@ class Books:
                 continue
             order = ours[session["metadata"]["order_number"]]
             paid = session["payment_status"] in PAID
-            assert order["session_status"] == session["status"], f"held up: {order}"
+            assert order["checkout_status"] == session["status"], f"held up: {order}"
             assert paid == (order["payment_status"] in PAID), f"held up: {order}"
         disputed = {row["payment_intent_id"] for row in self.disputes.values()}
         since, now = (f"{at:%Y-%m-%d %H:%M:%S.%f}" for at in (began, self.stage.clock.now(UTC)))
@@ -235,11 +239,11 @@ class Books:
             if order is None and session["id"] in self.stage.forgotten:
                 continue  # Stripe forgot it before its answer had come here
             assert order, f"I8: nobody knows {session['id']}"
-            assert order["session_status"] == session["status"], f"I8: {order}"
+            assert order["checkout_status"] == session["status"], f"I8: {order}"
             paid = session["payment_status"] in PAID
             assert paid == (order["payment_status"] in PAID), f"I2: {order}"
         for order in self.orders.values():
-            assert order["session_status"] != "none", f"I8: never asked for {order}"
+            assert order["checkout_status"] != "none", f"I8: never asked for {order}"
         self._second_payments_went_back()
         sent = {row["stripe_refund_id"]: row for row in self.refunds.values()}
         nobodys = {
@@ -295,8 +299,9 @@ class Books:
 
 
 FIXED = frozenset(
-    "number buyer total_amount currency idempotency_key checkout_parameters checkout_session_id"
-    " payment_intent_id paid_at amount stripe_refund_id stripe_dispute_id".split()
+    "number buyer_hash total_amount currency idempotency_key checkout_parameters"
+    " checkout_session_id payment_intent_id paid_at amount"
+    " stripe_refund_id stripe_dispute_id".split()
 )
 
 

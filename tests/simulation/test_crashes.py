@@ -86,7 +86,7 @@ class Story(ABC):
 
     def mine(self) -> list[dict[str, object]]:
         """The buyer's orders, oldest first."""
-        return [order for order in self.books.orders.values() if order["buyer"] == self.buyer]
+        return [order for order in self.books.orders.values() if order["buyer_hash"] == self.buyer]
 
     def at_stripe(self, status: str) -> int:
         """How many of the buyer's sessions have this status at Stripe."""
@@ -241,7 +241,7 @@ class LostSession(Story):
     def ends_well(self, then: Then) -> None:
         first, *others = self.mine()
         paid = [order for order in others if order["payment_status"] in PAID]
-        assert first["session_status"] == "expired"
+        assert first["checkout_status"] == "expired"
         assert first["status"] not in ("open", "paid")
         assert len(paid) == self.at_stripe("complete") <= 1
         if then == "the same person again":

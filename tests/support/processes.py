@@ -269,7 +269,9 @@ class House:
         """The orders in our book, oldest first."""
         with Session(self.engine, expire_on_commit=False) as session:
             rows = select(Order).order_by(col(Order.id))
-            return list(session.exec(rows if buyer is None else rows.where(Order.buyer == buyer)))
+            return list(
+                session.exec(rows if buyer is None else rows.where(Order.buyer_hash == buyer))
+            )
 
     def the_order(self, buyer: str) -> Order:
         """The one order of this buyer; a second one would be the fault we look for."""

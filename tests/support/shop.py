@@ -111,16 +111,16 @@ class Shop:
             for number, status in zip(numbers, statuses, strict=True):
                 order = Order(
                     number=number,
-                    buyer=self.buyer,
+                    buyer_hash=self.buyer,
                     currency="usd",
                     total_amount=1999,
                     status=status,
-                    cart_key=number,
+                    cart_fingerprint=number,
                     attempt=1,
                     idempotency_key=number,
                     checkout_parameters="{}",
                     checkout_expires_at=now,
-                    session_status="complete",
+                    checkout_status="complete",
                     payment_status="paid" if status == "paid" else "unpaid",
                 )
                 session.add(order)

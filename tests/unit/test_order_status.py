@@ -92,7 +92,7 @@ def after(told: Sequence[Fact], order: OrderState | None = None) -> State:
             order.status = service.settle(order, ledger)
     return (
         order.status,
-        order.session_status,
+        order.checkout_status,
         order.payment_status,
         order.payment_intent_id,
         order.refunded_amount,
@@ -234,13 +234,13 @@ def test_the_sets_of_states_are_parts_of_the_tables() -> None:
 
 def test_every_combination_of_facts_has_a_status_that_people_can_be_shown() -> None:
     seen = set()
-    for session_status in SESSION_RANK:
+    for checkout_status in SESSION_RANK:
         for payment_status in PAYMENT_RANK:
             for cancel_requested_at in (None, clock.now()):
                 for review_reason in (None, "amount 1 instead of 3998"):
                     for refunded_amount in (0, 1, 3998):
                         order = an_order(
-                            session_status=session_status,
+                            checkout_status=checkout_status,
                             payment_status=payment_status,
                             cancel_requested_at=cancel_requested_at,
                             review_reason=review_reason,
@@ -265,8 +265,8 @@ def test_every_kind_of_fact_has_a_rule() -> None:
 
 def test_paid_is_never_said_without_stripe_saying_so() -> None:
     for payment_status in set(PAYMENT_RANK) - PAID:
-        for session_status in SESSION_RANK:
-            order = an_order(session_status=session_status, payment_status=payment_status)
+        for checkout_status in SESSION_RANK:
+            order = an_order(checkout_status=checkout_status, payment_status=payment_status)
             assert service.status_of(order, []) not in ("paid", "refunded", "partially_refunded")
 
 
@@ -310,7 +310,7 @@ def unfit_money_back(draw: st.DrawFn) -> Fact:
 
 def known_order() -> OrderState:
     known = {"checkout_session_id": SESSION, "payment_intent_id": PAYMENT}
-    return an_order(**known, session_status="open", status="open")
+    return an_order(**known, checkout_status="open", status="open")
 
 
 @pytest.mark.scenario("J8")

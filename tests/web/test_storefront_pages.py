@@ -321,7 +321,7 @@ def test_pay_leaves_for_the_one_order_however_often_it_is_pressed(
         (order,) = session.exec(select(Order))
     assert all(f'window.location.assign("/go/{order.number}")' in page for page in gone)
     assert all(f'<a href="/go/{order.number}">' in page for page in gone)  # where that is stopped
-    assert list(prefetch.URL_PREFETCH.started) == [(order.buyer, order.number)]
+    assert list(prefetch.URL_PREFETCH.started) == [(order.buyer_hash, order.number)]
 
 
 @pytest.mark.scenario("A4")
@@ -485,7 +485,7 @@ def test_who_returns_from_stripe_in_another_browser_reads_that_the_payment_is_sa
     visit: Callable[..., AppTest], cookie: str | None
 ) -> None:
     number = an_order(red_t_shirt=2)
-    make_it(number, status="paid", payment_status="paid", session_status="complete")
+    make_it(number, status="paid", payment_status="paid", checkout_status="complete")
 
     pages = [
         html(visit("order", cookie=cookie, number=asked, session_id="cs_test_x"))
@@ -667,7 +667,7 @@ def make_it(number: str, **values: object) -> None:
 @pytest.mark.parametrize("status", ["expired", "canceled", "failed", "paid", "refunded"])
 def test_what_is_decided_can_be_bought_again(visit: Callable[..., AppTest], status: str) -> None:
     number = an_order(red_t_shirt=2, sneakers=1)
-    make_it(number, status=status, session_status="expired")
+    make_it(number, status=status, checkout_status="expired")
 
     pages = [html(visit()), html(visit("order", number=number))]
     at = visit(again=number)
@@ -684,7 +684,7 @@ def test_buying_again_says_what_is_gone_and_what_costs_something_else(
     visit: Callable[..., AppTest],
 ) -> None:
     number = an_order(red_t_shirt=2, sneakers=1)
-    make_it(number, status="paid", payment_status="paid", session_status="complete")
+    make_it(number, status="paid", payment_status="paid", checkout_status="complete")
     set_price("red-t-shirt", 2499)
     with db.unit_of_work() as session:
         session.exec(select(Product).where(col(Product.slug) == "sneakers")).one().active = False
@@ -698,7 +698,7 @@ def test_buying_again_says_what_is_gone_and_what_costs_something_else(
 @pytest.mark.scenario("G1")
 def test_a_strangers_order_cannot_be_bought_again(visit: Callable[..., AppTest]) -> None:
     number = an_order(STRANGER, red_t_shirt=2)
-    make_it(number, status="paid", payment_status="paid", session_status="complete")
+    make_it(number, status="paid", payment_status="paid", checkout_status="complete")
 
     at = visit(again=number)
 
@@ -709,7 +709,7 @@ def test_a_strangers_order_cannot_be_bought_again(visit: Callable[..., AppTest])
 @pytest.mark.scenario("A7")
 def test_an_order_that_a_newer_cart_replaced_says_so(visit: Callable[..., AppTest]) -> None:
     number = an_order(red_t_shirt=2)
-    make_it(number, status="canceled", session_status="expired")
+    make_it(number, status="canceled", checkout_status="expired")
     with db.unit_of_work() as session:
         order = service.owned(session, buyer_ids.digest(ME), number)
         service.log(session, order, "buyer", "cancel asked", checkout.REPLACED)
@@ -719,7 +719,7 @@ def test_an_order_that_a_newer_cart_replaced_says_so(visit: Callable[..., AppTes
 
 def test_the_count_of_charges_stands_on_both_pages(visit: Callable[..., AppTest]) -> None:
     number = an_order(red_t_shirt=2)
-    make_it(number, status="paid", payment_status="paid", session_status="complete")
+    make_it(number, status="paid", payment_status="paid", checkout_status="complete")
     an_order(sneakers=1)
 
     shop, page = html(visit()), html(visit("order", number=number))
@@ -733,7 +733,7 @@ def test_the_count_of_charges_stands_on_both_pages(visit: Callable[..., AppTest]
 @pytest.mark.scenario("C14")
 def test_a_second_payment_alarms_both_pages_with_its_cause(visit: Callable[..., AppTest]) -> None:
     number = an_order(red_t_shirt=2)
-    paid = {"status": "paid", "payment_status": "paid", "session_status": "complete"}
+    paid = {"status": "paid", "payment_status": "paid", "checkout_status": "complete"}
     make_it(number, **paid, payment_intent_id="pi_own")
     with db.unit_of_work() as session:
         order = service.owned(session, buyer_ids.digest(ME), number)
@@ -766,8 +766,8 @@ def test_many_orders_show_the_latest_and_can_be_narrowed_to_one_status(
     numbers = []
     for count in range(1, 8):
         numbers.append(an_order(red_t_shirt=count))
-        make_it(numbers[-1], status="expired", session_status="expired")
-    make_it(numbers[0], status="paid", payment_status="paid", session_status="complete")
+        make_it(numbers[-1], status="expired", checkout_status="expired")
+    make_it(numbers[0], status="paid", payment_status="paid", checkout_status="complete")
 
     at = visit()
     everything = html(at)
@@ -788,7 +788,7 @@ def test_older_orders_are_read_a_page_at_a_time_once_they_are_opened(
     numbers = []
     for count in range(28):
         numbers.append(an_order(red_t_shirt=1 + count % 10, sneakers=1 + count // 10))
-        make_it(numbers[-1], status="expired", session_status="expired")
+        make_it(numbers[-1], status="expired", checkout_status="expired")
 
     def shown(at: AppTest) -> int:
         return sum(number in html(at) for number in numbers)
@@ -809,7 +809,7 @@ def test_a_page_asks_the_database_a_fixed_number_of_questions(
 ) -> None:
     """What is sold, and whether anything is new; where nothing is, that is all."""
     number = an_order(red_t_shirt=2)
-    make_it(number, status="paid", payment_status="paid", session_status="complete")
+    make_it(number, status="paid", payment_status="paid", checkout_status="complete")
     asked: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
@@ -1221,7 +1221,7 @@ def back_from_stripe(number: str, cookie: str = ME) -> httpx.Response:
 @pytest.fixture
 def paid_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever comes back has paid, as Stripe says once it is asked."""
-    paid = {"status": "paid", "payment_status": "paid", "session_status": "complete"}
+    paid = {"status": "paid", "payment_status": "paid", "checkout_status": "complete"}
     settle_by(monkeypatch, lambda _buyer, number: make_it(number, **paid))
 
 

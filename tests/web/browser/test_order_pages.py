@@ -29,7 +29,7 @@ def make_it(servers: Servers) -> Change:
         ended = "open" if status in ("pending", "open") else "complete"
         with closing(sqlite3.connect(servers.folder / "store.db", timeout=10)) as database:
             database.execute(
-                "UPDATE orders SET status = ?, payment_status = ?, session_status = ?,"
+                "UPDATE orders SET status = ?, payment_status = ?, checkout_status = ?,"
                 " review_reason = ? WHERE number = ?",
                 (status, paid, ended, "amount $1.00 instead of $19.99", number),
             )
