@@ -92,8 +92,9 @@ def _acquire(name: str, holder: str, every: timedelta) -> HeldLease | None:
 
 
 def _acquire_row(session: Session, name: str, holder: str, every: timedelta) -> HeldLease | None:
-    now = clock.now()
     row = session.exec(select(Lease).where(col(Lease.name) == name).with_for_update()).first()
+    now = clock.now()  # read under the lock: an earlier time would make the row look like one of
+    # a clock that was set back, and the lease would be taken from its holder
     if row is None:
         row = Lease(name=name, acquired_at=now)
         session.add(row)
