@@ -117,6 +117,18 @@ def test_every_status_outcome_and_table_is_documented() -> None:
     assert table == SQLModel.metadata.tables.keys()
 
 
+def test_the_glossary_says_where_each_thing_is() -> None:
+    """Tables, columns, indexes and settings; paths are checked with those of all documents."""
+    tables = SQLModel.metadata.tables
+    known = {name.upper() for name in settings.Settings.model_fields} | tables.keys()
+    known |= {f"{table.name}.{column.name}" for table in tables.values() for column in table.c}
+    known |= {str(index.name) for table in tables.values() for index in table.indexes}
+    rows = re.findall(r"^\| .+ \| ([^|]*) \|$", text_of("docs/glossary.md"), re.MULTILINE)
+    named = {word for cell in rows for word in re.findall(r"`([\w.]+)`", cell)}
+
+    assert {word for word in named if not word.endswith(".py")} - known == set()
+
+
 def test_the_table_of_scenarios_is_todays() -> None:
     stored = scenarios_table.TABLE.read_text("utf-8")
 
