@@ -30,7 +30,7 @@ def numbers_in(file: Path) -> set[str]:
 
 
 def restored(copy: Path, folder: Path) -> Path:
-    """As the README says: the shop is stopped, its file and what lies beside it make place."""
+    """The steps of docs/operations.md: delete the log, and put the copy in the database's place."""
     for end in ("", "-wal", "-shm"):
         (folder / f"store.db{end}").unlink(missing_ok=True)
     shutil.copy(copy, folder / "store.db")
