@@ -37,20 +37,9 @@ if __name__ == "__main__":  # the server does without these while it starts
     from store.demo import page as demo_page
     from store.demo import runner as demo_runner
     from store.orders import checkout
-    from store.reports import (
-        cache as kept,
-    )
-    from store.reports import (
-        my_orders as shelves,
-    )
-    from store.reports import (
-        order_detail,
-        timeline_export,
-    )
-    from store.reports import (
-        order_view as views,
-    )
-    from store.reports.cart import PAYING, Cart, refill
+    from store.reports import my_orders, order_detail, timeline_export
+    from store.reports import order_view as views
+    from store.reports.cart import PAY_HINT, Cart, restore_cart
     from store.storefront import checkout_redirect, early_result, prefetch
     from store.web import buyer_cookie as cookies
     from store.web import buyer_ids, guard, notices, rendering, responses, stripe_mode
@@ -142,13 +131,13 @@ def product_card(product: catalog.Sold) -> None:
                 put("price", product=product, most=catalog.MAX_QUANTITY, quantity=quantity)
 
 
-def cart_of(products: Sequence[catalog.Sold], orders: shelves.Shelf) -> Cart:
+def cart_of(products: Sequence[catalog.Sold], orders: my_orders.MyOrders) -> Cart:
     """What is chosen at this moment, at the prices that the page shows."""
     chosen = {p.slug: st.session_state.get(catalog.quantity_key(p.slug)) or 0 for p in products}
     return Cart.of(products, chosen, orders.open_order)
 
 
-def cart_panel(who: str, products: Sequence[catalog.Sold], orders: shelves.Shelf) -> None:
+def cart_panel(who: str, products: Sequence[catalog.Sold], orders: my_orders.MyOrders) -> None:
     """The chosen lines, their total, and the one button to pay; its reasons stand under it.
 
     A fragment, so that leaving for Stripe waits for no other part of the page.
@@ -166,9 +155,9 @@ def cart_panel(who: str, products: Sequence[catalog.Sold], orders: shelves.Shelf
                     who, leaving
                 )  # last: the browser's way there is its time
                 return
-            refusal = cart.refusal(reader().language)
+            refusal = cart.error(reader().language)
             if st.button(
-                cart.label(reader().price(cart.total, cart.currency)),
+                cart.button_label(reader().price(cart.total, cart.currency)),
                 type="primary",
                 width="stretch",
                 disabled=bool(refusal),
@@ -193,7 +182,7 @@ def pay_note(cart: Cart, refusal: str) -> None:
         price = reader().price(old.total_amount, old.currency)
         put("hint", sentence=f"Paying for this cart cancels your unpaid order of {price}.")
     elif not notice:
-        put("hint", sentence=PAYING, usual=True)
+        put("hint", sentence=PAY_HINT, usual=True)
 
 
 def following(part: Callable[..., None], waiting: bool, *given: Any) -> None:
@@ -214,7 +203,7 @@ def forget() -> None:
 def pay(
     who: str,
     products: Sequence[catalog.Sold],
-    orders: shelves.Shelf,
+    orders: my_orders.MyOrders,
     prompt: RepeatPurchasePrompt | None = None,
 ) -> None:
     """Place the order for what is chosen at this moment; the page then leaves for Stripe.
@@ -224,7 +213,7 @@ def pay(
     """
     forget()
     cart = cart_of(products, orders)
-    if cart.refusal(reader().language):
+    if cart.error(reader().language):
         return  # the page says it beside the button and the field
     total = prompt.shown_amount if prompt else cart.total
     try:
@@ -278,7 +267,7 @@ def close_dialog(answered: bool, no: str) -> None:
 def ask_again(
     who: str,
     products: Sequence[catalog.Sold],
-    orders: shelves.Shelf,
+    orders: my_orders.MyOrders,
     prompt: RepeatPurchasePrompt,
 ) -> None:
     put("question", sentence=prompt.sentence)
@@ -308,7 +297,8 @@ def shop() -> None:
     """What is sold, what it comes to, and what this buyer ordered before."""
     who = buyer()
     with db.reading() as session:
-        products, orders = catalog.on_sale(session), kept.shelf(session, who)
+        products = catalog.on_sale(session)
+    orders = my_orders.of_buyer(who)
     refill_cart(who, products)
     with st.container(key="shop"):
         with st.container(key="goods"):
@@ -319,7 +309,7 @@ def shop() -> None:
         with st.container(key="past"):
             st.html('<h2 id="my-orders">My orders</h2>')
             in_cart = cart_of(products, orders).continues_open_order
-            following(my_orders, orders.is_waiting, who, orders.is_waiting, in_cart, [orders])
+            following(orders_panel, orders.is_waiting, who, orders.is_waiting, in_cart, [orders])
     toast()
     if prompt := st.session_state.get("question"):
         ask_again(who, products, orders, prompt)
@@ -341,7 +331,7 @@ def refill_cart(who: str, products: Sequence[catalog.Sold]) -> None:
     else:
         notice = Notice(f"Your order {number}: {order.buyer_word.lower()}.", order=number)
         if name == "again" or order.is_payable:
-            quantities, changes = refill(order, products, reader().price)
+            quantities, changes = restore_cart(order, products, reader().price)
             notice = notices.refilled(changes, number if name == "again" else None)
     try:
         st.query_params.from_dict({catalog.quantity_key(s): str(n) for s, n in quantities.items()})
@@ -351,15 +341,14 @@ def refill_cart(who: str, products: Sequence[catalog.Sold]) -> None:
     st.rerun()
 
 
-def find(who: str, number: str) -> order_detail.Story:
+def find(who: str, number: str) -> order_detail.OrderDetail:
     """The buyer's order of this number; a stranger's and a made-up one answer alike."""
     if not checkout_redirect.is_number(number):
         raise errors.OrderNotFound
-    with db.reading() as session:
-        return kept.story(session, who, number)
+    return order_detail.of_buyer(who, number)
 
 
-def find_with_owner(who: str, number: str) -> tuple[str, order_detail.Story]:
+def find_with_owner(who: str, number: str) -> tuple[str, order_detail.OrderDetail]:
     """An order of this visitor or of their rehearsal, which buys under a name of its own."""
     try:
         return who, find(who, number)
@@ -368,35 +357,39 @@ def find_with_owner(who: str, number: str) -> tuple[str, order_detail.Story]:
         return rehearsing, find(rehearsing, number)
 
 
-def my_orders(who: str, polling: bool, in_cart: bool, read: list[shelves.Shelf]) -> None:
+def orders_panel(who: str, polling: bool, in_cart: bool, read: list[my_orders.MyOrders]) -> None:
     """The buyer's orders, newest first; refreshes itself while Stripe may still say something.
 
     `in_cart`: the Pay button continues the open order, so its row offers no second way.
     """
     try:
-        with db.reading() as session:  # at first there is what the page has just read
-            shelf = read.pop() if read else kept.shelf(session, who)
-            if polling and not shelf.is_waiting:
-                st.rerun()  # the whole page, which then no longer asks for refreshing
-            if shelf.orders:
-                order_rows(shelf, in_cart, partial(shelves.orders_of, session, who))
-            else:
-                put("hint", sentence=notices.NOTHING_YET)
-                demo_page.show_first_visit_hint()
+        shelf = read.pop() if read else my_orders.of_buyer(who)  # the page has just read them
+        if polling and not shelf.is_waiting:
+            st.rerun()  # the whole page, which then no longer asks for refreshing
+        if shelf.orders:
+            order_rows(who, shelf, in_cart)
+        else:
+            put("hint", sentence=notices.NOTHING_YET)
+            demo_page.show_first_visit_hint()
     except errors.DatabaseUnavailable:
         show(notices.DATABASE_DOWN)
         return
     if polling:
         put("live", at=datetime.now(UTC))
-    put("tally", tally=shelf.tally)
+    put("charge_summary", charges=shelf.charges)
 
 
-def order_rows(
-    shelf: shelves.Shelf, in_cart: bool, ask: Callable[..., Sequence[views.OrderView]]
-) -> None:
+def older_orders(
+    who: str, status: str, exclude: Sequence[views.OrderView] = (), limit: int | None = None
+) -> Sequence[views.OrderView]:
+    with db.reading() as session:
+        return my_orders.newest_orders(session, who, status, exclude, limit or my_orders.RECENT)
+
+
+def order_rows(who: str, shelf: my_orders.MyOrders, in_cart: bool) -> None:
     """The newest orders; older ones are read a page at a time, once somebody opens them."""
-    status = chosen_status(shelf) if shelf.choices else ""
-    shown = ask(status) if status else shelf.orders
+    status = chosen_status(shelf) if shelf.filters else ""
+    shown = older_orders(who, status) if status else shelf.orders
     with st.container(key="orders", gap=None):
         put("order_heads")
         for order in shown:
@@ -404,7 +397,7 @@ def order_rows(
     if (left := shelf.count(status) - len(shown)) > 0:
         drawer = st.expander(f"{left} older", key="older", on_change="rerun")
         pages = st.session_state.get("pages", 1)
-        older = ask(status, shown, pages * shelves.PAGE) if drawer.open else ()
+        older = older_orders(who, status, shown, pages * my_orders.PAGE_SIZE) if drawer.open else ()
         with drawer, st.container(key="older-orders", gap=None):
             for order in older:
                 order_row(order, in_cart)
@@ -413,12 +406,12 @@ def order_rows(
             drawer.button("Show more", key="more", on_click=st.session_state.update, kwargs=more)
 
 
-def chosen_status(shelf: shelves.Shelf) -> str:
+def chosen_status(shelf: my_orders.MyOrders) -> str:
     """The one status that the buyer wants to see, or "" for all."""
     return st.pills(
         "Orders by status",
-        ["", *shelf.choices],
-        format_func=shelf.label,
+        ["", *shelf.filters],
+        format_func=shelf.filter_label,
         default="",
         required=True,
         key="status",
@@ -484,7 +477,7 @@ def check(who: str, number: str) -> None:
         say(Notice("Checked with Stripe just now.", order=number, at_order=True))
 
 
-def order_view(who: str, number: str, polling: bool, read: list[order_detail.Story]) -> None:
+def order_view(who: str, number: str, polling: bool, read: list[order_detail.OrderDetail]) -> None:
     """Everything about one order, top to bottom; refreshes itself while it may still change."""
     try:
         story = read.pop() if read else find(who, number)
@@ -509,13 +502,13 @@ def order_view(who: str, number: str, polling: bool, read: list[order_detail.Sto
             put("receipt", order=order)
     with proven, st.container(key="proof"):
         steps, text, data = (
-            story.steps,
-            timeline_export.as_text(story),
-            timeline_export.as_json(story),
+            story.entries,
+            timeline_export.timeline_text(story),
+            timeline_export.timeline_json(story),
         )
         given = {"number": number, "steps": steps, "text": text, "data": data}
         st.html(rendering.piece("timeline", reader(), **given), unsafe_allow_javascript=True)
-    put("tally", tally=story.tally, here=number)
+    put("charge_summary", charges=story.charges, here=number)
 
 
 def order_note(polling: bool) -> None:

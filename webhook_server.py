@@ -36,7 +36,7 @@ from store.db.models import Lease
 from store.db.write_probe import WriteProbe
 from store.orders.stripe_facts import Document
 from store.reconciliation import reconciler as reconcile
-from store.reports import order_detail
+from store.reports import sales
 from store.stripe_api import gateway
 from store.stripe_api.traces import STRIPES_CLOCK
 from store.web import connections
@@ -335,7 +335,7 @@ def check_of(check: Callable[[], None]) -> str:
 def metrics() -> Response:
     try:
         with db.reading() as session:
-            for status, count in order_detail.orders_by_status(session).items():
+            for status, count in sales.orders_by_status(session).items():
                 ORDERS.labels(status).set(count)
     except StoreError as error:
         return PlainTextResponse(error.for_operator, error.status)

@@ -25,8 +25,8 @@ from store.backoffice.pages_orders import COUNTED
 from store.core import clock, settings
 from store.db import engine as db
 from store.db.models import Order
-from store.reports import order_detail, search
-from store.reports.search import Wanted
+from store.reports import sales, search
+from store.reports.search import OrderFilter
 
 FILL_ORDERS = """
 INSERT INTO orders (number, buyer_hash, currency, total_amount, status, cart_fingerprint,
@@ -82,21 +82,21 @@ def questions(count: int) -> dict[str, Callable[[], object]]:
     def orders(before: str = "", **wanted: object) -> Callable[[], object]:
         def ask() -> object:
             with db.reading() as session:
-                return search.found_orders(session, Wanted(**wanted), before)  # type: ignore[arg-type]
+                return search.search_orders(session, OrderFilter(**wanted), before)  # type: ignore[arg-type]
 
         return ask
 
     def count_of(**wanted: object) -> Callable[[], object]:
         def ask() -> object:
             with db.reading() as session:
-                return search.count_orders(session, Wanted(**wanted), COUNTED)  # type: ignore[arg-type]
+                return search.count_orders(session, OrderFilter(**wanted), COUNTED)  # type: ignore[arg-type]
 
         return ask
 
     def figures(days: int) -> Callable[[], object]:
         def ask() -> object:
             with db.reading() as session:
-                return order_detail.figures(session, days, UTC)
+                return sales.sales_reports(session, days, UTC)
 
         return ask
 

@@ -12,29 +12,25 @@ from datetime import UTC
 from sqlmodel import Session, text
 
 from bench.scale import seed_history
-from store.core.errors import OrderNotFound
 from store.db import engine as db
-from store.orders import refunds
+from store.orders import refunds, service
 from store.reconciliation import open_orders
-from store.reports import cache, order_detail
+from store.reports import my_orders, order_detail, sales
 from store.reports import search as listing
 
 chance = random.Random(1)  # noqa: S311
 
 
-def my_orders(session: Session, count: int) -> None:
+def orders_of_a_buyer(session: Session, count: int) -> None:
     """The orders of somebody who bought at any time in the past."""
     who = seed_history.buyer(chance.randrange(1, count + 1), count)
-    assert cache.shelf(session, who).orders
+    assert my_orders.load(session, who).orders
 
 
 def one_order(session: Session, count: int) -> None:
     place = chance.randrange(1, count + 1)
     who = seed_history.buyer(place, count)
-    try:
-        cache.story(session, who, f"PAST-{place:09}")
-    except OrderNotFound:
-        raise AssertionError(place) from None
+    assert order_detail.load(session, service.owned(session, who, f"PAST-{place:09}"))
 
 
 def catching_up(session: Session, _count: int) -> None:
@@ -44,20 +40,20 @@ def catching_up(session: Session, _count: int) -> None:
 
 
 def figures(session: Session, _count: int) -> None:
-    assert order_detail.figures(session, 30, UTC)
+    assert sales.sales_reports(session, 30, UTC)
 
 
 def first_page(session: Session, _count: int) -> None:
-    assert listing.found_orders(session, listing.Wanted()).rows
+    assert listing.search_orders(session, listing.OrderFilter()).rows
 
 
 def search(session: Session, count: int) -> None:
     email = f"buyer{chance.randrange(1, count + 1):09}@"
-    assert listing.found_orders(session, listing.Wanted(text=email)).rows
+    assert listing.search_orders(session, listing.OrderFilter(text=email)).rows
 
 
 QUESTIONS: dict[str, Callable[[Session, int], None]] = {
-    "my orders": my_orders,
+    "my orders": orders_of_a_buyer,
     "one order": one_order,
     "reconcile": catching_up,
     "back office: figures": figures,
@@ -70,7 +66,6 @@ def milliseconds(name: str, times: int, count: int) -> float:
     """The median of so many askings, each in a transaction of its own."""
     taken = []
     for _ in range(times):
-        cache.KEPT.things.clear()
         started = time.perf_counter()
         with db.reading() as session:
             QUESTIONS[name](session, count)

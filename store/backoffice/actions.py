@@ -51,7 +51,9 @@ class InvalidAmount(StoreError):
 
 
 def find_order(session: Session, number: str) -> Order:
-    order = session.exec(select(Order).where(col(Order.number) == search.tidy(number))).first()
+    order = session.exec(
+        select(Order).where(col(Order.number) == search.clean_query(number))
+    ).first()
     if order is None:
         raise OrderNotFound
     return order
@@ -100,7 +102,7 @@ def refund(
         key=f"office-{key}",
         shown_left=shown_left,
         by=by,
-        reason=search.tidy(reason),
+        reason=search.clean_query(reason),
     )
     return _sent(number, row, lambda: refunds.send(row, source="operator"))
 
@@ -172,7 +174,7 @@ def cancel(by: str, number: str) -> str:
 
 def add_note(by: str, number: str, words: str, *, is_public: bool = False) -> str:
     """Add a remark to an order's history; the buyer reads it only where it is public."""
-    remark = search.tidy(words)[:MAX_NOTE_LENGTH]
+    remark = search.clean_query(words)[:MAX_NOTE_LENGTH]
     if not remark:
         raise IncompleteForm("Write the note first.")
     with db.reading() as session:
@@ -191,7 +193,7 @@ def refetch_event(by: str, event_id: str) -> str:
         IncompleteForm, StripeError, DatabaseUnavailable
     """
     with db.reading() as session:
-        known = session.get(StripeEvent, search.tidy(event_id))
+        known = session.get(StripeEvent, search.clean_query(event_id))
     if known is None:
         raise IncompleteForm("The shop has recorded no event of this id.")
     arrival = parsing.read(gateway.event(known.id))

@@ -7,8 +7,8 @@ from store.backoffice.pages_common import operator_action, put, reader
 from store.db import engine as db
 from store.orders import refunds
 from store.reports import order_detail, search, timeline_export
-from store.reports.order_detail import Story
-from store.reports.search import Whole
+from store.reports.order_detail import OrderDetail
+from store.reports.search import OrderRecord
 from store.web import rendering
 
 check_with_stripe = operator_action(actions.refresh_order)
@@ -19,10 +19,10 @@ CANCELABLE = ("none", "open")  # the session's states at Stripe
 
 def render(order_number: str) -> None:
     with db.reading() as session:
-        detail = search.whole(session, order_number)
-        story = order_detail.story_of(session, detail.order, for_operator=True)
+        detail = search.order_record(session, order_number)
+        story = order_detail.load(session, detail.order, for_operator=True)
     number = detail.order.number
-    st.html(rendering.piece("tally", reader(), tally=story.tally, here=number))
+    st.html(rendering.piece("charge_summary", reader(), charges=story.charges, here=number))
     put("order_head", order=detail.order)
     pages_refunds.show_dialog(number)
     facts, history = st.columns([1.35, 1], gap="large")
@@ -38,7 +38,7 @@ def render(order_number: str) -> None:
         note_form(number)
 
 
-def buttons(detail: Whole) -> None:
+def buttons(detail: OrderRecord) -> None:
     """What can be done with the order now, and why it cannot be refunded where it cannot."""
     order = detail.order
     left = refunds.left_amount(order, detail.refunds)
@@ -52,14 +52,14 @@ def buttons(detail: Whole) -> None:
     put("refund_hint", order=order, left=left)
 
 
-def timeline(order_number: str, story: Story) -> None:
+def timeline(order_number: str, story: OrderDetail) -> None:
     html = rendering.piece(
         "timeline",
         reader(),
         number=order_number,
-        steps=story.steps,
-        text=timeline_export.as_text(story),
-        data=timeline_export.as_json(story),
+        steps=story.entries,
+        text=timeline_export.timeline_text(story),
+        data=timeline_export.timeline_json(story),
     )
     st.html(html, unsafe_allow_javascript=True)
 

@@ -42,9 +42,9 @@ def show_list() -> None:
 def order_list() -> None:
     heading("Orders")
     query = filter_of_address()
-    wanted = search.wanted(query, reader().zone)
+    wanted = search.parse_filter(query, reader().zone)
     with db.reading() as session:
-        page = search.found_orders(session, wanted, st.query_params.get("before", ""))
+        page = search.search_orders(session, wanted, st.query_params.get("before", ""))
         count = search.count_orders(session, wanted, COUNTED)
         items = order_view.items_of(session, page.rows)
     st.session_state[FILTER] = {key: st.session_state[key] for key in FIELDS}
@@ -75,7 +75,7 @@ def filter_of_address() -> dict[str, str]:
             "Number, email, Stripe id or product",
             key="q",
             icon=":material/search:",
-            max_chars=search.LONGEST,
+            max_chars=search.MAX_QUERY,
             **options,
         )
         words = [ANY, *STATUS_OF_WORD]

@@ -12,8 +12,8 @@ import streamlit as st
 from store.backoffice.pages_common import heading, literal, reader
 from store.core import money
 from store.db import engine as db
-from store.reports import order_detail
-from store.reports.order_detail import Figures, Sums
+from store.reports import sales
+from store.reports.sales import PeriodTotals, SalesReport
 from store.web import rendering
 
 PERIODS = {f"{days} days": days for days in (7, 30, 90)}
@@ -37,7 +37,7 @@ def render() -> None:
         )
     days = PERIODS[period or DEFAULT_PERIOD]
     with db.reading() as session:
-        currencies = order_detail.figures(session, days, reader().zone)
+        currencies = sales.sales_reports(session, days, reader().zone)
     for figures in currencies:
         if len(currencies) > 1:
             st.subheader(figures.currency.upper())
@@ -49,7 +49,7 @@ def render() -> None:
 # --- the four figures ----------------------------------------------------------------------------
 
 
-def metrics(figures: Figures, days: int) -> None:
+def metrics(figures: SalesReport, days: int) -> None:
     """Each figure beside the period before, or none of them where that had no payment."""
     now, price = figures.now, reader().price
     with st.container(key=f"metrics-{figures.currency}"):
@@ -69,7 +69,7 @@ def sparklines_script() -> rendering.Html:
     return rendering.Html(f"<script>{script.read_text('utf-8')}</script>")
 
 
-def explanation(figures: Figures, days: int) -> str:
+def explanation(figures: SalesReport, days: int) -> str:
     refunded = figures.now.refunded_amount
     returned = f"; {reader().price(refunded, figures.currency)} of it was refunded"
     compared = (
@@ -86,8 +86,8 @@ def explanation(figures: Figures, days: int) -> str:
 def metric(
     label: str,
     value: str,
-    figures: Figures,
-    measure: Callable[[Sums], float],
+    figures: SalesReport,
+    measure: Callable[[PeriodTotals], float],
     *,
     less_is_better: bool = False,
 ) -> None:
@@ -100,13 +100,13 @@ def metric(
         delta_arrow=direction,
         delta_color="off" if direction == "off" else "green" if good else "red",
         border=True,
-        chart_data=[measure(sums) for sums in figures.per_day_sums.values()],
+        chart_data=[measure(sums) for sums in figures.totals_per_day.values()],
         chart_type="area",
     )
 
 
 def change(
-    figures: Figures, measure: Callable[[Sums], float], *, in_points: bool
+    figures: SalesReport, measure: Callable[[PeriodTotals], float], *, in_points: bool
 ) -> tuple[str, Any]:
     """The difference to the period before in words, and the direction of its arrow."""
     now, before = measure(figures.now), measure(figures.before)
@@ -121,26 +121,26 @@ def change(
     return size, "up" if now > before else "down"
 
 
-def _revenue(sums: Sums) -> float:
+def _revenue(sums: PeriodTotals) -> float:
     return sums.revenue_amount
 
 
-def _orders(sums: Sums) -> float:
+def _orders(sums: PeriodTotals) -> float:
     return sums.orders
 
 
-def _average(sums: Sums) -> float:
+def _average(sums: PeriodTotals) -> float:
     return sums.average_amount
 
 
-def _refund_rate(sums: Sums) -> float:
+def _refund_rate(sums: PeriodTotals) -> float:
     return sums.refund_rate
 
 
 # --- charts, each beside its table ---------------------------------------------------------------
 
 
-def revenue_per_day(figures: Figures) -> None:
+def revenue_per_day(figures: SalesReport) -> None:
     rows = [(reader().day(day), amount) for day, amount in figures.per_day.items()]
     name = {"field": "name", "type": "ordinal", "sort": None, "title": None}
     axis = {"labelAngle": 0, "labelOverlap": "greedy", "labelSeparation": 12, "ticks": False}
@@ -152,7 +152,7 @@ def revenue_per_day(figures: Figures) -> None:
     )
 
 
-def revenue_per_product(figures: Figures) -> None:
+def revenue_per_product(figures: SalesReport) -> None:
     rows = list(figures.per_product.items())
     name = {"field": "name", "type": "ordinal", "sort": None, "title": None}
     axis = {"labelLimit": 150, "ticks": False}
@@ -165,7 +165,7 @@ def revenue_per_product(figures: Figures) -> None:
 
 
 def chart_and_table(
-    figures: Figures, title: str, rows: Sequence[tuple[str, int]], axes: dict[str, Any]
+    figures: SalesReport, title: str, rows: Sequence[tuple[str, int]], axes: dict[str, Any]
 ) -> None:
     """A bar chart and, beside it, the same values in words; days without revenue are left out."""
     price, currency = reader().price, figures.currency
@@ -202,7 +202,7 @@ def chart_and_table(
     )
 
 
-def revenue_axis(figures: Figures, rows: Sequence[tuple[str, int]]) -> dict[str, Any]:
+def revenue_axis(figures: SalesReport, rows: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """Round steps to just above the largest value, with labels as the reader writes money."""
     top = max((float(money.major(amount, figures.currency)) for _, amount in rows), default=0.0)
     step = round_step(top / 4)

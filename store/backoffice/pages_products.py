@@ -83,7 +83,7 @@ def filtered(products: list[Product]) -> list[Product]:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input("Name", key="product_search", type="search", width=320)
         state = st.pills("Show", list(STATES), format_func=STATES.__getitem__, key="product_state")
-    text = folded(search.tidy(text))
+    text = folded(search.clean_query(text))
     return [
         product
         for product in products

@@ -68,7 +68,7 @@ def render() -> None:
         st.info("No events yet. Stripe sends the first ones when somebody pays.")
     else:
         st.info("No event fits. Search for another id, or show all outcomes and types.")
-    if event_id := search.tidy(st.query_params.get(EVENT, "")):
+    if event_id := search.clean_query(st.query_params.get(EVENT, "")):
         event_panel(event_id)
     elif page.rows:
         st.caption("Select an event to see its payload, its deliveries and its order.")
@@ -97,7 +97,7 @@ def filters() -> EventFilter:
     )
     if outcome:
         st.caption(OUTCOMES[outcome].explanation)
-    return EventFilter(search.tidy(text), outcome or "", kind or "")
+    return EventFilter(search.clean_query(text), outcome or "", kind or "")
 
 
 def event_table(page: EventPage) -> None:

@@ -29,13 +29,13 @@ def export_orders(request: Request) -> Response:
         links = {"Sign in": sign_in.sign_in_address("orders", query)}
         return responses.plain_page(error.for_operator, error.status, links)
     reader = rendering.Reader.of(None, query.get("zone"))
-    batches = search.batches(search.wanted(query, reader.zone))
+    batches = search.order_batches(search.parse_filter(query, reader.zone))
     try:
         first = next(batches)  # before a 200 is sent, which could not be taken back
     except StoreError as error:
         return responses.plain_page(error.for_operator, error.status)
     return StreamingResponse(
-        csv_export.stream(chain([first], batches)),
+        csv_export.csv_stream(chain([first], batches)),
         media_type="text/csv; charset=utf-8",
         headers=NO_STORE
         | {

@@ -1,4 +1,4 @@
-"""What a buyer has chosen, at the prices their page shows, and how it may be paid."""
+"""The cart on a buyer's page: its lines, its total, and whether it can be paid."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from store.catalog import products as catalog
 from store.core import errors, money, settings
 from store.reports.order_view import OrderView
 
-BARE_LABEL = "Pay with Stripe (test)"
-PAYING = "You pay on Stripe's page with a test card. No money moves."
+PAY_LABEL = "Pay with Stripe (test)"
+PAY_HINT = "You pay on Stripe's page with a test card. No money moves."
 
 
-def quantity_fault(quantity: int) -> str:
-    """How many of one product can be bought, where `quantity` cannot; "" where it can."""
+def quantity_error(quantity: int) -> str:
+    """The limit that a quantity breaks, as text; "" where it can be bought."""
     if quantity > catalog.MAX_QUANTITY:
         return f"At most {catalog.MAX_QUANTITY}"
     return f"0 to {catalog.MAX_QUANTITY}" if quantity < 0 else ""
@@ -20,10 +20,10 @@ def quantity_fault(quantity: int) -> str:
 
 @dataclass(frozen=True)
 class Cart:
-    """The chosen lines; `open_order` is the buyer's one order that can still be paid.
+    """The chosen lines, and the buyer's one order that can still be paid, if there is one.
 
-    A line whose quantity is out of bounds stays in it, so that the page can show what was typed;
-    such a cart cannot be paid.
+    A line with an invalid quantity is included, so that the page can show it, but then the cart
+    cannot be paid.
     """
 
     lines: tuple[catalog.Line, ...] = ()
@@ -49,7 +49,7 @@ class Cart:
 
     @property
     def is_valid(self) -> bool:
-        return not any(quantity_fault(line.quantity) for line in self.lines)
+        return not any(quantity_error(line.quantity) for line in self.lines)
 
     @property
     def total(self) -> int:
@@ -57,7 +57,7 @@ class Cart:
 
     @property
     def continues_open_order(self) -> bool:
-        """True where the open order is for exactly this cart, at the prices of today."""
+        """True where the open order is for exactly this cart at today's prices."""
         if self.open_order is None:
             return False
         ordered = {item.slug: (item.quantity, item.unit_amount) for item in self.open_order.items}
@@ -71,27 +71,27 @@ class Cart:
         """The open order that paying for this cart cancels."""
         return self.open_order if self.lines and not self.continues_open_order else None
 
-    def label(self, price: str) -> str:
-        """What the Pay button says; `price` is the total as the buyer reads it."""
+    def button_label(self, price: str) -> str:
+        """The text of the Pay button; `price` is the total in the reader's format."""
         if self.continues_open_order:
             return f"Continue payment of {price} (test)"
-        return f"Pay {price} with Stripe (test)" if self.lines and self.is_valid else BARE_LABEL
+        return f"Pay {price} with Stripe (test)" if self.lines and self.is_valid else PAY_LABEL
 
-    def refusal(self, language: str) -> str:
+    def error(self, language: str) -> str:
         """Why this cart cannot be paid, as a sentence; "" where it can."""
         if not self.lines:
             return str(errors.EmptyCart())
         for line in self.lines:
-            if fault := quantity_fault(line.quantity):
-                return f"{fault} of {line.product.name} can be bought at once."
+            if error := quantity_error(line.quantity):
+                return f"{error} of {line.product.name} can be bought at once."
         return money.limit(self.total, self.currency, language)
 
 
-def refill(
+def restore_cart(
     order: OrderView, products: Sequence[catalog.Sold], price: Callable[[int, str], str]
 ) -> tuple[dict[str, int], list[str]]:
-    """The quantities of an order that can be chosen again, and a sentence about each item that is
-    no longer sold or costs something else today. `price` writes an amount for the reader.
+    """The quantities of an order's products that are still sold, and a sentence about each item
+    that is no longer sold or whose price has changed. `price` formats an amount for the reader.
     """
     sold = {product.slug: product for product in products}
     quantities = {item.slug: item.quantity for item in order.items if item.slug in sold}

@@ -1,7 +1,7 @@
-"""The number that must not move: how often a buyer was charged, beside how often they ordered.
+"""How often a buyer was charged, beside how often they ordered; the two must be equal.
 
-Counted from our own book, which the audit holds against Stripe's. Anything that does not fit
-becomes an alarm with its cause.
+Counted from the shop's own database, which the audit compares with Stripe. Anything that does not
+fit becomes an alert with its cause.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,84 +15,78 @@ from sqlmodel import Session, col, or_, select
 from store.db.models import Order, Refund
 from store.orders.stripe_facts import PAID
 from store.reports.order_view import OrderView, RefundView
-from store.reports.timeline import Heard
+from store.reports.timeline import OrderEvents
 
 Cause = Literal["second payment", "review"]
-# Where the money of a second payment is: still owed, owed although Stripe was asked, taken on by
-# Stripe, waiting for the buyer's details, back, or taken back by the bank.
-Whereabouts = Literal["owed", "overdue", "pending", "requires_action", "returned", "taken"]
+# The state of a second payment's refund: not sent yet, not sent although tried for long, accepted
+# by Stripe, waiting for the buyer's details, refunded, or withdrawn by the bank.
+RefundState = Literal["owed", "overdue", "pending", "requires_action", "returned", "taken"]
 
-# For each order by itself, so that each part goes by the index of that order's rows. All of it is
-# read in the indexes, which stay together where the rows of a long past are far apart.
-COUNTED = text(
+# Subqueries per order, so that each uses the index of that order's rows. All columns are read from
+# indexes, whose pages lie together where the rows of a long past are far apart.
+STATUS_COUNTS = text(
     f"""
     SELECT status, count(*), count(*) FILTER (WHERE payment_status IN {tuple(sorted(PAID))}),
-      sum(refunds), sum(events), sum(deliveries), sum(applied), sum(lines), sum(which)
+      sum(refunds), sum(deliveries), sum(applied), max(revision)
     FROM (
       SELECT status, payment_status,
         (SELECT count(*) FROM refunds WHERE order_id = orders.id) AS refunds,
-        (SELECT count(*) FROM stripe_events WHERE order_id = orders.id) AS events,
         (SELECT coalesce(sum(deliveries), 0) FROM stripe_events
           WHERE order_id = orders.id) AS deliveries,
         (SELECT count(*) FROM stripe_events
           WHERE order_id = orders.id AND outcome = 'applied' AND deliveries > 0) AS applied,
-        (SELECT count(*) FROM order_log WHERE order_id = orders.id) AS lines,
-        (SELECT coalesce(sum(id), 0) FROM order_log WHERE order_id = orders.id) AS which
+        (SELECT coalesce(max(id), 0) FROM order_log WHERE order_id = orders.id) AS revision
       FROM orders WHERE buyer_hash = :buyer
-    ) AS mine
+    ) AS of_buyer
     GROUP BY status ORDER BY status
-    """  # noqa: S608 - the two words for paid are ours
+    """  # noqa: S608 - the two payment statuses are constants
 )
 
 
-class Counted(NamedTuple):
-    """A buyer's orders of one status, and what was said of them.
+class StatusCounts(NamedTuple):
+    """Counts over a buyer's orders of one status.
 
-    No two moments have the same figures unless nothing was said between them: each line that is
-    added to the history has a higher id than those that `retention` takes away.
+    `revision` is the highest id of their history entries, so it grows with every change of them.
     """
 
     status: str
     orders: int
     charged: int
     refunds: int
-    events: int
     deliveries: int
     applied: int
-    lines: int
-    which: int  # the sum of the lines' ids
+    revision: int
 
 
 @dataclass(frozen=True)
-class Alarm:
-    """Why a charge does not fit its order; `over` once the money is back."""
+class Alert:
+    """Why a charge does not fit its order; `resolved` once the money is back."""
 
     cause: Cause
-    number: str
+    order_number: str
     detail: str
     amount: int
     currency: str
-    over: bool = False
-    money: Whereabouts = "owed"
+    resolved: bool = False
+    refund_state: RefundState = "owed"
 
 
 @dataclass(frozen=True)
-class Tally:
+class ChargeSummary:
     orders: int
     charges: int
     deliveries: int
     ignored: int
-    alarms: tuple[Alarm, ...] = ()
+    alerts: tuple[Alert, ...] = ()
 
     @property
-    def sent_back(self) -> int:
-        """Second payments that are the buyer's again."""
-        return sum(alarm.over for alarm in self.alarms)
+    def refunded_second_payments(self) -> int:
+        return sum(alert.resolved for alert in self.alerts)
 
     @property
-    def charged_words(self) -> str:
+    def charges_text(self) -> str:
         """ "charged once", "not charged", "13 charged once each", "charged twice" """
-        second = sum(alarm.cause == "second payment" for alarm in self.alarms)
+        second = sum(alert.cause == "second payment" for alert in self.alerts)
         if not self.charges:
             return "not charged"
         if second:
@@ -102,7 +96,7 @@ class Tally:
         return f"{self.charges} charged once each"
 
     @property
-    def webhook_words(self) -> str:
+    def webhooks_text(self) -> str:
         """ "webhook received 5 times" """
         if not self.deliveries:
             return "no webhook yet"
@@ -110,42 +104,42 @@ class Tally:
         return f"webhook received {times}"
 
     @property
-    def alarmed(self) -> bool:
-        return any(not alarm.over for alarm in self.alarms)
+    def has_open_alert(self) -> bool:
+        return any(not alert.resolved for alert in self.alerts)
 
 
-def counted(session: Session, buyer: str) -> tuple[Counted, ...]:
-    """How many orders a buyer has of each status, in one question."""
-    rows = session.connection().execute(COUNTED, {"buyer": buyer})
-    return tuple(Counted(row[0], *map(int, row[1:])) for row in rows)
+def status_counts(session: Session, buyer: str) -> tuple[StatusCounts, ...]:
+    """One row of counts per status of this buyer's orders, in one query."""
+    rows = session.connection().execute(STATUS_COUNTS, {"buyer": buyer})
+    return tuple(StatusCounts(row[0], *map(int, row[1:])) for row in rows)
 
 
 def of_buyer(
-    session: Session, buyer: str, counted: Sequence[Counted], shown: Sequence[OrderView]
-) -> Tally:
-    """The figures of all that a buyer ordered; every order that needs review is among `shown`."""
-    suspects: dict[str, Order | OrderView] = {o.number: o for o in shown if o.status == "review"}
-    second: dict[str, list[RefundView]] = {}
-    if any(each.refunds for each in counted):
-        for order, refund in _strays(session, buyer):
-            suspects[order.number] = order
-            second.setdefault(order.number, []).append(RefundView.of(refund, order))
-    alarms = [
-        alarm
-        for order in sorted(suspects.values(), key=attrgetter("created_at"), reverse=True)
-        for alarm in _alarms(order, second.get(order.number, []))
+    session: Session, buyer: str, counts: Sequence[StatusCounts], orders: Sequence[OrderView]
+) -> ChargeSummary:
+    """The summary of all of a buyer's orders; `orders` includes each one that needs review."""
+    to_check: dict[str, Order | OrderView] = {o.number: o for o in orders if o.status == "review"}
+    second_payments: dict[str, list[RefundView]] = {}
+    if any(row.refunds for row in counts):
+        for order, refund in _refunds_of_other_payments(session, buyer):
+            to_check[order.number] = order
+            second_payments.setdefault(order.number, []).append(RefundView.of(refund, order))
+    alerts = [
+        alert
+        for order in sorted(to_check.values(), key=attrgetter("created_at"), reverse=True)
+        for alert in _alerts(order, second_payments.get(order.number, []))
     ]
-    return _tally(
-        sum(each.orders for each in counted),
-        sum(each.charged for each in counted),
-        sum(each.deliveries for each in counted),
-        sum(each.applied for each in counted),
-        alarms,
+    return _summary(
+        sum(row.orders for row in counts),
+        sum(row.charged for row in counts),
+        sum(row.deliveries for row in counts),
+        sum(row.applied for row in counts),
+        alerts,
     )
 
 
-def _strays(session: Session, buyer: str) -> Sequence[tuple[Order, Refund]]:
-    """Money that went back from another payment than the order's own."""
+def _refunds_of_other_payments(session: Session, buyer: str) -> Sequence[tuple[Order, Refund]]:
+    """Refunds of payments that are not their order's own, with the order."""
     return session.exec(
         select(Order, Refund)
         .join(Order, col(Order.id) == col(Refund.order_id))
@@ -159,53 +153,57 @@ def _strays(session: Session, buyer: str) -> Sequence[tuple[Order, Refund]]:
     ).all()
 
 
-def of_order(order: OrderView, told: Heard) -> Tally:
-    """The figures of one order, from what its page has read anyway."""
-    alarms = _alarms(order, [refund for refund in order.refunds if refund.second])
-    applied = told.deliveries - told.ignored
-    return _tally(1, int(order.is_charged), told.deliveries, applied, alarms)
+def of_order(order: OrderView, events: OrderEvents) -> ChargeSummary:
+    """The summary of one order, from what its page has read already."""
+    alerts = _alerts(order, [refund for refund in order.refunds if refund.is_second_payment])
+    applied = events.deliveries - events.ignored
+    return _summary(1, int(order.is_charged), events.deliveries, applied, alerts)
 
 
-def _tally(
-    orders: int, charged: int, deliveries: int, applied: int, alarms: Sequence[Alarm]
-) -> Tally:
-    extra = sum(alarm.cause == "second payment" for alarm in alarms)
-    return Tally(orders, charged + extra, deliveries, deliveries - applied, tuple(alarms))
+def _summary(
+    orders: int, charged: int, deliveries: int, applied: int, alerts: Sequence[Alert]
+) -> ChargeSummary:
+    second_payments = sum(alert.cause == "second payment" for alert in alerts)
+    charges = charged + second_payments
+    return ChargeSummary(orders, charges, deliveries, deliveries - applied, tuple(alerts))
 
 
-def _alarms(order: Order | OrderView, second: Iterable[RefundView]) -> list[Alarm]:
+def _alerts(order: Order | OrderView, second: Iterable[RefundView]) -> list[Alert]:
+    """One alert per payment that `second` refunds, and one for an order that needs review."""
     payments: dict[str, list[RefundView]] = {}
     for refund in second:
         payments.setdefault(refund.payment_intent_id, []).append(refund)
-    found = [_second_payment(order, payment, refunds) for payment, refunds in payments.items()]
+    alerts = [_second_payment(order, payment, refunds) for payment, refunds in payments.items()]
     if order.status == "review":
         contested = getattr(order, "refund_review_reason", None)
         reason = contested or order.review_reason or "what Stripe says does not fit"
-        found.append(Alarm("review", order.number, reason, order.total_amount, order.currency))
-    return found
+        alerts.append(Alert("review", order.number, reason, order.total_amount, order.currency))
+    return alerts
 
 
-def _second_payment(order: Order | OrderView, payment: str, refunds: Sequence[RefundView]) -> Alarm:
-    where = whereabouts(refunds)
-    return Alarm(
+def _second_payment(
+    order: Order | OrderView, payment_intent_id: str, refunds: Sequence[RefundView]
+) -> Alert:
+    state = refund_state(refunds)
+    return Alert(
         "second payment",
         order.number,
-        payment,
+        payment_intent_id,
         max(refund.payment_amount or refund.amount for refund in refunds),
         order.currency,
-        over=where in ("returned", "taken"),
-        money=where,
+        resolved=state in ("returned", "taken"),
+        refund_state=state,
     )
 
 
-def whereabouts(refunds: Sequence[RefundView]) -> Whereabouts:
-    """Where the money of one second payment is; what is owed comes before what is on its way."""
-    states = {refund.status for refund in refunds}
-    if "requested" in states:
-        late = any(refund.overdue for refund in refunds if refund.status == "requested")
-        return "overdue" if late else "owed"
-    if "requires_action" in states:
+def refund_state(refunds: Sequence[RefundView]) -> RefundState:
+    """The state of one second payment's refunds; an unsent one counts before a pending one."""
+    statuses = {refund.status for refund in refunds}
+    if "requested" in statuses:
+        overdue = any(refund.overdue for refund in refunds if refund.status == "requested")
+        return "overdue" if overdue else "owed"
+    if "requires_action" in statuses:
         return "requires_action"
-    if "pending" in states:
+    if "pending" in statuses:
         return "pending"
-    return "returned" if "succeeded" in states else "taken"
+    return "returned" if "succeeded" in statuses else "taken"

@@ -1,4 +1,4 @@
-"""Orders as a CSV file that no spreadsheet takes for formulas."""
+"""Orders as CSV, safe to open in a spreadsheet: no cell can be run as a formula."""
 
 import csv
 import io
@@ -16,19 +16,19 @@ from store.reports import order_view
 Items = Mapping[int, list[order_view.ItemView]]
 Batch = tuple[Sequence[Order], Items]
 BATCH = 500
-# A sheet runs what begins with one of these as a formula; some read the wide forms alike.
+# Spreadsheets run cells that begin with one of these as formulas, some also the wide forms.
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-HEAD = [
+COLUMNS = [
     *("number", "created_at", "paid_at", "status", "items", "currency", "total", "refunded"),
     *("email", "checkout_session", "payment"),
 ]
-MARK = "\ufeff"  # tells a spreadsheet that this is UTF-8
+BYTE_ORDER_MARK = "\ufeff"  # so that spreadsheets read UTF-8
 
 
 def write_csv(session: Session, path: Path) -> int:
-    """Write every order to a CSV file, oldest first; answers how many there were.
+    """Write every order to a CSV file, oldest first; returns how many there were.
 
-    However many there are, a few hundred at a time are in memory; the file is there whole or not.
+    Reads a few hundred orders at a time; the file is complete or not there at all.
 
     Raises:
         OSError: the file cannot be written.
@@ -36,7 +36,7 @@ def write_csv(session: Session, path: Path) -> int:
     count = 0
     db.copy_pages(session)
 
-    def counted() -> Iterator[Batch]:
+    def counting() -> Iterator[Batch]:
         nonlocal count
         for rows, items in every_order(session):
             count += len(rows)
@@ -46,12 +46,12 @@ def write_csv(session: Session, path: Path) -> int:
         private_files.written_whole(path) as draft,
         draft.open("w", newline="", encoding="utf-8") as file,
     ):
-        file.writelines(stream(counted()))
+        file.writelines(csv_stream(counting()))
     return count
 
 
 def every_order(session: Session) -> Iterator[Batch]:
-    """All orders with their items, oldest first; forgotten by the session batch by batch."""
+    """All orders with their items, oldest first, in batches that the session then forgets."""
     after = 0
     while True:
         query = select(Order).where(col(Order.id) > after).order_by(col(Order.id)).limit(BATCH)
@@ -63,18 +63,18 @@ def every_order(session: Session) -> Iterator[Batch]:
         session.expunge_all()
 
 
-def stream(batches: Iterable[Batch]) -> Iterator[str]:
-    """A CSV file piece by piece, however many orders there are."""
-    yield MARK + lines([HEAD])
+def csv_stream(batches: Iterable[Batch]) -> Iterator[str]:
+    """A CSV file as text, batch by batch."""
+    yield BYTE_ORDER_MARK + to_csv([COLUMNS])
     for rows, items in batches:
-        yield sheet(rows, items)
+        yield csv_rows(rows, items)
 
 
-def sheet(rows: Sequence[Order], items: Items) -> str:
-    return lines(map(_cell, _row(order, items[order.id or 0])) for order in rows)
+def csv_rows(rows: Sequence[Order], items: Items) -> str:
+    return to_csv(map(_cell, _row(order, items[order.id or 0])) for order in rows)
 
 
-def lines(rows: Iterable[Iterable[str]]) -> str:
+def to_csv(rows: Iterable[Iterable[str]]) -> str:
     file = io.StringIO()
     csv.writer(file).writerows(rows)
     return file.getvalue()
@@ -97,5 +97,5 @@ def _row(order: Order, items: Iterable[order_view.ItemView]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
+    """Quote what a spreadsheet would run as a formula."""
     return f"'{text}" if text.startswith(FORMULA_SIGNS) else text

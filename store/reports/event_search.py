@@ -1,4 +1,4 @@
-"""Webhook events as operators see them: filtered, searched, a page at a time, and one in detail."""
+"""Webhook events for operators: searched, filtered, a page at a time, and one in detail."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from sqlmodel import Session, col, or_, select, tuple_
 
 from store.db.models import Dispute, Order, OrderCheck, StripeEvent
 from store.orders import stripe_facts
-from store.reports.search import Wanted
+from store.reports.search import OrderFilter
 from store.webhooks import parsing
 
-PAGE = 200
-MAX_ORDERS = 100  # that one search looks through
-MAX_TYPES_FROM = 2000  # of the newest events, for the list of types
+PAGE_SIZE = 200
+MAX_ORDERS = 100  # whose events one search reads
+NEWEST_EVENTS = 2000  # whose types are offered as filters
 HIDDEN = "(hidden)"
 SECRETS = frozenset(["client_secret"])
 
 
 class Outcome(NamedTuple):
-    """What became of an event, as the page says it; `color` is one of Streamlit's."""
+    """The outcome of an event in words; `color` is one of Streamlit's."""
 
     glyph: str
     word: str
@@ -58,7 +58,7 @@ OUTCOMES: Mapping[str, Outcome] = {
 
 @dataclass(frozen=True)
 class EventFilter:
-    """`text` is an event's id, any other id at Stripe, or what finds an order. Empty means all."""
+    """`text` is an event id, another Stripe id, or a search for orders; empty means all events."""
 
     text: str = ""
     outcome: str = ""
@@ -82,51 +82,51 @@ class EventRow(NamedTuple):
 
 @dataclass(frozen=True)
 class EventPage:
-    """`older` is the id of the event below which the next page begins; None on the last one."""
+    """`older` is the id below which the next page begins; None on the last page."""
 
     rows: list[EventRow]
     older: str | None = None
 
 
-def find_events(session: Session, wanted: EventFilter, before: str = "") -> EventPage:
+def find_events(session: Session, filters: EventFilter, before: str = "") -> EventPage:
     """Events, newest first, below the event `before`.
 
     A search by text reads the events of at most `MAX_ORDERS` orders, and has one page only.
     """
-    if wanted.text:
-        events = _events_about(session, wanted)
-        return EventPage(_with_orders(session, events[:PAGE]))
-    query = select(StripeEvent).where(*wanted.conditions())
+    if filters.text:
+        events = _events_about(session, filters)
+        return EventPage(_with_orders(session, events[:PAGE_SIZE]))
+    query = select(StripeEvent).where(*filters.conditions())
     if before and (last := session.get(StripeEvent, before)):
-        place = tuple_(col(StripeEvent.received_at), col(StripeEvent.id))
-        query = query.where(place < (last.received_at, last.id))
+        position = tuple_(col(StripeEvent.received_at), col(StripeEvent.id))
+        query = query.where(position < (last.received_at, last.id))
     newest = query.order_by(col(StripeEvent.received_at).desc(), col(StripeEvent.id).desc())
-    events = list(session.exec(newest.limit(PAGE + 1)))
-    older = events[PAGE - 1].id if len(events) > PAGE else None
-    return EventPage(_with_orders(session, events[:PAGE]), older)
+    events = list(session.exec(newest.limit(PAGE_SIZE + 1)))
+    older = events[PAGE_SIZE - 1].id if len(events) > PAGE_SIZE else None
+    return EventPage(_with_orders(session, events[:PAGE_SIZE]), older)
 
 
-def _events_about(session: Session, wanted: EventFilter) -> list[StripeEvent]:
+def _events_about(session: Session, filters: EventFilter) -> list[StripeEvent]:
     """One query for each index: in one, a database may rather read every event by its time."""
-    found = Wanted(text=wanted.text).conditions(session)
-    orders = session.exec(select(Order.id, Order.number).where(*found).limit(MAX_ORDERS)).all()
-    numbers = {wanted.text.upper(), *(number for _, number in orders)}
+    conditions = OrderFilter(text=filters.text).conditions(session)
+    orders = session.exec(select(Order.id, Order.number).where(*conditions).limit(MAX_ORDERS)).all()
+    numbers = {filters.text.upper(), *(number for _, number in orders)}
     events = dict[str, StripeEvent]()
     for about in (
-        col(StripeEvent.id) == wanted.text,
+        col(StripeEvent.id) == filters.text,
         col(StripeEvent.order_id).in_([order_id for order_id, _ in orders]),
         col(StripeEvent.order_number).in_(numbers),
     ):
-        query = select(StripeEvent).where(about, *wanted.conditions()).limit(PAGE)
+        query = select(StripeEvent).where(about, *filters.conditions()).limit(PAGE_SIZE)
         events |= {event.id: event for event in session.exec(query)}
     return sorted(events.values(), key=lambda e: (e.received_at, e.id), reverse=True)
 
 
 def _with_orders(session: Session, events: Sequence[StripeEvent]) -> list[EventRow]:
     ids = {event.order_id for event in events if event.order_id}
-    named = {event.order_number for event in events if event.order_number}
+    numbers = {event.order_number for event in events if event.order_number}
     query = select(Order.id, Order.number).where(
-        or_(col(Order.id).in_(ids), col(Order.number).in_(named))
+        or_(col(Order.id).in_(ids), col(Order.number).in_(numbers))
     )
     number_of: dict[int | str | None, str] = {}
     for order_id, number in session.exec(query):
@@ -138,14 +138,14 @@ def _with_orders(session: Session, events: Sequence[StripeEvent]) -> list[EventR
 
 
 def event_types(session: Session) -> list[str]:
-    """The types that the shop acts on, and those of the newest events."""
+    """The event types that the shop processes, and those of the newest events."""
     by_time = select(StripeEvent.type).order_by(col(StripeEvent.received_at).desc())
-    return sorted({*parsing.HANDLERS, *session.exec(by_time.limit(MAX_TYPES_FROM))})
+    return sorted({*parsing.HANDLERS, *session.exec(by_time.limit(NEWEST_EVENTS))})
 
 
 @dataclass(frozen=True)
 class EventDetail:
-    """One event; `repeated_at` are the deliveries after the first, as far as they are listed."""
+    """One event; `repeated_at` lists deliveries after the first, up to `MAX_LISTED`."""
 
     event: StripeEvent
     order_number: str | None
@@ -156,22 +156,22 @@ def event_detail(session: Session, event_id: str) -> EventDetail | None:
     event = session.get(StripeEvent, event_id)
     if event is None:
         return None
-    again = (
+    repeats = (
         select(OrderCheck.at)
         .where(col(OrderCheck.event_id) == event_id)
         .order_by(col(OrderCheck.id))
     )
     ((_, order_number),) = _with_orders(session, [event])
-    return EventDetail(event, order_number, list(session.exec(again)))
+    return EventDetail(event, order_number, list(session.exec(repeats)))
 
 
 def order_of_payload(session: Session, payload: stripe_facts.Document) -> str | None:
-    """The order that an event's object names, or that its payment belongs to."""
-    thing = (payload.get("data") or {}).get("object") or {}
-    payment = thing.get("id") if thing.get("object") == "payment_intent" else None
+    """The number of the order that an event's object names, or whose payment it is about."""
+    resource = (payload.get("data") or {}).get("object") or {}
+    payment = resource.get("id") if resource.get("object") == "payment_intent" else None
     try:
-        payment = payment or stripe_facts.identity(thing.get("payment_intent"))
-        named = stripe_facts.order_number(thing)
+        payment = payment or stripe_facts.identity(resource.get("payment_intent"))
+        named = stripe_facts.order_number(resource)
     except parsing.UNREADABLE:
         return None
     for column, value in ((Order.number, named), (Order.payment_intent_id, payment)):
@@ -183,7 +183,7 @@ def order_of_payload(session: Session, payload: stripe_facts.Document) -> str | 
 
 
 def without_secrets(value: Any) -> Any:
-    """A payload with what would let somebody act for the buyer left out."""
+    """A payload with every value hidden that lets its reader act for the buyer."""
     if isinstance(value, Mapping):
         return {
             name: HIDDEN if name in SECRETS and inner else without_secrets(inner)
@@ -195,4 +195,4 @@ def without_secrets(value: Any) -> Any:
 def disputes(session: Session) -> list[tuple[Dispute, Order]]:
     """The newest disputes with their orders."""
     query = select(Dispute, Order).join(Order, col(Order.id) == col(Dispute.order_id))
-    return list(session.exec(query.order_by(col(Dispute.id).desc()).limit(PAGE)))
+    return list(session.exec(query.order_by(col(Dispute.id).desc()).limit(PAGE_SIZE)))

@@ -1,31 +1,34 @@
-"""What a buyer ordered: the newest orders, those that wait, and the figures of them all.
+"""One buyer's orders: the newest ones, those that still wait for Stripe, and counts of all.
 
-Only orders that are shown are read. All others are counted, in indexes that hold what is counted,
-so that neither a long past of the shop nor of the buyer makes a page slow.
+Only the orders that are shown are read. The others are counted in covering indexes, so the page
+costs the same for a buyer, or a shop, with a long past.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
+from store.core import settings
+from store.db import engine as db
 from store.db.models import Order
 from store.orders.service import UNSETTLED
 from store.reports import charge_summary, order_view
 
 RECENT = 6
-PAGE = 20
+PAGE_SIZE = 20
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """The newest orders first, then those that Stripe may still change, however old they are."""
+class MyOrders:
+    """The newest orders first, then older ones that Stripe may still change."""
 
     orders: Sequence[order_view.OrderView]
     counts: Mapping[str, int]  # of all orders, by status
-    tally: charge_summary.Tally
+    charges: charge_summary.ChargeSummary
 
     @property
     def is_waiting(self) -> bool:
@@ -37,65 +40,79 @@ class Shelf:
         return next((order for order in self.orders if order.is_payable), None)
 
     @property
-    def choices(self) -> list[str]:
-        """The statuses to choose from, where there are so many orders that this helps."""
+    def filters(self) -> list[str]:
+        """The statuses to filter by; empty where there are too few orders for a filter."""
         present = [status for status in order_view.STATUS_BADGES if status in self.counts]
         return present if len(present) > 1 and self.count() > RECENT else []
 
-    def label(self, status: str) -> str:
-        """How a choice reads: "● Paid 13"; "" stands for all orders."""
+    def filter_label(self, status: str) -> str:
+        """ "● Paid 13"; "" stands for all orders."""
         badge = order_view.STATUS_BADGES.get(status)
-        word = f"{badge.glyph} {badge.buyer_word}" if badge else "All"
-        return f"{word} {self.count(status)}"
+        label = f"{badge.glyph} {badge.buyer_word}" if badge else "All"
+        return f"{label} {self.count(status)}"
 
     def count(self, status: str = "") -> int:
         return self.counts.get(status, 0) if status else sum(self.counts.values())
 
 
-def of_buyer(
-    session: Session, buyer: str, counted: Sequence[charge_summary.Counted] | None = None
-) -> Shelf:
-    """The shelf as it is shown first; `counted` is what the caller has just asked for."""
-    counted = charge_summary.counted(session, buyer) if counted is None else counted
-    counts = {each.status: each.orders for each in counted}
-    shown = orders_of(session, buyer) if counts else []
+def of_buyer(buyer: str) -> MyOrders:
+    """A buyer's orders as their page first shows them.
+
+    Cached by the counts, which are read first and change with each history entry and each webhook
+    delivery: a change during the read causes a miss, never stale data.
+    """
+    with db.reading() as session:
+        counts = charge_summary.status_counts(session, buyer)
+    return _cached(settings.current().database, buyer, counts)
+
+
+@lru_cache(maxsize=1000)
+def _cached(
+    _database: str, buyer: str, _version: tuple[charge_summary.StatusCounts, ...]
+) -> MyOrders:
+    with db.reading() as session:
+        return load(session, buyer)
+
+
+def load(session: Session, buyer: str) -> MyOrders:
+    """The same, without the cache."""
+    status_counts = charge_summary.status_counts(session, buyer)
+    counts = {row.status: row.orders for row in status_counts}
+    orders = newest_orders(session, buyer) if counts else []
     unsettled = sum(counts.get(status, 0) for status in UNSETTLED)
-    if unsettled > sum(order.status in UNSETTLED for order in shown):
-        shown += _orders(session, buyer, *_not(shown), col(Order.status).in_(UNSETTLED))
-    return Shelf(shown, counts, charge_summary.of_buyer(session, buyer, counted, shown))
+    if unsettled > sum(order.status in UNSETTLED for order in orders):
+        orders += _orders(session, buyer, *_except(orders), col(Order.status).in_(UNSETTLED))
+    return MyOrders(orders, counts, charge_summary.of_buyer(session, buyer, status_counts, orders))
 
 
-def orders_of(
+def newest_orders(
     session: Session,
     buyer: str,
     status: str = "",
-    beside: Iterable[order_view.OrderView] = (),
+    exclude: Iterable[order_view.OrderView] = (),
     limit: int = RECENT,
 ) -> list[order_view.OrderView]:
-    """The newest orders, of one status or all, `beside` those that are shown already.
-
-    The histories are left out.
-    """
-    conditions = _not(beside)
+    """The newest orders, of one status or all, without those in `exclude` and without history."""
+    conditions = _except(exclude)
     if status:
         conditions.append(col(Order.status) == status)
     return _orders(session, buyer, *conditions, limit=limit)
 
 
-def _not(shown: Iterable[order_view.OrderView]) -> list[ColumnElement[bool]]:
-    numbers = [order.number for order in shown]
+def _except(orders: Iterable[order_view.OrderView]) -> list[ColumnElement[bool]]:
+    numbers = [order.number for order in orders]
     return [col(Order.number).not_in(numbers)] if numbers else []
 
 
 def _orders(
     session: Session, buyer: str, *conditions: ColumnElement[bool], limit: int | None = None
 ) -> list[order_view.OrderView]:
-    found = session.exec(
+    rows = session.exec(
         select(Order)
         .where(col(Order.buyer_hash) == buyer, *conditions)
         .order_by(col(Order.id).desc())
         .limit(limit)
         .options(defer(Order.checkout_parameters))  # type: ignore[arg-type]
     ).all()
-    items = order_view.items_of(session, found)
-    return [order_view.view(order, items[order.id or 0], []) for order in found]
+    items = order_view.items_of(session, rows)
+    return [order_view.view(order, items[order.id or 0], []) for order in rows]

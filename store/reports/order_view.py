@@ -1,4 +1,4 @@
-"""Orders as people see them: plain values, made from rows and safe to keep after the session."""
+"""Orders as pages show them: immutable values, usable after the database session has ended."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,7 @@ Tone = Literal["waiting", "good", "bad", "neutral"]
 
 @dataclass(frozen=True)
 class Badge:
-    """A status as a glyph and a word, never by colour alone.
-
-    `word` is Stripe's, for operators; `buyer_word` says the same to a buyer.
-    """
+    """A status as a glyph and a word, never by colour alone; `buyer_word` is the buyer's word."""
 
     glyph: str
     word: str
@@ -62,9 +59,9 @@ class ItemView:
 
 @dataclass(frozen=True)
 class RefundView:
-    """Money back; `second` where it was taken by a payment that is not the order's own.
+    """A refund; `is_second_payment` where its payment is not the order's own.
 
-    `payment_amount` is what that payment brought in, `overdue` that an operator should look at it.
+    `payment_amount` is that payment's amount; `overdue` means that an operator should act.
     """
 
     amount: int
@@ -72,26 +69,26 @@ class RefundView:
     stripe_refund_id: str | None
     payment_intent_id: str
     created_at: datetime
-    second: bool
+    is_second_payment: bool
     payment_amount: int | None = None
     overdue: bool = False
 
     @property
     def is_void(self) -> bool:
-        """True where Stripe never made it, and nothing is owed by it any more."""
+        """True where Stripe never created it and it is not owed any more."""
         return self.status in REFUND_VOID and self.stripe_refund_id is None
 
     @classmethod
     def of(cls, row: Refund, order: Order) -> "RefundView":
         own = order.payment_intent_id
-        second = row.reason == "duplicate" or own not in (None, row.payment_intent_id)
+        is_second_payment = row.reason == "duplicate" or own not in (None, row.payment_intent_id)
         return cls(
             row.amount,
             row.status,
             row.stripe_refund_id,
             row.payment_intent_id,
             row.created_at,
-            second,
+            is_second_payment,
             row.payment_amount,
             row.is_overdue,
         )
@@ -117,7 +114,7 @@ class LogView:
 class OrderView:
     """An order as its buyer sees it; `*_amount` in minor units of `currency`, `*_at` in UTC.
 
-    It has a hash, so that what was made of it can be found again.
+    Hashable, because rendered HTML is cached by it.
     """
 
     number: str
@@ -141,7 +138,7 @@ class OrderView:
 
     @property
     def is_waiting(self) -> bool:
-        """True while something may still change without the buyer doing anything here."""
+        """True while the order may change without an action of the buyer on this page."""
         return self.status in ("pending", "open", "processing")
 
     @property
@@ -153,15 +150,16 @@ class OrderView:
         return not self.is_waiting and self.status != "review"
 
     @property
-    def was_replaced(self) -> bool:
-        """True where a new cart, perhaps in another tab, took this one's place."""
+    def was_superseded(self) -> bool:
+        """True where a newer cart, perhaps in another tab, replaced this order."""
         return self.status == "canceled" and any(row.detail == REPLACED for row in self.log)
 
 
-def items_of(session: Session, mine: Sequence[Order]) -> Mapping[int, list[ItemView]]:
-    found: defaultdict[int, list[ItemView]] = defaultdict(list)
-    if not mine:
-        return found
+def items_of(session: Session, orders: Sequence[Order]) -> Mapping[int, list[ItemView]]:
+    """The items of each order, by order id; an empty list for any other id."""
+    items: defaultdict[int, list[ItemView]] = defaultdict(list)
+    if not orders:
+        return items
     rows = session.connection().execute(
         select(
             col(OrderItem.order_id),
@@ -171,12 +169,12 @@ def items_of(session: Session, mine: Sequence[Order]) -> Mapping[int, list[ItemV
             col(OrderItem.unit_amount),
         )
         .join(Product, col(Product.id) == col(OrderItem.product_id))
-        .where(col(OrderItem.order_id).in_([order.id for order in mine]))
+        .where(col(OrderItem.order_id).in_([order.id for order in orders]))
         .order_by(col(OrderItem.id))
     )
     for order_id, slug, name, quantity, unit_amount in rows:
-        found[order_id].append(ItemView(slug, name, quantity, unit_amount))
-    return found
+        items[order_id].append(ItemView(slug, name, quantity, unit_amount))
+    return items
 
 
 def view(

@@ -1,7 +1,7 @@
-"""The proof timeline: what happened to one order, step by step, each with its evidence.
+"""The timeline of one order: each thing that happened to it, with its evidence.
 
-Made from three tables: the history (`order_log`), the events about the order (`stripe_events`),
-and what was said again without changing anything (`repeats`).
+Built from three tables: the history (`order_log`), the order's events (`stripe_events`), and
+repeated deliveries and checks that changed nothing (`order_checks`).
 """
 
 import json
@@ -20,22 +20,22 @@ from store.reports.order_view import STATUS_BADGES
 Effect = Literal["changed", "noted", "nothing"]
 
 LATE = timedelta(minutes=1)
-WHO = {
+SOURCE_NAMES = {
     "buyer": "Buyer",
     "redirect": "Redirect",
     "webhook": "Webhook",
     "reconciler": "Reconciler",
     "operator": "Back office",
 }
-# How the history names what an event added, and how the page does.
+# The history's text for what an event added, and the page's.
 NOTED = {"receipt url known": "receipt available", "email known": "email address known"}
 ID = re.compile(r" (?:by )?[a-z]+_[A-Za-z0-9_]{8,}")
 CREATED = "POST /v1/checkout/sessions"
 
 
 @dataclass(frozen=True)
-class Step:
-    """One line of the timeline; `evidence` is what a doubting reader can check it by."""
+class TimelineEntry:
+    """One line of the timeline; `evidence` names what it can be checked by."""
 
     at: datetime
     source: str
@@ -47,8 +47,8 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Heard:
-    """The events about one order, and what was said again."""
+class OrderEvents:
+    """The events about one order, with repeated deliveries and checks."""
 
     events: Sequence[StripeEvent]
     repeats: Sequence[OrderCheck]
@@ -60,17 +60,17 @@ class Heard:
     @property
     def ignored(self) -> int:
         """Deliveries that changed nothing."""
-        counted = sum(event.outcome == "applied" and event.deliveries > 0 for event in self.events)
-        return self.deliveries - counted
+        applied = sum(event.outcome == "applied" and event.deliveries > 0 for event in self.events)
+        return self.deliveries - applied
 
 
-def heard(session: Session, order_id: int) -> Heard:
+def load_events(session: Session, order_id: int) -> OrderEvents:
     events = session.exec(
         select(StripeEvent)
         .where(col(StripeEvent.order_id) == order_id)
         .order_by(col(StripeEvent.received_at))
     ).all()
-    again = session.exec(
+    repeats = session.exec(
         select(OrderCheck)
         .where(
             or_(
@@ -80,55 +80,57 @@ def heard(session: Session, order_id: int) -> Heard:
         )
         .order_by(col(OrderCheck.id))
     ).all()
-    return Heard(events, again)
+    return OrderEvents(events, repeats)
 
 
-def steps_of(order: Order, log: Sequence[OrderLog], told: Heard) -> list[Step]:
-    """Everything about an order in the order of its happening."""
-    events = {event.id: event for event in told.events}
-    steps = [_logged(order, row, events) for row in log]
-    named = {step.evidence.get("event_id") for step in steps}
-    steps += [
-        _unheeded(event)
-        for event in told.events
-        if event.id not in named and event.outcome != "applied"
+def entries_of(
+    order: Order, history: Sequence[OrderLog], order_events: OrderEvents
+) -> list[TimelineEntry]:
+    """The timeline of an order, oldest entry first."""
+    events = {event.id: event for event in order_events.events}
+    entries = [_from_history(order, row, events) for row in history]
+    in_history = {entry.evidence.get("event_id") for entry in entries}
+    entries += [
+        _no_change(event)
+        for event in order_events.events
+        if event.id not in in_history and event.outcome != "applied"
     ]
-    steps += [_repeated(row, events) for row in told.repeats]
-    return sorted(steps, key=lambda step: step.at)  # stable: the history keeps its own order
+    entries += [_duplicate(row, events) for row in order_events.repeats]
+    return sorted(entries, key=lambda entry: entry.at)  # stable: history rows keep their order
 
 
-def _logged(order: Order, row: OrderLog, events: Mapping[str, StripeEvent]) -> Step:
-    proof = json.loads(row.evidence) if row.evidence else {}
-    event = events.get(proof.get("event_id", ""))
-    detail = row.detail.removesuffix(proof.get("event_id", "")).removesuffix(" · ")
-    evidence, note, late = {**proof, "learnt": detail}, row.detail, None
+def _from_history(order: Order, row: OrderLog, events: Mapping[str, StripeEvent]) -> TimelineEntry:
+    evidence = json.loads(row.evidence) if row.evidence else {}
+    event = events.get(evidence.get("event_id", ""))
+    detail = row.detail.removesuffix(evidence.get("event_id", "")).removesuffix(" · ")
+    evidence, note, late = {**evidence, "recorded": detail}, row.detail, None
     if row.action == "placed":
-        evidence = _placed(order) | {"note": row.detail}
+        evidence = _order_evidence(order) | {"note": row.detail}
         note = f"{row.detail} · key {shortened(order.idempotency_key)}"
     elif event:
-        evidence |= _of_event(event, delivered=row.source == "webhook")
+        evidence |= _event_evidence(event, delivered=row.source == "webhook")
         note = event.type
-        late = _late(row.at - event.created_at) if row.source == "webhook" else None
-    elif "http_status" in proof:
-        note = _asked(proof)
+        late = _delay_if_late(row.at - event.created_at) if row.source == "webhook" else None
+    elif "http_status" in evidence:
+        note = _request_note(evidence)
     effect: Effect = "changed" if row.action in ("placed", *STATUS_BADGES) else "noted"
-    return Step(row.at, row.source, _title(row, proof), effect, note, late, evidence)
+    return TimelineEntry(row.at, row.source, _title(row, evidence), effect, note, late, evidence)
 
 
-def _title(row: OrderLog, proof: Mapping[str, Any]) -> str:
+def _title(row: OrderLog, evidence: Mapping[str, Any]) -> str:
     if row.action == "placed":
         return "Pay pressed: order saved"
     if row.action == failed_attempts.ACTION:
         return f"Payment attempt failed: {row.detail.rsplit(' · ', 1)[0]}"
-    if row.action == "open" and proof.get("request") == CREATED:
+    if row.action == "open" and evidence.get("request") == CREATED:
         return "Stripe answered: checkout open"
     badge = STATUS_BADGES.get(row.action)
-    told = ID.sub("", row.detail.split(" · ")[0]) if row.action == "noted" else row.action
-    told = NOTED.get(told, told)
-    return f"{WHO.get(row.source, row.source)}: {badge.word.lower() if badge else told}"
+    text = ID.sub("", row.detail.split(" · ")[0]) if row.action == "noted" else row.action
+    text = NOTED.get(text, text)
+    return f"{SOURCE_NAMES.get(row.source, row.source)}: {badge.word.lower() if badge else text}"
 
 
-def _placed(order: Order) -> dict[str, Any]:
+def _order_evidence(order: Order) -> dict[str, Any]:
     return {
         "order": order.number,
         "idempotency_key": order.idempotency_key,
@@ -138,86 +140,78 @@ def _placed(order: Order) -> dict[str, Any]:
     }
 
 
-def _of_event(event: StripeEvent, *, delivered: bool) -> dict[str, Any]:
-    """What the door knows of an event; it answers 200 only once the effect is committed."""
-    made = {
+def _event_evidence(event: StripeEvent, *, delivered: bool) -> dict[str, Any]:
+    """Evidence of an event; a delivered one was answered 200 after its effect was committed."""
+    evidence = {
         "event_id": event.id,
         "event_type": event.type,
         "made_at_stripe": event.created_at.isoformat(),
         "received": event.received_at.isoformat(),
         "deliveries": event.deliveries,
     }
-    checked = {"signature": "verified", "answered": "200, after the commit"}
-    return made | checked if delivered else made
+    receipt = {"signature": "verified", "answered": "200, after the commit"}
+    return evidence | receipt if delivered else evidence
 
 
-def _unheeded(event: StripeEvent) -> Step:
-    """An event about the order that told nothing new."""
+def _no_change(event: StripeEvent) -> TimelineEntry:
+    """The entry of an event that changed nothing."""
     delivered = event.deliveries > 0
     source = "webhook" if delivered else "reconciler"
-    return Step(
+    return TimelineEntry(
         event.received_at,
         source,
-        f"{WHO[source]}: nothing new",
+        f"{SOURCE_NAMES[source]}: nothing new",
         "nothing",
         event.type,
-        _late(event.received_at - event.created_at) if delivered else None,
-        _of_event(event, delivered=delivered),
+        _delay_if_late(event.received_at - event.created_at) if delivered else None,
+        _event_evidence(event, delivered=delivered),
     )
 
 
-def _repeated(row: OrderCheck, events: Mapping[str, StripeEvent]) -> Step:
+def _duplicate(row: OrderCheck, events: Mapping[str, StripeEvent]) -> TimelineEntry:
     if event := events.get(row.event_id or ""):
-        return Step(
+        return TimelineEntry(
             row.at,
             row.source,
             "Same event again: ignored",
             "nothing",
-            _delivered(event),
-            _late(row.at - event.created_at),
-            _of_event(event, delivered=True),
+            _event_note(event),
+            _delay_if_late(row.at - event.created_at),
+            _event_evidence(event, delivered=True),
         )
-    proof = json.loads(row.evidence) if row.evidence else {}
-    title = f"{WHO.get(row.source, row.source)}: nothing new at Stripe"
+    evidence = json.loads(row.evidence) if row.evidence else {}
+    title = f"{SOURCE_NAMES.get(row.source, row.source)}: nothing new at Stripe"
     if row.source == "buyer":
         title = "Pay pressed again: same checkout"
-    elif not proof:
+    elif not evidence:
         title = "Redirect: already settled"
-    note = _asked(proof) if proof else "Stripe did not have to be asked"
+    note = _request_note(evidence) if evidence else "Stripe did not have to be asked"
     if row.times > 1:
         note += f" · and {row.times - 1:,} more times"
-    return Step(
-        row.at,
-        row.source,
-        title,
-        "nothing",
-        note,
-        None,
-        proof,
-    )
+    return TimelineEntry(row.at, row.source, title, "nothing", note, None, evidence)
 
 
-def _delivered(event: StripeEvent) -> str:
+def _event_note(event: StripeEvent) -> str:
     """The event's type, with the number of deliveries where not all of them are listed."""
-    listed = event.deliveries <= MAX_LISTED
-    return event.type if listed else f"{event.type} · {event.deliveries:,} deliveries so far"
+    are_listed = event.deliveries <= MAX_LISTED
+    return event.type if are_listed else f"{event.type} · {event.deliveries:,} deliveries so far"
 
 
-def _asked(proof: Mapping[str, Any]) -> str:
-    key, replayed = proof.get("idempotency_key"), proof.get("replayed")
+def _request_note(evidence: Mapping[str, Any]) -> str:
+    key, replayed = evidence.get("idempotency_key"), evidence.get("replayed")
     parts = [
         f"key {shortened(key)}" if key else "",
-        f"HTTP {proof.get('http_status')}",
-        f"{proof.get('milliseconds')} ms",
+        f"HTTP {evidence.get('http_status')}",
+        f"{evidence.get('milliseconds')} ms",
         "the same answer again" if replayed else "",
     ]
     return " · ".join(filter(None, parts))
 
 
-def _late(delay: timedelta) -> timedelta | None:
+def _delay_if_late(delay: timedelta) -> timedelta | None:
     return delay if delay > LATE else None
 
 
 def shortened(identifier: str) -> str:
-    """An id as people compare it: its beginning and its end."""
+    """The first and last four characters of an id, which is how people compare ids."""
     return f"{identifier[:4]}…{identifier[-4:]}" if len(identifier) > 12 else identifier

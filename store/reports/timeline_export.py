@@ -1,36 +1,36 @@
-"""The proof of one order to take away: as text for people, as JSON for programs.
+"""The timeline of one order as text for people and as JSON for programs.
 
-A page that is looked at again offers the same, so what was made last is kept.
+Both are cached, because a page that refreshes itself offers the same texts again.
 """
 
 import json
 from dataclasses import asdict
 from functools import lru_cache
 
-from store.reports.order_detail import Story
+from store.reports.order_detail import OrderDetail
 
 
 @lru_cache(maxsize=256)
-def as_text(story: Story) -> str:
-    """The timeline for a mail or a chat; a star marks what changed the order."""
-    figures = story.tally
+def timeline_text(order_detail: OrderDetail) -> str:
+    """The timeline for a mail or a chat; a star marks entries that changed the order."""
+    charges = order_detail.charges
     lines = [
-        f"Order {story.order.number}: {story.order.status}, {figures.charged_words}, "
-        f"{figures.webhook_words} ({figures.ignored} without news).",
+        f"Order {order_detail.order.number}: {order_detail.order.status}, {charges.charges_text}, "
+        f"{charges.webhooks_text} ({charges.ignored} without news).",
         *(
-            f"{step.at:%Y-%m-%d %H:%M:%S.%f}"[:-3]
-            + f" UTC {'*' if step.effect == 'changed' else ' '} {step.title}"
-            + (f" ({step.note})" if step.note else "")
-            for step in story.steps
+            f"{entry.at:%Y-%m-%d %H:%M:%S.%f}"[:-3]
+            + f" UTC {'*' if entry.effect == 'changed' else ' '} {entry.title}"
+            + (f" ({entry.note})" if entry.note else "")
+            for entry in order_detail.entries
         ),
     ]
     return "\n".join(lines)
 
 
 @lru_cache(maxsize=256)
-def as_json(story: Story) -> str:
-    """The same with all evidence; amounts are in minor units, moments in UTC."""
-    order = story.order
+def timeline_json(order_detail: OrderDetail) -> str:
+    """The same with all evidence; amounts in minor units, times in UTC."""
+    order = order_detail.order
     return json.dumps(
         {
             "order": {
@@ -45,20 +45,20 @@ def as_json(story: Story) -> str:
                 "refunds": [asdict(refund) for refund in order.refunds],
                 "disputes": [asdict(dispute) for dispute in order.disputes],
             },
-            "tally": asdict(story.tally),
+            "charges": asdict(order_detail.charges),
             "timeline": [
                 {
-                    "at": step.at,
-                    "source": step.source,
-                    "title": step.title,
-                    "effect": step.effect,
-                    "late_seconds": step.late.total_seconds() if step.late else None,
-                    "evidence": dict(step.evidence),
+                    "at": entry.at,
+                    "source": entry.source,
+                    "title": entry.title,
+                    "effect": entry.effect,
+                    "late_seconds": entry.late.total_seconds() if entry.late else None,
+                    "evidence": dict(entry.evidence),
                 }
-                for step in story.steps
+                for entry in order_detail.entries
             ],
         },
-        default=lambda moment: moment.isoformat(),
+        default=lambda at: at.isoformat(),
         ensure_ascii=False,
         indent=2,
     )

@@ -46,7 +46,7 @@ def early_result_html(request: Request) -> str:
     try:
         with db.reading() as session:
             number = request.query_params["number"]
-            order = order_detail.order_of(session, buyer_of(request) or "", number)
+            order = order_detail.order_of_buyer(session, buyer_of(request) or "", number)
     except errors.StoreError:
         return ""
     if order.is_waiting:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from store.catalog import products as catalog
 from store.core import errors
 from store.db import engine as db
-from store.reports.cart import PAYING, Cart
+from store.reports.cart import PAY_HINT, Cart
 from store.storefront import early_result
 from store.web import rendering, stripe_mode
 
@@ -84,9 +84,9 @@ def shop(request: Request) -> str:
         quantities=cart.quantities,
         most=catalog.MAX_QUANTITY,
         cart=cart,
-        button=cart.label(reader.price(cart.total, cart.currency)),
-        refusal=cart.refusal(reader.language),
-        paying=PAYING,
+        button=cart.button_label(reader.price(cart.total, cart.currency)),
+        refusal=cart.error(reader.language),
+        paying=PAY_HINT,
     )
 
 

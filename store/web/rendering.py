@@ -25,7 +25,7 @@ from jinja2.environment import TemplateModule
 
 from store.core import locales, money, settings
 from store.reports import cart, charge_summary, order_view
-from store.reports.timeline import Step
+from store.reports.timeline import TimelineEntry
 
 EVIDENCE_NAMES = {
     "http_status": "HTTP status",
@@ -35,7 +35,6 @@ EVIDENCE_NAMES = {
     "event_id": "Event",
     "made_at_stripe": "Made at Stripe",
     "deliveries": "Deliveries so far",
-    "learnt": "Recorded",
 }
 EFFECTS = {
     "changed": "This changed the order.",
@@ -155,7 +154,9 @@ class Reader:
             return f"{FIRST_STRONG_ISOLATE}{text}{POP_ISOLATE}"
         return text
 
-    def timeline(self, steps: Sequence[Step]) -> list[tuple[str, list[tuple[Step, ...]]]]:
+    def timeline(
+        self, steps: Sequence[TimelineEntry]
+    ) -> list[tuple[str, list[tuple[TimelineEntry, ...]]]]:
         """The steps of each day of the reader; those in a row that changed nothing go together."""
         return [
             (day, [entry for alike in groupby(of_day, _is_news) for entry in _entries(*alike)])
@@ -189,11 +190,11 @@ class Reader:
         return ", ".join(f"{item.quantity} × {item.name}" for item in items)
 
 
-def _is_news(step: Step) -> bool:
+def _is_news(step: TimelineEntry) -> bool:
     return step.effect != "nothing"
 
 
-def _entries(are_news: bool, steps: Iterable[Step]) -> list[tuple[Step, ...]]:
+def _entries(are_news: bool, steps: Iterable[TimelineEntry]) -> list[tuple[TimelineEntry, ...]]:
     return [(step,) for step in steps] if are_news else [tuple(steps)]
 
 
@@ -241,14 +242,14 @@ def sentence_of(order: order_view.OrderView) -> str:
     """What an order's page says under its status."""
     second: dict[str, list[order_view.RefundView]] = {}
     for refund in order.refunds:
-        if refund.second:
+        if refund.is_second_payment:
             second.setdefault(refund.payment_intent_id, []).append(refund)
-    for where in map(charge_summary.whereabouts, second.values()):
+    for where in map(charge_summary.refund_state, second.values()):
         if where not in ("returned", "taken"):
             return TWICE + SECOND_PAYMENT[where]
     if order.status == "failed" and order.checkout_session_id is None:
         return NOT_OPENED
-    return REPLACED if order.was_replaced else VERDICTS[order.status]
+    return REPLACED if order.was_superseded else VERDICTS[order.status]
 
 
 class Html(str):
@@ -325,7 +326,7 @@ def _template(file: str) -> Template:
     )
     environment.globals.update(
         badges=order_view.STATUS_BADGES,
-        quantity_fault=cart.quantity_fault,
+        quantity_error=cart.quantity_error,
         again_link=again_link,
         dashboard_link=dashboard_link,
         effects=EFFECTS,

@@ -18,20 +18,22 @@ from store.db import engine as db
 from store.db.models import Order
 from store.orders import service
 from store.orders.stripe_facts import REFUND_VOID
-from store.reports import csv_export, order_detail, search, timeline_export
-from store.reports.search import Wanted
+from store.reports import csv_export, order_detail, sales, search, timeline_export
+from store.reports.search import OrderFilter
 from tests.support.shop import JEANS, Shop, at_once
 
 KEY = "0123456789abcdef" * 2
 
 
-def found(wanted: Wanted, before: str = "", limit: int = search.PAGE) -> search.Page[Order]:
+def found(
+    wanted: OrderFilter, before: str = "", limit: int = search.PAGE_SIZE
+) -> search.Page[Order]:
     with db.reading() as session:
-        return search.found_orders(session, wanted, before, limit)
+        return search.search_orders(session, wanted, before, limit)
 
 
 def numbers(**wanted: Any) -> list[str]:
-    return [order.number for order in found(Wanted(**wanted)).rows]
+    return [order.number for order in found(OrderFilter(**wanted)).rows]
 
 
 def change(number: str, /, **columns: object) -> None:
@@ -73,12 +75,12 @@ def test_an_order_is_found_by_whatever_somebody_has_in_hand(shop: Shop) -> None:
 def test_a_search_for_nonsense_finds_nothing(shop: Shop, text: str) -> None:
     shop.a_paid_order()
 
-    assert numbers(text=search.tidy(text)) == []
+    assert numbers(text=search.clean_query(text)) == []
 
 
 def test_what_no_database_could_be_asked_is_left_out_of_a_search() -> None:
-    assert search.tidy(" a\x00b\ud800\n ") == "ab"
-    assert len(search.tidy("x" * 5000)) == search.LONGEST
+    assert search.clean_query(" a\x00b\ud800\n ") == "ab"
+    assert len(search.clean_query("x" * 5000)) == search.MAX_QUERY
 
 
 def test_status_and_days_narrow_it_down(shop: Shop) -> None:
@@ -102,7 +104,7 @@ def test_pages_show_every_order_once_newest_first(shop: Shop) -> None:
 
     seen, before = [], ""
     while True:
-        page = found(Wanted(), before, limit=2)
+        page = found(OrderFilter(), before, limit=2)
         seen += [order.number for order in page.rows]
         if page.older is None:
             break
@@ -115,29 +117,34 @@ def test_pages_show_every_order_once_newest_first(shop: Shop) -> None:
 def test_a_made_up_place_in_the_list_is_its_beginning(shop: Shop, before: str) -> None:
     number = shop.an_open_order()
 
-    assert [order.number for order in found(Wanted(), before).rows] == [number]
+    assert [order.number for order in found(OrderFilter(), before).rows] == [number]
 
 
 def test_an_unknown_order_is_not_found(shop: Shop) -> None:
     with db.reading() as session, pytest.raises(OrderNotFound):
-        search.whole(session, "BCDF\x00")
+        search.order_record(session, "BCDF\x00")
 
 
 @pytest.mark.scenario("G7")
 def test_an_export_streams_what_the_filter_shows(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "BATCH", 2)
+    monkeypatch.setattr(search, "BATCH_SIZE", 2)
     made = [Shop(shop.stripe, shop.door).an_open_order() for _ in range(5)]
     change(made[0], email="=HYPERLINK(1)")
     change(made[1], email="＝1+1")
 
-    text = "".join(csv_export.stream(search.batches(Wanted(status="open"))))
+    text = "".join(csv_export.csv_stream(search.order_batches(OrderFilter(status="open"))))
 
     rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
     assert [row["number"] for row in rows] == made[::-1]
     assert [row["email"] for row in rows[-2:]] == ["'＝1+1", "'=HYPERLINK(1)"]
-    assert "".join(csv_export.stream(search.batches(Wanted(status="review")))).count("\n") == 1
+    assert (
+        "".join(csv_export.csv_stream(search.order_batches(OrderFilter(status="review")))).count(
+            "\n"
+        )
+        == 1
+    )
 
 
 # --- figures -------------------------------------------------------------------------------------
@@ -150,12 +157,12 @@ def test_figures_are_the_periods_beside_the_one_before(shop: Shop) -> None:
     actions.refund("Ada", today, 1999, key=KEY, shown_left=3998)
 
     with db.reading() as session:
-        (usd,) = order_detail.figures(session, 7, UTC)
+        (usd,) = sales.sales_reports(session, 7, UTC)
 
     assert (usd.currency, usd.now, usd.before) == (
         "usd",
-        order_detail.Sums(3998, 1, 1999),
-        order_detail.Sums(1000, 1, 0),
+        sales.PeriodTotals(3998, 1, 1999),
+        sales.PeriodTotals(1000, 1, 0),
     )
     assert (usd.now.average_amount, usd.now.refund_rate) == (3998, 0.5)
     assert list(usd.per_day.values()) == [0, 0, 0, 0, 0, 0, 3998]
@@ -167,7 +174,7 @@ def test_currencies_are_never_added_up(shop: Shop) -> None:
     change(euros, currency="eur")
 
     with db.reading() as session:
-        told = order_detail.figures(session, 7, UTC)
+        told = sales.sales_reports(session, 7, UTC)
 
     assert [(each.currency, each.now.revenue_amount) for each in told] == [
         ("eur", 3998),
@@ -182,8 +189,8 @@ def test_a_day_is_the_readers(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(clock, "now", lambda: datetime(2026, 3, 30, 12, tzinfo=UTC))
 
     with db.reading() as session:
-        (here,) = order_detail.figures(session, 7, UTC)
-        (there,) = order_detail.figures(session, 7, ZoneInfo("Europe/Berlin"))  # the clocks change
+        (here,) = sales.sales_reports(session, 7, UTC)
+        (there,) = sales.sales_reports(session, 7, ZoneInfo("Europe/Berlin"))  # the clocks change
 
     assert [day.day for day, amount in here.per_day.items() if amount] == [28]
     assert [day.day for day, amount in there.per_day.items() if amount] == [29]
@@ -191,9 +198,9 @@ def test_a_day_is_the_readers(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_shop_where_nothing_happened_has_figures_too(shop: Shop) -> None:
     with db.reading() as session:
-        (usd,) = order_detail.figures(session, 30, UTC)
+        (usd,) = sales.sales_reports(session, 30, UTC)
 
-    assert (usd.now, usd.now.average_amount, usd.now.refund_rate) == (order_detail.Sums(), 0, 0.0)
+    assert (usd.now, usd.now.average_amount, usd.now.refund_rate) == (sales.PeriodTotals(), 0, 0.0)
     assert len(usd.per_day) == 30
 
 
@@ -295,9 +302,9 @@ def test_reasons_and_notes_are_private_unless_shown_to_the_buyer(shop: Shop) -> 
 
     with db.reading() as session:
         order = service.owned(session, shop.buyer, number)
-        buyers = timeline_export.as_text(order_detail.story_of(session, order))
-        operators = timeline_export.as_text(
-            order_detail.story_of(session, order, for_operator=True)
+        buyers = timeline_export.timeline_text(order_detail.load(session, order))
+        operators = timeline_export.timeline_text(
+            order_detail.load(session, order, for_operator=True)
         )
 
     assert "A new one is on its way." in buyers

@@ -121,7 +121,7 @@ def test_an_export_to_what_is_no_file_is_written_there(
 def test_every_batch_of_the_office_is_read_before_it_is_sent(shop: Shop) -> None:
     """Whoever reads slowly holds no connection to the database meanwhile."""
     shop.a_past(*["paid"] * 3)
-    batches = search.batches(search.Wanted())
+    batches = search.order_batches(search.OrderFilter())
 
     rows, _ = next(batches)
 

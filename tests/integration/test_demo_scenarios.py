@@ -285,7 +285,7 @@ def test_a_rehearsal_leaves_the_visitors_own_orders_alone(
 
     assert heard.order(mine).status == "open"
     with db.reading() as session:
-        shelf = my_orders.of_buyer(session, heard.buyer)
+        shelf = my_orders.load(session, heard.buyer)
     assert [order.number for order in shelf.orders] == [mine]
     assert heard.order(row.number or "").buyer_hash == runner.rehearsal_buyer(heard.buyer)
 

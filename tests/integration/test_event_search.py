@@ -22,7 +22,7 @@ def find(text: str = "", **wanted: str) -> list[EventRow]:
 def test_events_are_filtered_and_each_is_on_one_page(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_search, "PAGE", 2)
+    monkeypatch.setattr(event_search, "PAGE_SIZE", 2)
     for _ in range(2):
         Shop(shop.stripe, shop.door).a_paid_order()
     shop.tell_all()

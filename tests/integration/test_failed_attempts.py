@@ -55,12 +55,12 @@ def test_declines_and_a_failed_3d_secure_stand_in_the_history_with_their_reasons
     assert sorted(outcomes) == ["applied", "applied", "applied", "no_change", "no_change"]
     assert shop.order(number) == before
     with db.reading() as session:
-        shown = order_detail.story_of(session, service.owned(session, shop.buyer, number))
-    failed = [step for step in shown.steps if step.title.startswith("Payment attempt failed: ")]
+        shown = order_detail.load(session, service.owned(session, shop.buyer, number))
+    failed = [step for step in shown.entries if step.title.startswith("Payment attempt failed: ")]
     assert [step.effect for step in failed] == ["noted"] * 3
     assert failed[1].evidence["decline_code"] == "insufficient_funds"
     assert failed[1].evidence["card"].endswith("9995")
-    assert not shown.tally.alarmed
+    assert not shown.charges.has_open_alert
 
 
 def test_each_order_of_the_reports_leaves_one_entry_per_attempt_and_the_paid_order(

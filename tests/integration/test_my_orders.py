@@ -28,19 +28,23 @@ def reading() -> Iterator[list[str]]:
         event.remove(Order, "load", note)
 
 
-def shelf(shop: Shop) -> my_orders.Shelf:
+def shelf(shop: Shop) -> my_orders.MyOrders:
     with db.reading() as session:
-        return my_orders.of_buyer(session, shop.buyer)
+        return my_orders.load(session, shop.buyer)
 
 
 def older(shop: Shop, pages: int = 1, status: str = "") -> list[str]:
     with db.reading() as session:
-        shown = my_orders.orders_of(session, shop.buyer, status) if status else shelf(shop).orders
-        found = my_orders.orders_of(session, shop.buyer, status, shown, pages * my_orders.PAGE)
+        shown = (
+            my_orders.newest_orders(session, shop.buyer, status) if status else shelf(shop).orders
+        )
+        found = my_orders.newest_orders(
+            session, shop.buyer, status, shown, pages * my_orders.PAGE_SIZE
+        )
         return [order.number for order in found]
 
 
-def numbers(shown: my_orders.Shelf) -> list[str]:
+def numbers(shown: my_orders.MyOrders) -> list[str]:
     return [order.number for order in shown.orders]
 
 
@@ -53,7 +57,7 @@ def test_of_many_orders_those_are_read_that_are_shown(shop: Shop) -> None:
         first_page = older(shop)
 
     assert at_first == numbers(shown) == past[:6]
-    assert (shown.count(), shown.count("paid"), shown.tally.charges) == (30, 30, 30)
+    assert (shown.count(), shown.count("paid"), shown.charges.charges) == (30, 30, 30)
     assert in_the_drawer == [*past[:6], *first_page]
     assert first_page == past[6:26]
     assert older(shop, pages=2) == past[6:]
@@ -67,7 +71,7 @@ def test_an_order_that_may_still_change_is_shown_however_old_it_is(shop: Shop, s
 
     assert numbers(shown) == [*past[:-7:-1], first]
     assert shown.is_waiting == (status != "review")
-    assert [alarm.number for alarm in shown.tally.alarms] == [first] * (status == "review")
+    assert [alert.order_number for alert in shown.charges.alerts] == [first] * (status == "review")
     assert first not in older(shop, pages=2)
     assert len(older(shop, pages=2)) == shown.count() - len(shown.orders)
 
@@ -75,16 +79,16 @@ def test_an_order_that_may_still_change_is_shown_however_old_it_is(shop: Shop, s
 def test_orders_of_one_status_are_found_among_all_others(shop: Shop) -> None:
     past = shop.a_past(*["failed", "paid"] * 15)[::-1]
 
-    assert shelf(shop).choices == ["paid", "failed"]
+    assert shelf(shop).filters == ["paid", "failed"]
     assert older(shop, status="failed") == past[1::2][6:]
 
 
 def test_nothing_is_to_be_chosen_where_all_are_shown_or_alike(shop: Shop) -> None:
     shop.a_past("failed", *["paid"] * 5)
-    assert shelf(shop).choices == []
+    assert shelf(shop).filters == []
 
     shop.a_past("paid")
-    assert shelf(shop).choices == ["paid", "failed"]
+    assert shelf(shop).filters == ["paid", "failed"]
 
 
 def test_second_payments_of_old_orders_are_told_with_what_needs_review(shop: Shop) -> None:
@@ -93,19 +97,19 @@ def test_second_payments_of_old_orders_are_told_with_what_needs_review(shop: Sho
     shop.tell("checkout.session.completed")
     (doubtful, *_) = shop.a_past("review", *["paid"] * 10)
 
-    told = shelf(shop).tally
+    told = shelf(shop).charges
 
-    assert [(alarm.cause, alarm.number) for alarm in told.alarms] == [
+    assert [(alert.cause, alert.order_number) for alert in told.alerts] == [
         ("review", doubtful),
         ("second payment", twice),
     ]
-    assert (told.orders, told.charges, told.alarmed) == (12, 12, True)
+    assert (told.orders, told.charges, told.has_open_alert) == (12, 12, True)
 
 
 def test_a_new_line_in_the_place_of_a_forgotten_one_is_noticed(shop: Shop) -> None:
     shop.a_past("paid", "paid")
     with db.reading() as session:
-        before = charge_summary.counted(session, shop.buyer)
+        before = charge_summary.status_counts(session, shop.buyer)
 
     with db.unit_of_work() as session:
         first, *_, last = session.exec(select(OrderLog).order_by(col(OrderLog.id))).all()
@@ -113,6 +117,5 @@ def test_a_new_line_in_the_place_of_a_forgotten_one_is_noticed(shop: Shop) -> No
         session.add(OrderLog(order_id=last.order_id, source="operator", action="noted"))
 
     with db.reading() as session:
-        after = charge_summary.counted(session, shop.buyer)
-    assert [each.lines for each in before] == [each.lines for each in after]
+        after = charge_summary.status_counts(session, shop.buyer)
     assert before != after

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from store.db import engine as db
 from store.db.models import MAX_LISTED, OrderCheck
 from store.orders import checkout, checkout_session, refunds
-from store.reports import cache, order_detail, timeline_export
+from store.reports import order_detail, timeline_export
 from store.webhooks import parsing, processing
 from tests.support.shop import Shop
 
@@ -113,9 +113,9 @@ def test_a_success_address_opened_thousands_of_times_is_counted_and_not_listed(
 
     assert len(rows) == MAX_LISTED
     assert sum(row.times for row in rows) == 300
-    assert seen.steps[-1].note == "Stripe did not have to be asked · and 280 more times"
-    assert story(shop, number).steps[-1].note.endswith("and 281 more times")
-    assert len(timeline_export.as_text(seen)) < 20_000
+    assert seen.entries[-1].note == "Stripe did not have to be asked · and 280 more times"
+    assert story(shop, number).entries[-1].note.endswith("and 281 more times")
+    assert len(timeline_export.timeline_text(seen)) < 20_000
 
 
 @pytest.mark.scenario("Q7")
@@ -130,13 +130,12 @@ def test_an_event_delivered_hundreds_of_times_is_counted_and_not_listed(shop: Sh
     seen = story(shop, number)
 
     assert len(repeats()) == MAX_LISTED
-    assert seen.steps[-1].note == "checkout.session.completed · 300 deliveries so far"
-    assert seen.tally.deliveries == 300
+    assert seen.entries[-1].note == "checkout.session.completed · 300 deliveries so far"
+    assert seen.charges.deliveries == 300
 
 
-def story(shop: Shop, number: str) -> order_detail.Story:
-    with db.reading() as session:
-        return cache.story(session, shop.buyer, number)
+def story(shop: Shop, number: str) -> order_detail.OrderDetail:
+    return order_detail.of_buyer(shop.buyer, number)
 
 
 def test_the_reconcilers_looks_are_not_kept(shop: Shop) -> None:

@@ -65,11 +65,11 @@ def given_back(shop: Shop) -> list[int]:
     return [refund.amount for refund in shop.refunds_at_stripe() if refund.status != "failed"]
 
 
-def alarm(shop: Shop) -> charge_summary.Alarm:
+def alert(shop: Shop) -> charge_summary.Alert:
     with db.reading() as session:
         (found,) = charge_summary.of_buyer(
-            session, shop.buyer, charge_summary.counted(session, shop.buyer), []
-        ).alarms
+            session, shop.buyer, charge_summary.status_counts(session, shop.buyer), []
+        ).alerts
     return found
 
 
@@ -160,7 +160,7 @@ def test_the_buyer_reads_that_the_shop_owes_the_money_and_the_operator_is_alarme
     assert "the shop is sending it back" in before[0]
     assert before[1] == []
     assert "the shop owes it and keeps trying" in rendering.sentence_of(shop.view(number))
-    assert (alarm(shop).money, alarm(shop).over) == ("overdue", False)
+    assert (alert(shop).refund_state, alert(shop).resolved) == ("overdue", False)
     (light,) = health.check_refunds()
     assert (light.good, "1 stuck, $39.98" in light.message) == (False, True)
     with db.reading() as session:
@@ -302,11 +302,11 @@ def a_second_payment_by(shop: Shop, card: str) -> str:
 def test_the_refund_of_a_second_payment_that_fails_later_is_owed_again(shop: Shop) -> None:
     number = a_second_payment_by(shop, FAILS_LATER)
     reconciler.run_once()
-    taken_on = states(shop), alarm(shop).money
+    taken_on = states(shop), alert(shop).refund_state
 
     shop.stripe.emulator.move_clock(3600)
     shop.tell("refund.failed")
-    again = states(shop), alarm(shop).money
+    again = states(shop), alert(shop).refund_state
     reconciler.run_once()
 
     assert taken_on == ([("succeeded", 3998)], "returned")
@@ -323,11 +323,11 @@ def test_a_pending_refund_of_a_second_payment_that_never_arrives_is_owed_again(
 ) -> None:
     a_second_payment_by(shop, PENDING_FIRST)
     reconciler.run_once()
-    pending = alarm(shop)
+    pending = alert(shop)
 
     outcomes = [told(shop, "refund.created", status=end) for _ in range(2)]
 
-    assert (pending.money, pending.over) == ("pending", False)
+    assert (pending.refund_state, pending.resolved) == ("pending", False)
     assert outcomes == ["applied", "no_change"]
     assert states(shop) == [(end, 3998), ("requested", 3998)]
 
@@ -338,13 +338,21 @@ def test_a_refund_that_waits_for_the_buyer_alarms_until_it_is_back(shop: Shop) -
     reconciler.run_once()
 
     told(shop, "refund.created", status="requires_action")
-    waiting = alarm(shop).money, health.check_refunds(), rendering.sentence_of(shop.view(number))
+    waiting = (
+        alert(shop).refund_state,
+        health.check_refunds(),
+        rendering.sentence_of(shop.view(number)),
+    )
     told(shop, "refund.created", status="succeeded")
 
     assert waiting[0] == "requires_action"
     assert len(waiting[1]) == 1
     assert "needs details from the buyer" in waiting[2]
-    assert (alarm(shop).money, alarm(shop).over, health.check_refunds()) == ("returned", True, [])
+    assert (alert(shop).refund_state, alert(shop).resolved, health.check_refunds()) == (
+        "returned",
+        True,
+        [],
+    )
 
 
 @pytest.mark.scenario("J4")
@@ -389,7 +397,7 @@ def test_a_second_payment_given_back_by_hand_is_one_row_and_done(shop: Shop, fir
     assert (row.stripe_refund_id, row.status, row.amount) == (by_hand["id"], "succeeded", 3998)
     assert row.payment_amount == 3998
     assert len(shop.refunds_at_stripe()) == 1
-    assert alarm(shop).money == "returned"
+    assert alert(shop).refund_state == "returned"
 
 
 @pytest.mark.scenario("J5")
@@ -412,7 +420,7 @@ def test_of_a_second_payment_partly_given_back_by_hand_only_the_rest_goes_back(
 
     assert sorted(given_back(shop)) == [1000, 2998]
     assert sorted(states(shop)) == [("failed", 3998), ("succeeded", 1000), ("succeeded", 2998)]
-    assert (alarm(shop).money, alarm(shop).amount) == ("returned", 3998)
+    assert (alert(shop).refund_state, alert(shop).amount) == ("returned", 3998)
 
 
 @pytest.mark.scenario("J5")

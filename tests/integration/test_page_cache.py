@@ -7,15 +7,14 @@ import pytest
 
 from store.core.errors import OrderNotFound
 from store.db import engine as db
-from store.orders import refunds
-from store.reports import cache
+from store.orders import refunds, service
+from store.reports import my_orders, order_detail
 from store.web import buyer_ids, rendering
 from tests.support.shop import JEANS, Shop
 
 
 def seen(shop: Shop, number: str) -> tuple[object, object]:
-    with db.reading() as session:
-        return cache.shelf(session, shop.buyer), cache.story(session, shop.buyer, number)
+    return my_orders.of_buyer(shop.buyer), order_detail.of_buyer(shop.buyer, number)
 
 
 def test_nothing_is_read_again_while_nothing_is_new(shop: Shop) -> None:
@@ -74,8 +73,9 @@ def test_whatever_is_new_is_read(shop: Shop, news: Callable[[Shop, str], None]) 
     news(shop, number)
 
     shelf, story = seen(shop, number)
-    cache.KEPT.things.clear()
-    assert (shelf, story) == seen(shop, number)
+    with db.reading() as session:
+        assert shelf == my_orders.load(session, shop.buyer)
+        assert story == order_detail.load(session, service.owned(session, shop.buyer, number))
 
 
 def test_another_order_is_on_the_shelf_at_once(shop: Shop) -> None:
@@ -83,10 +83,7 @@ def test_another_order_is_on_the_shelf_at_once(shop: Shop) -> None:
     seen(shop, first)
     second = shop.an_open_order(JEANS)
 
-    with db.reading() as session:
-        shelf = cache.shelf(session, shop.buyer)
-
-    assert [order.number for order in shelf.orders] == [second, first]
+    assert [order.number for order in my_orders.of_buyer(shop.buyer).orders] == [second, first]
 
 
 @pytest.mark.scenario("G1")
@@ -95,10 +92,9 @@ def test_what_is_kept_for_one_buyer_is_not_shown_to_another(shop: Shop) -> None:
     seen(shop, number)
     shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
 
-    with db.reading() as session:
-        assert cache.shelf(session, shop.buyer).orders == []
-        with pytest.raises(OrderNotFound):
-            cache.story(session, shop.buyer, number)
+    assert my_orders.of_buyer(shop.buyer).orders == []
+    with pytest.raises(OrderNotFound):
+        order_detail.of_buyer(shop.buyer, number)
 
 
 def test_a_row_that_was_drawn_is_drawn_again_once_its_order_or_the_year_is_another(
@@ -130,11 +126,6 @@ class NextYear(datetime):
         return real.replace(year=real.year + 1, day=1)
 
 
-def test_only_so_much_is_kept() -> None:
-    keeper = cache.Kept()
-
-    for key in range(cache.MOST + 5):
-        keeper.get(key, 1, object)
-
-    assert len(keeper.things) == cache.MOST
-    assert 0 not in keeper.things
+def test_the_caches_are_bounded() -> None:
+    for cached in (my_orders._cached, order_detail._cached):
+        assert cached.cache_info().maxsize == 1000

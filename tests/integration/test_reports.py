@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from store.db import engine as db
 from store.db.models import Product
 from store.orders import stripe_facts
-from store.reports import csv_export, my_orders, order_detail, order_view
+from store.reports import csv_export, my_orders, order_view, sales
 from store.web import buyer_ids, rendering
 from tests.support.shop import JEANS, ON_SQLITE, SHIRTS, Shop
 
@@ -105,9 +105,9 @@ def test_a_buyer_sees_their_own_orders_only(shop: Shop) -> None:
 
     with db.reading() as session:
         seen = {
-            buyer: my_orders.orders_of(session, buyer) for buyer in (shop.buyer, stranger.buyer)
+            buyer: my_orders.newest_orders(session, buyer) for buyer in (shop.buyer, stranger.buyer)
         }
-        nobodys = my_orders.orders_of(session, "")
+        nobodys = my_orders.newest_orders(session, "")
 
     assert [[view.number for view in views] for views in seen.values()] == [[mine], [theirs]]
     assert nobodys == []
@@ -118,7 +118,7 @@ def test_orders_are_counted_by_status_the_empty_ones_included(shop: Shop) -> Non
     shop.an_open_order(JEANS)
 
     with db.reading() as session:
-        counted = order_detail.orders_by_status(session)
+        counted = sales.orders_by_status(session)
 
     assert counted == dict.fromkeys(order_view.STATUS_BADGES, 0) | {"paid": 1, "open": 1}
 

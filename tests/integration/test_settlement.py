@@ -648,7 +648,7 @@ def test_a_buyer_who_closed_the_tab_finds_the_paid_order_on_the_next_visit(shop:
     shop.tell(COMPLETED)
 
     with db.reading() as session:
-        (mine,) = my_orders.orders_of(session, shop.buyer)
+        (mine,) = my_orders.newest_orders(session, shop.buyer)
 
     assert (mine.number, mine.status, mine.email) == (number, "paid", "ada@example.com")
 

@@ -11,13 +11,13 @@ from store.core import settings
 from store.db import engine as db
 from store.db.models import Order, Product
 from store.reports import search
-from store.reports.search import Wanted
+from store.reports.search import OrderFilter
 from tests.support.shop import ON_SQLITE, Shop, backoffice_section
 
 
 def numbers(searched: str) -> list[str]:
     with db.reading() as session:
-        return [o.number for o in search.found_orders(session, Wanted(text=searched)).rows]
+        return [o.number for o in search.search_orders(session, OrderFilter(text=searched)).rows]
 
 
 def change(number: str, email: str) -> None:

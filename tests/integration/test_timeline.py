@@ -14,28 +14,28 @@ from store.db import engine as db
 from store.orders import checkout, service
 from store.reconciliation import reconciler
 from store.reports import my_orders, order_detail, timeline_export
-from store.reports.charge_summary import Tally
-from store.reports.timeline import Step
+from store.reports.charge_summary import ChargeSummary
+from store.reports.timeline import TimelineEntry
 from store.stripe_api import gateway
 from store.web import rendering
 from tests.support.shop import JEANS, ON_SQLITE, Shop
 
 
-def story(shop: Shop, number: str) -> order_detail.Story:
+def story(shop: Shop, number: str) -> order_detail.OrderDetail:
     with db.reading() as session:
-        return order_detail.story_of(session, service.owned(session, shop.buyer, number))
+        return order_detail.load(session, service.owned(session, shop.buyer, number))
 
 
-def shelf(shop: Shop) -> Tally:
+def shelf(shop: Shop) -> ChargeSummary:
     with db.reading() as session:
-        return my_orders.of_buyer(session, shop.buyer).tally
+        return my_orders.load(session, shop.buyer).charges
 
 
-def told(steps: Sequence[Step]) -> list[tuple[str, str]]:
+def told(steps: Sequence[TimelineEntry]) -> list[tuple[str, str]]:
     return [(step.title, step.effect) for step in steps]
 
 
-def figures(tally: Tally) -> tuple[int, int, int, int]:
+def figures(tally: ChargeSummary) -> tuple[int, int, int, int]:
     return (tally.orders, tally.charges, tally.deliveries, tally.ignored)
 
 
@@ -61,7 +61,7 @@ def test_a_purchase_is_told_from_the_click_to_the_return(shop: Shop) -> None:
         shop.outcome(completed)
     checkout.settle(shop.buyer, number)
 
-    steps = story(shop, number).steps
+    steps = story(shop, number).entries
 
     assert told(steps) == [
         ("Pay pressed: order saved", "changed"),
@@ -84,7 +84,7 @@ def test_a_webhook_that_comes_after_the_return_is_shown_and_changes_nothing(shop
     checkout.settle(shop.buyer, number)
     shop.tell("checkout.session.completed")
 
-    steps = story(shop, number).steps
+    steps = story(shop, number).entries
 
     assert told(steps)[2:] == [("Redirect: paid", "changed"), ("Webhook: nothing new", "nothing")]
     assert steps[3].note == "checkout.session.completed"
@@ -102,7 +102,7 @@ def test_an_event_that_comes_days_later_says_how_late_it_is(
 
     assert shop.deliver(completed, at=now.timestamp()).status_code == 200
 
-    (late,) = [step.late for step in story(shop, number).steps if step.late]
+    (late,) = [step.late for step in story(shop, number).entries if step.late]
     assert late.days == 3
 
 
@@ -113,9 +113,9 @@ def test_what_the_reconciler_found_is_no_delivery(shop: Shop) -> None:
 
     shown = story(shop, number)
 
-    assert ("Reconciler: paid", "changed") in told(shown.steps)
-    assert not [step for step in shown.steps if "signature" in step.evidence]
-    assert figures(shown.tally) == (1, 1, 0, 0)
+    assert ("Reconciler: paid", "changed") in told(shown.entries)
+    assert not [step for step in shown.entries if "signature" in step.evidence]
+    assert figures(shown.charges) == (1, 1, 0, 0)
 
 
 @pytest.mark.scenario("C5")
@@ -130,8 +130,8 @@ def test_repeated_deliveries_move_only_the_ignored(shop: Shop) -> None:
         shop.outcome(completed)
 
     assert figures(before) == (1, 1, 1, 0)
-    assert figures(shelf(shop)) == figures(story(shop, number).tally) == (1, 1, 5, 4)
-    assert not shelf(shop).alarms
+    assert figures(shelf(shop)) == figures(story(shop, number).charges) == (1, 1, 5, 4)
+    assert not shelf(shop).alerts
 
 
 def test_every_order_of_a_buyer_counts_and_nobody_elses(shop: Shop) -> None:
@@ -153,13 +153,17 @@ def test_a_second_payment_is_an_alarm_until_it_is_sent_back(shop: Shop) -> None:
     reconciler.run_once()
     calmed = shelf(shop)
 
-    assert (alarmed.charges, alarmed.alarmed) == (2, True)
-    (alarm,) = alarmed.alarms
-    assert (alarm.cause, alarm.detail, alarm.amount) == ("second payment", second, 3998)
-    assert (calmed.charges, calmed.alarmed, [a.over for a in calmed.alarms]) == (2, False, [True])
-    assert story(shop, number).tally == calmed
-    assert calmed.sent_back == 1
-    titles = [step.title for step in story(shop, number).steps]
+    assert (alarmed.charges, alarmed.has_open_alert) == (2, True)
+    (alert,) = alarmed.alerts
+    assert (alert.cause, alert.detail, alert.amount) == ("second payment", second, 3998)
+    assert (calmed.charges, calmed.has_open_alert, [a.resolved for a in calmed.alerts]) == (
+        2,
+        False,
+        [True],
+    )
+    assert story(shop, number).charges == calmed
+    assert calmed.refunded_second_payments == 1
+    titles = [step.title for step in story(shop, number).entries]
     assert "Webhook: second payment: to be refunded" in titles
 
 
@@ -168,9 +172,9 @@ def test_money_given_back_for_the_order_itself_is_no_alarm(shop: Shop) -> None:
     shop.stripe.emulator.refund(shop.payment_id(number), 1000)
     shop.tell("refund.created")
 
-    assert (figures(shelf(shop))[1], shelf(shop).alarms) == (1, ())
+    assert (figures(shelf(shop))[1], shelf(shop).alerts) == (1, ())
     (refund,) = story(shop, number).order.refunds
-    assert (refund.amount, refund.status, refund.second) == (1000, "succeeded", False)
+    assert (refund.amount, refund.status, refund.is_second_payment) == (1000, "succeeded", False)
 
 
 @pytest.mark.scenario("D12")
@@ -181,24 +185,27 @@ def test_an_amount_that_does_not_fit_is_an_alarm_with_its_cause(
     shop.pay(number)
     lie = shop.event("checkout.session.completed")
     lie["data"]["object"]["amount_total"] = 1
-    look_up = gateway.checkout  # Stripe is asked before there is an alarm, and says the same
+    look_up = gateway.checkout  # Stripe is asked before there is an alert, and says the same
     monkeypatch.setattr(gateway, "checkout", lambda name: look_up(name) | {"amount_total": 1})
     shop.outcome(lie)
 
     tally = shelf(shop)
 
-    assert (tally.charges, tally.alarmed) == (0, True)
-    assert tally.alarms[0].detail == "amount $0.01 instead of $39.98"
+    assert (tally.charges, tally.has_open_alert) == (0, True)
+    assert tally.alerts[0].detail == "amount $0.01 instead of $39.98"
 
 
 def test_the_proof_can_be_taken_away_and_names_no_buyer(shop: Shop) -> None:
     number = shop.a_paid_order()
     shown = story(shop, number)
 
-    text, data = timeline_export.as_text(shown), json.loads(timeline_export.as_json(shown))
+    text, data = (
+        timeline_export.timeline_text(shown),
+        json.loads(timeline_export.timeline_json(shown)),
+    )
 
     assert text.splitlines()[0].startswith(f"Order {number}: paid, charged once, ")
-    assert len(text.splitlines()) == 1 + len(shown.steps) == 1 + len(data["timeline"])
+    assert len(text.splitlines()) == 1 + len(shown.entries) == 1 + len(data["timeline"])
     assert data["timeline"][1]["evidence"]["http_status"] == 200
     assert data["order"]["total_amount"] == 3998
     assert shop.buyer not in text + json.dumps(data)
@@ -228,9 +235,9 @@ def test_a_page_asks_the_database_little_however_much_there_is(shop: Shop) -> No
 def test_the_figures_are_told_in_words(
     orders: int, charges: int, deliveries: int, words: str
 ) -> None:
-    tally = Tally(orders, charges, deliveries, 0)
+    tally = ChargeSummary(orders, charges, deliveries, 0)
 
-    assert f"{tally.charged_words}, {tally.webhook_words}" == words
+    assert f"{tally.charges_text}, {tally.webhooks_text}" == words
 
 
 @ON_SQLITE
@@ -240,7 +247,7 @@ def test_what_changed_nothing_is_folded_and_a_date_stands_once_per_day(shop: Sho
         shop.tell("checkout.session.completed")
     reader = rendering.Reader.of("en-US", "UTC")
 
-    ((day, entries),) = reader.timeline(story(shop, number).steps)
+    ((day, entries),) = reader.timeline(story(shop, number).entries)
 
     assert [len(entry) for entry in entries] == [1, 1, 1, 3]
     assert day == reader.day_of(clock.now())
@@ -252,7 +259,7 @@ def test_an_opened_step_names_its_event_once(shop: Shop) -> None:
     shop.tell("checkout.session.completed")
     event_id = shop.event("checkout.session.completed")["id"]
 
-    (paid,) = [step for step in story(shop, number).steps if step.title == "Webhook: paid"]
+    (paid,) = [step for step in story(shop, number).entries if step.title == "Webhook: paid"]
 
     assert [value for value in paid.evidence.values() if event_id in str(value)] == [event_id]
 

@@ -8,7 +8,7 @@ import pytest
 
 from store.catalog.products import Sold
 from store.core import settings
-from store.reports.cart import Cart, refill
+from store.reports.cart import Cart, restore_cart
 from store.reports.order_view import ItemView, OrderView
 
 SHIRT = Sold(1, "red-t-shirt", "Red T-Shirt", "", 1999, "usd", "a.svg")
@@ -51,7 +51,7 @@ def test_an_open_order_for_exactly_this_cart_is_continued() -> None:
 
     assert cart.continues_open_order
     assert cart.replaced_order is None
-    assert (cart.total, cart.refusal("en")) == (3998, "")
+    assert (cart.total, cart.error("en")) == (3998, "")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_an_empty_cart_replaces_nothing_and_says_what_to_do() -> None:
     cart = Cart.of(SOLD, {}, an_order(TWO_SHIRTS))
 
     assert (cart.continues_open_order, cart.replaced_order) == (False, None)
-    assert cart.refusal("en") == "Your cart is empty. Choose a quantity first."
+    assert cart.error("en") == "Your cart is empty. Choose a quantity first."
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ def test_a_quantity_out_of_bounds_stays_in_the_cart_and_cannot_be_paid(
 
     assert cart.quantities == {"red-t-shirt": quantity, "blue-jeans": 1}
     assert not cart.is_valid
-    assert cart.refusal("en") == f"{bounds} of Red T-Shirt can be bought at once."
+    assert cart.error("en") == f"{bounds} of Red T-Shirt can be bought at once."
 
 
 def test_buying_again_names_what_is_gone_and_what_costs_something_else() -> None:
     hat = ItemView("hat", "Hat", 1, 500)
     jeans = ItemView("blue-jeans", "Blue Jeans", 3, 4000)
 
-    quantities, changes = refill(
+    quantities, changes = restore_cart(
         an_order(TWO_SHIRTS, hat, jeans), SOLD, lambda amount, currency: f"{amount} {currency}"
     )
 

@@ -29,8 +29,8 @@ from store.core.errors import DatabaseUnavailable
 from store.db import engine as db
 from store.db.models import Order, OrderLog, Product
 from store.orders import checkout
-from store.reports import order_detail, search
-from store.reports.order_detail import Figures, Sums
+from store.reports import sales, search
+from store.reports.sales import PeriodTotals, SalesReport
 from store.storefront import server
 from store.stripe_api import gateway
 from store.web import buyer_cookie, buyer_ids, handshake, rendering
@@ -712,21 +712,25 @@ def test_every_view_has_a_page_for_a_shop_where_nothing_happened(
 @pytest.mark.parametrize(
     ("before", "now", "deltas"),
     [
-        (Sums(), Sums(3000, 2, 1000), ["", "", "", ""]),
-        (Sums(2000, 2), Sums(3000, 2), ["50%", "as before", "50%", "as before"]),
-        (Sums(2000, 2, 200), Sums(), ["100%", "100%", "", ""]),
-        (Sums(2000, 2), Sums(4000, 4, 376), ["100%", "100%", "as before", "9.4 points"]),
+        (PeriodTotals(), PeriodTotals(3000, 2, 1000), ["", "", "", ""]),
+        (PeriodTotals(2000, 2), PeriodTotals(3000, 2), ["50%", "as before", "50%", "as before"]),
+        (PeriodTotals(2000, 2, 200), PeriodTotals(), ["100%", "100%", "", ""]),
+        (
+            PeriodTotals(2000, 2),
+            PeriodTotals(4000, 4, 376),
+            ["100%", "100%", "as before", "9.4 points"],
+        ),
     ],
 )
 def test_the_change_is_said_of_every_figure_or_of_none(
     visit: Callable[..., AppTest],
     monkeypatch: pytest.MonkeyPatch,
-    before: Sums,
-    now: Sums,
+    before: PeriodTotals,
+    now: PeriodTotals,
     deltas: list[str],
 ) -> None:
-    figures = Figures("usd", now, before, {clock.now().date(): now}, {})
-    monkeypatch.setattr(order_detail, "figures", lambda *_: [figures])
+    figures = SalesReport("usd", now, before, {clock.now().date(): now}, {})
+    monkeypatch.setattr(sales, "sales_reports", lambda *_: [figures])
 
     at = visit(an_operator())
 
@@ -816,7 +820,7 @@ def test_an_export_that_cannot_begin_says_so_to_an_operator(
         raise DatabaseUnavailable
         yield
 
-    monkeypatch.setattr(search, "batches", fails)
+    monkeypatch.setattr(search, "order_batches", fails)
     answer = browser.get("/back-office/orders.csv")
 
     assert answer.status_code == 503

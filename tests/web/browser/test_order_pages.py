@@ -151,7 +151,14 @@ def test_paper_gets_the_receipt_only(buyer: BrowserContext) -> None:
     page.emulate_media(media="print")
 
     expect(page.get_by_role("heading", name=f"Order {number}")).to_be_visible()
-    for piece in (".timeline", ".tally", ".verdict", ".links", ".masthead .mode", ".masthead nav"):
+    for piece in (
+        ".timeline",
+        ".charge-summary",
+        ".verdict",
+        ".links",
+        ".masthead .mode",
+        ".masthead nav",
+    ):
         expect(page.locator(piece)).to_be_hidden()
     expect(page.get_by_role("button", name="Copy Payment id")).to_be_hidden()
 

@@ -289,7 +289,7 @@ def test_a_phone_keeps_total_and_pay_in_reach_and_every_page_of_the_shop(
         expect(piece).to_be_in_viewport(ratio=1)
     page.get_by_role("heading", name="My orders").scroll_into_view_if_needed()
     expect(pay).to_be_in_viewport(ratio=1)
-    figures = page.locator(".tally .figures")
+    figures = page.locator(".charge-summary .figures")
     assert figures.evaluate("e => e.clientHeight < 2 * parseFloat(getComputedStyle(e).lineHeight)")
     page.locator(".legend summary").click()
     expect(page.get_by_text("How often money was taken.")).to_be_visible()
