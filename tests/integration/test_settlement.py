@@ -696,12 +696,3 @@ def test_an_unknown_order_and_a_strangers_answer_alike(shop: Shop) -> None:
         said.append((str(refusal.value), refusal.value.status))
 
     assert len(set(said)) == 1
-
-
-@pytest.mark.scenario("G3")
-def test_order_numbers_cannot_be_guessed_and_never_repeat() -> None:
-    numbers = {service.new_number() for _ in range(10_000)}
-
-    assert len(numbers) == 10_000
-    assert all(len(number.replace("-", "")) == 16 for number in numbers)
-    assert len(service.ALPHABET) ** service.NUMBER_LENGTH > 2**75

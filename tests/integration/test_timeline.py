@@ -223,23 +223,6 @@ def test_a_page_asks_the_database_little_however_much_there_is(shop: Shop) -> No
     assert (len(for_the_shop), len(for_an_order)) == (3, 7)
 
 
-@pytest.mark.parametrize(
-    ("orders", "charges", "deliveries", "words"),
-    [
-        (0, 0, 0, "not charged, no webhook yet"),
-        (1, 1, 1, "charged once, webhook received once"),
-        (3, 1, 2, "1 charged once, webhook received twice"),
-        (17, 13, 1520, "13 charged once each, webhook received 1,520 times"),
-    ],
-)
-def test_the_figures_are_told_in_words(
-    orders: int, charges: int, deliveries: int, words: str
-) -> None:
-    tally = ChargeSummary(orders, charges, deliveries, 0)
-
-    assert f"{tally.charges_text}, {tally.webhooks_text}" == words
-
-
 @ON_SQLITE
 def test_what_changed_nothing_is_folded_and_a_date_stands_once_per_day(shop: Shop) -> None:
     number = shop.a_paid_order()
@@ -262,11 +245,3 @@ def test_an_opened_step_names_its_event_once(shop: Shop) -> None:
     (paid,) = [step for step in story(shop, number).entries if step.title == "Webhook: paid"]
 
     assert [value for value in paid.evidence.values() if event_id in str(value)] == [event_id]
-
-
-@pytest.mark.scenario("G8")
-def test_right_to_left_dates_and_amounts_are_isolated_from_the_sentence_around_them() -> None:
-    arabic = rendering.Reader.of("ar-EG", "Africa/Cairo")
-
-    for text in (arabic.moment(clock.now()), arabic.price(1999, "usd")):
-        assert (text[0], text[-1]) == ("\u2068", "\u2069")

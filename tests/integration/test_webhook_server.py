@@ -379,32 +379,6 @@ def test_a_body_without_end_is_read_no_further_than_the_limit(
     assert sent < 2 * most
 
 
-@pytest.mark.scenario("R1")
-@pytest.mark.parametrize(
-    ("root_path", "path"),
-    [
-        ("", "/webhooks/stripe/"),
-        ("/hooks", "/webhooks/stripe"),
-        ("/hooks", "/hooks/webhooks/stripe/"),
-        ("/hooks/", "/hooks/webhooks/stripe"),
-        ("/hooks", "/hooks/hooks/webhooks/stripe/"),
-        ("/webhooks", "/webhooks/webhooks/stripe/"),
-        ("/webhooks", "/webhooks/stripe/"),
-        ("/a/b", "/a/b/webhooks/stripe/"),
-    ],
-)
-def test_the_address_is_found_behind_any_prefix(root_path: str, path: str) -> None:
-    assert webhook_server.is_webhook({"path": path, "root_path": root_path})
-
-
-@pytest.mark.scenario("R1")
-@pytest.mark.parametrize(
-    "path", ["/hooks", "/hooks/", "/hooksy/webhooks/stripe/", "/x/webhooks/stripe/"]
-)
-def test_nothing_else_is_taken_for_the_address(path: str) -> None:
-    assert not webhook_server.is_webhook({"path": path, "root_path": "/hooks"})
-
-
 @contextmanager
 def serving(**options: Any) -> Iterator[str]:
     """The sidecar's application on a port of its own, as uvicorn starts it with these options."""

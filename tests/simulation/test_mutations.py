@@ -25,7 +25,7 @@ PRODUCTS = "tests/integration/test_products.py::test_"
 OWED = "tests/integration/test_owed_refunds.py::test_"
 AUDIT = "tests/integration/test_audit.py::test_"
 EACH = "tests/integration/test_error_isolation.py::test_"
-MONEY = "tests/unit/test_money.py::test_"
+AMOUNTS = "tests/integration/test_amounts_in_every_currency.py::test_"
 STOREFRONT = "tests/web/test_storefront_pages.py::test_"
 SETTLING = "tests/integration/test_settlement.py::test_"
 TROUBLE = "tests/integration/test_stripe_failures.py::test_"
@@ -244,7 +244,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     ),
     "what is shown is what is charged": Mutation(
         (Edit("money.text", "pattern.frac_prec = (digits, digits)"),),
-        (MONEY + "what_is_shown_is_what_is_charged_in_every_currency_and_locale[kwd]",),
+        (AMOUNTS + "what_is_shown_is_what_is_charged_in_every_currency_and_locale[kwd]",),
     ),
     "a total beyond the limits cannot be clicked": Mutation(
         (Edit("streamlit_app.cart_panel", "bool(refusal)", "not cart.lines"),),

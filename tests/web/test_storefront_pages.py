@@ -4,7 +4,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -853,31 +852,6 @@ def test_the_style_sheet_holds_nothing_that_a_page_would_throw_away() -> None:
 
 def test_every_status_has_a_badge_and_a_verdict() -> None:
     assert rendering.VERDICTS.keys() == order_view.STATUS_BADGES.keys()
-
-
-@pytest.mark.scenario("G8")
-def test_a_reader_sees_money_and_moments_their_way() -> None:
-    at = datetime(2024, 11, 23, 10, 24, 5, tzinfo=UTC)
-    german = rendering.Reader.of("de-DE", "Europe/Berlin")
-
-    assert german.price(3998, "usd").replace("\xa0", " ") == "39,98 $"
-    assert german.price(3998, "jpy").replace("\xa0", " ") == "3.998 ¥"
-    assert german.moment(at, seconds=True) == "23.11.2024, 11:24:05"
-    assert german.utc(at) == "2024-11-23 10:24:05 UTC"
-
-
-@pytest.mark.parametrize(
-    ("language", "timezone"),
-    [(None, None), ("", ""), ("xx-YY", "Mars/Base"), ("../etc", "../etc/passwd"), ("\0", "\0")],
-)
-def test_a_reader_who_says_nonsense_gets_english_and_utc(
-    language: str | None, timezone: str | None
-) -> None:
-    reader = rendering.Reader.of(language, timezone)
-
-    assert reader.price(1999, "usd") == "$19.99"
-    assert reader.utc(datetime.now(UTC)).endswith("UTC")
-    assert reader.moment(datetime.now(UTC))
 
 
 # --- the door ------------------------------------------------------------------------------------

@@ -1,0 +1,20 @@
+"""Numbers with their nouns."""
+
+import pytest
+
+from store.core.wording import counted
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "plural", "words"),
+    [
+        (0, "order", "", "0 orders"),
+        (1, "order", "", "1 order"),
+        (2, "order", "", "2 orders"),
+        (1234, "order", "", "1,234 orders"),
+        (1, "entry", "entries", "1 entry"),
+        (2, "entry", "entries", "2 entries"),
+    ],
+)
+def test_a_number_stands_with_its_noun(number: int, noun: str, plural: str, words: str) -> None:
+    assert counted(number, noun, plural) == words
