@@ -23,13 +23,14 @@ from sqlmodel import col, select
 
 from bench.support import machine
 from bench.support.report import Report, publish
-from bench.support.servers import free_port, running
+from bench.support.servers import running
 from bench.support.statistics import figure, say, spread
 from store.core.settings import EMULATOR_KEY
 from store.db import engine as db
 from store.db.models import Order
 from store.web import buyer_ids
 from tests.support import sample_shop
+from tests.support.ports import free_port
 from tests.support.websocket_client import Visitor
 
 AT_MOST_MILLISECONDS = 15

@@ -34,7 +34,6 @@ import httpx
 
 from bench.support import databases, machine
 from bench.support.report import Report, publish
-from bench.support.servers import ROOT
 from bench.support.statistics import figure, say
 from store.core import clock
 from store.db import engine as db
@@ -42,6 +41,7 @@ from store.db.models import Order
 from store.orders import checkout, service
 from store.web import buyer_ids
 from tests.support import sample_event
+from tests.support.child_process import ROOT
 from tests.support.load_generator import Job, Met
 from tests.support.percentiles import percentile
 from tests.support.processes import House

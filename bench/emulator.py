@@ -19,11 +19,12 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from bench.support.servers import free_port, running
+from bench.support.servers import running
 from bench.support.statistics import say
 from stripe_emulator.account.account import Account
 from stripe_emulator.base.config import Config
 from stripe_emulator.resources import checkout_sessions
+from tests.support.ports import free_port
 
 BATCH = 100
 PARAMETERS = {

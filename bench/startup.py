@@ -21,11 +21,13 @@ from pathlib import Path
 
 from bench.support import machine
 from bench.support.report import Report, publish
-from bench.support.servers import ROOT, free_port
 from bench.support.statistics import figure, ratios, say, spread
 from store.cli.shop import answers
 from store.web.buyer_ids import new_cookie
 from tests.support import sample_shop
+from tests.support.child_process import ROOT
+from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 from tests.support.websocket_client import Visitor
 
 AT_MOST = 1.5
@@ -56,10 +58,7 @@ def started(command: Sequence[str]) -> Iterator[Until]:
     )
 
     def until(address: str) -> float:
-        while not answers(address):
-            assert process.poll() is None, f"{command[0]} ended with {process.returncode}"
-            assert time.perf_counter() - began < LONGEST_SECONDS, f"no answer from {address}"
-            time.sleep(0.01)
+        wait_until(lambda: answers(address), LONGEST_SECONDS, process=process, pause_seconds=0.01)
         return time.perf_counter() - began
 
     try:

@@ -26,13 +26,14 @@ from typing import NamedTuple
 from bench.rerun import element_recorder
 from bench.support import machine
 from bench.support.report import Report, publish
-from bench.support.servers import free_port, running
+from bench.support.servers import running
 from bench.support.statistics import figure, ratios, say, spread
 from store.db import engine as db
 from store.db.models import Order
 from store.orders import checkout
 from store.web import buyer_ids
 from tests.support import sample_shop
+from tests.support.ports import free_port
 from tests.support.websocket_client import Visitor
 
 AT_MOST = 1.5

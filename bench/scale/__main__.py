@@ -24,12 +24,13 @@ from sqlalchemy import create_engine
 from bench.scale import seed_history
 from bench.support import databases, machine
 from bench.support.report import Report, publish
-from bench.support.servers import ROOT, free_port
 from bench.support.statistics import Spread, figure, ratios, say, spread
 from bench.webhooks.__main__ import attack
 from bench.webhooks.targets import OURS, SECRET, Subject, serving
 from store.db import engine as db
 from tests.support import sample_event, sample_shop
+from tests.support.child_process import ROOT
+from tests.support.ports import free_port
 
 ORDERS = (1_000, 100_000, 1_000_000)
 AT_MOST = 1.3

@@ -21,7 +21,6 @@ from pathlib import Path
 
 from bench.support import databases, machine
 from bench.support.report import Report, publish
-from bench.support.servers import ROOT
 from bench.support.statistics import Spread, figure, ratios, say, spread
 from bench.webhooks.targets import (
     BARE,
@@ -35,6 +34,7 @@ from bench.webhooks.targets import (
     served,
 )
 from tests.support import sample_event
+from tests.support.child_process import ROOT
 from tests.support.load_generator import Job, Met
 
 CONNECTIONS = (1, 8, 64)

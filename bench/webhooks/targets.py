@@ -12,8 +12,10 @@ from pathlib import Path
 import psutil
 from sqlalchemy import Engine, create_engine, make_url, text
 
-from bench.support.servers import ROOT, free_port, running
+from bench.support.servers import running
 from tests.support import sample_shop
+from tests.support.child_process import ROOT
+from tests.support.ports import free_port
 
 SECRET = "whsec_benchmark"  # noqa: S105 - of this benchmark alone
 PEERS = ("dj-stripe==2.11.0", "Django==5.2.19", "psycopg2-binary==2.9.13", "waitress==3.0.2")

@@ -11,8 +11,9 @@ import pytest
 
 from store.cli import failures, main, virtualenv
 from tests.cli.test_host_environment import running
-from tests.cli.test_supervisor import ROOT, clean, eventually, one_sentence, store
+from tests.cli.test_supervisor import ROOT, clean, one_sentence, store
 from tests.support.ports import port_flags
+from tests.support.waiting import wait_until
 
 BROKEN = """
 from store.cli import main
@@ -140,7 +141,7 @@ def test_json_lines_are_all_that_the_terminal_gets_and_visits_add_none(tmp_path:
             httpx.get(f"http://127.0.0.1:{shop.shop}/")
             httpx.get(f"http://127.0.0.1:{shop.sidecar}/readyz")
         httpx.post(f"http://127.0.0.1:{shop.sidecar}/webhooks/stripe/", content=b"{}")
-        eventually(lambda: len(shop.said().splitlines()) > before)
+        wait_until(lambda: len(shop.said().splitlines()) > before)
         entries = [json.loads(line) for line in shop.said().splitlines()]
 
     added = entries[before:]

@@ -17,7 +17,6 @@ from store.cli.clean_environment import cleaned, pip_options
 from tests.cli.test_supervisor import (
     ROOT,
     clean,
-    eventually,
     is_alive,
     one_sentence,
     processes_in,
@@ -25,6 +24,7 @@ from tests.cli.test_supervisor import (
     store,
 )
 from tests.support.ports import free_port, port_flags
+from tests.support.waiting import wait_until
 
 HOSTILE_CONFIG = """
 [global]
@@ -84,7 +84,7 @@ class Running:
                 stdout=output,
                 stderr=output,
             )
-        eventually(self.is_open, seconds=120)
+        wait_until(self.is_open, seconds=120)
 
     def is_open(self) -> bool:
         assert self.process.poll() is None, self.said()
@@ -349,18 +349,18 @@ def test_what_a_program_started_does_not_outlive_it(tmp_path: Path, victim: str)
         env=clean(PYTHONPATH=os.pathsep.join([str(ROOT), str(tmp_path)]), PIDS=str(tmp_path)),
     )
     try:
-        eventually(lambda: pids_in(tmp_path, "child"))
+        wait_until(lambda: pids_in(tmp_path, "child"))
         (first,) = pids_in(tmp_path, "child")
         (parent,) = pids_in(tmp_path, "parent")
 
         os.kill(parent if victim == "program" else launcher.pid, signal.SIGKILL)
 
-        eventually(lambda: not is_alive(first))
+        wait_until(lambda: not is_alive(first))
         assert not is_alive(parent)
     finally:
         launcher.kill()
         launcher.wait()
-        eventually(lambda: not any(map(is_alive, pids_in(tmp_path, "*"))))
+        wait_until(lambda: not any(map(is_alive, pids_in(tmp_path, "*"))))
 
 
 PARENT = """

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from store.cli.shop import Shop, answers
 from store.core import settings
 from tests.support import event_loops
 from tests.support.ports import free_port, port_flags
+from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE_PYTHON = Path(sys.base_prefix, "bin/python3" if os.name != "nt" else "python.exe")
@@ -98,13 +98,6 @@ def one_sentence(result: subprocess.CompletedProcess[str]) -> str:
     return result.stderr
 
 
-def eventually(holds: Callable[[], object], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def running_with(word: str) -> list[str]:
     """The programs of this computer that were started with the word; as far as it tells."""
     found = []
@@ -140,7 +133,7 @@ class Supervised:
                 stdout=pipe or output,
                 stderr=output,
             )
-        eventually(lambda: {pid.stem for pid in self.pids()} >= {n.split("-")[0] for n in names})
+        wait_until(lambda: {pid.stem for pid in self.pids()} >= {n.split("-")[0] for n in names})
 
     def pids(self, name: str = "*") -> list[Path]:
         return sorted(self.folder.glob(f"{name}.[0-9]*"))
@@ -196,18 +189,18 @@ def test_a_killed_launcher_leaves_no_program_behind(
 
     launcher.process.kill()
 
-    eventually(lambda: launcher.alive() == [])
+    wait_until(lambda: launcher.alive() == [])
 
 
 def test_a_killed_program_is_started_again_and_the_others_go_on(
     supervised: Callable[..., Supervised],
 ) -> None:
     launcher = supervised("sidecar-calm", "storefront-calm")
-    eventually(lambda: launcher.log().count("is up") == 2)
+    wait_until(lambda: launcher.log().count("is up") == 2)
 
     os.kill(int(launcher.pids("sidecar")[0].suffix[1:]), signal.SIGKILL)
 
-    eventually(lambda: launcher.log().count("sidecar is up") == 2)
+    wait_until(lambda: launcher.log().count("sidecar is up") == 2)
     assert "The sidecar died (signal SIGKILL). Starting it again" in launcher.log()
     assert len(launcher.pids("storefront")) == 1
     assert len(launcher.alive()) == 2
@@ -220,12 +213,12 @@ def test_a_program_may_be_stopped_on_request_as_often_as_one_likes(
     named = launcher.folder / "sidecar.pid"
 
     for starts in range(1, 6):
-        eventually(partial(is_up, launcher, starts))
+        wait_until(partial(is_up, launcher, starts))
         pid = int(named.read_text())
         named.unlink()
         os.kill(pid, signal.SIGKILL)
 
-    eventually(partial(is_up, launcher, 6))
+    wait_until(partial(is_up, launcher, 6))
     assert launcher.log().count("The sidecar was stopped. Starting it again") == 5
     assert launcher.process.poll() is None
 
@@ -248,7 +241,7 @@ def test_every_line_names_its_program_however_long_or_broken_it_is(
     supervised: Callable[..., Supervised],
 ) -> None:
     launcher = supervised("sidecar-chatty")
-    eventually(lambda: "no line end" in launcher.log())
+    wait_until(lambda: "no line end" in launcher.log())
 
     lines = launcher.log().splitlines()
 
@@ -267,10 +260,10 @@ def test_the_shop_goes_on_when_nobody_reads_its_log_any_more(
 
     os.kill(int(launcher.pids("sidecar")[0].suffix[1:]), signal.SIGKILL)
 
-    eventually(lambda: len(launcher.pids("sidecar")) == 2)
+    wait_until(lambda: len(launcher.pids("sidecar")) == 2)
     assert len(launcher.alive()) == 2
     launcher.process.terminate()
-    eventually(lambda: launcher.alive() == [])
+    wait_until(lambda: launcher.alive() == [])
 
 
 @pytest.fixture
@@ -358,7 +351,7 @@ def test_the_shop_opens_survives_kill_9_and_closes_at_ctrl_c(
     process, log, ports = shop
     paths = ("_stcore/health", "readyz", "emulator/health")
     addresses = [f"http://127.0.0.1:{port}/{path}" for port, path in zip(ports, paths, strict=True)]
-    eventually(lambda: "Ctrl-C stops everything" in log.read_text("utf-8"), seconds=120)
+    wait_until(lambda: "Ctrl-C stops everything" in log.read_text("utf-8"), seconds=120)
     assert f"Shop         http://localhost:{ports[0]}\n" in log.read_text("utf-8")
     assert all(map(answers, addresses))
     first = processes_in(log)
@@ -366,7 +359,7 @@ def test_the_shop_opens_survives_kill_9_and_closes_at_ctrl_c(
     for pid in first:
         os.kill(pid, signal.SIGKILL)
 
-    eventually(lambda: len(processes_in(log)) == 6 and all(map(answers, addresses)), seconds=120)
+    wait_until(lambda: len(processes_in(log)) == 6 and all(map(answers, addresses)), seconds=120)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 0
     assert not any(map(is_alive, processes_in(log)))

@@ -33,7 +33,8 @@ from tests.e2e.conftest import Postgres
 from tests.support.buyers import Crowd
 from tests.support.counting import COUNTED, count
 from tests.support.ports import free_port
-from tests.support.processes import House, Process, eventually
+from tests.support.processes import House, Process
+from tests.support.waiting import wait_until
 
 KILL_SECONDS = 0.2
 TROUBLE_SECONDS = 0.7
@@ -166,7 +167,7 @@ class Storm:
                 process.running = None
                 process.restart()
         open_orders.IN_FLIGHT *= 0
-        eventually(self.nothing_is_waiting, seconds=60)
+        wait_until(self.nothing_is_waiting, seconds=60)
         return audit.audit()
 
     def nothing_is_waiting(self) -> bool:

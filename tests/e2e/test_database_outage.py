@@ -5,7 +5,8 @@ from playwright.sync_api import BrowserContext, expect
 
 from tests.e2e.conftest import Postgres
 from tests.support.browser_actions import enter, fill_in, leave_for_stripe, pay, row, verdict
-from tests.support.processes import House, eventually
+from tests.support.processes import House
+from tests.support.waiting import wait_until
 
 DOWN = "The shop's database does not answer. This page comes back by itself."
 
@@ -27,7 +28,7 @@ def test_a_payment_made_while_the_database_is_down_is_there_when_it_is_back(
         expect(open_shop.get_by_text(DOWN).first).to_be_visible()
         pay(page)
         expect(page.get_by_text(DOWN).first).to_be_visible()
-        eventually(lambda: "Webhook refused with 503" in house.sidecar.said())
+        wait_until(lambda: "Webhook refused with 503" in house.sidecar.said())
     finally:
         postgres.restart()
 

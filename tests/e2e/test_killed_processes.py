@@ -23,7 +23,8 @@ from tests.support.browser_actions import (
     reach,
     verdict,
 )
-from tests.support.processes import House, Process, eventually
+from tests.support.processes import House, Process
+from tests.support.waiting import wait_until
 
 pytestmark = [
     # On PostgreSQL the same is done without a browser, many times over, in test_storm.py.
@@ -63,7 +64,7 @@ def between_payment_and_redirect(house: House, victim: Process, page: Page) -> N
     (session,) = house.sessions(house.the_order(house.knows(page.context)))
     with house.sidecar.held():
         pay(page)
-        eventually(lambda: house.stripe.checkout.sessions.retrieve(session.id).status == "complete")
+        wait_until(lambda: house.stripe.checkout.sessions.retrieve(session.id).status == "complete")
         assert not BACK.search(page.url)
         victim.kill()
     victim.restart()
@@ -117,7 +118,7 @@ def test_a_storefront_killed_while_stripe_creates_the_session_meets_that_session
     house.trouble("hang", "POST /v1/checkout/sessions", "30")
     with suppress(Exception):
         pay_button(page).click(no_wait_after=True)
-    eventually(lambda: house.orders(who) and house.sessions(house.the_order(who)))
+    wait_until(lambda: house.orders(who) and house.sessions(house.the_order(who)))
     assert house.the_order(who).checkout_session_id is None
 
     house.storefront.kill()
@@ -170,7 +171,7 @@ def test_a_sidecar_killed_again_and_again_while_six_buyers_pay_loses_nothing(hou
         orders = [order for buyer, _ in visitors for order in house.orders(buyer)]
         return len(orders) == 18 and {order.status for order in orders} == {"paid"}
 
-    eventually(is_settled, seconds=120)
+    wait_until(is_settled, seconds=120)
     house.assert_books_equal()
 
 

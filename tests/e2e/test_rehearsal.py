@@ -11,7 +11,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from store.core import clock
 from store.db import engine as db
 from store.db.models import Lease
-from store.demo.emulator_client import wait_until
 from store.demo.runner import Rehearsal
 from store.demo.scenarios import SCENARIOS
 from store.orders import checkout
@@ -19,6 +18,7 @@ from store.web import buyer_ids
 from tests.support.axe import grave_faults
 from tests.support.browser_actions import pay_button, verdict
 from tests.support.processes import House
+from tests.support.waiting import wait_until
 
 STOPPED = "Stop the webhooks"
 QUIET = timedelta(seconds=3)
@@ -32,7 +32,7 @@ def inside(launched: Launched, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hous
     monkeypatch.setenv("SIDECAR_PID_FILE", str(house.folder / "sidecar.pid"))
     with house.entered():
         # Every process looks at Stripe when it has started, and would find a payment first.
-        assert wait_until(is_quiet, 60)
+        wait_until(is_quiet, 60)
         yield house
 
 
@@ -54,7 +54,7 @@ def test_a_killed_webhook_process_loses_nothing_and_comes_back(inside: House) ->
     rehearsal = Rehearsal(buyer_ids.digest(buyer_ids.new_cookie()))
 
     rehearsal.start(STOPPED, inside.address)
-    assert wait_until(lambda: rehearsal.progress is None, 90)
+    wait_until(lambda: rehearsal.progress is None, 90)
 
     (row,) = [row for row in rehearsal.rows if row.scenario.name == STOPPED]
     assert row.state == "passed", row.outcome
@@ -69,7 +69,7 @@ def test_a_shop_that_settles_by_webhooks_only_does_not_hold(
     rehearsal = Rehearsal(buyer_ids.digest(buyer_ids.new_cookie()))
 
     rehearsal.start(STOPPED, inside.address)
-    assert wait_until(lambda: rehearsal.progress is None, 90)
+    wait_until(lambda: rehearsal.progress is None, 90)
 
     (row,) = [row for row in rehearsal.rows if row.scenario.name == STOPPED]
     assert row.state == "failed"

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,8 @@ from store.cli.shop import answers
 from store.web.buyer_ids import new_cookie
 from tests.support.browser_actions import enter, fill_in, leave_for_stripe, pay, verdict
 from tests.support.counting import count
-from tests.support.processes import House, eventually
+from tests.support.processes import House
+from tests.support.waiting import wait_until
 from tests.support.websocket_client import Visitor
 
 
@@ -36,8 +36,8 @@ def test_one_command_sells_two_shirts_though_everything_it_started_is_killed_on_
         os.kill(int(process), signal.SIGKILL)
         count("kills")
 
-    eventually(lambda: log.read_text("utf-8").count(" is process ") == 6)
-    eventually(lambda: all(answers(each.health) for each in house.processes.values()), seconds=120)
+    wait_until(lambda: log.read_text("utf-8").count(" is process ") == 6)
+    wait_until(lambda: all(answers(each.health) for each in house.processes.values()), seconds=120)
     pay(page)
     expect(verdict(page)).to_be_visible(timeout=60_000)
     house.assert_paid_once(house.knows(buyer))
@@ -49,8 +49,8 @@ def test_a_page_asked_for_while_the_shop_still_opens_is_a_whole_page(
 ) -> None:
     house = new_house()
     opening = house.storefront.start()
-    while not answers(opening.health):  # at the first moment: libraries are still being loaded
-        time.sleep(0.005)
+    # At the first moment: libraries are still being loaded.
+    wait_until(lambda: answers(opening.health), pause_seconds=0.005)
     port = urlsplit(house.address).port or 0
 
     def quantities(_number: int) -> int:

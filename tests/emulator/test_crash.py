@@ -6,7 +6,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ import stripe
 from stripe_emulator.__main__ import main
 from tests.support.emulator import KEY, session_params
 from tests.support.ports import free_port
+from tests.support.waiting import wait_for_port
 from tests.support.webhook_receiver import SECRET, Receiver
 
 ROOT = Path(__file__).parents[2]
@@ -30,11 +30,7 @@ def a_process(data: Path, port: int, *arguments: str) -> Iterator[subprocess.Pop
     command = [sys.executable, "-m", "stripe_emulator", "--port", str(port), "--data", str(data)]
     process = subprocess.Popen([*command, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
-        for _ in range(400):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.02)
+        wait_for_port(port, process)
         yield process
     finally:
         process.kill()

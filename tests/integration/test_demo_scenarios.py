@@ -21,7 +21,7 @@ from store.db.models import Order, OrderLog, Product
 from store.demo import reset, runner, sample_orders
 from store.demo.comparison import Totals, compare_orders
 from store.demo.context import ScenarioContext, ScenarioResult
-from store.demo.emulator_client import EmulatorClient, wait_until
+from store.demo.emulator_client import EmulatorClient
 from store.demo.errors import NotApplicable
 from store.demo.results import ResultRow
 from store.demo.runner import Rehearsal
@@ -34,6 +34,7 @@ from store.stripe_api import gateway
 from store.web import buyer_ids
 from store.webhooks import batch_queue, parsing, processing
 from tests.support.shop import ON_SQLITE, SECRET, STORE_URL, Shop
+from tests.support.waiting import wait_until
 
 NOBODY = "http://127.0.0.1:9"
 KILLS = "Stop the webhooks"  # needs real processes: tests/e2e/test_rehearsal.py
@@ -60,7 +61,7 @@ def rehearsal(heard: Shop) -> Iterator[Rehearsal]:
 
 def played(rehearsal: Rehearsal, start: Callable[[], None]) -> Rehearsal:
     start()
-    assert wait_until(lambda: rehearsal.progress is None, 60)
+    wait_until(lambda: rehearsal.progress is None, 60)
     return rehearsal
 
 
@@ -265,7 +266,7 @@ def test_two_visitors_take_turns_and_see_only_their_own_orders(heard: Shop) -> N
     for visitor in visitors:
         visitor.start("Webhook twice", STORE_URL)
         visitor.start("Forged", STORE_URL)  # a second wish meanwhile is dropped
-    assert wait_until(lambda: not any(visitor.progress for visitor in visitors), 30)
+    wait_until(lambda: not any(visitor.progress for visitor in visitors), 30)
 
     rows = [visitor.rows[0] for visitor in visitors]
     assert [row.state for row in rows] == ["passed", "passed"]
@@ -489,7 +490,7 @@ def test_a_fresh_demo_while_eight_buy_says_so_in_sentences_and_leaves_nothing_be
     crowd = [threading.Thread(target=buys, args=(heard, stop, said)) for _ in range(8)]
     for each in crowd:
         each.start()
-    assert wait_until(lambda: len(heard.orders()) > 3, 20)
+    wait_until(lambda: len(heard.orders()) > 3, 20)
     times = []
     for _ in range(3):
         with suppress(NotApplicable):
@@ -520,7 +521,7 @@ def test_a_session_made_while_everything_is_forgotten_is_forgotten_too(
             demo = threading.Thread(target=reset.reset_demo, args=(EmulatorClient.current(),))
             made.append(demo)
             demo.start()
-            assert wait_until(lambda: not heard.orders(), 10)
+            wait_until(lambda: not heard.orders(), 10)
         return create(*asked)
 
     monkeypatch.setattr(gateway, "create_checkout", forgotten_before_it_is_asked)

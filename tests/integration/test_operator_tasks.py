@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -14,11 +13,11 @@ from store.core.errors import StripeUnreachable
 from store.db import leases
 from store.reconciliation import audit, reconciler
 from tests.support.shop import ON_SQLITE, Shop
+from tests.support.waiting import wait_until
 
 
 def ended(background: BackgroundTasks, name: str) -> Task:
-    while background.running:
-        time.sleep(0.01)
+    wait_until(lambda: not background.running)
     return background.last[name]
 
 

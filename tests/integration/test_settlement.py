@@ -1,7 +1,6 @@
 """How an order hears that it was paid: by webhook, by redirect, by asking; early, late or twice."""
 
 import threading
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -21,6 +20,7 @@ from store.stripe_api import gateway
 from store.web import buyer_ids
 from store.webhooks import parsing, processing
 from tests.support.shop import JEANS, Shop, at_once
+from tests.support.waiting import wait_until
 
 COMPLETED = "checkout.session.completed"
 ROUNDS = 15
@@ -300,13 +300,6 @@ def test_a_sidecar_that_starts_after_the_payment_settles_it(shop: Shop) -> None:
     sidecar.join()
 
     assert shop.history(number)[-1].source == "reconciler"
-
-
-def wait_until(done: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.scenario("C9")

@@ -5,14 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,6 +29,7 @@ from tests.support import sample_shop as stock
 from tests.support.load_generator import Job, Load, Met
 from tests.support.ports import free_port
 from tests.support.shop import SECRET, Shop, at_once
+from tests.support.waiting import wait_for_page, wait_until
 
 LONG_SECONDS = 60
 SOON_SECONDS = 10
@@ -105,13 +104,6 @@ def test_who_comes_alone_waits_for_nobody(shop: Shop, monkeypatch: pytest.Monkey
 def an_event_of_no_interest(name: str) -> dict[str, Any]:
     more = {"type": "invoice.paid", "created": 1, "data": {"object": {"id": "in_1"}}}
     return {"object": "event", "id": name, "livemode": False, **more}
-
-
-def wait_until(holds: Any) -> None:
-    until = time.monotonic() + LONG_SECONDS
-    while not holds():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def knock(port: int, *, connections: int, count: int, seconds: float = LONG_SECONDS) -> Met:
@@ -382,14 +374,7 @@ def a_sidecar(port: int) -> Iterator[subprocess.Popen[bytes]]:
     command = [sys.executable, "-m", "uvicorn", "webhook_server:app", "--port", str(port)]
     process = subprocess.Popen([*command, "--no-access-log", "--log-level", "error"])
     try:
-
-        def answers() -> bool:
-            try:
-                return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-            except httpx.TransportError:
-                return False
-
-        wait_until(answers)
+        wait_for_page(f"http://127.0.0.1:{port}/readyz", process)
         yield process
     finally:
         process.kill()

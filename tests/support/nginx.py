@@ -4,7 +4,6 @@ and two of each process of a shop behind it."""
 import os
 import shutil
 import subprocess
-import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from store.core import settings
 from store.core.settings import ROOT
 from tests.support.ports import free_port
 from tests.support.processes import House, Process
+from tests.support.waiting import wait_until
 
 CONFIGURATION = ROOT / "docs" / "nginx.conf"
 HOSTS = ("10.0.0.11", "10.0.0.12")
@@ -63,11 +63,8 @@ class Proxy:
         """Start it and wait until it listens, which is when its process number is written."""
         with self.log.open("wb") as log:
             self.running = subprocess.Popen(self.command, stdout=log, stderr=log)
-        until = time.monotonic() + 20
-        while not (self.folder / "nginx.pid").exists():
-            assert self.running.poll() is None, self.log.read_text("utf-8")
-            assert time.monotonic() < until, "nginx does not start"
-            time.sleep(0.02)
+        pid_file = self.folder / "nginx.pid"
+        wait_until(pid_file.exists, process=self.running, said=self.log.read_text)
         return self
 
     def close(self) -> None:

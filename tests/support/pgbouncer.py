@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 from sqlalchemy import URL, make_url
 
 from tests.support.ports import free_port
+from tests.support.waiting import wait_for_port
 
 CONFIGURATION = """
 [databases]
@@ -64,20 +63,8 @@ def pooled(server: str, mode: str) -> Iterator[URL]:
             [program(), "-q", str(file)], user=owner, stderr=subprocess.DEVNULL
         )
         try:
-            _wait_for(listen, process)
+            wait_for_port(listen, process)
             yield URL.create("postgresql+psycopg2", username="shop", host="127.0.0.1", port=listen)
         finally:
             process.terminate()
             process.wait()
-
-
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    pytest.fail("PgBouncer did not start")

@@ -41,6 +41,13 @@ def free_port() -> int:
     raise AssertionError("no port is free")
 
 
+def is_listening(port: int) -> bool:
+    """True where a server accepts connections on this port of the loopback address."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def port_flags() -> list[str]:
     """The command line that gives a whole shop ports of its own."""
     return [f"{flag}={free_port()}" for flag in FLAGS]

@@ -6,9 +6,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +33,7 @@ from store.web import buyer_ids
 from store.web.buyer_cookie import cookie_name
 from tests.support.counting import Payment, count, judge
 from tests.support.ports import FLAGS, free_port
+from tests.support.waiting import wait_until
 
 START_SECONDS = 120
 # uvicorn closes an idle connection after 5 s; a client that reuses it at this moment gets an error.
@@ -47,13 +47,6 @@ UNSET = (
     "STRIPE_SECRET_KEY STRIPE_PUBLISHABLE_KEY STRIPE_WEBHOOK_SECRET CURRENCY STORE_URL "
     "DEMO_CUSTOMER_EMAIL ADMIN_PASSWORD ALLOWED_HOSTS DEBUG LOG_LEVEL CHECKOUT_MINUTES"
 ).split()
-
-
-def eventually(holds: Callable[[], object], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.05)
 
 
 @dataclass
@@ -89,12 +82,10 @@ class Process:
             return knock.connect_ex((parts.hostname or "", parts.port or 0)) == 0
 
     def wait_until_ready(self) -> None:
-        until = time.monotonic() + START_SECONDS
-        while not answers(self.health):
-            assert self.running is not None
-            assert self.running.poll() is None, f"{self.program.name} ended:\n{self.said()}"
-            assert time.monotonic() < until, f"{self.program.name} is not ready:\n{self.said()}"
-            time.sleep(0.05)
+        assert self.running is not None
+        wait_until(
+            lambda: answers(self.health), START_SECONDS, process=self.running, said=self.said
+        )
 
     def restart(self) -> None:
         self.start().wait_until_ready()
@@ -234,7 +225,7 @@ class House:
                 stdout=output,
                 stderr=output,
             )
-        eventually(lambda: "Ctrl-C stops everything" in log.read_text("utf-8"), seconds=120)
+        wait_until(lambda: "Ctrl-C stops everything" in log.read_text("utf-8"), seconds=120)
         try:
             yield log
         finally:
@@ -359,7 +350,7 @@ class House:
             newest = httpx.get(f"{controls}/deliveries", params={"event": event.id}).json()[0]
             return bool(newest["state"] == "succeeded")
 
-        eventually(has_arrived)
+        wait_until(has_arrived)
 
     def knows(self, browser: BrowserContext) -> str:
         """Who the shop takes this browser for; its name must never be written to a log."""

@@ -1,10 +1,11 @@
 """An ASGI application under uvicorn, in a thread of the test process."""
 
 import threading
-import time
 from typing import Any
 
 import uvicorn
+
+from tests.support.waiting import wait_until
 
 
 class ServerThread:
@@ -25,9 +26,8 @@ class ServerThread:
         self.url = f"http://127.0.0.1:{self.server.config.port}"
         self._thread = threading.Thread(target=self.server.run)
         self._thread.start()
-        while not self.server.started:
-            assert self._thread.is_alive(), "the server did not start"
-            time.sleep(0.005)
+        wait_until(lambda: self.server.started or not self._thread.is_alive(), pause_seconds=0.005)
+        assert self.server.started
 
     def stop(self) -> None:
         """Stop serving; idle connections are closed."""

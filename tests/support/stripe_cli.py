@@ -4,12 +4,12 @@ import os
 import re
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support import foreign_packages
+from tests.support.waiting import wait_until
 
 PACKAGE = "@stripe/cli@1.52.0"
 KEY = "sk_test_emulator0123456789"
@@ -87,11 +87,14 @@ class Output:
 
     def wait_for(self, pattern: str, seconds: float = 40) -> "re.Match[str]":
         """The first place where it says this; fails when it ends, or does not say it in time."""
-        until = time.monotonic() + seconds
-        while (found := re.search(pattern, self.text)) is None:
-            assert self._process.poll() is None, f"it ended: {self.text}"
-            assert time.monotonic() < until, f"no {pattern!r} in: {self.text}"
-            time.sleep(0.02)
+        wait_until(
+            lambda: re.search(pattern, self.text),
+            seconds,
+            process=self._process,
+            said=lambda: f"no {pattern!r} in: {self.text}",
+        )
+        found = re.search(pattern, self.text)
+        assert found
         return found
 
     def close(self) -> None:

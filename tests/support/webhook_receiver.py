@@ -10,6 +10,8 @@ from typing import Any
 
 import stripe
 
+from tests.support.waiting import wait_until
+
 SECRET = "whsec_for_tests"
 
 
@@ -95,13 +97,13 @@ class Receiver:
 
     def wait_for(self, event_type: str, count: int = 1, seconds: float = 5) -> list[Arrived]:
         """Wait until so many of a type are there; fails when they do not come."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            found = self.of(event_type)
-            if len(found) >= count:
-                return found
-            time.sleep(0.01)
-        raise AssertionError(f"{len(self.of(event_type))} of {count} {event_type} arrived")
+        wait_until(
+            lambda: len(self.of(event_type)) >= count,
+            seconds,
+            said=lambda: f"{len(self.of(event_type))} of {count} {event_type} arrived",
+            pause_seconds=0.01,
+        )
+        return self.of(event_type)
 
     def clear(self) -> None:
         """Forget what arrived and answer 200 again."""

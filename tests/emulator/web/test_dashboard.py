@@ -1,14 +1,13 @@
 """The dashboard shows what happened and does what its buttons say."""
 
 import re
-import time
-from collections.abc import Callable
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.emulator.web.conftest import Till
+from tests.support.waiting import wait_until
 
 
 def read(till: Till, path: str) -> str:
@@ -19,13 +18,6 @@ def read(till: Till, path: str) -> str:
 
 def press(till: Till, path: str, **form: str) -> httpx.Response:
     return till.client.post(path, data=form)
-
-
-def eventually(seen: Callable[[], bool], seconds: float = 8) -> bool:
-    until = time.monotonic() + seconds
-    while not seen() and time.monotonic() < until:
-        time.sleep(0.05)
-    return seen()
 
 
 def newest_event(till: Till, event_type: str) -> str:
@@ -67,7 +59,7 @@ def test_a_payment_has_a_timeline_of_events_and_deliveries(till: Till) -> None:
     text = read(till, f"/payments/{payment}")
 
     assert "Visa •••• 4242" in text
-    assert eventually(lambda: "checkout.session.completed" in read(till, f"/payments/{payment}"))
+    wait_until(lambda: "checkout.session.completed" in read(till, f"/payments/{payment}"))
     assert "4242424242424242" not in text
 
 
@@ -147,7 +139,7 @@ def test_an_event_shows_every_attempt_with_its_answer(till: Till, shop_is_down: 
     till.pay(till.a_session())
     event = newest_event(till, "checkout.session.completed")
 
-    assert eventually(lambda: "Attempt 1" in read(till, f"/events/{event}"))
+    wait_until(lambda: "Attempt 1" in read(till, f"/events/{event}"))
     text = read(till, f"/events/{event}")
     assert "500" in text
     assert "received" in text
@@ -158,14 +150,14 @@ def test_an_event_shows_every_attempt_with_its_answer(till: Till, shop_is_down: 
 def test_an_event_is_sent_again_under_its_own_id(till: Till) -> None:
     till.pay(till.a_session())
     event = newest_event(till, "checkout.session.completed")
-    assert eventually(lambda: read(till, f"/events/{event}").count("Attempt 1") == 1)
+    wait_until(lambda: read(till, f"/events/{event}").count("Attempt 1") == 1)
 
     press(till, f"/events/{event}/resend")
 
     def attempts() -> int:
         return read(till, f"/events/{event}").count("<summary>\n        <span")
 
-    assert eventually(lambda: attempts() == 2)
+    wait_until(lambda: attempts() == 2)
 
 
 def test_a_request_shows_what_was_asked_and_answered_but_no_key(till: Till) -> None:
