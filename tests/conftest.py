@@ -1,6 +1,7 @@
 """What holds for every test: nothing may quietly be left out, and all is counted in the end."""
 
 import os
+import random
 from collections.abc import Generator
 from typing import Any
 
@@ -36,7 +37,22 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--shuffle",
+        type=int,
+        metavar="SEED",
+        help="run the files, and the tests of each file, in an order drawn from this number",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest then puts tests together that share a costly parameter
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if (seed := config.getoption("--shuffle")) is not None:
+        chance = random.Random(seed)
+        chance.shuffle(items)
+        files = {item.path: chance.random() for item in items}
+        items.sort(key=lambda item: files[item.path])
     for item in items:
         for mark in item.iter_markers("scenario"):
             item.user_properties += [("scenario", name) for name in mark.args]

@@ -1,6 +1,5 @@
 """Many events in one commit: as if each had come alone, and never more than can wait."""
 
-import asyncio
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from store.orders.stripe_facts import CheckoutFact, DisputeFact, Fact, ReceiptFa
 from store.webhooks import batch_queue, parsing, processing
 from store.webhooks.parsing import Arrival
 from store.webhooks.processing import Outcome
+from tests.support import event_loops
 from tests.support import sample_event as ready_made
 from tests.support import sample_shop as stock
 from tests.support.load_generator import Job, Load, Met
@@ -119,8 +119,7 @@ def knock(port: int, *, connections: int, count: int, seconds: float = LONG_SECO
         template=ready_made.template(),
         marks=ready_made.MARKS,
     )
-    with ThreadPoolExecutor(1) as thread:  # in this one a browser's loop may be running
-        return thread.submit(lambda: asyncio.run(Load(job).run())).result()
+    return event_loops.run(Load(job).run())
 
 
 # --- each for itself ------------------------------------------------------------------------

@@ -1,12 +1,10 @@
 """The back office over real HTTP and in AppTest: who is let in, and what everybody else sees."""
 
 import ast
-import asyncio
 import importlib
 import re
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,6 +33,7 @@ from store.storefront import server
 from store.stripe_api import gateway
 from store.web import buyer_cookie, buyer_ids, handshake, rendering
 from store.web.index_page import Shell
+from tests.support import event_loops
 from tests.support.ports import free_port
 from tests.support.server_thread import ServerThread
 
@@ -320,8 +319,7 @@ class Visitors:
                     headers={"Origin": SHOP, **headers},
                 )
 
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, ask()).result().status_code
+        return event_loops.run(ask()).status_code
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What a first visit costs, counted from the server's answers; and how static files are served."""
 
-import asyncio
 import gzip
 import re
 import threading
@@ -19,6 +18,7 @@ from store.storefront import first_page, server
 from store.web import index_page
 from store.web.static_files import StreamlitAssets, compressed
 from streamlit_app import FRONTEND
+from tests.support import event_loops
 
 BUDGET_BYTES = 750_000  # of everything that a browser fetches before the shop can be used
 MAX_REQUESTS = 90
@@ -42,8 +42,7 @@ def get(path: str, headers: Mapping[str, str] = BROWSER, method: str = "GET") ->
             answer.extensions["raw"] = b"".join([part async for part in answer.aiter_raw()])
             return answer
 
-    with ThreadPoolExecutor(1) as thread:  # a browser that is open has a loop in this one
-        return thread.submit(asyncio.run, fetch()).result()
+    return event_loops.run(fetch())
 
 
 def raw(answer: httpx.Response) -> bytes:

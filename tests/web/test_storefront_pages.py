@@ -1,9 +1,7 @@
 """The storefront without a browser: the page run by AppTest, and what surrounds it."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,6 +30,7 @@ from store.stripe_api import gateway
 from store.web import buyer_ids, rendering, stripe_mode
 from store.web.buyer_cookie import BuyerCookie
 from store.web.index_page import Shell
+from tests.support import event_loops
 
 FRONTEND = Path(streamlit.__file__).parent / "static" / "index.html"
 APP = settings.ROOT / "streamlit_app.py"
@@ -887,9 +886,7 @@ class Browser:
             ) as client:
                 return await client.get(path, headers=sent)
 
-        # In a thread of its own: while a browser is open, this one already has an event loop.
-        with ThreadPoolExecutor(1) as thread:
-            return thread.submit(asyncio.run, ask()).result()
+        return event_loops.run(ask())
 
 
 @pytest.fixture
