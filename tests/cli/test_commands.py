@@ -62,7 +62,7 @@ def test_a_number_out_of_range_is_named_with_the_range(
 @pytest.mark.parametrize(
     "words", [["sell"], ["run", "--colour"], ["run", "--port", "0"], ["export"]]
 )
-def test_what_is_not_understood_ends_with_exit_code_2(words: list[str]) -> None:
+def test_unknown_arguments_end_with_exit_code_2(words: list[str]) -> None:
     result = store(*words)
 
     assert result.returncode == 2
@@ -192,7 +192,7 @@ def test_a_silent_stripe_is_named_with_its_address(tmp_path: Path, command: str)
     assert f"Stripe does not answer at http://127.0.0.1:{port}" in one_sentence(offline)
 
 
-def test_prune_says_what_it_forgot(tmp_path: Path) -> None:
+def test_prune_reports_how_many_rows_it_deleted(tmp_path: Path) -> None:
     store("migrate", DATA_DIR=str(tmp_path))
 
     done = store("prune", "--history-days", "400", DATA_DIR=str(tmp_path))
@@ -212,7 +212,7 @@ def test_export_writes_a_sheet_or_says_why_not(tmp_path: Path) -> None:
     assert "Cannot write" in one_sentence(refused)
 
 
-def test_reset_forgets_everything_offline(tmp_path: Path) -> None:
+def test_reset_deletes_every_order_of_the_offline_demo(tmp_path: Path) -> None:
     store("migrate", DATA_DIR=str(tmp_path))
     (tmp_path / "emulator.db").write_text("old sessions")
 
@@ -410,7 +410,7 @@ def test_a_benchmark_gets_its_own_arguments() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_one_thing_is_told_from_many(number: int) -> None:
+def test_reports_use_singular_and_plural(number: int) -> None:
     noun = "order" if number == 1 else "orders"
     missing = [MissingOrder("A-1", "paid", 1999, "usd", "", ())] * number
     found = Audit(entries=[], missing=missing, strangers=["B-1"] * number)
@@ -431,7 +431,7 @@ def test_one_thing_is_told_from_many(number: int) -> None:
     assert ("1 open orders" in caught_up, "1 refunds" in caught_up) == (False, False)
 
 
-def test_the_line_that_moves_says_what_pip_is_doing() -> None:
+def test_the_progress_line_shows_what_pip_is_doing() -> None:
     said = [
         "Collecting streamlit==1.67.0 (from -r requirements.txt (line 12))",
         "  Downloading streamlit-1.67.0-py3-none-any.whl (9.1 MB)",

@@ -172,7 +172,7 @@ def test_a_clock_that_is_off_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.scenario("L1", "L5", "L6")
-def test_what_others_left_in_the_environment_changes_nothing_for_an_emulator_on_this_machine(
+def test_proxy_and_certificate_settings_do_not_affect_a_local_emulator(
     chosen: settings.Settings, tmp_path: Path, calm: Running
 ) -> None:
     """In a process of its own, which nobody has cleaned the environment for."""
@@ -208,7 +208,7 @@ def test_what_others_left_in_the_environment_changes_nothing_for_an_emulator_on_
         ("ALL_PROXY", "nonsense://proxy", "ALL_PROXY names no proxy"),
     ],
 )
-def test_a_start_with_a_key_that_can_reach_nobody_is_one_sentence(
+def test_a_start_that_cannot_reach_stripe_fails_with_one_sentence(
     tmp_path: Path, variable: str, value: str, words: str
 ) -> None:
     environment: dict[str, Any] = {variable: value, "STRIPE_SECRET_KEY": KEY}
@@ -268,7 +268,7 @@ def test_no_secret_is_in_what_doctor_prints(tmp_path: Path) -> None:
         ("STRIPE_API_BASE", "http://[::1]:8502", False),
     ],
 )
-def test_what_travels_in_the_clear_is_noted(
+def test_unencrypted_addresses_are_noted(
     chosen: settings.Settings,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -307,7 +307,7 @@ def test_a_data_folder_that_cannot_be_written_is_wrong(
     assert "cannot be written (No space left on device)" in found.message
 
 
-def test_a_data_folder_that_is_still_to_be_made_is_looked_at_where_it_will_be(
+def test_doctor_accepts_a_data_folder_that_does_not_exist_yet_and_creates_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "a" / "b"))
@@ -344,7 +344,7 @@ def test_an_env_file_that_cannot_be_read_is_a_finding(
     assert "is UTF-16" in said
 
 
-def test_an_error_that_nobody_expected_is_a_finding_and_the_next_look_goes_on(
+def test_an_unexpected_error_is_a_finding_and_the_next_check_still_runs(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def broken() -> Iterator[Finding]:
@@ -391,7 +391,7 @@ def test_exit_codes_are_for_scripts(tmp_path: Path) -> None:
         (503, {"webhook_secret": "is not set"}, [NOTE], "takes no webhooks"),
     ],
 )
-def test_what_the_sidecar_says_is_passed_on(
+def test_doctor_reports_the_sidecars_health(
     chosen: settings.Settings,
     status: int,
     said: dict[str, str],

@@ -188,7 +188,7 @@ def listening_sockets(pids: list[int]) -> list[tuple[int, str]]:
 
 
 @pytest.mark.scenario("P1")
-def test_localhost_is_served_by_both_families_and_nobody_else_is(tmp_path: Path) -> None:
+def test_localhost_is_served_on_ipv4_and_ipv6_and_no_other_address_is(tmp_path: Path) -> None:
     with running(tmp_path) as shop:
         for host in ("127.0.0.1", "[::1]") if has_ipv6() else ("127.0.0.1",):
             assert httpx.get(f"http://{host}:{shop.shop}/_stcore/health").status_code == 200
@@ -301,7 +301,7 @@ def test_a_computer_without_ipv6_is_served_on_ipv4(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.scenario("L2", "L3")
-def test_only_what_steers_nothing_is_handed_on() -> None:
+def test_only_harmless_environment_variables_are_passed_on() -> None:
     kept = {
         "PATH": "/bin",
         "HTTPS_PROXY": "http://proxy:3128",
@@ -342,7 +342,9 @@ a line that pip may have warned with
 @pytest.mark.scenario("L2")
 @pytest.mark.skipif(os.name == "nt", reason="process groups of POSIX")
 @pytest.mark.parametrize("victim", ["program", "launcher"])
-def test_what_a_program_started_does_not_outlive_it(tmp_path: Path, victim: str) -> None:
+def test_child_processes_end_with_their_program_or_the_launcher(
+    tmp_path: Path, victim: str
+) -> None:
     (tmp_path / "parent.py").write_text(PARENT)
     launcher = subprocess.Popen(
         [sys.executable, "-c", SUPERVISED],

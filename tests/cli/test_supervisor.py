@@ -250,7 +250,7 @@ def test_every_line_names_its_program_however_long_or_broken_it_is(
     assert any("� broken" in line for line in lines)
 
 
-def test_the_shop_goes_on_when_nobody_reads_its_log_any_more(
+def test_the_shop_keeps_running_when_the_log_pipe_is_closed(
     supervised: Callable[..., Supervised],
 ) -> None:
     reader, writer = os.pipe()
@@ -275,7 +275,7 @@ def ticker(tmp_path: Path) -> Iterator[Callable[..., Process]]:
         yield lambda *words: stack.enter_context(standing_by(["colorsys"], ["ticker", *words]))
 
 
-def test_what_stands_by_begins_in_the_environment_that_it_is_told(
+def test_a_preloaded_process_runs_in_the_environment_given_at_its_release(
     ticker: Callable[..., Process], tmp_path: Path
 ) -> None:
     waiting = ticker("storefront", "dies")
@@ -288,7 +288,7 @@ def test_what_stands_by_begins_in_the_environment_that_it_is_told(
     assert [file.stem for file in tmp_path.glob("*.[0-9]*")] == ["storefront"]
 
 
-def test_what_stands_by_ends_without_having_begun_when_nobody_lets_it(
+def test_a_preloaded_process_ends_unstarted_when_its_launcher_is_gone(
     ticker: Callable[..., Process], tmp_path: Path
 ) -> None:
     waiting = ticker("storefront", "dies")
@@ -300,7 +300,7 @@ def test_what_stands_by_ends_without_having_begun_when_nobody_lets_it(
     assert list(tmp_path.glob("*.[0-9]*")) == []
 
 
-def test_what_died_while_it_stood_by_is_started_anew(
+def test_a_preloaded_process_that_died_is_replaced(
     ticker: Callable[..., Process],
 ) -> None:
     waiting = ticker("storefront", "calm")
@@ -567,7 +567,7 @@ def test_pip_without_a_network_ends_in_one_sentence(project: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_python_without_venv_is_told_what_to_install(tmp_path: Path) -> None:
+def test_a_python_without_venv_gets_the_name_of_the_missing_package(tmp_path: Path) -> None:
     project = a_project(tmp_path / "project")
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['ensurepip'] = None")
 

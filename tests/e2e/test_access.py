@@ -117,7 +117,7 @@ def test_a_page_of_another_origin_cannot_open_a_websocket(
 
 
 @pytest.mark.scenario("P4")
-def test_what_the_headers_of_a_handshake_must_be(port: int) -> None:
+def test_a_websocket_with_a_cookie_needs_the_shops_own_origin(port: int) -> None:
     own = ("Origin", f"http://127.0.0.1:{port}")
     over_tls = ("X-Forwarded-Proto", "https")
 
@@ -151,9 +151,7 @@ def success_url(shop: House, port: int, host: str, **visitor: object) -> str:
 
 
 @pytest.mark.scenario("P5")
-def test_stripe_leads_back_to_the_host_of_the_handshake_whatever_the_page_says(
-    shop: House, port: int
-) -> None:
+def test_stripe_returns_to_the_host_of_the_websocket_handshake(shop: House, port: int) -> None:
     tls = {"X-Forwarded-Proto": "https,http", "X-Shop-Address": "https://evil.example"}
 
     addresses = [
@@ -191,7 +189,7 @@ def rehearsal(port: int, cookie: str, **visitor: object) -> Visitor:
         ("", {**ELSEWHERE, "X-Shop-Local": "yes"}),
     ],
 )
-def test_who_is_not_on_this_computer_has_no_buttons_of_the_rehearsal(
+def test_remote_visitors_have_no_rehearsal_buttons(
     port: int, host: str, headers: dict[str, str]
 ) -> None:
     with rehearsal(
@@ -216,7 +214,7 @@ def test_on_this_computer_and_for_an_operator_the_rehearsal_is_open(
 
 @pytest.mark.scenario("P1")
 @pytest.mark.parametrize("button", ["Run all", "25 sample orders", "Webhook twice", "Fresh demo"])
-def test_a_click_of_somebody_who_is_no_operator_any_more_does_nothing(
+def test_a_click_after_signing_out_does_nothing(
     shop: House, port: int, browser: httpx.Client, button: str
 ) -> None:
     operator = sign_in(shop, browser)

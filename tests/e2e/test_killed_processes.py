@@ -175,5 +175,5 @@ def test_a_sidecar_killed_again_and_again_while_six_buyers_pay_loses_nothing(hou
     house.assert_books_equal()
 
 
-def test_after_all_of_this_both_books_are_equal(house: House) -> None:
+def test_after_all_kills_the_shop_and_stripe_agree(house: House) -> None:
     assert house.assert_books_equal() > 0

@@ -96,7 +96,7 @@ def test_a_buyer_stays_with_one_storefront_and_buyers_spread_over_both(
     assert set(first) == strangers == set(NAMES[:2])
 
 
-def test_the_storefront_learns_where_the_visitor_is_and_may_speak_as_a_websocket(
+def test_nginx_passes_on_the_client_address_and_websockets(
     before_named: proxy.Proxy, named: dict[str, ThreadingHTTPServer]
 ) -> None:
     asked = {"Upgrade": "websocket", "Connection": "Upgrade", "Host": "shop.example.com"}
@@ -123,7 +123,7 @@ def test_an_event_that_one_sidecar_breaks_off_goes_to_the_other(
     assert hasattr(named["sidecar 1"], "seen")
 
 
-def test_the_rest_of_the_sidecar_is_not_for_everybody(before_named: proxy.Proxy) -> None:
+def test_nginx_sends_metrics_and_readyz_to_no_sidecar(before_named: proxy.Proxy) -> None:
     assert {served_by(before_named, path=path) for path in ("/metrics", "/readyz")} <= {*NAMES[:2]}
 
 

@@ -128,7 +128,7 @@ def test_a_fresh_demo_is_confirmed_and_twenty_five_samples_fill_it(
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_rehearsal_is_read_without_hindrance(
+def test_the_rehearsal_page_is_accessible(
     launched: Launched, buyer: BrowserContext, scheme: str
 ) -> None:
     page = buyer.new_page()

@@ -9,7 +9,7 @@ from tests.e2e.storm import Storm, verdict
 
 
 @pytest.mark.scenario("E3", "E7", "H4")
-def test_two_of_everything_killed_again_and_again_leave_equal_books(
+def test_killing_two_of_each_process_leaves_shop_and_stripe_in_agreement(
     postgres: Postgres, tmp_path: Path
 ) -> None:
     storm = Storm(postgres, tmp_path, seed=7)

@@ -58,9 +58,7 @@ def test_reloads_the_back_button_and_a_second_tab_end_in_one_order_and_one_sessi
 
 
 @pytest.mark.scenario("A3", "A13", "C14")
-def test_a_tab_left_at_stripe_cannot_pay_what_another_tab_has_paid(
-    house: House, buyer: BrowserContext
-) -> None:
+def test_two_tabs_at_stripe_pay_an_order_once(house: House, buyer: BrowserContext) -> None:
     stale = enter(buyer, house, "/?red-t-shirt=2")
     leave_for_stripe(stale)
     fill_in(stale)
@@ -107,7 +105,7 @@ def test_a_declined_card_leaves_the_session_open_for_the_next_card(
 
 
 @pytest.mark.scenario("A2")
-def test_who_comes_back_unpaid_finds_the_cart_filled_and_pays_in_the_same_session(
+def test_a_buyer_returning_unpaid_finds_the_cart_and_the_same_session(
     house: House, buyer: BrowserContext
 ) -> None:
     page = enter(buyer, house, "/?red-t-shirt=2&sneakers=1")
@@ -127,9 +125,7 @@ def test_who_comes_back_unpaid_finds_the_cart_filled_and_pays_in_the_same_sessio
 
 
 @pytest.mark.scenario("A14", "G1", "G2")
-def test_a_stranger_learns_nothing_from_an_order_address(
-    house: House, new_browser: NewBrowser
-) -> None:
+def test_a_stranger_sees_nothing_at_an_order_address(house: House, new_browser: NewBrowser) -> None:
     owner, stranger = new_browser(), new_browser()
     page = enter(owner, house, "/?red-t-shirt=2")
     leave_for_stripe(page)

@@ -56,7 +56,7 @@ def test_an_endpoint_that_may_not_be_called_is_kept_and_nothing_is_sent(
         (["--allow-host", "shop.test/"], "takes a host name"),
     ],
 )
-def test_what_would_not_work_is_said_at_the_start(
+def test_unusable_options_are_refused_at_start(
     capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
 ) -> None:
     assert main(["--data", ":memory:", "--port", str(free_port()), *words]) == 2

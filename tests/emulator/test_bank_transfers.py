@@ -87,7 +87,7 @@ def test_a_payment_is_funded_in_parts_and_then_succeeds(stripe_: Running, curren
     assert json_checker.faults(charge.to_dict()) == []
 
 
-def test_what_is_left_stays_in_the_balance_and_pays_the_next_payment_at_once(
+def test_surplus_money_stays_in_the_balance_and_pays_the_next_payment(
     stripe_: Running,
 ) -> None:
     customer = a_customer(stripe_)
@@ -170,7 +170,7 @@ def test_a_payment_that_no_transfer_can_pay_is_refused(
     assert refusal.value.param == param
 
 
-def test_what_is_not_imitated_of_bank_transfers_is_refused_by_name(stripe_: Running) -> None:
+def test_unsupported_bank_transfer_options_are_refused_by_name(stripe_: Running) -> None:
     client = stripe_.client.v1
     customer = a_customer(stripe_)
     paid, waiting = (waiting_payment(stripe_, customer) for _ in range(2))

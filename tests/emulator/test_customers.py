@@ -131,7 +131,7 @@ def test_customer_update_needs_a_customer(stripe_: Running) -> None:
         stripe_.a_session(customer_update={"name": "auto"})
 
 
-def test_a_refund_from_a_customers_balance_is_refused_for_what_it_is(stripe_: Running) -> None:
+def test_a_refund_from_a_customer_balance_is_refused_as_unsupported(stripe_: Running) -> None:
     customer = stripe_.client.v1.customers.create().id
 
     with pytest.raises(stripe.InvalidRequestError, match="does not imitate refunds from the"):

@@ -231,7 +231,7 @@ def test_exactly_the_fields_that_are_declared_expandable_can_be_expanded(kind: s
     assert taken == json_checker.expandable(kind)
 
 
-def test_the_judge_sees_what_is_wrong(stripe_: Running) -> None:
+def test_the_json_checker_finds_faults(stripe_: Running) -> None:
     stripe_.a_session()
     (session,) = walk(stripe_, "checkout/sessions")
 

@@ -62,7 +62,7 @@ def test_pending_webhooks_counts_endpoints_that_have_not_said_yes(
 
 
 @pytest.mark.parametrize("how", ["deleted", "disabled"])
-def test_an_endpoint_that_is_gone_hears_nothing_more(
+def test_a_deleted_endpoint_gets_no_more_deliveries(
     stripe_: Running, other: Receiver, how: str
 ) -> None:
     endpoints = stripe_.client.v1.webhook_endpoints

@@ -223,7 +223,7 @@ def test_a_forged_event_comes_before_the_true_one(stripe_: Running, receiver: Re
         ("currency", "jpy", "currency", "jpy"),
     ],
 )
-def test_a_lie_is_told_under_a_right_signature(
+def test_a_falsified_event_has_a_valid_signature(
     stripe_: Running, receiver: Receiver, kind: str, value: str, field: str, told: object
 ) -> None:
     stripe_.emulator.inject_fault("delivery", kind, match="checkout.*", value=value)
@@ -281,7 +281,7 @@ def test_a_trouble_strikes_every_request_that_names_the_object(stripe_: Running)
             ask()
 
 
-def test_what_is_gone_is_in_no_list_and_has_stripes_words(stripe_: Running) -> None:
+def test_deleted_objects_are_in_no_list_and_give_stripes_error(stripe_: Running) -> None:
     gone, left = stripe_.a_session().id, stripe_.a_session().id
     stripe_.emulator.inject_fault("request", "gone", times=None, match=gone)
 

@@ -94,7 +94,7 @@ def a_folder(file: Path) -> None:
         (a_folder, "unable to open"),
     ],
 )
-def test_what_is_not_an_emulators_file_is_one_sentence_and_stays_as_it_is(
+def test_another_programs_file_is_refused_in_one_sentence_and_left_unchanged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], None], word: str
 ) -> None:
     make(file := tmp_path / "emulator.db")
@@ -107,7 +107,7 @@ def test_what_is_not_an_emulators_file_is_one_sentence_and_stays_as_it_is(
     assert (file.read_bytes() if file.is_file() else b"") == before
 
 
-def test_another_version_is_told_from_another_program(
+def test_a_file_of_another_emulator_version_is_named_as_such(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Storage(file := tmp_path / "emulator.db").close()

@@ -584,7 +584,7 @@ def test_every_declared_parameter_is_refused_in_the_wrong_type(world: World, cal
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_what_is_not_declared_is_refused_at_every_depth(world: World, call: str) -> None:
+def test_undeclared_parameters_are_refused_at_every_depth(world: World, call: str) -> None:
     target = world.target(call)
     objects = {path.rpartition("[")[0] for path, spec, _ in leaves(call) if spec != "map"}
     for path in {path for path in objects if not path.endswith("]") or path[-2].isalpha()} | {""}:
@@ -612,7 +612,7 @@ def test_the_table_of_refusals_names_declared_parameters_only(call: str) -> None
         assert any(_is_within(leaf, path) for leaf in declared), path
 
 
-def test_what_a_session_does_not_show_is_on_what_it_is_paid_with(world: World) -> None:
+def test_payment_parameters_of_a_session_are_on_its_payment(world: World) -> None:
     address = {"line1": "1 Main St", "city": "Berlin", "country": "DE"}
     given = {
         "payment_intent_data[description]": "Shirts",

@@ -28,7 +28,7 @@ def post(running: Running, path: str, form: str, key: str) -> tuple[int, Message
     )
 
 
-def test_1_idempotency_replays_refuses_and_forgets(stripe_: Running) -> None:
+def test_1_idempotency_keys_replay_conflict_and_expire(stripe_: Running) -> None:
     form = "name=Shirt"
     first = post(stripe_, "/v1/products", form, "k1")
     again = post(stripe_, "/v1/products", form, "k1")

@@ -224,7 +224,7 @@ def test_an_authorized_payment_is_captured_in_part(stripe_: Running) -> None:
 @pytest.mark.parametrize(
     ("in_time", "event"), [(True, "charge.refunded"), (False, "charge.expired")]
 )
-def test_what_is_not_captured_is_released(stripe_: Running, in_time: bool, event: str) -> None:
+def test_an_uncaptured_amount_is_released(stripe_: Running, in_time: bool, event: str) -> None:
     intents = stripe_.client.v1.payment_intents
     held = intents.create(paid_with("pm_card_visa", capture_method="manual"))
 
@@ -265,7 +265,7 @@ def test_a_state_that_does_not_fit_is_refused_and_named(stripe_: Running) -> Non
     assert intents.update(paid.id, {"description": "Late"}).description == "Late"
 
 
-def test_what_checkout_created_is_left_to_checkout(stripe_: Running) -> None:
+def test_payment_intents_of_checkout_cannot_be_changed_directly(stripe_: Running) -> None:
     """Otherwise a payment could be taken or canceled behind the session's back."""
     intents = stripe_.client.v1.payment_intents
     session = stripe_.a_session()

@@ -51,7 +51,7 @@ def test_a_card_is_saved_used_again_changed_and_detached(stripe_: Running) -> No
     ]
 
 
-def test_a_method_that_belongs_to_nobody_pays_once(stripe_: Running) -> None:
+def test_a_payment_method_without_a_customer_pays_once(stripe_: Running) -> None:
     client = stripe_.client.v1
     method, other = a_card(stripe_), a_card(stripe_)
     client.payment_intents.create(paid_with(method.id))

@@ -257,7 +257,7 @@ def test_checkout_does_not_wait_for_an_endpoint_that_is_not_there(stripe_: Runni
     assert all("ConnectionRefused" in tries[0].body for tries in attempts)
 
 
-def test_the_timeline_tells_the_whole_story(stripe_: Running) -> None:
+def test_the_timeline_lists_every_request_event_and_delivery(stripe_: Running) -> None:
     intent = stripe_.a_payment()
     stripe_.client.v1.refunds.create({"payment_intent": intent.id})
     stripe_.emulator.dispatcher.wait_until_idle()
@@ -331,7 +331,7 @@ def test_an_early_fraud_warning_comes_after_the_payment(
     assert stripe_.charge_of(intent).disputed is False
 
 
-def test_an_event_says_of_an_object_inside_only_what_changed_in_it(stripe_: Running) -> None:
+def test_previous_attributes_of_metadata_hold_only_the_changed_keys(stripe_: Running) -> None:
     client = stripe_.client.v1
     product = client.products.create({"name": "Shirt", "metadata": {"size": "L", "fit": "slim"}})
 
@@ -346,7 +346,7 @@ def test_an_event_says_of_an_object_inside_only_what_changed_in_it(stripe_: Runn
     }
 
 
-def test_balance_transactions_are_listed_by_what_they_come_from(stripe_: Running) -> None:
+def test_balance_transactions_are_listed_by_source(stripe_: Running) -> None:
     intent = stripe_.a_payment()
     stripe_.a_payment()
     stripe_.emulator.move_clock(5)

@@ -89,7 +89,7 @@ def test_head_changes_nothing_and_keeps_the_connection_usable(stripe_: Running) 
         ("PUT", "/v1/products", "Unrecognized request URL"),
     ],
 )
-def test_what_is_not_imitated_is_a_stripe_error(
+def test_unsupported_calls_are_a_stripe_error(
     stripe_: Running, method: str, path: str, words: str
 ) -> None:
     status, headers, body = stripe_.raw(method, path.replace("'", "%27"))

@@ -69,6 +69,6 @@ def test_every_api_of_the_sdk_is_imitated_or_refused_by_its_name(stripe_: Runnin
         assert error["message"].startswith(f"This emulator does not imitate {what} (POST: /v1/")
 
 
-def test_charges_without_a_payment_intent_are_refused_for_what_they_are(stripe_: Running) -> None:
+def test_direct_charges_are_refused_as_unsupported(stripe_: Running) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="charges without a PaymentIntent"):
         stripe_.client.v1.charges.create({"amount": 100, "currency": "usd", "source": "tok_visa"})

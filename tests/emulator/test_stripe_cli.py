@@ -220,7 +220,7 @@ def test_an_unknown_session_is_refused_in_the_words_to_which_the_cli_begins_a_ne
     assert (answer.status, body) == (404, {"error": {"message": "Unknown WebSocket ID."}})
 
 
-def test_what_happened_while_the_emulator_was_away_comes_after_its_restart(
+def test_events_during_a_restart_are_forwarded_afterwards(
     listening: Listening,
 ) -> None:
     """The connection is gone before the event: it is kept, and delivered to the next one."""

@@ -72,7 +72,7 @@ def test_no_amount_is_ever_rounded(code: str, locale: str, amount: int) -> None:
 
 @pytest.mark.scenario("K1")
 @pytest.mark.parametrize("code", sorted(CURRENCIES))
-def test_what_a_form_is_filled_with_is_read_back_as_the_same_amount(code: str) -> None:
+def test_a_prefilled_amount_is_parsed_back_as_the_same_amount(code: str) -> None:
     for amount in amounts_in(code):
         for locale in ("en-US", "de-DE", "fr-FR", "hi-IN", "ar-EG"):
             entered = money.input_text(amount, code, locale)

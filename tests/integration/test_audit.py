@@ -84,7 +84,7 @@ def test_a_shop_that_sold_and_gave_back_agrees_with_stripe(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("J4")
-def test_what_is_owed_is_a_difference_until_it_is_back(shop: Shop) -> None:
+def test_an_owed_refund_is_a_difference_until_it_is_made(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.pay_a_second_session(number)
     shop.tell(COMPLETED)
@@ -156,7 +156,7 @@ def test_a_paid_order_without_a_session_at_stripe_is_a_difference(shop: Shop) ->
     ],
     ids=str,
 )
-def test_what_stripe_does_not_say_of_a_payment_never_agrees(
+def test_a_field_missing_at_stripe_never_agrees(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, absent: dict[str, Any]
 ) -> None:
     shop.a_paid_order()
@@ -447,7 +447,7 @@ def test_an_item_that_cannot_be_read_keeps_no_order_from_coming_back(
 
 
 @pytest.mark.scenario("J10")
-def test_two_who_bring_orders_back_at_once_make_each_once(shop: Shop) -> None:
+def test_two_concurrent_restores_create_each_order_once(shop: Shop) -> None:
     number = shop.a_paid_order()
     restore_an_old_copy(shop, number)
 
@@ -496,7 +496,7 @@ def test_the_mark_is_made_once_and_stays(shop: Shop) -> None:
 
 
 @ON_SQLITE
-def test_the_commands_say_what_came_back_and_what_did_not(
+def test_the_commands_report_restored_and_lost_orders(
     shop: Shop,
     command: None,
     capsys: pytest.CaptureFixture[str],

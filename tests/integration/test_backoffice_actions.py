@@ -46,7 +46,7 @@ def change(number: str, /, **columns: object) -> None:
 # --- finding -------------------------------------------------------------------------------------
 
 
-def test_an_order_is_found_by_whatever_somebody_has_in_hand(shop: Shop) -> None:
+def test_orders_are_found_by_number_email_or_stripe_id(shop: Shop) -> None:
     number, other = shop.a_paid_order(), shop.a_paid_order(JEANS)
     change(other, email="Grace@Example.com")
     shop.tell("checkout.session.completed")
@@ -121,9 +121,7 @@ def test_an_unknown_order_is_not_found(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("G7")
-def test_an_export_streams_what_the_filter_shows(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_export_streams_the_filtered_orders(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "BATCH_SIZE", 2)
     made = [Shop(shop.stripe, shop.door).an_open_order() for _ in range(5)]
     change(made[0], email="=HYPERLINK(1)")
@@ -214,7 +212,7 @@ def test_a_refund_form_sent_twice_at_once_refunds_once(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("F1")
-def test_two_operators_with_the_same_idea_are_told_of_each_other(shop: Shop) -> None:
+def test_of_two_operators_who_refund_at_once_one_is_refused(shop: Shop) -> None:
     number = shop.a_paid_order()
     keys = (KEY, KEY[::-1])
 
@@ -304,7 +302,7 @@ def test_an_orphan_is_tried_again_when_its_order_is_there(shop: Shop) -> None:
     assert shop.inbox()[event["id"]].deliveries == 1
 
 
-def test_an_event_nobody_sent_is_not_asked_for(shop: Shop) -> None:
+def test_an_unknown_event_cannot_be_refetched(shop: Shop) -> None:
     with pytest.raises(actions.IncompleteForm):
         actions.refetch_event("Ada", "evt_made_up")
 

@@ -98,7 +98,7 @@ def test_a_backup_is_one_moment_of_a_shop_that_sells(shop: Shop, tmp_path: Path)
 
 @ON_SQLITE
 @pytest.mark.scenario("N9")
-def test_what_a_killed_shop_left_in_its_log_is_in_the_backup(shop: Shop, tmp_path: Path) -> None:
+def test_a_backup_includes_the_write_ahead_log_of_a_killed_shop(shop: Shop, tmp_path: Path) -> None:
     """No process has the database open, and its log is still beside it."""
     with db.reading() as held:
         held.exec(select(Order)).all()

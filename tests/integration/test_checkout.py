@@ -131,7 +131,7 @@ def change(slug: str, **values: Any) -> None:
     [-1, 11, 1.5, 1e3, math.nan, math.inf, 10**21, 10**5000, True, "3", "٣", None, [1], b"1"],
     ids=lambda quantity: repr(quantity)[:20] if not isinstance(quantity, int) else "",
 )
-def test_a_quantity_that_nobody_could_have_chosen_orders_nothing(shop: Shop, quantity: Any) -> None:
+def test_an_impossible_quantity_orders_nothing(shop: Shop, quantity: Any) -> None:
     with pytest.raises(QuantityRefused):
         shop.place({"red-t-shirt": quantity, "blue-jeans": 1}, shown_amount=4999)
 
@@ -151,7 +151,7 @@ def test_an_empty_cart_orders_nothing(shop: Shop, cart: dict[str, int]) -> None:
 
 @ON_SQLITE
 @pytest.mark.scenario("A8")
-def test_the_most_of_everything_can_be_bought_and_what_is_not_sold_cannot(shop: Shop) -> None:
+def test_the_largest_cart_can_be_bought_and_unknown_products_cannot(shop: Shop) -> None:
     slugs = ["red-t-shirt", "blue-jeans", "sneakers"]
     number = shop.an_open_order(dict.fromkeys(slugs, 10))
 
@@ -220,7 +220,7 @@ def test_products_in_two_currencies_are_not_sold_together(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("A12", "A13")
-def test_looking_at_an_order_again_and_again_asks_stripe_nothing(shop: Shop) -> None:
+def test_reloading_an_order_makes_no_stripe_request(shop: Shop) -> None:
     number = shop.an_open_order()
     asked = len(shop.stripe.emulator.request_log())
 
@@ -231,7 +231,7 @@ def test_looking_at_an_order_again_and_again_asks_stripe_nothing(shop: Shop) -> 
 
 
 @pytest.mark.scenario("A13")
-def test_a_stale_button_meets_todays_truth(shop: Shop) -> None:
+def test_a_stale_pay_button_leads_to_the_paid_order(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
 
@@ -241,7 +241,7 @@ def test_a_stale_button_meets_todays_truth(shop: Shop) -> None:
     assert shop.order(number).status == "paid"
 
 
-def test_whoever_looked_a_moment_ago_asks_stripe_no_more_and_still_reads_the_order(
+def test_checkout_url_skips_stripe_when_already_refreshed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.place()

@@ -56,7 +56,7 @@ def test_a_clock_that_is_known_to_be_off_is_reckoned_with(
 @pytest.mark.scenario("J7")
 @pytest.mark.parametrize("minutes", MINUTES)
 @pytest.mark.parametrize("off", [-230, -65, 65, 230])
-def test_minutes_of_difference_that_nobody_knows_of_stop_no_purchase(
+def test_an_unknown_clock_difference_of_minutes_stops_no_purchase(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, off: int, minutes: int
 ) -> None:
     last(monkeypatch, minutes)

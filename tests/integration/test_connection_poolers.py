@@ -88,7 +88,7 @@ def test_an_empty_database_is_migrated_through_a_pooler(
 
 
 @pytest.mark.scenario("N3")
-def test_the_limits_are_in_force_behind_a_pooler_and_reach_nobody_else(
+def test_session_limits_hold_behind_a_pooler_and_do_not_leak(
     shop: Shop, behind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.place()

@@ -77,7 +77,7 @@ def breaks_in_the_second_batch(monkeypatch: pytest.MonkeyPatch, error: BaseExcep
 
 @pytest.mark.scenario("N10")
 @pytest.mark.parametrize("error", [RuntimeError(), KeyboardInterrupt(), SystemExit()])
-def test_an_interrupted_export_leaves_what_was_there(
+def test_an_interrupted_export_leaves_the_old_file(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     shop.a_past(*["paid"] * 5)

@@ -150,7 +150,7 @@ def full(connection: sqlite3.Connection) -> None:
 @ON_SQLITE
 @pytest.mark.scenario("E8")
 @pytest.mark.parametrize("trouble", [read_only, full])
-def test_a_database_that_takes_nothing_more_answers_503_and_says_paid_to_nobody(
+def test_a_full_database_answers_503_and_confirms_no_payment(
     shop: Shop, trouble: Callable[[Any], None]
 ) -> None:
     number = shop.an_open_order()
@@ -196,7 +196,7 @@ def test_a_read_only_postgresql_answers_503_too(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("E3")
-def test_a_connection_that_died_is_replaced_without_anybody_noticing(shop: Shop) -> None:
+def test_a_dead_connection_is_replaced_without_an_error(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
     with db.reading() as session:
@@ -263,7 +263,7 @@ def tables() -> set[str]:
 
 
 @pytest.mark.scenario("E9")
-def test_migrating_makes_what_the_models_describe(empty: str) -> None:
+def test_migrating_creates_the_tables_of_the_models(empty: str) -> None:
     before = db.schema_is_current()
 
     db.migrate()
@@ -371,7 +371,7 @@ def test_a_second_payable_order_of_one_buyer_is_refused_by_the_database(shop: Sh
     "name", ["number", "idempotency_key", "checkout_session_id", "payment_intent_id"]
 )
 @pytest.mark.scenario("E10")
-def test_what_names_an_order_names_only_one(shop: Shop, name: str) -> None:
+def test_order_identifiers_are_unique(shop: Shop, name: str) -> None:
     first = shop.order(shop.a_paid_order())
     fresh = {"number": "n", "idempotency_key": "k", "checkout_session_id": "s"}
     fresh |= {"payment_intent_id": "p", name: getattr(first, name)}
@@ -409,7 +409,7 @@ def test_a_line_without_its_order_is_refused(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("E10")
-def test_moments_come_back_in_utc_whatever_zone_they_were_written_in(shop: Shop) -> None:
+def test_timestamps_are_read_back_in_utc(shop: Shop) -> None:
     number = shop.place()
     written = datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=5)))
 
@@ -438,7 +438,7 @@ def test_sqlite_answers_nothing_that_is_not_on_disk(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("E1")
-def test_what_fails_half_way_leaves_nothing(shop: Shop) -> None:
+def test_a_failed_transaction_leaves_nothing(shop: Shop) -> None:
     number = shop.place()
 
     with pytest.raises(MemoryError), db.unit_of_work() as session:
@@ -462,7 +462,7 @@ def test_the_newest_schema_is_known_without_the_library_that_makes_it() -> None:
 
 
 @ON_SQLITE
-def test_a_look_without_libraries_tells_the_same_of_every_schema(shop: Shop) -> None:
+def test_sqlite3_schema_check_agrees_with_alembic(shop: Shop) -> None:
     file = Path(settings.current().database.removeprefix("sqlite:///"))
     assert revision.is_current_in(file)
 
@@ -472,7 +472,7 @@ def test_a_look_without_libraries_tells_the_same_of_every_schema(shop: Shop) -> 
         assert not db.schema_is_current()
 
 
-def test_a_look_without_libraries_makes_nothing_and_trusts_nothing(tmp_path: Path) -> None:
+def test_the_sqlite3_schema_check_creates_nothing_and_trusts_nothing(tmp_path: Path) -> None:
     for file in (missing := tmp_path / "none.db", nonsense := tmp_path / "what?#%.db"):
         assert not revision.is_current_in(file)
         assert not missing.exists()

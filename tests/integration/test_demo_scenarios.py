@@ -176,7 +176,7 @@ def test_a_shop_without_its_guard_does_not_hold(
 
 
 @ON_SQLITE
-def test_a_book_that_forgot_a_payment_is_found_out(heard: Shop) -> None:
+def test_the_comparison_finds_a_payment_missing_in_the_database(heard: Shop) -> None:
     number = heard.a_paid_order()
     with db.unit_of_work() as session:
         session.connection().execute(text("UPDATE orders SET payment_status = 'unpaid'"))
@@ -212,7 +212,7 @@ def test_a_second_charge_is_counted(heard: Shop) -> None:
 
 
 @ON_SQLITE
-def test_a_trouble_that_breaks_is_told_and_stops_no_other(rehearsal: Rehearsal) -> None:
+def test_a_scenario_that_raises_is_reported_and_stops_no_other(rehearsal: Rehearsal) -> None:
     def stumble(_context: ScenarioContext) -> ScenarioResult:
         raise RuntimeError("a fault of the rehearsal itself")
 
@@ -236,7 +236,7 @@ def test_a_trouble_that_breaks_is_told_and_stops_no_other(rehearsal: Rehearsal) 
 
 
 @ON_SQLITE
-def test_without_a_webhook_process_the_line_says_what_is_missing(
+def test_without_a_webhook_server_a_scenario_is_skipped_with_the_reason(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SIDECAR_PID_FILE", raising=False)
@@ -248,7 +248,7 @@ def test_without_a_webhook_process_the_line_says_what_is_missing(
 
 
 @ON_SQLITE
-def test_a_shop_that_nobody_would_start_again_is_not_stopped(
+def test_a_webhook_server_without_a_supervisor_is_not_killed(
     rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SIDECAR_PID_FILE", raising=False)
@@ -425,7 +425,7 @@ def test_every_step_of_the_script_names_scenarios_that_exist() -> None:
     assert {name for step in STEPS for name in step.scenarios} <= names
 
 
-def test_a_fresh_demo_forgets_everybody_and_brings_the_products_back(
+def test_a_fresh_demo_deletes_all_orders_and_restores_the_products(
     heard: Shop, rehearsal: Rehearsal
 ) -> None:
     heard.place(buyer=buyer_ids.digest(buyer_ids.new_cookie()))
@@ -442,7 +442,7 @@ def test_a_fresh_demo_forgets_everybody_and_brings_the_products_back(
     assert prices == [1999, 4999, 7999]
 
 
-def test_an_event_that_comes_while_everything_is_forgotten_waits_and_is_an_orphan(
+def test_an_event_during_a_reset_waits_and_then_has_an_unknown_order(
     shop: Shop,
 ) -> None:
     number = shop.an_open_order()
@@ -510,7 +510,7 @@ def test_a_fresh_demo_while_eight_buy_says_so_in_sentences_and_leaves_nothing_be
 
 
 @pytest.mark.scenario("O3")
-def test_a_session_made_while_everything_is_forgotten_is_forgotten_too(
+def test_a_session_created_during_a_reset_is_deleted_too(
     heard: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = heard.place()

@@ -102,9 +102,7 @@ def paid(shop: Shop, numbers: list[str]) -> list[str]:
 @pytest.mark.scenario("J1")
 @pytest.mark.parametrize("kind", STUCK)
 @ON_SQLITE
-def test_an_order_that_cannot_be_looked_up_keeps_no_other_from_being_settled(
-    shop: Shop, kind: str
-) -> None:
+def test_an_order_that_cannot_be_looked_up_delays_no_other(shop: Shop, kind: str) -> None:
     stuck, *others = open_ones(shop, 5)
     for number in others:
         shop.pay(number)
@@ -196,7 +194,7 @@ def test_a_mistake_of_ours_about_one_order_is_that_orders(
 
 @POSTGRESQL
 @pytest.mark.scenario("J1")
-def test_an_order_whose_row_somebody_holds_keeps_no_other_from_being_settled(shop: Shop) -> None:
+def test_a_locked_order_delays_no_other(shop: Shop) -> None:
     held, other = open_ones(shop, 2)
     for number in (held, other):
         shop.pay(number)
@@ -390,7 +388,7 @@ def test_a_refund_that_trips_keeps_no_other_from_going_back(
 @pytest.mark.scenario("J1")
 @pytest.mark.parametrize("shape", ["json", "types", "nulls", "missing"])
 @ON_SQLITE
-def test_reconciling_everything_passes_over_what_cannot_be_read(shop: Shop, shape: str) -> None:
+def test_reconcile_everything_skips_unreadable_objects(shop: Shop, shape: str) -> None:
     first, stuck, third = open_ones(shop, 3)
     for number in (first, stuck, third):
         shop.pay(number)
@@ -451,7 +449,7 @@ NEEDED = {
 @pytest.mark.scenario("J6")
 @pytest.mark.parametrize("name", NEEDED)
 @ON_SQLITE
-def test_one_missing_permission_stops_only_what_needs_it(shop: Shop, name: str) -> None:
+def test_a_missing_permission_stops_only_its_own_step(shop: Shop, name: str) -> None:
     disputed = shop.a_paid_order()
     shop.dispute(disputed)
     shop.buyer = "who pays"
@@ -497,7 +495,7 @@ def test_a_pass_that_could_not_list_events_lists_them_from_the_same_moment_next_
 
 
 @pytest.mark.scenario("J1")
-def test_where_nobody_listens_no_order_is_asked_later_for_it(
+def test_an_unreachable_stripe_counts_as_no_orders_failure(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = open_ones(shop, 8)

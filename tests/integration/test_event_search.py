@@ -131,7 +131,7 @@ def test_a_payload_leads_to_its_order(shop: Shop) -> None:
 
 
 @ON_SQLITE
-def test_a_payload_is_shown_without_what_lets_somebody_pay(shop: Shop) -> None:
+def test_a_payload_is_shown_without_client_secrets(shop: Shop) -> None:
     payload = {"data": {"object": [{"id": "pi_1", "client_secret": "pi_1_secret_x"}, {"a": None}]}}
 
     assert event_search.without_secrets(payload) == {

@@ -173,7 +173,7 @@ def test_a_file_that_is_no_database_is_one_sentence(
 
 
 @pytest.mark.scenario("N1")
-def test_a_reset_leaves_what_others_put_beside_our_tables(
+def test_a_reset_leaves_foreign_tables_alone(
     empty: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     db.migrate()
@@ -190,7 +190,7 @@ def test_a_reset_leaves_what_others_put_beside_our_tables(
 
 
 @pytest.mark.scenario("N1")
-def test_a_reset_deletes_nothing_where_somebody_elses_rows_refer_to_ours(
+def test_a_reset_deletes_nothing_while_foreign_rows_refer_to_ours(
     empty: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     db.migrate()
@@ -274,7 +274,7 @@ def test_an_encoding_that_lacks_letters_is_refused_at_start(
 @pytest.mark.scenario("N2")
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("whose", ["environment", "role", "address"])
-def test_a_name_with_every_letter_is_recorded_whatever_encoding_others_ask_for(
+def test_every_letter_is_stored_under_any_client_encoding(
     shop: Shop, database_url: str, whose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = database_url
@@ -299,7 +299,7 @@ def test_a_name_with_every_letter_is_recorded_whatever_encoding_others_ask_for(
 
 
 @pytest.mark.scenario("N5")
-def test_a_role_that_may_not_create_tables_is_told_the_grant_and_goes_on_once_it_has_it(
+def test_a_role_without_create_gets_the_grant_named_and_continues_once_granted(
     postgres: str, new_postgres_database: Callable[[], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = new_postgres_database()
@@ -329,7 +329,7 @@ def test_a_role_that_may_not_create_tables_is_told_the_grant_and_goes_on_once_it
 
 
 @pytest.mark.scenario("N5")
-def test_a_role_that_may_not_write_our_tables_is_told_the_grant(
+def test_a_role_without_write_access_gets_the_missing_grant_named(
     postgres: str, new_postgres_database: Callable[[], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = new_postgres_database()
@@ -415,7 +415,9 @@ def test_a_database_that_takes_no_writes_is_one_sentence(
 
 
 @pytest.mark.scenario("N1")
-def test_what_an_extension_brought_is_nobodys(new_postgres_database: Callable[[], str]) -> None:
+def test_tables_of_an_extension_do_not_count_as_foreign(
+    new_postgres_database: Callable[[], str],
+) -> None:
     url = new_postgres_database()
     with changing(url) as connection:
         connection.exec_driver_sql("CREATE EXTENSION vector")
@@ -432,7 +434,7 @@ def test_what_an_extension_brought_is_nobodys(new_postgres_database: Callable[[]
 
 @pytest.mark.scenario("N6")
 @pytest.mark.parametrize("name", ["100%", "%41%zz", "a?b=c", "a#b", "a b", "ü日", "it's", "[a]"])
-def test_the_database_lies_in_the_data_folder_whatever_that_is_called(
+def test_the_database_is_in_the_data_folder_under_any_name(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder := tmp_path / name).mkdir()

@@ -47,7 +47,7 @@ def read(reader: Callable[[], Any]) -> str:
 
 
 @given(PAIRS, st.sampled_from([compact, indented, json.dumps]))
-def test_the_quick_way_reads_as_the_strict_one_does(
+def test_orjson_and_strict_parser_agree(
     pairs: list[tuple[str, Any]], write: Callable[[Any], str]
 ) -> None:
     body = document(pairs, write)
@@ -58,7 +58,7 @@ def test_the_quick_way_reads_as_the_strict_one_does(
 @given(
     st.dictionaries(st.text(max_size=3), VALUES), st.sampled_from([compact, indented, json.dumps])
 )
-def test_whole_documents_are_read_alike_however_they_are_laid_out(
+def test_orjson_and_strict_parser_agree_on_every_layout(
     value: dict[str, Any], write: Callable[[Any], str]
 ) -> None:
     body = write({"object": "event", "data": value}).encode("utf-8", "surrogatepass")
@@ -67,7 +67,9 @@ def test_whole_documents_are_read_alike_however_they_are_laid_out(
 
 
 @pytest.mark.parametrize("option", [0, orjson.OPT_INDENT_2], ids=["compact", "as Stripe writes it"])
-def test_an_ordinary_event_is_read_quickly(option: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ordinary_event_is_parsed_by_orjson_alone(
+    option: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     event = {"object": "event", "data": {"object": {"amount": 3998, "lines": [], "name": "é"}}}
     monkeypatch.setattr(parsing, "STRICT", None)
 

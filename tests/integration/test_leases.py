@@ -64,7 +64,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     return since
 
 
-def test_what_was_just_done_is_not_done_again_by_another(
+def test_work_just_done_is_not_repeated_before_its_interval(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = takes_a_turn()
@@ -79,7 +79,7 @@ def test_what_was_just_done_is_not_done_again_by_another(
     assert next_one == leases.HeldLease(later, processed_until=first.acquired_at)
 
 
-def test_who_has_just_started_looks_at_once(shop: Shop) -> None:
+def test_a_process_reconciles_right_after_its_start(shop: Shop) -> None:
     takes_a_turn()
 
     assert takes_a_turn(NEVER_LONG_AGO)
@@ -97,7 +97,7 @@ def test_a_turn_that_failed_counts_as_not_done(shop: Shop) -> None:
     assert after.processed_until == first.acquired_at
 
 
-def test_a_clock_that_was_set_back_stops_nobody(
+def test_a_clock_that_was_set_back_blocks_no_lease(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     takes_a_turn()
@@ -108,7 +108,7 @@ def test_a_clock_that_was_set_back_stops_nobody(
 
 
 @pytest.mark.scenario("E7", "N4")
-def test_nobody_else_begins_while_one_is_at_it(shop: Shop) -> None:
+def test_only_one_process_holds_the_reconciler_lease(shop: Shop) -> None:
     with leases.lease("reconciler", every=NEVER_LONG_AGO) as mine:
         other = takes_a_turn(NEVER_LONG_AGO)
 
@@ -164,7 +164,7 @@ def test_an_earlier_process_with_our_number_is_known_to_have_ended(shop: Shop) -
     assert takes_a_turn(NEVER_LONG_AGO)
 
 
-def test_a_lease_from_a_clock_that_was_ahead_stops_nobody(shop: Shop) -> None:
+def test_a_lease_from_a_clock_that_was_ahead_blocks_no_process(shop: Shop) -> None:
     takes_a_turn()
     held_by("another-machine 7 abc", clock.now() + timedelta(days=1))
 

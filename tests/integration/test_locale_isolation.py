@@ -18,7 +18,7 @@ for tag in sys.argv[1:]:
 
 @pytest.mark.parametrize(("first", "then"), [("root", "ko"), ("sdh", "ar"), ("en", "ko")])
 @pytest.mark.scenario("Q5")
-def test_no_visitors_locale_changes_what_another_visitor_reads(first: str, then: str) -> None:
+def test_one_visitors_locale_does_not_change_anothers(first: str, then: str) -> None:
     def read(*tags: str) -> str:
         command = [sys.executable, "-c", ONE_AFTER_ANOTHER, *tags]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -131,7 +131,7 @@ def test_a_session_that_can_still_be_expired_is_expired_before_another_is_made(
 
 
 @pytest.mark.scenario("J3")
-def test_a_session_paid_meanwhile_is_found_paid_although_one_look_up_did_not_know_it(
+def test_a_paid_session_is_found_although_one_look_up_missed_it(
     shop: Shop,
 ) -> None:
     number = an_old_order(shop)
@@ -195,7 +195,7 @@ def test_a_proxys_html_closes_nothing(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("J3")
-def test_several_who_find_a_session_gone_at_once_leave_one_payable_session(shop: Shop) -> None:
+def test_concurrent_replacements_of_a_missing_session_leave_one_payable(shop: Shop) -> None:
     number = an_old_order(shop)
     lose(shop, number)
 

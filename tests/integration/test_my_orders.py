@@ -91,7 +91,7 @@ def test_nothing_is_to_be_chosen_where_all_are_shown_or_alike(shop: Shop) -> Non
     assert shelf(shop).filters == ["paid", "failed"]
 
 
-def test_second_payments_of_old_orders_are_told_with_what_needs_review(shop: Shop) -> None:
+def test_second_payments_of_old_orders_are_among_the_alerts(shop: Shop) -> None:
     twice = shop.a_paid_order()
     shop.pay_a_second_session(twice)
     shop.tell("checkout.session.completed")
@@ -106,7 +106,7 @@ def test_second_payments_of_old_orders_are_told_with_what_needs_review(shop: Sho
     assert (told.orders, told.charges, told.has_open_alert) == (12, 12, True)
 
 
-def test_a_new_line_in_the_place_of_a_forgotten_one_is_noticed(shop: Shop) -> None:
+def test_a_history_row_that_replaces_a_deleted_one_is_noticed(shop: Shop) -> None:
     shop.a_past("paid", "paid")
     with db.reading() as session:
         before = charge_summary.status_counts(session, shop.buyer)

@@ -41,7 +41,7 @@ FOR = ("--python-version", "38", "--platform", "manylinux2010_x86_64", "--only-b
 
 
 @pytest.mark.scenario("L8")
-def test_no_statement_uses_what_an_old_sqlite_does_not_know() -> None:
+def test_no_statement_needs_a_newer_sqlite() -> None:
     found = {}
     for file in sorted((ROOT / "store").rglob("*.py")):
         if file.name in POSTGRESQL_ONLY:

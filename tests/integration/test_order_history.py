@@ -138,7 +138,7 @@ def story(shop: Shop, number: str) -> order_detail.OrderDetail:
     return order_detail.of_buyer(shop.buyer, number)
 
 
-def test_the_reconcilers_looks_are_not_kept(shop: Shop) -> None:
+def test_checks_by_the_reconciler_are_not_stored(shop: Shop) -> None:
     number = shop.an_open_order()
 
     for _ in range(3):

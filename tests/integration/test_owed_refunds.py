@@ -187,7 +187,7 @@ def test_an_operator_can_have_a_refused_refund_tried_at_once(shop: Shop) -> None
 
 
 @pytest.mark.scenario("J4")
-def test_eight_operators_and_the_reconciler_who_try_at_once_give_back_once(shop: Shop) -> None:
+def test_concurrent_refund_attempts_refund_once(shop: Shop) -> None:
     number, _ = a_second_payment(shop)
     refuse(shop, times=1)
     reconciler.run_once()
@@ -424,7 +424,7 @@ def test_of_a_second_payment_partly_given_back_by_hand_only_the_rest_goes_back(
 
 
 @pytest.mark.scenario("J5")
-def test_a_part_given_back_by_hand_before_the_payment_was_heard_of_leaves_the_rest_owed(
+def test_a_manual_refund_before_its_payment_leaves_the_rest_owed(
     shop: Shop,
 ) -> None:
     number = shop.a_paid_order()
@@ -545,9 +545,7 @@ LIVES: dict[str, tuple[list[Fact], int]] = {
 
 @pytest.mark.scenario("J4", "J5", "C6")
 @pytest.mark.parametrize(("life", "owed"), LIVES.values(), ids=LIVES)
-def test_what_is_owed_of_a_second_payment_does_not_depend_on_the_order_of_hearing(
-    life: list[Fact], owed: int
-) -> None:
+def test_the_owed_amount_is_the_same_for_every_order_of_events(life: list[Fact], owed: int) -> None:
     for facts in permutations([a_stray_session(), *life]):
         order = OrderState(
             id=1,
@@ -611,7 +609,7 @@ OLD_DISPUTE = """
 
 
 @pytest.mark.scenario("J4", "E9")
-def test_an_old_database_owes_again_what_was_given_up(
+def test_refunds_given_up_by_an_old_version_are_owed_again(
     empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", empty_database_url)
@@ -706,9 +704,7 @@ def test_an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund(
 @pytest.mark.scenario("J4")
 @pytest.mark.parametrize("shape", ["types", "nulls", "missing"])
 @ON_SQLITE
-def test_a_refused_refund_waits_while_what_stripe_knows_of_its_payment_cannot_be_read(
-    shop: Shop, shape: str
-) -> None:
+def test_a_refused_refund_waits_while_its_payment_cannot_be_read(shop: Shop, shape: str) -> None:
     number, payment = a_second_payment(shop)
     by_hand = shop.stripe.emulator.refund(payment, 1000)["id"]
     refuse(shop, times=1, code="charge_already_refunded")

@@ -66,7 +66,9 @@ def a_receipt(shop: Shop, number: str) -> None:
         a_receipt,
     ],
 )
-def test_whatever_is_new_is_read(shop: Shop, news: Callable[[Shop, str], None]) -> None:
+def test_the_page_cache_misses_after_every_kind_of_change(
+    shop: Shop, news: Callable[[Shop, str], None]
+) -> None:
     number = shop.a_paid_order()
     seen(shop, number)
 
@@ -87,7 +89,7 @@ def test_another_order_is_on_the_shelf_at_once(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("G1")
-def test_what_is_kept_for_one_buyer_is_not_shown_to_another(shop: Shop) -> None:
+def test_cached_pages_are_per_buyer(shop: Shop) -> None:
     number = shop.a_paid_order()
     seen(shop, number)
     shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
@@ -97,7 +99,7 @@ def test_what_is_kept_for_one_buyer_is_not_shown_to_another(shop: Shop) -> None:
         order_detail.of_buyer(shop.buyer, number)
 
 
-def test_a_row_that_was_drawn_is_drawn_again_once_its_order_or_the_year_is_another(
+def test_html_cache_misses_when_order_or_year_changes(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number, reader = shop.an_open_order(), rendering.Reader.of("en-US", "UTC")

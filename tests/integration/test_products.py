@@ -111,7 +111,7 @@ def test_every_wrong_field_is_named_at_once(shop: Shop) -> None:
     }
 
 
-def test_two_operators_who_change_different_fields_are_merged(shop: Shop) -> None:
+def test_changes_of_different_fields_by_two_operators_are_merged(shop: Shop) -> None:
     (form, values), (other, other_values) = opened(), opened()
 
     save(replace(form, price="29.99"), values)
@@ -120,7 +120,7 @@ def test_two_operators_who_change_different_fields_are_merged(shop: Shop) -> Non
     assert (product().unit_amount, product().description) == (2999, "Softer than before.")
 
 
-def test_two_operators_who_change_one_field_at_once_do_not_overwrite_each_other(
+def test_concurrent_changes_of_one_field_do_not_overwrite_each_other(
     shop: Shop,
 ) -> None:
     form, values = opened()
@@ -245,7 +245,7 @@ def test_a_refused_form_keeps_every_field_and_says_why_at_the_field(
 
 
 @ON_SQLITE
-def test_of_two_tabs_the_second_sees_what_it_would_overwrite_and_the_rest_is_merged(
+def test_a_second_tab_sees_conflicts_and_the_rest_is_merged(
     open_form: Callable[[], AppTest],
 ) -> None:
     first, second = open_form(), open_form()

@@ -23,7 +23,7 @@ def refund(number: str, amount: int | None = None, key: str = "form-1") -> None:
     refunds.send(refunds.request(number, amount, key=key), source="operator")
 
 
-def test_a_refund_tells_when_it_last_changed(shop: Shop) -> None:
+def test_a_refund_has_the_time_of_its_last_change(shop: Shop) -> None:
     number = shop.a_paid_order()
     asked = refunds.request(number, 1000, key="form-1")
 
@@ -110,7 +110,7 @@ def test_more_than_is_left_or_nothing_is_refused_before_stripe_is_asked(
 
 
 @pytest.mark.scenario("F2")
-def test_what_was_never_paid_cannot_be_given_back(shop: Shop) -> None:
+def test_an_unpaid_order_cannot_be_refunded(shop: Shop) -> None:
     number = shop.an_open_order()
 
     with pytest.raises(NothingToRefund):
@@ -120,7 +120,7 @@ def test_what_was_never_paid_cannot_be_given_back(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("F2")
-def test_what_the_dashboard_gave_back_is_not_given_back_again(shop: Shop) -> None:
+def test_a_refund_made_in_the_dashboard_is_not_repeated(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.refund(shop.payment_id(number), 3000)
 
@@ -209,7 +209,7 @@ def test_a_refund_whose_saved_answer_is_500_gets_a_new_key_within_a_pass(shop: S
 
 
 @pytest.mark.scenario("F3", "F1")
-def test_two_who_meet_the_same_saved_500_give_back_once(shop: Shop) -> None:
+def test_concurrent_attempts_after_a_saved_500_refund_once(shop: Shop) -> None:
     number = shop.a_paid_order()
     wish = refunds.request(number, 1000, key="form-1")
     shop.stripe.emulator.inject_fault("request", "error_kept", match=REFUNDS)
@@ -294,7 +294,7 @@ def test_a_refund_made_in_stripes_dashboard_shows_here(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("F4")
-def test_a_refund_of_somebody_elses_payment_is_kept_aside(shop: Shop) -> None:
+def test_a_refund_of_a_foreign_payment_has_an_unknown_order(shop: Shop) -> None:
     foreign = shop.stripe.a_payment()
     shop.stripe.emulator.refund(foreign.id, 100)
 
@@ -365,7 +365,7 @@ def test_while_a_payment_is_disputed_nothing_is_refunded(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("F6")
-def test_a_refund_of_a_payment_whose_dispute_we_have_not_heard_of_is_stripes_to_refuse(
+def test_stripe_refuses_a_refund_of_a_payment_with_an_unknown_dispute(
     shop: Shop,
 ) -> None:
     number = shop.a_paid_order()

@@ -44,7 +44,7 @@ def as_told(shop: Shop, number: str) -> tuple[Any, ...]:
     return shop.order(number).model_dump(), shop.log(number), count(OrderItem)
 
 
-def test_events_of_settled_orders_are_forgotten_and_the_orders_are_not(
+def test_prune_deletes_events_of_settled_orders_but_no_order(
     shop: Shop, a_hundred_days_later: Any
 ) -> None:
     number = shop.a_paid_order()
@@ -61,7 +61,7 @@ def test_events_of_settled_orders_are_forgotten_and_the_orders_are_not(
     assert as_told(shop, number) == before
 
 
-def test_what_is_young_stays(shop: Shop) -> None:
+def test_recent_events_are_not_pruned(shop: Shop) -> None:
     shop.a_paid_order()
     shop.tell_all()
     events = count(StripeEvent)
@@ -88,7 +88,7 @@ def test_events_of_an_order_that_may_still_change_stay(
 
 
 @pytest.mark.scenario("J4")
-def test_what_is_known_of_an_order_stays_while_a_refund_of_it_is_owed(
+def test_prune_keeps_the_history_of_orders_with_an_owed_refund(
     shop: Shop, a_hundred_days_later: Any
 ) -> None:
     number = shop.a_paid_order()
@@ -105,7 +105,7 @@ def test_what_is_known_of_an_order_stays_while_a_refund_of_it_is_owed(
 
 
 @pytest.mark.scenario("C5")
-def test_an_event_that_comes_again_after_it_was_forgotten_changes_nothing(
+def test_an_event_redelivered_after_its_deletion_changes_nothing(
     shop: Shop, a_hundred_days_later: Any
 ) -> None:
     number = shop.a_paid_order()
@@ -121,9 +121,7 @@ def test_an_event_that_comes_again_after_it_was_forgotten_changes_nothing(
     assert as_told(shop, number) == before
 
 
-def test_history_is_forgotten_only_where_it_is_asked_for(
-    shop: Shop, a_hundred_days_later: Any
-) -> None:
+def test_prune_deletes_history_only_on_request(shop: Shop, a_hundred_days_later: Any) -> None:
     paid = shop.a_paid_order()
     waiting = shop.an_open_order(JEANS)
     a_hundred_days_later()
@@ -137,7 +135,7 @@ def test_history_is_forgotten_only_where_it_is_asked_for(
     assert shop.log(waiting)
 
 
-def test_more_than_one_step_forgets_all(
+def test_prune_deletes_all_rows_in_several_steps(
     shop: Shop, a_hundred_days_later: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
@@ -153,7 +151,7 @@ def test_more_than_one_step_forgets_all(
     assert count(Order) == 3
 
 
-def test_a_webhook_that_comes_while_its_event_is_forgotten_is_answered(
+def test_a_webhook_during_the_deletion_of_its_event_is_answered(
     shop: Shop, a_hundred_days_later: Any
 ) -> None:
     number = shop.a_paid_order()
@@ -171,7 +169,7 @@ def test_a_webhook_that_comes_while_its_event_is_forgotten_is_answered(
     assert as_told(shop, number) == before
 
 
-def test_nothing_is_forgotten_that_stripe_still_lists() -> None:
+def test_prune_keeps_events_that_stripe_still_lists() -> None:
     assert main.days(str(retention.LEAST_DAYS)) == 30
     with pytest.raises(ArgumentTypeError):
         main.days(str(retention.LEAST_DAYS - 1))

@@ -83,7 +83,7 @@ def test_several_processes_agree_on_the_one_that_replaces_an_empty_file(tmp_path
 
 
 @pytest.mark.scenario("P2")
-def test_an_empty_password_signs_nobody_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_password_never_signs_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.delenv("ADMIN_PASSWORD", raising=False)
     settings.current.cache_clear()

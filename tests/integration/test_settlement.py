@@ -110,7 +110,7 @@ def test_the_answer_of_a_create_call_that_comes_after_the_payment_changes_nothin
 
 
 @pytest.mark.scenario("C4")
-def test_a_session_met_again_is_looked_up_because_its_kept_answer_may_be_old(shop: Shop) -> None:
+def test_a_session_from_a_replayed_answer_is_looked_up(shop: Shop) -> None:
     number = shop.place()
     order = shop.order(number)
     made = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
@@ -202,7 +202,7 @@ def test_a_refund_and_a_dispute_before_the_payment_they_are_about(shop: Shop) ->
 
 
 @pytest.mark.scenario("C6")
-def test_any_order_of_delivery_ends_as_a_fresh_look_at_stripe_does(shop: Shop) -> None:
+def test_any_order_of_delivery_ends_like_a_fresh_look_up(shop: Shop) -> None:
     numbers = []
     for _ in range(2):
         number = shop.an_open_order()
@@ -246,7 +246,7 @@ def test_an_event_three_days_late_still_settles(
 
 
 @pytest.mark.scenario("C8", "C18")
-def test_what_is_never_delivered_is_found_by_asking(shop: Shop) -> None:
+def test_undelivered_events_are_found_by_the_reconciler(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
 
@@ -368,7 +368,7 @@ def test_a_session_whose_time_ran_out_is_expired_here_too(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("C10")
-def test_when_expiring_and_paying_race_the_books_follow_stripe(shop: Shop) -> None:
+def test_when_cancelling_and_paying_race_the_order_follows_stripe(shop: Shop) -> None:
     for _ in range(8):
         number = shop.an_open_order()
 
@@ -525,7 +525,7 @@ def test_a_second_captured_payment_is_written_down_and_sent_back_once(shop: Shop
 
 
 @pytest.mark.scenario("C14")
-def test_a_second_payment_does_not_make_the_order_look_refunded(shop: Shop) -> None:
+def test_the_refund_of_a_second_payment_leaves_the_order_paid(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.pay_a_second_session(number)
 
@@ -593,7 +593,7 @@ def test_two_reconcilers_at_once_send_a_second_payment_back_once(shop: Shop) -> 
 
 
 @pytest.mark.scenario("C14")
-def test_a_second_session_that_nobody_paid_costs_nobody_anything(shop: Shop) -> None:
+def test_an_unpaid_second_session_causes_no_refund(shop: Shop) -> None:
     number = shop.a_paid_order()
     event = shop.event(COMPLETED)
     event["id"], event["data"]["object"]["id"] = "evt_other", "cs_test_other"

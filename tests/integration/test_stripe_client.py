@@ -145,7 +145,7 @@ def test_telemetry_is_off() -> None:
 
 @ON_SQLITE
 @pytest.mark.scenario("J6")
-def test_a_missing_permission_is_named_with_what_was_asked(shop: Shop) -> None:
+def test_a_missing_permission_is_named_with_its_request(shop: Shop) -> None:
     shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/events")
 
     with pytest.raises(StripePermissionMissing) as missing:

@@ -160,7 +160,7 @@ def test_an_answer_that_gets_lost_is_met_again_under_its_key(
 
 
 @pytest.mark.scenario("B3", "B10")
-def test_a_retry_repeats_the_question_to_the_letter_whatever_changed_since(
+def test_a_retry_sends_the_same_bytes_under_the_same_key(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.place(store_url="http://old.example")
@@ -220,7 +220,7 @@ def test_a_slow_stripe_is_waited_for(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("B12")
-def test_where_nobody_listens_the_buyer_hears_that_nothing_was_charged(
+def test_an_unreachable_stripe_says_that_nothing_was_charged(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.place()
@@ -311,7 +311,7 @@ def test_a_lost_answer_to_expiring_is_found_out(shop: Shop, kind: str) -> None:
 
 @pytest.mark.scenario("B6")
 @pytest.mark.parametrize("made", [True, False], ids=["a session exists", "none was made"])
-def test_after_a_day_a_question_is_not_repeated_but_looked_up(shop: Shop, made: bool) -> None:
+def test_after_a_day_a_request_is_looked_up_instead_of_replayed(shop: Shop, made: bool) -> None:
     number = shop.place()
     order = shop.order(number)
     if made:
@@ -384,7 +384,7 @@ def test_a_key_that_stripe_refuses_is_never_shown(
 
 
 @pytest.mark.scenario("B8")
-def test_with_a_refused_key_the_webhook_door_still_settles(
+def test_webhooks_are_applied_while_the_api_key_is_refused(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.an_open_order()
@@ -416,7 +416,7 @@ def test_an_order_that_stripe_refuses_to_speak_about_keeps_no_other_waiting(shop
 
 
 @pytest.mark.scenario("B3")
-def test_a_look_up_that_fails_changes_nothing(shop: Shop) -> None:
+def test_a_failed_look_up_changes_nothing(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
     shop.stripe.emulator.inject_fault("request", "error_before", times=3, match=LOOK_UP)

@@ -124,7 +124,7 @@ def test_the_machine_itself_is_never_asked_through_a_proxy(
         ("", False),
     ],
 )
-def test_what_counts_as_the_machine_itself(host: str, *, loopback: bool) -> None:
+def test_loopback_addresses_are_recognised(host: str, *, loopback: bool) -> None:
     assert network.is_loopback(host) is loopback
 
 
@@ -159,7 +159,7 @@ def test_a_proxy_that_is_named_is_used(
 
 
 @pytest.mark.parametrize("listed", [FAR, ".test", "*", f"other.example, {FAR}", f"{FAR}:9999"])
-def test_what_no_proxy_lists_is_asked_directly(
+def test_hosts_in_no_proxy_are_reached_directly(
     environment: pytest.MonkeyPatch, listed: str
 ) -> None:
     with serving(Proxy) as proxy:
@@ -284,7 +284,7 @@ def test_a_bundle_that_is_missing_or_garbage_is_one_sentence(
         preflight.stripe_account()
 
 
-def test_a_bundle_is_nobodys_business_where_nothing_is_encrypted(
+def test_a_certificate_bundle_is_ignored_over_plain_http(
     stripe: Recorder, environment: pytest.MonkeyPatch
 ) -> None:
     environment.setenv("SSL_CERT_FILE", "/nowhere/bundle.pem")

@@ -242,7 +242,7 @@ def test_many_at_once_about_one_order_share_the_question(
 
 
 @pytest.mark.scenario("Q6", "Q2")
-def test_many_who_wait_for_a_question_that_fails_fail_together(
+def test_callers_that_wait_for_a_failed_request_fail_together(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.an_open_order()
@@ -259,7 +259,7 @@ def test_many_who_wait_for_a_question_that_fails_fail_together(
 
 @pytest.mark.usefixtures("a_second")
 @pytest.mark.scenario("Q6")
-def test_who_returns_from_paying_is_never_told_what_was_true_before(shop: Shop) -> None:
+def test_a_returning_buyer_never_sees_an_outdated_status(shop: Shop) -> None:
     for _ in range(5):
         number = shop.an_open_order()
         checkout.open_checkout(shop.buyer, number)
@@ -280,7 +280,7 @@ def test_an_order_closed_meanwhile_is_not_led_to_stripe_by_an_answer_of_before(s
     assert checkout.open_checkout(shop.buyer, number) == f"/order?number={number}"
 
 
-def test_one_order_does_not_wait_for_the_question_about_another() -> None:
+def test_look_ups_of_two_orders_do_not_wait_for_each_other() -> None:
     asked, over = coalescing.Questions(), threading.Event()
     slow = threading.Thread(target=asked.ask, args=("A", "buyer", over.wait), kwargs={"reuse": ()})
     slow.start()
@@ -290,7 +290,7 @@ def test_one_order_does_not_wait_for_the_question_about_another() -> None:
     slow.join()
 
 
-def test_the_questions_that_are_remembered_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_remembered_requests_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coalescing, "KEPT", 3)
     asked = coalescing.Questions()
     for number in "ABCD":

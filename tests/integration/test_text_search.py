@@ -70,7 +70,7 @@ def test_an_address_that_stripe_names_is_found_in_any_case(shop: Shop) -> None:
 
 @pytest.mark.scenario("R3")
 @pytest.mark.parametrize("sign", ["\u0301", "\u0308\u0301", "%", "_", "\U0010ffff"])
-def test_signs_without_a_letter_find_nobody(shop: Shop, sign: str) -> None:
+def test_a_search_without_letters_finds_no_order(shop: Shop, sign: str) -> None:
     (number,) = shop.a_past("paid")
     change(number, email="ada@example.com")
 

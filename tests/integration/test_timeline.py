@@ -53,7 +53,7 @@ def counted() -> Iterator[list[str]]:
     event.remove(db.engine(), "before_cursor_execute", note)
 
 
-def test_a_purchase_is_told_from_the_click_to_the_return(shop: Shop) -> None:
+def test_the_timeline_covers_the_click_to_the_return(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
     completed = shop.event("checkout.session.completed")
@@ -106,7 +106,7 @@ def test_an_event_that_comes_days_later_says_how_late_it_is(
     assert late.days == 3
 
 
-def test_what_the_reconciler_found_is_no_delivery(shop: Shop) -> None:
+def test_an_event_found_by_the_reconciler_counts_as_no_delivery(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
     reconciler.run_once()
@@ -134,7 +134,7 @@ def test_repeated_deliveries_move_only_the_ignored(shop: Shop) -> None:
     assert not shelf(shop).alerts
 
 
-def test_every_order_of_a_buyer_counts_and_nobody_elses(shop: Shop) -> None:
+def test_the_summary_counts_all_orders_of_the_buyer_only(shop: Shop) -> None:
     shop.a_paid_order()
     shop.an_open_order(JEANS)
     stranger = Shop(shop.stripe, shop.door)
@@ -224,7 +224,7 @@ def test_a_page_asks_the_database_little_however_much_there_is(shop: Shop) -> No
 
 
 @ON_SQLITE
-def test_what_changed_nothing_is_folded_and_a_date_stands_once_per_day(shop: Shop) -> None:
+def test_entries_without_effect_are_folded_and_dates_shown_once(shop: Shop) -> None:
     number = shop.a_paid_order()
     for _ in range(3):
         shop.tell("checkout.session.completed")

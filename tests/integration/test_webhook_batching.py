@@ -70,7 +70,7 @@ def test_five_hundred_at_once_are_each_answered_once_and_paid_once(shop: Shop) -
 
 
 @pytest.mark.scenario("D16")
-def test_who_comes_when_the_inbox_is_full_is_told_to_come_again(
+def test_a_full_queue_answers_503_with_retry_after(
     patient: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = patient
@@ -90,7 +90,9 @@ def test_who_comes_when_the_inbox_is_full_is_told_to_come_again(
     assert shop.outcome(several[3]) == "ignored"
 
 
-def test_who_comes_alone_waits_for_nobody(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_event_is_committed_without_delay(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     waited: list[None] = []
     monkeypatch.setattr(batch_queue.Inbox, "_gather", lambda _self: waited.append(None))
     shop.outcome(an_event_of_no_interest("evt_first"))

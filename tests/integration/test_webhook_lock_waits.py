@@ -98,7 +98,7 @@ def test_events_about_other_orders_do_not_wait_for_one_that_is_locked(
 
 @pytest.mark.scenario("J2")
 @pytest.mark.parametrize("table", ["orders", "stripe_events"])
-def test_a_dozen_locked_at_once_hold_up_nobody_else_either(
+def test_a_dozen_locked_orders_delay_no_other_event(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
     monkeypatch.setattr(db, "LOCK_SECONDS", LOCK_SECONDS)

@@ -225,7 +225,7 @@ def test_a_read_only_postgresql_is_not_ready(shop: Shop) -> None:
 
 @ON_SQLITE
 @pytest.mark.scenario("O2")
-def test_a_file_that_somebody_keeps_locked_is_not_ready(shop: Shop) -> None:
+def test_readyz_fails_while_the_database_file_is_locked(shop: Shop) -> None:
     webhook_server.probe = type(webhook_server.probe)()
     with db.unit_of_work():
         status, said = ready(shop)
@@ -301,9 +301,7 @@ def test_log_lines_of_a_webhook_carry_order_event_and_request(
 @pytest.mark.scenario("R2")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"])
 @pytest.mark.parametrize("path", webhook_server.PATHS)
-def test_any_other_method_is_told_that_events_are_posted(
-    door: Door, method: str, path: str
-) -> None:
+def test_other_methods_get_405_with_allow_post(door: Door, method: str, path: str) -> None:
     answer = door.client.request(method, path)
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
@@ -508,7 +506,7 @@ def is_closed(line: socket.socket) -> bool:
 
 @ON_SQLITE
 @pytest.mark.scenario("Q8")
-def test_what_is_used_of_uvicorn_is_there(shop: Shop) -> None:
+def test_the_uvicorn_attributes_in_use_exist(shop: Shop) -> None:
     assert uvicorn.__version__ == "0.54.0", "look at store/web/connections.py again"
     for protocol in (HttpToolsProtocol, H11Protocol):
         assert vars(protocol)["watched"]

@@ -78,16 +78,16 @@ def test_a_known_vulnerability_fails_and_is_named(database: str, tmp_path: Path)
     assert "GHSA-0000-0000-0000, fixed in 99.0" in found.stdout
 
 
-def test_where_nothing_is_known_it_says_how_much_was_looked_at(
-    database: str, tmp_path: Path
-) -> None:
+def test_without_findings_zero_vulnerabilities_are_reported(database: str, tmp_path: Path) -> None:
     found = searched(tmp_path, "alembic==1.20.1", database)
 
     assert found.returncode == 0, found.stderr
     assert "0 known vulnerabilities" in found.stdout
 
 
-def test_a_database_that_does_not_answer_is_said_and_fails_nothing(tmp_path: Path) -> None:
+def test_an_unreachable_vulnerability_database_is_reported_and_fails_nothing(
+    tmp_path: Path,
+) -> None:
     found = searched(tmp_path, "alembic==1.20.1", "http://127.0.0.1:1")
 
     assert found.returncode == 0, found.stderr
@@ -126,7 +126,7 @@ def test_where_osv_does_not_answer_pypi_is_asked_about_one_package_and_then_abou
     assert asked == [(2, "osv"), (1, "pypi"), (2, "pypi")]
 
 
-def test_what_packages_bring_along_is_looked_at_too() -> None:
+def test_transitive_dependencies_are_audited_too() -> None:
     found = installed(lines(ROOT / name for name in FILES))
 
     assert {"streamlit", "starlette", "uvloop", "pytest"} <= found.keys()

@@ -73,7 +73,7 @@ def test_the_storefront_gives_its_first_page_before_the_heavy_libraries_are_load
     assert heavy.isdisjoint(loaded)
 
 
-def test_a_page_imports_nothing_before_the_server_has_loaded_it() -> None:
+def test_page_script_imports_after_server_load() -> None:
     """See `server.load`; `test_launched.py` opens pages while this goes on, and then needs luck."""
     script = ast.parse((ROOT / "streamlit_app.py").read_text("utf-8"))
     faces = [node for node in script.body if isinstance(node, ast.If)]

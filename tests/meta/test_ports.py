@@ -23,7 +23,7 @@ def test_a_block_of_ports_has_one_owner_who_gives_each_port_once(
     assert len(list(ports._own_ports())) == all_of_them
 
 
-def test_a_port_that_somebody_listens_on_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_in_use_is_not_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         taken = listening.getsockname()[1]
         free = ports.free_port()

@@ -27,7 +27,7 @@ from tests.support.order_facts import (
 
 @pytest.mark.scenario("C6", "H2")
 @pytest.mark.parametrize(("life", "end"), LIVES.values(), ids=LIVES)
-def test_every_order_of_telling_with_every_saying_repeated_ends_in_one_state(
+def test_status_is_the_same_for_every_order_of_events_with_duplicates(
     life: list[Fact], end: str
 ) -> None:
     orderly = after(life)
@@ -42,7 +42,7 @@ def test_every_order_of_telling_with_every_saying_repeated_ends_in_one_state(
 @pytest.mark.scenario("C6", "H2")
 @given(st.data())
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_any_number_of_repetitions_anywhere_ends_in_the_same_state(data: st.DataObject) -> None:
+def test_any_repetition_of_events_ends_in_the_same_state(data: st.DataObject) -> None:
     life, _ = data.draw(st.sampled_from(list(LIVES.values())))
     repeated = data.draw(st.lists(st.sampled_from(life), max_size=10))
 
@@ -90,7 +90,7 @@ def unfit_money_back(draw: st.DrawFn) -> Fact:
 @pytest.mark.scenario("J8")
 @given(st.lists(unfit_payments(), min_size=1, max_size=4))
 @settings(max_examples=300, deadline=None, derandomize=True)
-def test_nothing_that_lacks_what_is_compared_makes_an_order_paid(odd: list[CheckoutFact]) -> None:
+def test_a_report_with_a_missing_field_never_makes_an_order_paid(odd: list[CheckoutFact]) -> None:
     order = known_order()
 
     end = after(odd, order)
@@ -105,7 +105,7 @@ def test_nothing_that_lacks_what_is_compared_makes_an_order_paid(odd: list[Check
 @pytest.mark.scenario("J8", "J9", "H2")
 @given(st.data())
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_what_does_not_fit_changes_no_amount_wherever_it_comes(data: st.DataObject) -> None:
+def test_mismatched_reports_change_no_amount_in_any_order(data: st.DataObject) -> None:
     life, _ = data.draw(
         st.sampled_from([lived for lived in LIVES.values() if PAID_FACT in lived[0]])
     )

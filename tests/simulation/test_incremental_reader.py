@@ -26,7 +26,7 @@ def statuses(orders: Table) -> dict[int, str]:
     return {name: row["status"] for name, row in orders.rows.items()}
 
 
-def test_what_was_written_is_read_and_the_rest_stays_the_same_object(
+def test_new_rows_are_read_and_others_stay_the_same_object(
     database: sqlite3.Connection,
 ) -> None:
     books, orders = reader(database)
@@ -52,7 +52,7 @@ def test_a_row_that_is_gone_is_gone(database: sqlite3.Connection) -> None:
     assert statuses(orders) == {2: "open"}
 
 
-def test_what_was_undone_was_not_written(database: sqlite3.Connection) -> None:
+def test_rolled_back_rows_are_not_read(database: sqlite3.Connection) -> None:
     books, orders = reader(database)
     books.read()
 

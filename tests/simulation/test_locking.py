@@ -33,7 +33,7 @@ def bought(stage: Stage, database_url: str) -> str:
 
 
 @pytest.mark.scenario("F1", "E7")
-def test_who_counts_what_is_left_waits_for_whoever_holds_the_order(paid: str) -> None:
+def test_reading_the_refundable_amount_waits_for_the_order_lock(paid: str) -> None:
     """Two refunds at once: the second counts only after the first is written."""
     outcome: list[str] = []
 

@@ -36,8 +36,8 @@ GUARDS = "tests/simulation/test_locking.py::test_"
 CRASHES = (
     "tests/simulation/test_crashes.py::test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles"
 )
-UNIQUE = DATABASE + "what_names_an_order_names_only_one[sqlite-{}]"
-WAITS = GUARDS + "who_counts_what_is_left_waits_for_whoever_holds_the_order[{}]"
+UNIQUE = DATABASE + "order_identifiers_are_unique[sqlite-{}]"
+WAITS = GUARDS + "reading_the_refundable_amount_waits_for_the_order_lock[{}]"
 CRASH = CRASHES + "[sqlite-{}-{}]"
 PAYABLE_INDEX = "'one_payable_order_per_buyer', 'orders', ['buyer']"
 WHERE = "sqlite_where=_1, postgresql_where=_2"
@@ -77,7 +77,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     ),
     "the inbox has an end": Mutation(
         (Edit("batch_queue.Inbox.receive", "self._inside >= MOST", "self._inside < 0"),),
-        (INBOX + "who_comes_when_the_inbox_is_full_is_told_to_come_again[sqlite]",),
+        (INBOX + "a_full_queue_answers_503_with_retry_after[sqlite]",),
     ),
     "a batch that fails is tried one by one": Mutation(
         (
@@ -102,7 +102,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     ),
     "the amount, currency and mode must fit": Mutation(
         (Edit("transitions._learn_checkout", "misfit(order, fact)", "None"),),
-        (WEBHOOKS + "what_does_not_fit_the_order_at_stripe_either_is_never_paid[sqlite-1 cent]",),
+        (WEBHOOKS + "a_mismatch_confirmed_by_stripe_is_never_paid[sqlite-1 cent]",),
     ),
     "the signature": Mutation(
         (
@@ -122,7 +122,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
                 "value == getattr(row, name)",
             ),
         ),
-        ("tests/unit/test_order_status.py::test_nothing_moves_back",),
+        ("tests/unit/test_order_status.py::test_ranks_never_move_back",),
     ),
     "no more is refunded than is left": Mutation(
         (Edit("refunds.request", "not 0 < wanted <= left", "not 0 < wanted"),),
@@ -200,7 +200,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     ),
     "a stage that ends early ends no other": Mutation(
         (Edit("reconciler._in_turn", "errors.append(error)", "raise", times=2),),
-        (EACH + "one_missing_permission_stops_only_what_needs_it[sqlite-events]",),
+        (EACH + "a_missing_permission_stops_only_its_own_step[sqlite-events]",),
     ),
     "an absent amount is no agreement": Mutation(
         (
@@ -210,10 +210,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
                 "fact.amount in (None, order.total_amount)",
             ),
         ),
-        (
-            WEBHOOKS
-            + "what_does_not_fit_the_order_at_stripe_either_is_never_paid[sqlite-no amount]",
-        ),
+        (WEBHOOKS + "a_mismatch_confirmed_by_stripe_is_never_paid[sqlite-no amount]",),
     ),
     "an absent currency is no agreement": Mutation(
         (
@@ -223,10 +220,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
                 "fact.currency in (None, order.currency)",
             ),
         ),
-        (
-            WEBHOOKS
-            + "what_does_not_fit_the_order_at_stripe_either_is_never_paid[sqlite-no currency]",
-        ),
+        (WEBHOOKS + "a_mismatch_confirmed_by_stripe_is_never_paid[sqlite-no currency]",),
     ),
     "what is missing here is a difference": Mutation(
         (Edit("audit.Audit.agrees", "not self.missing"),),
@@ -279,14 +273,11 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     ),
     "a form that gives money back says what it saw": Mutation(
         (Edit("refunds.request", "shown_left is not None and shown_left != left", "False"),),
-        (OPERATORS + "two_operators_with_the_same_idea_are_told_of_each_other[sqlite]",),
+        (OPERATORS + "of_two_operators_who_refund_at_once_one_is_refused[sqlite]",),
     ),
     "an edit says what it saw": Mutation(
         (Edit("product_editor.change", "current[name] != opened[name]", "False"),),
-        (
-            PRODUCTS
-            + "two_operators_who_change_one_field_at_once_do_not_overwrite_each_other[sqlite]",
-        ),
+        (PRODUCTS + "concurrent_changes_of_one_field_do_not_overwrite_each_other[sqlite]",),
     ),
     "an operator's click asks for the session": Mutation(
         (Edit("pages_common.OperatorAction.run", "current_operator().name", "''"),),
@@ -308,7 +299,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     ),
     "what another site sends is refused": Mutation(
         (Edit("sign_in.require_same_origin", "site != 'same-origin'", "site == 'cross-site'"),),
-        (OFFICE + "what_another_site_makes_the_browser_send_is_refused",),
+        (OFFICE + "cross_site_requests_are_refused",),
     ),
     "an empty origin is no origin of ours": Mutation(
         (
@@ -318,7 +309,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
                 "False",
             ),
         ),
-        (OFFICE + "what_another_site_makes_the_browser_send_is_refused",),
+        (OFFICE + "cross_site_requests_are_refused",),
     ),
     "a wrong password slows the next one down": Mutation(
         (Edit("auth.OperatorSessions.sign_in", "self.throttle.admit(*client_networks(client))"),),
@@ -326,7 +317,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     ),
     "a WebSocket names its own origin": Mutation(
         (Edit("guard.OwnHost.__call__", "not may_connect(scope, headers)", "False"),),
-        (ACCESS + "what_the_headers_of_a_handshake_must_be",),
+        (ACCESS + "a_websocket_with_a_cookie_needs_the_shops_own_origin",),
     ),
     "the script signs in nobody from another computer": Mutation(
         (Edit("presenter_sign_in.needs_no_password", "handshake.is_local(scope)", "True"),),
@@ -338,7 +329,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     ),
     "a click of the rehearsal asks who makes it": Mutation(
         (Edit("page.results.button", "may_rehearse()", "True"),),
-        (ACCESS + "a_click_of_somebody_who_is_no_operator_any_more_does_nothing[Run all]",),
+        (ACCESS + "a_click_after_signing_out_does_nothing[Run all]",),
     ),
 }
 
@@ -350,7 +341,7 @@ WHOLE, NOTHING = (
         (
             SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",
             CRASH.format("Cancellation", "the same person again"),
-            "tests/unit/test_order_status.py::test_nothing_moves_back",
+            "tests/unit/test_order_status.py::test_ranks_never_move_back",
             WAITS.format("sqlite"),
             OFFICE + "no_page_shows_anything_without_a_session",
             OFFICE + "wrong_passwords_slow_down_and_do_not_lock_the_owner_out",

@@ -21,7 +21,7 @@ STEPS = 150
 
 
 @pytest.mark.scenario("J10", "H1")
-def test_what_an_older_copy_lacks_is_named_brought_back_and_sold_on(
+def test_orders_missing_in_an_older_backup_are_listed_and_restored(
     tmp_path: Path, sqlite_template: Path
 ) -> None:
     file, old = tmp_path / "store.db", tmp_path / "old.db"

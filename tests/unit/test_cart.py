@@ -92,7 +92,7 @@ def test_a_quantity_out_of_bounds_stays_in_the_cart_and_cannot_be_paid(
     assert cart.error("en") == f"{bounds} of Red T-Shirt can be bought at once."
 
 
-def test_buying_again_names_what_is_gone_and_what_costs_something_else() -> None:
+def test_refilling_a_cart_names_withdrawn_and_repriced_products() -> None:
     hat = ItemView("hat", "Hat", 1, 500)
     jeans = ItemView("blue-jeans", "Blue Jeans", 3, 4000)
 

@@ -9,7 +9,7 @@ from store.core.errors import (
 )
 
 
-def test_buyers_are_still_told_that_they_have_not_been_charged() -> None:
+def test_errors_for_buyers_say_that_nothing_was_charged() -> None:
     assert "You have not been charged" in str(DatabaseUnavailable())
     assert "You have not been charged" in str(DatabaseUnusable(for_operator="Grant it."))
     assert "You have not been charged" in str(StripeUncertain(replayed=False))

@@ -53,7 +53,7 @@ def test_a_host_and_its_port(text: str, name: str, port: int | None) -> None:
         *("http://shop.example", "a,b", "a;b", "[::1", "::1", "[evil]", "a" * 254, "a\r\nb", "ü"),
     ],
 )
-def test_anything_else_is_no_host(text: str) -> None:
+def test_malformed_hosts_are_refused(text: str) -> None:
     assert addresses.Host.parse(text) is None
 
 
@@ -79,7 +79,7 @@ def test_anything_else_is_no_host(text: str) -> None:
         (None, ("127.0.0.1", 1), False),
     ],
 )
-def test_who_is_on_this_computer(
+def test_local_requests_come_from_loopback_to_loopback(
     host: str | None, client: tuple[str, int] | None, local: bool
 ) -> None:
     assert handshake.is_local(scope(host, client=client)) is local
@@ -90,7 +90,7 @@ def test_who_is_on_this_computer(
     "header",
     ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded", "via", "x-real-ip"],
 )
-def test_nobody_behind_a_proxy_is_on_this_computer(header: str) -> None:
+def test_requests_through_a_proxy_are_not_local(header: str) -> None:
     here = scope("localhost", (header, "127.0.0.1"), client=("127.0.0.1", 1))
 
     assert not handshake.is_local(here)

@@ -31,7 +31,7 @@ def test_a_reader_sees_money_and_moments_their_way() -> None:
     ("language", "timezone"),
     [(None, None), ("", ""), ("xx-YY", "Mars/Base"), ("../etc", "../etc/passwd"), ("\0", "\0")],
 )
-def test_a_reader_who_says_nonsense_gets_english_and_utc(
+def test_invalid_locale_and_time_zone_fall_back_to_english_and_utc(
     language: str | None, timezone: str | None
 ) -> None:
     reader = rendering.Reader.of(language, timezone)

@@ -42,7 +42,7 @@ from tests.support.order_facts import (
 
 
 @pytest.mark.scenario("C6")
-def test_nothing_moves_back() -> None:
+def test_ranks_never_move_back() -> None:
     for life, _ in LIVES.values():
         known = an_order()
         end = after(life, known)
@@ -53,7 +53,7 @@ def test_nothing_moves_back() -> None:
         assert known.status == end[0]
 
 
-def test_a_word_that_stripe_may_invent_later_changes_nothing() -> None:
+def test_an_unknown_status_of_stripe_changes_nothing() -> None:
     told = [*PAID_BY_CARD, refund("succeeded"), dispute("won")]
 
     odd = [checkout("thawing", "half_paid"), refund("thinking"), dispute("appealed_twice")]
@@ -121,7 +121,7 @@ def test_every_kind_of_fact_has_a_rule() -> None:
     assert set(Fact.__subclasses__()) == set(LEARN)
 
 
-def test_paid_is_never_said_without_stripe_saying_so() -> None:
+def test_an_unpaid_payment_status_never_gives_a_paid_order() -> None:
     for payment_status in set(PAYMENT_RANK) - PAID:
         for checkout_status in SESSION_RANK:
             order = an_order(checkout_status=checkout_status, payment_status=payment_status)

@@ -58,6 +58,6 @@ def test_a_part_of_the_filter_that_cannot_be_read_is_left_out(query: dict[str, s
     assert search.parse_filter(query, UTC) == search.OrderFilter(zone=UTC)
 
 
-def test_what_no_database_could_be_asked_is_left_out_of_a_search() -> None:
+def test_unprintable_characters_are_removed_from_a_search() -> None:
     assert search.clean_query(" a\x00b\ud800\n ") == "ab"
     assert len(search.clean_query("x" * 5000)) == search.MAX_QUERY

@@ -71,7 +71,7 @@ def test_signing_secrets_are_understood_however_they_were_pasted(
         (f"WHSEC_{TAIL}", "must be whsec_…"),
     ],
 )
-def test_what_is_no_signing_secret_is_called_what_it_is(
+def test_an_invalid_signing_secret_is_refused_with_the_reason(
     monkeypatch: pytest.MonkeyPatch, value: str, said: str
 ) -> None:
     assert said in refusal(monkeypatch, "STRIPE_WEBHOOK_SECRET", value)
@@ -90,7 +90,7 @@ def test_what_is_no_signing_secret_is_called_what_it_is(
         ("STRIPE_PUBLISHABLE_KEY", f"whsec_{TAIL}", "is a webhook signing secret"),
     ],
 )
-def test_a_key_in_the_wrong_place_is_called_what_it_is(
+def test_a_key_in_the_wrong_setting_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
     assert said in refusal(monkeypatch, name, value)
@@ -184,7 +184,7 @@ def test_allowed_hosts_are_djangos(
         ("example.com,shop.*", "write .example.com for subdomains"),
     ],
 )
-def test_what_is_no_host_pattern_is_refused_at_start(
+def test_invalid_host_patterns_are_refused_at_start(
     monkeypatch: pytest.MonkeyPatch, value: str, said: str
 ) -> None:
     assert said in refusal(monkeypatch, "ALLOWED_HOSTS", value)
@@ -431,7 +431,9 @@ def test_a_parameter_that_postgresql_does_not_know_is_named(
         "keepalives_idle=30&passfile=/p&service=shop",
     ],
 )
-def test_what_postgresql_knows_passes(monkeypatch: pytest.MonkeyPatch, parameters: str) -> None:
+def test_parameters_that_postgresql_knows_pass(
+    monkeypatch: pytest.MonkeyPatch, parameters: str
+) -> None:
     url = f"postgresql://me@/store?{parameters}"
     monkeypatch.setenv("DATABASE_URL", url)
 
@@ -455,7 +457,7 @@ def test_what_postgresql_knows_passes(monkeypatch: pytest.MonkeyPatch, parameter
         ("LOG_FORMAT", "xml", "must be text or json"),
     ],
 )
-def test_numbers_and_words_are_refused_with_what_they_may_be(
+def test_invalid_numbers_and_words_are_refused_with_the_allowed_range(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
 ) -> None:
     assert refusal(monkeypatch, name, value) == f"{name} {said}."

@@ -80,7 +80,7 @@ def test_a_live_key_is_refused_by_name_and_never_repeated(
         ("DEBUG", TAIL),
     ],
 )
-def test_what_is_not_right_is_refused_by_name_without_its_value(
+def test_an_invalid_setting_is_refused_by_name_without_its_value(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -115,7 +115,9 @@ def test_without_a_key_the_shop_talks_to_its_emulator() -> None:
 @pytest.mark.scenario("D3")
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("blank", ["", " ", " \t "])
-def test_what_is_blank_is_not_set(monkeypatch: pytest.MonkeyPatch, name: str, blank: str) -> None:
+def test_a_blank_setting_counts_as_not_set(
+    monkeypatch: pytest.MonkeyPatch, name: str, blank: str
+) -> None:
     unset = settings.load()
 
     monkeypatch.setenv(name, blank)
@@ -175,7 +177,7 @@ def test_a_checkout_lasts_as_long_as_stripe_allows(
         assert "CHECKOUT_MINUTES" in refusal()
 
 
-def test_several_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_faults_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CURRENCY", "doubloons")
     monkeypatch.setenv("STORE_URL", "shop.example")
 

@@ -36,7 +36,7 @@ STRIPES_WORDS = "Stripe's own words with a sk_test_key in them"
     ],
     ids=lambda value: f"{type(value).__name__} {getattr(value, 'http_status', '')}",
 )
-def test_each_of_stripes_errors_becomes_one_of_ours_without_its_words(
+def test_each_stripe_error_is_translated_without_its_message(
     error: stripe.StripeError, meaning: type[StripeError]
 ) -> None:
     ours = gateway.translate(error)
@@ -72,7 +72,9 @@ def test_every_error_has_a_sentence_for_people_and_the_tree_in_the_docstring_is_
 @pytest.mark.parametrize(
     ("header", "replayed"), [({}, False), ({"Idempotent-Replayed": "true"}, True)]
 )
-def test_a_saved_failure_is_told_from_a_fresh_one(header: dict[str, str], replayed: bool) -> None:
+def test_a_replayed_failure_is_told_apart_from_a_fresh_one(
+    header: dict[str, str], replayed: bool
+) -> None:
     ours = gateway.translate(stripe.APIError("x", http_status=500, headers=header))
 
     assert isinstance(ours, StripeUncertain)

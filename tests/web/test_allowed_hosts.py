@@ -73,5 +73,5 @@ def test_a_star_is_every_host(monkeypatch: pytest.MonkeyPatch, value: str) -> No
     assert answered(patterns, "anything.example", "http") == []
 
 
-def test_without_names_no_host_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_allowed_hosts_there_is_no_host_check(monkeypatch: pytest.MonkeyPatch) -> None:
     assert guards(monkeypatch, "") == []

@@ -219,7 +219,7 @@ def test_wrong_passwords_slow_down_and_do_not_lock_the_owner_out(
     assert later.status_code == 303
 
 
-def test_however_often_somebody_guessed_the_wait_is_a_minute_at_most(hands: Hands) -> None:
+def test_the_wait_after_wrong_passwords_is_at_most_a_minute(hands: Hands) -> None:
     throttle = auth.Throttle()
     for _ in range(30):
         throttle.admit("192.0.2.1")
@@ -249,7 +249,7 @@ def test_a_hundred_guesses_at_once_are_three(hands: Hands) -> None:
 
 
 @pytest.mark.scenario("P3")
-def test_while_many_guess_each_has_one_try_a_minute_and_nobody_else_waits(hands: Hands) -> None:
+def test_under_attack_a_known_client_waits_a_minute_and_a_new_one_does_not(hands: Hands) -> None:
     throttle = auth.Throttle()
     for place in range(auth.GLOBAL_LIMIT_PER_MINUTE):
         throttle.admit(f"192.0.2.{place}")
@@ -296,7 +296,7 @@ def test_one_ipv6_site_cannot_guess_from_all_of_its_networks(hands: Hands) -> No
         ("x" * 70_000, "not an address", True),
     ],
 )
-def test_who_counts_as_one_client(one: str, other: str, same: bool) -> None:
+def test_addresses_of_one_network_are_one_client(one: str, other: str, same: bool) -> None:
     first, second = handshake.client_networks(one), handshake.client_networks(other)
 
     assert (first[0] == second[0]) is same
@@ -339,7 +339,7 @@ def visitors(tmp_path: Path) -> Visitors:
         ("64:ff9b::192.0.2.1", "64:ff9b::192.0.2.2"),
     ],
 )
-def test_somebody_elses_wrong_passwords_do_not_keep_an_operator_out(
+def test_wrong_passwords_of_other_clients_do_not_lock_out_an_operator(
     visitors: Visitors, hands: Hands, guesser: str, operator: str
 ) -> None:
     guesses = [visitors.sign_in(guesser, "wrong") for _ in range(8)]
@@ -426,7 +426,7 @@ def test_without_a_writable_data_folder_the_password_alone_signs_in(
         "",
     ],
 )
-def test_signing_in_leads_to_what_was_asked_for(browser: httpx.Client, query: str) -> None:
+def test_signing_in_leads_to_the_requested_page(browser: httpx.Client, query: str) -> None:
     asked = f"/back-office{query}"
     way_in = browser.get(asked).headers["location"]
 
@@ -485,7 +485,7 @@ def test_signing_in_leads_nowhere_else(browser: httpx.Client, query: str) -> Non
 
 
 @pytest.mark.scenario("P6")
-def test_whoever_came_from_the_rehearsal_goes_back_to_it(browser: httpx.Client) -> None:
+def test_signing_in_from_the_rehearsal_leads_back_to_it(browser: httpx.Client) -> None:
     answer = browser.post("/back-office/sign-in?page=rehearsal", data={"password": PASSWORD})
 
     assert answer.headers["location"] == "/rehearsal"
@@ -499,7 +499,9 @@ def test_an_export_after_the_session_ended_leads_back_to_its_page(browser: httpx
     assert 'href="/back-office/sign-in?page=orders&amp;status=paid"' in export.text
 
 
-def test_the_made_password_rides_behind_the_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_generated_password_is_in_the_fragment_of_the_link(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with_password = auth.sign_in_url("http://localhost:8501")
     monkeypatch.setenv("ADMIN_PASSWORD", "")
     settings.current.cache_clear()
@@ -526,9 +528,7 @@ def test_the_made_password_rides_behind_the_hash(monkeypatch: pytest.MonkeyPatch
         {"Sec-Fetch-Site": "none"},
     ],
 )
-def test_what_another_site_makes_the_browser_send_is_refused(
-    browser: httpx.Client, headers: dict[str, str]
-) -> None:
+def test_cross_site_requests_are_refused(browser: httpx.Client, headers: dict[str, str]) -> None:
     signs_in(browser)
 
     answer = browser.post("/back-office/sign-out", headers=headers)
@@ -537,7 +537,7 @@ def test_what_another_site_makes_the_browser_send_is_refused(
     assert browser.get("/back-office").status_code == 200
 
 
-def test_another_site_cannot_sign_anybody_in(browser: httpx.Client) -> None:
+def test_another_site_cannot_sign_in_a_visitor(browser: httpx.Client) -> None:
     browser.headers["Origin"] = "https://evil.example"
 
     answer = signs_in(browser)
@@ -674,7 +674,7 @@ def test_an_unknown_order_is_one_sentence(visit: Callable[..., AppTest]) -> None
     assert "There is no such order here." in page
 
 
-def test_what_people_wrote_is_shown_literally(visit: Callable[..., AppTest]) -> None:
+def test_text_of_visitors_is_shown_literally(visit: Callable[..., AppTest]) -> None:
     with db.unit_of_work() as session:
         shirt = session.exec(select(Product).where(col(Product.slug) == "red-t-shirt")).one()
         shirt.name = HOSTILE
@@ -736,7 +736,7 @@ def test_the_change_is_said_of_every_figure_or_of_none(
     assert ("nothing to compare with" in at.caption[0].value) is not bool(before.orders)
 
 
-def test_a_note_stands_in_the_history_with_who_wrote_it(visit: Callable[..., AppTest]) -> None:
+def test_a_note_is_in_the_history_with_its_author(visit: Callable[..., AppTest]) -> None:
     number = an_order()
     at = visit(an_operator(), "orders", order=number)
 
@@ -748,7 +748,7 @@ def test_a_note_stands_in_the_history_with_who_wrote_it(visit: Callable[..., App
     assert [toast.value for toast in at.toast] == ["The private note is added\\."]
 
 
-def test_what_cannot_be_done_is_said_on_the_page(visit: Callable[..., AppTest]) -> None:
+def test_a_failed_action_is_explained_on_the_page(visit: Callable[..., AppTest]) -> None:
     number = an_order()
     at = visit(an_operator(), "orders", order=number)
 
@@ -796,7 +796,7 @@ def test_pages_change_things_through_registered_actions_only() -> None:
                     assert is_action or name in MOVES | CALLS_ACTIONS, (file, name)
 
 
-def test_the_export_is_what_the_filter_shows(browser: httpx.Client) -> None:
+def test_the_export_holds_the_filtered_orders(browser: httpx.Client) -> None:
     signs_in(browser)
     numbers = [an_order() for _ in range(3)]
 

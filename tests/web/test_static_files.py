@@ -144,7 +144,7 @@ def test_a_script_is_compressed_once_and_kept_by_browsers(monkeypatch: pytest.Mo
     assert first.headers["content-type"].startswith("text/javascript")
 
 
-def test_two_that_ask_at_once_compress_a_file_once(
+def test_concurrent_requests_compress_a_file_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, original = tmp_path / "a.js", gzip.compress
@@ -176,7 +176,7 @@ def test_two_that_ask_at_once_compress_a_file_once(
         ("gzip;q=nonsense", None),
     ],
 )
-def test_only_those_who_accept_gzip_get_it(accepted: str, encoding: str | None) -> None:
+def test_gzip_is_sent_only_where_it_is_accepted(accepted: str, encoding: str | None) -> None:
     answer = get(script(), {"accept-encoding": accepted})
 
     assert answer.headers.get("content-encoding") == encoding
@@ -206,7 +206,7 @@ def test_a_range_is_of_the_file_itself() -> None:
     assert "content-encoding" not in answer.headers
 
 
-def test_head_says_what_get_would_send() -> None:
+def test_head_has_the_headers_of_get() -> None:
     answer, whole = get(script(), method="HEAD"), get(script())
 
     for name in ("content-length", "content-encoding", "etag", "vary", "cache-control"):
@@ -217,7 +217,7 @@ def test_head_says_what_get_would_send() -> None:
     "path",
     ["/static/js/none.js", "/static/", "/static/../index.html", "/static/%00.js", "/static/js"],
 )
-def test_what_is_no_file_is_left_to_streamlit(path: str) -> None:
+def test_unknown_paths_are_left_to_streamlit(path: str) -> None:
     assert get(path).status_code == 404
 
 

@@ -293,7 +293,7 @@ def test_a_cart_that_replaces_an_open_order_says_so_before_it_is_paid(
 
 
 @pytest.mark.scenario("A12")
-def test_looking_again_asks_stripe_nothing_and_writes_nothing(
+def test_reloading_requests_and_writes_nothing(
     visit: Callable[..., AppTest],
 ) -> None:
     number = an_order(red_t_shirt=2)
@@ -397,7 +397,7 @@ def test_a_product_may_be_called_like_anything_of_the_page(
     assert back.number_input(key=products.quantity_key(slugs["Resume"])).value == 1
 
 
-def test_a_browser_without_cookies_is_told_so(visit: Callable[..., AppTest]) -> None:
+def test_a_browser_without_cookies_gets_an_explanation(visit: Callable[..., AppTest]) -> None:
     at = visit(cookie=None)
 
     assert "Allow cookies" in html(at)
@@ -419,7 +419,7 @@ def test_the_badge_says_offline_or_whose_test_mode_it_is(
     assert "sk_test" not in online
 
 
-def test_the_account_is_asked_for_until_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_account_is_requested_until_it_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: Iterator[errors.StripeError | str] = iter(
         [errors.StripeUnreachable(), errors.StripeKeyRefused(), "acct_1Example7Q42"]
     )
@@ -512,7 +512,7 @@ def test_an_order_shows_its_lines_and_its_timeline(visit: Callable[..., AppTest]
 
 @pytest.mark.scenario("G1", "G3", "C17")
 @pytest.mark.parametrize("session_id", ["cs_test_x", "{CHECKOUT_SESSION_ID}", "", "a" * 5000, "'"])
-def test_a_strangers_and_a_made_up_order_look_alike(
+def test_unknown_and_foreign_orders_answer_alike(
     visit: Callable[..., AppTest], session_id: str
 ) -> None:
     theirs = an_order(STRANGER, red_t_shirt=2)
@@ -562,7 +562,7 @@ WHOSE = (buyer_ids.digest(ME), "2222-2222-2222-2222")
 
 
 @pytest.mark.scenario("C2")
-def test_stripe_is_asked_while_the_page_still_loads_and_only_once(
+def test_stripe_is_requested_once_while_the_page_loads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[tuple[str, str]] = []
@@ -581,7 +581,7 @@ def silent(*_arguments: object, **_more: object) -> str:
     raise errors.StripeUnreachable
 
 
-def test_what_stripe_did_not_answer_on_the_way_in_is_known_to_the_page(
+def test_a_failed_prefetch_on_return_is_known_to_the_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settle_by(monkeypatch, silent)
@@ -592,7 +592,7 @@ def test_what_stripe_did_not_answer_on_the_way_in_is_known_to_the_page(
         early_result.settle(*WHOSE)
 
 
-def test_a_head_start_from_long_ago_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_prefetch_result_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     prefetcher = prefetch.CheckoutPrefetcher(lambda *_whose: None)
     prefetcher.start(*WHOSE).result()
     monkeypatch.setattr(prefetch, "FRESH_SECONDS", 0)
@@ -600,7 +600,7 @@ def test_a_head_start_from_long_ago_is_not_believed(monkeypatch: pytest.MonkeyPa
     assert not prefetcher.result(*WHOSE)
 
 
-def test_a_question_that_got_no_turn_is_left_to_whoever_waits_for_it() -> None:
+def test_a_prefetch_without_a_free_thread_returns_no_result_at_once() -> None:
     over, asked = threading.Event(), list[str]()
 
     def ask(_buyer: str, number: str) -> None:
@@ -619,7 +619,7 @@ def test_a_question_that_got_no_turn_is_left_to_whoever_waits_for_it() -> None:
     assert sorted(asked) == list("12345678")
 
 
-def test_only_the_latest_head_starts_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_latest_prefetches_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefetch, "MAX_STARTED", 2)
     prefetcher = prefetch.CheckoutPrefetcher(lambda *_whose: None)
 
@@ -632,7 +632,7 @@ def test_only_the_latest_head_starts_are_remembered(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("number", "cookie"), [("' OR 1=1", ME), ("2222-2222", "no cookie")], ids=["number", "cookie"]
 )
-def test_nonsense_on_the_way_in_asks_nobody(
+def test_an_invalid_return_starts_no_prefetch(
     monkeypatch: pytest.MonkeyPatch, number: str, cookie: str
 ) -> None:
     settle_by(monkeypatch, never_asked)
@@ -663,7 +663,7 @@ def make_it(number: str, **values: object) -> None:
 
 
 @pytest.mark.parametrize("status", ["expired", "canceled", "failed", "paid", "refunded"])
-def test_what_is_decided_can_be_bought_again(visit: Callable[..., AppTest], status: str) -> None:
+def test_a_finished_order_can_be_bought_again(visit: Callable[..., AppTest], status: str) -> None:
     number = an_order(red_t_shirt=2, sneakers=1)
     make_it(number, status=status, checkout_status="expired")
 
@@ -678,7 +678,7 @@ def test_what_is_decided_can_be_bought_again(visit: Callable[..., AppTest], stat
     assert "again" not in at.query_params
 
 
-def test_buying_again_says_what_is_gone_and_what_costs_something_else(
+def test_buying_again_names_withdrawn_and_repriced_products(
     visit: Callable[..., AppTest],
 ) -> None:
     number = an_order(red_t_shirt=2, sneakers=1)
@@ -840,7 +840,7 @@ def test_an_error_in_words_names_the_log_line_that_knows_more(
     assert record.__dict__["incident"] in shown
 
 
-def test_the_style_sheet_holds_nothing_that_a_page_would_throw_away() -> None:
+def test_the_style_sheet_contains_no_markup() -> None:
     style = (settings.ROOT / ".streamlit" / "storefront.css").read_text("utf-8")
 
     assert "<" not in style
@@ -989,7 +989,7 @@ def test_a_cookie_is_secure_where_the_browsers_own_connection_is(
         ("[::1]:8501", "store_buyer_8501"),
     ],
 )
-def test_the_cookies_name_tells_shops_on_one_host_apart(
+def test_cookie_names_differ_between_shops_on_one_host(
     browser: Browser, host: str, name: str
 ) -> None:
     given = browser.get("/", accept=A_PAGE, host=host).headers["set-cookie"]
@@ -1082,7 +1082,7 @@ def test_stripe_is_asked_once_when_that_began_on_the_way_out(
     ]
 
 
-def test_what_stripe_did_not_answer_on_the_way_out_is_said_and_asked_again(
+def test_a_failed_prefetch_before_checkout_is_shown_once_and_then_retried(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkout, "open_checkout", lambda *_whose, looked: f"https://pay/{looked}")
@@ -1114,7 +1114,7 @@ def test_a_stripe_that_fails_is_explained_with_a_way_on(
 
 
 @pytest.mark.scenario("G10")
-def test_what_nobody_expected_gets_a_number_and_keeps_its_secrets(
+def test_an_unexpected_error_gets_a_number_and_hides_its_text(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def crashes(*_whose: str, looked: bool) -> str:
@@ -1206,7 +1206,7 @@ def test_the_first_answer_already_says_that_it_is_paid(paid_meanwhile: None) -> 
 
 
 @pytest.mark.scenario("G1")
-def test_the_first_answer_tells_a_stranger_nothing(paid_meanwhile: None) -> None:
+def test_the_first_html_contains_nothing_of_a_foreign_order(paid_meanwhile: None) -> None:
     answer = back_from_stripe(an_order(STRANGER, red_t_shirt=2))
 
     assert answer.status_code == 200

@@ -19,7 +19,7 @@ import webhook_server
         ("/a/b", "/a/b/webhooks/stripe/"),
     ],
 )
-def test_the_address_is_found_behind_any_prefix(root_path: str, path: str) -> None:
+def test_the_webhook_path_is_recognised_behind_any_prefix(root_path: str, path: str) -> None:
     assert webhook_server.is_webhook({"path": path, "root_path": root_path})
 
 
@@ -27,5 +27,5 @@ def test_the_address_is_found_behind_any_prefix(root_path: str, path: str) -> No
 @pytest.mark.parametrize(
     "path", ["/hooks", "/hooks/", "/hooksy/webhooks/stripe/", "/x/webhooks/stripe/"]
 )
-def test_nothing_else_is_taken_for_the_address(path: str) -> None:
+def test_other_paths_are_not_the_webhook_path(path: str) -> None:
     assert not webhook_server.is_webhook({"path": path, "root_path": "/hooks"})

@@ -82,7 +82,7 @@ def test_all_text_can_be_read(till: Till, chromium: Browser, scheme: str) -> Non
     assert {path: found for path, found in faint.items() if found} == {}
 
 
-def test_nothing_grave_stands_in_the_way_of_anybody(till: Till, tab: Page) -> None:
+def test_the_pages_have_no_grave_accessibility_fault(till: Till, tab: Page) -> None:
     faults = {}
     for path in pages_of(till):
         tab.goto(till.address + path)

@@ -105,7 +105,7 @@ def test_an_answer_that_will_not_do_is_said_and_nothing_is_attempted(
     assert till.session(session)["payment_intent"] is None
 
 
-def test_a_buyer_answers_what_the_page_asks(till: Till, tab: Page) -> None:
+def test_a_buyer_fills_in_the_collected_fields(till: Till, tab: Page) -> None:
     session = till.a_session(**ASKING)
     tab.goto(session["url"])
     tab.get_by_role("button", name="Use 4242 test card").click()
@@ -143,7 +143,7 @@ def test_a_session_that_costs_nothing_asks_for_no_card(till: Till, tab: Page) ->
     assert after["payment_intent"] is None
 
 
-def test_what_costs_something_cannot_just_be_confirmed(till: Till) -> None:
+def test_a_session_with_a_price_cannot_be_confirmed_without_paying(till: Till) -> None:
     session = till.a_session()
 
     page = till.client.post(f"/c/pay/{session['id']}", data={"email": "a@example.com"})

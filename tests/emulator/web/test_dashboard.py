@@ -160,7 +160,7 @@ def test_an_event_is_sent_again_under_its_own_id(till: Till) -> None:
     wait_until(lambda: attempts() == 2)
 
 
-def test_a_request_shows_what_was_asked_and_answered_but_no_key(till: Till) -> None:
+def test_a_request_shows_its_parameters_and_answer_but_no_key(till: Till) -> None:
     till.a_session(client_reference_id="seen-in-the-log")
     text = read(till, "/requests")
     address = text.split('href="/requests/')[1].split('"')[0]
@@ -193,7 +193,7 @@ def test_armed_trouble_happens_as_often_as_chosen(till: Till) -> None:
     assert answers == [429, 200]
 
 
-def test_each_trouble_has_its_own_value_and_says_what_it_will_do(till: Till) -> None:
+def test_each_fault_has_its_own_value_and_a_description(till: Till) -> None:
     """The values of all kinds are sent; the chosen kind's counts, and an empty one its default."""
     values = {"value-slow": "250", "value-hang": "9", "value-amount": "", "value-duplicate": "5"}
 
@@ -230,14 +230,14 @@ def test_nonsense_trouble_is_refused(till: Till, wrong: dict[str, str]) -> None:
     assert "Nothing is going to go wrong" in read(till, "/trouble")
 
 
-def test_nothing_is_forgotten_without_the_box_ticked(till: Till) -> None:
+def test_the_account_is_not_reset_without_the_checkbox(till: Till) -> None:
     session = till.a_session()
 
     assert press(till, "/trouble/reset").status_code == 400
     assert till.session(session)["status"] == "open"
 
 
-def test_time_is_moved_and_everything_forgotten_from_the_page(till: Till) -> None:
+def test_the_clock_is_moved_and_the_account_reset_from_the_page(till: Till) -> None:
     session = till.a_session()
     till.pay(session, method="bank")
 
@@ -254,7 +254,7 @@ def test_time_is_moved_and_everything_forgotten_from_the_page(till: Till) -> Non
 @pytest.mark.parametrize(
     "path", ["payments", "sessions", "refunds", "disputes", "events", "requests"]
 )
-def test_what_is_not_there_is_said_to_be_missing(till: Till, path: str) -> None:
+def test_an_unknown_page_of_the_dashboard_says_not_found(till: Till, path: str) -> None:
     answer = till.client.get(f"/{path}/nothing")
 
     assert answer.status_code == 404
@@ -269,7 +269,7 @@ def test_a_list_behind_an_unknown_id_is_missing_too(till: Till) -> None:
 
 
 @pytest.mark.browser
-def test_a_list_follows_what_happens_without_reloading(till: Till, tab: Page) -> None:
+def test_a_list_updates_itself_without_reloading(till: Till, tab: Page) -> None:
     tab.goto(till.address)
     tab.evaluate("window.stillTheSamePage = true")
 
@@ -280,7 +280,7 @@ def test_a_list_follows_what_happens_without_reloading(till: Till, tab: Page) ->
 
 
 @pytest.mark.browser
-def test_updating_leaves_alone_what_someone_is_typing(till: Till, tab: Page) -> None:
+def test_an_update_keeps_text_that_is_being_typed(till: Till, tab: Page) -> None:
     payment = till.pay(till.a_session())
     tab.goto(f"{till.address}/payments/{payment}")
     tab.get_by_label("Amount").fill("12.34")

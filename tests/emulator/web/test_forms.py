@@ -73,7 +73,7 @@ def test_a_card_that_is_no_test_card_is_refused_and_not_repeated(till: Till, num
     assert till.charges(session) == []
 
 
-def test_what_a_shop_writes_stays_text(till: Till) -> None:
+def test_text_of_a_shop_is_escaped(till: Till) -> None:
     name = '<script>alert("x")</script>'
     session = till.a_session(name=name, client_reference_id='"><img src=x>')
 
@@ -108,7 +108,7 @@ def test_an_unknown_payment_page_says_so(till: Till) -> None:
     assert "There is no such payment page" in answer.text
 
 
-def test_a_bank_debit_says_what_became_of_it(till: Till) -> None:
+def test_a_bank_debit_shows_its_outcome(till: Till) -> None:
     session = till.a_session()
     page = f"/c/pay/{session['id']}"
     payment = till.pay(session, method="bank")
@@ -203,7 +203,7 @@ def test_the_page_says_whose_checkout_it_is_and_shows_pictures(till: Till) -> No
     assert "Paper Till" not in page + receipt
 
 
-def test_a_declined_buyer_is_told_what_to_try_next(till: Till) -> None:
+def test_a_declined_payment_says_what_to_try_next(till: Till) -> None:
     session = till.a_session()
     form = {"number": "4000000000000002", "expiry": "12/34", "cvc": "123", "email": "a@b.example"}
 

@@ -38,7 +38,7 @@ def code(till: Till) -> str:
     return str(till.api("POST", "/v1/promotion_codes", code="SAVE20", **promotion)["code"])
 
 
-def test_the_total_follows_and_what_was_typed_stays(till: Till, tab: Page, code: str) -> None:
+def test_the_total_is_updated_and_typed_text_stays(till: Till, tab: Page, code: str) -> None:
     session = till.a_session(**options())
     tab.goto(session["url"])
     total, field = tab.get_by_role("heading", level=1), tab.get_by_label("Promotion code")

@@ -125,7 +125,7 @@ def picture_file(path: Path, size: tuple[int, int] = (60, 48)) -> Path:
     return path
 
 
-def test_a_changed_product_with_a_picture_is_what_the_next_buyer_sees(
+def test_the_next_buyer_sees_a_changed_product_and_image(
     operator: BrowserContext, buyer: BrowserContext, servers: Servers, tmp_path: Path
 ) -> None:
     good, huge = (
@@ -196,7 +196,7 @@ def test_a_selected_event_shows_its_payload_its_order_and_its_page_at_stripe(
     expect(opened_page.value.get_by_text("pi_").first).to_be_visible()
 
 
-def test_a_comparison_says_what_stripe_and_the_shop_have(
+def test_a_comparison_shows_the_totals_of_stripe_and_the_shop(
     operator: BrowserContext, buyer: BrowserContext, servers: Servers
 ) -> None:
     a_paid_order(buyer)
@@ -213,7 +213,7 @@ def test_a_comparison_says_what_stripe_and_the_shop_have(
     expect(page.get_by_text(re.compile(r"Compared \d+ orders. They agree."))).to_be_visible()
 
 
-def test_after_signing_out_an_open_form_saves_nothing_and_keeps_what_was_typed(
+def test_after_signing_out_an_open_form_saves_nothing_and_keeps_its_text(
     operator: BrowserContext, servers: Servers
 ) -> None:
     page = signed_in(operator, servers)
@@ -330,7 +330,7 @@ def test_an_operator_who_follows_a_link_on_another_site_stays_signed_in(
     expect(page.get_by_role("heading", name=f"Order {number}")).to_be_visible()
 
 
-def test_nothing_grave_is_in_anybodys_way(
+def test_the_back_office_has_no_grave_accessibility_fault(
     operator: BrowserContext, buyer: BrowserContext, servers: Servers
 ) -> None:
     number = a_paid_order(buyer)

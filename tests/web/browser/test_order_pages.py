@@ -92,7 +92,7 @@ def test_the_whole_purchase_needs_no_mouse(buyer: BrowserContext) -> None:
     expect(page.get_by_text("Idempotency key").first).to_be_visible()
 
 
-def test_the_evidence_of_a_step_opens_and_stays_open_when_the_page_looks_again(
+def test_opened_evidence_stays_open_when_the_page_refreshes(
     buyer: BrowserContext, servers: Servers
 ) -> None:
     page = buyer.new_page()
@@ -132,7 +132,7 @@ def test_the_proof_can_be_copied_and_saved(buyer: BrowserContext) -> None:
     assert json.loads(saved.value.path().read_text())["order"]["number"] == number
 
 
-def test_the_payment_leads_to_the_dashboard_of_whoever_took_it(
+def test_the_order_page_links_to_the_payment_in_the_emulators_dashboard(
     buyer: BrowserContext, servers: Servers
 ) -> None:
     page = buyer.new_page()

@@ -80,7 +80,7 @@ def test_a_forged_address_is_set_right(buyer: BrowserContext) -> None:
 
 
 @pytest.mark.scenario("A13")
-def test_back_from_stripe_meets_todays_truth(buyer: BrowserContext) -> None:
+def test_going_back_from_stripe_shows_the_current_status(buyer: BrowserContext) -> None:
     page = opened(buyer, "/?red-t-shirt=1")
     page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
     page.wait_for_url(AT_STRIPE)
@@ -122,7 +122,7 @@ def test_a_double_click_opens_one_checkout(buyer: BrowserContext) -> None:
     expect(orders(page)).to_have_count(1)
 
 
-def test_a_page_left_open_learns_of_the_payment_and_then_falls_silent(
+def test_an_open_page_shows_the_payment_and_then_stops_refreshing(
     buyer: BrowserContext,
 ) -> None:
     page = opened(buyer, "/?red-t-shirt=1")
@@ -211,7 +211,7 @@ def test_two_tabs_opened_at_once_are_one_buyer(buyer: BrowserContext) -> None:
     assert tabs[0].url == tabs[1].url
 
 
-def test_the_pages_ask_nobody_but_the_shop_and_complain_of_nothing(
+def test_the_pages_load_only_from_the_shop_without_console_errors(
     chromium: Browser, servers: Servers
 ) -> None:
     page = chromium.new_page(base_url=servers.shop)  # has fetched nothing yet
