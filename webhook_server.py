@@ -21,6 +21,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, ge
 from sqlmodel import text
 from starlette.types import Receive, Scope, Send
 
+from store.catalog import seeding
 from store.core import clock, logs, settings
 from store.core.errors import (
     BodyTooLarge,
@@ -92,7 +93,7 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
 
 def migrate() -> None:
     try:
-        db.migrate()
+        seeding.migrate()
     except StoreError as error:
         log.error("The database is not ready: %s", error.for_operator)
 

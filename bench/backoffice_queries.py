@@ -22,6 +22,7 @@ from streamlit.testing.v1 import AppTest
 
 from store.backoffice import auth
 from store.backoffice.pages_orders import COUNTED
+from store.catalog import seeding
 from store.core import clock, settings
 from store.db import engine as db
 from store.db.models import Order
@@ -161,7 +162,7 @@ def main() -> None:
         os.environ["DATA_DIR"] = folder
         os.environ["DATABASE_URL"] = arguments.database
         settings.current.cache_clear()
-        db.migrate()
+        seeding.migrate()
         fill(arguments.orders)
         sys.stdout.write(f"{arguments.orders:,} orders on {db.engine().dialect.name}\n")
         for name, ask in questions(arguments.orders).items():

@@ -25,6 +25,7 @@ from bench.support import machine
 from bench.support.report import Report, publish
 from bench.support.servers import running
 from bench.support.statistics import figure, say, spread
+from store.catalog import seeding
 from store.core.settings import EMULATOR_KEY
 from store.db import engine as db
 from store.db.models import Order
@@ -84,7 +85,7 @@ def measure(asked: argparse.Namespace, folder: Path) -> tuple[list[float], list[
     client = stripe.StripeClient(EMULATOR_KEY, base_addresses={"api": told["STRIPE_API_BASE"]})
     clicks, bare = [], []
     with running(stripes, emulator), sample_shop.entered(told):
-        db.migrate()
+        seeding.migrate()
         with running([*streamlit, "--server.headless", "true"], storefront, environment=told):
             click(storefront)
             with db.reading() as session:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError
 
-from store.catalog import products
+from store.catalog import products, seeding
 from store.cli import benchmarks, preflight
 from store.cli.preflight import CannotStart
 from store.cli.shop import answers
@@ -201,7 +201,7 @@ def forget(chosen: settings.Settings) -> None:
     """
     names = ("emulator.db", "emulator.db-wal", "emulator.db-shm", "emulator.db-journal")
     try:
-        with db.recreated():
+        with seeding.recreated():
             for name in names:
                 (chosen.data_dir / name).unlink(missing_ok=True)
     except OSError as error:

@@ -183,10 +183,11 @@ def database(chosen: settings.Settings) -> None:
     """
     if chosen.database_url is None and revision.is_current_in(chosen.sqlite_file):
         return
-    from store.db import engine as db  # noqa: PLC0415 - as in schema: a second start has no need of it
+    # As in `schema`: a second start has no need of it.
+    from store.catalog import seeding  # noqa: PLC0415
 
     with database_errors():
-        db.migrate()
+        seeding.migrate()
 
 
 @contextmanager

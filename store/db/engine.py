@@ -5,7 +5,7 @@ with `BEGIN IMMEDIATE`, because a lock taken only at the first write makes two o
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -159,11 +159,12 @@ def _alembic() -> "Config":
     return config
 
 
-def migrate() -> None:
+def migrate(seed: Callable[[Connection], None]) -> None:
     """Bring the schema up to date, all of it or nothing; harmless where it already is.
 
-    The database is looked at before the first write, and once more by the one process that may
-    migrate: another one may have done so while it waited.
+    `seed` fills in the first rows, in the same transaction as the migrations. The database is
+    checked before the first write, and once more by the one process that may migrate: another one
+    may have done so while it waited.
 
     Raises:
         DatabaseUnavailable: the database cannot be reached or written.
@@ -174,27 +175,29 @@ def migrate() -> None:
         checks.ensure_usable(connection)
     if schema_is_current():
         return
-    with changing_the_schema() as connection:
+    with schema_transaction() as connection:
         _upgrade(connection)
+        seed(connection)
 
 
 @contextmanager
-def recreated() -> Iterator[None]:
-    """Our tables as on the first day, committed at the end of the block; all else stays.
+def recreated(seed: Callable[[Connection], None]) -> Iterator[None]:
+    """Our tables as in a new database, committed at the end of the block; all else stays.
 
     Raises:
         DatabaseUnavailable, DatabaseUnusable, SchemaUnknown: nothing was deleted.
     """
-    with changing_the_schema() as connection:
+    with schema_transaction() as connection:
         models.Order.metadata.drop_all(connection)
         connection.exec_driver_sql("DROP TABLE alembic_version")
         _upgrade(connection)
+        seed(connection)
         yield
 
 
 @contextmanager
-def changing_the_schema() -> Iterator[Connection]:
-    """A transaction that one process at a time has, in a database that was looked at."""
+def schema_transaction() -> Iterator[Connection]:
+    """A transaction that one process at a time has, in a database that was found usable."""
     with translated(), engine().execution_options(writes=True).begin() as connection:
         if connection.dialect.name == "postgresql":
             # Ends with the transaction, so that no pooler can keep it.

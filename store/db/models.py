@@ -1,9 +1,22 @@
-"""All tables. `*_amount` are integer minor units, `*_at` are UTC."""
+"""All tables with their indexes and constraints: the migrations end in exactly this schema.
+
+`*_amount` are integer minor units, `*_at` are UTC.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Index, Text, TypeDecorator, event, text
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Index,
+    Text,
+    TextClause,
+    TypeDecorator,
+    event,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from store.core.clock import now
@@ -28,6 +41,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 def _moment(**options: Any) -> Any:
     return Field(sa_type=UtcDateTime, **options)
+
+
+def _positive(name: str) -> Any:
+    """A column of this name that holds a number above zero."""
+    return Field(sa_column_args=[CheckConstraint(f"{name} > 0")])
+
+
+def _partial_index(name: str, *columns: str, where: TextClause, unique: bool = False) -> Index:
+    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 class Product(SQLModel, table=True):
@@ -73,24 +95,25 @@ class Order(SQLModel, table=True):
 
     __tablename__ = "orders"
     __table_args__ = (
-        Index(
-            "one_payable_order_per_buyer",
-            "buyer_hash",
-            unique=True,
-            sqlite_where=PAYABLE,
-            postgresql_where=PAYABLE,
-        ),
-        # With all that is counted of a buyer's orders, so that no order is read for it.
+        _partial_index("one_payable_order_per_buyer", "buyer_hash", where=PAYABLE, unique=True),
+        # With every column that is counted of a buyer's orders: no row of `orders` is read for it.
         Index("orders_of_a_buyer", "buyer_hash", "id", "status", "payment_status"),
-        Index("undecided_orders", "id", sqlite_where=UNDECIDED, postgresql_where=UNDECIDED),
+        _partial_index("undecided_orders", "id", where=UNDECIDED),
+        Index("orders_by_creation", "created_at", "id"),
+        Index("orders_by_status", "status", "created_at", "id"),
+        # With every column that the sales figures add up.
+        Index("orders_by_payment", "paid_at", "currency", "total_amount", "refunded_amount"),
+        # A prefix is found by this index only in the order of bytes, which SQLite always uses.
+        # SQLAlchemy writes an operator class verbatim, so the collation can stand in its place.
+        Index("orders_by_email", "email_folded", postgresql_ops={"email_folded": 'COLLATE "C"'}),
     )
 
     id: int | None = Field(default=None, primary_key=True)
     number: str = Field(unique=True)
     buyer_hash: str
     currency: str
-    total_amount: int
-    status: str = Field(default="pending", index=True)
+    total_amount: int = _positive("total_amount")
+    status: str = "pending"
 
     cart_fingerprint: str = Field(index=True)
     attempt: int
@@ -136,7 +159,7 @@ class OrderItem(SQLModel, table=True):
     product_id: int = Field(foreign_key="products.id")
     name: str
     unit_amount: int
-    quantity: int
+    quantity: int = _positive("quantity")
 
 
 class OrderLog(SQLModel, table=True):
@@ -151,7 +174,8 @@ class OrderLog(SQLModel, table=True):
     source: str
     action: str
     detail: str = Field(default="", sa_type=Text)
-    evidence: str = Field(default="", sa_type=Text)  # JSON: ids, HTTP status, milliseconds
+    # JSON: ids, HTTP status, milliseconds
+    evidence: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")})
 
 
 MAX_LISTED = 20
@@ -187,14 +211,12 @@ class Refund(SQLModel, table=True):
     """
 
     __tablename__ = "refunds"
-    __table_args__ = (
-        Index("unfinished_refunds", "id", sqlite_where=UNFINISHED, postgresql_where=UNFINISHED),
-    )
+    __table_args__ = (_partial_index("unfinished_refunds", "id", where=UNFINISHED),)
 
     id: int | None = Field(default=None, primary_key=True)
     order_id: int = Field(foreign_key="orders.id", index=True)
     payment_intent_id: str
-    amount: int
+    amount: int = _positive("amount")
     payment_amount: int | None = None
     status: str = "requested"
     reason: str = ""
@@ -225,7 +247,7 @@ class Dispute(SQLModel, table=True):
     id: int | None = Field(default=None, primary_key=True)
     order_id: int = Field(foreign_key="orders.id", index=True)
     payment_intent_id: str
-    amount: int
+    amount: int = _positive("amount")
     status: str
     reason: str = ""
     stripe_dispute_id: str = Field(unique=True)
@@ -245,15 +267,11 @@ class StripeEvent(SQLModel, table=True):
 
     __tablename__ = "stripe_events"
     __table_args__ = (
-        Index("events_to_try", "next_try_at", sqlite_where=TO_TRY, postgresql_where=TO_TRY),
+        _partial_index("events_to_try", "next_try_at", where=TO_TRY),
         Index("events_by_arrival", "received_at", "id"),
         Index("events_of_an_order", "order_id", "outcome", "deliveries"),
-        Index(
-            "events_naming_an_order",
-            "order_number",
-            sqlite_where=NAMES_AN_ORDER,
-            postgresql_where=NAMES_AN_ORDER,
-        ),
+        Index("events_by_outcome", "outcome", "received_at", "id"),
+        _partial_index("events_naming_an_order", "order_number", where=NAMES_AN_ORDER),
     )
 
     id: str = Field(primary_key=True)

@@ -23,6 +23,7 @@ from itertools import islice
 
 from sqlmodel import col, select
 
+from store.catalog import seeding
 from store.core import clock, settings
 from store.core.each import Item, each
 from store.core.errors import StoreError
@@ -93,7 +94,7 @@ def run_forever(stop: threading.Event) -> None:
         try:
             pause_seconds = settings.current().reconcile_seconds
             if not db.schema_is_current():
-                db.migrate()
+                seeding.migrate()
             if STRIPES_CLOCK.is_old:  # also where others have the turns, new orders need it
                 with suppress(StoreError):
                     gateway.clock_offset()

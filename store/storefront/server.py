@@ -153,12 +153,12 @@ def run_beside(stop: threading.Event) -> None:
 
 
 def keep_books(stop: threading.Event) -> None:
-    from store.db import engine as db
+    from store.catalog import seeding
     from store.reconciliation import reconciler
 
     while not stop.is_set():
         try:
-            db.migrate()
+            seeding.migrate()
         except StoreError as error:
             log.warning("%s Trying again.", error.for_operator)
             stop.wait(3)

@@ -16,6 +16,7 @@ import stripe
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlmodel import SQLModel, select
 
+from store.catalog import seeding
 from store.core import settings
 from store.db import engine as db
 from store.db.models import Product
@@ -84,7 +85,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated file that each test on SQLite gets a copy of."""
     path = tmp_path_factory.mktemp("sqlite") / "store.db"
     with set_to(f"sqlite:///{path.as_posix()}"):
-        db.migrate()
+        seeding.migrate()
     return path
 
 
@@ -93,7 +94,7 @@ def postgres_template(new_postgres_database: Callable[[], str]) -> tuple[str, li
     """A migrated database that the tests on PostgreSQL share, and its products on the first day."""
     url = new_postgres_database()
     with set_to(url):
-        db.migrate()
+        seeding.migrate()
         with db.reading() as session:
             products = session.connection().execute(select(Product.__table__))  # type: ignore[attr-defined]
             return url, [dict(row._mapping) for row in products]

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlmodel import Session, select
 
+from store.catalog import seeding
 from store.core import settings
 from store.core.errors import DatabaseUnavailable
 from store.core.settings import ROOT
@@ -41,7 +42,7 @@ def behind(new_postgres_database: Callable[[], str]) -> str:
     """A migrated database of its own, by its direct address."""
     url = new_postgres_database()
     with set_to(url):
-        db.migrate()
+        seeding.migrate()
     return url
 
 
@@ -83,7 +84,7 @@ def test_an_empty_database_is_migrated_through_a_pooler(
 
     with set_to(through.render_as_string(hide_password=False)):
         assert all(found.ok for found in db.findings())
-        db.migrate()
+        seeding.migrate()
         assert db.schema_is_current()
 
 
@@ -169,7 +170,7 @@ def test_processes_that_migrate_at_once_through_a_pooler_do_it_once(
 ) -> None:
     through = pooler.set(database=make_url(new_postgres_database()).database)
     with set_to(through.render_as_string(hide_password=False)):
-        line = "from store.db import engine as db; db.migrate()"
+        line = "from store.catalog import seeding; seeding.migrate()"
         started = [
             subprocess.Popen([sys.executable, "-c", line], cwd=ROOT, stderr=subprocess.PIPE)
             for _ in range(3)
@@ -192,7 +193,7 @@ def test_a_search_path_in_the_address_is_honoured_behind_a_pooler(
     )
 
     with set_to(through.render_as_string(hide_password=False)):
-        db.migrate()
+        seeding.migrate()
         assert db.schema_is_current()
 
     with create_engine(direct).connect() as connection:

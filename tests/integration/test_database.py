@@ -18,6 +18,7 @@ from sqlalchemy import event, inspect, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlmodel import Session, SQLModel, select
 
+from store.catalog import seeding
 from store.core import settings
 from store.core.errors import (
     DatabaseUnavailable,
@@ -266,7 +267,7 @@ def tables() -> set[str]:
 def test_migrating_creates_the_tables_of_the_models(empty: str) -> None:
     before = db.schema_is_current()
 
-    db.migrate()
+    seeding.migrate()
 
     assert not before
     assert db.schema_is_current()
@@ -286,11 +287,11 @@ def test_a_migration_that_fails_leaves_nothing_behind(
     settings.current.cache_clear()
 
     with pytest.raises(ProductsFileError, match="cannot be charged in ISK"):
-        db.migrate()
+        seeding.migrate()
     left = tables()
     monkeypatch.setenv("CURRENCY", "eur")
     settings.current.cache_clear()
-    db.migrate()
+    seeding.migrate()
 
     assert left == set()
     with db.reading() as session:
@@ -308,8 +309,8 @@ def test_an_older_schema_is_brought_up_to_date(empty: str) -> None:
         command.upgrade(config, "0001")
     before = db.schema_is_current()
 
-    db.migrate()
-    db.migrate()
+    seeding.migrate()
+    seeding.migrate()
 
     assert (before, db.schema_is_current()) == (False, True)
     with db.reading() as session:
@@ -321,7 +322,7 @@ def test_a_schema_of_a_newer_shop_is_refused_and_left_alone(shop: Shop) -> None:
     version("9999")
 
     with pytest.raises(SchemaUnknown):
-        db.migrate()
+        seeding.migrate()
     ready = shop.door.client.get("/readyz")
 
     assert not db.schema_is_current()
@@ -339,7 +340,7 @@ def version(name: str) -> None:
 
 @pytest.mark.scenario("E9", "E7")
 def test_processes_that_migrate_at_once_do_it_once(empty: str, tmp_path: Path) -> None:
-    line = "from store.db import engine as db; db.migrate()"
+    line = "from store.catalog import seeding; seeding.migrate()"
     started = [
         subprocess.Popen([sys.executable, "-c", line], cwd=settings.ROOT, stderr=subprocess.PIPE)
         for _ in range(3)

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, inspect, make_url, text
 from sqlmodel import select
 
+from store.catalog import seeding
 from store.cli import main
 from store.core import settings
 from store.core.errors import DatabaseUnavailable, DatabaseUnusable, StoreError
@@ -176,7 +177,7 @@ def test_a_file_that_is_no_database_is_one_sentence(
 def test_a_reset_leaves_foreign_tables_alone(
     empty: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    db.migrate()
+    seeding.migrate()
     fill(empty, "CREATE TABLE notes (words VARCHAR(80)); INSERT INTO notes VALUES ('keep me')")
     with db.unit_of_work() as session:
         session.exec(select(Product)).first().name = "Changed"  # type: ignore[union-attr]
@@ -193,7 +194,7 @@ def test_a_reset_leaves_foreign_tables_alone(
 def test_a_reset_deletes_nothing_while_foreign_rows_refer_to_ours(
     empty: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    db.migrate()
+    seeding.migrate()
     fill(
         empty,
         "CREATE TABLE reviews (product INTEGER REFERENCES products (id));"
@@ -214,7 +215,7 @@ def test_a_reset_deletes_nothing_while_foreign_rows_refer_to_ours(
 def test_a_reset_leaves_files_that_are_only_named_like_the_emulators(
     empty: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    db.migrate()
+    seeding.migrate()
     data = settings.current().data_dir
     kept, gone = data / "emulator.db-before-the-fair", data / "emulator.db"
     kept.write_text("kept")
@@ -335,7 +336,7 @@ def test_a_role_without_write_access_gets_the_missing_grant_named(
     url = new_postgres_database()
     new_role(postgres, "reader")
     with set_to(url):
-        db.migrate()
+        seeding.migrate()
 
     with set_to(as_role(url, "reader")):
         code, _, said = run(capsys, "migrate")
@@ -356,7 +357,7 @@ def test_an_old_schema_of_another_role_is_left_to_that_role(
     url = new_postgres_database()
     new_role(postgres, "visitor")
     with set_to(url):
-        db.migrate()
+        seeding.migrate()
     with changing(url) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0006'")
         connection.exec_driver_sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO visitor")
@@ -425,7 +426,7 @@ def test_tables_of_an_extension_do_not_count_as_foreign(
         connection.exec_driver_sql("ALTER EXTENSION vector ADD TABLE brought_along")
 
     with set_to(url):
-        db.migrate()
+        seeding.migrate()
         assert db.schema_is_current()
 
 
@@ -443,7 +444,7 @@ def test_the_database_is_in_the_data_folder_under_any_name(
     url = settings.load().database
 
     with set_to(url):
-        db.migrate()
+        seeding.migrate()
 
     assert (folder / "store.db").stat().st_size
     assert [file.name for file in tmp_path.iterdir() if file.name != "data"] == [name]

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlmodel import Session, select
 
 from store.backoffice import actions, health
+from store.catalog import seeding
 from store.core import clock, settings
 from store.core.errors import (
     NothingToRefund,
@@ -633,7 +634,7 @@ def test_refunds_given_up_by_an_old_version_are_owed_again(
             row = {"payment": payment, "status": status, "reason": reason, "stripe": refund}
             connection.execute(text(OLD_REFUND), row | {"key": f"key-{place}"})
 
-    db.migrate()
+    seeding.migrate()
 
     with db.reading() as session:
         rows = [refund for refund in session.exec(select(Refund)) if refund.is_unsent]

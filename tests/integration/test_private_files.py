@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from store.backoffice import auth
+from store.catalog import seeding
 from store.core import private_files, settings
 from store.core.settings import ROOT
 from store.db import engine as db
@@ -36,7 +37,7 @@ def starts(folder: Path) -> None:
         environment.delenv("ADMIN_PASSWORD", raising=False)
         with set_to(settings.load().database):
             auth.password()
-            db.migrate()
+            seeding.migrate()
             with db.unit_of_work():
                 found = {file.name: rights(file) for file in folder.iterdir() if file.is_file()}
     assert {name: found[name] for name in ("store.db", "store.db-wal", "admin_password")} == {
@@ -92,7 +93,7 @@ def test_closing_a_database_ends_no_lock_on_it(tmp_path: Path) -> None:
     """Closing any descriptor of a file would end the locks that this process has on it."""
     file = tmp_path / "store.db"
     with set_to(f"sqlite:///{file.as_posix()}"):
-        db.migrate()
+        seeding.migrate()
         with db.unit_of_work():
             private_files.make_database(file)
             other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=0); "

@@ -7,6 +7,7 @@ from alembic import command
 from sqlalchemy import text
 from sqlmodel import col, select
 
+from store.catalog import seeding
 from store.core import settings
 from store.db import engine as db
 from store.db.models import Order, Product
@@ -109,7 +110,7 @@ def test_addresses_of_an_old_database_are_found_after_its_update(
         for name, email in (("one", "İstanbul@example.com"), ("two", None), ("three", "ünal@x.y")):
             connection.execute(text(old), {"n": name, "email": email})
 
-    db.migrate()
+    seeding.migrate()
 
     assert numbers("istanbul@") == ["one"]
     assert numbers("ÜNAL") == ["three"]

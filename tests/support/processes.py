@@ -21,6 +21,7 @@ from playwright.sync_api import BrowserContext, Page
 from sqlmodel import Session, col, select
 
 from store.backoffice import auth
+from store.catalog import seeding
 from store.cli.child_process import OWN_GROUP
 from store.cli.shop import Shop, answers
 from store.cli.supervisor import Program
@@ -160,7 +161,7 @@ class House:
             launched = Shop(settings.current(), arguments, has_emulator=True)
             self.sign_in_link = auth.sign_in_url(f"http://127.0.0.1:{shop}")
             self.secrets |= {EMULATOR_KEY, auth.password(), *settings.current().webhook_secrets}
-            db.migrate()
+            seeding.migrate()
         for name in ("shop", "sidecar", "emulator"):
             assert getattr(launched, name).startswith("http://")
         self.address = f"http://127.0.0.1:{shop}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import text
 
+from store.catalog import seeding
 from store.core import clock, settings
 from store.db import engine as db
 from store.stripe_api import gateway
@@ -42,7 +43,7 @@ def entered(told: dict[str, str]) -> Iterator[None]:
     os.environ |= told
     settings.current.cache_clear()
     try:
-        db.migrate()
+        seeding.migrate()
         yield
         db.engine().dispose()
     finally:

@@ -21,7 +21,7 @@ from streamlit.util import calc_hash
 
 from store.backoffice import auth, health, pages_common, routes, sign_in, tasks
 from store.backoffice.pages_common import OPERATOR_ACTIONS, OperatorAction, literal
-from store.catalog import images
+from store.catalog import images, seeding
 from store.core import clock, errors, secret_files, settings
 from store.core.errors import DatabaseUnavailable
 from store.db import engine as db
@@ -74,7 +74,7 @@ def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setattr(auth.OPERATOR_SESSIONS, "sessions", {})
     monkeypatch.setattr(auth.OPERATOR_SESSIONS, "throttle", auth.Throttle())
     settings.current.cache_clear()
-    db.migrate()
+    seeding.migrate()
     yield
     db.engine().dispose()
     settings.current.cache_clear()

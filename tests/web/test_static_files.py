@@ -12,6 +12,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from store.catalog import seeding
 from store.core import settings
 from store.db import engine as db
 from store.storefront import first_page, server
@@ -63,7 +64,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("CURRENCY", raising=False)
     settings.current.cache_clear()
     server.load()
-    db.migrate()
+    seeding.migrate()
     yield
     db.engine().dispose()
     db.engine_for.cache_clear()

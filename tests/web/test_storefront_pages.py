@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
-from store.catalog import product_editor, products
+from store.catalog import product_editor, products, seeding
 from store.core import errors, settings
 from store.db import engine as db
 from store.db.models import Order, Product, Refund
@@ -48,7 +48,7 @@ def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setattr(gateway, "ask", never_asked)
     monkeypatch.setattr(prefetch, "URL_PREFETCH", prefetch.CheckoutPrefetcher(never_asked))
     settings.current.cache_clear()
-    db.migrate()
+    seeding.migrate()
     yield
     prefetch.URL_PREFETCH.pool.shutdown()
     db.engine().dispose()
