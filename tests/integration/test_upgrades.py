@@ -106,8 +106,7 @@ def test_a_database_of_revision_0015_opens_with_all_its_rows(stored: str) -> Non
     with db.reading() as session:
         for row in before["orders"]:
             order = service.owned(session, row["buyer_hash"], row["number"])
-            story = order_detail.story_of(session, order)
-            assert story.order.status == row["status"]
+            assert order_detail.load(session, order).order.status == row["status"]
         history = Counter(session.exec(select(OrderLog.order_id)).all())
     assert history == history_before
 
