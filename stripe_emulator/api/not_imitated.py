@@ -1,6 +1,14 @@
-"""The APIs of Stripe that are not imitated, by the first part of their address."""
+"""Errors for the calls of Stripe that are not imitated, and for unknown addresses."""
 
-NOT_IMITATED = {
+import json
+from pathlib import Path
+
+from stripe_emulator.base.errors import NotFound
+
+DECLARED: list[str] = json.loads((Path(__file__).parent / "declared_calls.json").read_text())
+"""Every call of the pinned SDK."""
+
+APIS = {
     "account_links": "Connect",
     "account_sessions": "Connect",
     "apple_pay": "Apple Pay domains",
@@ -58,11 +66,42 @@ NOT_IMITATED = {
     "treasury": "Treasury",
 }
 
-NOT_IMITATED_CALLS = {"POST /v1/charges": "charges without a PaymentIntent"}
+CALLS = {"POST /v1/charges": "charges without a PaymentIntent"}
 
 
-def api_name(method: str, parts: list[str]) -> str | None:
-    """Return the name of the API at an address that Stripe has and this emulator does not
-    imitate."""
-    call = f"{method} {'/'.join(parts)}"
-    return NOT_IMITATED_CALLS.get(call) or NOT_IMITATED.get(parts[2] if len(parts) > 2 else "")
+def is_search(method: str, parts: list[str]) -> bool:
+    """Return whether an address would search objects, which only Customers support."""
+    return method == "GET" and parts[3:] == ["search"]
+
+
+def error(method: str, path: str) -> NotFound:
+    """Return the error for an address without an operation; it names what Stripe has there."""
+    parts = path.split("/")
+    here = f"({method}: {path})"
+    if path.startswith("/v2/"):
+        return NotFound(f"This emulator does not imitate API v2 {here}.")
+    if is_search(method, parts):
+        return NotFound(
+            "This emulator does not imitate search of other objects than Customers; list them "
+            f"instead {here}."
+        )
+    name = CALLS.get(f"{method} {path}") or APIS.get(parts[2] if len(parts) > 2 else "")
+    if name:
+        return NotFound(f"This emulator does not imitate {name} {here}.")
+    call = next((call for call in DECLARED if _is_at(call, method, parts)), None)
+    if call:
+        return NotFound(f"This emulator does not imitate `{call}` of Stripe's API.")
+    return NotFound(
+        f"Unrecognized request URL ({method}: {path}). If you are trying to list objects, remove "
+        "the trailing slash. If you are trying to retrieve an object, make sure you passed a "
+        "valid (non-empty) identifier in your code."
+    )
+
+
+def _is_at(call: str, method: str, parts: list[str]) -> bool:
+    declared_method, path = call.split(" ")
+    template = path.split("/")
+    return (declared_method, len(template)) == (method, len(parts)) and all(
+        name == part or (name == "{id}" and part)
+        for name, part in zip(template, parts, strict=True)
+    )

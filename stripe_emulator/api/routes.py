@@ -3,10 +3,8 @@
 Its keys are those of `parameters.json`.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from stripe_emulator.api import not_imitated
 from stripe_emulator.base.errors import NotFound
@@ -24,6 +22,7 @@ from stripe_emulator.resources import (
     events,
     listing,
     payment_intent_calls,
+    prices,
     products,
     refunds,
     saved_payment_methods,
@@ -166,15 +165,15 @@ OPERATIONS: dict[str, Handler] = {
     ),
     "GET /v1/customers/{id}/cash_balance_transactions": _cash_balance_transactions,
     "POST /v1/test_helpers/customers/{id}/fund_cash_balance": cash_balances.fund,
-    "POST /v1/products": lambda tx, _, given: products.create_product(tx, given),
+    "POST /v1/products": lambda tx, _, given: products.create(tx, given),
     **_collection("/v1/products", "product", "id"),
     "GET /v1/products/{id}": _retriever_even_deleted("product"),
-    "POST /v1/products/{id}": _updater("product", "id", products.update_product),
-    "DELETE /v1/products/{id}": _deleter("product", "id", products.delete_product),
+    "POST /v1/products/{id}": _updater("product", "id", products.update),
+    "DELETE /v1/products/{id}": _deleter("product", "id", products.delete),
     "GET /v1/products/{id}/features": _product_features,
-    "POST /v1/prices": lambda tx, _, given: products.create_price(tx, given),
+    "POST /v1/prices": lambda tx, _, given: prices.create(tx, given),
     **_collection("/v1/prices", "price", "price"),
-    "POST /v1/prices/{id}": _updater("price", "price", products.update_price),
+    "POST /v1/prices/{id}": _updater("price", "price", prices.update),
     "POST /v1/payment_intents": lambda tx, _, given: payment_intent_calls.create(tx, given),
     **_collection("/v1/payment_intents", "payment_intent", "intent"),
     "POST /v1/payment_intents/{id}": _updater(
@@ -274,44 +273,17 @@ def _by_shape() -> Mapping[tuple[str, int], list[tuple[list[str], str]]]:
 _SHAPES = _by_shape()
 
 
-DECLARED: list[str] = json.loads((Path(__file__).parent / "declared_calls.json").read_text())
-"""Every call of the pinned SDK, so that an error can name a call that is not imitated."""
-
-
-def _is_at(call: str, method: str, parts: list[str]) -> bool:
-    wanted_method, path = call.split(" ")
-    wanted = path.split("/")
-    return (wanted_method, len(wanted)) == (method, len(parts)) and all(
-        part == here or (part == "{id}" and here) for part, here in zip(wanted, parts, strict=True)
-    )
-
-
 def find_operation(method: str, path: str) -> Operation:
     """Return the call at an address. Raises NotFound in Stripe's words."""
     parts = path.split("/")
-    if path.startswith("/v2/"):
-        raise NotFound(f"This emulator does not imitate API v2 ({method}: {path}).")
     if f"{method} {path}" in OPERATIONS:
         return Operation(f"{method} {path}", OPERATIONS[f"{method} {path}"], "")
-    if method == "GET" and parts[3:] == ["search"]:
-        raise NotFound(
-            "This emulator does not imitate search of other objects than Customers; list them "
-            f"instead ({method}: {path})."
-        )
+    if not_imitated.is_search(method, parts):
+        raise not_imitated.error(method, path)
     for template, name in _SHAPES.get((method, len(parts)), ()):
         pairs = list(zip(template, parts, strict=True))
         if all(wanted in (part, "{id}") for wanted, part in pairs):
             object_id = next((part for wanted, part in pairs if wanted == "{id}"), "")
             if object_id or "{id}" not in template:
                 return Operation(name, OPERATIONS[name], object_id)
-    what = not_imitated.api_name(method, parts)
-    if what:
-        raise NotFound(f"This emulator does not imitate {what} ({method}: {path}).")
-    call = next((call for call in DECLARED if _is_at(call, method, parts)), None)
-    if call:
-        raise NotFound(f"This emulator does not imitate `{call}` of Stripe's API.")
-    raise NotFound(
-        f"Unrecognized request URL ({method}: {path}). If you are trying to list objects, remove "
-        "the trailing slash. If you are trying to retrieve an object, make sure you passed a "
-        "valid (non-empty) identifier in your code."
-    )
+    raise not_imitated.error(method, path)

@@ -63,7 +63,7 @@ def _fields(spec: Any, raw: Any, path: str) -> Parameters:
     known = spec["fields"]
     values: Parameters = {}
     for name, value in _object(raw, path).items():
-        where = f"{path}[{name}]" if path else name
+        where = param_path(path, name)
         if name not in known:
             raise InvalidRequest(
                 f"Received unknown parameter: {where}", code="parameter_unknown", param=where
@@ -71,13 +71,18 @@ def _fields(spec: Any, raw: Any, path: str) -> Parameters:
         values[name] = _value(known[name], value, where)
     for name in spec.get("required", ()):
         if name not in values:
-            raise missing_param(f"{path}[{name}]" if path else name)
+            raise missing_param(param_path(path, name))
     return values
 
 
 def missing_param(path: str) -> InvalidRequest:
     """Return the error of a missing required parameter."""
     return InvalidRequest(f"Missing required param: {path}.", code="parameter_missing", param=path)
+
+
+def param_path(path: str, name: str) -> str:
+    """Return `name` below `path`, as Stripe writes it."""
+    return f"{path}[{name}]" if path else name
 
 
 def _object(raw: Any, path: str) -> Mapping[str, Any]:

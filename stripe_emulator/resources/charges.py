@@ -9,13 +9,13 @@ from stripe_emulator.base.test_cards import DeclineReason
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import balance
 from stripe_emulator.resources.customers import check_email
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.resources.payment_intents import SHIPPING
 from stripe_emulator.resources.payment_methods import (
     PaymentDetails,
     billing_details,
     charge_details,
 )
-from stripe_emulator.resources.products import get_referenced, metadata_of
 from stripe_emulator.storage.transaction import Transaction
 
 CAPTURE_SECONDS = 1.0
@@ -136,12 +136,12 @@ def update(tx: Transaction, charge: StripeObject, params: Parameters) -> StripeO
         if name in params
     }
     if "customer" in params:
-        news["customer"] = get_referenced(tx, params["customer"], "customer", "customer")["id"]
+        news["customer"] = tx.get_referenced(params["customer"], "customer", "customer")["id"]
     if "fraud_details" in params:
         report = params["fraud_details"]["user_report"]
         news["fraud_details"] = {"user_report": report} if report else {}
     if "shipping" in params:
         news["shipping"] = with_defaults(SHIPPING, params["shipping"])
     if "metadata" in params:
-        news["metadata"] = metadata_of(params["metadata"], charge["metadata"])
+        news["metadata"] = merge_metadata(params["metadata"], charge["metadata"])
     return tx.update("charge.updated", charge, **news)

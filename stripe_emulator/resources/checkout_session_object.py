@@ -4,7 +4,7 @@ from typing import Any
 
 from stripe_emulator.base.object_defaults import ListDefault, NullableDefault, with_defaults
 from stripe_emulator.parameters.parameters import Parameters
-from stripe_emulator.resources.products import metadata_of
+from stripe_emulator.resources.metadata import merge_metadata
 
 Shown = dict[str, Any]
 
@@ -125,7 +125,7 @@ def new(session_id: str, now: int, given: Parameters, methods: list[str]) -> Sho
         "customer_details": prefilled(given.get("customer_email")),
         "discounts": [],
         "livemode": False,
-        "metadata": metadata_of(given.get("metadata")),
+        "metadata": merge_metadata(given.get("metadata")),
         "mode": "payment",
         "payment_method_collection": "if_required",
         "payment_method_options": _options(given.get("payment_method_options", {}), methods),

@@ -12,11 +12,11 @@ from stripe_emulator.resources import (
     checkout_session_rules,
     intents,
     line_items,
-    products,
     session_totals,
     shipping_rates,
 )
 from stripe_emulator.resources.checkout_session_rules import PLACEHOLDER
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.storage.transaction import Transaction
 
 MINUTE, DAY = 60, 86400
@@ -43,7 +43,7 @@ def create(tx: Transaction, given: Parameters) -> StripeObject:
         "url": f"{tx.address}/c/pay/{session['id']}",
     }
     if "customer" in given:
-        customer = products.get_referenced(tx, given["customer"], "customer", "customer")
+        customer = tx.get_referenced(given["customer"], "customer", "customer")
         session |= {
             "customer": customer["id"],
             "customer_creation": None,
@@ -89,7 +89,7 @@ def _expires_at(given: Parameters, now: int) -> int:
 def update(tx: Transaction, session: StripeObject, params: Parameters) -> StripeObject:
     """Update the metadata (POST /v1/checkout/sessions/{id}). It sends no event."""
     if "metadata" in params:
-        session["metadata"] = products.metadata_of(params["metadata"], session["metadata"])
+        session["metadata"] = merge_metadata(params["metadata"], session["metadata"])
     return tx.save(session)
 
 

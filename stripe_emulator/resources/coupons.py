@@ -10,7 +10,7 @@ from stripe_emulator.base.errors import InvalidRequest, Refused
 from stripe_emulator.base.ids import new_id, token
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters, missing_param
-from stripe_emulator.resources.products import get_referenced, metadata_of
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.storage.transaction import Transaction
 
 CODE = re.compile(r"[A-Za-z0-9-]{1,200}", re.ASCII)
@@ -35,7 +35,7 @@ def create_coupon(tx: Transaction, params: Parameters) -> StripeObject:
         "duration_in_months": _months(params),
         "livemode": False,
         "max_redemptions": params.get("max_redemptions"),
-        "metadata": metadata_of(params.get("metadata")),
+        "metadata": merge_metadata(params.get("metadata")),
         "name": params.get("name"),
         "percent_off": _percent(params),
         "redeem_by": _future(tx, params, "redeem_by"),
@@ -44,7 +44,7 @@ def create_coupon(tx: Transaction, params: Parameters) -> StripeObject:
     }
     products = params.get("applies_to", {}).get("products", [])
     for index, product in enumerate(products):
-        get_referenced(tx, product, "product", f"applies_to[products][{index}]")
+        tx.get_referenced(product, "product", f"applies_to[products][{index}]")
     options = _options(params.get("currency_options", {}))
     if coupon["amount_off"]:
         options[str(coupon["currency"])] = {"amount_off": coupon["amount_off"]}
@@ -119,7 +119,7 @@ def update_coupon(tx: Transaction, coupon: StripeObject, params: Parameters) -> 
     """Update the name or metadata of a coupon (POST /v1/coupons/{id}); its value never changes."""
     news: dict[str, Any] = {"name": params["name"]} if "name" in params else {}
     if "metadata" in params:
-        news["metadata"] = metadata_of(params["metadata"], coupon["metadata"])
+        news["metadata"] = merge_metadata(params["metadata"], coupon["metadata"])
     if "currency_options" in params:
         private = tx.private(coupon["id"])
         private["currency_options"] |= _options(params["currency_options"])
@@ -146,7 +146,7 @@ def create_code(tx: Transaction, params: Parameters) -> StripeObject:
     promotion = params["promotion"]
     if "coupon" not in promotion:
         raise missing_param("promotion[coupon]")
-    coupon = get_referenced(tx, promotion["coupon"], "coupon", "promotion[coupon]")
+    coupon = tx.get_referenced(promotion["coupon"], "coupon", "promotion[coupon]")
     code = params.get("code", token(8).upper())
     if not CODE.fullmatch(code):
         raise InvalidRequest("Invalid code: letters, digits and dashes only.", param="code")
@@ -159,7 +159,7 @@ def create_code(tx: Transaction, params: Parameters) -> StripeObject:
         raise missing_param("restrictions[minimum_amount_currency]")
     customer = params.get("customer")
     if customer:
-        get_referenced(tx, customer, "customer", "customer")
+        tx.get_referenced(customer, "customer", "customer")
     promotion_code = {
         "id": new_id("promotion_code"),
         "object": "promotion_code",
@@ -171,7 +171,7 @@ def create_code(tx: Transaction, params: Parameters) -> StripeObject:
         "expires_at": _future(tx, params, "expires_at"),
         "livemode": False,
         "max_redemptions": params.get("max_redemptions"),
-        "metadata": metadata_of(params.get("metadata")),
+        "metadata": merge_metadata(params.get("metadata")),
         "promotion": {"coupon": coupon["id"], "type": "coupon"},
         "restrictions": {
             "first_time_transaction": given.get("first_time_transaction", False),
@@ -214,7 +214,7 @@ def update_code(tx: Transaction, code: StripeObject, params: Parameters) -> Stri
             f"An active promotion code with `code: {code['code']}` already exists.", param="active"
         )
     if "metadata" in params:
-        news["metadata"] = metadata_of(params["metadata"], code["metadata"])
+        news["metadata"] = merge_metadata(params["metadata"], code["metadata"])
     options = params.get("restrictions", {}).get("currency_options")
     if options:
         private = tx.private(code["id"])

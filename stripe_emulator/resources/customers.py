@@ -8,8 +8,8 @@ from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import ADDRESS, NullableDefault, with_defaults
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import saved_payment_methods
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.resources.payment_methods import PaymentDetails
-from stripe_emulator.resources.products import metadata_of
 from stripe_emulator.storage.transaction import Transaction
 
 BLANK: dict[str, Any] = {
@@ -59,7 +59,7 @@ def create(tx: Transaction, given: Parameters) -> StripeObject:
             "delinquent": False,
             "invoice_prefix": given.get("invoice_prefix") or token(8).upper(),
             "livemode": False,
-            "metadata": metadata_of(given.get("metadata")),
+            "metadata": merge_metadata(given.get("metadata")),
         }
     )
     _check_default_method(tx, customer["id"], given.get("invoice_settings", {}), given)
@@ -99,7 +99,7 @@ def update(tx: Transaction, customer: StripeObject, given: Parameters) -> Stripe
         settings = customer["invoice_settings"] | given["invoice_settings"]
         news["invoice_settings"] = with_defaults(BLANK["invoice_settings"], settings)
     if "metadata" in given:
-        news["metadata"] = metadata_of(given["metadata"], customer["metadata"])
+        news["metadata"] = merge_metadata(given["metadata"], customer["metadata"])
     return tx.update("customer.updated", customer, **news)
 
 

@@ -7,7 +7,7 @@ from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import balance
-from stripe_emulator.resources.products import metadata_of
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.storage.transaction import Transaction
 
 OPEN_SECONDS = 2.0
@@ -149,7 +149,7 @@ def update(tx: Transaction, dispute: StripeObject, given: Parameters) -> StripeO
     it."""
     news: dict[str, Any] = {}
     if "metadata" in given:
-        news["metadata"] = metadata_of(given["metadata"], dispute["metadata"])
+        news["metadata"] = merge_metadata(given["metadata"], dispute["metadata"])
     if "intended_submission_method" in given:
         news["intended_submission_method"] = given["intended_submission_method"]
     evidence = {

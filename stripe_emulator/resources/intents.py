@@ -7,7 +7,6 @@ from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import with_defaults
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import payment_attempts, saved_payment_methods
-from stripe_emulator.resources.products import get_referenced
 from stripe_emulator.storage.transaction import Transaction
 
 DELAYED_METHODS = {"eur": "sepa_debit", "usd": "us_bank_account"}
@@ -76,7 +75,7 @@ def customer_of(tx: Transaction, params: Parameters) -> str | None:
     """Return the customer that a request names. Raises InvalidRequest if there is none."""
     if "customer" not in params:
         return None
-    return str(get_referenced(tx, params["customer"], "customer", "customer")["id"])
+    return str(tx.get_referenced(params["customer"], "customer", "customer")["id"])
 
 
 def set_method(tx: Transaction, intent: StripeObject, params: Parameters, noun: str) -> None:

@@ -8,7 +8,8 @@ from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters, missing_param
-from stripe_emulator.resources import products
+from stripe_emulator.resources import product_objects
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.storage.transaction import Transaction
 
 
@@ -61,18 +62,18 @@ def _line(tx: Transaction, given: Parameters, path: str) -> Line:
     quantity: int = given["quantity"]
     exact = Decimal(price["unit_amount_decimal"]) * _units(price, quantity)
     amount = int(exact.quantize(Decimal(1), ROUND_HALF_UP))
-    metadata = products.metadata_of(given.get("metadata"))
+    metadata = merge_metadata(given.get("metadata"))
     return Line(price, name, quantity, amount, metadata, _adjustable(given))
 
 
 def _stored(tx: Transaction, given: Parameters, path: str) -> tuple[StripeObject, str]:
     price = _sellable(tx, given["price"], f"{path}[price]")
-    product = products.get_referenced(tx, price["product"], "product", f"{path}[price]")
+    product = tx.get_referenced(price["product"], "product", f"{path}[price]")
     return price, product["name"]
 
 
 def _sellable(tx: Transaction, price_id: str, param: str) -> StripeObject:
-    price = products.get_referenced(tx, price_id, "price", param)
+    price = tx.get_referenced(price_id, "price", param)
     if not price["active"]:
         raise InvalidRequest(
             "The price specified is inactive. This field only accepts active prices.", param=param
@@ -114,10 +115,10 @@ def _inline(tx: Transaction, given: Parameters, path: str) -> tuple[StripeObject
             param=f"{where}[product]",
         )
     if "product" in data:
-        product = products.get_referenced(tx, data["product"], "product", f"{where}[product]")
+        product = tx.get_referenced(data["product"], "product", f"{where}[product]")
     else:
-        product = products.new_product(tx, data["product_data"], active=False)
-    price = products.new_price(tx, data, product["id"], where, active=False)
+        product = product_objects.new_product(tx, data["product_data"], active=False)
+    price = product_objects.new_price(tx, data, product["id"], where, active=False)
     return price, product["name"]
 
 

@@ -13,6 +13,7 @@ from stripe_emulator.resources import (
     saved_payment_methods,
 )
 from stripe_emulator.resources.customers import check_email
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.resources.payment_intents import (
     AUTHENTICATION_REQUIRED,
     SHIPPING,
@@ -21,7 +22,6 @@ from stripe_emulator.resources.payment_intents import (
     new_intent,
 )
 from stripe_emulator.resources.payment_methods import PaymentDetails, payment_details_of
-from stripe_emulator.resources.products import get_referenced, metadata_of
 from stripe_emulator.storage.transaction import Transaction
 
 NOUN = "PaymentIntent"
@@ -79,7 +79,7 @@ def update(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeO
     if "transfer_group" in params:
         intent["transfer_group"] = params["transfer_group"]
     if "metadata" in params:
-        intent["metadata"] = metadata_of(params["metadata"], intent["metadata"])
+        intent["metadata"] = merge_metadata(params["metadata"], intent["metadata"])
     _set_shown(intent, params)
     intents.set_method(tx, intent, params, NOUN)
     return tx.save(intent)
@@ -114,7 +114,7 @@ def _set_money(tx: Transaction, intent: StripeObject, params: Parameters) -> Non
         methods = intent["payment_method_types"]
         intent["payment_method_options"] |= intents.shown_options(params, methods)
     if "customer" in params:
-        intent["customer"] = get_referenced(tx, params["customer"], "customer", "customer")["id"]
+        intent["customer"] = tx.get_referenced(params["customer"], "customer", "customer")["id"]
 
 
 def _set_shown(intent: StripeObject, params: Parameters) -> None:
@@ -254,7 +254,7 @@ def capture(tx: Transaction, intent: StripeObject, params: Parameters) -> Stripe
     named = ("statement_descriptor", "statement_descriptor_suffix")
     intent |= {name: params[name] for name in named if name in params}
     if "metadata" in params:
-        intent["metadata"] = metadata_of(params["metadata"], intent["metadata"])
+        intent["metadata"] = merge_metadata(params["metadata"], intent["metadata"])
     _set_shown(intent, params)
     tx.unschedule("expire_authorization", intent["id"])
     charge = tx.get(intent["latest_charge"], "charge")

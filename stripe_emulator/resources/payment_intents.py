@@ -8,8 +8,8 @@ from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import ADDRESS, NullableDefault, with_defaults
 from stripe_emulator.base.test_cards import DeclineReason
 from stripe_emulator.resources import customers
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.resources.payment_methods import PaymentDetails
-from stripe_emulator.resources.products import metadata_of
 from stripe_emulator.storage.transaction import Transaction
 
 SHIPPING = NullableDefault(
@@ -79,7 +79,7 @@ def new_intent(tx: Transaction, params: dict[str, Any]) -> StripeObject:
         "created": tx.seconds,
         "description": params.get("description"),
         "livemode": False,
-        "metadata": metadata_of(params.get("metadata")),
+        "metadata": merge_metadata(params.get("metadata")),
         "receipt_email": params.get("receipt_email"),
         "setup_future_usage": params.get("setup_future_usage"),
         "statement_descriptor": params.get("statement_descriptor"),

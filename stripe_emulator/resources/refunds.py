@@ -8,7 +8,7 @@ from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import balance, disputes
-from stripe_emulator.resources.products import metadata_of
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.storage.transaction import Transaction
 
 LATER_SECONDS = 30.0
@@ -110,7 +110,7 @@ def _new_refund(
             },
             "type": "card",
         },
-        "metadata": metadata_of(given.get("metadata")),
+        "metadata": merge_metadata(given.get("metadata")),
         "payment_intent": charge["payment_intent"],
         "payment_method": charge["payment_method"],
         "reason": given.get("reason"),
@@ -169,7 +169,7 @@ def _announce(tx: Transaction, refund: StripeObject, event: str, news: dict[str,
 def update(tx: Transaction, refund: StripeObject, given: Parameters) -> StripeObject:
     """Update the metadata of a refund (POST /v1/refunds/{id})."""
     old = refund["metadata"]
-    new = metadata_of(given.get("metadata", {}), old)
+    new = merge_metadata(given.get("metadata", {}), old)
     changed = {name: old.get(name) for name in old | new if old.get(name) != new.get(name)}
     tx.update("refund.updated", refund, metadata=new)
     tx.emit("charge.refund.updated", refund, {"metadata": changed} if changed else {})

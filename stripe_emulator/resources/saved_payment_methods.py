@@ -9,9 +9,9 @@ from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import ADDRESS
 from stripe_emulator.base.test_cards import BY_LAST4, BY_NUMBER, TestCard, is_luhn
 from stripe_emulator.base.test_tokens import ACCOUNTS, ACCOUNTS_NAMED, TestAccount, card_of_token
-from stripe_emulator.parameters.parameters import Parameters, missing_param
+from stripe_emulator.parameters.parameters import Parameters, missing_param, param_path
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.resources.payment_methods import PaymentDetails, store
-from stripe_emulator.resources.products import get_referenced, metadata_of, param_path
 from stripe_emulator.storage.transaction import Transaction
 
 _SEPARATORS = re.compile(r"[\s-]")
@@ -57,7 +57,7 @@ def _store(
         tx,
         payment_details,
         allow_redisplay=params.get("allow_redisplay", "unspecified"),
-        metadata=metadata_of(params.get("metadata")),
+        metadata=merge_metadata(params.get("metadata")),
         private={"fails": True} if fails else None,
     )
 
@@ -196,7 +196,7 @@ def attach_by_id(tx: Transaction, method_id: str, params: Parameters) -> StripeO
 
 def attach(tx: Transaction, method: StripeObject, customer_id: str) -> StripeObject:
     """Save a method for a customer. Raises CardError if its bank declines that."""
-    customer = get_referenced(tx, customer_id, "customer", "customer")
+    customer = tx.get_referenced(customer_id, "customer", "customer")
     if method["customer"] == customer["id"]:
         return method
     if method["type"] == "customer_balance":
@@ -254,7 +254,7 @@ def update(tx: Transaction, method: StripeObject, params: Parameters) -> StripeO
         if kind in params:
             news[kind] = _changed_details(tx, method, kind, params[kind])
     if "metadata" in params:
-        news["metadata"] = metadata_of(params["metadata"], method["metadata"])
+        news["metadata"] = merge_metadata(params["metadata"], method["metadata"])
     return tx.update("payment_method.updated", method, **news)
 
 

@@ -9,7 +9,6 @@ from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import coupons
-from stripe_emulator.resources.products import get_referenced
 from stripe_emulator.storage.transaction import Transaction
 
 
@@ -75,11 +74,11 @@ def apply(tx: Transaction, session: StripeObject, params: Parameters, path: str)
     code = None
     if "promotion_code" in params:
         where = f"{path}[promotion_code]"
-        code = get_referenced(tx, params["promotion_code"], "promotion_code", where)
+        code = tx.get_referenced(params["promotion_code"], "promotion_code", where)
         coupon_id = code["promotion"]["coupon"]
     else:
         coupon_id, where = params["coupon"], f"{path}[coupon]"
-    coupon = get_referenced(tx, coupon_id, "coupon", where)
+    coupon = tx.get_referenced(coupon_id, "coupon", where)
     reason = _misfit(tx, session, coupon, code)
     if reason:
         raise InvalidRequest(reason, param=where)

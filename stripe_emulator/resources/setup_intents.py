@@ -8,9 +8,9 @@ from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.test_cards import BY_LAST4, DeclineReason
 from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import intents, payment_attempts, saved_payment_methods
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.resources.payment_intents import UNAUTHENTICATED
 from stripe_emulator.resources.payment_methods import PaymentDetails, payment_details_of
-from stripe_emulator.resources.products import metadata_of
 from stripe_emulator.storage.transaction import Transaction
 
 NOUN = "SetupIntent"
@@ -44,7 +44,7 @@ def create(tx: Transaction, params: Parameters) -> StripeObject:
             "customer": intents.customer_of(tx, params),
             "flow_directions": params.get("flow_directions"),
             "livemode": False,
-            "metadata": metadata_of(params.get("metadata")),
+            "metadata": merge_metadata(params.get("metadata")),
             "payment_method_options": _options(params, methods),
             "payment_method_types": methods,
             "status": "requires_payment_method",
@@ -77,7 +77,7 @@ def update(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeO
     if "customer" in params:
         intent["customer"] = intents.customer_of(tx, params)
     if "metadata" in params:
-        intent["metadata"] = metadata_of(params["metadata"], intent["metadata"])
+        intent["metadata"] = merge_metadata(params["metadata"], intent["metadata"])
     _set_methods(tx, intent, params)
     return tx.save(intent)
 

@@ -7,8 +7,8 @@ from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import NullableDefault, with_defaults
-from stripe_emulator.parameters.parameters import Parameters, missing_param
-from stripe_emulator.resources.products import get_referenced, metadata_of, param_path
+from stripe_emulator.parameters.parameters import Parameters, missing_param, param_path
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.storage.transaction import Transaction
 
 _ESTIMATE = NullableDefault(maximum=None, minimum=None)
@@ -35,7 +35,7 @@ def create(tx: Transaction, params: Parameters, path: str = "") -> StripeObject:
             "display_name": params["display_name"],
             "fixed_amount": {"amount": fixed["amount"], "currency": currency},
             "livemode": False,
-            "metadata": metadata_of(params.get("metadata")),
+            "metadata": merge_metadata(params.get("metadata")),
             "tax_behavior": behavior,
             "tax_code": params.get("tax_code"),
             "type": "fixed_amount",
@@ -62,7 +62,7 @@ def update(tx: Transaction, rate: StripeObject, params: Parameters) -> StripeObj
         if name in params:
             rate[name] = params[name]
     if "metadata" in params:
-        rate["metadata"] = metadata_of(params["metadata"], rate["metadata"])
+        rate["metadata"] = merge_metadata(params["metadata"], rate["metadata"])
     private = tx.private(rate["id"])
     for name, option in params.get("fixed_amount", {}).get("currency_options", {}).items():
         before = private["currency_options"].get(name, {"tax_behavior": "unspecified"})
@@ -90,7 +90,7 @@ def _offered(tx: Transaction, option: Parameters, currency: str, index: int) -> 
         )
     if "shipping_rate" in option:
         where = f"{path}[shipping_rate]"
-        rate = get_referenced(tx, option["shipping_rate"], "shipping_rate", where)
+        rate = tx.get_referenced(option["shipping_rate"], "shipping_rate", where)
         if not rate["active"]:
             raise InvalidRequest("The shipping rate specified is inactive.", param=where)
     else:

@@ -7,7 +7,7 @@ from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.ids import new_id, token
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.parameters.parameters import Parameters
-from stripe_emulator.resources.products import metadata_of
+from stripe_emulator.resources.metadata import merge_metadata
 from stripe_emulator.storage.transaction import Transaction
 
 MOST = 16
@@ -45,7 +45,7 @@ def _blank(tx: Transaction, given: Parameters) -> StripeObject:
         "description": given.get("description") or None,
         "enabled_events": given["enabled_events"],
         "livemode": False,
-        "metadata": metadata_of(given.get("metadata")),
+        "metadata": merge_metadata(given.get("metadata")),
         "status": "enabled",
         "url": given["url"],
     }
@@ -75,7 +75,7 @@ def update(tx: Transaction, endpoint: StripeObject, given: Parameters) -> Stripe
     if "description" in given:
         endpoint["description"] = given["description"] or None
     if "metadata" in given:
-        endpoint["metadata"] = metadata_of(given["metadata"], endpoint["metadata"])
+        endpoint["metadata"] = merge_metadata(given["metadata"], endpoint["metadata"])
     return tx.save(endpoint)
 
 

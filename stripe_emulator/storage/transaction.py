@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stripe_emulator.base.config import API_VERSION
-from stripe_emulator.base.errors import NotFound, StripeError
+from stripe_emulator.base.errors import InvalidRequest, NotFound, StripeError
 from stripe_emulator.base.ids import new_id
 from stripe_emulator.base.models import StripeObject
 
@@ -80,6 +80,13 @@ class Transaction:
         if found is None or found.get("deleted"):
             raise NotFound.resource(kind, object_id, param)
         return found
+
+    def get_referenced(self, object_id: str, kind: str, param: str) -> StripeObject:
+        """Return the object that a parameter names. Raises InvalidRequest if there is none."""
+        referenced = self.find(object_id, kind)
+        if referenced is None or referenced.get("deleted"):
+            raise InvalidRequest.unknown(kind, object_id, param)
+        return referenced
 
     def private(self, object_id: str) -> dict[str, Any]:
         """Return the data stored with an object that the API never shows."""

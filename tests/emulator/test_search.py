@@ -61,8 +61,8 @@ def test_every_api_of_the_sdk_is_imitated_or_refused_by_its_name(stripe_: Runnin
     answered = {path.split("/")[2] for path in routes.OPERATIONS}
 
     partly = {"accounts", "test_helpers"}  # a few of their calls are imitated
-    assert known - answered - partly == set(not_imitated.NOT_IMITATED) - partly
-    for name, what in not_imitated.NOT_IMITATED.items():
+    assert known - answered - partly == set(not_imitated.APIS) - partly
+    for name, what in not_imitated.APIS.items():
         status, _, body = stripe_.raw("POST", f"/v1/{name}/x/y/z")
         error = json.loads(body)["error"]
         assert (status, error["type"]) == (404, "invalid_request_error")
