@@ -9,7 +9,7 @@ from stripe_emulator.resources import (
     coupons,
     disputes,
     payment_attempts,
-    payment_intent_calls,
+    payment_intents,
     refunds,
 )
 from stripe_emulator.storage.transaction import END_CLI_SESSION, NO_REQUEST, Transaction
@@ -19,7 +19,7 @@ ACTIONS: dict[str, Callable[[Transaction, str], object]] = {
     "expire_session": checkout_sessions.expire_in_time,
     "expire_code": coupons.expire_code,
     "expire_coupon": coupons.expire_coupon,
-    "expire_authorization": payment_intent_calls.expire_authorization,
+    "expire_authorization": payment_intents.expire_authorization,
     "settle_balance": charges.settle_balance,
     "open_dispute": disputes.open_for,
     "warn_of_fraud": disputes.warn,

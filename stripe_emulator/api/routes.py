@@ -21,11 +21,11 @@ from stripe_emulator.resources import (
     disputes,
     events,
     listing,
-    payment_intent_calls,
+    payment_intents,
+    payment_methods,
     prices,
     products,
     refunds,
-    saved_payment_methods,
     search,
     setup_intents,
     shipping_rates,
@@ -174,19 +174,17 @@ OPERATIONS: dict[str, Handler] = {
     "POST /v1/prices": lambda tx, _, given: prices.create(tx, given),
     **_collection("/v1/prices", "price", "price"),
     "POST /v1/prices/{id}": _updater("price", "price", prices.update),
-    "POST /v1/payment_intents": lambda tx, _, given: payment_intent_calls.create(tx, given),
+    "POST /v1/payment_intents": lambda tx, _, given: payment_intents.create(tx, given),
     **_collection("/v1/payment_intents", "payment_intent", "intent"),
-    "POST /v1/payment_intents/{id}": _updater(
-        "payment_intent", "intent", payment_intent_calls.update
-    ),
+    "POST /v1/payment_intents/{id}": _updater("payment_intent", "intent", payment_intents.update),
     "POST /v1/payment_intents/{id}/cancel": _updater(
-        "payment_intent", "intent", payment_intent_calls.cancel
+        "payment_intent", "intent", payment_intents.cancel
     ),
     "POST /v1/payment_intents/{id}/capture": _updater(
-        "payment_intent", "intent", payment_intent_calls.capture
+        "payment_intent", "intent", payment_intents.capture
     ),
     "POST /v1/payment_intents/{id}/confirm": _updater(
-        "payment_intent", "intent", payment_intent_calls.confirm
+        "payment_intent", "intent", payment_intents.confirm
     ),
     "POST /v1/setup_intents": lambda tx, _, given: setup_intents.create(tx, given),
     **_collection("/v1/setup_intents", "setup_intent", "intent"),
@@ -240,14 +238,14 @@ OPERATIONS: dict[str, Handler] = {
     ),
     "GET /v1/balance": lambda tx, _, __: balance.retrieve(tx),
     **_collection("/v1/balance_transactions", "balance_transaction", "id"),
-    "POST /v1/payment_methods": lambda tx, _, given: saved_payment_methods.create(tx, given),
+    "POST /v1/payment_methods": lambda tx, _, given: payment_methods.create(tx, given),
     **_collection("/v1/payment_methods", "payment_method", "payment_method"),
     "POST /v1/payment_methods/{id}": _updater(
-        "payment_method", "payment_method", saved_payment_methods.update
+        "payment_method", "payment_method", payment_methods.update
     ),
-    "POST /v1/payment_methods/{id}/attach": saved_payment_methods.attach_by_id,
+    "POST /v1/payment_methods/{id}/attach": payment_methods.attach_by_id,
     "POST /v1/payment_methods/{id}/detach": _updater(
-        "payment_method", "payment_method", saved_payment_methods.detach
+        "payment_method", "payment_method", payment_methods.detach
     ),
 }
 

@@ -2,8 +2,8 @@
 
 from stripe_emulator.base.models import PaymentResult, StripeObject
 from stripe_emulator.checkout import card_payments
-from stripe_emulator.resources import payment_attempts, payment_intents
-from stripe_emulator.resources.payment_methods import PaymentDetails, new_method
+from stripe_emulator.resources import payment_attempts, payment_intent_object
+from stripe_emulator.resources.payment_method_object import PaymentDetails, new_method
 from stripe_emulator.storage.transaction import Transaction
 
 
@@ -11,7 +11,7 @@ def pay_later(
     tx: Transaction, session: StripeObject, payment_details: PaymentDetails, *, succeeds: bool
 ) -> PaymentResult:
     """Complete the session by a bank debit that succeeds or fails later."""
-    intent = payment_intents.for_session(tx, session, payment_details)
+    intent = payment_intent_object.for_session(tx, session, payment_details)
     method = new_method(tx, session, payment_details)
     intent["payment_method"] = method["id"]
     payment_attempts.use_method(tx, intent, method)

@@ -13,10 +13,10 @@ from stripe_emulator.resources import (
     checkout_sessions,
     customers,
     payment_attempts,
-    payment_intents,
+    payment_intent_object,
     session_totals,
 )
-from stripe_emulator.resources.payment_methods import PaymentDetails, new_method
+from stripe_emulator.resources.payment_method_object import PaymentDetails, new_method
 from stripe_emulator.storage.transaction import Transaction
 
 NETWORKS = {
@@ -44,7 +44,7 @@ def pay(tx: Transaction, session: StripeObject, payment_details: PaymentDetails)
     card = BY_LAST4[payment_details.last4]
     if _is_blocked(session, card):
         return PaymentResult("invalid", "The shop does not take this kind of card.", field="number")
-    intent = payment_intents.for_session(tx, session, payment_details)
+    intent = payment_intent_object.for_session(tx, session, payment_details)
     if card.outcome == "declines" and card.decline:
         return _declined(tx, session, intent, payment_details, card.decline)
     if "challenge" in card.outcome:
@@ -142,11 +142,13 @@ def answer_challenge(
 ) -> PaymentResult:
     """Continue the payment after a 3-D Secure challenge was passed or failed."""
     card = BY_LAST4[payment_details.last4]
-    intent = payment_intents.for_session(tx, session, payment_details)
+    intent = payment_intent_object.for_session(tx, session, payment_details)
     if not passed:
         method = tx.get(intent["payment_method"], "payment_method")
-        payment_intents.decline(tx, intent, method, payment_intents.UNAUTHENTICATED, None)
-        return PaymentResult("declined", payment_intents.UNAUTHENTICATED.message)
+        payment_intent_object.decline(
+            tx, intent, method, payment_intent_object.UNAUTHENTICATED, None
+        )
+        return PaymentResult("declined", payment_intent_object.UNAUTHENTICATED.message)
     if card.decline:
         return _declined(tx, session, intent, payment_details, card.decline)
     return _succeeded(tx, session, intent, payment_details, card, authenticated=True)

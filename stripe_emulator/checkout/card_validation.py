@@ -5,7 +5,7 @@ import time
 
 from stripe_emulator.base.models import PaymentResult
 from stripe_emulator.base.test_cards import BY_NUMBER, TestCard, is_luhn
-from stripe_emulator.resources.payment_methods import PaymentDetails
+from stripe_emulator.resources.payment_method_object import PaymentDetails
 
 NUMBER = re.compile(r"\d{12,19}", re.ASCII)
 EXPIRY = re.compile(r"(\d{1,2})\s*[/ -]\s*(\d{4}|\d{2})|(\d{2})(\d{2})", re.ASCII)

@@ -4,8 +4,8 @@ import json
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from stripe_emulator.base.models import Challenge, PaymentResult, StripeObject
-from stripe_emulator.resources import payment_intent_calls, setup_intents
-from stripe_emulator.resources.payment_methods import PaymentDetails
+from stripe_emulator.resources import payment_intents, setup_intents
+from stripe_emulator.resources.payment_method_object import PaymentDetails
 from stripe_emulator.storage.transaction import Transaction
 
 SESSION = "checkout.session"
@@ -50,7 +50,7 @@ def answer_intent(
     action = intent["next_action"] or {}
     return_url = action.get("redirect_to_url", {}).get("return_url")
     if intent["object"] == "payment_intent":
-        intent = payment_intent_calls.answer_challenge(tx, intent, payment_details, passed=passed)
+        intent = payment_intents.answer_challenge(tx, intent, payment_details, passed=passed)
         error = intent["last_payment_error"]
     else:
         intent = setup_intents.answer_challenge(tx, intent, payment_details, passed=passed)

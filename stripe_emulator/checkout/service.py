@@ -16,7 +16,7 @@ from stripe_emulator.checkout import (
     collected_fields,
 )
 from stripe_emulator.resources import intents, listing
-from stripe_emulator.resources.payment_methods import PaymentDetails
+from stripe_emulator.resources.payment_method_object import PaymentDetails
 from stripe_emulator.storage.transaction import Transaction
 from stripe_emulator.webhooks.dispatcher import WebhookDispatcher
 

@@ -14,8 +14,8 @@ from stripe_emulator.base.ids import new_id, token
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import ADDRESS
 from stripe_emulator.parameters.parameters import Parameters
-from stripe_emulator.resources import balance, charges, payment_attempts, saved_payment_methods
-from stripe_emulator.resources.payment_methods import payment_details_of
+from stripe_emulator.resources import balance, charges, payment_attempts, payment_methods
+from stripe_emulator.resources.payment_method_object import payment_details_of
 from stripe_emulator.storage.transaction import Transaction
 
 KIND = "customer_cash_balance_transaction"
@@ -204,7 +204,7 @@ def confirm(tx: Transaction, intent: StripeObject) -> StripeObject:
             f"A {transfer_type} cannot pay {currency}; use {TRANSFER_TYPES[currency]}.",
             param="payment_method_options[customer_balance][bank_transfer][type]",
         )
-    saved_payment_methods.mark_used(tx, tx.get(intent["payment_method"], "payment_method"))
+    payment_methods.mark_used(tx, tx.get(intent["payment_method"], "payment_method"))
     next_action = {INSTRUCTIONS: _new_instructions(intent), "type": INSTRUCTIONS}
     if _available(tx, intent["customer"]).get(currency, 0) < intent["amount"]:
         payment_attempts.require_action(tx, intent, next_action)

@@ -10,8 +10,8 @@ from stripe_emulator.parameters.parameters import Parameters
 from stripe_emulator.resources import balance
 from stripe_emulator.resources.customers import check_email
 from stripe_emulator.resources.metadata import merge_metadata
-from stripe_emulator.resources.payment_intents import SHIPPING
-from stripe_emulator.resources.payment_methods import (
+from stripe_emulator.resources.payment_intent_object import SHIPPING
+from stripe_emulator.resources.payment_method_object import (
     PaymentDetails,
     billing_details,
     charge_details,

@@ -7,9 +7,9 @@ from stripe_emulator.base.ids import new_id, token
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import ADDRESS, NullableDefault, with_defaults
 from stripe_emulator.parameters.parameters import Parameters
-from stripe_emulator.resources import saved_payment_methods
+from stripe_emulator.resources import payment_methods
 from stripe_emulator.resources.metadata import merge_metadata
-from stripe_emulator.resources.payment_methods import PaymentDetails
+from stripe_emulator.resources.payment_method_object import PaymentDetails
 from stripe_emulator.storage.transaction import Transaction
 
 BLANK: dict[str, Any] = {
@@ -65,8 +65,8 @@ def create(tx: Transaction, given: Parameters) -> StripeObject:
     _check_default_method(tx, customer["id"], given.get("invoice_settings", {}), given)
     tx.emit("customer.created", customer)
     if "payment_method" in given:
-        method = saved_payment_methods.get_referenced_method(tx, given["payment_method"])
-        saved_payment_methods.attach(tx, method, customer["id"])
+        method = payment_methods.get_referenced_method(tx, given["payment_method"])
+        payment_methods.attach(tx, method, customer["id"])
         if customer["invoice_settings"]["default_payment_method"]:
             customer["invoice_settings"]["default_payment_method"] = method["id"]
             tx.save(customer)

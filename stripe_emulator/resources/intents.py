@@ -6,7 +6,7 @@ from stripe_emulator.base.errors import CardError, InvalidRequest, Refused
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.object_defaults import with_defaults
 from stripe_emulator.parameters.parameters import Parameters
-from stripe_emulator.resources import payment_attempts, saved_payment_methods
+from stripe_emulator.resources import payment_attempts, payment_methods
 from stripe_emulator.storage.transaction import Transaction
 
 DELAYED_METHODS = {"eur": "sepa_debit", "usd": "us_bank_account"}
@@ -86,13 +86,13 @@ def set_method(tx: Transaction, intent: StripeObject, params: Parameters, noun: 
             param="payment_method",
         )
     if "payment_method" in params:
-        method = saved_payment_methods.get_referenced_method(tx, params["payment_method"])
+        method = payment_methods.get_referenced_method(tx, params["payment_method"])
     elif "payment_method_data" in params:
         data = params["payment_method_data"]
-        method = saved_payment_methods.create(tx, data, "payment_method_data")
+        method = payment_methods.create(tx, data, "payment_method_data")
     else:
         return
-    saved_payment_methods.check_usable(tx, method, intent["customer"], noun)
+    payment_methods.check_usable(tx, method, intent["customer"], noun)
     if method["type"] not in intent["payment_method_types"]:
         allowed = ", ".join(intent["payment_method_types"])
         raise InvalidRequest(

@@ -13,10 +13,10 @@ from stripe_emulator.resources import (
     balance,
     charges,
     disputes,
-    payment_intents,
-    saved_payment_methods,
+    payment_intent_object,
+    payment_methods,
 )
-from stripe_emulator.resources.payment_methods import PaymentDetails
+from stripe_emulator.resources.payment_method_object import PaymentDetails
 from stripe_emulator.storage.transaction import Transaction, to_json
 
 SETTLE_SECONDS = 300.0
@@ -82,9 +82,9 @@ def use_method(tx: Transaction, intent: StripeObject, method: StripeObject) -> N
     """Save the payment method for the intent's customer if asked for; mark it as used if it has
     none."""
     if intent["customer"] and intent["setup_future_usage"] and not method["customer"]:
-        saved_payment_methods.save_for(tx, method, intent["customer"])
+        payment_methods.save_for(tx, method, intent["customer"])
     elif not method["customer"]:
-        saved_payment_methods.mark_used(tx, method)
+        payment_methods.mark_used(tx, method)
 
 
 def schedule_effects(tx: Transaction, charge: StripeObject) -> None:
@@ -117,7 +117,7 @@ def decline_card(
         decline=reason,
     )
     tx.emit("charge.failed", charge)
-    payment_intents.decline(tx, intent, method, reason, charge)
+    payment_intent_object.decline(tx, intent, method, reason, charge)
     return charge
 
 
@@ -212,7 +212,7 @@ def _debit_succeeds(tx: Transaction, intent: StripeObject, charge: StripeObject)
 
 
 def _debit_fails(tx: Transaction, intent: StripeObject, charge: StripeObject) -> None:
-    reason = payment_intents.DEBIT_FAILED
+    reason = payment_intent_object.DEBIT_FAILED
     charge |= {
         "amount_captured": 0,
         "captured": False,
@@ -224,7 +224,7 @@ def _debit_fails(tx: Transaction, intent: StripeObject, charge: StripeObject) ->
     tx.save(charge)
     tx.emit("charge.failed", charge)
     method = tx.get(intent["payment_method"], "payment_method")
-    payment_intents.decline(tx, intent, method, reason, charge)
+    payment_intent_object.decline(tx, intent, method, reason, charge)
 
 
 def _settle_session(tx: Transaction, session_id: str, *, succeeded: bool) -> None:

@@ -7,10 +7,10 @@ from stripe_emulator.base.ids import new_id, token
 from stripe_emulator.base.models import StripeObject
 from stripe_emulator.base.test_cards import BY_LAST4, DeclineReason
 from stripe_emulator.parameters.parameters import Parameters
-from stripe_emulator.resources import intents, payment_attempts, saved_payment_methods
+from stripe_emulator.resources import intents, payment_attempts, payment_methods
 from stripe_emulator.resources.metadata import merge_metadata
-from stripe_emulator.resources.payment_intents import UNAUTHENTICATED
-from stripe_emulator.resources.payment_methods import PaymentDetails, payment_details_of
+from stripe_emulator.resources.payment_intent_object import UNAUTHENTICATED
+from stripe_emulator.resources.payment_method_object import PaymentDetails, payment_details_of
 from stripe_emulator.storage.transaction import Transaction
 
 NOUN = "SetupIntent"
@@ -106,7 +106,7 @@ def _confirm(tx: Transaction, intent: StripeObject, params: Parameters) -> Strip
     intents.check_confirmable(intent, NOUN, intent["payment_method"])
     intents.check_return_url(intent, params, NOUN)
     method = tx.get(intent["payment_method"], "payment_method")
-    saved_payment_methods.check_usable(tx, method, intent["customer"], NOUN)
+    payment_methods.check_usable(tx, method, intent["customer"], NOUN)
     card = BY_LAST4[method["card"]["last4"]] if method["type"] == "card" else None
     if card and card.cannot_be_saved:
         _fail(tx, intent, method, card.cannot_be_saved)
@@ -125,7 +125,7 @@ def _confirm(tx: Transaction, intent: StripeObject, params: Parameters) -> Strip
 
 def _succeed(tx: Transaction, intent: StripeObject, method: StripeObject) -> None:
     if intent["customer"] and not method["customer"]:
-        saved_payment_methods.save_for(tx, method, intent["customer"])
+        payment_methods.save_for(tx, method, intent["customer"])
     _attempt(tx, intent, method, "succeeded")
     intent |= {"last_setup_error": None, "next_action": None, "status": "succeeded"}
     tx.save(intent)

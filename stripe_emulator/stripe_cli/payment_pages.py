@@ -8,7 +8,7 @@ from stripe_emulator.base.errors import InvalidRequest
 from stripe_emulator.base.models import PaymentResult, StripeObject
 from stripe_emulator.checkout import bank_debits, card_payments
 from stripe_emulator.parameters.parameters import Parameters
-from stripe_emulator.resources.payment_methods import payment_details_of
+from stripe_emulator.resources.payment_method_object import payment_details_of
 from stripe_emulator.storage.transaction import Transaction
 
 
