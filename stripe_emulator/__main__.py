@@ -19,22 +19,22 @@ from stripe_emulator.resources.webhook_endpoints import new_secret
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until Ctrl-C; returns the exit code."""
-    asked = _arguments(arguments)
-    secret = asked.secret
-    if asked.webhook and not secret:
+    options = _arguments(arguments)
+    secret = options.secret
+    if options.webhook and not secret:
         secret = new_secret()
         print_line(f"Deliveries are signed with {secret}")
     config = Config(
-        data_path=None if asked.data == ":memory:" else Path(asked.data),
-        host=asked.host,
-        port=asked.port,
-        allowed_hosts=tuple(asked.allow_host),
-        business_name=asked.business_name,
-        webhook_url=asked.webhook,
+        data_path=None if options.data == ":memory:" else Path(options.data),
+        host=options.host,
+        port=options.port,
+        allowed_hosts=tuple(options.allow_host),
+        business_name=options.business_name,
+        webhook_url=options.webhook,
         webhook_secret=secret,
-        retries=asked.retries,
-        api_version=asked.api_version,
-        clock_off_seconds=asked.clock_off,
+        retries=options.retries,
+        api_version=options.api_version,
+        clock_off_seconds=options.clock_off,
     )
     with contextlib.ExitStack() as opened:
         try:
@@ -47,8 +47,8 @@ def main(arguments: list[str] | None = None) -> int:
         except (ValueError, OSError, OverflowError, StripeError) as problem:
             print_line(f"The emulator cannot start: {problem}")
             return 2
-        print_line(f"Emulator at {config.address}, account in {asked.data}")
-        _serve(app, listener, asked.log_level)
+        print_line(f"Emulator at {config.address}, account in {options.data}")
+        _serve(app, listener, options.log_level)
     return 0
 
 

@@ -100,10 +100,10 @@ class Emulator:
         self, payment_intent_id: str, amount: int | None = None, reason: str | None = None
     ) -> StripeObject:
         """Refund a payment, all that is left when no amount is given; returns the Refund."""
-        given = {"payment_intent": payment_intent_id, "amount": amount, "reason": reason}
+        params = {"payment_intent": payment_intent_id, "amount": amount, "reason": reason}
         with self.account.writing() as tx:
             return refunds.create(
-                tx, {name: value for name, value in given.items() if value is not None}
+                tx, {name: value for name, value in params.items() if value is not None}
             )
 
     def dispute(self, charge_id: str, reason: str = "fraudulent") -> StripeObject:
@@ -133,12 +133,12 @@ class Emulator:
 
     def list_objects(self, kind: Kind, limit: int = 20, after: str | None = None) -> Page:
         """Return objects of one kind, newest first, starting after the id `after`."""
-        given = {"limit": limit} | ({"starting_after": after} if after else {})
+        params = {"limit": limit} | ({"starting_after": after} if after else {})
         with self.account.reading() as tx:
             if kind == "event":
-                page = listing.of_events(tx, given, "")
+                page = listing.of_events(tx, params, "")
             else:
-                page = listing.objects(tx, kind, given, "")
+                page = listing.objects(tx, kind, params, "")
         return Page(page["data"], page["has_more"])
 
     def counts(self) -> dict[Kind, int]:

@@ -39,11 +39,11 @@ def _shift_payment(tx: Transaction, session: dict[str, Any], seconds: int) -> No
         (session["id"], intent, intent),
     )
     ids = [row["id"] for row in related]
-    about = " OR ".join(["body LIKE ?"] * len(ids))
+    condition = " OR ".join(["body LIKE ?"] * len(ids))
     mentions = [f'%"{object_id}"%' for object_id in ids]
     for table in ("objects", "events"):
         rows = tx.connection.execute(
-            f"SELECT id, body FROM {table} WHERE {about}",  # noqa: S608 - placeholders
+            f"SELECT id, body FROM {table} WHERE {condition}",  # noqa: S608 - placeholders
             mentions,
         ).fetchall()
         for row in rows:
@@ -68,15 +68,15 @@ def _shift_row(
         values,
     )
     if table == "events":
-        moved = (seconds, row_id)
-        tx.connection.execute("UPDATE events SET at = at - ? WHERE id = ?", moved)
+        shift = (seconds, row_id)
+        tx.connection.execute("UPDATE events SET at = at - ? WHERE id = ?", shift)
         tx.connection.execute(
             "UPDATE attempts SET at = at - ? WHERE delivery_id IN"
             " (SELECT id FROM deliveries WHERE event_id = ?)",
-            moved,
+            shift,
         )
         tx.connection.execute(
-            "UPDATE deliveries SET created_at = created_at - ? WHERE event_id = ?", moved
+            "UPDATE deliveries SET created_at = created_at - ? WHERE event_id = ?", shift
         )
 
 

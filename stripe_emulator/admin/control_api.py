@@ -83,16 +83,16 @@ def faults(emulator: Running) -> list[Fault]:
 
 
 @router.post("/troubles")
-def inject_fault(emulator: Running, asked: FaultRequest) -> Fault:
+def inject_fault(emulator: Running, body: FaultRequest) -> Fault:
     """Arm a fault."""
     return emulator.inject_fault(
-        asked.target,
-        asked.kind,
-        times=asked.times,
-        match=asked.match,
-        value=asked.value,
-        seed=asked.seed,
-        chance=asked.chance,
+        body.target,
+        body.kind,
+        times=body.times,
+        match=body.match,
+        value=body.value,
+        seed=body.seed,
+        chance=body.chance,
     )
 
 
@@ -118,17 +118,17 @@ def clock(emulator: Running) -> dict[str, float]:
 
 
 @router.post("/clock")
-def move_clock(emulator: Running, asked: ClockRequest) -> dict[str, float]:
+def move_clock(emulator: Running, body: ClockRequest) -> dict[str, float]:
     """Move the clock forward and run what becomes due; set how far it is off."""
-    if asked.off is not None:
-        emulator.set_clock_off(asked.off)
-    return {"now": emulator.move_clock(asked.seconds)}
+    if body.off is not None:
+        emulator.set_clock_off(body.off)
+    return {"now": emulator.move_clock(body.seconds)}
 
 
 @router.post("/date_back")
-def date_back(emulator: Running, asked: DatesRequest) -> dict[str, str]:
+def date_back(emulator: Running, body: DatesRequest) -> dict[str, str]:
     """Date payments back to earlier times."""
-    emulator.date_back(asked.sessions)
+    emulator.date_back(body.sessions)
     return {"status": "ok"}
 
 
@@ -140,18 +140,18 @@ def reset(emulator: Running) -> dict[str, str]:
 
 
 @router.post("/snapshot")
-def snapshot(emulator: Running, asked: SnapshotRequest) -> dict[str, str]:
+def snapshot(emulator: Running, body: SnapshotRequest) -> dict[str, str]:
     """Copy the account into a named snapshot."""
-    emulator.snapshot(_snapshot_path(emulator, asked.name))
+    emulator.snapshot(_snapshot_path(emulator, body.name))
     return {"status": "ok"}
 
 
 @router.post("/restore")
-def restore(emulator: Running, asked: SnapshotRequest) -> dict[str, str]:
+def restore(emulator: Running, body: SnapshotRequest) -> dict[str, str]:
     """Replace the account by a named snapshot."""
-    path = _snapshot_path(emulator, asked.name)
+    path = _snapshot_path(emulator, body.name)
     if not path.exists():
-        raise InvalidRequest(f"No such snapshot: {asked.name}", param="name")
+        raise InvalidRequest(f"No such snapshot: {body.name}", param="name")
     emulator.restore(path)
     return {"status": "ok"}
 

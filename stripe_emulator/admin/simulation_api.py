@@ -31,9 +31,9 @@ class RollRequest(ControlRequest):
 
 
 @router.post("/sessions/{session_id}/pay")
-def pay(emulator: Running, session_id: str, asked: PaymentRequest) -> PaymentResult:
+def pay(emulator: Running, session_id: str, body: PaymentRequest) -> PaymentResult:
     """Pay a session with a test card."""
-    return emulator.checkout.pay_with_card(session_id, **asked.model_dump())
+    return emulator.checkout.pay_with_card(session_id, **body.model_dump())
 
 
 @router.post("/sessions/{session_id}/pay_later")
@@ -91,6 +91,6 @@ def resend(
 
 
 @router.post("/endpoints/{endpoint_id}/roll")
-def roll(emulator: Running, endpoint_id: str, asked: RollRequest) -> dict[str, str]:
+def roll(emulator: Running, endpoint_id: str, body: RollRequest) -> dict[str, str]:
     """Replace a signing secret; for a while both sign."""
-    return {"secret": emulator.roll_secret(endpoint_id, asked.seconds, asked.secret)}
+    return {"secret": emulator.roll_secret(endpoint_id, body.seconds, body.secret)}

@@ -37,8 +37,8 @@ class Api:
             await self._serve(api_request, request, send)
         elif key in self._in_flight:
             refusal = idempotency.in_use(key)
-            answer = await run_in_threadpool(self.pipeline.reject, api_request, refusal)
-            await _respond(answer, scope, receive, send)
+            response = await run_in_threadpool(self.pipeline.reject, api_request, refusal)
+            await _respond(response, scope, receive, send)
         else:
             self._in_flight.add(key)
             try:
@@ -47,10 +47,10 @@ class Api:
                 self._in_flight.discard(key)
 
     async def _serve(self, api_request: ApiRequest, request: Request, send: Send) -> None:
-        answer = await run_in_threadpool(self.pipeline.answer, api_request)
-        if answer.fault and await _apply_wire_fault(answer.fault, request):
+        response = await run_in_threadpool(self.pipeline.handle, api_request)
+        if response.fault and await _apply_wire_fault(response.fault, request):
             return
-        await _respond(answer, request.scope, request.receive, send)
+        await _respond(response, request.scope, request.receive, send)
 
 
 async def _read_request(request: Request) -> ApiRequest:
@@ -108,6 +108,6 @@ async def _cut(request: Request) -> None:
         await request.receive()  # lets the server notice the disconnect
 
 
-async def _respond(answer: ApiResponse, scope: Scope, receive: Receive, send: Send) -> None:
-    response = Response(answer.body, answer.status, answer.headers, "application/json")
-    await response(scope, receive, send)
+async def _respond(response: ApiResponse, scope: Scope, receive: Receive, send: Send) -> None:
+    asgi_response = Response(response.body, response.status, response.headers, "application/json")
+    await asgi_response(scope, receive, send)

@@ -158,11 +158,11 @@ def _currency_options(_: Transaction, price: StripeObject) -> dict[str, StripeOb
 
 def _none_of(name: str) -> Callable[[Transaction, StripeObject], StripeObject]:
     """Return a function that returns an empty list of what is not imitated."""
-    return lambda _, thing: {
+    return lambda _, stripe_object: {
         "object": "list",
         "data": [],
         "has_more": False,
-        "url": f"/v1/{thing['object']}s/{thing['id']}/{name}",
+        "url": f"/v1/{stripe_object['object']}s/{stripe_object['id']}/{name}",
     }
 
 
@@ -186,43 +186,43 @@ INCLUDABLE: dict[str, dict[str, Callable[[Transaction, StripeObject], Any]]] = {
 TABLES: tuple[Mapping[str, Collection[str]], ...] = (EXPANDABLE, ALWAYS_NULL, INSIDE, INCLUDABLE)
 
 
-def expanded(tx: Transaction, thing: StripeObject, paths: list[str]) -> StripeObject:
+def expanded(tx: Transaction, stripe_object: StripeObject, paths: list[str]) -> StripeObject:
     """Return the object with these fields expanded. Raises InvalidRequest for any other field."""
     for path in paths:
         steps = path.split(".")
-        if len(steps) - (thing["object"] in LISTS) > MOST_LEVELS:
+        if len(steps) - (stripe_object["object"] in LISTS) > MOST_LEVELS:
             raise InvalidRequest(
                 f"You cannot expand more than {MOST_LEVELS} levels of a property: {path}.",
                 param="expand",
             )
-        _follow(tx, thing, steps, path)
-    return thing
+        _follow(tx, stripe_object, steps, path)
+    return stripe_object
 
 
-def _follow(tx: Transaction, thing: Any, steps: list[str], path: str) -> None:
+def _follow(tx: Transaction, stripe_object: Any, steps: list[str], path: str) -> None:
     """Expand the first field in place, then continue below it."""
-    if not steps or thing is None:
+    if not steps or stripe_object is None:
         return
-    if isinstance(thing, list):
-        for element in thing:
+    if isinstance(stripe_object, list):
+        for element in stripe_object:
             _follow(tx, element, steps, path)
         return
-    kind = _kind(thing)
+    kind = _kind(stripe_object)
     if kind in LISTS and steps[0] == "data":
-        _follow(tx, thing["data"], steps[1:], path)
+        _follow(tx, stripe_object["data"], steps[1:], path)
         return
     field = _field(kind, steps)
     if field is None:
         raise InvalidRequest(f"This property cannot be expanded ({path}).", param="expand")
     *above, name = field
-    for holder in _holders(thing, above):
-        _show(tx, thing, holder, ".".join(field))
+    for holder in _holders(stripe_object, above):
+        _show(tx, stripe_object, holder, ".".join(field))
         _follow(tx, holder.get(name), steps[len(field) :], path)
 
 
-def _kind(thing: Any) -> str:
+def _kind(stripe_object: Any) -> str:
     """Return the kind of a Stripe object; "" for anything else, such as the data of an event."""
-    kind = thing.get("object") if isinstance(thing, dict) else None
+    kind = stripe_object.get("object") if isinstance(stripe_object, dict) else None
     return kind if isinstance(kind, str) else ""
 
 
@@ -236,20 +236,20 @@ def _field(kind: str, steps: list[str]) -> list[str] | None:
     return None
 
 
-def _holders(thing: Any, steps: list[str]) -> list[StripeObject]:
+def _holders(stripe_object: Any, steps: list[str]) -> list[StripeObject]:
     """Return the objects that hold a field, one for each element of a list on the way to it."""
-    if isinstance(thing, list):
-        return [holder for element in thing for holder in _holders(element, steps)]
-    if not isinstance(thing, dict):
+    if isinstance(stripe_object, list):
+        return [holder for element in stripe_object for holder in _holders(element, steps)]
+    if not isinstance(stripe_object, dict):
         return []
-    return _holders(thing.get(steps[0]), steps[1:]) if steps else [thing]
+    return _holders(stripe_object.get(steps[0]), steps[1:]) if steps else [stripe_object]
 
 
-def _show(tx: Transaction, thing: StripeObject, holder: StripeObject, field: str) -> None:
+def _show(tx: Transaction, stripe_object: StripeObject, holder: StripeObject, field: str) -> None:
     """Set a field to its expanded value."""
-    kind, name = thing["object"], field.rpartition(".")[2]
+    kind, name = stripe_object["object"], field.rpartition(".")[2]
     includable = INCLUDABLE.get(kind, {}).get(field)
     if includable:
-        holder.setdefault(name, includable(tx, thing))
+        holder.setdefault(name, includable(tx, stripe_object))
     elif field in EXPANDABLE.get(kind, {}) and isinstance(holder.get(name), str):
         holder[name] = tx.find(holder[name], EXPANDABLE[kind][field] or None)

@@ -64,7 +64,7 @@ def save(
     connection: sqlite3.Connection,
     key: str,
     request: tuple[str, str],
-    answer: SavedResponse,
+    response: SavedResponse,
     now: float,
 ) -> None:
     """Store a response and delete those older than a day."""
@@ -72,5 +72,5 @@ def save(
     connection.execute(
         "INSERT OR REPLACE INTO idempotency (key, endpoint, fingerprint, status, body, request_id,"
         " created) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (key, *request, answer.status, answer.body, answer.request_id, now),
+        (key, *request, response.status, response.body, response.request_id, now),
     )

@@ -19,7 +19,7 @@ PLAIN: dict[str, dict[str, Any]] = {
         "maxProperties": limits.METADATA_KEYS,
     },
 }
-ANSWERS = {
+RESPONSES = {
     "200": {"description": "The object", "content": {"application/json": {"schema": {}}}},
     **{
         str(status): {"description": "Stripe's error", "content": {"application/json": {}}}
@@ -59,13 +59,13 @@ def _operation(name: str) -> dict[str, Any]:
     spec = parameters.TABLE[name]
     operation: dict[str, Any] = {
         "operationId": name.replace(" ", "_").replace("/", "_"),
-        "responses": ANSWERS,
+        "responses": RESPONSES,
         "security": [{"key": []}],
         "parameters": [],
     }
     if "{id}" in name:
-        where = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-        operation["parameters"].append(where)
+        parameter = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+        operation["parameters"].append(parameter)
     if name.startswith("POST"):
         content = {FORM: {"schema": schema(spec), "encoding": _encoding(spec)}}
         operation["requestBody"] = {"content": content, "required": bool(spec.get("required"))}

@@ -74,16 +74,16 @@ class RequestPipeline:
     def __init__(self, account: Account) -> None:
         self.account = account
 
-    def answer(self, request: ApiRequest) -> ApiResponse:
+    def handle(self, request: ApiRequest) -> ApiResponse:
         """Run one request. Never raises: every error becomes a Stripe error response."""
         fault: Fault | None = None
         replayed = False
-        asked, request.version = request.version, self.account.config.api_version
+        requested_version, request.version = request.version, self.account.config.api_version
         try:
             request.key = authentication.authenticated(request.authorization)
             if request.account not in (None, "", ACCOUNT_ID):
                 raise AccountInvalid(authentication.masked(request.key), str(request.account)[:100])
-            request.version = versions.checked(asked or request.version)
+            request.version = versions.checked(requested_version or request.version)
             operation = routes.find_operation(request.method, request.path)
             request.raw = _raw_parameters(request)
             armed = self._armed()
@@ -117,9 +117,9 @@ class RequestPipeline:
         with self.account.storage.writing() as connection:
             fault = faults.take(connection, "request", *names)
         if fault:
-            about = request_faults.subject(operation.object_id, request.raw)
+            subject_id = request_faults.subject(operation.object_id, request.raw)
             key = authentication.masked(request.key)
-            request_faults.before(fault, request.path, request.method, key, about)
+            request_faults.before(fault, request.path, request.method, key, subject_id)
         return fault
 
     def _bent(
@@ -192,7 +192,7 @@ class RequestPipeline:
             idempotency_key=request.idempotency_key,
             replayed=replayed,
             parameters=json.dumps(form_encoding.masked(request.raw))[:SHOWN_CHARACTERS],
-            answer=SECRET.sub("whsec_****", saved.body[:SHOWN_CHARACTERS].decode()),
+            response=SECRET.sub("whsec_****", saved.body[:SHOWN_CHARACTERS].decode()),
             trouble=fault.kind if fault else None,
         )
         with self.account.storage.writing() as connection:
@@ -236,21 +236,23 @@ def _run_operation(tx: Transaction, request: ApiRequest, operation: Operation) -
     """Validate the parameters, run the operation and expand, in the request's API version."""
     try:
         raw = versions.upgraded(operation.name, request.raw, request.version)
-        given = parameters.read(operation.name, raw)
+        params = parameters.read(operation.name, raw)
         if request.idempotency_key:
             idempotency.check(request.idempotency_key)
-        unsupported.check(operation.name, given)
-        thing = operation.act(tx, operation.object_id, given)
+        unsupported.check(operation.name, params)
+        stripe_object = operation.act(tx, operation.object_id, params)
         if tx.error:  # its effects are kept
             return _error_response(tx.error, request)
-        if given.get("expand"):
+        if params.get("expand"):
             # Expand a copy: the snapshot in an event must not change with the response.
-            thing = expand.expanded(tx, json.loads(json.dumps(thing)), given["expand"])
+            stripe_object = expand.expanded(
+                tx, json.loads(json.dumps(stripe_object)), params["expand"]
+            )
     except InvalidRequest as error:
         versions.reword(error, operation.name, request.version)
         raise
-    thing = versions.older(thing, request.version)
-    return SavedResponse(200, json.dumps(thing).encode(), request.id)
+    stripe_object = versions.older(stripe_object, request.version)
+    return SavedResponse(200, json.dumps(stripe_object).encode(), request.id)
 
 
 def _fault_after(fault: Fault | None, saved: SavedResponse, request: ApiRequest) -> SavedResponse:

@@ -61,8 +61,8 @@ def names(call: str, address: str, object_id: str, raw: Mapping[str, Any]) -> li
 
     Cursors of lists are left out: a fault of one object does not stop the pages after it.
     """
-    given = [value for name, value in raw.items() if name not in CURSORS]
-    ids = [object_id, *(value for value in given if isinstance(value, str))]
+    values = [value for name, value in raw.items() if name not in CURSORS]
+    ids = [object_id, *(value for value in values if isinstance(value, str))]
     return [call, address, *filter(None, ids)]
 
 
@@ -80,11 +80,11 @@ def kind_of(object_id: str) -> str:
     return kinds.get(object_id.partition("_")[0], "") if "_" in object_id else ""
 
 
-def before(fault: Fault, path: str, method: str, key: str, about: str) -> None:
+def before(fault: Fault, path: str, method: str, key: str, subject_id: str) -> None:
     """Refuse a request before it runs, so that nothing is saved under its key.
 
-    `key` is the masked API key, `about` the id the request names. Kinds that apply later do nothing
-    here.
+    `key` is the masked API key, `subject_id` the id the request names. Kinds that apply later do
+    nothing here.
     """
     if fault.kind == "rate_limit":
         limited = RateLimited(
@@ -105,7 +105,7 @@ def before(fault: Fault, path: str, method: str, key: str, about: str) -> None:
     if fault.kind == "forbidden":
         raise _forbidden(path, method, key)
     if fault.kind == "gone":
-        raise NotFound.resource(kind_of(about) or "object", about)
+        raise NotFound.resource(kind_of(subject_id) or "object", subject_id)
 
 
 def _forbidden(path: str, method: str, key: str) -> PermissionMissing:
@@ -120,8 +120,8 @@ def _forbidden(path: str, method: str, key: str) -> PermissionMissing:
     )
 
 
-def refuse(fault: Fault | None, about: str) -> None:
+def refuse(fault: Fault | None, subject_id: str) -> None:
     """Refuse as the state of an object would: the key keeps the response."""
     if fault and fault.kind == "refuse":
         message, code = REFUSALS[fault.value]
-        raise Refused(message.format(id=about), code=code)
+        raise Refused(message.format(id=subject_id), code=code)

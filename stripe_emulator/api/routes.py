@@ -44,13 +44,13 @@ def _retriever(kind: str, param: str) -> Handler:
 
 
 def _lister(kind: str, url: str) -> Handler:
-    return lambda tx, _, given: listing.objects(tx, kind, given, url)
+    return lambda tx, _, params: listing.objects(tx, kind, params, url)
 
 
 def _updater(
     kind: str, param: str, change: Callable[[Transaction, StripeObject, Parameters], StripeObject]
 ) -> Handler:
-    return lambda tx, object_id, given: change(tx, tx.get(object_id, kind, param), given)
+    return lambda tx, object_id, params: change(tx, tx.get(object_id, kind, param), params)
 
 
 def _deleter(
@@ -59,42 +59,44 @@ def _deleter(
     return lambda tx, object_id, _: delete(tx, tx.get(object_id, kind, param))
 
 
-def _line_items(tx: Transaction, session_id: str, given: Parameters) -> StripeObject:
+def _line_items(tx: Transaction, session_id: str, params: Parameters) -> StripeObject:
     session = tx.get(session_id, "checkout.session", "session")
-    return listing.line_items(tx, session["id"], given)
+    return listing.line_items(tx, session["id"], params)
 
 
-def _charge_refunds(tx: Transaction, charge_id: str, given: Parameters) -> StripeObject:
+def _charge_refunds(tx: Transaction, charge_id: str, params: Parameters) -> StripeObject:
     tx.get(charge_id, "charge")
     url = f"/v1/charges/{charge_id}/refunds"
-    return listing.objects(tx, "refund", given | {"charge": charge_id}, url)
+    return listing.objects(tx, "refund", params | {"charge": charge_id}, url)
 
 
-def _retry_event(tx: Transaction, event_id: str, given: Parameters) -> StripeObject:
+def _retry_event(tx: Transaction, event_id: str, params: Parameters) -> StripeObject:
     """Deliver an event again, for `stripe events resend`; the call is undocumented."""
     event = events.get(tx, event_id)
     deliveries.resend(
-        tx, event, given.get("webhook_endpoint"), cli_only=given.get("for_stripecli", False)
+        tx, event, params.get("webhook_endpoint"), cli_only=params.get("for_stripecli", False)
     )
     return event
 
 
-def _customer_payment_methods(tx: Transaction, customer_id: str, given: Parameters) -> StripeObject:
+def _customer_payment_methods(
+    tx: Transaction, customer_id: str, params: Parameters
+) -> StripeObject:
     tx.get(customer_id, "customer", "customer")
     url = f"/v1/customers/{customer_id}/payment_methods"
-    return listing.objects(tx, "payment_method", given | {"customer": customer_id}, url)
+    return listing.objects(tx, "payment_method", params | {"customer": customer_id}, url)
 
 
 def _cash_balance_transactions(
-    tx: Transaction, customer_id: str, given: Parameters
+    tx: Transaction, customer_id: str, params: Parameters
 ) -> StripeObject:
     tx.get(customer_id, "customer", "customer")
     url = f"/v1/customers/{customer_id}/cash_balance_transactions"
-    return listing.objects(tx, cash_balances.KIND, given | {"customer": customer_id}, url)
+    return listing.objects(tx, cash_balances.KIND, params | {"customer": customer_id}, url)
 
 
-def _shipping_rates(tx: Transaction, _: str, given: Parameters) -> StripeObject:
-    filters = {"fixed_amount" if name == "currency" else name: v for name, v in given.items()}
+def _shipping_rates(tx: Transaction, _: str, params: Parameters) -> StripeObject:
+    filters = {"fixed_amount" if name == "currency" else name: v for name, v in params.items()}
     return listing.objects(tx, "shipping_rate", filters, "/v1/shipping_rates")
 
 
@@ -119,10 +121,10 @@ def _retriever_even_deleted(kind: str) -> Handler:
     """Return a handler that also retrieves a deleted object, as `deleted: true`."""
 
     def retrieve(tx: Transaction, object_id: str, _: Parameters) -> StripeObject:
-        found = tx.find(object_id, kind)
-        if found is None:
+        stripe_object = tx.find(object_id, kind)
+        if stripe_object is None:
             raise NotFound.resource(kind, object_id)
-        return found
+        return stripe_object
 
     return retrieve
 
@@ -139,7 +141,7 @@ OPERATIONS: dict[str, Handler] = {
     "GET /v1/account": lambda tx, _, __: accounts.retrieve(tx),
     "GET /v1/accounts": lambda *_: _empty_list("/v1/accounts"),  # no Connect
     "GET /v1/accounts/{id}": accounts.retrieve_by_id,
-    "POST /v1/checkout/sessions": lambda tx, _, given: checkout_sessions.create(tx, given),
+    "POST /v1/checkout/sessions": lambda tx, _, params: checkout_sessions.create(tx, params),
     **_collection("/v1/checkout/sessions", "checkout.session", "session"),
     "POST /v1/checkout/sessions/{id}/expire": _updater(
         "checkout.session",
@@ -150,10 +152,10 @@ OPERATIONS: dict[str, Handler] = {
         "checkout.session", "session", checkout_sessions.update
     ),
     "GET /v1/checkout/sessions/{id}/line_items": _line_items,
-    "GET /v1/customers/search": lambda tx, _, given: search.objects(
-        tx, "customer", given, "/v1/customers/search"
+    "GET /v1/customers/search": lambda tx, _, params: search.objects(
+        tx, "customer", params, "/v1/customers/search"
     ),
-    "POST /v1/customers": lambda tx, _, given: customers.create(tx, given),
+    "POST /v1/customers": lambda tx, _, params: customers.create(tx, params),
     **_collection("/v1/customers", "customer", "id"),
     "GET /v1/customers/{id}": _retriever_even_deleted("customer"),
     "POST /v1/customers/{id}": _updater("customer", "id", customers.update),
@@ -165,16 +167,16 @@ OPERATIONS: dict[str, Handler] = {
     ),
     "GET /v1/customers/{id}/cash_balance_transactions": _cash_balance_transactions,
     "POST /v1/test_helpers/customers/{id}/fund_cash_balance": cash_balances.fund,
-    "POST /v1/products": lambda tx, _, given: products.create(tx, given),
+    "POST /v1/products": lambda tx, _, params: products.create(tx, params),
     **_collection("/v1/products", "product", "id"),
     "GET /v1/products/{id}": _retriever_even_deleted("product"),
     "POST /v1/products/{id}": _updater("product", "id", products.update),
     "DELETE /v1/products/{id}": _deleter("product", "id", products.delete),
     "GET /v1/products/{id}/features": _product_features,
-    "POST /v1/prices": lambda tx, _, given: prices.create(tx, given),
+    "POST /v1/prices": lambda tx, _, params: prices.create(tx, params),
     **_collection("/v1/prices", "price", "price"),
     "POST /v1/prices/{id}": _updater("price", "price", prices.update),
-    "POST /v1/payment_intents": lambda tx, _, given: payment_intents.create(tx, given),
+    "POST /v1/payment_intents": lambda tx, _, params: payment_intents.create(tx, params),
     **_collection("/v1/payment_intents", "payment_intent", "intent"),
     "POST /v1/payment_intents/{id}": _updater("payment_intent", "intent", payment_intents.update),
     "POST /v1/payment_intents/{id}/cancel": _updater(
@@ -186,7 +188,7 @@ OPERATIONS: dict[str, Handler] = {
     "POST /v1/payment_intents/{id}/confirm": _updater(
         "payment_intent", "intent", payment_intents.confirm
     ),
-    "POST /v1/setup_intents": lambda tx, _, given: setup_intents.create(tx, given),
+    "POST /v1/setup_intents": lambda tx, _, params: setup_intents.create(tx, params),
     **_collection("/v1/setup_intents", "setup_intent", "intent"),
     "POST /v1/setup_intents/{id}": _updater("setup_intent", "intent", setup_intents.update),
     "POST /v1/setup_intents/{id}/cancel": _updater("setup_intent", "intent", setup_intents.cancel),
@@ -194,16 +196,16 @@ OPERATIONS: dict[str, Handler] = {
         "setup_intent", "intent", setup_intents.confirm
     ),
     "GET /v1/setup_attempts": _lister("setup_attempt", "/v1/setup_attempts"),
-    "POST /v1/coupons": lambda tx, _, given: coupons.create_coupon(tx, given),
+    "POST /v1/coupons": lambda tx, _, params: coupons.create_coupon(tx, params),
     **_collection("/v1/coupons", "coupon", "coupon"),
     "POST /v1/coupons/{id}": _updater("coupon", "coupon", coupons.update_coupon),
     "DELETE /v1/coupons/{id}": _deleter("coupon", "coupon", coupons.delete_coupon),
-    "POST /v1/promotion_codes": lambda tx, _, given: coupons.create_code(tx, given),
+    "POST /v1/promotion_codes": lambda tx, _, params: coupons.create_code(tx, params),
     **_collection("/v1/promotion_codes", "promotion_code", "promotion_code"),
     "POST /v1/promotion_codes/{id}": _updater(
         "promotion_code", "promotion_code", coupons.update_code
     ),
-    "POST /v1/shipping_rates": lambda tx, _, given: shipping_rates.create(tx, given),
+    "POST /v1/shipping_rates": lambda tx, _, params: shipping_rates.create(tx, params),
     **_collection("/v1/shipping_rates", "shipping_rate", "shipping_rate_token"),
     "GET /v1/shipping_rates": _shipping_rates,
     "POST /v1/shipping_rates/{id}": _updater(
@@ -212,7 +214,7 @@ OPERATIONS: dict[str, Handler] = {
     **_collection("/v1/charges", "charge", "id"),
     "POST /v1/charges/{id}": _updater("charge", "id", charges.update),
     "GET /v1/charges/{id}/refunds": _charge_refunds,
-    "POST /v1/refunds": lambda tx, _, given: refunds.create(tx, given),
+    "POST /v1/refunds": lambda tx, _, params: refunds.create(tx, params),
     **_collection("/v1/refunds", "refund", "refund"),
     "POST /v1/refunds/{id}": _updater("refund", "refund", refunds.update),
     **_collection("/v1/disputes", "dispute", "dispute"),
@@ -220,15 +222,15 @@ OPERATIONS: dict[str, Handler] = {
     "POST /v1/disputes/{id}/close": _updater(
         "dispute", "dispute", lambda tx, dispute, _: disputes.close(tx, dispute, won=False)
     ),
-    "GET /v1/events": lambda tx, _, given: listing.of_events(tx, given, "/v1/events"),
+    "GET /v1/events": lambda tx, _, params: listing.of_events(tx, params, "/v1/events"),
     "GET /v1/events/{id}": lambda tx, event_id, _: events.get(tx, event_id),
-    "POST /v1/webhook_endpoints": lambda tx, _, given: webhook_endpoints.create(tx, given),
+    "POST /v1/webhook_endpoints": lambda tx, _, params: webhook_endpoints.create(tx, params),
     "POST /v1/events/{id}/retry": _retry_event,
     "GET /v1/payment_pages/{id}": _retriever("checkout.session", "session"),
     "POST /v1/payment_pages/{id}/confirm": _updater(
         "checkout.session", "session", payment_pages.confirm
     ),
-    "POST /v1/stripecli/sessions": lambda tx, _, given: sessions.create(tx, given),
+    "POST /v1/stripecli/sessions": lambda tx, _, params: sessions.create(tx, params),
     **_collection("/v1/webhook_endpoints", "webhook_endpoint", "webhook_endpoint"),
     "POST /v1/webhook_endpoints/{id}": _updater(
         "webhook_endpoint", "webhook_endpoint", webhook_endpoints.update
@@ -238,7 +240,7 @@ OPERATIONS: dict[str, Handler] = {
     ),
     "GET /v1/balance": lambda tx, _, __: balance.retrieve(tx),
     **_collection("/v1/balance_transactions", "balance_transaction", "id"),
-    "POST /v1/payment_methods": lambda tx, _, given: payment_methods.create(tx, given),
+    "POST /v1/payment_methods": lambda tx, _, params: payment_methods.create(tx, params),
     **_collection("/v1/payment_methods", "payment_method", "payment_method"),
     "POST /v1/payment_methods/{id}": _updater(
         "payment_method", "payment_method", payment_methods.update
@@ -280,8 +282,8 @@ def find_operation(method: str, path: str) -> Operation:
         raise not_imitated.error(method, path)
     for template, name in _SHAPES.get((method, len(parts)), ()):
         pairs = list(zip(template, parts, strict=True))
-        if all(wanted in (part, "{id}") for wanted, part in pairs):
-            object_id = next((part for wanted, part in pairs if wanted == "{id}"), "")
+        if all(expected in (part, "{id}") for expected, part in pairs):
+            object_id = next((part for expected, part in pairs if expected == "{id}"), "")
             if object_id or "{id}" not in template:
                 return Operation(name, OPERATIONS[name], object_id)
     raise not_imitated.error(method, path)

@@ -60,19 +60,19 @@ class Change:
 
 
 def _renamed(newer: str, older: str) -> Callable[[StripeObject], None]:
-    def rename(thing: StripeObject) -> None:
-        if newer in thing:
-            thing[older] = thing.pop(newer)
+    def rename(stripe_object: StripeObject) -> None:
+        if newer in stripe_object:
+            stripe_object[older] = stripe_object.pop(newer)
 
     return rename
 
 
-def _no_invoice(thing: StripeObject) -> None:
-    thing["invoice"] = None
+def _no_invoice(stripe_object: StripeObject) -> None:
+    stripe_object["invoice"] = None
 
 
-def _without_allowed_types(thing: StripeObject) -> None:
-    thing.pop("allowed_payment_method_types", None)
+def _without_allowed_types(stripe_object: StripeObject) -> None:
+    stripe_object.pop("allowed_payment_method_types", None)
 
 
 UI_MODES = {"custom": "elements", "embedded": "embedded_page", "hosted": "hosted_page"}
@@ -132,13 +132,15 @@ def _promotion(raw: Raw) -> None:
 
 
 def _with_coupon(raw: Raw, path: str = "promotion.coupon") -> None:
-    wanted = raw.get("expand")
-    if isinstance(wanted, dict) or wanted is None:
-        raw["expand"] = {**(wanted or {}), str(10**6): path}
+    expansions = raw.get("expand")
+    if isinstance(expansions, dict) or expansions is None:
+        raw["expand"] = {**(expansions or {}), str(10**6): path}
 
 
-def _coupon_itself(thing: StripeObject) -> None:
-    thing["coupon"] = thing.pop("promotion" if "promotion" in thing else "source")["coupon"]
+def _coupon_itself(stripe_object: StripeObject) -> None:
+    stripe_object["coupon"] = stripe_object.pop(
+        "promotion" if "promotion" in stripe_object else "source"
+    )["coupon"]
 
 
 CODES = "POST /v1/promotion_codes"
@@ -252,13 +254,13 @@ def upgraded(call: str, raw: Raw, version: str) -> Raw:
     return newest
 
 
-def _newer_value(name: str, given: Any, values: Mapping[str, str]) -> str:
-    if not isinstance(given, str) or given not in values:
+def _newer_value(name: str, value: Any, values: Mapping[str, str]) -> str:
+    if not isinstance(value, str) or value not in values:
         *first, last = values
         raise InvalidRequest(
             f"Invalid {name}: must be one of {', '.join(first)}, or {last}", param=name
         )
-    return values[given]
+    return values[value]
 
 
 def reword(error: InvalidRequest, call: str, version: str) -> None:
@@ -266,46 +268,46 @@ def reword(error: InvalidRequest, call: str, version: str) -> None:
     for change in _before(version):
         if call not in change.calls:
             continue
-        words = {newer: older for older, newer in change.names.items()} | {
+        replacements = {newer: older for older, newer in change.names.items()} | {
             f"{name}={newer}": f"{name}={older}"
             for name, values in change.values.items()
             for older, newer in values.items()
         }
-        for newer, older in words.items():
+        for newer, older in replacements.items():
             error.message = error.message.replace(newer, older)
             if error.param:
                 error.param = error.param.replace(newer, older)
 
 
-def older(thing: Any, version: str) -> Any:
+def older(stripe_object: Any, version: str) -> Any:
     """Return an object as a version shows it: a copy where anything differs.
 
     Events keep the version in which they were created.
     """
     changes = _before(version)
-    return _older(thing, changes) if changes else thing
+    return _older(stripe_object, changes) if changes else stripe_object
 
 
-def _older(thing: Any, changes: Sequence[Change]) -> Any:
-    if isinstance(thing, list):
-        return [_older(element, changes) for element in thing]
-    if not isinstance(thing, dict) or thing.get("object") == "event":
-        return thing
-    shown = {name: _older(value, changes) for name, value in thing.items()}
-    if not shown.get("deleted"):
+def _older(stripe_object: Any, changes: Sequence[Change]) -> Any:
+    if isinstance(stripe_object, list):
+        return [_older(element, changes) for element in stripe_object]
+    if not isinstance(stripe_object, dict) or stripe_object.get("object") == "event":
+        return stripe_object
+    copy = {name: _older(value, changes) for name, value in stripe_object.items()}
+    if not copy.get("deleted"):
         for change in changes:
-            if change.kind == shown.get("object"):
-                change.answer(shown)
-    return shown
+            if change.kind == copy.get("object"):
+                change.answer(copy)
+    return copy
 
 
-def event(made: StripeObject, version: str) -> StripeObject:
+def event(original: StripeObject, version: str) -> StripeObject:
     """Return an event in the version of the endpoint it is delivered to."""
-    data = {**made["data"], "object": older(made["data"]["object"], version)}
+    data = {**original["data"], "object": older(original["data"]["object"], version)}
     if "previous_attributes" in data:
         kind = data["object"]["object"]
         data["previous_attributes"] = _older_part(kind, data["previous_attributes"], version)
-    return {**made, "api_version": version, "data": data}
+    return {**original, "api_version": version, "data": data}
 
 
 def _older_part(kind: str, part: StripeObject, version: str) -> StripeObject:

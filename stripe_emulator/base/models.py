@@ -102,7 +102,7 @@ class LoggedRequest:
     idempotency_key: str | None
     replayed: bool
     parameters: str
-    answer: str
+    response: str
     trouble: str | None
 
 

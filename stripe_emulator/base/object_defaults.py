@@ -16,14 +16,14 @@ ADDRESS: dict[str, None] = dict.fromkeys(
 )
 
 
-def with_defaults(blank: Any, given: Any) -> Any:
+def with_defaults(defaults: Any, value: Any) -> Any:
     """Return the given value over its defaults. An empty string unsets a value."""
-    if isinstance(blank, ListDefault):
-        return [with_defaults(dict(blank), element) for element in given or []]
-    if isinstance(blank, NullableDefault) and given in (None, ""):
+    if isinstance(defaults, ListDefault):
+        return [with_defaults(dict(defaults), element) for element in value or []]
+    if isinstance(defaults, NullableDefault) and value in (None, ""):
         return None
-    if not isinstance(blank, dict):
-        return blank if given in (None, "") else given
-    given = given or {}
-    filled = {name: with_defaults(value, given.get(name)) for name, value in blank.items()}
-    return given | filled
+    if not isinstance(defaults, dict):
+        return defaults if value in (None, "") else value
+    value = value or {}
+    filled = {name: with_defaults(default, value.get(name)) for name, default in defaults.items()}
+    return value | filled

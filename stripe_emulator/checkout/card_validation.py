@@ -29,11 +29,11 @@ def read_card(
     card = _card(re.sub(r"[\s-]", "", number[:100]))
     if isinstance(card, PaymentResult):
         return card
-    until = _expiry(expiry, now)
-    if isinstance(until, str):
-        return invalid("expiry", until)
-    wanted = 4 if card.brand == "amex" else 3
-    if not re.fullmatch(rf"\d{{{wanted}}}", cvc.strip(), re.ASCII):
+    valid_until = _expiry(expiry, now)
+    if isinstance(valid_until, str):
+        return invalid("expiry", valid_until)
+    digits = 4 if card.brand == "amex" else 3
+    if not re.fullmatch(rf"\d{{{digits}}}", cvc.strip(), re.ASCII):
         return invalid("cvc", "Your card's security code is incomplete.")
     problem = email_problem(email)
     if problem:
@@ -44,8 +44,8 @@ def read_card(
         name=name.strip()[:LONGEST],
         brand=card.brand,
         last4=card.last4,
-        exp_month=until[0],
-        exp_year=until[1],
+        exp_month=valid_until[0],
+        exp_year=valid_until[1],
     )
 
 
@@ -76,10 +76,10 @@ def email_problem(email: str) -> PaymentResult | None:
 
 def _expiry(expiry: str, now: float) -> tuple[int, int] | str:
     """Return (month, year) of the card's last valid day, or what is wrong with it."""
-    found = EXPIRY.fullmatch(expiry.strip()[:20])
-    if not found:
+    match = EXPIRY.fullmatch(expiry.strip()[:20])
+    if not match:
         return "Your card's expiration date is incomplete."
-    month, year = int(found[1] or found[3]), int(found[2] or found[4])
+    month, year = int(match[1] or match[3]), int(match[2] or match[4])
     year += 2000 if year < 100 else 0
     if not 1 <= month <= 12:
         return "Your card's expiration date is invalid."

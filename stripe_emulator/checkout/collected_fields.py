@@ -54,11 +54,11 @@ class CollectedField:
         return "Tick this box to go on." if self.kind == "tick" else "This is required."
 
     @property
-    def half(self) -> bool:
+    def is_half_width(self) -> bool:
         """Return whether the field shares its row with another."""
         return self.name.endswith(("_postal_code", "_city", "_state", "_country"))
 
-    def fault(self, answer: str) -> str:
+    def problem(self, answer: str) -> str:
         """Return what is wrong with an answer; "" if it is valid."""
         if not answer:
             return self.missing if self.required else ""
@@ -105,7 +105,7 @@ def beside_card(session: StripeObject, locale: str = "en_US") -> list[CollectedF
         return []
     wanted = ("billing_country", "billing_postal_code")
     names = Locale.parse(locale).territories
-    address = {one.name: one for one in _address("billing", "", COUNTRIES, names)}
+    address = {field.name: field for field in _address("billing", "", COUNTRIES, names)}
     return [replace(address[name], required=False) for name in wanted]
 
 
@@ -133,7 +133,9 @@ def _address(
             group=group,
             autocomplete=f"{prefix} {autocomplete}",
         )
-    choices = sorted(((code, names.get(code, code)) for code in countries), key=lambda one: one[1])
+    choices = sorted(
+        ((code, names.get(code, code)) for code in countries), key=lambda choice: choice[1]
+    )
     yield CollectedField(
         f"{prefix}_country",
         "Country",
@@ -152,7 +154,9 @@ def _custom(field: Mapping[str, Any]) -> CollectedField:
         field["label"]["custom"],
         {"dropdown": "choice", "numeric": "digits", "text": "text"}[field["type"]],  # type: ignore[arg-type]
         required=not field["optional"],
-        choices=tuple((one["value"], one["label"]) for one in settings.get("options") or ()),
+        choices=tuple(
+            (option["value"], option["label"]) for option in settings.get("options") or ()
+        ),
         value=settings["default_value"] or "",
         least=settings.get("minimum_length") or 0,
         most=settings.get("maximum_length") or 255,
@@ -164,44 +168,44 @@ def _consent(session: StripeObject) -> Iterator[CollectedField]:
     if collection.get("promotions") == "auto":
         yield CollectedField("promotions", "Send me news and offers", "tick", required=False)
     if collection.get("terms_of_service") == "required":
-        words = session["custom_text"]["terms_of_service_acceptance"] or {}
+        agreement = session["custom_text"]["terms_of_service_acceptance"] or {}
         yield CollectedField(
-            "terms", words.get("message", "I agree to the terms of service"), "tick"
+            "terms", agreement.get("message", "I agree to the terms of service"), "tick"
         )
 
 
-def read_answers(session: StripeObject, given: Mapping[str, str]) -> Answers | PaymentResult:
+def read_answers(session: StripeObject, form: Mapping[str, str]) -> Answers | PaymentResult:
     """Return the answers, or the result for the first invalid one. Unknown fields are dropped."""
-    told: dict[str, str] = {}
-    for question in [*fields_of(session), *beside_card(session)]:
-        told[question.name] = str(given.get(question.name, "")).strip()
-        fault = question.fault(told[question.name])
-        if fault:
-            return PaymentResult("invalid", fault, field=question.name)
+    values: dict[str, str] = {}
+    for field in [*fields_of(session), *beside_card(session)]:
+        values[field.name] = str(form.get(field.name, "")).strip()
+        problem = field.problem(values[field.name])
+        if problem:
+            return PaymentResult("invalid", problem, field=field.name)
     answers: Answers = {
-        name: told[name] or None
+        name: values[name] or None
         for name in ("phone", "individual_name", "business_name")
-        if name in told
+        if name in values
     }
-    if any(name.startswith("billing_") and answer for name, answer in told.items()):
-        answers["billing"] = _given_address("billing", told)
-    if "shipping_country" in told:
-        address = _given_address("shipping", told)
-        answers["shipping"] = {"address": address, "name": told["shipping_name"]}
+    if any(name.startswith("billing_") and answer for name, answer in values.items()):
+        answers["billing"] = _given_address("billing", values)
+    if "shipping_country" in values:
+        address = _given_address("shipping", values)
+        answers["shipping"] = {"address": address, "name": values["shipping_name"]}
     answers["custom"] = {
         name.removeprefix("custom_"): answer or None
-        for name, answer in told.items()
+        for name, answer in values.items()
         if name.startswith("custom_")
     }
-    if "promotions" in told:
-        answers["promotions"] = "opt_in" if told["promotions"] else "opt_out"
-    if "terms" in told:
+    if "promotions" in values:
+        answers["promotions"] = "opt_in" if values["promotions"] else "opt_out"
+    if "terms" in values:
         answers["terms_of_service"] = "accepted"
     return answers
 
 
-def _given_address(prefix: str, told: Mapping[str, str]) -> dict[str, str | None]:
-    return {field: told.get(f"{prefix}_{field}") or None for field in ADDRESS}
+def _given_address(prefix: str, values: Mapping[str, str]) -> dict[str, str | None]:
+    return {field: values.get(f"{prefix}_{field}") or None for field in ADDRESS}
 
 
 def store_answers(session: StripeObject, answers: Answers) -> None:

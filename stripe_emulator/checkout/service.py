@@ -90,12 +90,12 @@ class CheckoutService:
             if isinstance(session, PaymentResult):
                 return session
             if answers is not None:
-                told = collected_fields.read_answers(session, answers)
-                if isinstance(told, PaymentResult):
-                    return told
-                payment_details = replace(payment_details, answers=told)
-            act = attempt if session["amount_total"] else card_payments.confirm
-            result = act(tx, session, payment_details)
+                read = collected_fields.read_answers(session, answers)
+                if isinstance(read, PaymentResult):
+                    return read
+                payment_details = replace(payment_details, answers=read)
+            pay = attempt if session["amount_total"] else card_payments.confirm
+            result = pay(tx, session, payment_details)
             completed = [name for kind, name in tx.emitted if kind == COMPLETED]
         if completed:
             self.dispatcher.wait_for(completed, self.account.config.redirect_wait_seconds)
@@ -111,14 +111,14 @@ class CheckoutService:
         return self._adjust(session_id, adjustments.apply_code, code)
 
     def _adjust(
-        self, session_id: str, act: Callable[[Transaction, StripeObject, str], None], value: str
+        self, session_id: str, adjust: Callable[[Transaction, StripeObject, str], None], value: str
     ) -> PaymentResult | None:
         try:
             with self.account.writing() as tx:
                 session = card_payments.payable_session(tx, session_id)
                 if isinstance(session, PaymentResult):
                     return session
-                act(tx, session, value)
+                adjust(tx, session, value)
         except NotFound:
             return None  # the page reports the missing session
         except InvalidRequest as problem:
@@ -135,10 +135,10 @@ class CheckoutService:
     def answer_challenge(self, challenge_id: str, passed: bool) -> PaymentResult:
         """Pass or fail a challenge. Failing declines the payment; the session stays open."""
         with self.account.writing() as tx:
-            taken = challenges.take_challenge(tx, challenge_id)
-            if taken is None:
+            challenge = challenges.take_challenge(tx, challenge_id)
+            if challenge is None:
                 raise NotFound.resource("challenge", challenge_id)
-            subject, payment_details = taken
+            subject, payment_details = challenge
             if subject["object"] != challenges.SESSION:
                 return challenges.answer_intent(tx, subject, payment_details, passed=passed)
         return self._pay(
@@ -166,12 +166,12 @@ class CheckoutService:
         """
         succeeds = outcome == "succeeds"
 
-        def attempt(tx: Transaction, session: StripeObject, who: PaymentDetails) -> PaymentResult:
+        def attempt(tx: Transaction, session: StripeObject, payer: PaymentDetails) -> PaymentResult:
             method = intents.DELAYED_METHODS.get(session["currency"])
             if method is None or method not in session["payment_method_types"]:
                 return PaymentResult("invalid", "This session does not take bank debits.")
-            payment_details = replace(who, type=method, last4="6789" if succeeds else "2227")
+            payment_details = replace(payer, type=method, last4="6789" if succeeds else "2227")
             return bank_debits.pay_later(tx, session, payment_details, succeeds=succeeds)
 
-        who = card_validation.no_method(name=name, email=email)
-        return self._pay(session_id, who, attempt, answers or {})
+        payer = card_validation.no_method(name=name, email=email)
+        return self._pay(session_id, payer, attempt, answers or {})

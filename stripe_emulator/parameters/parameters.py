@@ -60,15 +60,15 @@ def _value(spec: Any, raw: Any, path: str) -> Any:
 
 
 def _fields(spec: Any, raw: Any, path: str) -> Parameters:
-    known = spec["fields"]
+    specs = spec["fields"]
     values: Parameters = {}
     for name, value in _object(raw, path).items():
-        where = param_path(path, name)
-        if name not in known:
+        param = param_path(path, name)
+        if name not in specs:
             raise InvalidRequest(
-                f"Received unknown parameter: {where}", code="parameter_unknown", param=where
+                f"Received unknown parameter: {param}", code="parameter_unknown", param=param
             )
-        values[name] = _value(known[name], value, where)
+        values[name] = _value(specs[name], value, param)
     for name in spec.get("required", ()):
         if name not in values:
             raise missing_param(param_path(path, name))
@@ -209,7 +209,7 @@ def _metadata(raw: Any, path: str) -> dict[str, str]:
             param=path,
         )
     for name, value in pairs.items():
-        where = f"{path}[{name}]"
+        param = f"{path}[{name}]"
         if len(name) > limits.METADATA_NAME:
             raise InvalidRequest(
                 f"Metadata keys can have up to {limits.METADATA_NAME} characters, but you passed "
@@ -217,12 +217,12 @@ def _metadata(raw: Any, path: str) -> dict[str, str]:
                 param=path,
             )
         if not isinstance(value, str):
-            raise InvalidRequest("Invalid string: metadata values are strings", param=where)
+            raise InvalidRequest("Invalid string: metadata values are strings", param=param)
         if len(value) > limits.METADATA_VALUE:
             raise InvalidRequest(
                 f"Metadata values can have up to {limits.METADATA_VALUE} characters, but you "
                 f"passed in a value that is {len(value)} characters. Invalid value: {value}",
-                param=where,
+                param=param,
             )
     return dict(pairs)
 

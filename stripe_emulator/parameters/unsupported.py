@@ -273,14 +273,14 @@ REFUSED: dict[str, dict[str, Refusal]] = {
 }
 
 
-def check(call: str, given: Parameters) -> None:
+def check(call: str, params: Parameters) -> None:
     """Raise InvalidRequest for the first refused parameter, in the order of the table."""
     refused = REFUSED.get(call, {})
-    for name in [name for name in _FIRST_NAMES.get(call, ()) if name in given]:
-        for plain, param, value in _visited(given[name], name, name):
+    for name in [name for name in _FIRST_NAMES.get(call, ()) if name in params]:
+        for plain, param, value in _visited(params[name], name, name):
             refusal = refused.get(plain)
             fine = value in NOTHING or (refusal and value in refusal.accepted)
-            if refusal and not fine and refusal.unless not in given:
+            if refusal and not fine and refusal.unless not in params:
                 raise _error(refusal, param, value)
 
 

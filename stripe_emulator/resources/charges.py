@@ -130,18 +130,18 @@ def settle_balance(tx: Transaction, charge_id: str) -> None:
 def update(tx: Transaction, charge: StripeObject, params: Parameters) -> StripeObject:
     """Update a charge (POST /v1/charges/{id})."""
     check_email(params.get("receipt_email", ""), "receipt_email")
-    news: dict[str, Any] = {
+    changes: dict[str, Any] = {
         name: params[name]
         for name in ("description", "receipt_email", "transfer_group")
         if name in params
     }
     if "customer" in params:
-        news["customer"] = tx.get_referenced(params["customer"], "customer", "customer")["id"]
+        changes["customer"] = tx.get_referenced(params["customer"], "customer", "customer")["id"]
     if "fraud_details" in params:
         report = params["fraud_details"]["user_report"]
-        news["fraud_details"] = {"user_report": report} if report else {}
+        changes["fraud_details"] = {"user_report": report} if report else {}
     if "shipping" in params:
-        news["shipping"] = with_defaults(SHIPPING, params["shipping"])
+        changes["shipping"] = with_defaults(SHIPPING, params["shipping"])
     if "metadata" in params:
-        news["metadata"] = merge_metadata(params["metadata"], charge["metadata"])
-    return tx.update("charge.updated", charge, **news)
+        changes["metadata"] = merge_metadata(params["metadata"], charge["metadata"])
+    return tx.update("charge.updated", charge, **changes)

@@ -105,9 +105,9 @@ _NOTHING = dict.fromkeys(
 )
 
 
-def new(session_id: str, now: int, given: Parameters, methods: list[str]) -> Shown:
+def new(session_id: str, now: int, params: Parameters, methods: list[str]) -> Shown:
     """Return an open Session without amounts, expiry and URL."""
-    session = with_defaults(BLANK, {name: given[name] for name in BLANK if name in given})
+    session = with_defaults(BLANK, {name: params[name] for name in BLANK if name in params})
     for field in session["custom_fields"]:
         kind = field["type"]
         field[kind] = field[kind] or with_defaults({**BLANK["custom_fields"][kind]}, {})
@@ -117,18 +117,18 @@ def new(session_id: str, now: int, given: Parameters, methods: list[str]) -> Sho
         **_NOTHING,
         **session,
         **{
-            name: with_defaults(blank, given[name])
+            name: with_defaults(blank, params[name])
             for name, blank in ONLY_IF_GIVEN.items()
-            if name in given
+            if name in params
         },
         "created": now,
-        "customer_details": prefilled(given.get("customer_email")),
+        "customer_details": prefilled(params.get("customer_email")),
         "discounts": [],
         "livemode": False,
-        "metadata": merge_metadata(given.get("metadata")),
+        "metadata": merge_metadata(params.get("metadata")),
         "mode": "payment",
         "payment_method_collection": "if_required",
-        "payment_method_options": _options(given.get("payment_method_options", {}), methods),
+        "payment_method_options": _options(params.get("payment_method_options", {}), methods),
         "payment_method_types": methods,
         "payment_status": "unpaid",
         "shipping_options": [],
@@ -137,9 +137,9 @@ def new(session_id: str, now: int, given: Parameters, methods: list[str]) -> Sho
     }
 
 
-def _options(given: Parameters, methods: list[str]) -> Shown:
+def _options(params: Parameters, methods: list[str]) -> Shown:
     options = {
-        method: with_defaults(OPTIONS.get(method, {}), given.get(method)) for method in methods
+        method: with_defaults(OPTIONS.get(method, {}), params.get(method)) for method in methods
     }
     return {method: option for method, option in options.items() if option}
 

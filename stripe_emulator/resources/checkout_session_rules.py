@@ -11,38 +11,38 @@ PLACEHOLDER = "{CHECKOUT_SESSION_ID}"
 ALPHANUMERIC = re.compile(r"[A-Za-z0-9]+", re.ASCII)
 
 
-def check(given: Parameters) -> None:
+def check(params: Parameters) -> None:
     """Raise InvalidRequest for parameters that contradict each other."""
     for name in ("mode", "line_items", "success_url"):
-        if not given.get(name):
+        if not params.get(name):
             raise missing_param(name)
     for name in ("success_url", "cancel_url"):
-        if name in given:
-            _check_url(given[name], name)
-    check_email(given.get("customer_email", ""), "customer_email")
+        if name in params:
+            _check_url(params[name], name)
+    check_email(params.get("customer_email", ""), "customer_email")
     for name in ("customer_creation", "customer_email"):
-        if name in given and "customer" in given:
+        if name in params and "customer" in params:
             raise InvalidRequest(
                 f"You may only specify one of these parameters: customer, {name}.",
                 param=name,
             )
-    if given.get("allow_promotion_codes") and given.get("discounts"):
+    if params.get("allow_promotion_codes") and params.get("discounts"):
         raise InvalidRequest(
             "You may only specify one of these parameters: allow_promotion_codes, discounts.",
             param="discounts",
         )
-    for discount in given.get("discounts", []):
+    for discount in params.get("discounts", []):
         if ("coupon" in discount) == ("promotion_code" in discount):
             raise InvalidRequest(
                 "You must specify one of these parameters: coupon, promotion_code.",
                 param="discounts[0]",
             )
-    _check_custom_fields(given.get("custom_fields", []))
+    _check_custom_fields(params.get("custom_fields", []))
     for name in ("icon", "logo"):
-        picture = given.get("branding_settings", {}).get(name, {})
+        picture = params.get("branding_settings", {}).get(name, {})
         if picture and picture["type"] not in picture:
             raise missing_param(f"branding_settings[{name}][{picture['type']}]")
-    countries = given.get("shipping_address_collection", {"allowed_countries": ["US"]})
+    countries = params.get("shipping_address_collection", {"allowed_countries": ["US"]})
     if not countries["allowed_countries"]:
         raise missing_param("shipping_address_collection[allowed_countries]")
 

@@ -24,54 +24,54 @@ REMEMBERED = ("customer_update", "payment_intent_data", "payment_method_data")
 """Parameters that a Session does not show; they apply to objects created by its payment."""
 
 
-def create(tx: Transaction, given: Parameters) -> StripeObject:
+def create(tx: Transaction, params: Parameters) -> StripeObject:
     """Create a Checkout Session (POST /v1/checkout/sessions)."""
-    checkout_session_rules.check(given)
-    lines = line_items.priced(tx, given.get("line_items", []), given.get("currency"))
-    line_items.check_optional(tx, given.get("optional_items", []), lines[0].currency)
+    checkout_session_rules.check(params)
+    lines = line_items.priced(tx, params.get("line_items", []), params.get("currency"))
+    line_items.check_optional(tx, params.get("optional_items", []), lines[0].currency)
     total = sum(line.amount for line in lines)
-    adjusted = given.get("discounts") or given.get("shipping_options")
+    adjusted = params.get("discounts") or params.get("shipping_options")
     if not adjusted:
         currencies.check_total(total, lines[0].currency)
-    methods = intents.offered_methods(given, lines[0].currency)
-    session = checkout_session_object.new(new_id("checkout.session"), tx.seconds, given, methods)
+    methods = intents.offered_methods(params, lines[0].currency)
+    session = checkout_session_object.new(new_id("checkout.session"), tx.seconds, params, methods)
     session |= {
         "amount_subtotal": total,
         "amount_total": total,
         "currency": lines[0].currency,
-        "expires_at": _expires_at(given, tx.seconds),
+        "expires_at": _expires_at(params, tx.seconds),
         "url": f"{tx.address}/c/pay/{session['id']}",
     }
-    if "customer" in given:
-        customer = tx.get_referenced(given["customer"], "customer", "customer")
+    if "customer" in params:
+        customer = tx.get_referenced(params["customer"], "customer", "customer")
         session |= {
             "customer": customer["id"],
             "customer_creation": None,
             "customer_details": checkout_session_object.prefilled(customer["email"]),
         }
-    tx.add(session, private={name: given.get(name, {}) for name in REMEMBERED})
+    tx.add(session, private={name: params.get(name, {}) for name in REMEMBERED})
     for line in lines:
         line_items.store(tx, line, session["id"])
     if adjusted:
-        _adjust(tx, session, given)
+        _adjust(tx, session, params)
     tx.schedule(session["expires_at"] - tx.now, "expire_session", session["id"])
     return session
 
 
-def _adjust(tx: Transaction, session: StripeObject, given: Parameters) -> None:
+def _adjust(tx: Transaction, session: StripeObject, params: Parameters) -> None:
     """Apply the discount and preselect the first shipping option."""
-    for discount in given.get("discounts", []):
+    for discount in params.get("discounts", []):
         session_totals.apply(tx, session, discount, "discounts[0]")
-    options = shipping_rates.offered(tx, given.get("shipping_options", []), session["currency"])
+    options = shipping_rates.offered(tx, params.get("shipping_options", []), session["currency"])
     session["shipping_options"] = options
     if options:
         session_totals.choose_shipping(session, options[0]["shipping_rate"])
     session_totals.recompute(tx, session)
 
 
-def _expires_at(given: Parameters, now: int) -> int:
+def _expires_at(params: Parameters, now: int) -> int:
     """Return the expiry, 30 minutes to 24 hours from now; 24 hours by default."""
-    moment: int = given.get("expires_at", now + DAY)
+    moment: int = params.get("expires_at", now + DAY)
     if moment < now + 30 * MINUTE:
         raise InvalidRequest(
             "The `expires_at` timestamp must be at least 30 minutes from Checkout Session "

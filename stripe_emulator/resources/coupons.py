@@ -117,22 +117,22 @@ def _future(tx: Transaction, params: Parameters, name: str) -> int | None:
 
 def update_coupon(tx: Transaction, coupon: StripeObject, params: Parameters) -> StripeObject:
     """Update the name or metadata of a coupon (POST /v1/coupons/{id}); its value never changes."""
-    news: dict[str, Any] = {"name": params["name"]} if "name" in params else {}
+    changes: dict[str, Any] = {"name": params["name"]} if "name" in params else {}
     if "metadata" in params:
-        news["metadata"] = merge_metadata(params["metadata"], coupon["metadata"])
+        changes["metadata"] = merge_metadata(params["metadata"], coupon["metadata"])
     if "currency_options" in params:
         private = tx.private(coupon["id"])
         private["currency_options"] |= _options(params["currency_options"])
         tx.set_private(coupon["id"], private)
-    return tx.update("coupon.updated", coupon, **news)
+    return tx.update("coupon.updated", coupon, **changes)
 
 
 def delete_coupon(tx: Transaction, coupon: StripeObject) -> StripeObject:
     """Delete a coupon (DELETE /v1/coupons/{id}). Sessions that use it keep it."""
     tx.emit("coupon.deleted", coupon)
-    gone = {"id": coupon["id"], "object": "coupon", "deleted": True}
-    tx.save(gone)
-    return gone
+    deleted = {"id": coupon["id"], "object": "coupon", "deleted": True}
+    tx.save(deleted)
+    return deleted
 
 
 def expire_coupon(tx: Transaction, coupon_id: str) -> None:
@@ -154,8 +154,8 @@ def create_code(tx: Transaction, params: Parameters) -> StripeObject:
         raise InvalidRequest(
             f"An active promotion code with `code: {code}` already exists.", param="code"
         )
-    given = params.get("restrictions", {})
-    if ("minimum_amount" in given) != ("minimum_amount_currency" in given):
+    params = params.get("restrictions", {})
+    if ("minimum_amount" in params) != ("minimum_amount_currency" in params):
         raise missing_param("restrictions[minimum_amount_currency]")
     customer = params.get("customer")
     if customer:
@@ -174,13 +174,13 @@ def create_code(tx: Transaction, params: Parameters) -> StripeObject:
         "metadata": merge_metadata(params.get("metadata")),
         "promotion": {"coupon": coupon["id"], "type": "coupon"},
         "restrictions": {
-            "first_time_transaction": given.get("first_time_transaction", False),
-            "minimum_amount": given.get("minimum_amount"),
-            "minimum_amount_currency": given.get("minimum_amount_currency"),
+            "first_time_transaction": params.get("first_time_transaction", False),
+            "minimum_amount": params.get("minimum_amount"),
+            "minimum_amount_currency": params.get("minimum_amount_currency"),
         },
         "times_redeemed": 0,
     }
-    options = _minimums(given)
+    options = _minimums(params)
     tx.add(promotion_code, parent=coupon["id"], private={"currency_options": options})
     if promotion_code["expires_at"]:
         tx.schedule(promotion_code["expires_at"] - tx.now, "expire_code", promotion_code["id"])
@@ -208,19 +208,19 @@ def active_code(tx: Transaction, code: str) -> StripeObject | None:
 
 def update_code(tx: Transaction, code: StripeObject, params: Parameters) -> StripeObject:
     """Update a promotion code (POST /v1/promotion_codes/{id})."""
-    news: dict[str, Any] = {"active": params["active"]} if "active" in params else {}
-    if news.get("active") and not code["active"] and active_code(tx, code["code"]):
+    changes: dict[str, Any] = {"active": params["active"]} if "active" in params else {}
+    if changes.get("active") and not code["active"] and active_code(tx, code["code"]):
         raise InvalidRequest(
             f"An active promotion code with `code: {code['code']}` already exists.", param="active"
         )
     if "metadata" in params:
-        news["metadata"] = merge_metadata(params["metadata"], code["metadata"])
+        changes["metadata"] = merge_metadata(params["metadata"], code["metadata"])
     options = params.get("restrictions", {}).get("currency_options")
     if options:
         private = tx.private(code["id"])
         private["currency_options"] |= _options(options)
         tx.set_private(code["id"], private)
-    return tx.update("promotion_code.updated", code, **news)
+    return tx.update("promotion_code.updated", code, **changes)
 
 
 def expire_code(tx: Transaction, code_id: str) -> None:
@@ -246,4 +246,4 @@ Included = Callable[[Transaction, StripeObject], Any]
 
 def included(name: str) -> Included:
     """Return a function for a field that is shown only if it is expanded."""
-    return lambda tx, thing: tx.private(thing["id"]).get(name)
+    return lambda tx, stripe_object: tx.private(stripe_object["id"]).get(name)

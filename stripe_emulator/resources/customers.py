@@ -46,26 +46,26 @@ def check_email(email: str, param: str) -> None:
         )
 
 
-def create(tx: Transaction, given: Parameters) -> StripeObject:
+def create(tx: Transaction, params: Parameters) -> StripeObject:
     """Create a customer (POST /v1/customers)."""
-    check_email(given.get("email", ""), "email")
+    check_email(params.get("email", ""), "email")
     customer = tx.add(
         {
             "id": new_id("customer"),
             "object": "customer",
             **dict.fromkeys(_NOTHING),
-            **with_defaults(BLANK, {name: given[name] for name in BLANK if name in given}),
+            **with_defaults(BLANK, {name: params[name] for name in BLANK if name in params}),
             "created": tx.seconds,
             "delinquent": False,
-            "invoice_prefix": given.get("invoice_prefix") or token(8).upper(),
+            "invoice_prefix": params.get("invoice_prefix") or token(8).upper(),
             "livemode": False,
-            "metadata": merge_metadata(given.get("metadata")),
+            "metadata": merge_metadata(params.get("metadata")),
         }
     )
-    _check_default_method(tx, customer["id"], given.get("invoice_settings", {}), given)
+    _check_default_method(tx, customer["id"], params.get("invoice_settings", {}), params)
     tx.emit("customer.created", customer)
-    if "payment_method" in given:
-        method = payment_methods.get_referenced_method(tx, given["payment_method"])
+    if "payment_method" in params:
+        method = payment_methods.get_referenced_method(tx, params["payment_method"])
         payment_methods.attach(tx, method, customer["id"])
         if customer["invoice_settings"]["default_payment_method"]:
             customer["invoice_settings"]["default_payment_method"] = method["id"]
@@ -74,11 +74,11 @@ def create(tx: Transaction, given: Parameters) -> StripeObject:
 
 
 def _check_default_method(
-    tx: Transaction, customer_id: str, settings: Parameters, given: Parameters
+    tx: Transaction, customer_id: str, settings: Parameters, params: Parameters
 ) -> None:
     """Check that a default method is the customer's own, or the one that this request attaches."""
     method_id = settings.get("default_payment_method")
-    if not method_id or method_id == given.get("payment_method"):
+    if not method_id or method_id == params.get("payment_method"):
         return
     method = tx.find(method_id, "payment_method")
     if method is None or method["customer"] != customer_id:
@@ -90,25 +90,25 @@ def _check_default_method(
         )
 
 
-def update(tx: Transaction, customer: StripeObject, given: Parameters) -> StripeObject:
+def update(tx: Transaction, customer: StripeObject, params: Parameters) -> StripeObject:
     """Update a customer (POST /v1/customers/{id})."""
-    check_email(given.get("email", ""), "email")
-    news = {name: with_defaults(BLANK[name], given[name]) for name in BLANK if name in given}
-    if "invoice_settings" in given:
-        _check_default_method(tx, customer["id"], given["invoice_settings"], given)
-        settings = customer["invoice_settings"] | given["invoice_settings"]
-        news["invoice_settings"] = with_defaults(BLANK["invoice_settings"], settings)
-    if "metadata" in given:
-        news["metadata"] = merge_metadata(given["metadata"], customer["metadata"])
-    return tx.update("customer.updated", customer, **news)
+    check_email(params.get("email", ""), "email")
+    changes = {name: with_defaults(BLANK[name], params[name]) for name in BLANK if name in params}
+    if "invoice_settings" in params:
+        _check_default_method(tx, customer["id"], params["invoice_settings"], params)
+        settings = customer["invoice_settings"] | params["invoice_settings"]
+        changes["invoice_settings"] = with_defaults(BLANK["invoice_settings"], settings)
+    if "metadata" in params:
+        changes["metadata"] = merge_metadata(params["metadata"], customer["metadata"])
+    return tx.update("customer.updated", customer, **changes)
 
 
 def delete(tx: Transaction, customer: StripeObject) -> StripeObject:
     """Delete a customer (DELETE /v1/customers/{id}). Its payments stay, and still name it."""
     tx.emit("customer.deleted", customer)
-    gone = {"id": customer["id"], "object": "customer", "deleted": True}
-    tx.save(gone)
-    return gone
+    deleted = {"id": customer["id"], "object": "customer", "deleted": True}
+    tx.save(deleted)
+    return deleted
 
 
 def create_for_session(
@@ -123,14 +123,16 @@ def create_for_session(
     if session["customer"] or (session["customer_creation"] != "always" and not saves):
         return
     answers = payment_details.answers
-    known = {
+    details = {
         "address": answers.get("billing"),
         "email": payment_details.email,
         "name": payment_details.name,
         "phone": answers.get("phone"),
         "shipping": answers.get("shipping"),
     }
-    session["customer"] = create(tx, {name: told for name, told in known.items() if told})["id"]
+    session["customer"] = create(
+        tx, {name: answered for name, answered in details.items() if answered}
+    )["id"]
     tx.save(session)
 
 
@@ -138,16 +140,20 @@ def save_answers(
     tx: Transaction, session: StripeObject, answers: dict[str, Any], name: str
 ) -> None:
     """Save the buyer's answers that `customer_update` names, after a purchase."""
-    wanted = tx.private(session["id"]).get("customer_update") or {}
-    found = tx.find(session["customer"], "customer") if session["customer"] else None
-    if found is None or found.get("deleted"):
+    updates = tx.private(session["id"]).get("customer_update") or {}
+    customer = tx.find(session["customer"], "customer") if session["customer"] else None
+    if customer is None or customer.get("deleted"):
         return
     shipping = answers.get("shipping")
-    told = {
+    answered = {
         "address": answers.get("billing"),
         "name": name or None,
         "shipping": shipping and {**shipping, "phone": answers.get("phone")},
     }
-    news = {field: told[field] for field in told if told[field] and wanted.get(field) == "auto"}
-    if news:
-        tx.update("customer.updated", found, **news)
+    changes = {
+        field: answered[field]
+        for field in answered
+        if answered[field] and updates.get(field) == "auto"
+    }
+    if changes:
+        tx.update("customer.updated", customer, **changes)

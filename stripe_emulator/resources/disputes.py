@@ -83,8 +83,8 @@ def create(
     if reason not in REASONS:
         raise Refused(f"Invalid reason: must be one of {', '.join(REASONS)}", param="reason")
     is_card_or_debit = charge["payment_method_details"]["type"] != "customer_balance"
-    taken = charge["paid"] and charge["captured"] and is_card_or_debit
-    if not taken or charge["disputed"] or amount == 0:
+    is_captured = charge["paid"] and charge["captured"] and is_card_or_debit
+    if not is_captured or charge["disputed"] or amount == 0:
         raise Refused(f"Charge {charge_id} cannot be disputed (again).", param="charge")
     dispute = tx.add(_blank(tx, charge, amount, reason, inquiry=inquiry))
     if not inquiry:
@@ -97,8 +97,8 @@ def create(
 
 
 def _move_money(tx: Transaction, dispute: StripeObject, amount: int, fee: int) -> None:
-    moved = balance.record(tx, "adjustment", dispute, amount, fee=fee)
-    dispute["balance_transactions"] = [*dispute["balance_transactions"], moved]
+    transaction = balance.record(tx, "adjustment", dispute, amount, fee=fee)
+    dispute["balance_transactions"] = [*dispute["balance_transactions"], transaction]
     tx.save(dispute)
 
 
@@ -144,31 +144,31 @@ def _blank(
     return dispute
 
 
-def update(tx: Transaction, dispute: StripeObject, given: Parameters) -> StripeObject:
+def update(tx: Transaction, dispute: StripeObject, params: Parameters) -> StripeObject:
     """Update evidence and metadata (POST /v1/disputes/{id}); Stripe's two test sentences decide
     it."""
-    news: dict[str, Any] = {}
-    if "metadata" in given:
-        news["metadata"] = merge_metadata(given["metadata"], dispute["metadata"])
-    if "intended_submission_method" in given:
-        news["intended_submission_method"] = given["intended_submission_method"]
+    changes: dict[str, Any] = {}
+    if "metadata" in params:
+        changes["metadata"] = merge_metadata(params["metadata"], dispute["metadata"])
+    if "intended_submission_method" in params:
+        changes["intended_submission_method"] = params["intended_submission_method"]
     evidence = {
-        name: value for name, value in given.get("evidence", {}).items() if name in EVIDENCE
+        name: value for name, value in params.get("evidence", {}).items() if name in EVIDENCE
     }
     if evidence:
         _still_open(dispute)
         details = dispute["evidence_details"]
-        news["evidence"] = dispute["evidence"] | {
+        changes["evidence"] = dispute["evidence"] | {
             name: value or None for name, value in evidence.items()
         }
-        news["evidence_details"] = details | {"has_evidence": True}
-        if given.get("submit", True):
+        changes["evidence_details"] = details | {"has_evidence": True}
+        if params.get("submit", True):
             warning = dispute["status"].startswith("warning")
-            news["status"] = "warning_under_review" if warning else "under_review"
-            news["evidence_details"] |= {"submission_count": 1, "submission_method": "manual"}
-    tx.update("charge.dispute.updated", dispute, **news)
+            changes["status"] = "warning_under_review" if warning else "under_review"
+            changes["evidence_details"] |= {"submission_count": 1, "submission_method": "manual"}
+    tx.update("charge.dispute.updated", dispute, **changes)
     verdict = evidence.get("uncategorized_text")
-    if verdict in ("winning_evidence", "losing_evidence") and given.get("submit", True):
+    if verdict in ("winning_evidence", "losing_evidence") and params.get("submit", True):
         close(tx, dispute, won=verdict == "winning_evidence")
     return dispute
 

@@ -42,27 +42,27 @@ def find(tx: Transaction, event_id: str) -> StripeObject | None:
 
 def get(tx: Transaction, event_id: str) -> StripeObject:
     """Return one event. Raises NotFound."""
-    found = find(tx, event_id)
-    if found is None:
+    event = find(tx, event_id)
+    if event is None:
         raise NotFound.resource("event", event_id)
-    return found
+    return event
 
 
-def filters(tx: Transaction, given: Parameters) -> tuple[list[str], list[Any]]:
+def filters(tx: Transaction, params: Parameters) -> tuple[list[str], list[Any]]:
     """Return the conditions of GET /v1/events as SQL and its values."""
-    where: list[str] = ["created > ?"]
+    conditions: list[str] = ["created > ?"]
     values: list[Any] = [tx.seconds - KEPT_SECONDS]
-    if "type" in given and "types" in given:
+    if "type" in params and "types" in params:
         raise InvalidRequest("You may only specify one of these parameters: type, types.")
-    if "type" in given:
-        where.append("type GLOB ?")
-        values.append(_pattern(given["type"]))
-    if given.get("types"):
-        where.append(f"type IN ({','.join('?' * len(given['types']))})")
-        values += given["types"]
-    if "delivery_success" in given:
-        where.append(f"NOT {UNDELIVERED}" if given["delivery_success"] else UNDELIVERED)
-    return where, values
+    if "type" in params:
+        conditions.append("type GLOB ?")
+        values.append(_pattern(params["type"]))
+    if params.get("types"):
+        conditions.append(f"type IN ({','.join('?' * len(params['types']))})")
+        values += params["types"]
+    if "delivery_success" in params:
+        conditions.append(f"NOT {UNDELIVERED}" if params["delivery_success"] else UNDELIVERED)
+    return conditions, values
 
 
 def _pattern(event_type: str) -> str:

@@ -64,8 +64,8 @@ def shown_options(params: Parameters, methods: list[str]) -> dict[str, Any]:
 def automatic_methods(params: Parameters) -> dict[str, Any] | None:
     """Return `automatic_payment_methods`: enabled, unless the request names its methods."""
     if "automatic_payment_methods" in params:
-        chosen: dict[str, Any] = params["automatic_payment_methods"]
-        return {"allow_redirects": "always", **chosen} if chosen["enabled"] else chosen
+        automatic: dict[str, Any] = params["automatic_payment_methods"]
+        return {"allow_redirects": "always", **automatic} if automatic["enabled"] else automatic
     if "allowed_payment_method_types" in params:
         return None
     return {"allow_redirects": "always", "enabled": True}
@@ -160,8 +160,8 @@ def check_return_url(intent: StripeObject, params: Parameters, noun: str) -> Non
 def unexpected_state(intent: StripeObject, message: str) -> Refused:
     """Return the error of an operation that the intent's status forbids."""
     kind = intent["object"]
-    about: dict[str, Any] = {kind: intent}
-    return Refused(message, code=f"{kind}_unexpected_state", **about)
+    details: dict[str, Any] = {kind: intent}
+    return Refused(message, code=f"{kind}_unexpected_state", **details)
 
 
 def declined(intent: StripeObject, error: dict[str, Any]) -> CardError:

@@ -30,44 +30,44 @@ class Line:
         return str(self.price["currency"])
 
 
-def priced(tx: Transaction, given: list[Parameters], currency: str | None) -> list[Line]:
+def priced(tx: Transaction, params: list[Parameters], currency: str | None) -> list[Line]:
     """Return the lines of the parameters; inline prices are stored. Raises InvalidRequest."""
-    lines = [_line(tx, line, f"line_items[{index}]") for index, line in enumerate(given)]
-    wanted = currency.lower() if currency else lines[0].currency
+    lines = [_line(tx, line, f"line_items[{index}]") for index, line in enumerate(params)]
+    expected = currency.lower() if currency else lines[0].currency
     for index, line in enumerate(lines):
-        if line.currency != wanted:
+        if line.currency != expected:
             raise InvalidRequest(
                 "All line items of a Checkout Session must have the same currency, but found "
-                f"{wanted} and {line.currency}.",
+                f"{expected} and {line.currency}.",
                 param=f"line_items[{index}]",
             )
     return lines
 
 
-def _line(tx: Transaction, given: Parameters, path: str) -> Line:
-    if ("price" in given) == ("price_data" in given):
-        if "price" not in given:
+def _line(tx: Transaction, params: Parameters, path: str) -> Line:
+    if ("price" in params) == ("price_data" in params):
+        if "price" not in params:
             raise missing_param(f"{path}[price]")
         raise InvalidRequest(
             "You may only specify one of these parameters: price, price_data.",
             param=f"{path}[price]",
         )
-    if "quantity" not in given:
+    if "quantity" not in params:
         raise InvalidRequest(
             f"Quantity is required. Add `quantity` to `{path}`",
             code="parameter_missing",
             param=f"{path}[quantity]",
         )
-    price, name = _stored(tx, given, path) if "price" in given else _inline(tx, given, path)
-    quantity: int = given["quantity"]
+    price, name = _stored(tx, params, path) if "price" in params else _inline(tx, params, path)
+    quantity: int = params["quantity"]
     exact = Decimal(price["unit_amount_decimal"]) * _units(price, quantity)
     amount = int(exact.quantize(Decimal(1), ROUND_HALF_UP))
-    metadata = merge_metadata(given.get("metadata"))
-    return Line(price, name, quantity, amount, metadata, _adjustable(given))
+    metadata = merge_metadata(params.get("metadata"))
+    return Line(price, name, quantity, amount, metadata, _adjustable(params))
 
 
-def _stored(tx: Transaction, given: Parameters, path: str) -> tuple[StripeObject, str]:
-    price = _sellable(tx, given["price"], f"{path}[price]")
+def _stored(tx: Transaction, params: Parameters, path: str) -> tuple[StripeObject, str]:
+    price = _sellable(tx, params["price"], f"{path}[price]")
     product = tx.get_referenced(price["product"], "product", f"{path}[price]")
     return price, product["name"]
 
@@ -96,36 +96,36 @@ def _units(price: StripeObject, quantity: int) -> int:
     return int((Decimal(quantity) / packages["divide_by"]).to_integral_value(rounding))
 
 
-def check_optional(tx: Transaction, given: list[Parameters], currency: str) -> None:
+def check_optional(tx: Transaction, params: list[Parameters], currency: str) -> None:
     """Check that optional items name active prices of the session's currency; the page omits
     them."""
-    for index, item in enumerate(given):
+    for index, item in enumerate(params):
         param = f"optional_items[{index}][price]"
         if _sellable(tx, item["price"], param)["currency"] != currency:
             raise InvalidRequest("All items must have the same currency.", param=param)
 
 
-def _inline(tx: Transaction, given: Parameters, path: str) -> tuple[StripeObject, str]:
-    where, data = f"{path}[price_data]", given["price_data"]
+def _inline(tx: Transaction, params: Parameters, path: str) -> tuple[StripeObject, str]:
+    param, data = f"{path}[price_data]", params["price_data"]
     if ("product" in data) == ("product_data" in data):
         if "product" not in data:
-            raise missing_param(f"{where}[product]")
+            raise missing_param(f"{param}[product]")
         raise InvalidRequest(
             "You may only specify one of these parameters: product, product_data.",
-            param=f"{where}[product]",
+            param=f"{param}[product]",
         )
     if "product" in data:
-        product = tx.get_referenced(data["product"], "product", f"{where}[product]")
+        product = tx.get_referenced(data["product"], "product", f"{param}[product]")
     else:
         product = product_objects.new_product(tx, data["product_data"], active=False)
-    price = product_objects.new_price(tx, data, product["id"], where, active=False)
+    price = product_objects.new_price(tx, data, product["id"], param, active=False)
     return price, product["name"]
 
 
-def _adjustable(given: Parameters) -> dict[str, Any] | None:
+def _adjustable(params: Parameters) -> dict[str, Any] | None:
     """Return `adjustable_quantity` as the item shows it; the payment page cannot change a
     quantity."""
-    adjustable = given.get("adjustable_quantity")
+    adjustable = params.get("adjustable_quantity")
     if not adjustable or not adjustable["enabled"]:
         return None
     return {"enabled": True, "maximum": 99, "minimum": 0, **adjustable}

@@ -52,23 +52,23 @@ class Query:
     table: str
     kind: str
     url: str
-    where: list[str]
+    conditions: list[str]
     values: list[Any]
     oldest_first: bool = False
 
 
-def objects(tx: Transaction, kind: str, given: Parameters, url: str) -> StripeObject:
+def objects(tx: Transaction, kind: str, params: Parameters, url: str) -> StripeObject:
     """Return one page of stored objects of a kind."""
-    where, values = ["kind = ?"], [kind]
+    conditions, values = ["kind = ?"], [kind]
     if kind in DELETABLE:
-        where.append("json_extract(body, '$.deleted') IS NULL")
-    for name, value in given.items():
+        conditions.append("json_extract(body, '$.deleted') IS NULL")
+    for name, value in params.items():
         if name in PAGING:
             continue
         condition, compared = _condition(name, value)
-        where.append(condition)
+        conditions.append(condition)
         values += compared
-    return _page(tx, Query("objects", kind, url, where, values), given)
+    return _page(tx, Query("objects", kind, url, conditions, values), params)
 
 
 def _condition(name: str, value: Any) -> tuple[str, list[Any]]:
@@ -76,8 +76,8 @@ def _condition(name: str, value: Any) -> tuple[str, list[Any]]:
         path = "id" if name == "ids" else "json_extract(body, '$.lookup_key')"
         return f"{path} IN ({','.join('?' * len(value))})", list(value)
     if name == "recurring":
-        wanted = [f"json_extract(body, '$.recurring.{field}') = ?" for field in value]
-        return " AND ".join(wanted) or "1", list(value.values())
+        parts = [f"json_extract(body, '$.recurring.{field}') = ?" for field in value]
+        return " AND ".join(parts) or "1", list(value.values())
     if name in COLUMNS:
         return f"{name} = ?", [value]
     if name == "customer_details":
@@ -87,33 +87,33 @@ def _condition(name: str, value: Any) -> tuple[str, list[Any]]:
     ]
 
 
-def of_events(tx: Transaction, given: Parameters, url: str) -> StripeObject:
+def of_events(tx: Transaction, params: Parameters, url: str) -> StripeObject:
     """Return one page of events."""
-    where, values = events.filters(tx, given)
-    return _page(tx, Query("events", "event", url, where, values), given)
+    conditions, values = events.filters(tx, params)
+    return _page(tx, Query("events", "event", url, conditions, values), params)
 
 
-def line_items(tx: Transaction, session_id: str, given: Parameters) -> StripeObject:
+def line_items(tx: Transaction, session_id: str, params: Parameters) -> StripeObject:
     """Return one page of a session's line items, in the order of the cart."""
-    where, values = ["parent = ?", "kind = 'item'"], [session_id]
+    conditions, values = ["parent = ?", "kind = 'item'"], [session_id]
     url = f"/v1/checkout/sessions/{session_id}/line_items"
-    return _page(tx, Query("objects", "item", url, where, values, oldest_first=True), given)
+    return _page(tx, Query("objects", "item", url, conditions, values, oldest_first=True), params)
 
 
-def _page(tx: Transaction, query: Query, given: Parameters) -> StripeObject:
-    limit = given.get("limit", 10)
-    created, times = _created(given.get("created"))
-    beyond, cursor = _cursor_condition(tx.connection, query, given)
-    ascending = query.oldest_first != ("ending_before" in given)
-    gone = NOT_GONE.format(table=query.table)
+def _page(tx: Transaction, query: Query, params: Parameters) -> StripeObject:
+    limit = params.get("limit", 10)
+    created, times = _created(params.get("created"))
+    after, cursor = _cursor_condition(tx.connection, query, params)
+    ascending = query.oldest_first != ("ending_before" in params)
+    not_gone = NOT_GONE.format(table=query.table)
     rows = tx.connection.execute(
         f"SELECT body FROM {query.table}"  # noqa: S608
-        f" WHERE {' AND '.join([*query.where, *created, *beyond, gone])}"
+        f" WHERE {' AND '.join([*query.conditions, *created, *after, not_gone])}"
         f" ORDER BY seq {'ASC' if ascending else 'DESC'} LIMIT ?",
         [*query.values, *times, *cursor, limit + 1],
     ).fetchall()
     bodies = [row["body"] for row in rows[:limit]]
-    if "ending_before" in given:
+    if "ending_before" in params:
         bodies.reverse()
     return {
         "object": "list",
@@ -126,30 +126,30 @@ def _page(tx: Transaction, query: Query, given: Parameters) -> StripeObject:
 def _render(connection: sqlite3.Connection, kind: str, body: str) -> StripeObject:
     if kind == "event":
         return events.render(connection, body)
-    thing: StripeObject = json.loads(body)
-    return thing
+    stripe_object: StripeObject = json.loads(body)
+    return stripe_object
 
 
 def _cursor_condition(
-    connection: sqlite3.Connection, query: Query, given: Parameters
+    connection: sqlite3.Connection, query: Query, params: Parameters
 ) -> tuple[list[str], list[int]]:
     """Return the SQL condition of a cursor; cursors are exclusive."""
-    if "ending_before" in given and "starting_after" in given:
+    if "ending_before" in params and "starting_after" in params:
         raise InvalidRequest("You can only specify one of starting_after and ending_before.")
     for param in ("starting_after", "ending_before"):
-        if param in given:
+        if param in params:
             newer = (param == "ending_before") != query.oldest_first
-            seq = _position(connection, query, given[param], param)
+            seq = _position(connection, query, params[param], param)
             return [f"seq {'>' if newer else '<'} ?"], [seq]
     return [], []
 
 
-def _created(given: Any) -> tuple[list[str], list[int]]:
-    if given is None:
+def _created(params: Any) -> tuple[list[str], list[int]]:
+    if params is None:
         return [], []
-    if isinstance(given, int):
-        return ["created = ?"], [given]
-    return [f"created {COMPARISONS[name]} ?" for name in given], list(given.values())
+    if isinstance(params, int):
+        return ["created = ?"], [params]
+    return [f"created {COMPARISONS[name]} ?" for name in params], list(params.values())
 
 
 def _position(connection: sqlite3.Connection, query: Query, cursor: str, param: str) -> int:

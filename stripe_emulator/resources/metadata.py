@@ -3,10 +3,10 @@
 from typing import Any
 
 
-def merge_metadata(given: Any, before: dict[str, str] | None = None) -> dict[str, str]:
+def merge_metadata(params: Any, before: dict[str, str] | None = None) -> dict[str, str]:
     """Return the metadata after a request: an empty value unsets its key, an empty string all of
     them."""
-    if given == "":
+    if params == "":
         return {}
-    merged = {**(before or {}), **(given or {})}
+    merged = {**(before or {}), **(params or {})}
     return {name: value for name, value in merged.items() if value != ""}

@@ -128,7 +128,7 @@ def new_challenge(tx: Transaction, subject_id: str, payment_details: PaymentDeta
     tx.connection.execute("DELETE FROM challenges WHERE session_id = ?", (subject_id,))
     tx.connection.execute(
         "INSERT INTO challenges (id, session_id, card, answered) VALUES (?, ?, ?, 0)",
-        (challenge_id, subject_id, to_json(payment_details.kept())),
+        (challenge_id, subject_id, to_json(payment_details.as_json())),
     )
     return challenge_id
 

@@ -40,7 +40,7 @@ def _get_or_create(tx: Transaction, session: StripeObject) -> StripeObject:
             "amount_total"
         ]  # a promotion code may have changed the total since
         return intent
-    given = tx.private(session["id"]).get("payment_intent_data", {})
+    params = tx.private(session["id"]).get("payment_intent_data", {})
     of_session = {
         "amount": session["amount_total"],
         "currency": session["currency"],
@@ -48,7 +48,7 @@ def _get_or_create(tx: Transaction, session: StripeObject) -> StripeObject:
         "payment_method_options": _session_options(session),
         "payment_method_types": session["payment_method_types"],
     }
-    intent = tx.add(new_intent(tx, given) | of_session)
+    intent = tx.add(new_intent(tx, params) | of_session)
     session["payment_intent"] = intent["id"]
     tx.save(session)
     tx.emit("payment_intent.created", intent)
@@ -94,8 +94,8 @@ CARD_OPTIONS = {"installments": None, "mandate_options": None, "network": None}
 
 
 def _session_options(session: StripeObject) -> dict[str, Any]:
-    given: dict[str, Any] = session["payment_method_options"]
-    options = {method: dict(option) for method, option in given.items()}
+    params: dict[str, Any] = session["payment_method_options"]
+    options = {method: dict(option) for method, option in params.items()}
     if "card" in options:
         options["card"] = CARD_OPTIONS | {
             name: value

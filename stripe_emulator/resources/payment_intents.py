@@ -108,8 +108,8 @@ def _set_money(tx: Transaction, intent: StripeObject, params: Parameters) -> Non
         intent |= {"amount": amount, "currency": currency}
     named = ("allowed_payment_method_types", "excluded_payment_method_types")
     if any(name in params for name in (*named, "currency")):
-        chosen = {name: params.get(name, intent[name]) or None for name in named}
-        intent |= chosen | {"payment_method_types": _offered_methods(chosen, currency)}
+        types = {name: params.get(name, intent[name]) or None for name in named}
+        intent |= types | {"payment_method_types": _offered_methods(types, currency)}
     if "payment_method_options" in params:
         methods = intent["payment_method_types"]
         intent["payment_method_options"] |= intents.shown_options(params, methods)
@@ -133,8 +133,8 @@ def confirm(tx: Transaction, intent: StripeObject, params: Parameters) -> Stripe
     effects are kept."""
     _refuse_of_session(tx, intent, "confirmed")
     cash_balances.refuse_change(intent)
-    given = params.get("payment_method") or params.get("payment_method_data")
-    intents.check_confirmable(intent, NOUN, given or intent["payment_method"])
+    method_param = params.get("payment_method") or params.get("payment_method_data")
+    intents.check_confirmable(intent, NOUN, method_param or intent["payment_method"])
     check_email(params.get("receipt_email", ""), "receipt_email")
     if params.get("amount_to_confirm", intent["amount"]) != intent["amount"]:
         raise InvalidRequest(

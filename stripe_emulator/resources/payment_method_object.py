@@ -25,7 +25,7 @@ class PaymentDetails:
     answers: dict[str, Any] = field(default_factory=dict)
     """The answers to the other fields of the page; see `collected_fields.py`."""
 
-    def kept(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return all of it as JSON, to store it during a 3-D Secure challenge."""
         return asdict(self)
 
@@ -45,8 +45,8 @@ def new_method(
     tx: Transaction, session: StripeObject, payment_details: PaymentDetails
 ) -> StripeObject:
     """Store the PaymentMethod of a session's payment."""
-    asked = tx.private(session["id"]).get("payment_method_data", {})
-    return store(tx, payment_details, allow_redisplay=asked.get("allow_redisplay", "limited"))
+    method_data = tx.private(session["id"]).get("payment_method_data", {})
+    return store(tx, payment_details, allow_redisplay=method_data.get("allow_redisplay", "limited"))
 
 
 def store(

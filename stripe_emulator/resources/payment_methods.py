@@ -33,17 +33,17 @@ def create(tx: Transaction, params: Parameters, path: str = "") -> StripeObject:
     if "type" not in params:
         raise missing_param(param_path(path, "type"))
     method_type: str = params["type"]
-    where = param_path(path, method_type)
+    param = param_path(path, method_type)
     if method_type not in params and method_type != "customer_balance":
-        raise missing_param(where)
+        raise missing_param(param)
     details: Parameters = params.get(method_type, {})
     billing = params.get("billing_details", {})
     if method_type == "customer_balance":
         return _store(tx, _billed(PaymentDetails(method_type, "", ""), billing), params)
     if method_type == "card":
-        payment_details = _card(tx, details, where, billing)
+        payment_details = _card(tx, details, param, billing)
         return _store(tx, payment_details, params)
-    account = _account(method_type, details, where)
+    account = _account(method_type, details, param)
     if method_type == "sepa_debit" and not (billing.get("name") and billing.get("email")):
         raise missing_param(param_path(param_path(path, "billing_details"), "email"))
     payment_details = PaymentDetails(account.type, "", "", last4=account.last4, answers={})
@@ -66,7 +66,7 @@ def _billed(payment_details: PaymentDetails, billing: Parameters) -> PaymentDeta
     """Return the details with the payer's billing details."""
     address = {**ADDRESS, **billing["address"]} if billing.get("address") else None
     return PaymentDetails(
-        **payment_details.kept()
+        **payment_details.as_json()
         | {
             "email": billing.get("email") or "",
             "name": billing.get("name") or "",
@@ -243,19 +243,19 @@ def detach(tx: Transaction, method: StripeObject, _params: Parameters) -> Stripe
 
 def update(tx: Transaction, method: StripeObject, params: Parameters) -> StripeObject:
     """Update billing details, expiry and metadata (POST /v1/payment_methods/{id})."""
-    news: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     if "allow_redisplay" in params:
-        news["allow_redisplay"] = params["allow_redisplay"]
+        changes["allow_redisplay"] = params["allow_redisplay"]
     if "billing_details" in params:
-        news["billing_details"] = _changed_billing(
+        changes["billing_details"] = _changed_billing(
             method["billing_details"], params["billing_details"]
         )
     for kind in ("card", "us_bank_account"):
         if kind in params:
-            news[kind] = _changed_details(tx, method, kind, params[kind])
+            changes[kind] = _changed_details(tx, method, kind, params[kind])
     if "metadata" in params:
-        news["metadata"] = merge_metadata(params["metadata"], method["metadata"])
-    return tx.update("payment_method.updated", method, **news)
+        changes["metadata"] = merge_metadata(params["metadata"], method["metadata"])
+    return tx.update("payment_method.updated", method, **changes)
 
 
 def _changed_billing(before: Parameters, params: Parameters) -> dict[str, Any]:

@@ -19,68 +19,68 @@ RECURRING = {
 }
 
 
-def new_product(tx: Transaction, given: Parameters, *, active: bool = True) -> StripeObject:
+def new_product(tx: Transaction, params: Parameters, *, active: bool = True) -> StripeObject:
     """Store a Product. One created inline is archived: `active` is false."""
     return tx.add(
         {
-            "id": given.get("id") or new_id("product"),
+            "id": params.get("id") or new_id("product"),
             "object": "product",
-            "active": given.get("active", active),
+            "active": params.get("active", active),
             "created": tx.seconds,
             "default_price": None,
-            "description": given.get("description") or None,
-            "images": given.get("images", []),
+            "description": params.get("description") or None,
+            "images": params.get("images", []),
             "livemode": False,
-            "marketing_features": given.get("marketing_features", []),
-            "metadata": merge_metadata(given.get("metadata")),
-            "name": given["name"],
-            "package_dimensions": dimensions_of(given.get("package_dimensions")),
-            "shippable": given.get("shippable"),
-            "statement_descriptor": given.get("statement_descriptor"),
-            "tax_code": given.get("tax_code") or None,
-            "tax_details": tax_details_of(given.get("tax_details")),
-            "type": given.get("type", "service"),
-            "unit_label": given.get("unit_label") or None,
+            "marketing_features": params.get("marketing_features", []),
+            "metadata": merge_metadata(params.get("metadata")),
+            "name": params["name"],
+            "package_dimensions": dimensions_of(params.get("package_dimensions")),
+            "shippable": params.get("shippable"),
+            "statement_descriptor": params.get("statement_descriptor"),
+            "tax_code": params.get("tax_code") or None,
+            "tax_details": tax_details_of(params.get("tax_details")),
+            "type": params.get("type", "service"),
+            "unit_label": params.get("unit_label") or None,
             "updated": tx.seconds,
-            "url": given.get("url") or None,
+            "url": params.get("url") or None,
         }
     )
 
 
-def dimensions_of(given: Any) -> dict[str, float] | None:
-    return {name: float(value) for name, value in given.items()} if given else None
+def dimensions_of(params: Any) -> dict[str, float] | None:
+    return {name: float(value) for name, value in params.items()} if params else None
 
 
-def tax_details_of(given: Any) -> dict[str, Any] | None:
+def tax_details_of(params: Any) -> dict[str, Any] | None:
     blank = {"performance_location": None, "tax_code": None}
-    return blank | {name: value or None for name, value in given.items()} if given else None
+    return blank | {name: value or None for name, value in params.items()} if params else None
 
 
 def new_price(
-    tx: Transaction, given: Parameters, product: str, path: str = "", *, active: bool = True
+    tx: Transaction, params: Parameters, product: str, path: str = "", *, active: bool = True
 ) -> StripeObject:
     """Store a Price. One created inline cannot be reused (unverified): `active` is false."""
-    currency = currencies.currency_of(given["currency"], param_path(path, "currency"))
-    amount, exact = unit_amount(given, currency, path)
-    recurring = given.get("recurring")
+    currency = currencies.currency_of(params["currency"], param_path(path, "currency"))
+    amount, exact = unit_amount(params, currency, path)
+    recurring = params.get("recurring")
     return tx.add(
         {
             "id": new_id("price"),
             "object": "price",
-            "active": given.get("active", active),
+            "active": params.get("active", active),
             "billing_scheme": "per_unit",
             "created": tx.seconds,
             "currency": currency,
             "custom_unit_amount": None,
             "livemode": False,
-            "lookup_key": given.get("lookup_key"),
-            "metadata": merge_metadata(given.get("metadata")),
-            "nickname": given.get("nickname"),
+            "lookup_key": params.get("lookup_key"),
+            "metadata": merge_metadata(params.get("metadata")),
+            "nickname": params.get("nickname"),
             "product": product,
             "recurring": RECURRING | recurring if recurring else None,
-            "tax_behavior": given.get("tax_behavior", "unspecified"),
+            "tax_behavior": params.get("tax_behavior", "unspecified"),
             "tiers_mode": None,
-            "transform_quantity": given.get("transform_quantity"),
+            "transform_quantity": params.get("transform_quantity"),
             "type": "recurring" if recurring else "one_time",
             "unit_amount": amount,
             "unit_amount_decimal": exact,
@@ -89,10 +89,10 @@ def new_price(
     )
 
 
-def unit_amount(given: Parameters, currency: str, path: str) -> tuple[int | None, str]:
+def unit_amount(params: Parameters, currency: str, path: str) -> tuple[int | None, str]:
     """Return the amount as integer and as decimal text; the integer is None for fractions of a
     cent."""
-    whole, exact = given.get("unit_amount"), given.get("unit_amount_decimal")
+    whole, exact = params.get("unit_amount"), params.get("unit_amount_decimal")
     if (whole is None) == (exact is None):
         if whole is None:
             raise missing_param(param_path(path, "unit_amount"))
@@ -101,7 +101,7 @@ def unit_amount(given: Parameters, currency: str, path: str) -> tuple[int | None
             param=param_path(path, "unit_amount"),
         )
     amount = Decimal(whole if whole is not None else str(exact))
-    where = param_path(path, "unit_amount" if exact is None else "unit_amount_decimal")
+    param = param_path(path, "unit_amount" if exact is None else "unit_amount_decimal")
     rounded = int(amount.quantize(Decimal(1), ROUND_HALF_UP))
-    currencies.check_unit_amount(-1 if amount < 0 else rounded, currency, where)
+    currencies.check_unit_amount(-1 if amount < 0 else rounded, currency, param)
     return (rounded if amount == rounded else None), f"{amount.normalize():f}"

@@ -13,17 +13,17 @@ PRODUCT_ID = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 """The form of a product's own id (unverified)."""
 
 
-def create(tx: Transaction, given: Parameters) -> StripeObject:
+def create(tx: Transaction, params: Parameters) -> StripeObject:
     """Create a product (POST /v1/products)."""
-    if not PRODUCT_ID.fullmatch(given.get("id", "x")):
+    if not PRODUCT_ID.fullmatch(params.get("id", "x")):
         raise InvalidRequest("Invalid product ID: letters, digits, - and _ only", param="id")
-    if given.get("id") and tx.find(given["id"]):
+    if params.get("id") and tx.find(params["id"]):
         raise Refused("Product already exists.", code="resource_already_exists", param="id")
-    product = product_objects.new_product(tx, given)
+    product = product_objects.new_product(tx, params)
     price = None
-    if "default_price_data" in given:
+    if "default_price_data" in params:
         price = product_objects.new_price(
-            tx, given["default_price_data"], product["id"], "default_price_data"
+            tx, params["default_price_data"], product["id"], "default_price_data"
         )
         product["default_price"] = price["id"]
         tx.save(product)
@@ -33,22 +33,22 @@ def create(tx: Transaction, given: Parameters) -> StripeObject:
     return product
 
 
-def update(tx: Transaction, product: StripeObject, given: Parameters) -> StripeObject:
+def update(tx: Transaction, product: StripeObject, params: Parameters) -> StripeObject:
     """Update a product (POST /v1/products/{id})."""
-    news = {name: value or None for name, value in given.items() if name != "expand"}
-    news |= {name: given[name] for name in ("active", "shippable") if name in given}
+    changes = {name: value or None for name, value in params.items() if name != "expand"}
+    changes |= {name: params[name] for name in ("active", "shippable") if name in params}
     for listed in ("images", "marketing_features"):
-        if listed in given:
-            news[listed] = given[listed] or []
-    if "package_dimensions" in given:
-        news["package_dimensions"] = product_objects.dimensions_of(given["package_dimensions"])
-    if "tax_details" in given:
-        news["tax_details"] = product_objects.tax_details_of(given["tax_details"])
-    if "metadata" in given:
-        news["metadata"] = merge_metadata(given["metadata"], product["metadata"])
-    if given.get("default_price"):
-        tx.get_referenced(given["default_price"], "price", "default_price")
-    return tx.update("product.updated", product, **news, updated=tx.seconds)
+        if listed in params:
+            changes[listed] = params[listed] or []
+    if "package_dimensions" in params:
+        changes["package_dimensions"] = product_objects.dimensions_of(params["package_dimensions"])
+    if "tax_details" in params:
+        changes["tax_details"] = product_objects.tax_details_of(params["tax_details"])
+    if "metadata" in params:
+        changes["metadata"] = merge_metadata(params["metadata"], product["metadata"])
+    if params.get("default_price"):
+        tx.get_referenced(params["default_price"], "price", "default_price")
+    return tx.update("product.updated", product, **changes, updated=tx.seconds)
 
 
 def delete(tx: Transaction, product: StripeObject) -> StripeObject:
@@ -58,6 +58,6 @@ def delete(tx: Transaction, product: StripeObject) -> StripeObject:
             "This product cannot be deleted because it has one or more user-created prices."
         )
     tx.emit("product.deleted", product)
-    gone = {"id": product["id"], "object": "product", "deleted": True}
-    tx.save(gone)
-    return gone
+    deleted = {"id": product["id"], "object": "product", "deleted": True}
+    tx.save(deleted)
+    return deleted

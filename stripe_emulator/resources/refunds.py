@@ -15,12 +15,12 @@ LATER_SECONDS = 30.0
 """The delay until the refund of a test card made for it succeeds or fails."""
 
 
-def create(tx: Transaction, given: Parameters) -> StripeObject:
+def create(tx: Transaction, params: Parameters) -> StripeObject:
     """Create a refund (POST /v1/refunds). Raises Refused if the charge does not allow it."""
-    charge = _charge_of(tx, given)
-    amount = _allowed(tx, charge, given.get("amount"))
+    charge = _charge_of(tx, params)
+    amount = _allowed(tx, charge, params.get("amount"))
     aftermath = tx.private(charge["id"]).get("aftermath")
-    refund = _new_refund(tx, charge, amount, given, pending=aftermath == "refund_pending")
+    refund = _new_refund(tx, charge, amount, params, pending=aftermath == "refund_pending")
     charge["amount_refunded"] += amount
     charge["refunded"] = charge["amount_refunded"] == charge["amount"]
     tx.save(charge)
@@ -33,9 +33,9 @@ def create(tx: Transaction, given: Parameters) -> StripeObject:
     return refund
 
 
-def _charge_of(tx: Transaction, given: Parameters) -> StripeObject:
-    if ("charge" in given) == ("payment_intent" in given):
-        if "charge" not in given:
+def _charge_of(tx: Transaction, params: Parameters) -> StripeObject:
+    if ("charge" in params) == ("payment_intent" in params):
+        if "charge" not in params:
             raise InvalidRequest(
                 "One of the following params should be provided for this request: "
                 "payment_intent or charge.",
@@ -44,10 +44,10 @@ def _charge_of(tx: Transaction, given: Parameters) -> StripeObject:
         raise InvalidRequest(
             "You may only specify one of these parameters: charge, payment_intent.", param="charge"
         )
-    if "charge" in given:
-        charge = tx.get(given["charge"], "charge", "charge")
+    if "charge" in params:
+        charge = tx.get(params["charge"], "charge", "charge")
     else:
-        intent = tx.get(given["payment_intent"], "payment_intent", "payment_intent")
+        intent = tx.get(params["payment_intent"], "payment_intent", "payment_intent")
         if intent["status"] != "succeeded":
             raise Refused(
                 f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund.",
@@ -60,7 +60,7 @@ def _charge_of(tx: Transaction, given: Parameters) -> StripeObject:
     return charge
 
 
-def _allowed(tx: Transaction, charge: StripeObject, asked: int | None) -> int:
+def _allowed(tx: Transaction, charge: StripeObject, requested: int | None) -> int:
     """Return the amount of the refund: as requested, or all that is left."""
     if charge["payment_method_details"]["type"] == "customer_balance":
         raise Refused("This emulator does not imitate refunds of bank transfers.")
@@ -74,7 +74,7 @@ def _allowed(tx: Transaction, charge: StripeObject, asked: int | None) -> int:
         raise Refused(
             f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"
         )
-    amount = left if asked is None else asked
+    amount = left if requested is None else requested
     if amount > left:
         currency = charge["currency"]
         raise Refused(
@@ -92,7 +92,7 @@ def _plain(amount: int, currency: str) -> str:
 
 
 def _new_refund(
-    tx: Transaction, charge: StripeObject, amount: int, given: Parameters, *, pending: bool
+    tx: Transaction, charge: StripeObject, amount: int, params: Parameters, *, pending: bool
 ) -> StripeObject:
     refund: dict[str, Any] = {
         "id": new_id("refund"),
@@ -110,17 +110,17 @@ def _new_refund(
             },
             "type": "card",
         },
-        "metadata": merge_metadata(given.get("metadata")),
+        "metadata": merge_metadata(params.get("metadata")),
         "payment_intent": charge["payment_intent"],
         "payment_method": charge["payment_method"],
-        "reason": given.get("reason"),
+        "reason": params.get("reason"),
         "receipt_number": None,
         "source_transfer_reversal": None,
         "status": "pending" if pending else "succeeded",
         "transfer_reversal": None,
     }
-    if "instructions_email" in given:
-        refund["instructions_email"] = given["instructions_email"]
+    if "instructions_email" in params:
+        refund["instructions_email"] = params["instructions_email"]
     if pending:
         refund["pending_reason"] = "processing"
     if charge["payment_method_details"]["type"] != "card":
@@ -147,17 +147,17 @@ def fail(tx: Transaction, refund_id: str) -> None:
     charge["refunded"] = False
     tx.save(charge)
     back = balance.record(tx, "refund", refund, refund["amount"])
-    news = {
+    changes = {
         "failure_balance_transaction": back["id"],
         "failure_reason": "expired_or_canceled_card",
         "status": "failed",
     }
-    _announce(tx, refund, "refund.failed", news)
+    _announce(tx, refund, "refund.failed", changes)
 
 
-def _announce(tx: Transaction, refund: StripeObject, event: str, news: dict[str, Any]) -> None:
-    previous = {name: refund.get(name) for name in news}
-    refund |= news
+def _announce(tx: Transaction, refund: StripeObject, event: str, changes: dict[str, Any]) -> None:
+    previous = {name: refund.get(name) for name in changes}
+    refund |= changes
     tx.save(refund)
     updated = event == "refund.updated"
     tx.emit(event, refund, previous if updated else None)
@@ -166,10 +166,10 @@ def _announce(tx: Transaction, refund: StripeObject, event: str, news: dict[str,
     tx.emit("charge.refund.updated", refund, previous)
 
 
-def update(tx: Transaction, refund: StripeObject, given: Parameters) -> StripeObject:
+def update(tx: Transaction, refund: StripeObject, params: Parameters) -> StripeObject:
     """Update the metadata of a refund (POST /v1/refunds/{id})."""
     old = refund["metadata"]
-    new = merge_metadata(given.get("metadata", {}), old)
+    new = merge_metadata(params.get("metadata", {}), old)
     changed = {name: old.get(name) for name in old | new if old.get(name) != new.get(name)}
     tx.update("refund.updated", refund, metadata=new)
     tx.emit("charge.refund.updated", refund, {"metadata": changed} if changed else {})

@@ -24,11 +24,11 @@ _AND = re.compile(r"\s+(?:AND\s+)?", re.IGNORECASE)
 def objects(tx: Transaction, kind: str, params: Parameters, url: str) -> StripeObject:
     """Return one page of the objects a query matches, newest first; `page` is where the last one
     ended."""
-    where, values = _conditions(params["query"])
+    conditions, values = _conditions(params["query"])
     limit, after = params.get("limit", 10), _offset(params.get("page", "0"))
     rows = tx.connection.execute(
         "SELECT body FROM objects WHERE kind = ? AND json_extract(body, '$.deleted') IS NULL"  # noqa: S608
-        f" AND {where} ORDER BY seq DESC LIMIT ? OFFSET ?",
+        f" AND {conditions} ORDER BY seq DESC LIMIT ? OFFSET ?",
         [kind, *values, limit + 1, after],
     ).fetchall()
     more = len(rows) > limit

@@ -73,15 +73,15 @@ def apply(tx: Transaction, session: StripeObject, params: Parameters, path: str)
     """Apply a coupon or promotion code to a session. Raises InvalidRequest if it does not fit."""
     code = None
     if "promotion_code" in params:
-        where = f"{path}[promotion_code]"
-        code = tx.get_referenced(params["promotion_code"], "promotion_code", where)
+        param = f"{path}[promotion_code]"
+        code = tx.get_referenced(params["promotion_code"], "promotion_code", param)
         coupon_id = code["promotion"]["coupon"]
     else:
-        coupon_id, where = params["coupon"], f"{path}[coupon]"
-    coupon = tx.get_referenced(coupon_id, "coupon", where)
+        coupon_id, param = params["coupon"], f"{path}[coupon]"
+    coupon = tx.get_referenced(coupon_id, "coupon", param)
     reason = _misfit(tx, session, coupon, code)
     if reason:
-        raise InvalidRequest(reason, param=where)
+        raise InvalidRequest(reason, param=param)
     discount = {
         "id": new_id("discount"),
         "object": "discount",

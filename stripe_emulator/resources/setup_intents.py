@@ -85,9 +85,9 @@ def update(tx: Transaction, intent: StripeObject, params: Parameters) -> StripeO
 def _set_methods(tx: Transaction, intent: StripeObject, params: Parameters) -> None:
     named = ("allowed_payment_method_types", "excluded_payment_method_types")
     if any(name in params for name in named):
-        chosen = {name: params.get(name, intent[name]) or None for name in named}
-        methods = intents.offered_methods(chosen, CURRENCY)
-        intent |= chosen | {"payment_method_types": methods}
+        types = {name: params.get(name, intent[name]) or None for name in named}
+        methods = intents.offered_methods(types, CURRENCY)
+        intent |= types | {"payment_method_types": methods}
     if "payment_method_options" in params:
         intent["payment_method_options"] |= _options(params, intent["payment_method_types"])
     intents.set_method(tx, intent, params, NOUN)

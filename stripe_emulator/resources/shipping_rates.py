@@ -16,13 +16,13 @@ _ESTIMATE = NullableDefault(maximum=None, minimum=None)
 
 def create(tx: Transaction, params: Parameters, path: str = "") -> StripeObject:
     """Create a shipping rate: POST /v1/shipping_rates, or the `shipping_rate_data` at `path`."""
-    where = param_path(path, "fixed_amount")
+    param = param_path(path, "fixed_amount")
     if "fixed_amount" not in params:
-        raise missing_param(where)
+        raise missing_param(param)
     fixed = params["fixed_amount"]
-    currency = currencies.currency_of(fixed["currency"], param_path(where, "currency"))
-    currencies.check_unit_amount(fixed["amount"], currency, param_path(where, "amount"))
-    options = _options(fixed, currency, param_path(where, "currency_options"))
+    currency = currencies.currency_of(fixed["currency"], param_path(param, "currency"))
+    currencies.check_unit_amount(fixed["amount"], currency, param_path(param, "amount"))
+    options = _options(fixed, currency, param_path(param, "currency_options"))
     behavior = params.get("tax_behavior", "unspecified")
     options[currency] = {"amount": fixed["amount"], "tax_behavior": behavior}
     return tx.add(
@@ -89,17 +89,17 @@ def _offered(tx: Transaction, option: Parameters, currency: str, index: int) -> 
             param=f"{path}[shipping_rate]",
         )
     if "shipping_rate" in option:
-        where = f"{path}[shipping_rate]"
-        rate = tx.get_referenced(option["shipping_rate"], "shipping_rate", where)
+        param = f"{path}[shipping_rate]"
+        rate = tx.get_referenced(option["shipping_rate"], "shipping_rate", param)
         if not rate["active"]:
-            raise InvalidRequest("The shipping rate specified is inactive.", param=where)
+            raise InvalidRequest("The shipping rate specified is inactive.", param=param)
     else:
-        where = f"{path}[shipping_rate_data]"
-        rate = create(tx, option["shipping_rate_data"], where)
+        param = f"{path}[shipping_rate_data]"
+        rate = create(tx, option["shipping_rate_data"], param)
     costs = tx.private(rate["id"])["currency_options"]
     if currency not in costs:
         raise InvalidRequest(
             f"The shipping rate has no amount in {currency}, the currency of the session.",
-            param=where,
+            param=param,
         )
     return {"shipping_amount": costs[currency]["amount"], "shipping_rate": rate["id"]}

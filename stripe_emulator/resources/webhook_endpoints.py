@@ -16,15 +16,15 @@ ROLL_SECONDS = 86400
 FROM_COMMAND_LINE = {"from": "command line"}
 
 
-def create(tx: Transaction, given: Parameters) -> StripeObject:
+def create(tx: Transaction, params: Parameters) -> StripeObject:
     """Create an endpoint (POST /v1/webhook_endpoints). Only this response shows the secret."""
-    _check_url(given["url"])
+    _check_url(params["url"])
     count = tx.connection.execute(
         "SELECT count(*) FROM objects WHERE kind = 'webhook_endpoint' AND status = 'enabled'"
     ).fetchone()[0]
     if count >= MOST:
         raise InvalidRequest(f"You have reached the maximum of {MOST} webhook endpoints.")
-    endpoint = tx.add(_blank(tx, given))
+    endpoint = tx.add(_blank(tx, params))
     return endpoint | {"secret": add_secret(tx, endpoint["id"])}
 
 
@@ -33,21 +33,21 @@ def new_secret() -> str:
     return f"whsec_{token(32)}"
 
 
-def _blank(tx: Transaction, given: Parameters) -> StripeObject:
-    if not given["enabled_events"]:
+def _blank(tx: Transaction, params: Parameters) -> StripeObject:
+    if not params["enabled_events"]:
         raise InvalidRequest("Invalid array", param="enabled_events")
     return {
         "id": new_id("webhook_endpoint"),
         "object": "webhook_endpoint",
-        "api_version": given.get("api_version"),
+        "api_version": params.get("api_version"),
         "application": None,
         "created": tx.seconds,
-        "description": given.get("description") or None,
-        "enabled_events": given["enabled_events"],
+        "description": params.get("description") or None,
+        "enabled_events": params["enabled_events"],
         "livemode": False,
-        "metadata": merge_metadata(given.get("metadata")),
+        "metadata": merge_metadata(params.get("metadata")),
         "status": "enabled",
-        "url": given["url"],
+        "url": params["url"],
     }
 
 
@@ -63,27 +63,27 @@ def _check_url(url: str) -> None:
         raise InvalidRequest("Invalid URL: must be a valid URL", code="url_invalid", param="url")
 
 
-def update(tx: Transaction, endpoint: StripeObject, given: Parameters) -> StripeObject:
+def update(tx: Transaction, endpoint: StripeObject, params: Parameters) -> StripeObject:
     """Update an endpoint (POST /v1/webhook_endpoints/{id})."""
-    if "url" in given:
-        _check_url(given["url"])
-        endpoint["url"] = given["url"]
-    if "disabled" in given:
-        endpoint["status"] = "disabled" if given["disabled"] else "enabled"
-    if given.get("enabled_events"):
-        endpoint["enabled_events"] = given["enabled_events"]
-    if "description" in given:
-        endpoint["description"] = given["description"] or None
-    if "metadata" in given:
-        endpoint["metadata"] = merge_metadata(given["metadata"], endpoint["metadata"])
+    if "url" in params:
+        _check_url(params["url"])
+        endpoint["url"] = params["url"]
+    if "disabled" in params:
+        endpoint["status"] = "disabled" if params["disabled"] else "enabled"
+    if params.get("enabled_events"):
+        endpoint["enabled_events"] = params["enabled_events"]
+    if "description" in params:
+        endpoint["description"] = params["description"] or None
+    if "metadata" in params:
+        endpoint["metadata"] = merge_metadata(params["metadata"], endpoint["metadata"])
     return tx.save(endpoint)
 
 
 def delete(tx: Transaction, endpoint: StripeObject) -> StripeObject:
     """Delete an endpoint and its pending deliveries (DELETE /v1/webhook_endpoints/{id})."""
-    gone = {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
+    deleted = {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
     tx.connection.execute("DELETE FROM secrets WHERE endpoint_id = ?", (endpoint["id"],))
-    return tx.save(gone)
+    return tx.save(deleted)
 
 
 def add_secret(tx: Transaction, endpoint_id: str, secret: str = "") -> str:
@@ -119,12 +119,12 @@ def roll_secret(tx: Transaction, endpoint_id: str, seconds: float, secret: str =
 def set_command_line_endpoint(tx: Transaction, url: str, secret: str) -> StripeObject:
     """Create or update the one endpoint that was given at the start."""
     _check_url(url)
-    given: dict[str, Any] = {"url": url, "enabled_events": ["*"], "description": "Command line"}
-    known = _of_command_line(tx)
-    if known is None:
-        endpoint = tx.add(_blank(tx, given), private=FROM_COMMAND_LINE)
+    params: dict[str, Any] = {"url": url, "enabled_events": ["*"], "description": "Command line"}
+    endpoint_id = _of_command_line(tx)
+    if endpoint_id is None:
+        endpoint = tx.add(_blank(tx, params), private=FROM_COMMAND_LINE)
     else:
-        endpoint = update(tx, tx.get(known, "webhook_endpoint"), given)
+        endpoint = update(tx, tx.get(endpoint_id, "webhook_endpoint"), params)
     tx.connection.execute("DELETE FROM secrets WHERE endpoint_id = ?", (endpoint["id"],))
     add_secret(tx, endpoint["id"], secret)
     return endpoint

@@ -22,9 +22,9 @@ Log = Literal["delivery", "request"]
 def counts(tx: Transaction) -> dict["Kind", int]:
     """Return the number of objects of each kind."""
     rows = tx.connection.execute("SELECT kind, count(*) AS n FROM objects GROUP BY kind")
-    found = {row["kind"]: row["n"] for row in rows}
-    found["event"] = tx.connection.execute("SELECT count(*) FROM events").fetchone()[0]
-    return {kind: found.get(kind, 0) for kind in KINDS}
+    by_kind = {row["kind"]: row["n"] for row in rows}
+    by_kind["event"] = tx.connection.execute("SELECT count(*) FROM events").fetchone()[0]
+    return {kind: by_kind.get(kind, 0) for kind in KINDS}
 
 
 def log_counts(tx: Transaction) -> dict[Log, int]:
@@ -52,7 +52,7 @@ def _request(row: sqlite3.Row) -> LoggedRequest:
         idempotency_key=row["idempotency_key"],
         replayed=bool(row["replayed"]),
         parameters=row["parameters"],
-        answer=row["answer"],
+        response=row["answer"],
         trouble=row["trouble"],
     )
 
@@ -68,28 +68,28 @@ def timeline_of_payment(tx: Transaction, intent_id: str) -> list[TimelineEntry]:
         "SELECT * FROM events WHERE payment_intent = ? OR about IN (?, ?) ORDER BY seq",
         (intent_id, intent_id, session_id),
     ).fetchall()
-    moments = [moment for event in events for moment in _event(tx, event)]
-    moments += _requests(tx, intent_id, session_id)
-    return sorted(moments, key=lambda moment: moment.at)
+    entries = [entry for event in events for entry in _event(tx, event)]
+    entries += _requests(tx, intent_id, session_id)
+    return sorted(entries, key=lambda entry: entry.at)
 
 
 def _event(tx: Transaction, row: sqlite3.Row) -> list[TimelineEntry]:
     """Return the entry of an event and of each attempt to deliver it."""
-    about = json.loads(row["body"])["data"]["object"]
-    status = str(about.get("status") or "")
-    told = TimelineEntry(row["at"], "event", row["type"], status, row["id"], ok=True)
+    subject = json.loads(row["body"])["data"]["object"]
+    status = str(subject.get("status") or "")
+    entry = TimelineEntry(row["at"], "event", row["type"], status, row["id"], ok=True)
     rows = tx.connection.execute(
         "SELECT attempts.*, json_extract(objects.body, '$.url') AS url FROM attempts"
         " JOIN deliveries ON deliveries.id = delivery_id"
         " LEFT JOIN objects ON objects.id = endpoint_id WHERE event_id = ? ORDER BY attempts.id",
         (row["id"],),
     )
-    return [told, *(_attempt(attempt, row["type"], row["id"]) for attempt in rows)]
+    return [entry, *(_attempt(attempt, row["type"], row["id"]) for attempt in rows)]
 
 
 def _attempt(row: sqlite3.Row, event_type: str, event_id: str) -> TimelineEntry:
-    said = f"{row['status']}" if row["status"] else row["body"]
-    detail = f"{said} in {row['seconds'] * 1000:.0f} ms from {row['url'] or '(deleted)'}"
+    outcome = f"{row['status']}" if row["status"] else row["body"]
+    detail = f"{outcome} in {row['seconds'] * 1000:.0f} ms from {row['url'] or '(deleted)'}"
     if row["trouble"]:
         detail += f" ({row['trouble']} on purpose)"
     title = f"{event_type} delivered" if row["status"] else f"{event_type} not delivered"

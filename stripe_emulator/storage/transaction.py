@@ -76,10 +76,10 @@ class Transaction:
 
     def get(self, object_id: str, kind: str, param: str = "id") -> StripeObject:
         """Return a stored object. Raises NotFound in Stripe's words, also for a deleted one."""
-        found = self.find(object_id, kind)
-        if found is None or found.get("deleted"):
+        stripe_object = self.find(object_id, kind)
+        if stripe_object is None or stripe_object.get("deleted"):
             raise NotFound.resource(kind, object_id, param)
-        return found
+        return stripe_object
 
     def get_referenced(self, object_id: str, kind: str, param: str) -> StripeObject:
         """Return the object that a parameter names. Raises InvalidRequest if there is none."""
@@ -98,7 +98,7 @@ class Transaction:
 
     def add(
         self,
-        thing: StripeObject,
+        stripe_object: StripeObject,
         *,
         parent: str | None = None,
         private: dict[str, Any] | None = None,
@@ -108,24 +108,24 @@ class Transaction:
             "INSERT INTO objects (id, kind, created, status, payment_intent, charge, parent, body,"
             " hidden) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                thing["id"],
-                thing["object"],
-                thing.get("created", self.seconds),
-                *_indexed(thing),
+                stripe_object["id"],
+                stripe_object["object"],
+                stripe_object.get("created", self.seconds),
+                *_indexed(stripe_object),
                 parent,
-                to_json(thing),
+                to_json(stripe_object),
                 to_json(private) if private else "{}",
             ),
         )
-        return thing
+        return stripe_object
 
-    def save(self, thing: StripeObject) -> StripeObject:
+    def save(self, stripe_object: StripeObject) -> StripeObject:
         """Store a changed object; returns it."""
         self.connection.execute(
             "UPDATE objects SET status = ?, payment_intent = ?, charge = ?, body = ? WHERE id = ?",
-            (*_indexed(thing), to_json(thing), thing["id"]),
+            (*_indexed(stripe_object), to_json(stripe_object), stripe_object["id"]),
         )
-        return thing
+        return stripe_object
 
     def set_private(self, object_id: str, private: dict[str, Any]) -> None:
         """Store data with an object that the API never shows."""
@@ -146,10 +146,10 @@ class Transaction:
     # --- events ----------------------------------------------------------------------------
 
     def emit(
-        self, event_type: str, thing: StripeObject, previous: dict[str, Any] | None = None
+        self, event_type: str, stripe_object: StripeObject, previous: dict[str, Any] | None = None
     ) -> str:
         """Store an event with a snapshot of the object, and its deliveries; returns its id."""
-        data: dict[str, Any] = {"object": thing}
+        data: dict[str, Any] = {"object": stripe_object}
         if previous is not None:
             data["previous_attributes"] = previous
         event = {
@@ -166,25 +166,29 @@ class Transaction:
             },
             "type": event_type,
         }
-        about = str(thing.get("id", ""))  # a cash balance has no id
-        payment = about if thing["object"] == "payment_intent" else thing.get("payment_intent")
+        subject_id = str(stripe_object.get("id", ""))  # a cash balance has no id
+        payment = (
+            subject_id
+            if stripe_object["object"] == "payment_intent"
+            else stripe_object.get("payment_intent")
+        )
         self.connection.execute(
             "INSERT INTO events (id, type, created, at, about, payment_intent, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (event["id"], event_type, self.seconds, self.now, about, payment, to_json(event)),
+            (event["id"], event_type, self.seconds, self.now, subject_id, payment, to_json(event)),
         )
         for endpoint in self.listeners(event_type):
             self.deliver(str(event["id"]), event_type, endpoint["id"])
         self.emitted.append((event_type, str(event["id"])))
         return str(event["id"])
 
-    def update(self, event_type: str, thing: StripeObject, **news: Any) -> StripeObject:
+    def update(self, event_type: str, stripe_object: StripeObject, **changes: Any) -> StripeObject:
         """Set fields, store the object, and emit an event with their previous values."""
-        previous = _before(thing, news)
-        thing.update(news)
-        self.save(thing)
-        self.emit(event_type, thing, previous)
-        return thing
+        previous = _before(stripe_object, changes)
+        stripe_object.update(changes)
+        self.save(stripe_object)
+        self.emit(event_type, stripe_object, previous)
+        return stripe_object
 
     def deliver(self, event_id: str, event_type: str, endpoint_id: str) -> int:
         """Create the delivery of one event to one endpoint; returns its id."""
@@ -230,21 +234,25 @@ def _before(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     A key that did not exist is null (docs.stripe.com/api/events/object).
     """
     before: dict[str, Any] = {}
-    for name, is_now in new.items():
-        was = old.get(name)
-        if isinstance(was, dict) and isinstance(is_now, dict):
-            gone = dict.fromkeys(was.keys() - is_now.keys())
-            inner = _before(was, {**is_now, **gone})
+    for name, new_value in new.items():
+        old_value = old.get(name)
+        if isinstance(old_value, dict) and isinstance(new_value, dict):
+            removed = dict.fromkeys(old_value.keys() - new_value.keys())
+            inner = _before(old_value, {**new_value, **removed})
             before |= {name: inner} if inner else {}
-        elif was != is_now:
-            before[name] = was
+        elif old_value != new_value:
+            before[name] = old_value
     return before
 
 
-def to_json(thing: object) -> str:
+def to_json(stripe_object: object) -> str:
     """Return compact JSON."""
-    return json.dumps(thing, separators=(",", ":"))
+    return json.dumps(stripe_object, separators=(",", ":"))
 
 
-def _indexed(thing: StripeObject) -> tuple[Any, Any, Any]:
-    return thing.get("status"), thing.get("payment_intent"), thing.get("charge")
+def _indexed(stripe_object: StripeObject) -> tuple[Any, Any, Any]:
+    return (
+        stripe_object.get("status"),
+        stripe_object.get("payment_intent"),
+        stripe_object.get("charge"),
+    )

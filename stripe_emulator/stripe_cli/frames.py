@@ -54,7 +54,7 @@ def _error(logged: LoggedRequest) -> dict[str, str]:
     error: dict[str, Any] = {}
     if logged.status >= 400:
         try:
-            error = json.loads(logged.answer)["error"]
+            error = json.loads(logged.response)["error"]
         except (ValueError, KeyError, TypeError):
             error = {}
     names = ("charge", "code", "decline_code", "message", "param", "type")

@@ -24,16 +24,16 @@ AWAY_SECONDS = 120.0
 """How long a session lives without a connection."""
 
 
-def create(tx: Transaction, given: Parameters) -> StripeObject:
+def create(tx: Transaction, params: Parameters) -> StripeObject:
     """Create a CLI session (POST /v1/stripecli/sessions)."""
-    features = given.get("websocket_features") or ["webhooks"]
+    features = params.get("websocket_features") or ["webhooks"]
     unknown = [name for name in features if name not in FEATURES]
     if unknown:
         raise InvalidRequest(
             f"This emulator does not imitate the feature {unknown[0]} of the Stripe CLI.",
             param="websocket_features",
         )
-    forward_to = given.get("forward_to_url") or ""
+    forward_to = params.get("forward_to_url") or ""
     session = tx.add(
         {
             "id": new_id(CLI_SESSION),
@@ -43,7 +43,7 @@ def create(tx: Transaction, given: Parameters) -> StripeObject:
             "api_version": None,
             "enabled_events": ["*"] if "webhooks" in features else [],
             "features": features,
-            "filters": _filters(given.get("filters") or "{}"),
+            "filters": _filters(params.get("filters") or "{}"),
             "forward_to": forward_to,
             "url": f"Stripe CLI, to {forward_to}" if forward_to else "Stripe CLI",
         }
@@ -65,8 +65,8 @@ def create(tx: Transaction, given: Parameters) -> StripeObject:
 def secret(tx: Transaction) -> str:
     """Return the signing secret of all CLI sessions. People copy it into their settings, so it
     stays the same for the life of the account, also after a reset."""
-    known = webhook_endpoints.secrets(tx, CLI_SESSION)
-    return known[0] if known else webhook_endpoints.add_secret(tx, CLI_SESSION)
+    active = webhook_endpoints.secrets(tx, CLI_SESSION)
+    return active[0] if active else webhook_endpoints.add_secret(tx, CLI_SESSION)
 
 
 def _filters(text: str) -> dict[str, list[str]]:

@@ -80,7 +80,7 @@ def _estimate(estimate: dict[str, Any]) -> str:
         values = dict.fromkeys((least["value"], most["value"]))
         return f"{' to '.join(map(str, values))} {_unit(most)}"
     parts = [("at least", least), ("at most", most)]
-    return ", ".join(f"{words} {one['value']} {_unit(one)}" for words, one in parts if one)
+    return ", ".join(f"{text} {one['value']} {_unit(one)}" for text, one in parts if one)
 
 
 def _unit(bound: dict[str, Any]) -> str:

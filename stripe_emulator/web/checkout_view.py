@@ -111,11 +111,13 @@ class PayForm(BaseModel):
     def shown_again(self, session: StripeObject) -> dict[str, str]:
         """Return the values to fill in again after an error: of a card only a test card's
         number."""
-        kept: dict[str, str] = self.model_dump(include=set(PayForm.model_fields))
+        values: dict[str, str] = self.model_dump(include=set(PayForm.model_fields))
         if self.number.replace(" ", "") not in PUBLIC_NUMBERS:
-            kept |= {"number": "", "expiry": "", "cvc": ""}
-        kept["email"] = kept["email"] or (session["customer_details"] or {}).get("email") or SOMEONE
-        return kept
+            values |= {"number": "", "expiry": "", "cvc": ""}
+        values["email"] = (
+            values["email"] or (session["customer_details"] or {}).get("email") or SOMEONE
+        )
+        return values
 
 
 def pays_by_bank(session: StripeObject, form: PayForm) -> bool:
@@ -146,7 +148,7 @@ def form_page(
         "currency": currency.upper(),
         "verb": VERBS.get(session.get("submit_type") or "", "Pay") if to_pay else "Confirm",
         "texts": texts,
-        "asked": collected_fields.fields_of(session, locale),
+        "fields": collected_fields.fields_of(session, locale),
         "beside_card": collected_fields.beside_card(session, locale),
         "answers": answers,
         "names": FIELD_NAMES,

@@ -107,8 +107,8 @@ def inject_fault(running: Running, form: Annotated[FaultForm, Form()]) -> Respon
         target: Literal["request", "delivery"] = (
             "delivery" if form.target == "delivery" else "request"
         )
-        known = DELIVERY_FAULTS if target == "delivery" else REQUEST_FAULTS
-        if form.kind not in known:
+        kinds = DELIVERY_FAULTS if target == "delivery" else REQUEST_FAULTS
+        if form.kind not in kinds:
             raise InvalidRequest(f"There is no such trouble: {form.kind[:40]}", param="kind")
         emulator.inject_fault(
             target,

@@ -34,7 +34,7 @@ def payment_page(request: Request, emulator: Running, payment_id: str) -> Respon
         return not_found_page(emulator)
     locale = locale_of(request)
     charge = emulator.retrieve(payment["latest_charge"]) if payment["latest_charge"] else None
-    moments = emulator.timeline(payment_id)
+    entries = emulator.timeline(payment_id)
     with emulator.account.reading() as tx:
         related = {kind: tx.related(kind, payment_intent=payment_id) for kind in RELATED}
     left = _left_to_refund(charge)
@@ -43,9 +43,9 @@ def payment_page(request: Request, emulator: Running, payment_id: str) -> Respon
         "charge": charge,
         "amount": money(payment["amount"], payment["currency"], locale),
         "status": dashboard_tables.payment_status(payment, charge),
-        "moments": collapse_polling(moment for moment in moments if moment.kind != "attempt"),
+        "entries": collapse_polling(entry for entry in entries if entry.kind != "attempt"),
         "open_dispute": next((d["id"] for d in related["dispute"] if is_pending(d)), None),
-        "carried": _by_event(moments),
+        "attempts_by_event": _by_event(entries),
         "related": [
             dashboard_tables.refunds(related["refund"], locale).without("Payment"),
             dashboard_tables.disputes(related["dispute"], locale).without("Payment"),
@@ -67,25 +67,25 @@ def payment_page(request: Request, emulator: Running, payment_id: str) -> Respon
 class PollingRequests:
     """Consecutive requests that only read, such as a shop polling for a result."""
 
-    found: tuple[TimelineEntry, ...]
+    requests: tuple[TimelineEntry, ...]
     kind: str = "checks"
 
     @property
     def at(self) -> float:
-        return self.found[-1].at
+        return self.requests[-1].at
 
 
-def collapse_polling(moments: Iterable[TimelineEntry]) -> list[TimelineEntry | PollingRequests]:
+def collapse_polling(entries: Iterable[TimelineEntry]) -> list[TimelineEntry | PollingRequests]:
     """Return the timeline with two or more consecutive reads as one entry."""
     lines: list[TimelineEntry | PollingRequests] = []
-    for reads, some in groupby(moments, key=is_read):
-        found = tuple(some)
-        lines += [PollingRequests(found)] if reads and len(found) > 1 else found
+    for reads, some in groupby(entries, key=is_read):
+        requests = tuple(some)
+        lines += [PollingRequests(requests)] if reads and len(requests) > 1 else requests
     return lines
 
 
-def is_read(moment: TimelineEntry) -> bool:
-    return moment.kind == "request" and moment.ok and moment.title.startswith("GET ")
+def is_read(entry: TimelineEntry) -> bool:
+    return entry.kind == "request" and entry.ok and entry.title.startswith("GET ")
 
 
 def is_pending(dispute: StripeObject) -> bool:
@@ -140,10 +140,12 @@ def event_page(emulator: Running, event_id: str) -> Response:
     event = emulator.retrieve(event_id)
     if event is None or event["object"] != "event":
         return not_found_page(emulator)
-    about = event["data"]["object"]
+    subject = event["data"]["object"]
     context = {
         "event": event,
-        "about": Cell(about.get("id", about["object"]), "code", dashboard_tables.address_of(about)),
+        "about": Cell(
+            subject.get("id", subject["object"]), "code", dashboard_tables.address_of(subject)
+        ),
         "deliveries": emulator.deliveries(event_id=event_id),
         "payload": _payload(event),
     }
@@ -160,7 +162,7 @@ def request_page(emulator: Running, request_id: str) -> Response:
     context = {
         "logged": logged,
         "parameters": _pretty(logged.parameters),
-        "answer": _pretty(logged.answer),
+        "answer": _pretty(logged.response),
     }
     return dashboard_page(emulator, "request.html", "/requests", context)
 
@@ -169,23 +171,23 @@ def _object_page(
     request: Request, emulator: Running, object_id: str, kind: Kind, here: str
 ) -> Response:
     """Return the page of an object that belongs to a payment: a refund or a dispute."""
-    thing = emulator.retrieve(object_id)
-    if thing is None or thing["object"] != kind:
+    stripe_object = emulator.retrieve(object_id)
+    if stripe_object is None or stripe_object["object"] != kind:
         return not_found_page(emulator)
     context = {
-        "thing": thing,
-        "amount": money(thing["amount"], thing["currency"], locale_of(request)),
-        "payload": _payload(thing),
+        "thing": stripe_object,
+        "amount": money(stripe_object["amount"], stripe_object["currency"], locale_of(request)),
+        "payload": _payload(stripe_object),
     }
     return dashboard_page(emulator, "object.html", here, context)
 
 
-def _by_event(moments: Iterable[TimelineEntry]) -> dict[str, list[TimelineEntry]]:
+def _by_event(entries: Iterable[TimelineEntry]) -> dict[str, list[TimelineEntry]]:
     """Return the delivery attempts by event."""
     carried: dict[str, list[TimelineEntry]] = {}
-    for moment in moments:
-        if moment.kind == "attempt":
-            carried.setdefault(moment.id, []).append(moment)
+    for entry in entries:
+        if entry.kind == "attempt":
+            carried.setdefault(entry.id, []).append(entry)
     return carried
 
 
@@ -199,8 +201,8 @@ def _payment_facts(
     facts = [("Paid with", Cell(dashboard_tables.paid_with(charge)))]
     if charge and charge["amount_refunded"]:
         refunded = money(charge["amount_refunded"], charge["currency"], locale)
-        kept = money(charge["amount"] - charge["amount_refunded"], charge["currency"], locale)
-        facts += [("Refunded", Cell(refunded)), ("Left", Cell(kept))]
+        remaining = money(charge["amount"] - charge["amount_refunded"], charge["currency"], locale)
+        facts += [("Refunded", Cell(refunded)), ("Left", Cell(remaining))]
     if payment.get("last_payment_error"):
         facts.append(("Last refusal", Cell(payment["last_payment_error"]["message"])))
     if payment.get("description"):
@@ -239,8 +241,8 @@ def _left_to_refund(charge: StripeObject | None) -> int:
     return int(charge["amount"] - charge["amount_refunded"])
 
 
-def _payload(thing: StripeObject) -> str:
-    return json.dumps(thing, indent=2, ensure_ascii=False)
+def _payload(stripe_object: StripeObject) -> str:
+    return json.dumps(stripe_object, indent=2, ensure_ascii=False)
 
 
 def _pretty(text: str) -> str:

@@ -27,20 +27,23 @@ Layout = Callable[[Emulator, Page, str], Table]
 LISTS: dict[str, tuple[Kind, Layout]] = {
     "/": (
         "payment_intent",
-        lambda emulator, found, locale: dashboard_tables.payments(
-            found.items, emulator.retrieve, locale
+        lambda emulator, listed, locale: dashboard_tables.payments(
+            listed.items, emulator.retrieve, locale
         ),
     ),
     "/sessions": (
         "checkout.session",
-        lambda _, found, locale: dashboard_tables.sessions(found.items, locale),
+        lambda _, listed, locale: dashboard_tables.sessions(listed.items, locale),
     ),
-    "/refunds": ("refund", lambda _, found, locale: dashboard_tables.refunds(found.items, locale)),
+    "/refunds": (
+        "refund",
+        lambda _, listed, locale: dashboard_tables.refunds(listed.items, locale),
+    ),
     "/disputes": (
         "dispute",
-        lambda _, found, locale: dashboard_tables.disputes(found.items, locale),
+        lambda _, listed, locale: dashboard_tables.disputes(listed.items, locale),
     ),
-    "/events": ("event", lambda _, found, __: dashboard_tables.events(found.items)),
+    "/events": ("event", lambda _, listed, __: dashboard_tables.events(listed.items)),
 }
 
 
@@ -49,11 +52,11 @@ def list_objects(request: Request, emulator: Running, after: str | None = None) 
     here = request.url.path
     kind, layout = LISTS[here]
     try:
-        found = emulator.list_objects(kind, after=after)
+        listed = emulator.list_objects(kind, after=after)
     except InvalidRequest:  # `after` is no id of this kind.
         return not_found_page(emulator)
-    older = found.items[-1]["id"] if found.has_more else None
-    return _list(request, emulator, layout(emulator, found, locale_of(request)), older)
+    older = listed.items[-1]["id"] if listed.has_more else None
+    return _list(request, emulator, layout(emulator, listed, locale_of(request)), older)
 
 
 for address in LISTS:
@@ -78,13 +81,13 @@ def faults_page(emulator: Running) -> Response:
     now = emulator.now()
     ahead = round(now - time.time())
     context = {
-        "troubles": emulator.faults(),
+        "faults": emulator.faults(),
         "request_kinds": REQUEST_FAULTS,
         "delivery_kinds": DELIVERY_FAULTS,
         "defaults": faults.DEFAULTS,
         "choices": faults.CHOICES,
         "one_more": faults.ONE_MORE,
-        "sentence": faults.describe,
+        "describe": faults.describe,
         "now": now,
         "ahead": str(timedelta(seconds=ahead)) if ahead > 0 else "",
     }

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from stripe_emulator.base.models import Delivery, LoggedRequest, StripeObject
 from stripe_emulator.web.rendering import money
 
-CellKind = Literal["text", "amount", "status", "time", "code", "soft"]
+CellKind = Literal["text", "amount", "status", "time", "code", "muted"]
 Retrieve = Callable[[str], StripeObject | None]
 
 
@@ -45,12 +45,12 @@ PAGES = {
 }
 
 
-def address_of(thing: StripeObject) -> str | None:
+def address_of(stripe_object: StripeObject) -> str | None:
     """Return the dashboard's page of an object; a charge is shown with its payment."""
-    if thing["object"] == "charge" and thing.get("payment_intent"):
-        return f"/payments/{thing['payment_intent']}"
-    folder = PAGES.get(thing["object"])
-    return f"/{folder}/{thing['id']}" if folder else None
+    if stripe_object["object"] == "charge" and stripe_object.get("payment_intent"):
+        return f"/payments/{stripe_object['payment_intent']}"
+    folder = PAGES.get(stripe_object["object"])
+    return f"/{folder}/{stripe_object['id']}" if folder else None
 
 
 def payment_status(payment: StripeObject, charge: StripeObject | None) -> str:
@@ -79,10 +79,10 @@ def paid_with(charge: StripeObject | None) -> str:
     return "Bank debit" if details else "–"
 
 
-def payments(found: Iterable[StripeObject], retrieve: Retrieve, locale: str) -> Table:
+def payments(objects: Iterable[StripeObject], retrieve: Retrieve, locale: str) -> Table:
     """Return the table of PaymentIntents."""
     rows = []
-    for payment in found:
+    for payment in objects:
         charge = retrieve(payment["latest_charge"]) if payment["latest_charge"] else None
         email = ((charge or {}).get("billing_details") or {}).get("email")
         rows.append(
@@ -99,7 +99,7 @@ def payments(found: Iterable[StripeObject], retrieve: Retrieve, locale: str) -> 
     return Table("Payments", columns, rows, "A payment appears as soon as someone tries to pay.")
 
 
-def sessions(found: Iterable[StripeObject], locale: str) -> Table:
+def sessions(objects: Iterable[StripeObject], locale: str) -> Table:
     """Return the table of Checkout Sessions."""
     rows = [
         [
@@ -110,13 +110,13 @@ def sessions(found: Iterable[StripeObject], locale: str) -> Table:
             _id(session),
             Cell(session["created"], "time"),
         ]
-        for session in found
+        for session in objects
     ]
     columns = ("Total", "Status", "Payment", "Reference", "Session", "Created")
     return Table("Checkout sessions", columns, rows, "A session appears when a shop makes one.")
 
 
-def refunds(found: Iterable[StripeObject], locale: str) -> Table:
+def refunds(objects: Iterable[StripeObject], locale: str) -> Table:
     """Return the table of refunds."""
     rows = [
         [
@@ -127,13 +127,13 @@ def refunds(found: Iterable[StripeObject], locale: str) -> Table:
             _id(refund),
             Cell(refund["created"], "time"),
         ]
-        for refund in found
+        for refund in objects
     ]
     columns = ("Amount", "Status", "Reason", "Payment", "Refund", "Created")
     return Table("Refunds", columns, rows, "Nothing was refunded. A payment's page can do it.")
 
 
-def disputes(found: Iterable[StripeObject], locale: str) -> Table:
+def disputes(objects: Iterable[StripeObject], locale: str) -> Table:
     """Return the table of disputes."""
     rows = [
         [
@@ -144,21 +144,21 @@ def disputes(found: Iterable[StripeObject], locale: str) -> Table:
             _id(dispute),
             Cell(dispute["created"], "time"),
         ]
-        for dispute in found
+        for dispute in objects
     ]
     columns = ("Amount", "Status", "Reason", "Payment", "Dispute", "Created")
     return Table("Disputes", columns, rows, "Nobody disputed anything. A payment's page can do it.")
 
 
-def events(found: Iterable[StripeObject]) -> Table:
+def events(objects: Iterable[StripeObject]) -> Table:
     """Return the table of events."""
     rows = []
-    for event in found:
-        about = event["data"]["object"]
+    for event in objects:
+        subject = event["data"]["object"]
         rows.append(
             [
                 Cell(event["type"], "code", f"/events/{event['id']}"),
-                Cell(about.get("id", about["object"]), "code", address_of(about)),
+                Cell(subject.get("id", subject["object"]), "code", address_of(subject)),
                 _waiting(event["pending_webhooks"]),
                 _id(event),
                 Cell(event["created"], "time"),
@@ -168,21 +168,21 @@ def events(found: Iterable[StripeObject]) -> Table:
     return Table("Events", columns, rows, "An event appears whenever something happens.")
 
 
-def deliveries(found: Iterable[Delivery]) -> Table:
+def deliveries(objects: Iterable[Delivery]) -> Table:
     """Return the table of deliveries, one row per event and endpoint."""
     rows = []
-    for delivery in found:
+    for delivery in objects:
         last = delivery.attempts[-1] if delivery.attempts else None
-        answer = "–" if last is None else "no answer" if last.status is None else last.status
+        result = "–" if last is None else "no answer" if last.status is None else last.status
         address = f"/events/{delivery.event_id}#delivery-{delivery.id}"
         rows.append(
             [
                 Cell(delivery.event_type, "code", address),
                 Cell(delivery.state, "status"),
                 Cell(len(delivery.attempts)),
-                Cell(answer),
+                Cell(result),
                 Cell(delivery.next_attempt_at, "time"),
-                Cell(delivery.url, "soft"),
+                Cell(delivery.url, "muted"),
                 Cell(delivery.created_at, "time"),
             ]
         )
@@ -190,35 +190,37 @@ def deliveries(found: Iterable[Delivery]) -> Table:
     return Table("Deliveries", columns, rows, "A delivery appears when an event has an endpoint.")
 
 
-def requests(found: Iterable[LoggedRequest]) -> Table:
+def requests(objects: Iterable[LoggedRequest]) -> Table:
     """Return the table of API requests."""
     rows = [
         [
             Cell(f"{request.method} {request.path}", "code", f"/requests/{request.id}"),
             Cell(request.status),
             Cell(f"{request.seconds * 1000:.1f} ms"),
-            Cell(request.idempotency_key or "–", "soft"),
-            Cell("replayed" if request.replayed else request.trouble or "", "soft"),
+            Cell(request.idempotency_key or "–", "muted"),
+            Cell("replayed" if request.replayed else request.trouble or "", "muted"),
             Cell(request.at, "time"),
         ]
-        for request in found
+        for request in objects
     ]
     columns = ("Request", "Status", "Took", "Idempotency key", "", "At")
     return Table("Requests", columns, rows, "A request appears when a shop calls the API.")
 
 
-def _amount(thing: StripeObject, amount: int, locale: str) -> Cell:
-    return Cell(money(amount, thing["currency"], locale), "amount", address_of(thing))
+def _amount(stripe_object: StripeObject, amount: int, locale: str) -> Cell:
+    return Cell(
+        money(amount, stripe_object["currency"], locale), "amount", address_of(stripe_object)
+    )
 
 
-def _id(thing: StripeObject) -> Cell:
-    return Cell(thing["id"], "code", address_of(thing))
+def _id(stripe_object: StripeObject) -> Cell:
+    return Cell(stripe_object["id"], "code", address_of(stripe_object))
 
 
-def _payment(thing: StripeObject) -> Cell:
-    payment = thing.get("payment_intent")
+def _payment(stripe_object: StripeObject) -> Cell:
+    payment = stripe_object.get("payment_intent")
     return Cell(payment or "–", "code", f"/payments/{payment}" if payment else None)
 
 
 def _waiting(endpoints: int) -> Cell:
-    return Cell(f"{endpoints} waiting" if endpoints else "all answered", "soft")
+    return Cell(f"{endpoints} waiting" if endpoints else "all answered", "muted")

@@ -115,14 +115,14 @@ def web_link(address: str | None) -> str | None:
     return address if address and urlsplit(address).scheme in {"http", "https"} else None
 
 
-def locale_of(request: Request, wanted: str | None = None) -> str:
+def locale_of(request: Request, preferred: str | None = None) -> str:
     """Return the locale of amounts: the session's own, else the browser's, else en_US."""
     header = request.headers.get("accept-language", "")
     ranked = [part.partition(";q=") for part in header.replace(" ", "").split(",") if part]
     ranked.sort(key=lambda part: -_quality(part[2]))
     names = [tag for tag, _, _ in ranked]
-    if wanted and wanted != "auto":
-        names.insert(0, wanted)
+    if preferred and preferred != "auto":
+        names.insert(0, preferred)
     for name in names:
         if name == "root" or len(name) > 35:  # no person's locale; the longest tag of RFC 5646
             continue
@@ -148,7 +148,7 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.filters.update(
-    grouped=grouped, moment=iso_time, clock=display_time, badge=badge, web_link=web_link
+    grouped=grouped, iso_time=iso_time, display_time=display_time, badge=badge, web_link=web_link
 )
 TEMPLATES.globals["money"] = money
 

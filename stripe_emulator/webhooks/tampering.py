@@ -40,20 +40,20 @@ def forge_event(prepared: PreparedDelivery, now: int) -> tuple[bytes, str]:
 def _altered(payload: bytes, kind: str, value: str) -> bytes:
     """Return the same event with another amount, currency or mode."""
     event = json.loads(payload)
-    thing = event["data"]["object"]
+    stripe_object = event["data"]["object"]
     if kind == "livemode":
         event["livemode"] = True
-        _set(thing, ("livemode",), True)
+        _set(stripe_object, ("livemode",), True)
     if kind == "currency":
-        _set(thing, ("currency",), value)
+        _set(stripe_object, ("currency",), value)
     if kind == "amount":
         for name in AMOUNTS:
-            if isinstance(thing.get(name), int):
-                thing[name] = int(float(value)) if value else thing[name] + 1
+            if isinstance(stripe_object.get(name), int):
+                stripe_object[name] = int(float(value)) if value else stripe_object[name] + 1
     return json.dumps(event, separators=(",", ":")).encode()
 
 
-def _set(thing: dict[str, Any], names: Sequence[str], value: object) -> None:
+def _set(stripe_object: dict[str, Any], names: Sequence[str], value: object) -> None:
     for name in names:
-        if name in thing:
-            thing[name] = value
+        if name in stripe_object:
+            stripe_object[name] = value

@@ -360,7 +360,7 @@ class World:
         text = urllib.parse.urlencode(form).encode()
         query, body = (b"", text) if method == "POST" else (text, b"")
         path = path.replace("{id}", object_id)
-        return self.gate.answer(ApiRequest(method, path, query, body, FORM, f"Bearer {KEY}", None))
+        return self.gate.handle(ApiRequest(method, path, query, body, FORM, f"Bearer {KEY}", None))
 
     def target(self, call: str) -> str:
         """The object whose address the call has; an object to be deleted is a fresh one."""

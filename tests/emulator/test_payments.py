@@ -292,7 +292,7 @@ def test_the_request_log_keeps_no_signing_secret(stripe_: Running) -> None:
 
     assert str(made.secret).startswith("whsec_")
     assert "secret" not in stripe_.client.v1.webhook_endpoints.retrieve(made.id)
-    logged = "".join(request.answer for request in stripe_.emulator.request_log())
+    logged = "".join(request.response for request in stripe_.emulator.request_log())
     assert "whsec_****" in logged
     assert str(made.secret) not in logged
 

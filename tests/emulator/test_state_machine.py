@@ -139,7 +139,7 @@ class World(RuleBasedStateMachine):
         """One API request, without a server between."""
         text = urllib.parse.urlencode(form).encode()
         query, body = (b"", text) if method == "POST" else (text, b"")
-        return self.gate.answer(ApiRequest(method, path, query, body, FORM, f"Bearer {KEY}", key))
+        return self.gate.handle(ApiRequest(method, path, query, body, FORM, f"Bearer {KEY}", key))
 
     # --- sessions ----------------------------------------------------------------------------
 

@@ -103,7 +103,7 @@ class Wire(gateway.Listening):
         parts = urlsplit(url)
         place = f"{method.upper()} {IDENTIFIER.sub('…', parts.path)}"
         self.stage.points(f"before {place}")
-        answer = self.stage.gate.answer(
+        answer = self.stage.gate.handle(
             ApiRequest(
                 method=method.upper(),
                 path=parts.path,

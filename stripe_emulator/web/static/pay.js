@@ -112,7 +112,7 @@ async function copy(button) {
     return; // Clipboard denied: the number stands there to be selected.
   }
   button.firstElementChild.textContent = "Copied";
-  field("said").textContent = "Copied.";
+  field("copy-status").textContent = "Copied.";
   setTimeout(() => (button.firstElementChild.textContent = "Copy"), 1500);
 }
 
@@ -166,7 +166,7 @@ async function adjust(event) {
   field("pay").textContent = page.getElementById("pay").textContent;
   document.title = page.title;
   const problem = page.querySelector("#promotion .error")?.textContent;
-  field("total-said").textContent = problem || `Total: ${document.querySelector(".total").textContent}`;
+  field("total-status").textContent = problem || `Total: ${document.querySelector(".total").textContent}`;
   if (changed.id === "promotion") document.querySelector("#promotion :is(input, button)").focus();
 }
 

@@ -181,7 +181,7 @@ def test_trouble_is_armed_shown_everywhere_and_taken_back(till: Till) -> None:
     assert armed.status_code == 303
     assert "next 3 requests" in shown
     assert "3 armed" in elsewhere
-    assert "Nothing is going to go wrong" in read(till, "/trouble")
+    assert "No faults are armed" in read(till, "/trouble")
 
 
 def test_armed_trouble_happens_as_often_as_chosen(till: Till) -> None:
@@ -227,7 +227,7 @@ def test_nonsense_trouble_is_refused(till: Till, wrong: dict[str, str]) -> None:
     answer = press(till, "/trouble", **form)
 
     assert answer.status_code == 400
-    assert "Nothing is going to go wrong" in read(till, "/trouble")
+    assert "No faults are armed" in read(till, "/trouble")
 
 
 def test_the_account_is_not_reset_without_the_checkbox(till: Till) -> None:
