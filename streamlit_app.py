@@ -472,7 +472,7 @@ def ask_stripe(who: str, number: str, ask: Callable[[str, str], None]) -> None:
 
 
 def check(who: str, number: str) -> None:
-    ask_stripe(who, number, partial(checkout.settle, always=True))
+    ask_stripe(who, number, partial(checkout.refresh_order, always=True))
     if "unconfirmed" not in st.session_state:
         say(Notice("Checked with Stripe just now.", order=number, at_order=True))
 

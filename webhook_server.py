@@ -195,7 +195,7 @@ async def stripe_webhook(scope: Scope, receive: Receive, event: dict[str, Any]) 
     if not secrets:
         raise WebhookSecretMissing
     verify(body, headers.get(b"stripe-signature", b"").decode("latin-1"), secrets)
-    event.update(parsing.parse(body))
+    event.update(parsing.decode_body(body))
     started = time.perf_counter()
     outcome = await inbox.receive(event)
     SECONDS.observe(time.perf_counter() - started)

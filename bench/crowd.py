@@ -38,7 +38,7 @@ from bench.support.statistics import figure, say
 from store.core import clock
 from store.db import engine as db
 from store.db.models import Order
-from store.orders import checkout, service
+from store.orders import checkout, queries
 from store.web import buyer_ids
 from tests.support import sample_event
 from tests.support.child_process import ROOT
@@ -218,9 +218,9 @@ def attacked(where: Addresses) -> Iterator[None]:
     cookie = buyer_ids.new_cookie()
     buyer = buyer_ids.digest(cookie)
     placed = checkout.place(buyer, {"sneakers": 1}, shown_amount=7999, store_url=where.storefront)
-    checkout.open_checkout(buyer, placed)
+    checkout.checkout_url(buyer, placed)
     with db.reading() as session:
-        session_id = service.owned(session, buyer, placed).checkout_session_id
+        session_id = queries.order_of_buyer(session, buyer, placed).checkout_session_id
     trouble = {
         "target": "request",
         "kind": "slow",

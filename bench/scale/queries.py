@@ -13,7 +13,7 @@ from sqlmodel import Session, text
 
 from bench.scale import seed_history
 from store.db import engine as db
-from store.orders import refunds, service
+from store.orders import queries, refunds
 from store.reconciliation import open_orders
 from store.reports import my_orders, order_detail, sales
 from store.reports import search as listing
@@ -30,13 +30,13 @@ def orders_of_a_buyer(session: Session, count: int) -> None:
 def one_order(session: Session, count: int) -> None:
     place = chance.randrange(1, count + 1)
     who = seed_history.buyer(place, count)
-    assert order_detail.load(session, service.owned(session, who, f"PAST-{place:09}"))
+    assert order_detail.load(session, queries.order_of_buyer(session, who, f"PAST-{place:09}"))
 
 
 def catching_up(session: Session, _count: int) -> None:
     """What the reconciler asks before it asks Stripe."""
     open_orders.unsettled_orders()
-    refunds.waiting(session)
+    refunds.pending_refunds(session)
 
 
 def figures(session: Session, _count: int) -> None:

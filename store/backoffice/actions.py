@@ -22,7 +22,7 @@ from store.core.errors import (
 )
 from store.db import engine as db
 from store.db.models import Order, Refund, StripeEvent
-from store.orders import checkout_session, refunds, service
+from store.orders import batch, checkout_session, history, refunds
 from store.reports import order_view, search
 from store.stripe_api import gateway
 from store.webhooks import parsing, processing
@@ -62,8 +62,8 @@ def find_order(session: Session, number: str) -> Order:
 def log_action(number: str, action: str, detail: str) -> None:
     """Put what an operator did into the order's history."""
     with db.unit_of_work() as session:
-        order = service.lock(session, [number]).order(number)
-        service.log(session, order, "operator", action, detail)
+        order = batch.lock_orders(session, [number]).order(number)
+        history.log(session, order, "operator", action, detail)
 
 
 def refund_amount(written: str, currency: str, shown_left: int, language: str | None = None) -> int:
@@ -96,15 +96,15 @@ def refund(
         raise IncompleteForm
     with db.reading() as session:
         order = find_order(session, number)
-    row = refunds.request(
+    created = refunds.create_refund(
         order.number,
         amount,
         key=f"office-{key}",
-        shown_left=shown_left,
-        by=by,
+        displayed_remaining=shown_left,
+        operator=by,
         reason=search.clean_query(reason),
     )
-    return _sent(number, row, lambda: refunds.send(row, source="operator"))
+    return _sent(number, created.id, lambda: refunds.submit_refund(created, source="operator"))
 
 
 def retry_refund(by: str, number: str, refund_id: int) -> str:
@@ -113,7 +113,7 @@ def retry_refund(by: str, number: str, refund_id: int) -> str:
     Raises:
         OrderNotFound, NothingToRefund, FormBroken
     """
-    return _sent(number, refund_id, lambda: refunds.try_now(number, refund_id, by))
+    return _sent(number, refund_id, lambda: refunds.retry_refund(number, refund_id, by))
 
 
 def call_off_refund(by: str, number: str, refund_id: int) -> str:
@@ -122,11 +122,11 @@ def call_off_refund(by: str, number: str, refund_id: int) -> str:
     Raises:
         OrderNotFound, NothingToRefund, FormBroken, StripeError
     """
-    refunds.call_off(number, refund_id, by)
+    refunds.cancel_refund(number, refund_id, by)
     return "This refund is called off. What it was to give back can be refunded otherwise."
 
 
-def _sent(number: str, row: int, act: Callable[[], None]) -> str:
+def _sent(number: str, refund_id: int | None, act: Callable[[], Refund]) -> str:
     """Send a refund, and say what came of it."""
     try:
         act()
@@ -138,7 +138,7 @@ def _sent(number: str, row: int, act: Callable[[], None]) -> str:
             "it will not happen twice."
         )
     with db.reading() as session:
-        order, made = find_order(session, number), session.get(Refund, row)
+        order, made = find_order(session, number), session.get(Refund, refund_id)
     if made is None:
         raise OrderNotFound
     amount = money.text(made.amount, order.currency)
@@ -155,7 +155,7 @@ def refresh_order(by: str, number: str) -> str:
         order = find_order(session, number)
     before = order.status
     log_action(order.number, "asked Stripe", f"by {by}")
-    after = checkout_session.look_up(order, source="operator").status
+    after = checkout_session.create_or_refresh_session(order, source="operator").status
     word = order_view.STATUS_BADGES[after].word.lower()
     return (
         f"Checked with Stripe: the order is {word}, as before."
@@ -168,7 +168,7 @@ def cancel(by: str, number: str) -> str:
     """Make an order unpayable, at Stripe first."""
     with db.reading() as session:
         order = find_order(session, number)
-    after = checkout_session.retire(order, f"by {by}", "operator")
+    after = checkout_session.expire_checkout_session(order, f"by {by}", "operator")
     return f"Order {number} is {order_view.STATUS_BADGES[after.status].word.lower()}."
 
 
@@ -196,15 +196,15 @@ def refetch_event(by: str, event_id: str) -> str:
         known = session.get(StripeEvent, search.clean_query(event_id))
     if known is None:
         raise IncompleteForm("The shop has recorded no event of this id.")
-    arrival = parsing.read(gateway.event(known.id))
-    (outcome,) = processing.take_in([arrival], source="operator")
+    arrival = parsing.parse_event(gateway.event(known.id))
+    (outcome,) = processing.process_events([arrival], source="operator")
     if isinstance(outcome, StripeError):
         raise outcome
     with db.unit_of_work() as session:
         if outcome == "applied" and arrival.fact:
             number = arrival.fact.order_number
-            order = service.lock(session, [number]).order(number)
-            service.log(session, order, "operator", "looked again", f"{known.id} · by {by}")
+            order = batch.lock_orders(session, [number]).order(number)
+            history.log(session, order, "operator", "looked again", f"{known.id} · by {by}")
     return f"Fetched {known.type} from Stripe: {REFETCHED[outcome]}"
 
 

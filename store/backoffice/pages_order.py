@@ -4,6 +4,7 @@ import streamlit as st
 
 from store.backoffice import actions, pages_refunds
 from store.backoffice.pages_common import operator_action, put, reader
+from store.core.order_status import PAYABLE_CHECKOUT
 from store.db import engine as db
 from store.orders import refunds
 from store.reports import order_detail, search, timeline_export
@@ -14,7 +15,6 @@ from store.web import rendering
 check_with_stripe = operator_action(actions.refresh_order)
 cancel = operator_action(actions.cancel)
 add_note = operator_action(actions.add_note)
-CANCELABLE = ("none", "open")  # the session's states at Stripe
 
 
 def render(order_number: str) -> None:
@@ -47,7 +47,7 @@ def buttons(detail: OrderRecord) -> None:
             given = (order, left)
             st.button("Refund…", type="primary", on_click=pages_refunds.open_dialog, args=given)
         st.button("Check with Stripe", on_click=check_with_stripe, args=(order.number,))
-        if order.checkout_status in CANCELABLE:
+        if order.checkout_status in PAYABLE_CHECKOUT:
             st.button("Cancel this order", on_click=cancel, args=(order.number,))
     put("refund_hint", order=order, left=left)
 

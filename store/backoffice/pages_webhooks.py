@@ -239,7 +239,7 @@ def stripe_links(event_id: str, document: Any) -> dict[str, str]:
     thing = ((document or {}).get("data") or {}).get("object") or {}
     payment = thing.get("id") if thing.get("object") == "payment_intent" else None
     try:
-        payment = payment or stripe_facts.identity(thing.get("payment_intent"))
+        payment = payment or stripe_facts.object_id(thing.get("payment_intent"))
     except ValueError:
         payment = None
     if payment:

@@ -21,6 +21,7 @@ from sqlmodel import Field, SQLModel
 
 from store.core.clock import now
 from store.core.folding import folded
+from store.core.order_status import PAYABLE_CHECKOUT, OrderStatus, sql_in
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -70,12 +71,10 @@ class Product(SQLModel, table=True):
 
 # At most one checkout per buyer may be payable: this index refuses the second one, whatever
 # two tabs, two processes or two servers try at the same moment.
-PAYABLE = text("checkout_status IN ('none', 'open')")
+PAYABLE = text(sql_in("checkout_status", PAYABLE_CHECKOUT))
 # The few orders of all that Stripe may know more of; their index holds no others. A query finds
 # that index by these very words.
-UNDECIDED = text(
-    "(checkout_status IN ('none', 'open') OR status IN ('open', 'pending', 'processing', 'review'))"
-)
+UNDECIDED = text(f"({PAYABLE} OR {sql_in('status', OrderStatus.UNDECIDED)})")
 # Refunds that have not arrived yet, whether Stripe has taken them on or not.
 UNFINISHED = text("status IN ('requested', 'pending', 'requires_action')")
 # Events that the reconciler could not take in yet.
@@ -87,7 +86,7 @@ class Order(SQLModel, table=True):
     """One attempt to buy one cart: the frozen question to Stripe and the facts it answered.
 
     `status` follows from the facts (`checkout_status`, `payment_status`, `cancel_requested_at`,
-    the two review reasons, and the rows of refunds and disputes); only `orders.record` writes it.
+    the two review reasons, and the rows of refunds and disputes); only `apply_facts` writes it.
 
     `next_check_at` is when the reconciler looks the order up next (None: now), `check_failures`
     how often in a row that has failed. `placed_under` marks the Stripe key of that time.

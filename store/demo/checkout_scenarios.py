@@ -17,7 +17,7 @@ def two_tabs(context: ScenarioContext) -> ScenarioResult:
 
     def click() -> tuple[str, str]:
         number = context.press_pay()
-        return number, checkout.open_checkout(context.buyer, number)
+        return number, checkout.checkout_url(context.buyer, number)
 
     clicks = run_concurrently([click] * TABS)
     for error in clicks:
@@ -52,12 +52,12 @@ def dropped_response(context: ScenarioContext) -> ScenarioResult:
     fault = context.stripe.inject_fault("request", "cut", CREATE_SESSION, times=times)
     failed = False
     try:
-        checkout.open_checkout(context.buyer, number)
+        checkout.checkout_url(context.buyer, number)
     except StripeError:
         failed = True
     finally:
         context.stripe.clear_fault(fault)
-    checkout.open_checkout(context.buyer, number)
+    checkout.checkout_url(context.buyer, number)
     if not failed:
         raise NotApplicable("Another visitor's click met this fault. Try again in a quiet moment.")
     context.pay(number)

@@ -9,7 +9,8 @@ from store.core import money
 from store.db import engine as db
 from store.db.models import Order, OrderLog, Refund, StripeEvent
 from store.demo.emulator_client import Document, EmulatorClient
-from store.orders.stripe_facts import PAID, REFUND_VOID, order_number
+from store.orders.statuses import PAID, REFUND_VOID
+from store.orders.stripe_facts import order_number_of
 
 PAID_TEXT = "payment status paid"  # in an order's history, once its payment is known
 CLOCK_MARGIN_SECONDS = 60
@@ -74,7 +75,7 @@ def compare_orders(stripe: EmulatorClient, numbers: Sequence[str]) -> list[Order
     if oldest := min((row.created_at for row in rows), default=None):
         start = int(oldest.timestamp()) - CLOCK_MARGIN_SECONDS
         for checkout in stripe.list_all("checkout/sessions", **{"created[gte]": start}):
-            if order := orders.get(order_number(checkout) or ""):
+            if order := orders.get(order_number_of(checkout) or ""):
                 _add_stripe_side(stripe, order, checkout)
     return [orders[number] for number in numbers if number in orders]
 

@@ -22,7 +22,7 @@ from store.demo.comparison import OrderComparison, compare_orders
 from store.demo.emulator_client import COMPLETED, Document, EmulatorClient, wait_until
 from store.demo.errors import NotApplicable
 from store.demo.webhook_client import WebhookClient
-from store.orders import checkout, service
+from store.orders import checkout, queries
 
 WEBHOOK_DELAY_SECONDS = 20  # for a scenario that delivers the event itself before that
 WEBHOOK_TIMEOUT_SECONDS = 15
@@ -87,7 +87,7 @@ class ScenarioContext:
     def open(self, cart: dict[str, int] | None = None) -> str:
         """A new order with an open Checkout Session."""
         number = self.place(cart)
-        checkout.open_checkout(self.buyer, number)
+        checkout.checkout_url(self.buyer, number)
         return number
 
     def pay(self, number: str, card: str = "4242424242424242") -> str:
@@ -97,7 +97,7 @@ class ScenarioContext:
         """A new order that is paid, and known to be."""
         number = self.open(cart)
         self.pay(number)
-        checkout.settle(self.buyer, number)
+        checkout.refresh_order(self.buyer, number)
         return number
 
     def paid_with_webhook_delayed(self) -> tuple[str, Document]:
@@ -129,7 +129,7 @@ class ScenarioContext:
 
     def order(self, number: str) -> Order:
         with db.reading() as session:
-            return service.owned(session, self.buyer, number)
+            return queries.order_of_buyer(session, self.buyer, number)
 
     def session_id(self, number: str) -> str:
         session_id = self.order(number).checkout_session_id

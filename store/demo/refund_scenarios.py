@@ -11,8 +11,8 @@ def refunded_twice(context: ScenarioContext) -> ScenarioResult:
     number = context.paid()
 
     def refund(operator: int) -> None:
-        row = refunds.request(number, None, key=f"rehearsal-{number}-{operator}")
-        refunds.send(row, source="operator")
+        row = refunds.create_refund(number, None, key=f"rehearsal-{number}-{operator}")
+        refunds.submit_refund(row, source="operator")
 
     answers = run_concurrently([lambda: refund(1), lambda: refund(2)])
     refusals = [f"1 refused: “{answer}”" for answer in answers if isinstance(answer, StoreError)]

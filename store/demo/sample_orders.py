@@ -24,7 +24,7 @@ from store.db.models import Dispute, Order, OrderCheck, OrderLog, Refund, Stripe
 from store.demo.context import ScenarioContext
 from store.demo.emulator_client import wait_until
 from store.demo.reset import is_delivering
-from store.orders import checkout, refunds, service
+from store.orders import checkout, history, refunds
 from store.reconciliation import reconciler
 
 DECLINED_CARD = "4000000000000002"
@@ -78,10 +78,10 @@ def _left_open(context: ScenarioContext, number: str) -> None:
 
 def _refund(context: ScenarioContext, number: str, *amounts: int | None) -> None:
     context.pay(number)
-    checkout.settle(context.buyer, number)
+    checkout.refresh_order(context.buyer, number)
     for part, amount in enumerate(amounts):
-        row = refunds.request(number, amount, key=f"sample-{number}-{part}")
-        refunds.send(row, source="operator")
+        row = refunds.create_refund(number, amount, key=f"sample-{number}-{part}")
+        refunds.submit_refund(row, source="operator")
 
 
 def _refunded(context: ScenarioContext, number: str) -> None:
@@ -207,7 +207,7 @@ def _create_one(context: ScenarioContext, sample: Sample) -> None:
     act, status = ENDINGS[sample.ending]
     number = context.open(sample.cart)
     act(context, number)
-    checkout.settle(context.buyer, number)
+    checkout.refresh_order(context.buyer, number)
     if not wait_until(lambda: context.order(number).status == status, WEBHOOK_SECONDS):
         # No webhook server: then as the shop does without one.
         reconciler.run_once(clock.now() - RECONCILE_SINCE)
@@ -287,7 +287,7 @@ def _shift_order(session: Session, order: Order, shift: timedelta) -> None:
                 setattr(row, name, moment - shift)
         session.add(row)
     note = f"sample order, dated back {shift.days} days"
-    service.log(session, order, "operator", "noted", note)
+    history.log(session, order, "operator", "noted", note)
 
 
 def _rows(session: Session, order: Order) -> list[Any]:

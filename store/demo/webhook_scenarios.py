@@ -144,7 +144,7 @@ def server_stopped(context: ScenarioContext) -> ScenarioResult:
     context.pay(number)
     event = context.stripe.completed_event(context.session_id(number))
     attempts = context.stripe.attempts(event["id"])
-    checkout.settle(context.buyer, number)
+    checkout.refresh_order(context.buyer, number)
     order = context.compare(number)
     stopped_at = time.monotonic()
     is_back = wait_until(webhooks.is_ready, START_SECONDS)

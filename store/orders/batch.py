@@ -1,7 +1,7 @@
-"""The orders of one batch as light rows: locked and read by few statements, written by few.
+"""Locked orders: read and locked with few statements, changed in memory, saved with few statements.
 
-An object of the ORM costs more than all the rules it goes through, so the orders are plain rows
-here. Refunds and disputes are rare and stay what they are.
+Orders are plain dataclasses here, because building an ORM object costs more than all rules that are
+applied to it. Refunds and disputes are rare and stay ORM objects.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +13,7 @@ from typing import Any
 from sqlmodel import Session, bindparam, col, select
 
 from store.core import clock
+from store.core.errors import OrderNotFound
 from store.core.folding import folded
 from store.db import bulk
 from store.db.models import Dispute, Order, OrderItem, OrderLog, Product, Refund
@@ -20,7 +21,7 @@ from store.db.models import Dispute, Order, OrderItem, OrderLog, Product, Refund
 
 @dataclass(slots=True)
 class OrderState:
-    """What the rules know of an order, by the names of its columns."""
+    """The columns of an order that the rules read and change."""
 
     id: int
     number: str
@@ -41,7 +42,7 @@ class OrderState:
     paid_at: datetime | None = None
 
     def changes(self, before: Iterable[Any]) -> dict[str, Any]:
-        """The columns that differ from what was read, with what follows from them."""
+        """The columns that differ from the values read, and `email_folded` with `email`."""
         changed = {
             name: value
             for name, value, was in zip(NAMES, VALUES(self), before, strict=True)
@@ -55,38 +56,50 @@ class OrderState:
 NAMES = tuple(column.name for column in fields(OrderState))
 VALUES = attrgetter(*NAMES)
 COLUMNS = tuple(Order.metadata.tables["orders"].c[name] for name in NAMES)
-HOLD = (
+# Built once at import: constructing a SELECT costs as much as running it.
+LOCK = (
     select(*COLUMNS)
     .where(col(Order.number).in_(bindparam("numbers", expanding=True)))
     .order_by(col(Order.id))
     .with_for_update()
 )
-HOLD_FREE = HOLD.with_for_update(skip_locked=True)
+LOCK_UNLOCKED = LOCK.with_for_update(skip_locked=True)
 EXISTING = select(col(Order.number)).where(
     col(Order.number).in_(bindparam("numbers", expanding=True))
 )
-WITHDRAWN = select(Product.id).where(col(Product.active).is_(False))
+INACTIVE = select(Product.id).where(col(Product.active).is_(False))
 
 
 @dataclass
-class Ledger:
-    """The orders of one batch, with the money that went back or is contested, and what is new.
+class OrderBatch:
+    """Orders that nobody else can change until the transaction ends, by number.
 
-    `read` are the orders as they were; `lines` the rows to come for their history; `at` is the
-    moment at which all of it happens; `locked` are orders that somebody else holds right now.
+    `refunds` and `disputes` are those of all these orders. `originals` are the columns as they
+    were read; `log_rows` the history rows that `save` will add; `at` is the time of all changes;
+    `locked_elsewhere` names orders that another transaction holds, which are not in the batch.
     """
 
     session: Session
     orders: dict[str, OrderState]
     refunds: list[Refund] = field(default_factory=list)
     disputes: list[Dispute] = field(default_factory=list)
-    read: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    lines: list[dict[str, Any]] = field(default_factory=list)
-    locked: frozenset[str] = frozenset()
+    originals: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    log_rows: list[dict[str, Any]] = field(default_factory=list)
+    locked_elsewhere: frozenset[str] = frozenset()
     at: datetime = field(init=False)
 
     def __post_init__(self) -> None:
         self.at = clock.now()
+
+    def order(self, number: str) -> OrderState:
+        """One of the orders.
+
+        Raises:
+            OrderNotFound: it does not exist, or not any more.
+        """
+        if number not in self.orders:
+            raise OrderNotFound
+        return self.orders[number]
 
     def refunds_of(self, order: OrderState) -> list[Refund]:
         return [refund for refund in self.refunds if refund.order_id == order.id]
@@ -94,58 +107,59 @@ class Ledger:
     def disputes_of(self, order: OrderState) -> list[Dispute]:
         return [dispute for dispute in self.disputes if dispute.order_id == order.id]
 
+    def save(self) -> None:
+        """Write what changed: one statement for all orders that change in the same columns."""
+        by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        for number, order in self.orders.items():
+            if changes := order.changes(self.originals[number]):
+                row = {"id": order.id, **changes, "updated_at": self.at}
+                by_columns.setdefault(tuple(changes), []).append(row)
+                self.originals[number] = VALUES(order)
+        for rows in by_columns.values():
+            bulk.update(self.session, Order, rows)
+        bulk.insert(self.session, OrderLog, self.log_rows)
+        self.log_rows.clear()
 
-def hold(session: Session, numbers: Iterable[str], *, wait: bool = True) -> Ledger:
+
+def lock_orders(session: Session, numbers: Iterable[str], *, wait: bool = True) -> OrderBatch:
     """Lock these orders until the transaction ends, in id order, so that no two ever deadlock.
 
-    What else is known of them is read afterwards: a statement on PostgreSQL that has waited for
-    a lock sees the locked row as it is now, but everything else as it was before the wait.
+    Refunds and disputes are read afterwards: a statement on PostgreSQL that has waited for a lock
+    sees the locked row as it is now, but everything else as it was before the wait.
 
-    Without `wait`, orders that another transaction holds are named in `locked` and left alone.
-    SQLite has one lock for the whole file, which this transaction has already.
+    Without `wait`, orders that another transaction holds are named in `locked_elsewhere` and left
+    out. SQLite has one lock for the whole file, which this transaction has already.
     """
     session.flush()
-    connection, wanted = session.connection(), sorted(numbers)
-    found = connection.execute(HOLD if wait else HOLD_FREE, {"numbers": wanted})
-    read = {row.number: tuple(row) for row in found}
-    ledger = Ledger(session, {number: OrderState(*row) for number, row in read.items()}, read=read)
-    if not wait and (missing := [number for number in wanted if number not in read]):
+    connection, ordered = session.connection(), sorted(numbers)
+    rows = connection.execute(LOCK if wait else LOCK_UNLOCKED, {"numbers": ordered})
+    originals = {row.number: tuple(row) for row in rows}
+    orders = {number: OrderState(*row) for number, row in originals.items()}
+    batch = OrderBatch(session, orders, originals=originals)
+    if not wait and (missing := [number for number in ordered if number not in orders]):
         existing = connection.execute(EXISTING, {"numbers": missing})
-        ledger.locked = frozenset(existing.scalars())
-    ids = [order.id for order in ledger.orders.values()]
+        batch.locked_elsewhere = frozenset(existing.scalars())
+    ids = [order.id for order in orders.values()]
     if ids and bulk.exists(session, "order_id", ids, [Refund, Dispute]):
-        ledger.refunds.extend(session.exec(select(Refund).where(col(Refund.order_id).in_(ids))))
-        ledger.disputes.extend(session.exec(select(Dispute).where(col(Dispute.order_id).in_(ids))))
-    return ledger
+        batch.refunds.extend(session.exec(select(Refund).where(col(Refund.order_id).in_(ids))))
+        batch.disputes.extend(session.exec(select(Dispute).where(col(Dispute.order_id).in_(ids))))
+    return batch
 
 
-def flag_withdrawn(ledger: Ledger, paid: Sequence[int], source: str) -> None:
-    """Say of orders that were just paid what of them has been taken off sale since the click."""
-    if not paid:
+def note_inactive_products(batch: OrderBatch, paid_ids: Sequence[int], source: str) -> None:
+    """Add a history entry for each product of a just paid order that is no longer on sale."""
+    if not paid_ids:
         return
-    connection = ledger.session.connection()
-    withdrawn = connection.execute(WITHDRAWN).scalars().all()  # hardly ever any
-    if not withdrawn:
+    connection = batch.session.connection()
+    inactive = connection.execute(INACTIVE).scalars().all()  # hardly ever any
+    if not inactive:
         return
-    found = connection.execute(
+    items = connection.execute(
         select(OrderItem.order_id, OrderItem.name)
-        .where(col(OrderItem.order_id).in_(paid), col(OrderItem.product_id).in_(withdrawn))
+        .where(col(OrderItem.order_id).in_(paid_ids), col(OrderItem.product_id).in_(inactive))
         .order_by(col(OrderItem.id))
     )
-    for order_id, name in found:
-        line = {"order_id": order_id, "at": ledger.at, "source": source, "action": "noted"}
+    for order_id, name in items:
+        row = {"order_id": order_id, "at": batch.at, "source": source, "action": "noted"}
         detail = f"paid for {name}, which is no longer sold"
-        ledger.lines.append(line | {"detail": detail, "evidence": ""})
-
-
-def write(ledger: Ledger) -> None:
-    """Put down what is new: one statement for all orders that change in the same columns."""
-    alike: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for number, order in ledger.orders.items():
-        if changes := order.changes(ledger.read[number]):
-            row = {"id": order.id, **changes, "updated_at": ledger.at}
-            alike.setdefault(tuple(changes), []).append(row)
-    for rows in alike.values():
-        bulk.update(ledger.session, Order, rows)
-    bulk.insert(ledger.session, OrderLog, ledger.lines)
-    ledger.lines.clear()
+        batch.log_rows.append(row | {"detail": detail, "evidence": ""})

@@ -1,7 +1,7 @@
-"""What a buyer does with an order: place it, go to Stripe with it, come back, cancel it.
+"""What a buyer does with an order: place it, open its Checkout, return from Stripe, cancel it.
 
-An order can be paid once, and a buyer has one that can be paid. What is left when a step dies
-in the middle is written at the top of checkout_session.py.
+An order can be paid once, and a buyer has at most one payable order. What is left if the process
+dies in one of these steps is described at the top of checkout_session.py.
 """
 
 import hashlib
@@ -23,23 +23,26 @@ from store.core.errors import (
     PriceChanged,
     StripeBusy,
 )
+from store.core.order_status import PAYABLE_CHECKOUT, OrderStatus
 from store.db import engine as db
 from store.db.models import PAYABLE, Order
-from store.orders import checkout_session, service
-from store.orders.checkout_session import PAYABLE_SESSION, look_up, retire
-from store.orders.coalescing import Questions
-from store.orders.stripe_facts import PAID
+from store.orders import checkout_session, history
+from store.orders.batch import lock_orders
+from store.orders.checkout_session import create_or_refresh_session, expire_checkout_session
+from store.orders.coalescing import RequestCoalescer
+from store.orders.queries import order_of_buyer
+from store.orders.statuses import PAID
 
-REPLACED = "replaced by a new cart"  # the history's words for an order that a new cart canceled
+REPLACED = "replaced by a new cart"  # reason in the history of an order that a new cart canceled
 JUST_BOUGHT = timedelta(minutes=10)
-PLACE_TRIES = 4
-LOOK_UPS = Questions()  # what buyers made this process ask, so that a loop asks once a second
+MAX_ATTEMPTS = 4
+LOOK_UPS = RequestCoalescer()  # so that a reload loop calls Stripe once a second
 
-# Made once, as in service.py.
-MINE = col(Order.buyer_hash) == bindparam("buyer")
-THIS_CART = col(Order.cart_fingerprint) == bindparam("cart_fingerprint")
-PAYABLE_ORDER = select(Order).where(MINE, PAYABLE).with_for_update()
-ATTEMPTS = select(func.count(), func.max(col(Order.paid_at))).where(MINE, THIS_CART)
+# Built once at import: constructing a SELECT costs as much as running it.
+OF_BUYER = col(Order.buyer_hash) == bindparam("buyer")
+SAME_CART = col(Order.cart_fingerprint) == bindparam("cart_fingerprint")
+PAYABLE_ORDER = select(Order).where(OF_BUYER, PAYABLE).with_for_update()
+ATTEMPTS = select(func.count(), func.max(col(Order.paid_at))).where(OF_BUYER, SAME_CART)
 
 
 def place(
@@ -51,138 +54,152 @@ def place(
     again: bool = False,
     may_replace: Collection[str] | None = None,
 ) -> str:
-    """Write down the order for this cart, or find the one that is already payable.
+    """Write the order for this cart, or find the one that is already payable.
 
-    `shown_amount` is the total that was on the button; `store_url` is where Stripe sends the
-    buyer back to; `again` says that the buyer wants the cart just paid for once more.
-    `may_replace` are the orders that the buyer's page showed, None: any. It is compared in the
-    transaction that holds the open order, so that none placed meanwhile in another tab is canceled
-    unannounced; nothing has been written when this refuses.
+    `shown_amount` is the total on the button; `store_url` is where Stripe sends the buyer back to;
+    `again` says that the buyer wants to buy the cart just paid for once more. `may_replace` are the
+    numbers of the orders that the buyer's page showed (None: any). It is compared in the
+    transaction that locks the open order, so an order placed meanwhile in another tab is never
+    canceled without notice; nothing is written if this raises.
 
     Returns:
         The order's number, for `/go/{number}`.
 
     Raises:
         CartError: the cart cannot be bought as it stands; each kind says why.
-        OtherOrderPaid: an order that was to be replaced has just been paid.
+        OtherOrderPaid: the order to be replaced has just been paid.
         StripeError, DatabaseUnavailable
     """
-    for _ in range(PLACE_TRIES):
+    for _ in range(MAX_ATTEMPTS):
         try:
             with db.unit_of_work() as session:
                 lines = products.priced(session, cart)
                 if sum(line.amount for line in lines) != shown_amount:
                     raise PriceChanged
                 payable = payable_order(session, buyer)
-                cart_fingerprint = key_of_cart(buyer, lines)
+                fingerprint = cart_fingerprint(buyer, lines)
                 if payable is None:
-                    attempt = 1 + _attempts_so_far(session, buyer, cart_fingerprint, again)
-                    return checkout_session.write(
-                        session, buyer, cart_fingerprint, lines, store_url, attempt=attempt
+                    attempt = 1 + _attempts_so_far(session, buyer, fingerprint, again)
+                    return checkout_session.create_order(
+                        session, buyer, fingerprint, lines, store_url, attempt=attempt
                     ).number
-                if payable.cart_fingerprint == cart_fingerprint and _still_wanted(payable):
+                if payable.cart_fingerprint == fingerprint and _can_resume(payable):
                     return payable.number
-                if _is_unannounced(payable, cart_fingerprint, may_replace):
+                if _is_unannounced(payable, fingerprint, may_replace):
                     raise OpenOrderFound(payable.number)
         except IntegrityError:
-            continue  # another tab was faster; its order is there now
-        if retire(payable, REPLACED, "buyer").payment_status in PAID:
+            continue  # another tab was faster; its order exists now
+        if expire_checkout_session(payable, REPLACED, "buyer").payment_status in PAID:
             raise OtherOrderPaid(payable.number)
     raise StripeBusy
 
 
 def payable_order(session: Session, buyer: str) -> Order | None:
-    """The one order of this buyer that might still be paid."""
+    """The only order of this buyer that may still be paid; locked."""
     return session.exec(PAYABLE_ORDER, params={"buyer": buyer}).first()
 
 
-def _still_wanted(order: Order) -> bool:
-    return order.cancel_requested_at is None and checkout_session.can_be_sent(order)
+def _can_resume(order: Order) -> bool:
+    return order.cancel_requested_at is None and checkout_session.is_in_time(order)
 
 
-def _is_unannounced(order: Order, cart_fingerprint: str, announced: Collection[str] | None) -> bool:
-    """True where another cart's order would be canceled and the buyer's page did not show it."""
-    is_another = order.cart_fingerprint != cart_fingerprint and order.cancel_requested_at is None
+def _is_unannounced(order: Order, fingerprint: str, announced: Collection[str] | None) -> bool:
+    """True if another cart's order would be canceled that the buyer's page did not show."""
+    is_another = order.cart_fingerprint != fingerprint and order.cancel_requested_at is None
     return is_another and announced is not None and order.number not in announced
 
 
-def key_of_cart(buyer: str, lines: Sequence[Line]) -> str:
-    """What makes two carts the same: who buys, what, how many, at which prices."""
-    what = [
+def cart_fingerprint(buyer: str, lines: Sequence[Line]) -> str:
+    """Equal for equal carts: the same buyer, products, quantities and prices."""
+    items = [
         [line.product.slug, line.quantity, line.product.unit_amount, line.product.currency]
         for line in lines
     ]
-    return hashlib.sha256(json.dumps([buyer, sorted(what)]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([buyer, sorted(items)]).encode()).hexdigest()
 
 
-def _attempts_so_far(session: Session, buyer: str, cart_fingerprint: str, again: bool) -> int:
-    """How often this cart was ordered already.
+def _attempts_so_far(session: Session, buyer: str, fingerprint: str, again: bool) -> int:
+    """How many orders of this cart there are.
 
     Raises:
-        JustBought: and paid for, minutes ago, and the buyer has not said that it is wanted again.
+        JustBought: it was paid for minutes ago, and the buyer has not asked for it again.
     """
-    mine = {"buyer": buyer, "cart_fingerprint": cart_fingerprint}
-    count, paid_at = session.exec(ATTEMPTS, params=mine).one()
+    params = {"buyer": buyer, "cart_fingerprint": fingerprint}
+    count, paid_at = session.exec(ATTEMPTS, params=params).one()
     if paid_at and not again and (ago := clock.now() - paid_at) < JUST_BOUGHT:
-        last = select(Order.number).where(MINE, THIS_CART, col(Order.paid_at) == paid_at).limit(1)
-        number = session.exec(last, params=mine).one()
-        raise JustBought(number, int(ago.total_seconds() // 60))
+        last = (
+            select(Order.number).where(OF_BUYER, SAME_CART, col(Order.paid_at) == paid_at).limit(1)
+        )
+        order_number = session.exec(last, params=params).one()
+        raise JustBought(order_number, int(ago.total_seconds() // 60))
     return count
 
 
-def open_checkout(buyer: str, number: str, *, looked: bool = False) -> str:
-    """Where `/go/{number}` leads: Stripe's page while the order can be paid, else its own page.
+def checkout_url(buyer: str, order_number: str, *, refreshed: bool = False) -> str:
+    """The address `/go/{number}` redirects to: Stripe's page if payable, else the order's page.
 
-    Asks Stripe unless it was asked within the last second, so that a stale button meets today's
-    truth; `looked` says that this was done a moment ago.
+    Refreshes the order from Stripe first, unless that was done within the last second, so an old
+    link never leads to a paid or expired session. Pass `refreshed=True` if the caller has just
+    done so.
 
     Raises:
         OrderNotFound, StripeError, DatabaseUnavailable
     """
     with db.reading() as session:
-        order = service.owned(session, buyer, number)
-    payable = order.checkout_status in PAYABLE_SESSION and order.cancel_requested_at is None
-    if payable and not looked:
-        LOOK_UPS.ask(
-            number, "buyer", lambda: look_up(order, source="buyer"), reuse=("buyer", "redirect")
+        order = order_of_buyer(session, buyer, order_number)
+    payable = order.checkout_status in PAYABLE_CHECKOUT and order.cancel_requested_at is None
+    if payable and not refreshed:
+        LOOK_UPS.run(
+            order_number,
+            "buyer",
+            lambda: create_or_refresh_session(order, source="buyer"),
+            reuse=("buyer", "redirect"),
         )
         with db.reading() as session:
-            order = service.owned(session, buyer, number)
-    if order.status == "open" and order.checkout_url and order.cancel_requested_at is None:
+            order = order_of_buyer(session, buyer, order_number)
+    if (
+        order.status == OrderStatus.OPEN
+        and order.checkout_url
+        and order.cancel_requested_at is None
+    ):
         return order.checkout_url
-    return f"/order?number={number}"
+    return f"/order?number={order_number}"
 
 
-def settle(buyer: str, number: str, *, always: bool = False) -> None:
-    """Ask Stripe how the buyer's order stands and record the answer.
+def refresh_order(buyer: str, order_number: str, *, always: bool = False) -> None:
+    """Retrieve the buyer's order from Stripe and record the response.
 
-    An order whose payment is decided is looked up only `always`; else the return is noted.
+    An order whose payment is decided is retrieved only if `always`; else the visit is stored as a
+    check that changed nothing.
 
     Raises:
         OrderNotFound, StripeError, DatabaseUnavailable
     """
     with db.reading() as session:
-        order = service.owned(session, buyer, number)
-    if order.status in service.UNSETTLED or (always and order.checkout_session_id):
-        LOOK_UPS.ask(
-            number, "redirect", lambda: look_up(order, source="redirect"), reuse=("redirect",)
+        order = order_of_buyer(session, buyer, order_number)
+    if order.status in OrderStatus.UNDECIDED or (always and order.checkout_session_id):
+        LOOK_UPS.run(
+            order_number,
+            "redirect",
+            lambda: create_or_refresh_session(order, source="redirect"),
+            reuse=("redirect",),
         )
     else:
         with db.unit_of_work() as session:
-            held = service.lock(session, [number]).order(number)
-            service.note_repeat(session, held, "redirect")
+            locked = lock_orders(session, [order_number]).order(order_number)
+            history.note_repeat(session, locked, "redirect")
 
 
-def cancel(buyer: str, number: str) -> None:
-    """Cancel the buyer's order, once Stripe has made its session unpayable.
+def cancel(buyer: str, order_number: str) -> None:
+    """Cancel the buyer's order, once its session is expired at Stripe.
 
     Raises:
         OrderNotFound, StripeError, DatabaseUnavailable
-        OtherOrderPaid: too late, Stripe says that it is paid.
+        OtherOrderPaid: too late, Stripe reports that it is paid.
     """
     with db.reading() as session:
-        order = service.owned(session, buyer, number)
-    if order.checkout_status in PAYABLE_SESSION and (
-        retire(order, "asked by the buyer", "buyer").payment_status in PAID
+        order = order_of_buyer(session, buyer, order_number)
+    if order.checkout_status in PAYABLE_CHECKOUT and (
+        expire_checkout_session(order, "asked by the buyer", "buyer").payment_status in PAID
     ):
-        raise OtherOrderPaid(number)
+        raise OtherOrderPaid(order_number)

@@ -1,21 +1,21 @@
-"""One attempt to have an order paid: its row with the frozen question, and Stripe's answers.
+"""One order's Checkout Session: write the attempt, create or refresh the session, expire it.
 
-Where each step may die, and what is then left:
+What is left if the process dies in each step:
 
-1. `write` runs in the transaction of `checkout.place`: the row holds the exact question and its
-   idempotency key before Stripe hears of it. Dead before the commit: nothing happened. Two at
-   once: `one_payable_order_per_buyer` refuses the second, which looks again.
-2. `_ask` sends that question outside any transaction. Dead before, during or after it: the row
-   is `pending`, and whoever comes next sends the same bytes under the same key and meets the
-   same session. Stripe then repeats an answer that may be old, so that session is looked up; the
-   one who made it need not look, for nobody else knew its address.
-3. `orders.record` saves the answer. Dead before its commit: as in 2.
-4. `_gone` closes an attempt whose session Stripe does not know any more. Dead before its commit:
-   whoever looks next finds the same. Two at once write the same fact. It closes nothing while the
-   session may exist elsewhere and be payable there: see its own words.
+1. `create_order` runs in the transaction of `checkout.place`: the row holds the exact parameters
+   and their idempotency key before Stripe is called. Before the commit: nothing happened. Two at
+   once: `one_payable_order_per_buyer` rejects the second, which tries again.
+2. `_create_session` sends these parameters outside any transaction. Before, during or after it: the
+   row is `pending`, and the next caller sends the same bytes under the same key and receives the
+   same session. Stripe may then replay an old response, so that session is retrieved; a session
+   created just now is not, because nobody else knew its address.
+3. `transitions.apply_facts` saves the response. Before its commit: as in 2.
+4. `_close_missing` closes an attempt whose session Stripe does not know any more. Before its
+   commit: the next caller finds the same. Two at once write the same fact. It closes nothing while
+   the session may exist in another account and be payable there.
 
-No item holds up another: whatever one order meets here is raised as a `StoreError` of its own, an
-answer that cannot be read too.
+Each failure is raised as a `StoreError` of this order, an unreadable response too, so that one
+order holds up no other.
 """
 
 import hashlib
@@ -35,28 +35,27 @@ from store.core.errors import (
     StripeRefused,
     StripeUncertain,
 )
+from store.core.order_status import PAYABLE_CHECKOUT
 from store.db import bulk
 from store.db import engine as db
 from store.db.models import Order, OrderItem
-from store.orders import service, shop_mark
-from store.orders.service import Source
+from store.orders import history, queries, shop_mark, transitions
+from store.orders.batch import lock_orders
+from store.orders.history import Source
 from store.orders.stripe_facts import CheckoutFact, Fact, GoneFact, RefusedFact, of_session
 from store.stripe_api import gateway
 from store.stripe_api.traces import STRIPES_CLOCK
 
 log = logging.getLogger(__name__)
 
-# Stripe takes 30 minutes to 24 hours, by its clock, from the moment it creates the session. The
-# margins are for what lies between: a crash, a repetition, a clock that is a little off.
-SHORTEST, LONGEST = timedelta(minutes=35), timedelta(hours=24, minutes=-10)
-LEAST_AT_STRIPE = timedelta(minutes=31)
-GONE_AFTER = timedelta(minutes=1)  # a session that young may only not be everywhere yet
-# Stripe keeps an idempotency key for 24 hours at least; after that a replay would be new.
-KEY_LIFE = timedelta(hours=23)
-PAYABLE_SESSION = frozenset(["none", "open"])  # as in the index that models.PAYABLE is for
+# Stripe accepts 30 minutes to 24 hours, by its clock, from the creation of the session. The margins
+# cover a crash, a retry and a clock that is slightly off.
+MIN_LIFETIME, MAX_LIFETIME = timedelta(minutes=35), timedelta(hours=24, minutes=-10)
+MIN_REMAINING = timedelta(minutes=31)
+MISSING_AFTER = timedelta(minutes=1)  # a younger session may not have been replicated yet
 
 
-def write(
+def create_order(
     session: Session,
     buyer: str,
     cart_fingerprint: str,
@@ -65,10 +64,12 @@ def write(
     *,
     attempt: int,
 ) -> Order:
-    """Write down an attempt with its exact question; its time limit is by Stripe's clock."""
-    number = service.new_number()
-    lasts = min(max(timedelta(minutes=settings.current().checkout_minutes), SHORTEST), LONGEST)
-    expires_at = gateway.now_at_stripe().replace(microsecond=0) + lasts
+    """Add the order with the exact parameters for Stripe; it expires by Stripe's clock."""
+    number = queries.new_number()
+    lifetime = min(
+        max(timedelta(minutes=settings.current().checkout_minutes), MIN_LIFETIME), MAX_LIFETIME
+    )
+    expires_at = gateway.now_at_stripe().replace(microsecond=0) + lifetime
     order = Order(
         number=number,
         buyer_hash=buyer,
@@ -77,7 +78,7 @@ def write(
         cart_fingerprint=cart_fingerprint,
         attempt=attempt,
         idempotency_key=_key(cart_fingerprint, attempt, number),
-        checkout_parameters=_parameters(
+        checkout_parameters=checkout_session_params(
             number, lines, store_url, expires_at, mark=shop_mark.of_database(session)
         ),
         checkout_expires_at=expires_at,
@@ -86,13 +87,15 @@ def write(
     session.add(order)
     session.flush()
     bulk.insert(session, OrderItem, [_item(order, line) for line in lines])
-    service.log(session, order, "buyer", "placed", f"attempt {attempt}")
+    history.log(session, order, "buyer", "placed", f"attempt {attempt}")
     return order
 
 
 def _key(cart_fingerprint: str, attempt: int, number: str) -> str:
-    """The idempotency key of one attempt. The number makes it new after an old backup was restored:
-    attempts are counted from the rows that are there, and Stripe keeps the keys of the others.
+    """The idempotency key of one attempt.
+
+    The order number makes it unique after an old backup was restored: attempts are counted from
+    the rows, and Stripe still knows the keys of rows that are missing then.
     """
     return hashlib.sha256(f"{cart_fingerprint}/{attempt}/{number}".encode()).hexdigest()
 
@@ -107,11 +110,12 @@ def _item(order: Order, line: Line) -> bulk.Row:
     }
 
 
-def _parameters(
-    number: str, lines: Sequence[Line], store_url: str, expires_at: datetime, *, mark: str
+def checkout_session_params(
+    order_number: str, lines: Sequence[Line], store_url: str, expires_at: datetime, *, mark: str
 ) -> str:
-    """The question to Stripe as JSON, frozen: a retry must repeat it to the letter."""
-    ours = {"order_number": number}
+    """The parameters of the Checkout Session as JSON; a retry must send exactly the same bytes."""
+    metadata = {"order_number": order_number}
+    order_url = f"{store_url}/order?number={order_number}"
     email = settings.current().demo_customer_email
     return json.dumps(
         {
@@ -131,11 +135,11 @@ def _parameters(
                 }
                 for line in lines
             ],
-            "client_reference_id": number,
-            "metadata": ours | {shop_mark.NAME: mark},
-            "payment_intent_data": {"metadata": ours},  # Stripe does not copy the session's
-            "success_url": f"{store_url}/order?number={number}&session_id={{CHECKOUT_SESSION_ID}}",
-            "cancel_url": f"{store_url}/?resume={number}",
+            "client_reference_id": order_number,
+            "metadata": metadata | {shop_mark.NAME: mark},
+            "payment_intent_data": {"metadata": metadata},  # Stripe does not copy the session's
+            "success_url": f"{order_url}&session_id={{CHECKOUT_SESSION_ID}}",
+            "cancel_url": f"{store_url}/?resume={order_number}",
             "expires_at": int(expires_at.timestamp()),
             **({"customer_email": email} if email else {}),
         }
@@ -143,74 +147,76 @@ def _parameters(
 
 
 def _images(line: Line, store_url: str) -> dict[str, list[str]]:
-    """The product's picture, where Stripe can fetch it: an address of this machine means nothing to
-    a server elsewhere, which may refuse it and with it the sale.
+    """The product's image, if Stripe can fetch it.
+
+    An address of this machine is left out: Stripe's servers cannot reach it and may reject the
+    whole session because of it.
     """
     if addresses.is_loopback(store_url) and not addresses.is_loopback(gateway.address()):
         return {}
     return {"images": [f"{store_url}/images/{quote(line.product.image)}"]}
 
 
-def look_up(order: Order, *, source: Source) -> Order:
-    """Bring one order up to what Stripe knows; the redirect and the reconciler both end here.
+def create_or_refresh_session(order: Order, *, source: Source) -> Order:
+    """Create the order's Checkout Session or retrieve it, and return the order as it then is.
 
-    An order that never got its session first repeats its question under its own key; a session
-    made only now needs no look, because nobody knows its address yet. A person who looked and
-    learnt nothing new may see that later; the reconciler looks too often.
+    Without a session it sends the order's parameters under its idempotency key. A session created
+    just now is not retrieved again: nobody can have paid it yet. A check by a person that changes
+    nothing is stored for the timeline; the reconciler's checks are too many for that.
 
     Raises:
         StripeError, DatabaseUnavailable
     """
-    noted = order.checkout_session_id is not None and source != "reconciler"
+    is_noted = order.checkout_session_id is not None and source != "reconciler"
     is_current = False
     if order.checkout_session_id is None:
-        order, is_current = _ask(order, source)
+        order, is_current = _create_session(order, source)
     if order.checkout_session_id is None or is_current:
         return order
     try:
         session = gateway.checkout(order.checkout_session_id)
     except StripeNotFound as missing:
-        return _gone(order, missing, source)
-    return _record(order, _fact(session, order, "looked up at Stripe"), source, noted=noted)
+        return _close_missing(order, missing, source)
+    return _record(order, _fact(session, order, "looked up at Stripe"), source, is_noted=is_noted)
 
 
-def can_be_sent(order: Order) -> bool:
-    """Whether Stripe would make or give a session that can be paid, as far as its times go."""
-    least = LEAST_AT_STRIPE if order.checkout_session_id is None else timedelta(0)
-    return order.checkout_expires_at > gateway.now_at_stripe() + least
+def is_in_time(order: Order) -> bool:
+    """Whether the order's time limit leaves Stripe enough to create or show a payable session."""
+    minimum = MIN_REMAINING if order.checkout_session_id is None else timedelta(0)
+    return order.checkout_expires_at > gateway.now_at_stripe() + minimum
 
 
-def _ask(order: Order, source: Source) -> tuple[Order, bool]:
-    """Send the frozen question, or find out what became of it where it cannot be sent again.
+def _create_session(order: Order, source: Source) -> tuple[Order, bool]:
+    """Send the stored parameters, or find the session they led to if they cannot be sent again.
 
-    Answers the order, and whether Stripe has just made its session.
+    Returns the order, and whether Stripe created its session just now.
 
-    A question that Stripe refuses, or whose saved answer is a failure, will never succeed under
-    this key. If a session exists all the same, it is in Stripe's list; if it is not there,
-    nobody was ever given its address, so that a new attempt cannot be paid twice.
+    Parameters that Stripe rejects, or whose saved response is a failure, never succeed under this
+    key. If a session exists nevertheless, it is in Stripe's list; if it is not there, nobody was
+    ever given its address, so a new attempt cannot be paid twice.
     """
-    if clock.now() < order.created_at + KEY_LIFE:
+    if clock.now() < order.created_at + gateway.IDEMPOTENCY_KEY_TTL:
         try:
-            made = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
-            fact = _fact(made, order, "session created")
-            return _record(order, fact, source), not made.repeated
+            created = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
+            fact = _fact(created, order, "session created")
+            return _record(order, fact, source), not created.repeated
         except StripeRefused as refused:
-            reason, proof = _reason(order, refused), refused.call
+            reason, call = _refusal_reason(order, refused), refused.call
         except StripeUncertain as uncertain:
             if not uncertain.replayed:
                 raise
-            reason, proof = "Stripe keeps answering with a failure", uncertain.call
+            reason, call = "Stripe keeps answering with a failure", uncertain.call
     else:
-        reason, proof = "never reached Stripe", ""
+        reason, call = "never reached Stripe", ""
     for session in gateway.find_checkouts(order.number, order.created_at):
         fact = _fact(session, order, "found in Stripe's list")
         return _record(order, fact, source), False
-    refusal = RefusedFact(order_number=order.number, reason=reason, proof=proof)
+    refusal = RefusedFact(order_number=order.number, reason=reason, call=call)
     return _record(order, refusal, source), False
 
 
-def _reason(order: Order, refused: StripeRefused) -> str:
-    """Why Stripe refused to make a session, for the order's history; names a clock that is off."""
+def _refusal_reason(order: Order, refused: StripeRefused) -> str:
+    """Why Stripe refused to create a session, for the history; names a clock that is off."""
     if refused.param != "expires_at":
         return str(refused)
     hint = STRIPES_CLOCK.hint()
@@ -224,45 +230,45 @@ def _reason(order: Order, refused: StripeRefused) -> str:
     return f"Stripe did not take the time limit of this attempt: {off}"
 
 
-def _gone(order: Order, missing: StripeNotFound, source: Source) -> Order:
+def _close_missing(order: Order, missing: StripeNotFound, source: Source) -> Order:
     """Close an attempt whose session Stripe does not know, once nobody can pay that session.
 
-    That is certain where its time is over; and where this key had it made and Stripe, asked to
-    expire it, does not know it either. Under another key the session may exist in the account of
-    the key before, and be paid there until its time is over. Should it turn out to be paid after
-    all, the money wins: a payment outranks this fact.
+    That is certain after its time limit; before it only if the current API key created the session
+    and expiring it also answers "no such session". Created with another key, it may exist in that
+    key's account and be payable until its time limit. If it turns out to be paid nevertheless, the
+    payment outranks this fact.
 
     Raises:
-        StripeNotFound: it was no answer of Stripe's own, or the order is not waiting to be paid.
+        StripeNotFound: the response was not Stripe's own, or the order does not wait for payment.
         CheckoutOutOfReach: the session may still be payable.
         StripeError, DatabaseUnavailable
     """
-    if missing.code != "resource_missing" or order.checkout_status not in PAYABLE_SESSION:
+    if missing.code != "resource_missing" or order.checkout_status not in PAYABLE_CHECKOUT:
         raise missing
-    over = gateway.now_at_stripe() - GONE_AFTER > order.checkout_expires_at
-    if not over and order.placed_under != gateway.account_mark():
+    is_over = gateway.now_at_stripe() - MISSING_AFTER > order.checkout_expires_at
+    if not is_over and order.placed_under != gateway.account_mark():
         raise CheckoutOutOfReach(order.checkout_expires_at) from missing
-    if clock.now() < (old_enough := order.created_at + GONE_AFTER):
+    if clock.now() < (old_enough := order.created_at + MISSING_AFTER):
         raise CheckoutOutOfReach(old_enough) from missing
     try:
-        session_now = gateway.expire_checkout(str(order.checkout_session_id))
+        expired = gateway.expire_checkout(str(order.checkout_session_id))
     except StripeRefused as refused:
         if refused.code != "resource_missing":
             raise missing from refused
         reason = "Stripe does not know this session any more"
-        fact = GoneFact(order_number=order.number, reason=reason, proof=missing.call)
+        fact = GoneFact(order_number=order.number, reason=reason, call=missing.call)
         return _record(order, fact, source)
-    return _record(order, _fact(session_now, order, "expired at Stripe"), source)
+    return _record(order, _fact(expired, order, "expired at Stripe"), source)
 
 
-def _fact(session: gateway.Document, order: Order, evidence: str) -> CheckoutFact:
-    """What Stripe's answer says about the session of this order.
+def _fact(session: gateway.Document, order: Order, origin: str) -> CheckoutFact:
+    """The fact in Stripe's response about the session of this order.
 
     Raises:
-        StripeUncertain: it is no session, or another order's.
+        StripeUncertain: it is not a session, or another order's.
     """
     try:
-        fact = of_session(session, evidence=evidence)
+        fact = of_session(session, origin=origin)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
         raise StripeUncertain(replayed=False) from error
     if fact is None or fact.order_number != order.number:
@@ -270,45 +276,47 @@ def _fact(session: gateway.Document, order: Order, evidence: str) -> CheckoutFac
     return fact
 
 
-def retire(order: Order, why: str, source: Source) -> Order:
-    """Make an order unpayable at Stripe first, then here; it may turn out to be paid.
+def expire_checkout_session(order: Order, why: str, source: Source) -> Order:
+    """Expire the session at Stripe and then cancel the order; it may turn out to be paid.
 
-    The wish is written down before Stripe is asked: where this dies in between, the reconciler
-    or the next click carries it out.
+    The intention is stored before Stripe is called: if the process dies in between, the reconciler
+    or the next click completes it. Returns the order as it then is.
 
     Raises:
         StripeError, DatabaseUnavailable
     """
     with db.unit_of_work() as session:
-        order = service.lock(session, [order.number]).order(order.number)
-        if order.checkout_status not in PAYABLE_SESSION:
-            return order
-        if order.cancel_requested_at is None:
-            order.cancel_requested_at = clock.now()
-            service.log(session, order, source, "cancel asked", why)
+        batch = lock_orders(session, [order.number])
+        locked = batch.order(order.number)
+        if locked.checkout_status in PAYABLE_CHECKOUT and locked.cancel_requested_at is None:
+            locked.cancel_requested_at = batch.at
+            batch.save()
+            history.log(session, locked, source, "cancel asked", why)
+        order = queries.current(session, order)
+    if order.checkout_status not in PAYABLE_CHECKOUT:
+        return order
     if order.checkout_session_id is None:
-        order, _ = _ask(order, source)
+        order, _ = _create_session(order, source)
     if order.checkout_session_id is None:
         return order
     try:
-        session_now = gateway.expire_checkout(order.checkout_session_id)
+        expired = gateway.expire_checkout(order.checkout_session_id)
     except StripeNotFound as missing:
-        return _gone(order, missing, source)
+        return _close_missing(order, missing, source)
     except StripeRefused:
-        session_now = gateway.checkout(order.checkout_session_id)
-    return _record(order, _fact(session_now, order, "expired at Stripe"), source)
+        expired = gateway.checkout(order.checkout_session_id)
+    return _record(order, _fact(expired, order, "expired at Stripe"), source)
 
 
-def _record(order: Order, fact: Fact | None, source: Source, *, noted: bool = False) -> Order:
-    """Record one fact about this order and answer the order as it then is.
+def _record(order: Order, fact: Fact, source: Source, *, is_noted: bool = False) -> Order:
+    """Apply one fact about this order and return the order as it then is.
 
     Raises:
-        OrderNotFound: it is gone since it was read.
+        OrderNotFound: it was deleted since it was read.
     """
     with db.unit_of_work() as session:
-        facts = [fact] if fact else []
-        recorded = service.record(session, facts, source=source)
-        order = service.lock(session, [order.number]).order(order.number)
-        if noted and not any(told.news for told in recorded):
-            service.note_repeat(session, order, source, evidence=fact.proof if fact else "")
+        (applied,) = transitions.apply_facts(session, [fact], source=source)
+        order = queries.current(session, order)
+        if is_noted and not applied.changed:
+            history.note_repeat(session, order, source, evidence=fact.call)
         return order

@@ -1,8 +1,8 @@
-"""One question to Stripe per order at a time; whoever comes meanwhile gets the same answer.
+"""Coalesces calls of Stripe: one per order at a time, and at most one per second.
 
-A buyer may ask as often as the browser lets them; Stripe is asked at most once in a second about
-an order in one process. The answer itself is in the database; what is kept here is only when it
-was asked for. A process that dies forgets it, and asks once more.
+Callers that arrive while a call is running wait for it and do not repeat it. The result itself is
+in the database; only the times of calls are kept here. A process that restarts has none of them
+and calls once more.
 """
 
 import threading
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from store.core.errors import StoreError
 
 REUSE_SECONDS = 1.0
-KEPT = 10_000
+MAX_ORDERS = 10_000
 
 
 @dataclass
-class _Asked:
-    """The questions about one order: when the last ones began and ended, and how."""
+class _Calls:
+    """The last calls about one order: when they began, ended and failed."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     began: float = float("-inf")
@@ -28,49 +28,49 @@ class _Asked:
     failed_at: float = float("-inf")
 
 
-class Questions:
-    """What this process asks Stripe about orders on behalf of buyers."""
+class RequestCoalescer:
+    """Calls of Stripe about orders that buyers cause in this process."""
 
     def __init__(self) -> None:
-        self._orders: OrderedDict[str, _Asked] = OrderedDict()
+        self._orders: OrderedDict[str, _Calls] = OrderedDict()
         self._lock = threading.Lock()
 
-    def ask(
-        self, number: str, kind: str, act: Callable[[], object], *, reuse: Collection[str]
+    def run(
+        self, order_number: str, kind: str, call: Callable[[], object], *, reuse: Collection[str]
     ) -> bool:
-        """Ask, unless it has just been done; answers whether it was asked here.
+        """Run `call` unless it has just been run; returns whether it ran here.
 
-        An answer is reused where its question began after the caller came, or where it is no
-        older than a second and of a kind in `reuse`: who returns from paying may not be told
-        what was true before. Those who waited for a question that failed share its error.
+        A result is reused if its call began after this caller arrived, or if it is at most a second
+        old and of a kind in `reuse`: a buyer who returns from paying must not see an older state.
+        Callers that waited for a call that failed get its error.
 
         Raises:
-            StoreError: what `act` raised, for this caller or the one it waited for.
+            StoreError: what `call` raised, for this caller or the one it waited for.
         """
-        came = time.monotonic()
-        asked = self._of(number)
-        with asked.lock:
-            if asked.failed_at >= came and asked.error is not None:
-                raise asked.error
-            if asked.began >= came or any(
-                asked.ended.get(other, float("-inf")) >= came - REUSE_SECONDS for other in reuse
+        arrived = time.monotonic()
+        calls = self._of(order_number)
+        with calls.lock:
+            if calls.failed_at >= arrived and calls.error is not None:
+                raise calls.error
+            if calls.began >= arrived or any(
+                calls.ended.get(other, float("-inf")) >= arrived - REUSE_SECONDS for other in reuse
             ):
                 return False
             began = time.monotonic()
             try:
-                act()
+                call()
             except StoreError as error:
-                asked.error, asked.failed_at = error, time.monotonic()
+                calls.error, calls.failed_at = error, time.monotonic()
                 raise
-            asked.began = began
-            asked.ended[kind] = time.monotonic()
+            calls.began = began
+            calls.ended[kind] = time.monotonic()
             return True
 
-    def _of(self, number: str) -> _Asked:
-        """The questions about an order; those asked longest ago are forgotten first."""
+    def _of(self, order_number: str) -> _Calls:
+        """The calls about an order; beyond `MAX_ORDERS`, the least recently used are dropped."""
         with self._lock:
-            asked = self._orders.setdefault(number, _Asked())
-            self._orders.move_to_end(number)
-            while len(self._orders) > KEPT:
+            calls = self._orders.setdefault(order_number, _Calls())
+            self._orders.move_to_end(order_number)
+            while len(self._orders) > MAX_ORDERS:
                 self._orders.popitem(last=False)
-            return asked
+            return calls

@@ -5,7 +5,7 @@ Two events report one attempt, in no promised order: `payment_intent.payment_fai
 Checkout copied to the payment. `attempt` identifies the attempt in both: the id of the failed
 charge, else of the payment method that was tried (Checkout makes one per attempt).
 
-`apply` adds one history entry per attempt and changes nothing else: the session stays open, no
+`apply` adds one history entry per attempt and changes nodocument else: the session stays open, no
 money moved, and status, amounts and ids of the order are left alone. It runs in the transaction
 that records the event, with the order locked. A crash before the commit leaves neither event nor
 entry, and the event is delivered again. Of two at once, the second waits for the lock and finds
@@ -21,8 +21,8 @@ from pydantic.dataclasses import dataclass
 from sqlmodel import col, select
 
 from store.db.models import MAX_LISTED, OrderLog
-from store.orders.batch import Ledger, OrderState
-from store.orders.stripe_facts import STRICT, Document, Fact, Id, Text, identity, order_number
+from store.orders.batch import OrderBatch, OrderState
+from store.orders.stripe_facts import STRICT, Document, Fact, Id, Text, object_id, order_number_of
 
 ACTION = "attempt failed"
 # Stripe asks shops not to tell a buyer these: https://docs.stripe.com/declines/codes
@@ -44,22 +44,22 @@ class FailedAttemptFact(Fact):
 
 
 def of_payment(intent: Document, event_id: str) -> FailedAttemptFact | None:
-    """Read a `payment_intent` that failed; None where it carries no order number of ours."""
+    """The failed attempt in a `payment_intent`; None if it has no order number."""
     error: Document = intent.get("last_payment_error") or {}
     method: Document = error.get("payment_method") or {}
-    attempt = identity(error.get("charge")) or identity(method) or event_id
+    attempt = object_id(error.get("charge")) or object_id(method) or event_id
     code, decline_code = error.get("code"), error.get("decline_code")
     details = _details(code, decline_code, method)
     return _fact(intent, intent["id"], event_id, attempt, error.get("message"), details)
 
 
 def of_charge(charge: Document, event_id: str) -> FailedAttemptFact | None:
-    """Read a `charge` that failed; None where it carries no order number of ours."""
+    """The failed attempt in a `charge`; None if it has no order number."""
     decline_code = (charge.get("outcome") or {}).get("reason")
     details = _details(
         charge.get("failure_code"), decline_code, charge.get("payment_method_details") or {}
     )
-    payment, message = identity(charge.get("payment_intent")), charge.get("failure_message")
+    payment, message = object_id(charge.get("payment_intent")), charge.get("failure_message")
     return _fact(charge, payment, event_id, charge["id"], message, details)
 
 
@@ -73,33 +73,33 @@ def _details(code: Any, decline_code: Any, method: Document) -> dict[str, Any]:
 
 
 def _fact(
-    thing: Document,
+    document: Document,
     payment_intent_id: str | None,
     event_id: str,
     attempt: str,
     message: str | None,
     details: dict[str, Any],
 ) -> FailedAttemptFact | None:
-    if not (number := order_number(thing)):
+    if not (number := order_number_of(document)):
         return None
-    proof = {"event_id": event_id, "attempt": attempt, **details}
+    call = {"event_id": event_id, "attempt": attempt, **details}
     return FailedAttemptFact(
         order_number=number,
-        evidence=event_id,
-        proof=orjson.dumps(proof).decode(),
+        origin=event_id,
+        call=orjson.dumps(call).decode(),
         attempt=attempt,
         message=message or "Stripe gave no reason.",
         payment_intent_id=payment_intent_id,
-        amount=thing.get("amount"),
-        currency=thing.get("currency"),
-        livemode=thing.get("livemode"),
+        amount=document.get("amount"),
+        currency=document.get("currency"),
+        livemode=document.get("livemode"),
     )
 
 
-def apply(ledger: Ledger, order: OrderState, fact: FailedAttemptFact) -> list[str]:
-    """The reason of an attempt that is not in the history yet; nothing else of the order changes.
+def apply(batch: OrderBatch, order: OrderState, fact: FailedAttemptFact) -> list[str]:
+    """The reason of the attempt, if it is not in the history yet; changes nothing else.
 
-    An event that does not fit the order is left out: no money is at stake, so it is no alarm.
+    An event that does not fit the order is ignored: no money is at stake.
     """
     fits = (
         fact.livemode is False
@@ -109,20 +109,20 @@ def apply(ledger: Ledger, order: OrderState, fact: FailedAttemptFact) -> list[st
     )
     if not fits:
         return []
-    listed = _listed(ledger, order)
+    listed = _listed(batch, order)
     return [] if fact.attempt in listed or len(listed) >= MAX_LISTED else [fact.message]
 
 
-def _listed(ledger: Ledger, order: OrderState) -> set[str]:
+def _listed(batch: OrderBatch, order: OrderState) -> set[str]:
     """The attempts in this order's history, those of the same batch included."""
-    rows = ledger.session.exec(
+    rows = batch.session.exec(
         select(OrderLog.evidence).where(
             col(OrderLog.order_id) == order.id, col(OrderLog.action) == ACTION
         )
     ).all()
-    batch = [
+    unsaved = [
         line["evidence"]
-        for line in ledger.lines
+        for line in batch.log_rows
         if line["order_id"] == order.id and line["action"] == ACTION
     ]
-    return {json.loads(evidence)["attempt"] for evidence in (*rows, *batch)}
+    return {json.loads(evidence)["attempt"] for evidence in (*rows, *unsaved)}

@@ -1,102 +1,105 @@
-"""What the shop still owes for a payment that came through another session than the order's own.
+"""What the shop owes for a payment captured by a Checkout Session that is not the order's own.
 
-Owed is what the payment brought in, less what Stripe has given back or is giving back, less what
-a lost dispute took. It is computed from these facts each time one of them is learned, so their
-order does not matter: a refund that fails later, or one made by hand in Stripe's dashboard, ends
-in the same amount.
+Owed is the captured amount, less what Stripe has refunded or is refunding, less what a lost
+dispute took. It is recomputed each time one of these facts arrives, so their order does not matter:
+a refund that fails later, or one made by hand in Stripe's dashboard, ends in the same amount.
 
-One unsent row of `refunds` stands for what is owed. Its amount never changes: where something else
-is owed by now, that row is closed (`failed`, without a refund at Stripe) and another one takes its
-place. All of it happens in the transaction that records the fact, with the order locked. Dead in
-it: neither the fact nor the row exists, and the fact is brought again. Two at once: the second
-waits for the lock and finds the row; the unique idempotency key would refuse a second one.
+One unsent row of `refunds` stands for the owed amount. A row's amount never changes: if another
+amount is owed, that row is closed (`failed`, without a refund at Stripe) and a new one replaces it.
+All of it happens in the transaction that records the fact, with the order locked. If the process
+dies there, neither the fact nor the row exists, and the fact is reported again. Of two at once, the
+second waits for the lock and finds the row; the unique idempotency key would reject a second one.
 """
 
 from store.core import money
 from store.db.models import Refund
-from store.orders.batch import Ledger, OrderState
-from store.orders.stripe_facts import DISPUTE_TAKEN, REFUND_VOID, CheckoutFact, RefundFact
+from store.orders.batch import OrderBatch, OrderState
+from store.orders.statuses import DISPUTE_TAKEN, REFUND_VOID
+from store.orders.stripe_facts import CheckoutFact, RefundFact
 
-REASON = "duplicate"  # Stripe's word for a refund of a second payment
+REASON = "duplicate"  # Stripe's reason for refunding a second payment
 
 
-def learn(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> list[str]:
-    """Note a captured payment that is not the order's own, so that it is given back, once."""
-    payment = fact.payment_intent_id
-    if fact.payment_status != "paid" or not payment or not fact.amount or fact.livemode:
+def record(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> list[str]:
+    """Record a captured payment that is not the order's own, so that it is refunded once."""
+    payment_id = fact.payment_intent_id
+    if fact.payment_status != "paid" or not payment_id or not fact.amount or fact.livemode:
         return []
-    rows = _rows(ledger, order, payment)
+    rows = _rows(batch, order, payment_id)
     if any(row.payment_amount for row in rows):
-        return settle(ledger, order, payment)
-    if rows:  # a refund made by hand was heard of first
+        return update_owed_refund(batch, order, payment_id)
+    if rows:  # a refund made by hand was reported before the payment
         rows[0].payment_amount = fact.amount
     else:
-        _add(ledger, order, payment, fact.amount, fact.amount, place=1)
+        _add_row(batch, order, payment_id, fact.amount, fact.amount)
     return [
-        f"second payment {payment} by {fact.session_id}: to be refunded",
-        *settle(ledger, order, payment),
+        f"second payment {payment_id} by {fact.session_id}: to be refunded",
+        *update_owed_refund(batch, order, payment_id),
     ]
 
 
-def adopted_by(ledger: Ledger, order: OrderState, fact: RefundFact) -> Refund | None:
-    """The unsent row that a refund made elsewhere has made good, to the last cent."""
+def matching_unsent_refund(batch: OrderBatch, order: OrderState, fact: RefundFact) -> Refund | None:
+    """The unsent row for which a refund of the same amount was made elsewhere."""
     if fact.status in REFUND_VOID:
         return None
-    for row in _rows(ledger, order, fact.payment_intent_id):
+    for row in _rows(batch, order, fact.payment_intent_id):
         if row.reason == REASON and row.is_unsent and row.amount == fact.amount:
             return row
     return None
 
 
-def settle(ledger: Ledger, order: OrderState, payment: str) -> list[str]:
-    """Let one unsent row ask for exactly what is owed of a second payment, and no row for nothing.
+def update_owed_refund(batch: OrderBatch, order: OrderState, payment_id: str) -> list[str]:
+    """Make one unsent row hold exactly what is owed of a second payment; none if nothing is.
 
-    Does nothing for the order's own payment.
+    Does nothing for the order's own payment. Returns what changed, for the history.
     """
-    rows = _rows(ledger, order, payment)
+    rows = _rows(batch, order, payment_id)
     captured = max((row.payment_amount or 0 for row in rows), default=0)
-    if not captured or payment == order.payment_intent_id:
+    if not captured or payment_id == order.payment_intent_id:
         return []
-    owed = max(captured - _returned(ledger, order, rows, payment), 0)
+    owed = max(captured - _returned_amount(batch, order, payment_id), 0)
     unsent = [row for row in rows if row.is_unsent]
     if sum(row.amount for row in unsent) == owed:
         return []
     for row in unsent:
         row.status = "failed"
     if not owed:
-        return [f"second payment {payment}: nothing is owed any more"]
-    _add(ledger, order, payment, owed, captured, place=len(rows) + 1)
-    return [f"second payment {payment}: {money.text(owed, order.currency)} still to be refunded"]
+        return [f"second payment {payment_id}: nothing is owed any more"]
+    _add_row(batch, order, payment_id, owed, captured)
+    return [f"second payment {payment_id}: {money.text(owed, order.currency)} still to be refunded"]
 
 
-def _returned(ledger: Ledger, order: OrderState, rows: list[Refund], payment: str) -> int:
-    """What Stripe gives back, and what the bank took in a dispute."""
+def _returned_amount(batch: OrderBatch, order: OrderState, payment_id: str) -> int:
+    """What Stripe has refunded or is refunding, and what the bank took in a dispute."""
     refunded = sum(
-        row.amount for row in rows if row.stripe_refund_id and row.status not in REFUND_VOID
+        row.amount
+        for row in _rows(batch, order, payment_id)
+        if row.stripe_refund_id and row.status not in REFUND_VOID
     )
     taken = sum(
         dispute.amount
-        for dispute in ledger.disputes_of(order)
-        if dispute.payment_intent_id == payment and dispute.status in DISPUTE_TAKEN
+        for dispute in batch.disputes_of(order)
+        if dispute.payment_intent_id == payment_id and dispute.status in DISPUTE_TAKEN
     )
     return refunded + taken
 
 
-def _rows(ledger: Ledger, order: OrderState, payment: str) -> list[Refund]:
-    return [row for row in ledger.refunds_of(order) if row.payment_intent_id == payment]
+def _rows(batch: OrderBatch, order: OrderState, payment_id: str) -> list[Refund]:
+    return [row for row in batch.refunds_of(order) if row.payment_intent_id == payment_id]
 
 
-def _add(
-    ledger: Ledger, order: OrderState, payment: str, amount: int, captured: int, *, place: int
+def _add_row(
+    batch: OrderBatch, order: OrderState, payment_id: str, amount: int, captured: int
 ) -> None:
-    name = f"second-payment-{payment}"
+    place = len(_rows(batch, order, payment_id)) + 1
+    key = f"second-payment-{payment_id}"
     row = Refund(
         order_id=order.id,
-        payment_intent_id=payment,
+        payment_intent_id=payment_id,
         amount=amount,
         payment_amount=captured,
         reason=REASON,
-        idempotency_key=name if place == 1 else f"{name}-{place}",
+        idempotency_key=key if place == 1 else f"{key}-{place}",
     )
-    ledger.session.add(row)
-    ledger.refunds.append(row)
+    batch.session.add(row)
+    batch.refunds.append(row)

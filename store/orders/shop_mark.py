@@ -1,7 +1,7 @@
-"""The mark that this shop puts on its sessions at Stripe, to know its own among other shops'.
+"""The mark in the metadata of this shop's Checkout Sessions, which tells them from other shops'.
 
-It is kept in the database and nowhere else: a copy that is restored later has the same mark, so the
-sessions that were made since are known as this shop's. Another database is another shop.
+It is stored in the database only: a backup that is restored later has the same mark, so sessions
+created since the backup are recognised as this shop's. Another database is another shop.
 """
 
 import secrets
@@ -11,15 +11,15 @@ from sqlmodel import Session, col, select
 from store.db import engine as db
 from store.db.models import ShopMark
 
-NAME = "shop"  # its name in the metadata at Stripe
+NAME = "shop"  # its key in the metadata
 MARK = select(ShopMark.mark).where(col(ShopMark.id) == 1)
 
 
 def of_database(session: Session) -> str:
-    """The mark, made on first use; call it in a transaction that writes.
+    """The mark, created on first use; call it in a transaction that writes.
 
-    Dead before the commit: nothing was marked. Two at once: the primary key refuses the second,
-    whose transaction is to be repeated.
+    If the process dies before the commit, nothing was marked. Of two at once, the primary key
+    rejects the second, whose transaction is to be repeated.
     """
     if mark := session.exec(MARK).first():
         return mark
@@ -30,6 +30,6 @@ def of_database(session: Session) -> str:
 
 
 def known() -> str | None:
-    """The mark, or None where this shop has not marked anything yet."""
+    """The mark; None if this shop has not created a session yet."""
     with db.reading() as session:
         return session.exec(MARK).first()

@@ -1,8 +1,4 @@
-"""What Stripe says about an order, as values; and how far each saying goes.
-
-A fact has a rank and only moves forward, so a duplicate, a late or a reordered saying ends in
-the same state as the orderly one. Ranks are data: whoever doubts them reads four small tables.
-"""
+"""Facts: what Stripe reports about an order, as typed values read from its objects."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,37 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.dataclasses import dataclass
 
-# `refused` is an attempt that Stripe never made a session for and never will.
-SESSION_RANK = {"none": 0, "open": 1, "refused": 2, "expired": 3, "complete": 4}
-# `failed` is a delayed payment that did not arrive; a settled one outranks it.
-PAYMENT_RANK = {"unpaid": 0, "failed": 1, "no_payment_required": 2, "paid": 3}
-REFUND_RANK = {
-    "requested": 0,
-    "pending": 1,
-    "requires_action": 2,
-    "succeeded": 3,
-    "failed": 4,
-    "canceled": 5,
-}
-DISPUTE_RANK = {
-    "warning_needs_response": 0,
-    "warning_under_review": 1,
-    "warning_closed": 2,
-    "needs_response": 3,
-    "under_review": 4,
-    "prevented": 5,
-    "lost": 6,
-    "appeal_needs_response": 7,
-    "appeal_under_review": 8,
-    "won": 9,
-}
-PAID = frozenset(["paid", "no_payment_required"])
-REFUND_VOID = frozenset(["failed", "canceled"])
-# An inquiry (`warning_…`) takes no money; a won or prevented dispute gives it back.
-DISPUTE_HARMLESS = frozenset(["warning_closed", "prevented", "won"])
-DISPUTE_DECIDED = DISPUTE_HARMLESS | {"lost"}
-# The bank has given the money to the buyer, unless an appeal brings it back.
-DISPUTE_TAKEN = frozenset(["lost", "appeal_needs_response", "appeal_under_review"])
+from store.orders.statuses import REFUND_RANK
 
 Document = Mapping[str, Any]
 # PostgreSQL cannot store NUL; strict types keep whatever else is not what Stripe documents out.
@@ -55,26 +21,26 @@ STRICT = ConfigDict(strict=True)
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class Fact:
-    """One saying about one order; `evidence` names where it comes from (`evt_…`, a look-up).
+    """What Stripe reported about one order; `origin` says where: an event id, or a phrase.
 
-    `proof` is the same for people to check: ids, HTTP status, milliseconds, as JSON. `checked` is
-    True where an event said something else first and this is what Stripe answered to a look-up;
-    `note` says for the history what the event had said.
+    `call` is JSON to check it by: the event id, or the request's id, HTTP status, milliseconds.
+    `checked` is True if an event reported something else first and this was then looked up at
+    Stripe; `note` says for the history what the event had reported.
 
     Raises:
         ValueError: a field is not of its type.
     """
 
     order_number: Text
-    evidence: Text = ""
-    proof: Text = ""
+    origin: Text = ""
+    call: Text = ""
     checked: bool = False
     note: Text = ""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class CheckoutFact(Fact):
-    """The state of a Checkout Session at some moment; None is what was not said."""
+    """The state of a Checkout Session at some moment; None is what the object leaves out."""
 
     session_id: Id
     status: Text | None
@@ -91,7 +57,7 @@ class CheckoutFact(Fact):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class RefusedFact(Fact):
-    """Stripe made no session for this attempt, and a repetition would not change that."""
+    """Stripe created no session for this attempt, and a retry would not change that."""
 
     reason: Text
 
@@ -100,7 +66,7 @@ class RefusedFact(Fact):
 class DoubtFact(Fact):
     """A report about this order that cannot be read, or that Stripe does not confirm.
 
-    `about` says what it contests: that the order is paid, or how much of that went back.
+    `about` is what it puts in doubt: that the order is paid, or how much was refunded.
     """
 
     reason: Text
@@ -109,7 +75,7 @@ class DoubtFact(Fact):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class GoneFact(Fact):
-    """Stripe does not know the session of this attempt any more; nobody can pay it there."""
+    """The attempt's session does not exist at Stripe any more, so it cannot be paid."""
 
     reason: Text
 
@@ -127,10 +93,10 @@ class ReceiptFact(Fact):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class RefundFact(Fact):
-    """`key` is the idempotency key of our own row, where the refund was our idea.
+    """The state of a refund; `key` is the idempotency key of our row if the shop requested it.
 
-    `captured_amount` is what Stripe answered that this payment for this order brought in, where
-    it was asked because the payment is not known here as the order's.
+    `captured_amount` is the captured amount of its payment, looked up at Stripe if the payment is
+    not recorded here as the order's.
     """
 
     refund_id: Id
@@ -144,7 +110,7 @@ class RefundFact(Fact):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class DisputeFact(Fact):
-    """`captured_amount` as in `RefundFact`."""
+    """The state of a dispute; `captured_amount` as in `RefundFact`."""
 
     dispute_id: Id
     payment_intent_id: Id
@@ -157,28 +123,34 @@ class DisputeFact(Fact):
 
 
 def of_session(
-    session: Document, *, evidence: str, proof: str = "", failed: bool = False
+    session: Document, *, origin: str, call: str = "", failed: bool = False
 ) -> CheckoutFact | None:
-    """Read a `checkout.session`; None where it carries no order number of ours."""
-    if not (number := order_number(session)):
+    """The fact in a `checkout.session`; None if it has no order number.
+
+    `failed` says that the session's delayed payment failed, as its event reports.
+
+    Raises:
+        ValueError, KeyError: it is not a Checkout Session as Stripe documents it.
+    """
+    if not (number := order_number_of(session)):
         return None
     payment = session.get("payment_intent")
     charge = payment.get("latest_charge") if isinstance(payment, Mapping) else None
     expires_at = session.get("expires_at")
-    payment_status = _word(session["payment_status"], "failed") or ""
-    if payment_status == "unpaid" and (failed or _gave_up(session, payment)):
+    payment_status = _state(session["payment_status"], "failed") or ""
+    if payment_status == "unpaid" and (failed or _payment_failed(session, payment)):
         payment_status = "failed"
     return CheckoutFact(
         order_number=number,
-        evidence=evidence,
-        proof=proof or proof_of(session),
+        origin=origin,
+        call=call or call_of(session),
         session_id=session["id"],
-        status=_word(session.get("status"), "none", "refused"),
+        status=_state(session.get("status"), "none", "refused"),
         payment_status=payment_status,
         amount=session.get("amount_total"),
         currency=session.get("currency"),
         livemode=session.get("livemode"),
-        payment_intent_id=identity(payment),
+        payment_intent_id=object_id(payment),
         url=session.get("url"),
         expires_at=datetime.fromtimestamp(expires_at, UTC) if expires_at else None,
         email=(session.get("customer_details") or {}).get("email"),
@@ -186,8 +158,8 @@ def of_session(
     )
 
 
-def _gave_up(session: Document, payment: Any) -> bool:
-    """True where a delayed payment of a complete session failed; it cannot be paid again."""
+def _payment_failed(session: Document, payment: Any) -> bool:
+    """True if a delayed payment of a complete session failed; it cannot be paid again."""
     return (
         session.get("status") == "complete"
         and isinstance(payment, Mapping)
@@ -199,22 +171,22 @@ def of_refund(
     refund: Document,
     number: str,
     *,
-    evidence: str,
-    proof: str = "",
+    origin: str,
+    call: str = "",
     captured_amount: int | None = None,
 ) -> RefundFact:
-    """Read a `refund`. A status that is absent or unknown is `pending`: the least it can be.
+    """The fact in a `refund`. An absent or unknown status counts as `pending`, the lowest.
 
     Raises:
         ValueError, KeyError: it is not one.
     """
-    status = _word(refund.get("status"), "requested")
+    status = _state(refund.get("status"), "requested")
     return RefundFact(
         order_number=number,
-        evidence=evidence,
-        proof=proof or proof_of(refund),
+        origin=origin,
+        call=call or call_of(refund),
         refund_id=refund["id"],
-        payment_intent_id=identity(refund["payment_intent"]) or "",
+        payment_intent_id=object_id(refund["payment_intent"]) or "",
         amount=refund["amount"],
         currency=refund.get("currency"),
         status=status if status in REFUND_RANK else "pending",
@@ -227,16 +199,21 @@ def of_dispute(
     dispute: Document,
     number: str,
     *,
-    evidence: str,
-    proof: str = "",
+    origin: str,
+    call: str = "",
     captured_amount: int | None = None,
 ) -> DisputeFact:
+    """The fact in a `dispute`.
+
+    Raises:
+        ValueError, KeyError: it is not one.
+    """
     return DisputeFact(
         order_number=number,
-        evidence=evidence,
-        proof=proof or proof_of(dispute),
+        origin=origin,
+        call=call or call_of(dispute),
         dispute_id=dispute["id"],
-        payment_intent_id=identity(dispute["payment_intent"]) or "",
+        payment_intent_id=object_id(dispute["payment_intent"]) or "",
         amount=dispute["amount"],
         currency=dispute.get("currency"),
         livemode=dispute.get("livemode"),
@@ -246,58 +223,62 @@ def of_dispute(
     )
 
 
-def of_charge(charge: Document, *, evidence: str, proof: str = "") -> ReceiptFact | None:
-    """Read the receipt of a `charge`; None where it has none, or carries no order number."""
-    number, url = order_number(charge), charge.get("receipt_url")
+def of_charge(charge: Document, *, origin: str, call: str = "") -> ReceiptFact | None:
+    """The receipt in a `charge`; None if it has none, or no order number.
+
+    Raises:
+        ValueError: the receipt's address is no HTTP address.
+    """
+    number, url = order_number_of(charge), charge.get("receipt_url")
     if not number or url is None:
         return None
     if not str(url).startswith(("https://", "http://")):
         raise ValueError
     return ReceiptFact(
         order_number=number,
-        evidence=evidence,
-        proof=proof,
+        origin=origin,
+        call=call,
         receipt_url=url,
-        payment_intent_id=identity(charge.get("payment_intent")),
+        payment_intent_id=object_id(charge.get("payment_intent")),
         amount=charge.get("amount"),
         currency=charge.get("currency"),
         livemode=charge.get("livemode"),
     )
 
 
-def _word(value: Any, *ours: str) -> str | None:
-    """A state in Stripe's words.
+def _state(value: Any, *ours: str) -> str | None:
+    """A state as Stripe names it.
 
     Raises:
-        ValueError: no text, or a word of our own tables, which Stripe never uses for this.
+        ValueError: it is not text, or one of our own states, which Stripe never uses here.
     """
     if value is not None and (not isinstance(value, str) or value in ours):
         raise ValueError
     return value
 
 
-def proof_of(answer: Document) -> str:
-    """How Stripe was asked for this document."""
-    return getattr(answer, "call", "")
+def call_of(response: Document) -> str:
+    """JSON about the API call that returned this document; "" if there was none."""
+    return getattr(response, "call", "")
 
 
-def order_number(thing: Document) -> str | None:
+def order_number_of(document: Document) -> str | None:
     """Our order number in the metadata of any Stripe object.
 
     `client_reference_id` is shown to Stripe's users but not trusted here: any link of the
     account can carry any value in it.
     """
-    number = (thing.get("metadata") or {}).get("order_number")
+    number = (document.get("metadata") or {}).get("order_number")
     return number if isinstance(number, str) and number else None
 
 
-def identity(reference: Any) -> str | None:
+def object_id(reference: Any) -> str | None:
     """The id behind a field that holds an id, or the object itself where it was expanded.
 
     Raises:
         ValueError: it is neither.
     """
-    found = reference.get("id") if isinstance(reference, Mapping) else reference
-    if found is not None and not isinstance(found, str):
+    value = reference.get("id") if isinstance(reference, Mapping) else reference
+    if value is not None and not isinstance(value, str):
         raise ValueError
-    return found
+    return value

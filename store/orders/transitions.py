@@ -1,23 +1,25 @@
-"""How each kind of fact changes an order; the rules behind `orders.record`.
-
-Every function answers with words for the order's log, and with none where the fact is old news.
-"""
+"""How each kind of fact changes an order: `apply_facts`, the only way facts enter."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from sqlmodel import Session, SQLModel
 
 from store.core import money
+from store.core.order_status import OrderStatus
 from store.db.models import Dispute, Refund
-from store.orders import failed_attempts, second_payments
-from store.orders.batch import Ledger, OrderState
-from store.orders.stripe_facts import (
+from store.orders import fact_checks, failed_attempts, second_payments, statuses
+from store.orders.batch import OrderBatch, OrderState, lock_orders, note_inactive_products
+from store.orders.history import Source
+from store.orders.statuses import (
     DISPUTE_RANK,
     PAID,
     PAYMENT_RANK,
     REFUND_RANK,
     SESSION_RANK,
+)
+from store.orders.stripe_facts import (
     CheckoutFact,
     DisputeFact,
     DoubtFact,
@@ -29,170 +31,90 @@ from store.orders.stripe_facts import (
 )
 
 Row = TypeVar("Row", bound=SQLModel)
-WRITABLE = 10**15  # more than this in minor units is no amount, and cannot be written as money
-# What an order knows but its history does not repeat: an address opens what it leads to.
+# The history says that these became known, without the value: an address gives access.
 PRIVATE = frozenset(["email", "checkout_url", "receipt_url"])
 
 
-class Rule(NamedTuple):
-    """One thing that is compared before a report counts: `fits` says whether it is as it must
-    be, `words` what to say where it is not. What is absent does not fit.
+@dataclass(frozen=True)
+class Applied:
+    """The effect of one fact; `order_id` is None if no such order exists."""
+
+    order_id: int | None
+    changed: bool
+
+
+def apply_facts(
+    session: Session, facts: Sequence[Fact], *, source: Source, batch: OrderBatch | None = None
+) -> list[Applied]:
+    """Apply what Stripe reported to the orders concerned and recompute their status.
+
+    Idempotent and independent of order: a known or outdated fact changes nothing and adds no
+    history entry. Returns one `Applied` per fact. Pass `batch` if the orders are locked already.
+
+    If the process dies anywhere in here, the transaction is rolled back and no fact has had any
+    effect; its sender reports it again. Of two transactions about one order, the second waits in
+    `lock_orders` and then applies its facts to what the first has written.
     """
-
-    fits: Callable[[Any, Any], bool]
-    words: Callable[[Any, Any], str]
-
-
-def _claims_payment(fact: CheckoutFact) -> bool:
-    """Whether this would make an order paid, or no longer payable by this session."""
-    return fact.payment_status in PAID or fact.status == "complete"
-
-
-def _equal_or_unsaid(said: object, ours: object, fact: CheckoutFact) -> bool:
-    """Stripe may leave out amount and currency of a session until it is complete."""
-    return said == ours or (said is None and not _claims_payment(fact))
+    batch = batch or lock_orders(session, {fact.order_number for fact in facts})
+    unpaid = [order for order in batch.orders.values() if order.payment_status not in PAID]
+    applied = [_apply_fact(batch, fact, source) for fact in facts]
+    paid_ids = [order.id for order in unpaid if order.payment_status in PAID]
+    note_inactive_products(batch, paid_ids, source)
+    batch.save()
+    return applied
 
 
-NOT_LIVE = Rule(
-    lambda _order, fact: fact.livemode is False,
-    lambda _order, fact: "a live-mode session" if fact.livemode else "not marked as test mode",
-)
-CHECKOUT_RULES = (
-    NOT_LIVE,
-    Rule(
-        lambda order, fact: fact.order_number == order.number,
-        lambda _order, _fact: "another order's number",
-    ),
-    Rule(
-        lambda order, fact: order.checkout_session_id in (None, fact.session_id),
-        lambda order, fact: f"session {fact.session_id} instead of {order.checkout_session_id}",
-    ),
-    Rule(
-        lambda order, fact: _equal_or_unsaid(fact.amount, order.total_amount, fact),
-        lambda order, fact: (
-            f"amount {_told(fact.amount, order)} instead of "
-            f"{money.text(order.total_amount, order.currency)}"
-        ),
-    ),
-    Rule(
-        lambda order, fact: _equal_or_unsaid(fact.currency, order.currency, fact),
-        lambda order, fact: f"currency {fact.currency} instead of {order.currency}",
-    ),
-    Rule(
-        lambda _order, fact: fact.status is None or fact.status in SESSION_RANK,
-        lambda _order, fact: f"unknown session status {fact.status[:40]}",
-    ),
-    Rule(
-        lambda _order, fact: fact.payment_status in PAYMENT_RANK,
-        lambda _order, fact: f"unknown payment status {fact.payment_status[:40]}",
-    ),
-    Rule(
-        lambda _order, fact: fact.status == "complete" or fact.payment_status not in PAID,
-        lambda _order, fact: f"paid, with session status {fact.status}",
-    ),
-    Rule(
-        lambda order, fact: fact.payment_status != "no_payment_required" or order.total_amount == 0,
-        lambda order, _fact: (
-            f"no payment required for an order of {money.text(order.total_amount, order.currency)}"
-        ),
-    ),
-    Rule(
-        lambda _order, fact: fact.payment_status != "paid" or bool(fact.payment_intent_id),
-        lambda _order, _fact: "paid, and no payment is named",
-    ),
-    Rule(
-        lambda order, fact: (
-            fact.payment_status not in PAID
-            or order.payment_intent_id in (None, fact.payment_intent_id)
-        ),
-        lambda order, fact: (
-            f"payment {fact.payment_intent_id} instead of {order.payment_intent_id}"
-        ),
-    ),
-)
-# A session of this order's number that is not the order's own: money that goes back by itself.
-STRAY_RULES = (
-    NOT_LIVE,
-    Rule(
-        lambda _order, fact: fact.status == "complete",
-        lambda _order, fact: f"second payment with session status {fact.status}",
-    ),
-    Rule(
-        lambda _order, fact: bool(fact.payment_intent_id),
-        lambda _order, _fact: "second payment, and no payment is named",
-    ),
-    Rule(
-        lambda order, fact: fact.payment_intent_id != order.payment_intent_id,
-        lambda _order, fact: f"session {fact.session_id} names this order's own payment",
-    ),
-    Rule(
-        lambda _order, fact: fact.amount is not None and 0 < fact.amount < 2**31,
-        lambda order, fact: f"second payment of {_told(fact.amount, order)}",
-    ),
-    Rule(
-        lambda order, fact: fact.currency == order.currency,
-        lambda order, fact: f"second payment in {fact.currency} instead of {order.currency}",
-    ),
-)
+def _apply_fact(batch: OrderBatch, fact: Fact, source: Source) -> Applied:
+    order = batch.orders.get(fact.order_number)
+    if order is None:
+        return Applied(None, changed=False)
+    changes = TRANSITIONS[type(fact)](batch, order, fact)
+    if fact.note:
+        changes = [*changes, fact.note]
+    if changes:
+        before = order.status
+        update_status(batch, order)
+        if before in OrderStatus.UNPAID_FINAL and order.payment_status in PAID:
+            changes = [*changes, f"paid although it was {before}"]
+        action = order.status if order.status != before else "noted"
+        if isinstance(fact, failed_attempts.FailedAttemptFact):
+            action = failed_attempts.ACTION
+        batch.log_rows.append(
+            {
+                "order_id": order.id,
+                "at": batch.at,
+                "source": source,
+                "action": action,
+                "detail": " · ".join(filter(None, [*changes, fact.origin])),
+                "evidence": fact.call,
+            }
+        )
+    return Applied(order.id, changed=bool(changes))
 
 
-def misfit(order: OrderState, fact: CheckoutFact) -> str | None:
-    """Why a session cannot be the one this order asked for; None where everything fits."""
-    return _broken(CHECKOUT_RULES, order, fact)
+def update_status(batch: OrderBatch, order: OrderState) -> None:
+    """Recompute the columns that follow from the facts: refunded amount, `paid_at` and status."""
+    refunded_amount = statuses.refunded_amount(order, batch.refunds_of(order))
+    order.refunded_amount = min(order.total_amount, refunded_amount)
+    if order.payment_status in PAID and order.paid_at is None:
+        order.paid_at = batch.at
+    order.status = statuses.status_of(order, batch.disputes_of(order)).value
 
 
-def _broken(rules: Sequence[Rule], order: Any, fact: Any) -> str | None:
-    """What the first rule says that does not hold."""
-    for fits, words in rules:
-        if not fits(order, fact):
-            return words(order, fact)
-    return None
-
-
-def _told(amount: int | None, order: OrderState) -> str:
-    """An amount in words, however odd it is."""
-    if amount is None:
-        return "not named"
-    return money.text(amount, order.currency) if abs(amount) < WRITABLE else "of no sense"
-
-
-def doubt(ledger: Ledger, order: OrderState, fact: Fact) -> str | None:
-    """Why Stripe has to be asked before this report of an event may count; None: it need not be.
-
-    A session that is not the order's own is looked up even where it fits: money leaves for it.
-    What calls itself live mode is not: this shop's key could not see it.
-    """
-    if fact.checked:
-        return None
-    if isinstance(fact, CheckoutFact):
-        return _doubted_checkout(ledger, order, fact)
-    if isinstance(fact, DoubtFact):
-        return fact.reason
-    return _unfounded(ledger, order, fact) if isinstance(fact, RefundFact | DisputeFact) else None
-
-
-def _doubted_checkout(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> str | None:
-    if fact.livemode:
-        return None
-    if order.checkout_session_id is None and _claims_payment(fact):
-        return "the order's session is not known here yet"
-    if order.checkout_session_id in (None, fact.session_id):
-        return misfit(order, fact)
-    return "a second payment" if _is_new_stray(ledger, order, fact) else None
-
-
-def _learn_checkout(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> list[str]:
+def _apply_checkout(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> list[str]:
     if order.checkout_session_id not in (None, fact.session_id):
-        if _is_new_stray(ledger, order, fact) and (reason := _broken(STRAY_RULES, order, fact)):
-            return _fill(order, refund_review_reason=reason)
-        return second_payments.learn(ledger, order, fact)
-    if reason := misfit(order, fact):
-        return _fill(order, review_reason=reason)
+        if fact_checks.is_new_second_payment(batch, order, fact) and (
+            reason := fact_checks.first_violation(fact_checks.SECOND_PAYMENT_RULES, order, fact)
+        ):
+            return _fill_once(order, refund_review_reason=reason)
+        return second_payments.record(batch, order, fact)
+    if reason := fact_checks.mismatch(order, fact):
+        return _fill_once(order, review_reason=reason)
     return [
-        *_fill(order, checkout_session_id=fact.session_id),
-        *_advance(order, "checkout_status", fact.status or "", SESSION_RANK),
-        *_advance(order, "payment_status", fact.payment_status, PAYMENT_RANK),
-        *_fill(
+        *_fill_once(order, checkout_session_id=fact.session_id),
+        *_raise_rank(order, "checkout_status", fact.status or "", SESSION_RANK),
+        *_raise_rank(order, "payment_status", fact.payment_status, PAYMENT_RANK),
+        *_fill_once(
             order,
             checkout_url=fact.url,
             payment_intent_id=fact.payment_intent_id,
@@ -202,100 +124,40 @@ def _learn_checkout(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> li
     ]
 
 
-def _is_new_stray(ledger: Ledger, order: OrderState, fact: CheckoutFact) -> bool:
-    """Whether a session that is not the order's own brought in a payment we do not know."""
-    known = (
-        refund.payment_amount
-        for refund in ledger.refunds_of(order)
-        if refund.payment_intent_id == fact.payment_intent_id
-    )
-    return fact.payment_status == "paid" and not any(known)
+def _apply_refused(_batch: OrderBatch, order: OrderState, fact: RefusedFact) -> list[str]:
+    return _raise_rank(order, "checkout_status", "refused", SESSION_RANK) and [fact.reason]
 
 
-def _learn_refused(_ledger: Ledger, order: OrderState, fact: RefusedFact) -> list[str]:
-    return _advance(order, "checkout_status", "refused", SESSION_RANK) and [fact.reason]
+def _apply_gone(_batch: OrderBatch, order: OrderState, fact: GoneFact) -> list[str]:
+    """Same as expired: a payment that arrives nevertheless outranks it."""
+    return _raise_rank(order, "checkout_status", "expired", SESSION_RANK) and [fact.reason]
 
 
-def _learn_gone(_ledger: Ledger, order: OrderState, fact: GoneFact) -> list[str]:
-    """As expired: should money arrive all the same, it wins."""
-    return _advance(order, "checkout_status", "expired", SESSION_RANK) and [fact.reason]
-
-
-def _learn_doubt(_ledger: Ledger, order: OrderState, fact: DoubtFact) -> list[str]:
+def _apply_doubt(_batch: OrderBatch, order: OrderState, fact: DoubtFact) -> list[str]:
     if fact.about == "checkout":
-        return _fill(order, review_reason=fact.reason)
-    return _fill(order, refund_review_reason=fact.reason)
+        return _fill_once(order, review_reason=fact.reason)
+    return _fill_once(order, refund_review_reason=fact.reason)
 
 
-RECEIPT_RULES = (
-    NOT_LIVE,
-    Rule(
-        lambda order, fact: (
-            bool(fact.payment_intent_id)
-            and order.payment_intent_id in (None, fact.payment_intent_id)
-        ),
-        lambda _order, _fact: "another payment's receipt",
-    ),
-    Rule(
-        lambda order, fact: fact.amount == order.total_amount and fact.currency == order.currency,
-        lambda _order, _fact: "the receipt of another amount",
-    ),
-)
-
-
-def _learn_receipt(_ledger: Ledger, order: OrderState, fact: ReceiptFact) -> list[str]:
-    """Take the receipt of this order's charge; one of a second payment is no news and no alarm."""
-    if _broken(RECEIPT_RULES, order, fact):
+def _apply_receipt(_batch: OrderBatch, order: OrderState, fact: ReceiptFact) -> list[str]:
+    """Store the receipt of the order's own charge; a second payment's receipt is ignored."""
+    if fact_checks.first_violation(fact_checks.RECEIPT_RULES, order, fact):
         return []
-    return _fill(order, receipt_url=fact.receipt_url)
+    return _fill_once(order, receipt_url=fact.receipt_url)
 
 
-def _captured_amount(
-    ledger: Ledger, order: OrderState, fact: RefundFact | DisputeFact
-) -> int | None:
-    """What the payment brought in that money went back of; None where it is none of this order.
-
-    Of an order whose own payment is not known here yet, only what Stripe answers to a look-up
-    counts.
-    """
-    second = (
-        refund.payment_amount
-        for refund in ledger.refunds_of(order)
-        if refund.payment_intent_id == fact.payment_intent_id and refund.payment_amount
-    )
-    if captured := next(second, fact.captured_amount):
-        return captured
-    return order.total_amount if order.payment_intent_id == fact.payment_intent_id else None
-
-
-def _unfounded(ledger: Ledger, order: OrderState, fact: RefundFact | DisputeFact) -> str | None:
-    """Why this cannot be money back of a payment for this order; None where it can."""
-    name = fact.refund_id if isinstance(fact, RefundFact) else fact.dispute_id
-    captured = _captured_amount(ledger, order, fact)
-    if captured is None:
-        return f"{name} names payment {fact.payment_intent_id}, which is not this order's"
-    if fact.currency != order.currency:
-        return f"{name} in currency {fact.currency} instead of {order.currency}"
-    if isinstance(fact, RefundFact) and fact.amount > captured:
-        paid = money.text(captured, order.currency)
-        return f"{name} of {_told(fact.amount, order)}, and only {paid} was paid"
-    if isinstance(fact, DisputeFact) and fact.livemode is not False:
-        return f"{name} is not marked as test mode"
-    return None
-
-
-def _learn_refund(ledger: Ledger, order: OrderState, fact: RefundFact) -> list[str]:
-    if reason := _unfounded(ledger, order, fact):
-        return _fill(order, refund_review_reason=reason)
+def _apply_refund(batch: OrderBatch, order: OrderState, fact: RefundFact) -> list[str]:
+    if reason := fact_checks.refund_mismatch(batch, order, fact):
+        return _fill_once(order, refund_review_reason=reason)
     refund = next(
         (
             refund
-            for refund in ledger.refunds_of(order)
+            for refund in batch.refunds_of(order)
             if refund.stripe_refund_id == fact.refund_id
             or (refund.is_unsent and refund.idempotency_key == fact.key)
         ),
         None,
-    ) or second_payments.adopted_by(ledger, order, fact)
+    ) or second_payments.matching_unsent_refund(batch, order, fact)
     if refund is None:
         refund = Refund(
             order_id=order.id,
@@ -303,27 +165,27 @@ def _learn_refund(ledger: Ledger, order: OrderState, fact: RefundFact) -> list[s
             amount=fact.amount,
             idempotency_key=f"stripe-{fact.refund_id}",
         )
-        _add(ledger.session, ledger.refunds, refund)
-    news = [
-        *_fill(refund, stripe_refund_id=fact.refund_id),
-        *_advance(refund, "status", fact.status, REFUND_RANK),
+        _add(batch.session, batch.refunds, refund)
+    changes = [
+        *_fill_once(refund, stripe_refund_id=fact.refund_id),
+        *_raise_rank(refund, "status", fact.status, REFUND_RANK),
     ]
-    if not news:
+    if not changes:
         return []
     amount = money.text(fact.amount, order.currency)
     return [
         f"refund {fact.refund_id} of {amount}: {refund.status}",
-        *second_payments.settle(ledger, order, fact.payment_intent_id),
+        *second_payments.update_owed_refund(batch, order, fact.payment_intent_id),
     ]
 
 
-def _learn_dispute(ledger: Ledger, order: OrderState, fact: DisputeFact) -> list[str]:
-    if reason := _unfounded(ledger, order, fact):
-        return _fill(order, refund_review_reason=reason)
+def _apply_dispute(batch: OrderBatch, order: OrderState, fact: DisputeFact) -> list[str]:
+    if reason := fact_checks.refund_mismatch(batch, order, fact):
+        return _fill_once(order, refund_review_reason=reason)
     dispute = next(
         (
             dispute
-            for dispute in ledger.disputes_of(order)
+            for dispute in batch.disputes_of(order)
             if dispute.stripe_dispute_id == fact.dispute_id
         ),
         None,
@@ -337,44 +199,46 @@ def _learn_dispute(ledger: Ledger, order: OrderState, fact: DisputeFact) -> list
             reason=fact.reason,
             stripe_dispute_id=fact.dispute_id,
         )
-        _add(ledger.session, ledger.disputes, dispute)
-    elif not _advance(dispute, "status", fact.status, DISPUTE_RANK):
+        _add(batch.session, batch.disputes, dispute)
+    elif not _raise_rank(dispute, "status", fact.status, DISPUTE_RANK):
         return []
     amount = money.text(fact.amount, order.currency)
     return [
         f"dispute {fact.dispute_id} of {amount}: {fact.status}",
-        *second_payments.settle(ledger, order, fact.payment_intent_id),
+        *second_payments.update_owed_refund(batch, order, fact.payment_intent_id),
     ]
 
 
-LEARN: dict[type[Fact], Callable[[Ledger, OrderState, Any], list[str]]] = {
-    CheckoutFact: _learn_checkout,
-    RefusedFact: _learn_refused,
-    DoubtFact: _learn_doubt,
-    GoneFact: _learn_gone,
-    ReceiptFact: _learn_receipt,
-    RefundFact: _learn_refund,
-    DisputeFact: _learn_dispute,
+TRANSITIONS: dict[type[Fact], Callable[[OrderBatch, OrderState, Any], list[str]]] = {
+    CheckoutFact: _apply_checkout,
+    RefusedFact: _apply_refused,
+    DoubtFact: _apply_doubt,
+    GoneFact: _apply_gone,
+    ReceiptFact: _apply_receipt,
+    RefundFact: _apply_refund,
+    DisputeFact: _apply_dispute,
     failed_attempts.FailedAttemptFact: failed_attempts.apply,
 }
 
 
-def _advance(row: OrderState | SQLModel, name: str, value: str, rank: dict[str, int]) -> list[str]:
-    """Move a ranked column forward, never back; a word that Stripe may invent later is no news."""
+def _raise_rank(
+    row: OrderState | SQLModel, name: str, value: str, rank: dict[str, int]
+) -> list[str]:
+    """Move a ranked column forward, never back; states without a rank change nothing."""
     if rank.get(value, -1) <= rank.get(getattr(row, name), -1):
         return []
     setattr(row, name, value)
     return [f"{name.replace('_', ' ')} {value}"]
 
 
-def _fill(row: OrderState | SQLModel, **values: str | None) -> list[str]:
-    """Set what is not known yet; the first saying stays."""
-    news = []
+def _fill_once(row: OrderState | SQLModel, **values: str | None) -> list[str]:
+    """Set columns that are still None; the first value stays."""
+    changes = []
     for name, value in values.items():
         if value is not None and getattr(row, name) is None:
             setattr(row, name, value)
-            news.append(name.replace("_", " ") + (" known" if name in PRIVATE else f" {value}"))
-    return news
+            changes.append(name.replace("_", " ") + (" known" if name in PRIVATE else f" {value}"))
+    return changes
 
 
 def _add(session: Session, rows: list[Row], row: Row) -> None:

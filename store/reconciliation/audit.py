@@ -13,14 +13,8 @@ from sqlmodel import col, select
 from store.db import engine as db
 from store.db.models import Dispute, Order, Refund
 from store.orders import shop_mark
-from store.orders.stripe_facts import (
-    DISPUTE_DECIDED,
-    PAID,
-    REFUND_VOID,
-    Document,
-    identity,
-    order_number,
-)
+from store.orders.statuses import DISPUTE_DECIDED, PAID, REFUND_VOID
+from store.orders.stripe_facts import Document, object_id, order_number_of
 from store.reconciliation import restored_orders
 from store.reconciliation.restored_orders import MissingOrder
 from store.stripe_api import gateway
@@ -228,11 +222,11 @@ class _Stripes:
 
     def _add_session(self, session: Document) -> None:
         self.progress.sessions += 1
-        if not (number := order_number(session)):
+        if not (number := order_number_of(session)):
             return
         self.sessions.append(session)
         book = self.books.setdefault(number, Book())
-        payment = identity(session["payment_intent"])
+        payment = object_id(session["payment_intent"])
         if payment:
             self.number_of[payment] = number
         if session["payment_status"] in PAID:
@@ -241,14 +235,14 @@ class _Stripes:
 
     def _add_refund(self, refund: Document) -> None:
         self.progress.refunds += 1
-        number = self.number_of.get(identity(refund["payment_intent"]) or "")
+        number = self.number_of.get(object_id(refund["payment_intent"]) or "")
         if number and _text(refund["status"]) not in REFUND_VOID:
-            payment = self.books[number].payment(str(identity(refund["payment_intent"])))
+            payment = self.books[number].payment(str(object_id(refund["payment_intent"])))
             payment.refunded_amount += _amount(refund["amount"])
 
     def _add_dispute(self, dispute: Document) -> None:
         self.progress.disputes += 1
-        if number := self.number_of.get(identity(dispute["payment_intent"]) or ""):
+        if number := self.number_of.get(object_id(dispute["payment_intent"]) or ""):
             self.books[number].disputes[_text(dispute["id"])] = _text(dispute["status"])
 
 

@@ -25,7 +25,7 @@ from store.db.models import StripeEvent
 from store.reconciliation.open_orders import PATIENT, probe
 from store.stripe_api import gateway
 from store.webhooks import parsing, processing
-from store.webhooks.parsing import Arrival
+from store.webhooks.parsing import ParsedEvent
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def try_again(taken: TakenIn) -> None:
 
 
 def _fetch(name: str, taken: TakenIn) -> None:
-    _take_in_one(parsing.read(gateway.event(name)), taken)
+    _take_in_one(parsing.parse_event(gateway.event(name)), taken)
     with db.unit_of_work() as session:
         _set_next_try(session, name, None)
     time.sleep(gateway.PAUSE_SECONDS)
@@ -101,15 +101,15 @@ def _set_next_try(session: Session, name: str, at: datetime | None) -> None:
 
 
 def _is_id(said: object) -> bool:
-    return isinstance(said, str) and 0 < len(said) <= parsing.LONGEST_ID and said.isprintable()
+    return isinstance(said, str) and 0 < len(said) <= parsing.MAX_ID_LENGTH and said.isprintable()
 
 
 def _take_in_batch(named: Mapping[str, gateway.Document], taken: TakenIn) -> None:
     known = _known(named)
-    read = dict[str, Arrival]()
+    read = dict[str, ParsedEvent]()
 
     def read_one(name: str) -> None:
-        read[name] = parsing.read(named[name])
+        read[name] = parsing.parse_event(named[name])
 
     with gateway.patience(PATIENT.seconds):
         items = (
@@ -131,14 +131,14 @@ def _known(named: Mapping[str, gateway.Document]) -> set[str]:
         return set(session.exec(select(StripeEvent.id).where(col(StripeEvent.id).in_(named), over)))
 
 
-def _take_in_all(read: Mapping[str, Arrival], taken: TakenIn) -> list[Failure]:
+def _take_in_all(read: Mapping[str, ParsedEvent], taken: TakenIn) -> list[Failure]:
     """Take events in together, or one by one where that fails; answers those that failed."""
     alone = {
         name: Item("event", name, partial(_take_in_one, arrival, taken))
         for name, arrival in read.items()
     }
     try:
-        outcomes = processing.take_in(list(read.values()), source="reconciler")
+        outcomes = processing.process_events(list(read.values()), source="reconciler")
     except Exception:
         log.warning("A batch of events failed; they are taken in one by one.", exc_info=True)
         return each(alone.values(), probe)
@@ -153,8 +153,8 @@ def _take_in_all(read: Mapping[str, Arrival], taken: TakenIn) -> list[Failure]:
     return failures
 
 
-def _take_in_one(arrival: Arrival, taken: TakenIn) -> None:
-    (outcome,) = processing.take_in([arrival], source="reconciler")
+def _take_in_one(arrival: ParsedEvent, taken: TakenIn) -> None:
+    (outcome,) = processing.process_events([arrival], source="reconciler")
     if isinstance(outcome, StripeError):
         raise outcome
     taken.applied += outcome == "applied"

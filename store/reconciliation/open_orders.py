@@ -31,6 +31,7 @@ from store.core.errors import (
     StripeKeyRefused,
     StripeUnreachable,
 )
+from store.core.order_status import PAYABLE_CHECKOUT
 from store.db import bulk
 from store.db import engine as db
 from store.db.models import UNDECIDED, Order
@@ -173,9 +174,11 @@ def _look_up_each(single: Sequence[Order], least_pause: timedelta, checked: Chec
 
 
 def _look_up(order: Order) -> Order:
-    if order.cancel_requested_at and order.checkout_status in checkout_session.PAYABLE_SESSION:
-        return checkout_session.retire(order, "finishing a cancellation", "reconciler")
-    return checkout_session.look_up(order, source="reconciler")
+    if order.cancel_requested_at and order.checkout_status in PAYABLE_CHECKOUT:
+        return checkout_session.expire_checkout_session(
+            order, "finishing a cancellation", "reconciler"
+        )
+    return checkout_session.create_or_refresh_session(order, source="reconciler")
 
 
 def probe() -> None:

@@ -30,9 +30,9 @@ from store.core.errors import StoreError
 from store.core.wording import counted
 from store.db import engine as db
 from store.db import leases
-from store.db.models import Lease, Order
-from store.orders import refunds, service
-from store.orders.stripe_facts import Fact, identity, of_dispute, of_refund, of_session
+from store.db.models import Lease, Order, Refund
+from store.orders import refunds, transitions
+from store.orders.stripe_facts import Fact, object_id, of_dispute, of_refund, of_session
 from store.reconciliation import missed_events, open_orders, restored_orders
 from store.reconciliation.missed_events import EVENTS_KEPT, TakenIn
 from store.reconciliation.open_orders import PATIENT, Checked, probe
@@ -191,15 +191,15 @@ def _in_turn(done: CaughtUp, *stages: tuple[str, Callable[[], None]]) -> None:
 
 def _send_refunds(done: CaughtUp) -> None:
     with db.reading() as session:
-        due = refunds.waiting(session)
+        due = refunds.pending_refunds(session)
 
-    def send(refund_id: int) -> None:
+    def submit(refund: Refund) -> None:
         done.refunds += 1
-        refunds.send(refund_id, source="reconciler")
+        refunds.submit_refund(refund, source="reconciler")
         time.sleep(gateway.PAUSE_SECONDS)
 
     with gateway.patience(PATIENT.seconds):
-        items = (Item("refund", str(name), partial(send, name)) for name in due)
+        items = (Item("refund", str(row.id), partial(submit, row)) for row in due)
         done.failed += len(each(items, probe))
 
 
@@ -249,8 +249,8 @@ def _record(done: CaughtUp, facts: Iterator[Fact]) -> None:
 
 def _record_batch(done: CaughtUp, batch: Sequence[Fact]) -> None:
     with db.unit_of_work() as session:
-        recorded = service.record(session, batch, source="reconciler")
-    done.older += sum(answer.news for answer in recorded)
+        recorded = transitions.apply_facts(session, batch, source="reconciler")
+    done.older += sum(fact.changed for fact in recorded)
 
 
 def _read(
@@ -270,7 +270,7 @@ def _sessions(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
     """What Stripe's list of sessions says about our orders; notes whose each payment is."""
 
     def read(session: gateway.Document) -> Fact | None:
-        fact = of_session(session, evidence="listed at Stripe")
+        fact = of_session(session, origin="listed at Stripe")
         if fact and fact.payment_intent_id:
             number_of[fact.payment_intent_id] = fact.order_number
         return fact
@@ -280,16 +280,16 @@ def _sessions(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
 
 def _refunds(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
     def read(refund: gateway.Document) -> Fact | None:
-        number = _order_of(identity(refund["payment_intent"]), number_of)
-        return of_refund(refund, number, evidence="listed at Stripe") if number else None
+        number = _order_of(object_id(refund["payment_intent"]), number_of)
+        return of_refund(refund, number, origin="listed at Stripe") if number else None
 
     return _read(done, gateway.refunds(), read)
 
 
 def _disputes(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
     def read(dispute: gateway.Document) -> Fact | None:
-        number = _order_of(identity(dispute["payment_intent"]), number_of)
-        return of_dispute(dispute, number, evidence="listed at Stripe") if number else None
+        number = _order_of(object_id(dispute["payment_intent"]), number_of)
+        return of_dispute(dispute, number, origin="listed at Stripe") if number else None
 
     return _read(done, gateway.disputes(), read)
 

@@ -24,14 +24,14 @@ from store.core.errors import StoreError
 from store.db import bulk
 from store.db import engine as db
 from store.db.models import Order, OrderItem, Product
-from store.orders import service, shop_mark
+from store.orders import history, shop_mark, transitions
+from store.orders.statuses import PAID
 from store.orders.stripe_facts import (
-    PAID,
     CheckoutFact,
     Document,
-    identity,
+    object_id,
     of_session,
-    order_number,
+    order_number_of,
 )
 from store.stripe_api import gateway
 
@@ -93,7 +93,7 @@ def _marked(sessions: Iterable[Document], mark: str | None) -> dict[str, list[Do
             continue  # nobody can tell whose it is
         marked = metadata.get(shop_mark.NAME) == mark
         over = session.get("status") == "expired" and session.get("payment_status") not in PAID
-        number = order_number(session)
+        number = order_number_of(session)
         if mark and marked and number and not over:
             groups.setdefault(number, []).append(session)
     return groups
@@ -184,8 +184,8 @@ def _bring_back(number: str, sessions: Sequence[Document]) -> bool:
             session.flush()
             items = [_item(session, order, line, own["currency"]) for line in lines]
             bulk.insert(session, OrderItem, items)
-            service.log(session, order, "reconciler", "restored", SEEN)
-            service.record(session, facts, source="reconciler")
+            history.log(session, order, "reconciler", "restored", SEEN)
+            transitions.apply_facts(session, facts, source="reconciler")
     except IntegrityError:
         if number in _known([number]):
             return False
@@ -224,7 +224,7 @@ def _lines(own: Document) -> Iterator[Line]:
 
 def _facts(sessions: Iterable[Document]) -> Iterator[CheckoutFact]:
     for session in sessions:
-        if fact := of_session(session, evidence=SEEN):
+        if fact := of_session(session, origin=SEEN):
             yield fact
 
 
@@ -243,7 +243,7 @@ def _order(number: str, own: Document) -> Order:
         checkout_parameters="{}",
         checkout_session_id=own["id"],
         checkout_expires_at=_moment(own["expires_at"]),
-        payment_intent_id=identity(own["payment_intent"]),
+        payment_intent_id=object_id(own["payment_intent"]),
         created_at=_moment(own["created"]),
         paid_at=_moment(paid_at) if paid_at else None,
     )

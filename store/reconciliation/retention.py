@@ -16,9 +16,9 @@ from sqlalchemy import delete, tuple_
 from sqlmodel import Session, col, select
 
 from store.core import clock
+from store.core.order_status import OrderStatus
 from store.db import engine as db
 from store.db.models import UNFINISHED, Order, OrderCheck, OrderLog, Refund, StripeEvent
-from store.orders.service import UNSETTLED
 
 LEAST_DAYS = 30  # so long Stripe lists an event, and sends it again when somebody asks it to
 BATCH = 500
@@ -123,5 +123,5 @@ def _unsettled(session: Session, ids: set[int]) -> set[int | None]:
     """Which of these orders Stripe may still change, or owe a refund that has not arrived."""
     of_these = select(Order.id, Order.status).where(col(Order.id).in_(ids))
     owing = select(Refund.order_id).where(UNFINISHED, col(Refund.order_id).in_(ids))
-    unsettled = {name for name, status in session.exec(of_these) if status in UNSETTLED}
+    unsettled = {name for name, status in session.exec(of_these) if status in OrderStatus.UNDECIDED}
     return unsettled | set(session.exec(owing))

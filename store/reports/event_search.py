@@ -170,8 +170,8 @@ def order_of_payload(session: Session, payload: stripe_facts.Document) -> str | 
     resource = (payload.get("data") or {}).get("object") or {}
     payment = resource.get("id") if resource.get("object") == "payment_intent" else None
     try:
-        payment = payment or stripe_facts.identity(resource.get("payment_intent"))
-        named = stripe_facts.order_number(resource)
+        payment = payment or stripe_facts.object_id(resource.get("payment_intent"))
+        named = stripe_facts.order_number_of(resource)
     except parsing.UNREADABLE:
         return None
     for column, value in ((Order.number, named), (Order.payment_intent_id, payment)):

@@ -13,9 +13,9 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from store.core import settings
+from store.core.order_status import OrderStatus
 from store.db import engine as db
 from store.db.models import Order
-from store.orders.service import UNSETTLED
 from store.reports import charge_summary, order_view
 
 RECENT = 6
@@ -79,9 +79,11 @@ def load(session: Session, buyer: str) -> MyOrders:
     status_counts = charge_summary.status_counts(session, buyer)
     counts = {row.status: row.orders for row in status_counts}
     orders = newest_orders(session, buyer) if counts else []
-    unsettled = sum(counts.get(status, 0) for status in UNSETTLED)
-    if unsettled > sum(order.status in UNSETTLED for order in orders):
-        orders += _orders(session, buyer, *_except(orders), col(Order.status).in_(UNSETTLED))
+    unsettled = sum(counts.get(status, 0) for status in OrderStatus.UNDECIDED)
+    if unsettled > sum(order.status in OrderStatus.UNDECIDED for order in orders):
+        orders += _orders(
+            session, buyer, *_except(orders), col(Order.status).in_(OrderStatus.UNDECIDED)
+        )
     return MyOrders(orders, counts, charge_summary.of_buyer(session, buyer, status_counts, orders))
 
 

@@ -10,7 +10,7 @@ from store.core import settings
 from store.core.errors import OrderNotFound
 from store.db import engine as db
 from store.db.models import Dispute, Order, OrderLog, Refund
-from store.orders import service
+from store.orders import history, queries
 from store.reports import charge_summary, order_view, timeline
 
 # Each change of an order adds a history entry, whose id is higher than those before.
@@ -56,7 +56,7 @@ def _cached(
     _database: str, buyer: str, order_number: str, _version: tuple[int | None, ...]
 ) -> OrderDetail:
     with db.reading() as session:
-        return load(session, service.owned(session, buyer, order_number))
+        return load(session, queries.order_of_buyer(session, buyer, order_number))
 
 
 def order_of_buyer(session: Session, buyer: str, order_number: str) -> order_view.OrderView:
@@ -65,7 +65,7 @@ def order_of_buyer(session: Session, buyer: str, order_number: str) -> order_vie
     Raises:
         OrderNotFound: there is none of this number, or it is another buyer's.
     """
-    order = service.owned(session, buyer, order_number)
+    order = queries.order_of_buyer(session, buyer, order_number)
     return _view(session, order, _history(session, order))
 
 
@@ -88,7 +88,7 @@ def _history(session: Session, order: Order, *, for_operator: bool = False) -> l
     rows = session.exec(
         select(OrderLog).where(col(OrderLog.order_id) == order.id).order_by(col(OrderLog.id))
     )
-    return [row for row in rows if for_operator or row.action not in service.PRIVATE_ACTIONS]
+    return [row for row in rows if for_operator or row.action not in history.PRIVATE_ACTIONS]
 
 
 def _view(session: Session, order: Order, history: list[OrderLog]) -> order_view.OrderView:

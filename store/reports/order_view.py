@@ -9,9 +9,10 @@ from typing import Literal
 from sqlalchemy import select
 from sqlmodel import Session, col
 
+from store.core.order_status import OrderStatus
 from store.db.models import Dispute, Order, OrderItem, Product, Refund
 from store.orders.checkout import REPLACED
-from store.orders.stripe_facts import PAID, REFUND_VOID
+from store.orders.statuses import PAID, REFUND_VOID
 
 Tone = Literal["waiting", "good", "bad", "neutral"]
 
@@ -139,7 +140,7 @@ class OrderView:
     @property
     def is_waiting(self) -> bool:
         """True while the order may change without an action of the buyer on this page."""
-        return self.status in ("pending", "open", "processing")
+        return self.status in OrderStatus.WAITING
 
     @property
     def buyer_word(self) -> str:
@@ -147,7 +148,7 @@ class OrderView:
 
     @property
     def can_be_bought_again(self) -> bool:
-        return not self.is_waiting and self.status != "review"
+        return self.status in OrderStatus.FINAL
 
     @property
     def was_superseded(self) -> bool:
@@ -198,7 +199,7 @@ def view(
         payment_intent_id=order.payment_intent_id,
         created_at=order.created_at,
         paid_at=order.paid_at,
-        is_payable=order.status in ("pending", "open") and order.cancel_requested_at is None,
+        is_payable=order.status in OrderStatus.PAYABLE and order.cancel_requested_at is None,
         is_charged=order.payment_status in PAID,
         review_reason=order.refund_review_reason or order.review_reason,
         refunds=tuple(RefundView.of(row, order) for row in refunds),

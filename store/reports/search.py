@@ -17,7 +17,7 @@ from store.core.errors import OrderNotFound
 from store.core.folding import folded
 from store.db import engine as db
 from store.db.models import Dispute, Order, OrderItem, OrderLog, Product, Refund, StripeEvent
-from store.orders import service
+from store.orders import queries
 from store.reports import order_view
 from store.reports.sales import midnight
 
@@ -26,7 +26,7 @@ BATCH_SIZE = 500
 MAX_IDS = 1_000  # orders of a product up to which their ids are read first
 MAX_QUERY = 200  # characters of a search
 MAX_CODEPOINT = "\U0010ffff"
-NUMBER_CHARACTERS = frozenset(service.ALPHABET + "-")
+NUMBER_CHARACTERS = frozenset(queries.ALPHABET + "-")
 
 Row = TypeVar("Row", Order, StripeEvent)
 
@@ -149,7 +149,7 @@ def _has_item_of(session: Session, products: list[int]) -> ColumnElement[bool]:
 def _number_begins(text: str) -> ColumnElement[bool]:
     """The range lets every database use its index, however its collation sorts hyphens."""
     number = col(Order.number)
-    highest = text + "Z" * service.NUMBER_LENGTH * 2
+    highest = text + "Z" * queries.NUMBER_LENGTH * 2
     return and_(number >= text, number <= highest, number.startswith(text, autoescape=True))
 
 

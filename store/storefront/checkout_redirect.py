@@ -48,7 +48,7 @@ def go(request: Request) -> Response:
             raise errors.OrderNotFound
         buyer = buyer_of(request) or ""
         looked = prefetch.URL_PREFETCH.result(buyer, number)
-        address = checkout.open_checkout(buyer, number, looked=looked)
+        address = checkout.checkout_url(buyer, number, refreshed=looked)
     except errors.OrderNotFound as error:
         return plain_page(f"{error} It may belong to another browser.", error.status)
     except errors.StoreError as error:

@@ -31,7 +31,7 @@ def settle(buyer: str, number: str) -> None:
         OrderNotFound, StripeError, DatabaseUnavailable
     """
     if not prefetch.SETTLE_PREFETCH.result(buyer, number):
-        checkout.settle(buyer, number)
+        checkout.refresh_order(buyer, number)
 
 
 def early_result_html(request: Request) -> str:

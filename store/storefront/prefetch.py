@@ -44,5 +44,5 @@ class CheckoutPrefetcher:
         return True
 
 
-SETTLE_PREFETCH = CheckoutPrefetcher(checkout.settle)
-URL_PREFETCH = CheckoutPrefetcher(checkout.open_checkout)
+SETTLE_PREFETCH = CheckoutPrefetcher(checkout.refresh_order)
+URL_PREFETCH = CheckoutPrefetcher(checkout.checkout_url)

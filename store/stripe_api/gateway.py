@@ -44,6 +44,8 @@ TIMEOUT_SECONDS = 10.0  # of one attempt
 QUESTION_SECONDS = 25.0  # of one question, with its repetitions and the pauses between them
 RETRIES = 2
 BUSY_PAUSES_SECONDS = (0.5, 1.0, 2.0)
+# Stripe keeps idempotency keys for at least 24 hours; after that a retry would be a new request.
+IDEMPOTENCY_KEY_TTL = timedelta(hours=23)
 PAUSE_SECONDS = 1 / 25  # a Stripe sandbox answers 25 requests a second
 TOLERANCE_SECONDS = 300
 HEADER_LENGTH = 4096  # two secrets make about 150; more is somebody trying

@@ -43,7 +43,7 @@ from store.core.errors import DatabaseUnavailable, InboxBroken, InboxFull, Strip
 from store.db import engine as db
 from store.orders.stripe_facts import Document
 from store.webhooks import parsing, processing
-from store.webhooks.parsing import Arrival
+from store.webhooks.parsing import ParsedEvent
 from store.webhooks.processing import Doubt, Locked, Outcome
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ CONTRADICTED = "it contradicts what is recorded here"
 
 Loop = asyncio.AbstractEventLoop
 Result = Outcome | Doubt | Locked
-Waiting = tuple[Arrival, "asyncio.Future[Result]", Loop]
+Waiting = tuple[ParsedEvent, "asyncio.Future[Result]", Loop]
 Asked = TypeVar("Asked")
 
 
@@ -151,13 +151,13 @@ class Inbox:
             raise InboxFull
         self._inside += 1
         try:
-            if parsing.may_ask(event):
-                return await self._settle(await self._ask(parsing.read, event))
-            return await self._settle(parsing.read(event))
+            if parsing.needs_lookup(event):
+                return await self._settle(await self._ask(parsing.parse_event, event))
+            return await self._settle(parsing.parse_event(event))
         finally:
             self._inside -= 1
 
-    async def _settle(self, arrival: Arrival) -> Outcome:
+    async def _settle(self, arrival: ParsedEvent) -> Outcome:
         """Submit an event until it is written, looking it up or waiting in between."""
         until, pauses, refusals = time.monotonic() + db.LOCK_SECONDS, iter(RETRY_SECONDS), 0
         pause = 0.0
@@ -171,7 +171,7 @@ class Inbox:
                 arrival = await self._without_contradiction(arrival, error, refusals)
                 continue
             if isinstance(result, Doubt):
-                arrival = await self._ask(parsing.check, arrival, result.reason)
+                arrival = await self._ask(parsing.look_up, arrival, result.reason)
             elif isinstance(result, Locked):
                 pause = next(pauses, pause)
                 if time.monotonic() + pause > until:
@@ -180,7 +180,7 @@ class Inbox:
             else:
                 return result
 
-    async def _submit(self, arrival: Arrival) -> Result:
+    async def _submit(self, arrival: ParsedEvent) -> Result:
         """Hand an event to the thread; a thread that has ended is started again."""
         if time.monotonic() < self._kept_out.get(arrival.id, 0):
             raise Contended
@@ -205,8 +205,8 @@ class Inbox:
             raise StripeBusy from None
 
     async def _without_contradiction(
-        self, arrival: Arrival, error: Exception, refusals: int
-    ) -> Arrival:
+        self, arrival: ParsedEvent, error: Exception, refusals: int
+    ) -> ParsedEvent:
         """The event as Stripe answers it; where the database refuses that too, a mere doubt.
 
         Raises:
@@ -221,10 +221,10 @@ class Inbox:
             extra={"event_id": arrival.id, "order_number": arrival.fact.order_number},
         )
         if refusals == 1 and not arrival.fact.checked:
-            return await self._ask(parsing.check, arrival, CONTRADICTED)
+            return await self._ask(parsing.look_up, arrival, CONTRADICTED)
         return parsing.contested(arrival, CONTRADICTED)
 
-    async def _commit_alone(self, arrival: Arrival) -> Result:
+    async def _commit_alone(self, arrival: ParsedEvent) -> Result:
         """Commit one event in a thread of its own, once at a time: quickly, then patiently."""
         if arrival.id in self._alone:
             raise DatabaseUnavailable("This event is being taken in already. Send it again.")
@@ -247,7 +247,7 @@ class Inbox:
         return result
 
     async def _run(
-        self, threads: ThreadPoolExecutor | None, arrival: Arrival, limits: tuple[float, float]
+        self, threads: ThreadPoolExecutor | None, arrival: ParsedEvent, limits: tuple[float, float]
     ) -> Result:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(threads, _commit_one, arrival, limits)
@@ -331,7 +331,7 @@ class Inbox:
         try:
             with db.unit_of_work() as session:
                 _limit(session, *SHORT_SECONDS)
-                told = processing.try_receive(
+                told = processing.try_events(
                     session, [arrival for arrival, *_ in batch], source="webhook", wait=False
                 )
             self.committed_at = time.time()
@@ -363,7 +363,7 @@ def _is_contention(error: DatabaseUnavailable) -> bool:
     return getattr(driver, "pgcode", None) in CONTENTION
 
 
-def _commit_one(arrival: Arrival, limits: tuple[float, float]) -> Result:
+def _commit_one(arrival: ParsedEvent, limits: tuple[float, float]) -> Result:
     """Commit one event by itself.
 
     Raises:
@@ -373,7 +373,7 @@ def _commit_one(arrival: Arrival, limits: tuple[float, float]) -> Result:
     try:
         with db.unit_of_work() as session:
             _limit(session, *limits)
-            (result,) = processing.try_receive(session, [arrival], source="webhook", wait=False)
+            (result,) = processing.try_events(session, [arrival], source="webhook", wait=False)
     except DatabaseUnavailable as error:
         if _is_contention(error):
             raise Contended from error

@@ -1,8 +1,8 @@
-"""What has arrived as a webhook: signed bytes in, an event and its fact out.
+"""Parses webhooks: the signed bytes of an event in, the event and its fact about an order out.
 
-A signed event is taken in however odd it is, since refusing it would only bring it again for days.
-What cannot be read, or does not fit its order, is looked up at Stripe once (`check`) in the version
-of the API that this shop is written for; that answer decides. Where Stripe does not confirm it,
+A signed event is accepted however odd it is, because Stripe would deliver a rejected one for days.
+What cannot be read, or does not fit its order, is looked up at Stripe once (`look_up`) in the API
+version that this shop is written for; that response decides. If Stripe does not confirm the event,
 the order is marked for review.
 """
 
@@ -21,23 +21,23 @@ from store.core.errors import EventMalformed, StripeRefused
 from store.db import engine as db
 from store.db.models import Order
 from store.orders import failed_attempts
+from store.orders.statuses import PAID
 from store.orders.stripe_facts import (
-    PAID,
     CheckoutFact,
     Document,
     DoubtFact,
     Fact,
-    identity,
+    object_id,
     of_charge,
     of_dispute,
     of_refund,
     of_session,
-    order_number,
+    order_number_of,
 )
 from store.stripe_api import gateway
 
-LONGEST_ID = 255
-LONGEST_NUMBER = 64
+MAX_ID_LENGTH = 255
+MAX_NUMBER_LENGTH = 64
 # Every database and every time zone can write these.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 # What reading a document meets that is not as Stripe documents it.
@@ -45,12 +45,12 @@ UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OS
 Subject = Literal["checkout", "refund", "dispute", "receipt", "attempt"]
 
 
-class Arrival(NamedTuple):
-    """One event that has arrived, with the fact it carries, if it carries one for us.
+class ParsedEvent(NamedTuple):
+    """One event, with the fact about an order that it reports, if any.
 
-    `odd` says in what the event is not as Stripe documents it; `subject` and `object_id` what to
-    look up at Stripe when the fact is doubted. `order_number` is the order that an event without a
-    handler names itself.
+    `odd` says how the event differs from what Stripe documents; `subject` and `object_id` what to
+    look up at Stripe if the fact is doubted. `order_number` is the one in the metadata of an event
+    without a handler.
     """
 
     id: str
@@ -65,8 +65,8 @@ class Arrival(NamedTuple):
     order_number: str | None = None
 
 
-def parse(body: bytes) -> Document:
-    """The event in a webhook's body.
+def decode_body(body: bytes) -> Document:
+    """The event in a webhook's body, as a JSON document.
 
     Raises:
         EventMalformed: not a snapshot event as Stripe writes them.
@@ -81,12 +81,12 @@ def parse(body: bytes) -> Document:
 
 
 def _decoded(body: bytes) -> Any:
-    """The document, in which no name comes twice and no number is other than it was written."""
-    with suppress(ValueError, TypeError):  # what the quick way cannot read, the strict one judges
-        found = orjson.loads(body)
+    """The JSON document; keys must be unique and numbers exact."""
+    with suppress(ValueError, TypeError):  # the strict parser decides
+        document = orjson.loads(body)
         indented = orjson.OPT_INDENT_2 if body.startswith(b"{\n") else 0
-        if orjson.dumps(found, option=indented) == body:
-            return found  # written anew it is the same: reading it has lost nothing
+        if orjson.dumps(document, option=indented) == body:
+            return document  # serialised again it is the same: parsing lost nothing
     return STRICT.decode(body.decode())
 
 
@@ -95,61 +95,61 @@ def _refuse(_constant: str) -> None:
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Two values for one name may be read differently by whoever signed and whoever reads."""
-    if len(found := dict(pairs)) != len(pairs):
+    """An object; with a repeated key, the signer and we might read different values."""
+    if len(document := dict(pairs)) != len(pairs):
         raise ValueError
-    return found
+    return document
 
 
 STRICT = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_without_repeats)
 
 
-def may_ask(event: Document) -> bool:
-    """True where finding out the order may take a look into the database or a call of Stripe."""
-    return str(event.get("type")).startswith(ASKING)
+def needs_lookup(event: Document) -> bool:
+    """Whether parsing the event may read the database or call Stripe to find its order."""
+    return str(event.get("type")).startswith(LOOKUP_EVENT_TYPES)
 
 
-def read(event: Document) -> Arrival:
-    """What an event says, once it is found out which order it is about.
+def parse_event(event: Document) -> ParsedEvent:
+    """The event with its fact and the order that it is about.
 
-    A refund or a dispute names its payment only; where the payment is not known here yet, Stripe
-    is asked for it, so call this outside a transaction.
+    A refund or a dispute names only its payment; a payment not recorded here yet is retrieved from
+    Stripe, so call this outside a transaction.
 
     Raises:
-        EventMalformed: it has no id or no type, so that there is nothing to know it by.
-        StripeError, DatabaseUnavailable: the order cannot be found out now; try again later.
+        EventMalformed: it has no id or no type to identify it by.
+        StripeError, DatabaseUnavailable: the order cannot be found now; try again later.
     """
     try:
-        identifier, kind = _text(event.get("id")), _text(event.get("type"))
+        event_id, event_type = _text(event.get("id")), _text(event.get("type"))
     except ValueError:
         raise EventMalformed from None
     created_at, odd = _created(event)
-    handler = HANDLERS.get(kind)
+    handler = HANDLERS.get(event_type)
     live = event.get("livemode") is True
     if handler is None or live:
         named = None if live else named_order(event)
         concerns_orders = handler is not None
-        return Arrival(
-            identifier, kind, created_at, live, concerns_orders, None, odd, order_number=named
+        return ParsedEvent(
+            event_id, event_type, created_at, live, concerns_orders, None, odd, order_number=named
         )
-    thing, fact, subject = _object_of(event), None, handler.subject
+    document, fact, subject = _object_of(event), None, handler.subject
     if event.get("livemode") is not False:
         odd = odd or "the event is not marked as test mode"
     try:
-        fact = handler.read(thing, identifier) if thing else None
-        odd = odd or ("" if thing else "the event has no object")
+        fact = handler.read(document, event_id) if document else None
+        odd = odd or ("" if document else "the event has no object")
     except UNREADABLE:
         odd = odd or f"the event's {subject} cannot be read"
     if odd:
-        fact = _doubted(thing, subject, identifier, odd)
-    named = str(thing.get("id", ""))[: LONGEST_ID + 1]
-    return Arrival(identifier, kind, created_at, live, True, fact, odd, subject, named)
+        fact = _doubted(document, subject, event_id, odd)
+    stripe_id = str(document.get("id", ""))[: MAX_ID_LENGTH + 1]
+    return ParsedEvent(event_id, event_type, created_at, live, True, fact, odd, subject, stripe_id)
 
 
 def named_order(event: Document) -> str | None:
     """The order number in an event's metadata, which need not be one of ours."""
     try:
-        number = order_number(_object_of(event))
+        number = order_number_of(_object_of(event))
     except UNREADABLE:
         return None
     return number if number and fits_a_number(number) else None
@@ -157,13 +157,13 @@ def named_order(event: Document) -> str | None:
 
 def fits_a_number(text: str) -> bool:
     """True for text that every database stores and indexes as an order number."""
-    return text.isprintable() and 0 < len(text) <= LONGEST_NUMBER
+    return text.isprintable() and 0 < len(text) <= MAX_NUMBER_LENGTH
 
 
 def _object_of(event: Document) -> Document:
     data = event.get("data")
-    thing = data.get("object") if isinstance(data, Mapping) else None
-    return thing if isinstance(thing, Mapping) else {}
+    document = data.get("object") if isinstance(data, Mapping) else None
+    return document if isinstance(document, Mapping) else {}
 
 
 def _created(event: Document) -> tuple[datetime, str]:
@@ -177,7 +177,7 @@ def _created(event: Document) -> tuple[datetime, str]:
     return clock.now(), "the event does not say when it was made"
 
 
-def _doubted(thing: Document, subject: Subject, event_id: str, odd: str) -> Fact | None:
+def _doubted(document: Document, subject: Subject, event_id: str, odd: str) -> Fact | None:
     """A fact for an event that cannot be read, where it still names an order of ours.
 
     A receipt or a failed attempt is no reason to look into an order: neither moves money.
@@ -185,15 +185,15 @@ def _doubted(thing: Document, subject: Subject, event_id: str, odd: str) -> Fact
     if subject in ("receipt", "attempt"):
         return None
     try:
-        number = order_number(thing)
+        number = order_number_of(document)
         if number is None and subject != "checkout":
-            number = order_of_payment(identity(thing["payment_intent"]))
+            number = order_of_payment(object_id(document["payment_intent"]))
         if number is None or not fits_a_number(number):
             return None
         return DoubtFact(
             order_number=number,
-            evidence=event_id,
-            proof=proof_of(event_id),
+            origin=event_id,
+            call=event_call(event_id),
             reason=odd,
             about=_about(subject),
         )
@@ -205,90 +205,91 @@ def _about(subject: Subject | None) -> Literal["checkout", "money back"]:
     return "checkout" if subject == "checkout" else "money back"
 
 
-def check(arrival: Arrival, reason: str) -> Arrival:
-    """Ask Stripe what is true of a doubted event, and let that take the event's place.
+def look_up(event: ParsedEvent, reason: str) -> ParsedEvent:
+    """The event with its fact replaced by what Stripe answers about the same object.
 
-    Nothing is written here, so dying in it loses nothing: the event has not been answered, and
-    comes again. Two at once get the same answer. Call it outside a transaction.
+    Writes nothing: if the process dies here, the event was not answered and is delivered again. Two
+    at once get the same answer. Call it outside a transaction.
 
     Raises:
-        StripeError, DatabaseUnavailable: not now; the event has to be sent again.
+        StripeError, DatabaseUnavailable: not now; the event must be delivered again.
     """
-    fact = arrival.fact
-    if fact is None or arrival.subject is None:
-        return arrival
-    answer = _looked_up(arrival, fact.order_number)
-    if answer is None or not _explains(arrival, answer):
-        return contested(arrival, reason)
+    fact = event.fact
+    if fact is None or event.subject is None:
+        return event
+    answer = _answer_of_stripe(event, fact.order_number)
+    if answer is None or not _explains(event, answer):
+        return contested(event, reason)
     note = f"the event says: {reason}; Stripe was asked"
-    told = replace(answer, note=note, evidence=arrival.id, proof=proof_of(arrival.id), checked=True)
-    return arrival._replace(fact=told)
+    call = event_call(event.id)
+    fact = replace(answer, note=note, origin=event.id, call=call, checked=True)
+    return event._replace(fact=fact)
 
 
-def contested(arrival: Arrival, reason: str) -> Arrival:
-    """The same event as no more than a reason to look into its order."""
-    if arrival.fact is None:
-        return arrival
+def contested(event: ParsedEvent, reason: str) -> ParsedEvent:
+    """The event with its fact replaced by a doubt, which marks its order for review."""
+    if event.fact is None:
+        return event
     fact = DoubtFact(
-        order_number=arrival.fact.order_number,
-        evidence=arrival.id,
-        proof=proof_of(arrival.id),
+        order_number=event.fact.order_number,
+        origin=event.id,
+        call=event_call(event.id),
         checked=True,
         reason=reason,
-        about=_about(arrival.subject),
+        about=_about(event.subject),
     )
-    return arrival._replace(fact=fact)
+    return event._replace(fact=fact)
 
 
-def _looked_up(arrival: Arrival, number: str) -> Fact | None:
-    """What Stripe answers about the object of an event; None where it does not confirm it.
+def _answer_of_stripe(event: ParsedEvent, order_number: str) -> Fact | None:
+    """What Stripe answers about the object of an event; None if it does not confirm it.
 
     Raises:
-        StripeError: Stripe cannot be asked now.
+        StripeError: Stripe does not answer now.
     """
-    if not arrival.object_id or len(arrival.object_id) > LONGEST_ID:
+    if not event.object_id or len(event.object_id) > MAX_ID_LENGTH:
         return None
     try:
-        answer = LOOK_UPS[arrival.subject or "receipt"](arrival.object_id, number)
+        answer = LOOK_UPS[event.subject or "receipt"](event.object_id, order_number)
     except (StripeRefused, *UNREADABLE):  # there is no such object, or it is no answer
         return None
-    return answer if answer and answer.order_number == number else None
+    return answer if answer and answer.order_number == order_number else None
 
 
-def _explains(arrival: Arrival, answer: Fact) -> bool:
-    """Whether what Stripe answers accounts for what the event claims.
+def _explains(event: ParsedEvent, answer: Fact) -> bool:
+    """Whether Stripe's answer accounts for what the event claims.
 
-    An event that says that an order is paid is not answered by a session that is still open.
+    An event that reports a payment is not confirmed by a session that is still open.
     """
     if not isinstance(answer, CheckoutFact):
         return True
-    claimed = isinstance(arrival.fact, CheckoutFact) and arrival.fact.payment_status in PAID
-    if claimed or arrival.type == "checkout.session.async_payment_succeeded":
+    claimed = isinstance(event.fact, CheckoutFact) and event.fact.payment_status in PAID
+    if claimed or event.type == "checkout.session.async_payment_succeeded":
         return answer.payment_status in PAID
-    return arrival.type != "checkout.session.completed" or answer.status == "complete"
+    return event.type != "checkout.session.completed" or answer.status == "complete"
 
 
 def _look_up_session(session_id: str, _number: str) -> Fact | None:
-    return of_session(gateway.checkout(session_id), evidence="")
+    return of_session(gateway.checkout(session_id), origin="")
 
 
 def _look_up_refund(refund_id: str, number: str) -> Fact | None:
     refund = gateway.refund(refund_id)
     captured_amount = _captured(refund, number)
-    return of_refund(refund, number, evidence="", captured_amount=captured_amount)
+    return of_refund(refund, number, origin="", captured_amount=captured_amount)
 
 
 def _look_up_dispute(dispute_id: str, number: str) -> Fact | None:
     dispute = gateway.dispute(dispute_id)
     captured_amount = _captured(dispute, number)
-    return of_dispute(dispute, number, evidence="", captured_amount=captured_amount)
+    return of_dispute(dispute, number, origin="", captured_amount=captured_amount)
 
 
-def _captured(thing: Document, number: str) -> int | None:
+def _captured(document: Document, number: str) -> int | None:
     """What the payment behind a refund or dispute brought in, where it is this order's."""
-    payment = gateway.payment(identity(thing["payment_intent"]) or "")
+    payment = gateway.payment(object_id(document["payment_intent"]) or "")
     amount: int | None = payment.get("amount_received") or None
-    return amount if order_number(payment) == number else None
+    return amount if order_number_of(payment) == number else None
 
 
 LOOK_UPS: Mapping[Subject, Callable[[str, str], Fact | None]] = {
@@ -301,7 +302,7 @@ LOOK_UPS: Mapping[Subject, Callable[[str, str], Fact | None]] = {
 
 
 def _text(value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_ID or not value.isprintable():
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH or not value.isprintable():
         raise ValueError
     return value
 
@@ -322,40 +323,40 @@ def _moment(created: Any, *, thin: bool = False) -> datetime:
     return datetime.fromtimestamp(created, UTC)
 
 
-def proof_of(identifier: str) -> str:
-    """What the history shows of an event."""
-    return orjson.dumps({"event_id": identifier}).decode()
+def event_call(event_id: str) -> str:
+    """The `call` of a fact that an event reported, as JSON."""
+    return orjson.dumps({"event_id": event_id}).decode()
 
 
 def _read_receipt(charge: Document, event_id: str) -> Fact | None:
-    return of_charge(charge, evidence=event_id, proof=proof_of(event_id))
+    return of_charge(charge, origin=event_id, call=event_call(event_id))
 
 
 def _read_refund(refund: Document, event_id: str) -> Fact | None:
-    number = order_number(refund) or order_of_payment(identity(refund["payment_intent"]))
+    number = order_number_of(refund) or order_of_payment(object_id(refund["payment_intent"]))
     if not number:
         return None
-    return of_refund(refund, number, evidence=event_id, proof=proof_of(event_id))
+    return of_refund(refund, number, origin=event_id, call=event_call(event_id))
 
 
 def _read_dispute(dispute: Document, event_id: str) -> Fact | None:
-    number = order_of_payment(identity(dispute["payment_intent"]))
+    number = order_of_payment(object_id(dispute["payment_intent"]))
     if not number:
         return None
-    return of_dispute(dispute, number, evidence=event_id, proof=proof_of(event_id))
+    return of_dispute(dispute, number, origin=event_id, call=event_call(event_id))
 
 
 def _read_session(session: Document, event_id: str) -> Fact | None:
-    return of_session(session, evidence=event_id, proof=proof_of(event_id))
+    return of_session(session, origin=event_id, call=event_call(event_id))
 
 
 def _read_failed_session(session: Document, event_id: str) -> Fact | None:
-    return of_session(session, evidence=event_id, proof=proof_of(event_id), failed=True)
+    return of_session(session, origin=event_id, call=event_call(event_id), failed=True)
 
 
 def order_of_payment(payment_intent_id: str | None) -> str | None:
     """The number of the order a payment is for, from our rows or else from Stripe's metadata."""
-    if not payment_intent_id or len(payment_intent_id) > LONGEST_ID:
+    if not payment_intent_id or len(payment_intent_id) > MAX_ID_LENGTH:
         return None
     if not payment_intent_id.isprintable():  # PostgreSQL refuses to be asked about NUL
         return None
@@ -364,12 +365,12 @@ def order_of_payment(payment_intent_id: str | None) -> str | None:
             select(Order.number).where(col(Order.payment_intent_id) == payment_intent_id)
         ).first()
     try:
-        return number or order_number(gateway.payment(payment_intent_id))
+        return number or order_number_of(gateway.payment(payment_intent_id))
     except StripeRefused:
         return None
 
 
-ASKING = ("refund.", "charge.dispute.")
+LOOKUP_EVENT_TYPES = ("refund.", "charge.dispute.")
 
 
 class Handler(NamedTuple):

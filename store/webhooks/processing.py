@@ -1,22 +1,21 @@
-"""The webhook inbox: each event once, its effect in the same transaction as its row.
+"""Processes events: each takes effect once, in the same transaction as its row.
 
-Where `receive` may die, and what is then left:
+What is left if the process dies:
 
-1. It locks the orders that a batch is about, inserts the events, applies what is news and writes
-   orders, history and events, all in one transaction. Dead anywhere before its commit: no row
-   and no effect exists, no 2xx was sent, and Stripe sends every event of the batch again.
-2. Dead after the commit and before the answer: rows and effects exist, and the repetition that
-   Stripe sends is counted as a duplicate.
+1. `record_events` locks the orders of a batch, inserts the events, applies their facts and writes
+   orders, history and events in one transaction. Before its commit: no row and no effect exists, no
+   2xx was sent, and Stripe delivers every event of the batch again.
+2. After the commit and before the response: rows and effects exist, and the redelivery by Stripe
+   is counted as a duplicate.
 
-Two at once, in two threads, processes or machines: about one order, the second waits for the
-lock on it and then finds the event known. About no order, the primary key lets one insert, and
-the other waits for it. Everybody locks orders first and events then, each sorted by id, so that
-nobody waits in a circle.
+Two at once, in two threads, processes or machines: about one order, the second waits for its lock
+and then finds the event recorded. About no order, the primary key lets one insert, and the other
+waits for it. Orders are always locked before events, each sorted by id, so no two deadlock.
 
-`try_receive` leaves two kinds of events unwritten: those whose order is locked by somebody else,
-so that they do not hold up the rest of the batch, and those that do not fit their order, which
-have to be looked up at Stripe first, outside the transaction (`arrivals.check`). Dead between the
-two: the event was not answered and comes again. `take_in` does both steps.
+`try_events` leaves out two kinds of events: those whose order is locked by another transaction, so
+that they do not delay the rest of the batch, and those that do not fit their order, which must be
+looked up at Stripe first, outside the transaction (`parsing.look_up`). If the process dies between
+the two, the event was not answered and is delivered again. `process_events` does both steps.
 """
 
 from collections import Counter
@@ -30,12 +29,12 @@ from store.core.errors import StripeError
 from store.db import bulk
 from store.db import engine as db
 from store.db.models import MAX_LISTED, OrderCheck, StripeEvent
-from store.orders import batch as ledger
-from store.orders import service, transitions
-from store.orders.service import Source
+from store.orders import fact_checks, transitions
+from store.orders.batch import OrderBatch, lock_orders
+from store.orders.history import Source
 from store.orders.stripe_facts import DoubtFact
 from store.webhooks import parsing
-from store.webhooks.parsing import Arrival
+from store.webhooks.parsing import ParsedEvent
 
 Outcome = Literal[
     "applied", "no_change", "duplicate", "unknown_order", "ignored", "livemode", "review"
@@ -43,230 +42,230 @@ Outcome = Literal[
 
 
 class Locked(NamedTuple):
-    """Nothing was written: somebody else holds this event's order or row."""
+    """Nothing was written: another transaction holds the event's order."""
 
 
 class Doubt(NamedTuple):
-    """Nothing was written: the event does not fit its order, and Stripe has to be asked first."""
+    """Nothing was written: the event does not fit its order and must be looked up at Stripe."""
 
     reason: str
 
 
-def take_in(batch: Sequence[Arrival], *, source: Source) -> list[Outcome | StripeError]:
-    """Receive events in transactions of this function's own; looks up those that are doubted.
+def process_events(events: Sequence[ParsedEvent], *, source: Source) -> list[Outcome | StripeError]:
+    """Process events in transactions of their own, with look-ups at Stripe of doubted ones.
 
-    Answers event by event; an error is that of a look-up, whose event is not written.
+    Returns one result per event; an error is that of a look-up, whose event was not written.
 
     Raises:
         DatabaseUnavailable
     """
     with db.unit_of_work() as session:
-        outcomes = try_receive(session, batch, source=source, wait=True)
-    answers: list[Outcome | StripeError] = []
-    for event, outcome in zip(batch, outcomes, strict=True):
+        outcomes = try_events(session, events, source=source, wait=True)
+    results: list[Outcome | StripeError] = []
+    for event, outcome in zip(events, outcomes, strict=True):
         if isinstance(outcome, Doubt):
             try:
-                checked = parsing.check(event, outcome.reason)
+                checked = parsing.look_up(event, outcome.reason)
             except StripeError as error:
-                answers.append(error)
+                results.append(error)
                 continue
             with db.unit_of_work() as session:
-                answers += receive(session, [checked], source=source)
+                results += record_events(session, [checked], source=source)
         elif not isinstance(outcome, Locked):
-            answers.append(outcome)
-    return answers
+            results.append(outcome)
+    return results
 
 
-def try_receive(
-    session: Session, batch: Sequence[Arrival], *, source: Source, wait: bool
+def try_events(
+    session: Session, events: Sequence[ParsedEvent], *, source: Source, wait: bool
 ) -> list[Outcome | Doubt | Locked]:
-    """Receive those events of a batch that can be now; says of each other one why not.
+    """Record the events that can be recorded now, and return for each other one why not.
 
-    Without `wait`, an event whose order is locked is left out at once, and so is one whose own
-    row is.
+    Without `wait`, an event whose order another transaction holds is left out at once.
     """
-    held = ledger.hold(session, _numbers(batch), wait=wait)
-    doubts = _doubts(session, batch, held)
-    if not doubts and not held.locked:  # nearly always
-        return [*receive(session, batch, source=source, held=held)]
-    outcomes: dict[int, Outcome | Doubt | Locked] = {}
-    rest = []
-    for place, event in enumerate(batch):
-        if event.fact and event.fact.order_number in held.locked:
-            outcomes[place] = Locked()
-        elif event.id in doubts:
-            outcomes[place] = doubts[event.id]
-        else:
-            rest.append(place)
-    received = receive(session, [batch[place] for place in rest], source=source, held=held)
-    outcomes |= dict(zip(rest, received, strict=True))
-    return [outcomes[place] for place in range(len(batch))]
+    batch = lock_orders(session, _order_numbers(events), wait=wait)
+    left_out = _left_out(session, events, batch)
+    if not left_out:  # nearly always
+        return [*record_events(session, events, source=source, batch=batch)]
+    rest = [event for place, event in enumerate(events) if place not in left_out]
+    recorded = iter(record_events(session, rest, source=source, batch=batch))
+    return [
+        left_out[place] if place in left_out else next(recorded) for place in range(len(events))
+    ]
 
 
-def _numbers(batch: Sequence[Arrival]) -> set[str]:
-    return {event.fact.order_number for event in batch if event.fact}
+def _order_numbers(events: Sequence[ParsedEvent]) -> set[str]:
+    return {event.fact.order_number for event in events if event.fact}
 
 
-def _doubts(session: Session, batch: Sequence[Arrival], held: ledger.Ledger) -> dict[str, Doubt]:
-    """The events that do not fit their orders, unless they have been taken in already."""
-    doubts = dict[str, Doubt]()
-    for event in batch:
-        order = held.orders.get(event.fact.order_number) if event.fact else None
-        if event.fact and order and (reason := transitions.doubt(held, order, event.fact)):
+def _left_out(
+    session: Session, events: Sequence[ParsedEvent], batch: OrderBatch
+) -> dict[int, Doubt | Locked]:
+    """The events that cannot be recorded now, by their place."""
+    doubts, left_out = dict[str, Doubt](), dict[int, Doubt | Locked]()
+    for event in events:
+        order = batch.orders.get(event.fact.order_number) if event.fact else None
+        if event.fact and order and (reason := fact_checks.lookup_reason(batch, order, event.fact)):
             doubts[event.id] = Doubt(reason)
-    if doubts:
-        known = select(StripeEvent.id).where(
+    if doubts:  # not those recorded already
+        recorded = select(StripeEvent.id).where(
             col(StripeEvent.id).in_(sorted(doubts)), col(StripeEvent.outcome) != "unknown_order"
         )
-        for event_id in session.exec(known):
+        for event_id in session.exec(recorded):
             del doubts[event_id]
-    return doubts
+    for place, event in enumerate(events):
+        if event.fact and event.fact.order_number in batch.locked_elsewhere:
+            left_out[place] = Locked()
+        elif event.id in doubts:
+            left_out[place] = doubts[event.id]
+    return left_out
 
 
-def receive(
+def record_events(
     session: Session,
-    arrivals: Sequence[Arrival],
+    events: Sequence[ParsedEvent],
     *,
     source: Source,
-    held: ledger.Ledger | None = None,
+    batch: OrderBatch | None = None,
 ) -> list[Outcome]:
-    """Take a batch of events into the inbox and let each have its effect, once.
+    """Record a batch of events and apply their facts, each once; returns one outcome per event.
 
-    The reconciler brings events that the webhook door may have seen; those are not deliveries
-    and are not counted. An orphan's order may have appeared since, so it counts as unseen.
-    `held` are their orders, where the caller has locked them already.
+    Only webhooks count as deliveries: the reconciler reports events that a webhook may have
+    delivered already. An `unknown_order` counts as new: its order may have been added since.
+    Pass `batch` if the orders are locked already.
     """
-    first: dict[str, Arrival] = {}
-    for event in arrivals:
-        first.setdefault(event.id, event)
-    held = held or ledger.hold(session, _numbers(arrivals))
-    verdicts = {name: _expected(event, held) for name, event in first.items()}
-    counts = Counter(event.id for event in arrivals) if source == "webhook" else Counter[str]()
-    unseen, corrected = _register(session, first, verdicts, counts)
-    taken = [event for event in first.values() if event.fact and event.id in unseen]
-    facts = [event.fact for event in taken if event.fact]
-    for event, answer in zip(
-        taken, service.record(session, facts, source=source, held=held), strict=True
-    ):
-        if answer.order_id and not answer.news and verdicts[event.id].outcome != "review":
-            verdicts[event.id] = Verdict("no_change", answer.order_id)
-            corrected.add(event.id)
-    rows = [{"id": name, **verdicts[name]._asdict()} for name in sorted(corrected)]
+    unique: dict[str, ParsedEvent] = {}
+    for event in events:
+        unique.setdefault(event.id, event)
+    batch = batch or lock_orders(session, _order_numbers(events))
+    expected = {event_id: _expected(event, batch) for event_id, event in unique.items()}
+    counts = Counter(event.id for event in events) if source == "webhook" else Counter[str]()
+    new, reclassified = _register(session, unique, expected, counts)
+    to_apply = [event for event in unique.values() if event.fact and event.id in new]
+    facts = [event.fact for event in to_apply if event.fact]
+    applied = transitions.apply_facts(session, facts, source=source, batch=batch)
+    for event, effect in zip(to_apply, applied, strict=True):
+        if effect.order_id and not effect.changed and expected[event.id].outcome != "review":
+            expected[event.id] = EventOutcome("no_change", effect.order_id)
+            reclassified.add(event.id)
+    rows = [{"id": event_id, **expected[event_id]._asdict()} for event_id in sorted(reclassified)]
     bulk.update(session, StripeEvent, rows)
-    outcomes = _outcomes(arrivals, verdicts, unseen)
+    outcomes = _outcomes(events, expected, new)
     if source == "webhook":
-        _note_repeats(session, arrivals, outcomes)
+        _note_duplicates(session, events, outcomes)
     return outcomes
 
 
-class Verdict(NamedTuple):
-    """What became of an event, by the names of its row's columns."""
+class EventOutcome(NamedTuple):
+    """The effect of an event, by the names of its row's columns."""
 
     outcome: Outcome
     order_id: int | None = None
 
 
-def _expected(event: Arrival, held: ledger.Ledger) -> Verdict:
-    """What becomes of an event that is new and whose fact is news, which is nearly every one."""
+def _expected(event: ParsedEvent, batch: OrderBatch) -> EventOutcome:
+    """The outcome of the event if it is new and its fact changes something."""
     if event.livemode:
-        return Verdict("livemode")
-    order = held.orders.get(event.fact.order_number) if event.fact else None
+        return EventOutcome("livemode")
+    order = batch.orders.get(event.fact.order_number) if event.fact else None
     if event.odd and (order or event.fact is None):
-        return Verdict("review", order.id if order else None)
+        return EventOutcome("review", order.id if order else None)
     if order:
         doubted = isinstance(event.fact, DoubtFact)
-        return Verdict("review" if doubted else "applied", order.id)
-    return Verdict("unknown_order" if event.concerns_orders else "ignored")
+        return EventOutcome("review" if doubted else "applied", order.id)
+    return EventOutcome("unknown_order" if event.concerns_orders else "ignored")
 
 
 def _register(
     session: Session,
-    first: Mapping[str, Arrival],
-    verdicts: Mapping[str, Verdict],
+    unique: Mapping[str, ParsedEvent],
+    expected: Mapping[str, EventOutcome],
     counts: Mapping[str, int],
 ) -> tuple[set[str], set[str]]:
-    """Insert or count every event; answers which have had no effect yet, and those with a row.
+    """Insert or count every event; returns the ids without effect yet, and those of unknown orders.
 
-    The primary key decides which is new. A known one may be forgotten at this very moment
-    (`retention`); then it is new after all.
+    INSERT … ON CONFLICT decides which events are new. `retention` may delete a recorded row before
+    its deliveries are counted; then the loop inserts it again.
     """
-    left, unseen, orphans = set(first), set[str](), set[str]()
+    left, unseen, unknown = set(unique), set[str](), set[str]()
     now = clock.now()
     while left:
         rows = [
             {
-                "id": name,
-                "type": first[name].type,
-                "created_at": first[name].created_at,
+                "id": event_id,
+                "type": unique[event_id].type,
+                "created_at": unique[event_id].created_at,
                 "received_at": now,
-                "deliveries": counts[name],
-                "order_number": _unmatched_number(first[name], verdicts[name]),
-                **verdicts[name]._asdict(),
+                "deliveries": counts[event_id],
+                "order_number": _unmatched_number(unique[event_id], expected[event_id]),
+                **expected[event_id]._asdict(),
             }
-            for name in sorted(left)
+            for event_id in sorted(left)
         ]
         inserted = bulk.insert_new(session, StripeEvent, rows)
-        known = _count(session, left - inserted, counts)
+        recorded = _count(session, left - inserted, counts)
         unseen |= inserted
-        orphans |= {name for name, outcome in known.items() if outcome == "unknown_order"}
-        left -= inserted | known.keys()
-    return unseen | orphans, orphans
+        unknown |= {event for event, outcome in recorded.items() if outcome == "unknown_order"}
+        left -= inserted | recorded.keys()
+    return unseen | unknown, unknown
 
 
-def _unmatched_number(event: Arrival, verdict: Verdict) -> str | None:
-    """The order that an event names, where it was not processed for one."""
-    if verdict.order_id is not None or event.livemode:
+def _unmatched_number(event: ParsedEvent, outcome: EventOutcome) -> str | None:
+    """The order number that an event names, if it was not processed for an order."""
+    if outcome.order_id is not None or event.livemode:
         return None
     number = event.fact.order_number if event.fact else event.order_number
     return number if number and parsing.fits_a_number(number) else None
 
 
-def _count(session: Session, known: Set[str], counts: Mapping[str, int]) -> dict[str, str]:
-    """Count the deliveries of events that were here before; answers the outcome of each."""
-    if not known:
+def _count(session: Session, event_ids: Set[str], counts: Mapping[str, int]) -> dict[str, str]:
+    """Count the deliveries of recorded events; returns the outcome of each."""
+    if not event_ids:
         return {}
     rows = session.exec(
         select(StripeEvent.id, StripeEvent.outcome, StripeEvent.deliveries)
-        .where(col(StripeEvent.id).in_(known))
+        .where(col(StripeEvent.id).in_(event_ids))
         .order_by(col(StripeEvent.id))
         .with_for_update()
     ).all()
     counted = [
-        {"id": name, "deliveries": deliveries + counts[name]}
-        for name, _, deliveries in rows
-        if counts[name]
+        {"id": event_id, "deliveries": deliveries + counts[event_id]}
+        for event_id, _, deliveries in rows
+        if counts[event_id]
     ]
     bulk.update(session, StripeEvent, counted)
-    return {name: outcome for name, outcome, _ in rows}
+    return {event_id: outcome for event_id, outcome, _ in rows}
 
 
 def _outcomes(
-    arrivals: Sequence[Arrival], verdicts: Mapping[str, Verdict], unseen: Set[str]
+    events: Sequence[ParsedEvent], expected: Mapping[str, EventOutcome], new: Set[str]
 ) -> list[Outcome]:
-    """What to answer to each; of two alike in one batch the second meets what the first left."""
-    left, outcomes = set(unseen), list[Outcome]()
-    for event in arrivals:
-        outcomes.append(verdicts[event.id].outcome if event.id in left else "duplicate")
+    """The outcome of each event; the second of two equal ones in a batch is a duplicate."""
+    left, outcomes = set(new), list[Outcome]()
+    for event in events:
+        outcomes.append(expected[event.id].outcome if event.id in left else "duplicate")
         if outcomes[-1] != "unknown_order":
             left.discard(event.id)
     return outcomes
 
 
-def _note_repeats(
-    session: Session, arrivals: Sequence[Arrival], outcomes: Sequence[Outcome]
+def _note_duplicates(
+    session: Session, events: Sequence[ParsedEvent], outcomes: Sequence[Outcome]
 ) -> None:
-    """List the duplicates; beyond `MAX_LISTED` of one event they are only counted with it."""
-    again = [e.id for e, outcome in zip(arrivals, outcomes, strict=True) if outcome == "duplicate"]
-    if not again:
+    """Store duplicate deliveries; beyond `MAX_LISTED` of one event they are only counted."""
+    duplicates = [
+        event.id for event, outcome in zip(events, outcomes, strict=True) if outcome == "duplicate"
+    ]
+    if not duplicates:
         return
     query = (
         select(OrderCheck.event_id, func.count())
-        .where(col(OrderCheck.event_id).in_(set(again)))
+        .where(col(OrderCheck.event_id).in_(set(duplicates)))
         .group_by(col(OrderCheck.event_id))
     )
     listed = Counter(dict(session.exec(query).all()))
     rows = []
-    for event_id in again:
+    for event_id in duplicates:
         listed[event_id] += 1
         if listed[event_id] <= MAX_LISTED:
             rows.append(

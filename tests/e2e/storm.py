@@ -173,7 +173,7 @@ class Storm:
     def nothing_is_waiting(self) -> bool:
         reconciler.catch_up()
         with db.reading() as session:
-            return not refunds.waiting(session)
+            return not refunds.pending_refunds(session)
 
     def rows(self) -> str:
         """How much the shop has written down, in words."""

@@ -65,7 +65,7 @@ def test_a_killed_webhook_process_loses_nothing_and_comes_back(inside: House) ->
 def test_a_shop_that_settles_by_webhooks_only_does_not_hold(
     inside: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkout, "settle", lambda *_: None)
+    monkeypatch.setattr(checkout, "refresh_order", lambda *_: None)
     rehearsal = Rehearsal(buyer_ids.digest(buyer_ids.new_cookie()))
 
     rehearsal.start(STOPPED, inside.address)

@@ -21,7 +21,7 @@ from store.db.models import (
     ShopMark,
     StripeEvent,
 )
-from store.orders import service, shop_mark
+from store.orders import shop_mark, transitions
 from store.orders.stripe_facts import Document
 from store.reconciliation import audit, reconciler, restored_orders
 from store.reports import my_orders
@@ -472,7 +472,7 @@ def test_dead_while_an_order_is_brought_back_nothing_of_it_is_left(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as death:
-        death.setattr(service, "record", dies)
+        death.setattr(transitions, "apply_facts", dies)
         with pytest.raises(KeyboardInterrupt):
             restored_orders.bring_back()
 

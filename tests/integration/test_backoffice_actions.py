@@ -16,8 +16,8 @@ from store.core import clock, settings
 from store.core.errors import OrderNotFound, RefundChanged
 from store.db import engine as db
 from store.db.models import Order
-from store.orders import service
-from store.orders.stripe_facts import REFUND_VOID
+from store.orders import queries
+from store.orders.statuses import REFUND_VOID
 from store.reports import csv_export, order_detail, sales, search, timeline_export
 from store.reports.search import OrderFilter
 from tests.support.shop import JEANS, Shop, at_once
@@ -252,7 +252,7 @@ def test_reasons_and_notes_are_private_unless_shown_to_the_buyer(shop: Shop) -> 
     actions.add_note("Ada", number, "A new one is on its way.", is_public=True)
 
     with db.reading() as session:
-        order = service.owned(session, shop.buyer, number)
+        order = queries.order_of_buyer(session, shop.buyer, number)
         buyers = timeline_export.timeline_text(order_detail.load(session, order))
         operators = timeline_export.timeline_text(
             order_detail.load(session, order, for_operator=True)

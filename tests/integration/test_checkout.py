@@ -28,7 +28,7 @@ from tests.support.shop import JEANS, ON_SQLITE, SHIRTS, Shop, at_once
 def test_eight_tabs_that_pay_the_same_cart_at_once_meet_in_one_session(shop: Shop) -> None:
     def click(_: int) -> tuple[str, str]:
         number = shop.place()
-        return number, checkout.open_checkout(shop.buyer, number)
+        return number, checkout.checkout_url(shop.buyer, number)
 
     results = at_once(8, click)
 
@@ -72,7 +72,7 @@ def test_the_same_cart_after_paying_is_asked_about_and_then_a_new_order(shop: Sh
     second = shop.place(again=True)
 
     assert second != first
-    assert "/c/pay/" in checkout.open_checkout(shop.buyer, second)
+    assert "/c/pay/" in checkout.checkout_url(shop.buyer, second)
     assert [session.status for session in shop.sessions()] == ["complete", "open"]
 
 
@@ -97,7 +97,7 @@ def test_a_new_cart_does_not_hide_that_the_old_one_was_just_paid(shop: Shop) -> 
     assert raised.value.number == old
     assert shop.order(old).status == "paid"
     assert len(shop.orders()) == 1
-    assert "/c/pay/" in checkout.open_checkout(shop.buyer, shop.place(JEANS))
+    assert "/c/pay/" in checkout.checkout_url(shop.buyer, shop.place(JEANS))
 
 
 @pytest.mark.scenario("A15")
@@ -169,11 +169,11 @@ def test_a_session_keeps_the_price_of_the_click_and_a_new_click_needs_the_new_on
     number = shop.place()
     change("red-t-shirt", unit_amount=9999)
 
-    checkout.open_checkout(shop.buyer, number)
+    checkout.checkout_url(shop.buyer, number)
     with pytest.raises(PriceChanged):
         shop.place(shown_amount=3998)
     newer = shop.place()
-    checkout.open_checkout(shop.buyer, newer)
+    checkout.checkout_url(shop.buyer, newer)
 
     assert [session.amount_total for session in shop.sessions()] == [3998, 19_998]
     assert [session.status for session in shop.sessions()] == ["expired", "open"]
@@ -235,7 +235,7 @@ def test_a_stale_pay_button_leads_to_the_paid_order(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
 
-    address = checkout.open_checkout(shop.buyer, number)
+    address = checkout.checkout_url(shop.buyer, number)
 
     assert address == f"/order?number={number}"
     assert shop.order(number).status == "paid"
@@ -245,12 +245,12 @@ def test_checkout_url_skips_stripe_when_already_refreshed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.place()
-    at_stripe = checkout.open_checkout(shop.buyer, number)
-    monkeypatch.setattr(checkout, "look_up", None)  # whoever looks fails
+    at_stripe = checkout.checkout_url(shop.buyer, number)
+    monkeypatch.setattr(checkout, "create_or_refresh_session", None)  # whoever looks fails
 
-    again = checkout.open_checkout(shop.buyer, number, looked=True)
+    again = checkout.checkout_url(shop.buyer, number, refreshed=True)
     checkout.cancel(shop.buyer, number)  # in another tab, while the browser was on its way
-    canceled = checkout.open_checkout(shop.buyer, number, looked=True)
+    canceled = checkout.checkout_url(shop.buyer, number, refreshed=True)
 
     assert again == at_stripe
     assert canceled == f"/order?number={number}"

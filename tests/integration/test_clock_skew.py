@@ -49,7 +49,7 @@ def test_a_clock_that_is_known_to_be_off_is_reckoned_with(
     lasts = session.expires_at - session.created
     assert abs(lasts - min(max(minutes, 35), 1430) * 60) <= 65
     assert shop.pay(number) == "succeeded"
-    checkout.settle(shop.buyer, number)
+    checkout.refresh_order(shop.buyer, number)
     assert shop.order(number).status == "paid"
 
 
@@ -79,7 +79,7 @@ def test_a_refused_time_limit_names_the_clock_and_the_next_attempt_works(
     number = shop.place()
 
     with caplog.at_level(logging.WARNING):
-        address = checkout.open_checkout(shop.buyer, number)
+        address = checkout.checkout_url(shop.buyer, number)
 
     assert address == f"/order?number={number}"
     assert shop.order(number).status == "failed"
@@ -155,7 +155,7 @@ def test_a_session_behind_a_saved_failure_is_found_although_the_clocks_differ(
     number = shop.place()
     shop.stripe.emulator.inject_fault("request", "error_after", match="POST /v1/checkout/sessions")
 
-    address = checkout.open_checkout(shop.buyer, number)
+    address = checkout.checkout_url(shop.buyer, number)
 
     assert "/c/pay/" in address
     assert len(shop.sessions()) == 1

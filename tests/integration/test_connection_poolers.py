@@ -65,7 +65,7 @@ def locked(url: str) -> Iterator[None]:
 def test_a_shop_sells_through_a_pooler(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.tell_all()
-    refunds.send(refunds.request(number, 100, key="form-1"), source="operator")
+    refunds.submit_refund(refunds.create_refund(number, 100, key="form-1"), source="operator")
     reconciler._take_a_turn(NOW)
     numbers = [shop.a_paid_order({"sneakers": count}) for count in (1, 2, 3)]
     event = shop.event("checkout.session.completed")

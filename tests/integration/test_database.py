@@ -115,14 +115,14 @@ def test_one_event_that_cannot_be_stored_does_not_hold_up_the_others(
     shop.pay(number)
     completed = shop.event("checkout.session.completed")
     burst = [completed | {"id": f"evt_{place}"} for place in range(12)]
-    receive = processing.receive
+    receive = processing.record_events
 
     def chokes(session: Session, arrivals: Any, **more: Any) -> Any:
         if any(arrival.id == "evt_7" for arrival in arrivals):
             raise EventMalformed
         return receive(session, arrivals, **more)
 
-    monkeypatch.setattr(processing, "receive", chokes)
+    monkeypatch.setattr(processing, "record_events", chokes)
     answers = at_once(12, lambda place: shop.deliver(burst[place]).status_code)
 
     assert answers == [200] * 7 + [400] + [200] * 4

@@ -27,7 +27,7 @@ from store.demo.results import ResultRow
 from store.demo.runner import Rehearsal
 from store.demo.scenarios import SCENARIOS, Scenario
 from store.demo.script import FILE, STEPS, Script
-from store.orders import checkout, refunds, transitions
+from store.orders import checkout, fact_checks, refunds
 from store.reconciliation import audit, reconciler
 from store.reports import my_orders
 from store.stripe_api import gateway
@@ -120,16 +120,16 @@ def accept_old_signatures(patch: pytest.MonkeyPatch) -> None:
 
 
 def believe_any_amount(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(transitions, "misfit", lambda *_: None)
+    patch.setattr(fact_checks, "mismatch", lambda *_: None)
 
 
 def take_live_for_test(patch: pytest.MonkeyPatch) -> None:
-    parse = parsing.parse
+    parse = parsing.decode_body
 
     def blind(body: bytes) -> Any:
         return parse(body.replace(b'"livemode": true', b'"livemode": false'))
 
-    patch.setattr(parsing, "parse", blind)
+    patch.setattr(parsing, "decode_body", blind)
 
 
 def sell_to_each_tab(patch: pytest.MonkeyPatch) -> None:
@@ -472,12 +472,12 @@ def buys(shop: Shop, stop: threading.Event, said: list[Exception]) -> None:
         buyer = buyer_ids.digest(buyer_ids.new_cookie())
         try:
             number = shop.place(buyer=buyer)
-            address = checkout.open_checkout(buyer, number)
+            address = checkout.checkout_url(buyer, number)
             with suppress(Exception):  # what the emulator says of a session that is gone
                 shop.stripe.pay(address.rpartition("/")[2])
-            checkout.settle(buyer, number)
-            checkout.settle(buyer, number)
-            checkout.open_checkout(buyer, number)
+            checkout.refresh_order(buyer, number)
+            checkout.refresh_order(buyer, number)
+            checkout.checkout_url(buyer, number)
         except Exception as error:  # noqa: BLE001 - the test looks at it
             said.append(error)
 
@@ -526,7 +526,7 @@ def test_a_session_created_during_a_reset_is_deleted_too(
 
     monkeypatch.setattr(gateway, "create_checkout", forgotten_before_it_is_asked)
     with pytest.raises(OrderNotFound):
-        checkout.open_checkout(heard.buyer, number)
+        checkout.checkout_url(heard.buyer, number)
     made[0].join()
 
     assert (heard.orders(), heard.sessions()) == ([], [])
@@ -539,13 +539,13 @@ def test_an_order_that_is_gone_since_it_was_read_is_not_found(
 ) -> None:
     paid = read_before in ("settle", "refund", "note")
     number = shop.a_paid_order() if paid else shop.an_open_order()
-    row = refunds.request(number, 100, key="form-1") if read_before == "refund" else 0
+    row = refunds.create_refund(number, 100, key="form-1") if read_before == "refund" else None
     acts: dict[str, Callable[[], object]] = {
-        "settle": lambda: checkout.settle(shop.buyer, number),
-        "open": lambda: checkout.open_checkout(shop.buyer, number),
+        "settle": lambda: checkout.refresh_order(shop.buyer, number),
+        "open": lambda: checkout.checkout_url(shop.buyer, number),
         "cancel": lambda: checkout.cancel(shop.buyer, number),
         "operator": lambda: actions.refresh_order("Ada", number),
-        "refund": lambda: refunds.send(row, source="operator"),
+        "refund": lambda: row and refunds.submit_refund(row, source="operator"),
         "note": lambda: actions.add_note("Ada", number, "Sent."),
     }
     begin = db.unit_of_work

@@ -23,7 +23,7 @@ from store.core.errors import (
 )
 from store.db import engine as db
 from store.db.models import Order, StripeEvent
-from store.orders import checkout_session, refunds, service
+from store.orders import batch, checkout_session, queries, refunds, transitions
 from store.reconciliation import open_orders, reconciler
 from store.stripe_api import gateway
 from tests.support.ports import free_port
@@ -62,7 +62,7 @@ def open_ones(shop: Shop, count: int) -> list[str]:
     """Open orders of as many buyers, oldest first."""
     numbers = []
     for _ in range(count):
-        shop.buyer = f"buyer-{service.new_number()}"
+        shop.buyer = f"buyer-{queries.new_number()}"
         numbers.append(shop.an_open_order())
     return numbers
 
@@ -107,7 +107,7 @@ def test_an_order_that_cannot_be_looked_up_delays_no_other(shop: Shop, kind: str
     for number in others:
         shop.pay(number)
     shop.buyer = "who gets money back"
-    refunds.request(shop.a_paid_order(), 500, key="owed")
+    refunds.create_refund(shop.a_paid_order(), 500, key="owed")
     stick(shop, stuck, kind)
     hide_events(shop)
 
@@ -178,14 +178,14 @@ def test_a_mistake_of_ours_about_one_order_is_that_orders(
     stuck, other = open_ones(shop, 2)
     shop.pay(other)
     hide_events(shop)
-    look_up = checkout_session.look_up
+    look_up = checkout_session.create_or_refresh_session
 
     def trips(order: Order, **more: Any) -> Order:
         if order.number == stuck:
             raise error
         return look_up(order, **more)
 
-    monkeypatch.setattr(checkout_session, "look_up", trips)
+    monkeypatch.setattr(checkout_session, "create_or_refresh_session", trips)
 
     done = a_pass()
 
@@ -201,7 +201,7 @@ def test_a_locked_order_delays_no_other(shop: Shop) -> None:
     hide_events(shop)
 
     with db.unit_of_work() as session:
-        service.lock(session, [held])
+        batch.lock_orders(session, [held])
         done = a_pass()
         assert shop.order(other).status == "paid"
 
@@ -237,7 +237,7 @@ def test_a_cancellation_that_stripe_refuses_for_ever_keeps_no_other_waiting(shop
     expire = f"POST /v1/checkout/sessions/{shop.session_id(stuck)}/expire"
     shop.stripe.emulator.inject_fault("request", "error_before", times=None, match=expire)
     with pytest.raises(StripeError):
-        checkout_session.retire(shop.order(stuck), "asked by the buyer", "buyer")
+        checkout_session.expire_checkout_session(shop.order(stuck), "asked by the buyer", "buyer")
 
     done = a_pass()
 
@@ -338,18 +338,18 @@ def test_a_batch_of_events_that_the_database_refuses_is_taken_in_one_by_one(
     for number in numbers:
         shop.pay(number)
     refused = numbers[1]
-    record = service.record
+    record = transitions.apply_facts
 
     def trips(session: Any, facts: Any, **more: Any) -> Any:
         if any(fact.order_number == refused for fact in facts):
             raise RuntimeError
         return record(session, facts, **more)
 
-    monkeypatch.setattr(service, "record", trips)
+    monkeypatch.setattr(transitions, "apply_facts", trips)
     a_pass()
     assert paid(shop, numbers) == [numbers[0], numbers[2]]
 
-    monkeypatch.setattr(service, "record", record)
+    monkeypatch.setattr(transitions, "apply_facts", record)
     later = clock.now() + timedelta(hours=1)
     monkeypatch.setattr(clock, "now", lambda: later)
     reconciler.run_once(later)
@@ -366,9 +366,9 @@ def test_a_refund_that_trips_keeps_no_other_from_going_back(
 ) -> None:
     numbers = []
     for _ in range(3):
-        shop.buyer = f"buyer-{service.new_number()}"
+        shop.buyer = f"buyer-{queries.new_number()}"
         numbers.append(shop.a_paid_order())
-        refunds.request(numbers[-1], 100, key=numbers[-1])
+        refunds.create_refund(numbers[-1], 100, key=numbers[-1])
     stuck = shop.refunds()[0].payment_intent_id
     create = gateway.create_refund
 
@@ -418,14 +418,14 @@ def test_facts_that_cannot_be_recorded_together_are_recorded_alone(
         shop.pay(number)
     hide_events(shop)
     monkeypatch.setattr(open_orders, "check", lambda *_, **__: None)
-    record = service.record
+    record = transitions.apply_facts
 
     def trips(session: Any, facts: Any, **more: Any) -> Any:
         if any(fact.order_number == numbers[1] for fact in facts):
             raise RuntimeError
         return record(session, facts, **more)
 
-    monkeypatch.setattr(service, "record", trips)
+    monkeypatch.setattr(transitions, "apply_facts", trips)
 
     with suppress(StripeError):
         reconciler.catch_up()
@@ -457,7 +457,7 @@ def test_a_missing_permission_stops_only_its_own_step(shop: Shop, name: str) -> 
     shop.pay(number)
     shop.buyer = "who gets money back"
     owed = shop.a_paid_order()
-    refunds.request(owed, 500, key="owed")
+    refunds.create_refund(owed, 500, key="owed")
     shop.stripe.emulator.refund(shop.payment_id(owed), 100)
     shop.buyer = "who has only just clicked"
     pending = shop.place()
@@ -499,7 +499,7 @@ def test_an_unreachable_stripe_counts_as_no_orders_failure(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = open_ones(shop, 8)
-    asked = counted(monkeypatch, checkout_session, "look_up")
+    asked = counted(monkeypatch, checkout_session, "create_or_refresh_session")
     monkeypatch.setenv("STRIPE_API_BASE", f"http://127.0.0.1:{free_port()}")
     settings.current.cache_clear()
 

@@ -9,7 +9,7 @@ import pytest
 
 from store.db import engine as db
 from store.db.models import MAX_LISTED
-from store.orders import service
+from store.orders import queries
 from store.orders.failed_attempts import ACTION
 from store.reconciliation import reconciler
 from store.reports import order_detail
@@ -55,7 +55,7 @@ def test_declines_and_a_failed_3d_secure_stand_in_the_history_with_their_reasons
     assert sorted(outcomes) == ["applied", "applied", "applied", "no_change", "no_change"]
     assert shop.order(number) == before
     with db.reading() as session:
-        shown = order_detail.load(session, service.owned(session, shop.buyer, number))
+        shown = order_detail.load(session, queries.order_of_buyer(session, shop.buyer, number))
     failed = [step for step in shown.entries if step.title.startswith("Payment attempt failed: ")]
     assert [step.effect for step in failed] == ["noted"] * 3
     assert failed[1].evidence["decline_code"] == "insufficient_funds"

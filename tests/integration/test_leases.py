@@ -13,11 +13,11 @@ import pytest
 
 from store.core import clock, settings
 from store.core.errors import StripePermissionMissing
+from store.core.order_status import OrderStatus
 from store.core.settings import ROOT
 from store.db import engine as db
 from store.db import leases
 from store.db.models import UNDECIDED, Lease
-from store.orders import service
 from store.reconciliation import missed_events, reconciler
 from store.stripe_api import gateway
 from tests.support.shop import Shop, at_once
@@ -253,4 +253,4 @@ def test_the_next_turn_lists_events_from_a_little_before_the_last(
 
 
 def test_every_status_that_stripe_may_still_change_is_looked_up() -> None:
-    assert all(f"'{status}'" in str(UNDECIDED) for status in service.UNSETTLED)
+    assert all(f"'{status}'" in str(UNDECIDED) for status in OrderStatus.UNDECIDED)

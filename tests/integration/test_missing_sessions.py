@@ -21,8 +21,8 @@ Act = Callable[[Shop, str], object]
 
 # Whatever somebody does about the order, and what becomes of it.
 ACTS: dict[str, tuple[Act, str]] = {
-    "pay": (lambda shop, number: checkout.open_checkout(shop.buyer, number), "expired"),
-    "come back": (lambda shop, number: checkout.settle(shop.buyer, number), "expired"),
+    "pay": (lambda shop, number: checkout.checkout_url(shop.buyer, number), "expired"),
+    "come back": (lambda shop, number: checkout.refresh_order(shop.buyer, number), "expired"),
     "another cart": (lambda shop, _number: shop.place(JEANS), "canceled"),
     "cancel": (lambda shop, number: checkout.cancel(shop.buyer, number), "canceled"),
     "an operator asks": (lambda _shop, number: actions.refresh_order("Ada", number), "expired"),
@@ -70,7 +70,7 @@ def test_an_attempt_whose_session_is_gone_is_closed_and_the_next_click_buys(
     assert "does not know this session" in shop.history(number)[-1].detail + str(shop.log(number))
     again = shop.place()
     assert again != number
-    assert "/c/pay/" in checkout.open_checkout(shop.buyer, again)
+    assert "/c/pay/" in checkout.checkout_url(shop.buyer, again)
     assert shop.pay(again) == "succeeded"
 
 
@@ -105,7 +105,7 @@ def test_money_for_a_session_that_seemed_gone_wins(shop: Shop) -> None:
     shop.pay(number)
     event = shop.event(COMPLETED)
     lose(shop, number)
-    checkout.open_checkout(shop.buyer, number)
+    checkout.checkout_url(shop.buyer, number)
     assert shop.order(number).status == "expired"
 
     assert shop.outcome(event) == "applied"
@@ -121,7 +121,7 @@ def test_a_session_that_can_still_be_expired_is_expired_before_another_is_made(
     number = an_old_order(shop)
     lose(shop, number, match="GET /v1/checkout/sessions/{}")
 
-    checkout.open_checkout(shop.buyer, number)
+    checkout.checkout_url(shop.buyer, number)
     shop.stripe.emulator.clear_faults()
 
     assert payable(shop) == []
@@ -141,8 +141,8 @@ def test_a_paid_session_is_found_although_one_look_up_missed_it(
     )
 
     with pytest.raises(StripeNotFound):
-        checkout.settle(shop.buyer, number)
-    checkout.settle(shop.buyer, number)
+        checkout.refresh_order(shop.buyer, number)
+    checkout.refresh_order(shop.buyer, number)
 
     assert shop.order(number).status == "paid"
 
@@ -153,7 +153,7 @@ def test_a_session_of_this_minute_may_only_not_be_everywhere_yet(shop: Shop) -> 
     lose(shop, number)
 
     with pytest.raises(CheckoutOutOfReach):
-        checkout.open_checkout(shop.buyer, number)
+        checkout.checkout_url(shop.buyer, number)
 
     assert shop.order(number).status == "open"
 
@@ -173,7 +173,7 @@ def test_a_404_that_is_not_stripes_own_closes_nothing(
     monkeypatch.setattr(gateway, "checkout", not_found)
     monkeypatch.setattr(gateway, "expire_checkout", not_found)
 
-    for act in (checkout.open_checkout, checkout.cancel):
+    for act in (checkout.checkout_url, checkout.cancel):
         with pytest.raises(StripeNotFound):
             act(shop.buyer, number)
 
@@ -187,7 +187,7 @@ def test_a_proxys_html_closes_nothing(shop: Shop) -> None:
         "request", "malformed", times=None, match=f"*{shop.session_id(number)}*", value="html"
     )
 
-    for act in (checkout.open_checkout, checkout.cancel, checkout.settle):
+    for act in (checkout.checkout_url, checkout.cancel, checkout.refresh_order):
         with pytest.raises(StripeUncertain):
             act(shop.buyer, number)
 
@@ -200,11 +200,11 @@ def test_concurrent_replacements_of_a_missing_session_leave_one_payable(shop: Sh
     lose(shop, number)
 
     def click(place: int) -> str:
-        return checkout.open_checkout(shop.buyer, shop.place(JEANS if place % 2 else SHIRTS))
+        return checkout.checkout_url(shop.buyer, shop.place(JEANS if place % 2 else SHIRTS))
 
     at_once(6, click)
     shop.stripe.emulator.clear_faults()
-    last = checkout.open_checkout(shop.buyer, shop.place())
+    last = checkout.checkout_url(shop.buyer, shop.place())
 
     assert shop.order(number).checkout_status == "expired"
     theirs = {order.checkout_session_id for order in shop.orders()}
@@ -216,11 +216,11 @@ def test_concurrent_replacements_of_a_missing_session_leave_one_payable(shop: Sh
 def test_an_order_that_is_being_paid_by_debit_is_not_closed(shop: Shop) -> None:
     number = an_old_order(shop)
     payment = shop.pay_later(number)
-    checkout.settle(shop.buyer, number)
+    checkout.refresh_order(shop.buyer, number)
     lose(shop, number)
 
     with pytest.raises(StripeError):
-        checkout_session.look_up(shop.order(number), source="reconciler")
+        checkout_session.create_or_refresh_session(shop.order(number), source="reconciler")
 
     assert shop.order(number).status == "processing"
     shop.stripe.emulator.clear_faults()

@@ -44,17 +44,17 @@ def test_a_replayed_answer_shows_in_the_history(shop: Shop) -> None:
     number = shop.place()
     shop.stripe.emulator.inject_fault("request", "cut", match="POST /v1/checkout/sessions")
 
-    checkout.open_checkout(shop.buyer, number)
+    checkout.checkout_url(shop.buyer, number)
 
     assert evidence(shop, number)["open"]["replayed"] is True
 
 
 def test_a_refusal_keeps_how_stripe_refused(shop: Shop) -> None:
     number = shop.a_paid_order()
-    first = refunds.request(number, None, key="first")
+    first = refunds.create_refund(number, None, key="first")
     shop.stripe.client.v1.refunds.create({"payment_intent": shop.payment_id(number)})
 
-    refunds.send(first, source="operator")
+    refunds.submit_refund(first, source="operator")
 
     refused = evidence(shop, number)["refund refused"]
     assert refused["http_status"] == 400
@@ -93,7 +93,7 @@ def test_a_return_that_brings_no_news_is_kept_beside_the_history(shop: Shop) -> 
     history = shop.log(number)
 
     for _ in range(2):
-        checkout.settle(shop.buyer, number)
+        checkout.refresh_order(shop.buyer, number)
 
     assert shop.log(number) == history
     order = shop.order(number)
@@ -107,9 +107,9 @@ def test_a_success_address_opened_thousands_of_times_is_counted_and_not_listed(
     number = shop.a_paid_order()
 
     for _ in range(300):
-        checkout.settle(shop.buyer, number)
+        checkout.refresh_order(shop.buyer, number)
     rows, seen = repeats(), story(shop, number)
-    checkout.settle(shop.buyer, number)
+    checkout.refresh_order(shop.buyer, number)
 
     assert len(rows) == MAX_LISTED
     assert sum(row.times for row in rows) == 300
@@ -122,11 +122,11 @@ def test_a_success_address_opened_thousands_of_times_is_counted_and_not_listed(
 def test_an_event_delivered_hundreds_of_times_is_counted_and_not_listed(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
-    event = parsing.read(shop.event("checkout.session.completed"))
+    event = parsing.parse_event(shop.event("checkout.session.completed"))
 
     for batch in (1, 1, 148, 150):
         with db.unit_of_work() as session:
-            processing.receive(session, [event] * batch, source="webhook")
+            processing.record_events(session, [event] * batch, source="webhook")
     seen = story(shop, number)
 
     assert len(repeats()) == MAX_LISTED
@@ -142,7 +142,7 @@ def test_checks_by_the_reconciler_are_not_stored(shop: Shop) -> None:
     number = shop.an_open_order()
 
     for _ in range(3):
-        checkout_session.look_up(shop.order(number), source="reconciler")
+        checkout_session.create_or_refresh_session(shop.order(number), source="reconciler")
 
     assert repeats() == []
 
@@ -154,7 +154,7 @@ def test_a_second_click_that_meets_the_same_checkout_is_kept_beside_the_history(
     number = shop.an_open_order()
     history, first = shop.log(number), repeats()
 
-    checkout.open_checkout(shop.buyer, shop.place())
+    checkout.checkout_url(shop.buyer, shop.place())
 
     (again,) = repeats()
     assert (first, again.source, shop.log(number)) == ([], "buyer", history)

@@ -21,10 +21,10 @@ from store.core.errors import (
 )
 from store.db import engine as db
 from store.db.models import Refund
-from store.orders import refunds, service
-from store.orders.batch import Ledger, OrderState
+from store.orders import refunds, transitions
+from store.orders.batch import OrderBatch, OrderState
 from store.orders.stripe_facts import CheckoutFact, DisputeFact, Fact, RefundFact
-from store.orders.transitions import LEARN
+from store.orders.transitions import TRANSITIONS
 from store.reconciliation import reconciler
 from store.reports import charge_summary
 from store.web import rendering
@@ -245,7 +245,7 @@ def test_an_operators_refused_refund_stays_owed_until_it_is_called_off(shop: Sho
     said = actions.refund("Ada", number, 1000, key="0" * 32, shown_left=3998)
     (row,) = shop.refunds()
     with pytest.raises(NothingToRefund):  # what is owed is not free
-        refunds.request(number, 3998, key="another")
+        refunds.create_refund(number, 3998, key="another")
     shop.stripe.emulator.clear_faults()
     off = actions.call_off_refund("Ada", number, row.id or 0)
     reconciler.run_once()
@@ -255,7 +255,7 @@ def test_an_operators_refused_refund_stays_owed_until_it_is_called_off(shop: Sho
     assert states(shop) == [("canceled", 1000)]
     assert shop.refunds_at_stripe() == []
     assert shop.history(number)[-1].detail == "$10.00 by Ada"
-    refunds.send(refunds.request(number, 3998, key="another"), source="operator")
+    refunds.submit_refund(refunds.create_refund(number, 3998, key="another"), source="operator")
     assert given_back(shop) == [3998]
 
 
@@ -275,11 +275,9 @@ def test_a_refund_that_stripe_made_all_the_same_is_not_called_off(shop: Shop) ->
 
 def test_a_refund_called_off_that_arrives_at_stripe_later_is_counted(shop: Shop) -> None:
     number = shop.a_paid_order()
-    wish = refunds.request(number, 1000, key="form-1")
-    actions.call_off_refund("Ada", number, wish)
-    with db.reading() as session:
-        row = session.get_one(Refund, wish)
-    refunds._ask(row, number)  # a request that was on its way
+    wish = refunds.create_refund(number, 1000, key="form-1")
+    actions.call_off_refund("Ada", number, wish.id or 0)
+    refunds._create_at_stripe(wish, number)  # a request that was on its way
 
     shop.tell("refund.created")
 
@@ -361,14 +359,14 @@ def test_an_operators_refund_that_fails_at_stripe_is_theirs_to_decide_again(shop
     number = shop.an_open_order()
     shop.pay(number, card=FAILS_LATER)
     shop.tell(COMPLETED)
-    refunds.send(refunds.request(number, 1000, key="form-1"), source="operator")
+    refunds.submit_refund(refunds.create_refund(number, 1000, key="form-1"), source="operator")
 
     shop.stripe.emulator.move_clock(3600)
     shop.tell("refund.failed")
     reconciler.run_once()
 
     assert states(shop) == [("failed", 1000)]
-    refunds.request(number, 3998, key="form-2")
+    refunds.create_refund(number, 3998, key="form-2")
 
 
 # --- J5: given back by hand -----------------------------------------------------------------------
@@ -470,7 +468,7 @@ def test_a_lost_dispute_of_part_of_a_second_payment_leaves_the_rest_owed(shop: S
         status="lost",
     )
     with db.unit_of_work() as session:
-        service.record(session, [lost], source="webhook")
+        transitions.apply_facts(session, [lost], source="webhook")
 
     reconciler.run_once()
 
@@ -558,12 +556,12 @@ def test_the_owed_amount_is_the_same_for_every_order_of_events(life: list[Fact],
             payment_status="paid",
             payment_intent_id="pi_own",
         )
-        ledger = Ledger(Session(), {NUMBER: order})
+        batch = OrderBatch(Session(), {NUMBER: order})
         for fact in [fact for fact in facts for _ in range(2)] + list(facts):
-            LEARN[type(fact)](ledger, order, fact)
+            TRANSITIONS[type(fact)](batch, order, fact)
 
-        assert sum(row.amount for row in ledger.refunds if row.is_unsent) == owed, facts
-        keys = [row.idempotency_key for row in ledger.refunds]
+        assert sum(row.amount for row in batch.refunds if row.is_unsent) == owed, facts
+        keys = [row.idempotency_key for row in batch.refunds]
         assert len(keys) == len(set(keys))
 
 
@@ -638,10 +636,10 @@ def test_refunds_given_up_by_an_old_version_are_owed_again(
 
     with db.reading() as session:
         rows = [refund for refund in session.exec(select(Refund)) if refund.is_unsent]
-        waiting = refunds.waiting(session)
+        waiting = refunds.pending_refunds(session)
     found = [(row.payment_intent_id, row.amount, row.payment_amount, row.attempt) for row in rows]
     assert sorted(found) == [("pi_failed", 3998, 3998, 1), ("pi_refused", 3998, 3998, 2)]
-    assert sorted(waiting) == sorted(row.id or 0 for row in rows)
+    assert sorted(row.id or 0 for row in waiting) == sorted(row.id or 0 for row in rows)
     db.engine().dispose()
     db.engine_for.cache_clear()
     settings.current.cache_clear()
@@ -658,14 +656,14 @@ def test_a_refund_whose_answer_cannot_be_read_is_asked_again_under_its_key(
     shop: Shop, shape: str
 ) -> None:
     number = shop.a_paid_order()
-    wish = refunds.request(number, 1500, key="a form")
+    wish = refunds.create_refund(number, 1500, key="a form")
     shop.stripe.emulator.inject_fault("request", "malformed", times=3, match=REFUNDS, value=shape)
 
     with pytest.raises(StripeUncertain):
-        refunds.send(wish, source="operator")
+        refunds.submit_refund(wish, source="operator")
     unread = states(shop)
     shop.stripe.emulator.clear_faults()
-    refunds.send(wish, source="operator")
+    refunds.submit_refund(wish, source="operator")
 
     assert unread == [("requested", 1500)]
     assert states(shop) == [("succeeded", 1500)]
@@ -679,10 +677,10 @@ def test_an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund(
 ) -> None:
     """The refund was made and its answer lost; a day later only the list can tell."""
     number = shop.a_paid_order()
-    wish = refunds.request(number, 1500, key="a form")
+    wish = refunds.create_refund(number, 1500, key="a form")
     shop.stripe.emulator.inject_fault("request", "cut", times=20, match=REFUNDS)
     with pytest.raises(StripeUnreachable):
-        refunds.send(wish, source="operator")
+        refunds.submit_refund(wish, source="operator")
     shop.stripe.emulator.clear_faults()
     (made,) = shop.refunds_at_stripe()
     shop.stripe.emulator.move_clock(90_000)
@@ -692,10 +690,10 @@ def test_an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund(
     )
 
     with pytest.raises(StripeUncertain):
-        refunds.send(wish, source="reconciler")
+        refunds.submit_refund(wish, source="reconciler")
     unread = states(shop)
     shop.stripe.emulator.clear_faults()
-    refunds.send(wish, source="reconciler")
+    refunds.submit_refund(wish, source="reconciler")
 
     assert unread == [("requested", 1500)]
     assert states(shop) == [("succeeded", 1500)]
@@ -712,10 +710,10 @@ def test_a_refused_refund_waits_while_its_payment_cannot_be_read(shop: Shop, sha
     shop.stripe.emulator.inject_fault(
         "request", "malformed", times=None, match=by_hand, value=shape
     )
-    (wish,) = [row.id or 0 for row in shop.refunds()]
+    (wish,) = shop.refunds()
 
     with pytest.raises(StripeUncertain):
-        refunds.send(wish, source="reconciler")
+        refunds.submit_refund(wish, source="reconciler")
     unread = states(shop)
     shop.stripe.emulator.clear_faults()
     with db.unit_of_work() as session:

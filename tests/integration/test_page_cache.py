@@ -7,7 +7,7 @@ import pytest
 
 from store.core.errors import OrderNotFound
 from store.db import engine as db
-from store.orders import refunds, service
+from store.orders import queries, refunds
 from store.reports import my_orders, order_detail
 from store.web import buyer_ids, rendering
 from tests.support.shop import JEANS, Shop
@@ -37,13 +37,13 @@ def a_second_delivery(shop: Shop, number: str) -> None:
 
 
 def a_refund_that_is_asked(shop: Shop, number: str) -> None:
-    refunds.request(number, 100, key="form-1")
+    refunds.create_refund(number, 100, key="form-1")
 
 
 def a_refund_that_is_made(shop: Shop, number: str) -> None:
-    row = refunds.request(number, 100, key="form-1")
+    row = refunds.create_refund(number, 100, key="form-1")
     seen(shop, number)
-    refunds.send(row, source="operator")
+    refunds.submit_refund(row, source="operator")
 
 
 def a_dispute(shop: Shop, number: str) -> None:
@@ -77,7 +77,9 @@ def test_the_page_cache_misses_after_every_kind_of_change(
     shelf, story = seen(shop, number)
     with db.reading() as session:
         assert shelf == my_orders.load(session, shop.buyer)
-        assert story == order_detail.load(session, service.owned(session, shop.buyer, number))
+        assert story == order_detail.load(
+            session, queries.order_of_buyer(session, shop.buyer, number)
+        )
 
 
 def test_another_order_is_on_the_shelf_at_once(shop: Shop) -> None:

@@ -145,8 +145,8 @@ def sells(shop: Shop) -> None:
     shop.dispute(paid)
     shop.tell_all()
     shop.tell("checkout.session.completed")
-    refunds.send(refunds.request(given_back, 100, key="form-1"), source="operator")
-    checkout.settle(shop.buyer, waiting)
+    refunds.submit_refund(refunds.create_refund(given_back, 100, key="form-1"), source="operator")
+    checkout.refresh_order(shop.buyer, waiting)
     checkout.cancel(shop.buyer, waiting)
 
 

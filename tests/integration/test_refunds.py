@@ -7,7 +7,7 @@ import pytest
 
 from store.core import clock
 from store.core.errors import NothingToRefund, StripeUnreachable
-from store.orders import refunds, service
+from store.orders import refunds, transitions
 from store.reconciliation import reconciler
 from store.stripe_api import gateway
 from tests.support.shop import Shop, at_once
@@ -20,14 +20,14 @@ def given_back(shop: Shop) -> list[int]:
 
 
 def refund(number: str, amount: int | None = None, key: str = "form-1") -> None:
-    refunds.send(refunds.request(number, amount, key=key), source="operator")
+    refunds.submit_refund(refunds.create_refund(number, amount, key=key), source="operator")
 
 
 def test_a_refund_has_the_time_of_its_last_change(shop: Shop) -> None:
     number = shop.a_paid_order()
-    asked = refunds.request(number, 1000, key="form-1")
+    asked = refunds.create_refund(number, 1000, key="form-1")
 
-    refunds.send(asked, source="operator")
+    refunds.submit_refund(asked, source="operator")
 
     (row,) = shop.refunds()
     assert row.status == "succeeded"
@@ -178,7 +178,7 @@ def test_a_refund_that_only_ever_meets_500_holds_no_other_up(shop: Shop) -> None
         refund(stuck, 1000)
     shop.buyer = "another"
     number = shop.a_paid_order()
-    refunds.request(number, 500, key="form-2")
+    refunds.create_refund(number, 500, key="form-2")
     far_ahead = clock.now() + timedelta(minutes=1)  # so that no event tells of the first refund
 
     done = reconciler.run_once(far_ahead)
@@ -211,11 +211,11 @@ def test_a_refund_whose_saved_answer_is_500_gets_a_new_key_within_a_pass(shop: S
 @pytest.mark.scenario("F3", "F1")
 def test_concurrent_attempts_after_a_saved_500_refund_once(shop: Shop) -> None:
     number = shop.a_paid_order()
-    wish = refunds.request(number, 1000, key="form-1")
+    wish = refunds.create_refund(number, 1000, key="form-1")
     shop.stripe.emulator.inject_fault("request", "error_kept", match=REFUNDS)
 
-    at_once(4, lambda _: refunds.send(wish, source="reconciler"))
-    at_once(4, lambda _: refunds.send(wish, source="reconciler"))
+    at_once(4, lambda _: refunds.submit_refund(wish, source="reconciler"))
+    at_once(4, lambda _: refunds.submit_refund(wish, source="reconciler"))
 
     assert given_back(shop) == [1000]
     assert [(row.status, row.attempt) for row in shop.refunds()] == [("succeeded", 2)]
@@ -233,7 +233,7 @@ def test_a_new_key_is_not_used_where_the_first_refund_shows_after_all(
             refund(number, 1000)
     (row,) = shop.refunds()
 
-    refunds.send(row.id or 0, source="reconciler")
+    refunds.submit_refund(row, source="reconciler")
 
     assert row.attempt == 2
     assert given_back(shop) == [1000]
@@ -246,16 +246,16 @@ def test_a_refund_made_just_before_a_crash_is_found_again(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, days: int
 ) -> None:
     number = shop.a_paid_order()
-    wish = refunds.request(number, 1000, key="form-1")
+    wish = refunds.create_refund(number, 1000, key="form-1")
     with monkeypatch.context() as crash:
-        crash.setattr(service, "record", dies)
+        crash.setattr(transitions, "apply_facts", dies)
         with pytest.raises(MemoryError):
-            refunds.send(wish, source="operator")
+            refunds.submit_refund(wish, source="operator")
     shop.stripe.emulator.move_clock(days * 86_400)  # Stripe forgets keys after a day
     later = clock.now() + timedelta(days=days)
     monkeypatch.setattr(clock, "now", lambda: later)
 
-    refunds.send(wish, source="reconciler")
+    refunds.submit_refund(wish, source="reconciler")
 
     assert given_back(shop) == [1000]
     assert shop.order(number).refunded_amount == 1000
@@ -268,7 +268,7 @@ def dies(*_: object, **__: object) -> None:
 @pytest.mark.scenario("F3")
 def test_a_refund_that_was_only_written_down_is_sent_by_the_reconciler(shop: Shop) -> None:
     number = shop.a_paid_order()
-    refunds.request(number, 1000, key="form-1")
+    refunds.create_refund(number, 1000, key="form-1")
 
     results = at_once(3, lambda _: reconciler.run_once())
 
@@ -316,7 +316,7 @@ def test_a_refund_that_fails_leaves_the_money_owed_again(shop: Shop) -> None:
     assert shop.order(number).status == "paid"
     assert shop.order(number).refunded_amount == 0
     assert "failed" in shop.history(number)[-1].detail
-    refunds.request(number, None, key="form-2")  # it can be tried again
+    refunds.create_refund(number, None, key="form-2")  # it can be tried again
 
 
 @pytest.mark.scenario("F5")
@@ -383,7 +383,7 @@ def test_a_refund_event_before_our_own_call_returned_is_the_same_refund(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.a_paid_order()
-    wish = refunds.request(number, 1000, key="form-1")
+    wish = refunds.create_refund(number, 1000, key="form-1")
     answer = gateway.create_refund
 
     def told_before_it_returns(*given: Any) -> gateway.Document:
@@ -392,10 +392,10 @@ def test_a_refund_event_before_our_own_call_returned_is_the_same_refund(
         return made
 
     monkeypatch.setattr(gateway, "create_refund", told_before_it_returns)
-    refunds.send(wish, source="operator")
+    refunds.submit_refund(wish, source="operator")
 
     (row,) = shop.refunds()
-    assert (row.id, row.status) == (wish, "succeeded")
+    assert (row.id, row.status) == (wish.id, "succeeded")
     assert shop.inbox()[shop.event("refund.created")["id"]].outcome == "applied"
     assert shop.order(number).refunded_amount == 1000
     assert given_back(shop) == [1000]

@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 from store.db import engine as db
 from store.db.models import Product
-from store.orders import stripe_facts
+from store.orders import statuses
 from store.reports import csv_export, my_orders, order_view, sales
 from store.web import buyer_ids, rendering
 from tests.support.shop import JEANS, ON_SQLITE, SHIRTS, Shop
@@ -128,7 +128,7 @@ def test_every_status_has_a_badge_of_its_own_and_a_verdict() -> None:
 
     assert len({badge.glyph for badge in badges}) == len({badge.word for badge in badges}) == 11
     assert set(rendering.VERDICTS) == set(order_view.STATUS_BADGES)
-    assert stripe_facts.PAID
+    assert statuses.PAID
 
 
 @pytest.mark.scenario("G10")

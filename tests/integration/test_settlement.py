@@ -13,7 +13,7 @@ from store.core import clock
 from store.core.errors import OrderNotFound, OtherOrderPaid
 from store.db import engine as db
 from store.db.models import Order
-from store.orders import checkout, checkout_session, service
+from store.orders import checkout, checkout_session, queries
 from store.reconciliation import reconciler
 from store.reports import my_orders
 from store.stripe_api import gateway
@@ -36,7 +36,7 @@ def test_a_webhook_before_the_redirect_has_paid_already(shop: Shop) -> None:
 
     assert shop.tell(COMPLETED) == "applied"
     asked = shop.stripe.emulator.request_log(1)[0].id
-    checkout.settle(shop.buyer, number)
+    checkout.refresh_order(shop.buyer, number)
 
     assert shop.log(number) == ["placed", "open", "paid"]
     assert shop.history(number)[-1].source == "webhook"
@@ -48,7 +48,7 @@ def test_a_redirect_before_the_webhook_settles_and_the_webhook_changes_nothing(s
     number = shop.an_open_order()
     shop.pay(number)
 
-    checkout.settle(shop.buyer, number)
+    checkout.refresh_order(shop.buyer, number)
     settled = shop.order(number)
     outcome = shop.tell(COMPLETED)
 
@@ -65,7 +65,7 @@ def test_webhook_and_redirect_at_the_same_moment_settle_once(shop: Shop) -> None
         event = shop.event(COMPLETED)
 
         results = both_at_once(
-            partial(shop.deliver, event), partial(checkout.settle, shop.buyer, number)
+            partial(shop.deliver, event), partial(checkout.refresh_order, shop.buyer, number)
         )
 
         assert [results[0].status_code, results[1]] == [200, None]
@@ -85,7 +85,7 @@ def test_a_webhook_before_our_own_create_call_returned_finds_its_order(shop: Sho
     shop.stripe.pay(made["id"])
 
     outcome = shop.tell(COMPLETED)
-    address = checkout.open_checkout(shop.buyer, number)
+    address = checkout.checkout_url(shop.buyer, number)
 
     assert outcome == "applied"
     assert address == f"/order?number={number}"
@@ -103,7 +103,9 @@ def test_the_answer_of_a_create_call_that_comes_after_the_payment_changes_nothin
     shop.stripe.pay(made["id"])
     shop.tell(COMPLETED)
 
-    checkout_session.look_up(order, source="buyer")  # as read before the payment: it asks once more
+    checkout_session.create_or_refresh_session(
+        order, source="buyer"
+    )  # as read before the payment: it asks once more
 
     assert shop.order(number).status == "paid"
     assert shop.log(number).count("paid") == 1
@@ -116,7 +118,7 @@ def test_a_session_from_a_replayed_answer_is_looked_up(shop: Shop) -> None:
     made = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
     shop.stripe.pay(made["id"])  # and the process that asked has died before it wrote this down
 
-    address = checkout.open_checkout(shop.buyer, number)
+    address = checkout.checkout_url(shop.buyer, number)
 
     assert address == f"/order?number={number}"
     assert (shop.order(number).status, len(shop.sessions())) == ("paid", 1)
@@ -158,12 +160,12 @@ def test_two_webhook_workers_with_the_same_events_let_each_have_its_effect_once(
 ) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.refund(shop.payment_id(number), 1000)
-    told = [parsing.read(event) for event in shop.events() if event["type"] in KINDS]
+    told = [parsing.parse_event(event) for event in shop.events() if event["type"] in KINDS]
 
     def work(place: int) -> list[processing.Outcome]:
         batch = told if place % 2 else told[::-1]
         with db.unit_of_work() as session:
-            return processing.receive(session, batch, source="webhook")
+            return processing.record_events(session, batch, source="webhook")
 
     results = at_once(6, work)
 
@@ -336,7 +338,7 @@ def test_an_orphan_is_tried_again_by_the_reconciler_too(shop: Shop) -> None:
 
 def hide(number: str) -> str:
     """Let an order go by another number, as if its row were not there yet."""
-    hidden = service.new_number()
+    hidden = queries.new_number()
     rename(number, hidden)
     return hidden
 
@@ -494,7 +496,7 @@ def test_a_bank_debit_ends_without_any_webhook(shop: Shop, succeeded: bool) -> N
 def test_after_a_failed_bank_debit_the_same_cart_can_be_bought(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.stripe.emulator.settle_debit(shop.pay_later(number), False)
-    checkout.settle(shop.buyer, number)
+    checkout.refresh_order(shop.buyer, number)
 
     again = shop.an_open_order()
 
@@ -615,8 +617,8 @@ def test_coming_back_again_and_again_changes_nothing(shop: Shop) -> None:
     before, history = shop.order(number), shop.log(number)
 
     for _ in range(3):
-        checkout.settle(shop.buyer, number)
-        assert checkout.open_checkout(shop.buyer, number) == f"/order?number={number}"
+        checkout.refresh_order(shop.buyer, number)
+        assert checkout.checkout_url(shop.buyer, number) == f"/order?number={number}"
 
     assert shop.order(number) == before
     assert shop.log(number) == history
@@ -627,11 +629,11 @@ def test_coming_back_without_having_paid_leaves_the_order_open_to_pay(shop: Shop
     number = shop.an_open_order()
     assert shop.pay(number, card="4000000000000002") == "declined"
 
-    checkout.settle(shop.buyer, number)
+    checkout.refresh_order(shop.buyer, number)
 
     view = shop.view(number)
     assert (view.status, view.is_payable, view.paid_at) == ("open", True, None)
-    assert "/c/pay/" in checkout.open_checkout(shop.buyer, number)
+    assert "/c/pay/" in checkout.checkout_url(shop.buyer, number)
 
 
 @pytest.mark.scenario("C18", "E4")
@@ -656,11 +658,11 @@ def test_a_stranger_cannot_see_or_settle_an_order_by_its_number(shop: Shop) -> N
     stranger = Shop(shop.stripe, shop.door)
 
     with pytest.raises(OrderNotFound):
-        checkout.settle(stranger.buyer, number)
+        checkout.refresh_order(stranger.buyer, number)
     with pytest.raises(OrderNotFound):
         stranger.view(number)
     with pytest.raises(OrderNotFound):
-        checkout.open_checkout(stranger.buyer, number)
+        checkout.checkout_url(stranger.buyer, number)
 
     assert shop.order(number).status == "open"
 
@@ -683,9 +685,9 @@ def test_an_unknown_order_and_a_strangers_answer_alike(shop: Shop) -> None:
     stranger = buyer_ids.digest(buyer_ids.new_cookie())
 
     said = []
-    for asked in (number, service.new_number(), "", "' OR 1=1 --"):
+    for asked in (number, queries.new_number(), "", "' OR 1=1 --"):
         with pytest.raises(OrderNotFound) as refusal:
-            checkout.open_checkout(stranger, asked)
+            checkout.checkout_url(stranger, asked)
         said.append((str(refusal.value), refusal.value.status))
 
     assert len(set(said)) == 1

@@ -19,7 +19,7 @@ from store.core.errors import (
 )
 from store.db import engine as db
 from store.db.models import Order
-from store.orders import checkout, service
+from store.orders import checkout, transitions
 from store.reconciliation import reconciler
 from store.stripe_api import gateway
 from tests.support.ports import free_port
@@ -52,7 +52,7 @@ def test_a_busy_stripe_is_asked_again_under_the_same_key(shop: Shop, kind: str) 
     shop.stripe.emulator.inject_fault("request", kind, times=3, match=CREATE)
     number = shop.place()
 
-    address = checkout.open_checkout(shop.buyer, number)
+    address = checkout.checkout_url(shop.buyer, number)
 
     assert "/c/pay/" in address
     assert keys_used(shop) == {shop.order(number).idempotency_key}
@@ -65,11 +65,11 @@ def test_a_stripe_that_stays_busy_is_named_and_nothing_is_lost(shop: Shop) -> No
     number = shop.place()
 
     with pytest.raises(StripeBusy, match=NOT_CHARGED):
-        checkout.open_checkout(shop.buyer, number)
+        checkout.checkout_url(shop.buyer, number)
 
     assert shop.order(number).status == "pending"
     assert shop.place() == number, "the same cart is the same order"
-    assert "/c/pay/" in checkout.open_checkout(shop.buyer, number)
+    assert "/c/pay/" in checkout.checkout_url(shop.buyer, number)
 
 
 # --- B2: 500 --------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def test_a_500_after_the_session_was_created_still_leads_to_that_session(shop: S
     shop.stripe.emulator.inject_fault("request", "error_after", match=CREATE)
     number = shop.place()
 
-    address = checkout.open_checkout(shop.buyer, number)
+    address = checkout.checkout_url(shop.buyer, number)
 
     assert "/c/pay/" in address
     assert payable(shop) == [shop.order(number).checkout_session_id]
@@ -92,9 +92,9 @@ def test_a_500_before_anything_was_created_can_be_tried_again(shop: Shop) -> Non
     number = shop.place()
 
     with pytest.raises(StripeUncertain, match=NOT_CHARGED):
-        checkout.open_checkout(shop.buyer, number)
+        checkout.checkout_url(shop.buyer, number)
     unknown = shop.order(number).status
-    address = checkout.open_checkout(shop.buyer, number)
+    address = checkout.checkout_url(shop.buyer, number)
 
     assert unknown == "pending"
     assert "/c/pay/" in address
@@ -107,7 +107,7 @@ def test_a_session_behind_a_saved_500_settles_by_webhook(shop: Shop) -> None:
     shop.stripe.emulator.inject_fault("request", "error_after", match=CREATE)
     shop.stripe.emulator.inject_fault("request", "error_before", times=9, match="GET *")
     with pytest.raises(StripeUnreachable):
-        checkout.open_checkout(shop.buyer, number)
+        checkout.checkout_url(shop.buyer, number)
     shop.stripe.emulator.clear_faults()
     (session,) = shop.sessions()
     shop.stripe.pay(session.id)
@@ -126,7 +126,7 @@ def test_a_saved_500_without_a_session_ends_the_attempt_and_the_next_has_a_new_k
     shop.stripe.emulator.inject_fault("request", "error_after", match=CREATE)
     monkeypatch.setattr(gateway, "find_checkouts", lambda *_: [])
 
-    address = checkout.open_checkout(shop.buyer, number)
+    address = checkout.checkout_url(shop.buyer, number)
     again = shop.place()
 
     assert address == f"/order?number={number}"
@@ -149,7 +149,7 @@ def test_an_answer_that_gets_lost_is_met_again_under_its_key(
 
     for _ in range(2):
         try:
-            address = checkout.open_checkout(shop.buyer, number)
+            address = checkout.checkout_url(shop.buyer, number)
         except StripeUnreachable as error:
             assert NOT_CHARGED in str(error)
             assert shop.place() == number
@@ -166,13 +166,13 @@ def test_a_retry_sends_the_same_bytes_under_the_same_key(
     number = shop.place(store_url="http://old.example")
     shop.stripe.emulator.inject_fault("request", "cut", times=3, match=CREATE)
     with pytest.raises(StripeUnreachable):
-        checkout.open_checkout(shop.buyer, number)
+        checkout.checkout_url(shop.buyer, number)
     monkeypatch.setenv("CHECKOUT_MINUTES", "90")
     monkeypatch.setenv("DEMO_CUSTOMER_EMAIL", "new@example.com")
     settings.current.cache_clear()
     reprice("red-t-shirt", 2999, name="A new name")
 
-    address = checkout.open_checkout(shop.buyer, number)
+    address = checkout.checkout_url(shop.buyer, number)
 
     (session,) = shop.sessions()
     assert "/c/pay/" in address
@@ -183,11 +183,11 @@ def test_a_retry_sends_the_same_bytes_under_the_same_key(
 @pytest.mark.scenario("B10")
 def test_a_new_attempt_uses_the_new_address_of_the_shop(shop: Shop) -> None:
     old = shop.place(store_url="http://old.example")
-    checkout.open_checkout(shop.buyer, old)
+    checkout.checkout_url(shop.buyer, old)
     checkout.cancel(shop.buyer, old)
 
     new = shop.place(store_url="http://new.example")
-    checkout.open_checkout(shop.buyer, new)
+    checkout.checkout_url(shop.buyer, new)
 
     assert [str(session.success_url)[:18] for session in shop.sessions()] == [
         "http://old.example",
@@ -206,7 +206,7 @@ def test_a_stripe_that_never_answers_costs_a_bounded_time(
     started = clock.now()
 
     with pytest.raises(StripeUnreachable, match=NOT_CHARGED):
-        checkout.open_checkout(shop.buyer, number)
+        checkout.checkout_url(shop.buyer, number)
 
     assert clock.now() - started < timedelta(seconds=5)
     assert shop.order(number).status == "pending"
@@ -216,7 +216,7 @@ def test_a_stripe_that_never_answers_costs_a_bounded_time(
 def test_a_slow_stripe_is_waited_for(shop: Shop) -> None:
     shop.stripe.emulator.inject_fault("request", "slow", match=CREATE, value="300")
 
-    assert "/c/pay/" in checkout.open_checkout(shop.buyer, shop.place())
+    assert "/c/pay/" in checkout.checkout_url(shop.buyer, shop.place())
 
 
 @pytest.mark.scenario("B12")
@@ -228,7 +228,7 @@ def test_an_unreachable_stripe_says_that_nothing_was_charged(
     settings.current.cache_clear()
 
     with pytest.raises(StripeUnreachable, match=NOT_CHARGED):
-        checkout.open_checkout(shop.buyer, number)
+        checkout.checkout_url(shop.buyer, number)
     with pytest.raises(StripeUnreachable):
         reconciler.run_once()
 
@@ -248,13 +248,13 @@ def test_a_crash_between_stripes_answer_and_our_save_leads_back_to_the_same_sess
 ) -> None:
     number = shop.place()
     with monkeypatch.context() as crash:
-        crash.setattr(service, "record", dies)
+        crash.setattr(transitions, "apply_facts", dies)
         with pytest.raises(MemoryError):
-            checkout.open_checkout(shop.buyer, number)
+            checkout.checkout_url(shop.buyer, number)
     (made,) = shop.sessions()
     assert shop.order(number).checkout_session_id is None
 
-    address = checkout.open_checkout(shop.buyer, shop.place())
+    address = checkout.checkout_url(shop.buyer, shop.place())
 
     assert address == made.url
     assert payable(shop) == [made.id]
@@ -303,7 +303,7 @@ def test_a_lost_answer_to_expiring_is_found_out(shop: Shop, kind: str) -> None:
         new = shop.place(JEANS)
     except StripeError:
         new = shop.place(JEANS)
-    checkout.open_checkout(shop.buyer, new)
+    checkout.checkout_url(shop.buyer, new)
 
     assert shop.order(old).status == "canceled"
     assert payable(shop) == [shop.order(new).checkout_session_id]
@@ -319,7 +319,7 @@ def test_after_a_day_a_request_is_looked_up_instead_of_replayed(shop: Shop, made
     asked_before = len(keys_used(shop))
     age(number, timedelta(hours=25))
 
-    checkout.open_checkout(shop.buyer, number)
+    checkout.checkout_url(shop.buyer, number)
 
     assert len(keys_used(shop)) == asked_before
     assert len(shop.sessions()) == asked_before
@@ -355,7 +355,7 @@ def test_a_question_that_is_still_being_answered_is_waited_for(shop: Shop) -> No
     number = shop.place()
     shop.stripe.emulator.inject_fault("request", "slow", match=CREATE, value="150")
 
-    addresses = at_once(4, lambda _: checkout.open_checkout(shop.buyer, number))
+    addresses = at_once(4, lambda _: checkout.checkout_url(shop.buyer, number))
 
     assert len(set(addresses)) == 1
     assert "/c/pay/" in addresses[0]
@@ -376,7 +376,7 @@ def test_a_key_that_stripe_refuses_is_never_shown(
     caplog.set_level(logging.DEBUG)
 
     with pytest.raises(StripeKeyRefused, match=NOT_CHARGED) as refusal:
-        checkout.open_checkout(shop.buyer, number)
+        checkout.checkout_url(shop.buyer, number)
 
     assert "key" in str(refusal.value)
     assert secret not in str(refusal.value) + caplog.text
@@ -422,10 +422,10 @@ def test_a_failed_look_up_changes_nothing(shop: Shop) -> None:
     shop.stripe.emulator.inject_fault("request", "error_before", times=3, match=LOOK_UP)
 
     with pytest.raises(StripeUncertain):
-        checkout.settle(shop.buyer, number)
+        checkout.refresh_order(shop.buyer, number)
 
     assert shop.order(number).status == "open"
-    checkout.settle(shop.buyer, number)
+    checkout.refresh_order(shop.buyer, number)
     assert shop.order(number).status == "paid"
 
 
@@ -437,7 +437,7 @@ def test_a_question_that_stripe_refuses_ends_the_attempt_with_a_true_sentence(sh
         asked["mode"] = "barter"
         order.checkout_parameters = json.dumps(asked)
 
-    address = checkout.open_checkout(shop.buyer, number)
+    address = checkout.checkout_url(shop.buyer, number)
 
     assert address == f"/order?number={number}"
     assert shop.order(number).status == "failed"

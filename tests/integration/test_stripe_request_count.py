@@ -13,7 +13,7 @@ from store.core.errors import StripeBusy, StripeError
 from store.db import bulk
 from store.db import engine as db
 from store.db.models import Order
-from store.orders import checkout, coalescing, service
+from store.orders import checkout, coalescing, queries
 from store.reconciliation import open_orders, reconciler
 from store.stripe_api import gateway
 from stripe_emulator.resources import checkout_sessions
@@ -29,7 +29,7 @@ LOOK_UP = "GET /v1/checkout/sessions/{id}"
 def open_carts(shop: Shop, count: int) -> list[str]:
     """Open orders that nobody has paid, each of another buyer, with their sessions at Stripe."""
     now, rows = clock.now(), []
-    numbers = [service.new_number() for _ in range(count)]
+    numbers = [queries.new_number() for _ in range(count)]
     price = {"currency": "usd", "unit_amount": 3998, "product_data": {"name": "A thing"}}
     expires_at = int(now.timestamp()) + 23 * 3600
     with shop.stripe.emulator.account.writing() as books:
@@ -220,19 +220,19 @@ def test_the_way_to_stripe_in_a_loop_asks_once_a_second(shop: Shop) -> None:
     started, addresses = time.monotonic(), set[str]()
 
     while time.monotonic() - started < 1.5:
-        addresses.add(checkout.open_checkout(shop.buyer, number))
+        addresses.add(checkout.checkout_url(shop.buyer, number))
 
     assert looked_up(shop) <= 2
     assert addresses == {shop.order(number).checkout_url}
 
 
 @pytest.mark.scenario("Q6", "Q2")
-@pytest.mark.parametrize("act", [checkout.open_checkout, checkout.settle])
+@pytest.mark.parametrize("act", [checkout.checkout_url, checkout.refresh_order])
 def test_many_at_once_about_one_order_share_the_question(
     shop: Shop, act: Callable[[str, str], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.an_open_order()
-    monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.Questions())
+    monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.RequestCoalescer())
     shop.stripe.emulator.inject_fault("request", "slow", times=None, match=LOOK_UP, value="200")
 
     results = at_once(16, lambda _: act(shop.buyer, number))
@@ -246,15 +246,15 @@ def test_callers_that_wait_for_a_failed_request_fail_together(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.an_open_order()
-    monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.Questions())
+    monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.RequestCoalescer())
     shop.stripe.emulator.inject_fault("request", "rate_limit", times=None, match=LOOK_UP)
 
-    results = at_once(16, lambda _: checkout.open_checkout(shop.buyer, number))
+    results = at_once(16, lambda _: checkout.checkout_url(shop.buyer, number))
 
     assert {type(result) for result in results} == {StripeBusy}
     assert looked_up(shop) <= 2 * 4, "each of two questions is asked four times"
     shop.stripe.emulator.clear_faults()
-    assert "/c/pay/" in checkout.open_checkout(shop.buyer, number)
+    assert "/c/pay/" in checkout.checkout_url(shop.buyer, number)
 
 
 @pytest.mark.usefixtures("a_second")
@@ -262,39 +262,39 @@ def test_callers_that_wait_for_a_failed_request_fail_together(
 def test_a_returning_buyer_never_sees_an_outdated_status(shop: Shop) -> None:
     for _ in range(5):
         number = shop.an_open_order()
-        checkout.open_checkout(shop.buyer, number)
+        checkout.checkout_url(shop.buyer, number)
         shop.pay(number)
-        checkout.settle(shop.buyer, number)
+        checkout.refresh_order(shop.buyer, number)
         assert shop.order(number).status == "paid"
-        shop.buyer = service.new_number()
+        shop.buyer = queries.new_number()
 
 
 @pytest.mark.usefixtures("a_second")
 @pytest.mark.scenario("Q6")
 def test_an_order_closed_meanwhile_is_not_led_to_stripe_by_an_answer_of_before(shop: Shop) -> None:
     number = shop.an_open_order()
-    checkout.open_checkout(shop.buyer, number)
+    checkout.checkout_url(shop.buyer, number)
 
     shop.place(JEANS)  # which expires the session of the first
 
-    assert checkout.open_checkout(shop.buyer, number) == f"/order?number={number}"
+    assert checkout.checkout_url(shop.buyer, number) == f"/order?number={number}"
 
 
 def test_look_ups_of_two_orders_do_not_wait_for_each_other() -> None:
-    asked, over = coalescing.Questions(), threading.Event()
-    slow = threading.Thread(target=asked.ask, args=("A", "buyer", over.wait), kwargs={"reuse": ()})
+    asked, over = coalescing.RequestCoalescer(), threading.Event()
+    slow = threading.Thread(target=asked.run, args=("A", "buyer", over.wait), kwargs={"reuse": ()})
     slow.start()
 
-    assert asked.ask("B", "buyer", lambda: None, reuse=()) is True
+    assert asked.run("B", "buyer", lambda: None, reuse=()) is True
     over.set()
     slow.join()
 
 
 def test_the_number_of_remembered_requests_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coalescing, "KEPT", 3)
-    asked = coalescing.Questions()
+    asked = coalescing.RequestCoalescer()
     for number in "ABCD":
-        asked.ask(number, "buyer", lambda: None, reuse=("buyer",))
+        asked.run(number, "buyer", lambda: None, reuse=("buyer",))
 
-    assert asked.ask("D", "buyer", lambda: None, reuse=("buyer",)) is False
-    assert asked.ask("A", "buyer", lambda: None, reuse=("buyer",)) is True
+    assert asked.run("D", "buyer", lambda: None, reuse=("buyer",)) is False
+    assert asked.run("A", "buyer", lambda: None, reuse=("buyer",)) is True

@@ -11,7 +11,7 @@ from sqlalchemy import event
 
 from store.core import clock
 from store.db import engine as db
-from store.orders import checkout, service
+from store.orders import checkout, queries
 from store.reconciliation import reconciler
 from store.reports import my_orders, order_detail, timeline_export
 from store.reports.charge_summary import ChargeSummary
@@ -23,7 +23,7 @@ from tests.support.shop import JEANS, ON_SQLITE, Shop
 
 def story(shop: Shop, number: str) -> order_detail.OrderDetail:
     with db.reading() as session:
-        return order_detail.load(session, service.owned(session, shop.buyer, number))
+        return order_detail.load(session, queries.order_of_buyer(session, shop.buyer, number))
 
 
 def shelf(shop: Shop) -> ChargeSummary:
@@ -59,7 +59,7 @@ def test_the_timeline_covers_the_click_to_the_return(shop: Shop) -> None:
     completed = shop.event("checkout.session.completed")
     for _ in range(3):
         shop.outcome(completed)
-    checkout.settle(shop.buyer, number)
+    checkout.refresh_order(shop.buyer, number)
 
     steps = story(shop, number).entries
 
@@ -81,7 +81,7 @@ def test_the_timeline_covers_the_click_to_the_return(shop: Shop) -> None:
 def test_a_webhook_that_comes_after_the_return_is_shown_and_changes_nothing(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
-    checkout.settle(shop.buyer, number)
+    checkout.refresh_order(shop.buyer, number)
     shop.tell("checkout.session.completed")
 
     steps = story(shop, number).entries

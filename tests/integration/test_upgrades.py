@@ -20,7 +20,7 @@ from store.catalog import seeding
 from store.core import settings
 from store.db import engine as db
 from store.db.models import Order, OrderLog
-from store.orders import service
+from store.orders import queries
 from store.reports import order_detail
 
 DATABASES = Path(__file__).parent / "databases"
@@ -105,7 +105,7 @@ def test_a_database_of_revision_0015_opens_with_all_its_rows(stored: str) -> Non
     assert {"no_change", "unknown_order"} <= {row["outcome"] for row in before["stripe_events"]}
     with db.reading() as session:
         for row in before["orders"]:
-            order = service.owned(session, row["buyer_hash"], row["number"])
+            order = queries.order_of_buyer(session, row["buyer_hash"], row["number"])
             assert order_detail.load(session, order).order.status == row["status"]
         history = Counter(session.exec(select(OrderLog.order_id)).all())
     assert history == history_before

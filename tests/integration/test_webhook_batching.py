@@ -18,10 +18,10 @@ from sqlmodel import Session, SQLModel, col, select
 import webhook_server
 from store.db import engine as db
 from store.db.models import Dispute, Order, OrderCheck, OrderLog, Refund, StripeEvent
-from store.orders import service
+from store.orders import transitions
 from store.orders.stripe_facts import CheckoutFact, DisputeFact, Fact, ReceiptFact, RefundFact
 from store.webhooks import batch_queue, parsing, processing
-from store.webhooks.parsing import Arrival
+from store.webhooks.parsing import ParsedEvent
 from store.webhooks.processing import Outcome
 from tests.support import event_loops
 from tests.support import sample_event as ready_made
@@ -179,11 +179,11 @@ def test_a_batch_waits_for_another_about_the_same_order(shop: Shop) -> None:
     def second() -> None:
         with db.unit_of_work() as session:
             started.set()
-            service.record(session, [a_refund("re_2", 500)], source="reconciler")
+            transitions.apply_facts(session, [a_refund("re_2", 500)], source="reconciler")
 
     other = threading.Thread(target=second)
     with db.unit_of_work() as session:
-        service.record(session, [a_refund("re_1", 1000)], source="webhook")
+        transitions.apply_facts(session, [a_refund("re_1", 1000)], source="webhook")
         other.start()
         if db.engine().dialect.name == "postgresql":  # on SQLite it cannot even begin
             started.wait(LONG_SECONDS)
@@ -198,7 +198,7 @@ def test_a_batch_waits_for_another_about_the_same_order(shop: Shop) -> None:
 def a_refund(name: str, amount: int, place: int = 0) -> RefundFact:
     return RefundFact(
         order_number=stock.number(place),
-        evidence="evt",
+        origin="evt",
         refund_id=name,
         payment_intent_id=f"pi_bench{place:020}",
         amount=amount,
@@ -213,15 +213,17 @@ def test_batches_of_the_same_events_in_any_order_never_stand_in_each_others_way(
 ) -> None:
     """Events of orders and of none, seen before or not, from six workers at once."""
     stock.fill(0, 10)
-    told = [parsing.read(a_payment(place)) for place in range(10)]
-    told += [parsing.read(an_event_of_no_interest(f"evt_other_{place}")) for place in range(10)]
+    told = [parsing.parse_event(a_payment(place)) for place in range(10)]
+    told += [
+        parsing.parse_event(an_event_of_no_interest(f"evt_other_{place}")) for place in range(10)
+    ]
     with db.unit_of_work() as session:
-        processing.receive(session, told[::3], source="webhook")
+        processing.record_events(session, told[::3], source="webhook")
 
     def work(place: int) -> list[Outcome]:
         batch = told[place:] + told[:place] if place % 2 else told[::-1]
         with db.unit_of_work() as session:
-            return processing.receive(session, batch, source="webhook")
+            return processing.record_events(session, batch, source="webhook")
 
     results = at_once(6, work)
 
@@ -249,7 +251,7 @@ STATES = [
 def facts(draw: st.DrawFn) -> Fact | None:
     """Anything that Stripe may say about one of three orders, one of which is not ours."""
     place = draw(PLACES)
-    known: dict[str, Any] = {"order_number": stock.number(place), "evidence": draw(NAMES)}
+    known: dict[str, Any] = {"order_number": stock.number(place), "origin": draw(NAMES)}
     payment = f"pi_bench{place:020}"
     kind = draw(st.sampled_from(["checkout", "stray", "refund", "dispute", "receipt", "none"]))
     if kind in ("checkout", "stray"):
@@ -296,9 +298,9 @@ def facts(draw: st.DrawFn) -> Fact | None:
 
 
 @st.composite
-def some_events(draw: st.DrawFn) -> Arrival:
+def some_events(draw: st.DrawFn) -> ParsedEvent:
     fact = draw(facts())
-    return Arrival(
+    return ParsedEvent(
         id=draw(NAMES),
         type="t",
         created_at=datetime(2026, 1, 1, tzinfo=UTC),
@@ -309,7 +311,7 @@ def some_events(draw: st.DrawFn) -> Arrival:
 
 
 @st.composite
-def tellings(draw: st.DrawFn) -> list[Arrival]:
+def tellings(draw: st.DrawFn) -> list[ParsedEvent]:
     """Some events, each any number of times, in any order."""
     different = draw(st.lists(some_events(), min_size=1, unique_by=lambda event: event.id))
     return draw(st.lists(st.sampled_from(different), max_size=12))
@@ -324,7 +326,7 @@ def tellings(draw: st.DrawFn) -> list[Arrival]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_a_batch_has_the_effect_of_its_events_one_after_the_other(
-    settled: None, told: list[Arrival]
+    settled: None, told: list[ParsedEvent]
 ) -> None:
     """Two of the three orders are in the database; the events are any, with any repetition."""
     alone = after([[event] for event in told])
@@ -335,7 +337,7 @@ def test_a_batch_has_the_effect_of_its_events_one_after_the_other(
     assert in_pieces == alone
 
 
-def after(batches: Sequence[Sequence[Arrival]]) -> tuple[list[Outcome], dict[str, list[Any]]]:
+def after(batches: Sequence[Sequence[ParsedEvent]]) -> tuple[list[Outcome], dict[str, list[Any]]]:
     """What is answered to these batches, and all that is then written anywhere."""
     with db.unit_of_work() as session:
         for model in (OrderCheck, OrderLog, Refund, Dispute, StripeEvent, Order):
@@ -344,7 +346,7 @@ def after(batches: Sequence[Sequence[Arrival]]) -> tuple[list[Outcome], dict[str
     outcomes: list[Outcome] = []
     for batch in batches:
         with db.unit_of_work() as session:
-            outcomes += processing.receive(session, batch, source="webhook")
+            outcomes += processing.record_events(session, batch, source="webhook")
     with db.reading() as session:
         return outcomes, {
             model.__name__: written(session, model)

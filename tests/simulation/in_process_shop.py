@@ -157,7 +157,7 @@ class Stage:
 
     def drop_connections(self) -> None:
         """What the database sees of a process that ends; much cheaper than a new engine."""
-        checkout.LOOK_UPS = coalescing.Questions()
+        checkout.LOOK_UPS = coalescing.RequestCoalescer()
         if db.engine_for.cache_info().currsize:
             db.engine().dispose()
         self.open_transactions.clear()
@@ -165,7 +165,7 @@ class Stage:
     @contextmanager
     def another_process(self) -> Iterator[None]:
         """What one process keeps about its own questions to Stripe, another does not know."""
-        ours, checkout.LOOK_UPS = checkout.LOOK_UPS, coalescing.Questions()
+        ours, checkout.LOOK_UPS = checkout.LOOK_UPS, coalescing.RequestCoalescer()
         try:
             yield
         finally:
@@ -240,12 +240,12 @@ class Stage:
         for place, (body, header) in enumerate(posts):
             try:
                 gateway.verify(body, header, settings.current().webhook_secrets)
-                arrived[place] = parsing.read(parsing.parse(body))
+                arrived[place] = parsing.parse_event(parsing.decode_body(body))
             except StoreError as error:
                 statuses[place] = int(error.status)
         if arrived:
             try:
-                answers = processing.take_in(list(arrived.values()), source="webhook")
+                answers = processing.process_events(list(arrived.values()), source="webhook")
                 for place, answer in zip(arrived, answers, strict=True):
                     if isinstance(answer, StoreError):
                         statuses[place] = int(answer.status)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import create_engine
 
-from store.orders.stripe_facts import (
+from store.orders.statuses import (
     DISPUTE_RANK,
     PAID,
     PAYMENT_RANK,

@@ -25,7 +25,7 @@ from store.core.errors import JustBought, OtherOrderPaid, StoreError, StripeUnce
 from store.db import engine as db
 from store.db.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
 from store.orders import checkout, refunds
-from store.orders.stripe_facts import PAID
+from store.orders.statuses import PAID
 from store.reconciliation import audit, reconciler
 from stripe_emulator.resources import checkout_sessions
 from tests.simulation.in_process_shop import STORE_URL, STRAY, Crash, Stage, set_up
@@ -65,7 +65,7 @@ class Story(ABC):
         return checkout.place(self.buyer, cart, shown_amount=shown, store_url=STORE_URL)
 
     def go_and_pay(self, number: str) -> None:
-        address = checkout.open_checkout(self.buyer, number)
+        address = checkout.checkout_url(self.buyer, number)
         if "/c/pay/" in address:
             self.pay(address.rsplit("/", 1)[1])
 
@@ -77,7 +77,7 @@ class Story(ABC):
     def bought(self) -> str:
         number = self.place(SHIRTS)
         self.go_and_pay(number)
-        checkout.settle(self.buyer, number)
+        checkout.refresh_order(self.buyer, number)
         return number
 
     def deliver(self) -> None:
@@ -115,7 +115,7 @@ class Purchase(Story):
         except JustBought as paid:
             self.number = paid.number
         self.go_and_pay(self.number)
-        checkout.settle(self.buyer, self.number)
+        checkout.refresh_order(self.buyer, self.number)
         self.deliver()
 
     def ends_well(self, then: Then) -> None:
@@ -134,7 +134,7 @@ class Cancellation(Story):
 
     def prepare(self) -> None:
         self.number = self.place(SHIRTS)
-        checkout.open_checkout(self.buyer, self.number)
+        checkout.checkout_url(self.buyer, self.number)
 
     def act(self) -> None:
         checkout.cancel(self.buyer, self.number)
@@ -173,10 +173,10 @@ class Replacement(Story):
 
     def prepare(self) -> None:
         self.number = self.place(SHIRTS)
-        checkout.open_checkout(self.buyer, self.number)
+        checkout.checkout_url(self.buyer, self.number)
 
     def act(self) -> None:
-        checkout.open_checkout(self.buyer, self.place(JEANS))
+        checkout.checkout_url(self.buyer, self.place(JEANS))
         self.deliver()
 
     def ends_well(self, then: Then) -> None:
@@ -193,8 +193,8 @@ class MoneyBack(Story):
         self.number = self.bought()
 
     def act(self) -> None:
-        wish = refunds.request(self.number, 1500, key=f"form-of-{self.number}")
-        refunds.send(wish, source="operator")
+        wish = refunds.create_refund(self.number, 1500, key=f"form-of-{self.number}")
+        refunds.submit_refund(wish, source="operator")
         self.deliver()
 
     def ends_well(self, then: Then) -> None:
@@ -224,7 +224,7 @@ class LostSession(Story):
 
     def prepare(self) -> None:
         self.number = self.place(SHIRTS)
-        session_id = checkout.open_checkout(self.buyer, self.number).rsplit("/", 1)[1]
+        session_id = checkout.checkout_url(self.buyer, self.number).rsplit("/", 1)[1]
         self.stage.forget_session(session_id)
         self.stage.clock.seconds += 120
 
@@ -232,10 +232,10 @@ class LostSession(Story):
         with suppress(JustBought):
             number = self.place(SHIRTS)
             with suppress(StoreError):  # the first click finds out, the second one buys
-                checkout.open_checkout(self.buyer, number)
+                checkout.checkout_url(self.buyer, number)
             number = self.place(SHIRTS)
             self.go_and_pay(number)
-            checkout.settle(self.buyer, number)
+            checkout.refresh_order(self.buyer, number)
         self.deliver()
 
     def ends_well(self, then: Then) -> None:
@@ -309,7 +309,7 @@ class BesideAStuckOrder(Purchase):
         number = checkout.place(
             f"stuck-{self.buyer}", JEANS, shown_amount=4999, store_url=STORE_URL
         )
-        address = checkout.open_checkout(f"stuck-{self.buyer}", number)
+        address = checkout.checkout_url(f"stuck-{self.buyer}", number)
         self.stage.emulator.inject_fault(
             "request", "rate_limit", times=None, match=address.rsplit("/", 1)[1]
         )

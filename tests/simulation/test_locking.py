@@ -9,7 +9,7 @@ import pytest
 from store.core.errors import NothingToRefund
 from store.db import engine as db
 from store.db.models import Refund
-from store.orders import refunds, service
+from store.orders import batch, refunds
 from tests.simulation.in_process_shop import Stage, set_up
 from tests.simulation.invariants import Books
 from tests.simulation.test_crashes import Purchase
@@ -39,14 +39,14 @@ def test_reading_the_refundable_amount_waits_for_the_order_lock(paid: str) -> No
 
     def ask() -> None:
         try:
-            refunds.request(paid, None, key="the second")
+            refunds.create_refund(paid, None, key="the second")
             outcome.append("written down")
         except NothingToRefund:
             outcome.append("nothing left")
 
     second = threading.Thread(target=ask)
     with db.unit_of_work() as session:
-        order = service.lock(session, [paid]).orders[paid]
+        order = batch.lock_orders(session, [paid]).orders[paid]
         second.start()
         second.join(A_MOMENT_SECONDS)
         waited = second.is_alive()

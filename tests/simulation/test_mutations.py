@@ -72,7 +72,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
     ),
     "an event has its effect once": Mutation(
-        (Edit("processing._register", "unseen | orphans", "set(first)"),),
+        (Edit("processing._register", "unseen | unknown", "set(first)"),),
         (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
     ),
     "the inbox has an end": Mutation(
@@ -98,10 +98,10 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (WAITS.format("sqlite"),),
     ),
     "the lock on an order's row": Mutation(
-        (Edit("orders.service", "_1.with_for_update()", "_1"),), (WAITS.format("postgresql"),)
+        (Edit("batch", "_1.with_for_update()", "_1"),), (WAITS.format("postgresql"),)
     ),
     "the amount, currency and mode must fit": Mutation(
-        (Edit("transitions._learn_checkout", "misfit(order, fact)", "None"),),
+        (Edit("transitions._apply_checkout", "fact_checks.mismatch(order, fact)", "None"),),
         (WEBHOOKS + "a_mismatch_confirmed_by_stripe_is_never_paid[sqlite-1 cent]",),
     ),
     "the signature": Mutation(
@@ -117,7 +117,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "facts only move forward": Mutation(
         (
             Edit(
-                "transitions._advance",
+                "transitions._raise_rank",
                 "rank.get(value, -1) <= rank.get(getattr(row, name), -1)",
                 "value == getattr(row, name)",
             ),
@@ -125,7 +125,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         ("tests/unit/test_order_status.py::test_ranks_never_move_back",),
     ),
     "no more is refunded than is left": Mutation(
-        (Edit("refunds.request", "not 0 < wanted <= left", "not 0 < wanted"),),
+        (Edit("refunds.create_refund", "not 0 < wanted <= left", "not 0 < wanted"),),
         (REFUNDS + "more_than_is_left_or_nothing_is_refused_before_stripe_is_asked",),
     ),
     "a refund's own key": Mutation(
@@ -139,15 +139,15 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (CRASH.format("MoneyBack", "the same person again"),),
     ),
     "a refund behind a saved failure gets a new key": Mutation(
-        (Edit("refunds._begin_anew", "row.attempt += 1"),),
+        (Edit("refunds._use_new_key", "row.attempt += 1"),),
         (REFUNDS + "a_refund_whose_saved_answer_is_500_gets_a_new_key_within_a_pass[sqlite]",),
     ),
     "the attempt before is looked for before the next is made": Mutation(
         (
             Edit(
-                "refunds._made_before",
-                "refund.attempt == 1 and clock.now() < refund.created_at + KEY_LIFE",
-                "clock.now() < refund.created_at + KEY_LIFE",
+                "refunds._find_existing",
+                "refund.attempt == 1 and _1",
+                "_1",
             ),
         ),
         (REFUNDS + "a_new_key_is_not_used_where_the_first_refund_shows_after_all[sqlite]",),
@@ -163,19 +163,19 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (CRASH.format("Purchase", "the same person again"),),
     ),
     "a second payment is sent back once": Mutation(
-        (Edit("transitions._learn_checkout", "second_payments.learn(ledger, order, fact)", "[]"),),
+        (Edit("transitions._apply_checkout", "second_payments.record(batch, order, fact)", "[]"),),
         (SETTLING + "a_second_captured_payment_is_written_down_and_sent_back_once[sqlite]",),
     ),
     "a refund that Stripe refuses stays owed": Mutation(
-        (Edit("refunds._still_owed", "_postpone(kept, row)", "row.status = 'failed'"),),
+        (Edit("refunds._still_owed", "_postpone(batch, row)", "row.status = 'failed'"),),
         (OWED + "a_refused_refund_keeps_no_other_from_going_back[sqlite]",),
     ),
     "a refund that fails at Stripe is owed again": Mutation(
         (
             Edit(
-                "transitions._learn_refund",
-                "second_payments.settle(ledger, order, fact.payment_intent_id)",
-                "second_payments.settle(ledger, order, '')",
+                "transitions._apply_refund",
+                "second_payments.update_owed_refund(batch, order, fact.payment_intent_id)",
+                "second_payments.update_owed_refund(batch, order, '')",
             ),
         ),
         (OWED + "the_refund_of_a_second_payment_that_fails_later_is_owed_again[sqlite]",),
@@ -183,15 +183,15 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "a refund made by hand is no second row": Mutation(
         (
             Edit(
-                "transitions._learn_refund",
-                "_1 or second_payments.adopted_by(ledger, order, fact)",
+                "transitions._apply_refund",
+                "_1 or second_payments.matching_unsent_refund(batch, order, fact)",
                 "_1",
             ),
         ),
         (OWED + "a_second_payment_given_back_by_hand_is_one_row_and_done[sqlite-refused]",),
     ),
     "a list that cannot be read is no proof that nothing went back": Mutation(
-        (Edit("refunds._listed", "if unreadable:\n    raise unreadable"),),
+        (Edit("refunds._find_by_key", "if unreadable:\n    raise unreadable"),),
         (OWED + "an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund[sqlite-nulls]",),
     ),
     "an item that fails keeps no other from its turn": Mutation(
@@ -205,8 +205,8 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "an absent amount is no agreement": Mutation(
         (
             Edit(
-                "transitions",
-                "_equal_or_unsaid(fact.amount, order.total_amount, fact)",
+                "fact_checks",
+                "_equal_or_absent(fact.amount, order.total_amount, fact)",
                 "fact.amount in (None, order.total_amount)",
             ),
         ),
@@ -215,8 +215,8 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "an absent currency is no agreement": Mutation(
         (
             Edit(
-                "transitions",
-                "_equal_or_unsaid(fact.currency, order.currency, fact)",
+                "fact_checks",
+                "_equal_or_absent(fact.currency, order.currency, fact)",
                 "fact.currency in (None, order.currency)",
             ),
         ),
@@ -247,7 +247,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "Stripe is asked before an order is cancelled": Mutation(
         (
             Edit(
-                "checkout_session.retire",
+                "checkout_session.expire_checkout_session",
                 "gateway.expire_checkout(order.checkout_session_id)",
                 "gateway.checkout(order.checkout_session_id) | {'status': 'expired'}",
             ),
@@ -257,7 +257,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "a session behind a saved failure is looked for": Mutation(
         (
             Edit(
-                "checkout_session._ask",
+                "checkout_session._create_session",
                 "gateway.find_checkouts(order.number, order.created_at)",
                 "list[dict[str, object]]()",
             ),
@@ -265,14 +265,26 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (TROUBLE + "a_500_after_the_session_was_created_still_leads_to_that_session[sqlite]",),
     ),
     "a returning buyer makes the shop ask Stripe": Mutation(
-        (Edit("checkout.settle", "look_up(order, source='redirect')", "None"),),
+        (
+            Edit(
+                "checkout.refresh_order",
+                "create_or_refresh_session(order, source='redirect')",
+                "None",
+            ),
+        ),
         (
             SETTLING
             + "a_redirect_before_the_webhook_settles_and_the_webhook_changes_nothing[sqlite]",
         ),
     ),
     "a form that gives money back says what it saw": Mutation(
-        (Edit("refunds.request", "shown_left is not None and shown_left != left", "False"),),
+        (
+            Edit(
+                "refunds.create_refund",
+                "displayed_remaining is not None and displayed_remaining != left",
+                "False",
+            ),
+        ),
         (OPERATORS + "of_two_operators_who_refund_at_once_one_is_refused[sqlite]",),
     ),
     "an edit says what it saw": Mutation(

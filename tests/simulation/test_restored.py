@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from store.orders import shop_mark
-from store.orders.stripe_facts import PAID
+from store.orders.statuses import PAID
 from store.reconciliation import audit, reconciler
 from store.reconciliation.audit import Audit
 from tests.simulation.in_process_shop import Stage, set_up

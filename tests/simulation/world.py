@@ -160,7 +160,7 @@ class World:
             self._go(*chosen)
 
     def _go(self, buyer: str, number: str) -> None:
-        address = checkout.open_checkout(buyer, number)
+        address = checkout.checkout_url(buyer, number)
         session_id = address.rsplit("/", 1)[1]
         if "/c/pay/" in address and session_id not in self.sessions:
             self.sessions.append(session_id)
@@ -217,7 +217,7 @@ class World:
     def come_back(self) -> None:
         """Stripe sends the buyer back, or they reload the page."""
         if chosen := self.pick(self.numbers):
-            checkout.settle(*chosen)
+            checkout.refresh_order(*chosen)
 
     def cancel(self) -> None:
         if chosen := self.pick(self.numbers):
@@ -236,9 +236,9 @@ class World:
             self.wishes.append((number, amount, key))
         else:
             return
-        refund_id = refunds.request(number, amount, key=key)
+        created = refunds.create_refund(number, amount, key=key)
         if self.random.random() < 0.8:
-            refunds.send(refund_id, source="operator")
+            refunds.submit_refund(created, source="operator")
 
     def refund_at_stripe(self) -> None:
         """Somebody gives money back in Stripe's dashboard."""

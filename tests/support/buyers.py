@@ -104,7 +104,7 @@ def visit(crowd: Crowd, chance: random.Random, cookie: str) -> None:
     paid = httpx.post(paying, json={}, timeout=30).json()
     crowd.counts["payments"] += paid.get("outcome") == "succeeded"
     if chance.random() < 0.5:
-        checkout.settle(buyer, number)
+        checkout.refresh_order(buyer, number)
     if chance.random() < 0.2:
-        row = refunds.request(number, chance.choice([None, 500]), key=f"storm-{number}")
-        refunds.send(row, source="operator")
+        row = refunds.create_refund(number, chance.choice([None, 500]), key=f"storm-{number}")
+        refunds.submit_refund(row, source="operator")

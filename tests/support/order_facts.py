@@ -5,16 +5,9 @@ from typing import Any
 
 from sqlmodel import Session
 
-from store.orders import service
-from store.orders.batch import Ledger, OrderState
-from store.orders.stripe_facts import (
-    CheckoutFact,
-    DisputeFact,
-    Fact,
-    RefundFact,
-    RefusedFact,
-)
-from store.orders.transitions import LEARN
+from store.orders.batch import OrderBatch, OrderState
+from store.orders.stripe_facts import CheckoutFact, DisputeFact, Fact, RefundFact, RefusedFact
+from store.orders.transitions import TRANSITIONS, update_status
 
 NUMBER, SESSION, PAYMENT = "TEST-TEST-TEST-TEST", "cs_test_1", "pi_1"
 
@@ -67,10 +60,10 @@ def dispute(status: str) -> DisputeFact:
 def after(told: Sequence[Fact], order: OrderState | None = None) -> State:
     """Where an order ends that hears these facts one after the other."""
     order = order or an_order()
-    ledger = Ledger(Session(), {NUMBER: order})
+    ledger = OrderBatch(Session(), {NUMBER: order})
     for fact in told:
-        if LEARN[type(fact)](ledger, order, fact):
-            order.status = service.settle(order, ledger)
+        if TRANSITIONS[type(fact)](ledger, order, fact):
+            update_status(ledger, order)
     return (
         order.status,
         order.checkout_status,

@@ -23,7 +23,7 @@ from store.catalog import products
 from store.core import clock
 from store.db import engine as db
 from store.db.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
-from store.orders import checkout, service
+from store.orders import checkout, history, queries
 from store.reports import order_detail, order_view
 from store.web import buyer_ids
 from tests.support.emulator import Running, line
@@ -93,20 +93,20 @@ class Shop:
     def an_open_order(self, cart: Mapping[str, int] = SHIRTS) -> str:
         """Press Pay and arrive at Stripe."""
         number = self.place(cart)
-        assert "/c/pay/" in checkout.open_checkout(self.buyer, number)
+        assert "/c/pay/" in checkout.checkout_url(self.buyer, number)
         return number
 
     def a_paid_order(self, cart: Mapping[str, int] = SHIRTS) -> str:
         """Bought, paid, and known to be paid."""
         number = self.an_open_order(cart)
         assert self.pay(number) == "succeeded"
-        checkout.settle(self.buyer, number)
+        checkout.refresh_order(self.buyer, number)
         assert self.order(number).status == "paid"
         return number
 
     def a_past(self, *statuses: str) -> list[str]:
         """Orders that nobody needs to pay for, oldest first; Stripe knows nothing of them."""
-        now, numbers = clock.now(), [service.new_number() for _ in statuses]
+        now, numbers = clock.now(), [queries.new_number() for _ in statuses]
         with db.unit_of_work() as session:
             for number, status in zip(numbers, statuses, strict=True):
                 order = Order(
@@ -129,7 +129,7 @@ class Shop:
                 session.add(
                     OrderItem(order_id=of, product_id=1, name="Shirt", unit_amount=1999, quantity=1)
                 )
-                service.log(session, order, "buyer", "placed", "")
+                history.log(session, order, "buyer", "placed", "")
         return numbers
 
     def pay(self, number: str, card: str = "4242424242424242") -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from store.catalog.products import Line, Sold
-from store.orders.checkout import key_of_cart
+from store.orders.checkout import cart_fingerprint
 
 SHIRT = Sold(1, "red-t-shirt", "Red T-Shirt", "", 1999, "usd", "a.svg")
 JEANS = Sold(2, "blue-jeans", "Blue Jeans", "", 4999, "usd", "b.svg")
@@ -11,13 +11,13 @@ CART = [Line(SHIRT, 2), Line(JEANS, 1)]
 
 
 def test_the_order_of_the_lines_makes_no_other_cart() -> None:
-    assert key_of_cart("a buyer", CART) == key_of_cart("a buyer", CART[::-1])
+    assert cart_fingerprint("a buyer", CART) == cart_fingerprint("a buyer", CART[::-1])
 
 
 def test_names_and_pictures_make_no_other_cart() -> None:
     renamed = Line(SHIRT._replace(name="Crimson T-Shirt", image="c.svg"), 2)
 
-    assert key_of_cart("a buyer", [renamed, CART[1]]) == key_of_cart("a buyer", CART)
+    assert cart_fingerprint("a buyer", [renamed, CART[1]]) == cart_fingerprint("a buyer", CART)
 
 
 @pytest.mark.parametrize(
@@ -33,8 +33,8 @@ def test_names_and_pictures_make_no_other_cart() -> None:
     ids=["fewer", "quantity", "quantities", "price", "currency", "product"],
 )
 def test_what_is_bought_how_many_and_at_which_price_make_another_cart(cart: list[Line]) -> None:
-    assert key_of_cart("a buyer", cart) != key_of_cart("a buyer", CART)
+    assert cart_fingerprint("a buyer", cart) != cart_fingerprint("a buyer", CART)
 
 
 def test_the_same_cart_of_another_buyer_is_another_one() -> None:
-    assert key_of_cart("a buyer", CART) != key_of_cart("another buyer", CART)
+    assert cart_fingerprint("a buyer", CART) != cart_fingerprint("another buyer", CART)

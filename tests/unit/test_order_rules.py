@@ -8,10 +8,11 @@ from sqlmodel import Session
 
 from store.core import clock
 from store.db.models import Dispute
-from store.orders import service
-from store.orders.batch import Ledger, OrderState
+from store.orders import statuses
+from store.orders.batch import OrderBatch, OrderState
+from store.orders.fact_checks import lookup_reason, mismatch
 from store.orders.stripe_facts import DoubtFact, Fact, ReceiptFact
-from store.orders.transitions import LEARN, doubt, misfit
+from store.orders.transitions import TRANSITIONS
 from tests.support.order_facts import (
     NUMBER,
     PAID_FACT,
@@ -26,12 +27,12 @@ from tests.support.order_facts import (
 )
 
 
-def batch_of(order: OrderState) -> Ledger:
-    return Ledger(Session(), {NUMBER: order})
+def batch_of(order: OrderState) -> OrderBatch:
+    return OrderBatch(Session(), {NUMBER: order})
 
 
 def apply(order: OrderState, fact: Fact) -> list[str]:
-    return LEARN[type(fact)](batch_of(order), order, fact)
+    return TRANSITIONS[type(fact)](batch_of(order), order, fact)
 
 
 # --- Checkout Sessions ----------------------------------------------------------------------
@@ -58,35 +59,38 @@ def apply(order: OrderState, fact: Fact) -> list[str]:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_session_that_does_not_fit_says_why(change: dict[str, Any], reason: str) -> None:
-    assert misfit(known_order(), replace(PAID_FACT, **change)) == reason
+    assert mismatch(known_order(), replace(PAID_FACT, **change)) == reason
 
 
 def test_a_session_that_fits_needs_no_look_up() -> None:
     order = known_order()
 
-    assert misfit(order, PAID_FACT) is None
-    assert doubt(batch_of(order), order, PAID_FACT) is None
+    assert mismatch(order, PAID_FACT) is None
+    assert lookup_reason(batch_of(order), order, PAID_FACT) is None
 
 
 def test_a_payment_by_a_session_that_is_not_known_yet_is_looked_up() -> None:
     order = an_order()
 
-    assert doubt(batch_of(order), order, PAID_FACT) == "the order's session is not known here yet"
-    assert doubt(batch_of(order), order, checkout("open", "unpaid")) is None
+    assert (
+        lookup_reason(batch_of(order), order, PAID_FACT)
+        == "the order's session is not known here yet"
+    )
+    assert lookup_reason(batch_of(order), order, checkout("open", "unpaid")) is None
 
 
 def test_another_payment_of_the_same_order_is_looked_up() -> None:
     order = known_order()
     other = replace(PAID_FACT, session_id="cs_test_2", payment_intent_id="pi_2")
 
-    assert doubt(batch_of(order), order, other) == "a second payment"
-    assert doubt(batch_of(order), order, replace(other, checked=True)) is None
+    assert lookup_reason(batch_of(order), order, other) == "a second payment"
+    assert lookup_reason(batch_of(order), order, replace(other, checked=True)) is None
 
 
 def test_what_cannot_be_looked_up_is_not_doubted() -> None:
     order = known_order()
 
-    assert doubt(batch_of(order), order, replace(PAID_FACT, livemode=True)) is None
+    assert lookup_reason(batch_of(order), order, replace(PAID_FACT, livemode=True)) is None
 
 
 # --- money back -----------------------------------------------------------------------------
@@ -117,7 +121,7 @@ def test_money_back_that_cannot_be_of_this_order_puts_it_under_review(
 ) -> None:
     order = known_order()
 
-    assert doubt(batch_of(order), order, fact) == reason
+    assert lookup_reason(batch_of(order), order, fact) == reason
     assert after([fact], order)[0] == "review"
     assert order.refund_review_reason == reason
 
@@ -219,7 +223,7 @@ def test_a_doubt_about_a_refund_stays_until_an_operator_has_looked() -> None:
     ids=str,
 )
 def test_the_status_of_an_order_follows_from_its_facts(facts: dict[str, Any], status: str) -> None:
-    assert service.status_of(an_order(**facts), []) == status
+    assert statuses.status_of(an_order(**facts), []) == status
 
 
 @pytest.mark.parametrize(
@@ -237,4 +241,4 @@ def test_a_dispute_counts_until_it_is_won_or_withdrawn(word: str, status: str) -
         order_id=1, payment_intent_id=PAYMENT, amount=3998, status=word, stripe_dispute_id="dp_1"
     )
 
-    assert service.status_of(order, [row]) == status
+    assert statuses.status_of(order, [row]) == status

@@ -12,9 +12,10 @@ from stripe.checkout import Session as CheckoutSession
 
 from store.core import clock
 from store.db import models
-from store.orders import service
-from store.orders.batch import Ledger
-from store.orders.stripe_facts import (
+from store.orders import statuses
+from store.orders.batch import OrderBatch
+from store.orders.fact_checks import mismatch
+from store.orders.statuses import (
     DISPUTE_HARMLESS,
     DISPUTE_RANK,
     PAID,
@@ -22,10 +23,9 @@ from store.orders.stripe_facts import (
     REFUND_RANK,
     REFUND_VOID,
     SESSION_RANK,
-    CheckoutFact,
-    Fact,
 )
-from store.orders.transitions import LEARN, misfit
+from store.orders.stripe_facts import CheckoutFact, Fact
+from store.orders.transitions import TRANSITIONS
 from store.reports import order_view
 from tests.support.order_facts import (
     LIVES,
@@ -47,9 +47,9 @@ def test_ranks_never_move_back() -> None:
         known = an_order()
         end = after(life, known)
         for fact in life:
-            ledger = Ledger(Session(), {NUMBER: known})
+            batch = OrderBatch(Session(), {NUMBER: known})
             if isinstance(fact, CheckoutFact):
-                assert LEARN[type(fact)](ledger, known, fact) == []
+                assert TRANSITIONS[type(fact)](batch, known, fact) == []
         assert known.status == end[0]
 
 
@@ -104,7 +104,7 @@ def test_every_combination_of_facts_has_a_status_that_people_can_be_shown() -> N
                             review_reason=review_reason,
                             refunded_amount=refunded_amount,
                         )
-                        seen.add(service.status_of(order, []))
+                        seen.add(statuses.status_of(order, []))
                         lost = models.Dispute(
                             order_id=1,
                             payment_intent_id=PAYMENT,
@@ -112,20 +112,20 @@ def test_every_combination_of_facts_has_a_status_that_people_can_be_shown() -> N
                             status="lost",
                             stripe_dispute_id="dp_1",
                         )
-                        seen.add(service.status_of(order, [lost]))
+                        seen.add(statuses.status_of(order, [lost]))
 
     assert seen == set(order_view.STATUS_BADGES)
 
 
 def test_every_kind_of_fact_has_a_rule() -> None:
-    assert set(Fact.__subclasses__()) == set(LEARN)
+    assert set(Fact.__subclasses__()) == set(TRANSITIONS)
 
 
 def test_an_unpaid_payment_status_never_gives_a_paid_order() -> None:
     for payment_status in set(PAYMENT_RANK) - PAID:
         for checkout_status in SESSION_RANK:
             order = an_order(checkout_status=checkout_status, payment_status=payment_status)
-            assert service.status_of(order, []) not in ("paid", "refunded", "partially_refunded")
+            assert statuses.status_of(order, []) not in ("paid", "refunded", "partially_refunded")
 
 
 # --- absence is never agreement -------------------------------------------------------------
@@ -134,5 +134,5 @@ def test_an_unpaid_payment_status_never_gives_a_paid_order() -> None:
 def test_snapshots_of_a_session_that_is_not_paid_may_leave_out_amount_and_currency() -> None:
     for status in ("open", "expired", None):
         fact = replace(checkout("open", "unpaid"), status=status, amount=None, currency=None)
-        assert misfit(known_order(), fact) is None
-        assert misfit(known_order(), replace(fact, livemode=None))
+        assert mismatch(known_order(), fact) is None
+        assert mismatch(known_order(), replace(fact, livemode=None))

@@ -6,9 +6,9 @@ import pytest
 from sqlmodel import Session
 
 from store.db.models import Refund
-from store.orders.batch import Ledger
+from store.orders.batch import OrderBatch
 from store.orders.stripe_facts import Fact
-from store.orders.transitions import LEARN
+from store.orders.transitions import TRANSITIONS
 from tests.support.order_facts import NUMBER, PAID_FACT, dispute, known_order, refund
 
 SECOND = replace(PAID_FACT, session_id="cs_test_2", payment_intent_id="pi_2", checked=True)
@@ -26,9 +26,9 @@ def taken(status: str) -> Fact:
 def rows_after(*facts: Fact) -> list[Refund]:
     """The refunds of an order that was paid once and to which these facts are applied."""
     order = known_order()
-    ledger = Ledger(Session(), {NUMBER: order})
+    ledger = OrderBatch(Session(), {NUMBER: order})
     for fact in (PAID_FACT, *facts):
-        LEARN[type(fact)](ledger, order, fact)
+        TRANSITIONS[type(fact)](ledger, order, fact)
     return ledger.refunds
 
 

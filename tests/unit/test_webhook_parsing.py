@@ -55,7 +55,7 @@ def an_event(kind: str, thing: Any, **changes: Any) -> dict[str, Any]:
 def test_a_body_is_parsed_into_its_event(kind: str) -> None:
     event = {"object": kind, "id": "evt_1", "data": {"amount": 3998, "name": "é"}}
 
-    assert parsing.parse(json.dumps(event).encode()) == event
+    assert parsing.decode_body(json.dumps(event).encode()) == event
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_body_is_parsed_into_its_event(kind: str) -> None:
 )
 def test_a_body_that_is_no_event_is_refused(body: bytes) -> None:
     with pytest.raises(EventMalformed):
-        parsing.parse(body)
+        parsing.decode_body(body)
 
 
 # --- the event ------------------------------------------------------------------------------
@@ -80,11 +80,11 @@ def test_a_body_that_is_no_event_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize("value", [None, "", 1, "x" * 256, "a\x00b", ["evt_1"]])
 def test_an_event_without_an_id_or_a_type_is_refused(name: str, value: Any) -> None:
     with pytest.raises(EventMalformed):
-        parsing.read(an_event("checkout.session.completed", SESSION, **{name: value}))
+        parsing.parse_event(an_event("checkout.session.completed", SESSION, **{name: value}))
 
 
 def test_an_event_of_another_type_concerns_no_order_and_may_name_one() -> None:
-    other = parsing.read(an_event("invoice.paid", {"id": "in_1", "metadata": OURS}))
+    other = parsing.parse_event(an_event("invoice.paid", {"id": "in_1", "metadata": OURS}))
 
     assert (other.concerns_orders, other.fact, other.order_number) == (False, None, NUMBER)
 
@@ -93,11 +93,11 @@ def test_an_event_of_another_type_concerns_no_order_and_may_name_one() -> None:
 def test_an_order_number_that_cannot_be_stored_is_left_out(number: Any) -> None:
     thing = {"id": "in_1", "metadata": {"order_number": number}}
 
-    assert parsing.read(an_event("invoice.paid", thing)).order_number is None
+    assert parsing.parse_event(an_event("invoice.paid", thing)).order_number is None
 
 
 def test_an_event_in_live_mode_carries_no_fact() -> None:
-    live = parsing.read(an_event("checkout.session.completed", SESSION, livemode=True))
+    live = parsing.parse_event(an_event("checkout.session.completed", SESSION, livemode=True))
 
     assert (live.livemode, live.fact) == (True, None)
 
@@ -106,15 +106,15 @@ def test_the_time_of_an_event_is_read_in_utc() -> None:
     moment = datetime(2027, 1, 15, 8, 0, tzinfo=UTC)
     thin = an_event("x", {}, object="v2.core.event", created="2027-01-15T09:00:00+01:00")
 
-    assert parsing.read(an_event("x", {})).created_at == moment
-    assert parsing.read(thin).created_at == moment
+    assert parsing.parse_event(an_event("x", {})).created_at == moment
+    assert parsing.parse_event(thin).created_at == moment
 
 
 @pytest.mark.parametrize(
     "created", [None, "yesterday", True, 1.5, -1, 10**12, "2027-01-15T08:00:00"]
 )
 def test_an_event_with_an_odd_time_is_doubted(created: Any) -> None:
-    event = parsing.read(an_event("checkout.session.completed", SESSION, created=created))
+    event = parsing.parse_event(an_event("checkout.session.completed", SESSION, created=created))
 
     assert event.odd == "the event does not say when it was made"
     assert isinstance(event.fact, DoubtFact)
@@ -124,12 +124,12 @@ def test_an_event_with_an_odd_time_is_doubted(created: Any) -> None:
 
 
 def test_a_completed_session_carries_what_its_order_is_compared_with() -> None:
-    event = parsing.read(an_event("checkout.session.completed", SESSION))
+    event = parsing.parse_event(an_event("checkout.session.completed", SESSION))
 
     assert event.fact == CheckoutFact(
         order_number=NUMBER,
-        evidence="evt_1",
-        proof='{"event_id":"evt_1"}',
+        origin="evt_1",
+        call='{"event_id":"evt_1"}',
         session_id="cs_test_1",
         status="complete",
         payment_status="paid",
@@ -153,7 +153,7 @@ def test_a_completed_session_carries_what_its_order_is_compared_with() -> None:
 def test_a_delayed_payment_fails_only_by_its_own_event(
     kind: str, status: str, payment_status: str
 ) -> None:
-    fact = parsing.read(an_event(kind, SESSION | {"payment_status": status})).fact
+    fact = parsing.parse_event(an_event(kind, SESSION | {"payment_status": status})).fact
 
     assert isinstance(fact, CheckoutFact)
     assert fact.payment_status == payment_status
@@ -163,14 +163,14 @@ def test_a_delayed_payment_fails_only_by_its_own_event(
 def test_a_complete_session_whose_payment_gave_up_has_failed(status: str) -> None:
     payment = {"payment_status": "unpaid", "payment_intent": {"id": "pi_1", "status": status}}
 
-    fact = parsing.read(an_event("checkout.session.completed", SESSION | payment)).fact
+    fact = parsing.parse_event(an_event("checkout.session.completed", SESSION | payment)).fact
 
     assert isinstance(fact, CheckoutFact)
     assert (fact.payment_status, fact.payment_intent_id) == ("failed", "pi_1")
 
 
 def test_a_session_of_somebody_elses_carries_no_fact() -> None:
-    event = parsing.read(an_event("checkout.session.completed", SESSION | {"metadata": {}}))
+    event = parsing.parse_event(an_event("checkout.session.completed", SESSION | {"metadata": {}}))
 
     assert (event.fact, event.odd, event.concerns_orders) == (None, "", True)
 
@@ -190,7 +190,7 @@ def test_a_session_of_somebody_elses_carries_no_fact() -> None:
     ids=str,
 )
 def test_a_session_that_cannot_be_read_is_a_doubt_about_its_order(change: dict[str, Any]) -> None:
-    event = parsing.read(an_event("checkout.session.completed", SESSION | change))
+    event = parsing.parse_event(an_event("checkout.session.completed", SESSION | change))
 
     assert event.odd == "the event's checkout cannot be read"
     assert isinstance(event.fact, DoubtFact)
@@ -198,7 +198,7 @@ def test_a_session_that_cannot_be_read_is_a_doubt_about_its_order(change: dict[s
 
 
 def test_an_event_not_marked_as_test_mode_is_a_doubt() -> None:
-    event = parsing.read(an_event("checkout.session.completed", SESSION, livemode=None))
+    event = parsing.parse_event(an_event("checkout.session.completed", SESSION, livemode=None))
 
     assert event.odd == "the event is not marked as test mode"
     assert isinstance(event.fact, DoubtFact)
@@ -206,7 +206,7 @@ def test_an_event_not_marked_as_test_mode_is_a_doubt() -> None:
 
 @pytest.mark.parametrize("data", [None, [], {}, {"object": None}, {"object": "cs_test_1"}])
 def test_an_event_without_an_object_names_no_order(data: Any) -> None:
-    event = parsing.read(an_event("checkout.session.completed", None, data=data))
+    event = parsing.parse_event(an_event("checkout.session.completed", None, data=data))
 
     assert (event.fact, event.odd) == (None, "the event has no object")
 
@@ -215,7 +215,7 @@ def test_an_event_without_an_object_names_no_order(data: Any) -> None:
 
 
 def test_a_refund_carries_the_key_of_our_own_row() -> None:
-    fact = parsing.read(an_event("refund.updated", REFUND)).fact
+    fact = parsing.parse_event(an_event("refund.updated", REFUND)).fact
 
     assert isinstance(fact, RefundFact)
     assert (fact.refund_id, fact.amount, fact.status) == ("re_1", 1000, "succeeded")
@@ -224,7 +224,7 @@ def test_a_refund_carries_the_key_of_our_own_row() -> None:
 
 @pytest.mark.parametrize("status", [None, "thinking", ""])
 def test_a_refund_without_a_known_status_is_pending(status: str | None) -> None:
-    fact = parsing.read(an_event("refund.updated", REFUND | {"status": status})).fact
+    fact = parsing.parse_event(an_event("refund.updated", REFUND | {"status": status})).fact
 
     assert isinstance(fact, RefundFact)
     assert fact.status == "pending"
@@ -232,7 +232,7 @@ def test_a_refund_without_a_known_status_is_pending(status: str | None) -> None:
 
 @pytest.mark.parametrize("amount", [0, -1, 2**31, "1000", None, 10.0])
 def test_a_refund_of_no_amount_is_a_doubt(amount: Any) -> None:
-    event = parsing.read(an_event("refund.created", REFUND | {"amount": amount}))
+    event = parsing.parse_event(an_event("refund.created", REFUND | {"amount": amount}))
 
     assert isinstance(event.fact, DoubtFact)
     assert event.fact.about == "money back"
@@ -240,7 +240,7 @@ def test_a_refund_of_no_amount_is_a_doubt(amount: Any) -> None:
 
 @pytest.mark.parametrize("kind", ["charge.succeeded", "charge.updated"])
 def test_a_charge_carries_its_receipt(kind: str) -> None:
-    fact = parsing.read(an_event(kind, CHARGE)).fact
+    fact = parsing.parse_event(an_event(kind, CHARGE)).fact
 
     assert isinstance(fact, ReceiptFact)
     assert fact.receipt_url == "https://pay.stripe.com/receipts/1"
@@ -248,7 +248,7 @@ def test_a_charge_carries_its_receipt(kind: str) -> None:
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//evil.example", ""])
 def test_a_receipt_that_is_no_web_address_is_left_out(url: str) -> None:
-    event = parsing.read(an_event("charge.succeeded", CHARGE | {"receipt_url": url}))
+    event = parsing.parse_event(an_event("charge.succeeded", CHARGE | {"receipt_url": url}))
 
     assert event.fact is None
     assert event.odd == "the event's receipt cannot be read"
@@ -268,19 +268,19 @@ def test_a_failed_attempt_keeps_the_reasons_that_stripe_asks_to_hide(
 ) -> None:
     charge = CHARGE | {"outcome": {"reason": reason}, "failure_message": "Your card was declined."}
 
-    fact = parsing.read(an_event("charge.failed", charge)).fact
+    fact = parsing.parse_event(an_event("charge.failed", charge)).fact
 
     assert isinstance(fact, FailedAttemptFact)
     assert (fact.attempt, fact.message) == ("ch_1", "Your card was declined.")
-    assert json.loads(fact.proof)["decline_code"] == shown
+    assert json.loads(fact.call)["decline_code"] == shown
 
 
 def test_both_events_of_a_failed_attempt_name_the_same_attempt() -> None:
     error = {"charge": "ch_1", "message": "Your card was declined."}
     intent = CHARGE | {"id": "pi_1", "last_payment_error": error}
 
-    by_payment = parsing.read(an_event("payment_intent.payment_failed", intent)).fact
-    by_charge = parsing.read(an_event("charge.failed", CHARGE)).fact
+    by_payment = parsing.parse_event(an_event("payment_intent.payment_failed", intent)).fact
+    by_charge = parsing.parse_event(an_event("charge.failed", CHARGE)).fact
 
     assert isinstance(by_payment, FailedAttemptFact)
     assert isinstance(by_charge, FailedAttemptFact)
@@ -295,4 +295,4 @@ def test_both_events_of_a_failed_attempt_name_the_same_attempt() -> None:
     ],
 )
 def test_only_refunds_and_disputes_may_need_a_look_up(kind: str | None, asks: bool) -> None:
-    assert parsing.may_ask({"type": kind}) is asks
+    assert parsing.needs_lookup({"type": kind}) is asks

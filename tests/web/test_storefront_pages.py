@@ -23,7 +23,7 @@ from store.catalog import product_editor, products, seeding
 from store.core import errors, settings
 from store.db import engine as db
 from store.db.models import Order, Product, Refund
-from store.orders import checkout, service
+from store.orders import checkout, history, queries
 from store.reports import order_view
 from store.storefront import checkout_redirect, early_result, prefetch, server
 from store.stripe_api import gateway
@@ -280,7 +280,7 @@ def test_a_cart_that_replaces_an_open_order_says_so_before_it_is_paid(
 ) -> None:
     unaware = visit(sneakers="1")
     number = an_order(red_t_shirt=2)
-    monkeypatch.setattr(checkout, "retire", never_asked)
+    monkeypatch.setattr(checkout, "expire_checkout_session", never_asked)
 
     aware = html(visit(sneakers="1"))
     refused = html(pay_button(unaware).click().run())
@@ -554,7 +554,7 @@ def coming_back(number: str, cookie: str = ME) -> Request:
 
 def settle_by(monkeypatch: pytest.MonkeyPatch, settle: Callable[[str, str], object]) -> None:
     """Let this be how Stripe is asked about an order whose buyer is back."""
-    monkeypatch.setattr(checkout, "settle", settle)
+    monkeypatch.setattr(checkout, "refresh_order", settle)
     monkeypatch.setattr(prefetch, "SETTLE_PREFETCH", prefetch.CheckoutPrefetcher(settle))
 
 
@@ -709,8 +709,8 @@ def test_an_order_that_a_newer_cart_replaced_says_so(visit: Callable[..., AppTes
     number = an_order(red_t_shirt=2)
     make_it(number, status="canceled", checkout_status="expired")
     with db.unit_of_work() as session:
-        order = service.owned(session, buyer_ids.digest(ME), number)
-        service.log(session, order, "buyer", "cancel asked", checkout.REPLACED)
+        order = queries.order_of_buyer(session, buyer_ids.digest(ME), number)
+        history.log(session, order, "buyer", "cancel asked", checkout.REPLACED)
 
     assert "A newer cart took this order" in html(visit("order", number=number))
 
@@ -734,7 +734,7 @@ def test_a_second_payment_alarms_both_pages_with_its_cause(visit: Callable[..., 
     paid = {"status": "paid", "payment_status": "paid", "checkout_status": "complete"}
     make_it(number, **paid, payment_intent_id="pi_own")
     with db.unit_of_work() as session:
-        order = service.owned(session, buyer_ids.digest(ME), number)
+        order = queries.order_of_buyer(session, buyer_ids.digest(ME), number)
         session.add(
             Refund(
                 order_id=order.id or 0,
@@ -1052,7 +1052,9 @@ def test_the_way_to_stripe_is_closed_to_strangers_and_nonsense(
 def test_the_way_to_stripe_leads_on_without_being_remembered(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkout, "open_checkout", lambda *_whose, looked: f"https://pay/{looked}")
+    monkeypatch.setattr(
+        checkout, "checkout_url", lambda *_whose, refreshed: f"https://pay/{refreshed}"
+    )
 
     answer = browser.get(f"/go/{WHOSE[1]}", cookie=ME)
 
@@ -1063,7 +1065,9 @@ def test_the_way_to_stripe_leads_on_without_being_remembered(
 def test_stripe_is_asked_once_when_that_began_on_the_way_out(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkout, "open_checkout", lambda *_whose, looked: f"https://pay/{looked}")
+    monkeypatch.setattr(
+        checkout, "checkout_url", lambda *_whose, refreshed: f"https://pay/{refreshed}"
+    )
     asked: list[str] = []
     monkeypatch.setattr(
         prefetch,
@@ -1085,7 +1089,9 @@ def test_stripe_is_asked_once_when_that_began_on_the_way_out(
 def test_a_failed_prefetch_before_checkout_is_shown_once_and_then_retried(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkout, "open_checkout", lambda *_whose, looked: f"https://pay/{looked}")
+    monkeypatch.setattr(
+        checkout, "checkout_url", lambda *_whose, refreshed: f"https://pay/{refreshed}"
+    )
     monkeypatch.setattr(prefetch, "URL_PREFETCH", prefetch.CheckoutPrefetcher(silent))
 
     prefetch.URL_PREFETCH.start(*WHOSE)
@@ -1103,7 +1109,7 @@ def test_a_stripe_that_fails_is_explained_with_a_way_on(
     def fails(*_whose: str, looked: bool) -> str:
         raise error
 
-    monkeypatch.setattr(checkout, "open_checkout", fails)
+    monkeypatch.setattr(checkout, "checkout_url", fails)
 
     answer = browser.get("/go/2222-2222-2222-2222", cookie=ME)
 
@@ -1120,7 +1126,7 @@ def test_an_unexpected_error_gets_a_number_and_hides_its_text(
     def crashes(*_whose: str, looked: bool) -> str:
         raise RuntimeError("sk_test_do_not_show")
 
-    monkeypatch.setattr(checkout, "open_checkout", crashes)
+    monkeypatch.setattr(checkout, "checkout_url", crashes)
 
     answer = browser.get("/go/2222-2222-2222-2222", cookie=ME)
 

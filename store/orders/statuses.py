@@ -1,0 +1,84 @@
+"""How an order's status follows from the facts, and the rank of each state at Stripe.
+
+Every fact has a rank and only moves forward, so duplicates, reordering and lateness end in the
+same state. `status_of` is a pure function of the facts. The statuses themselves and their groups
+are in `core.order_status`.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from store.core.order_status import OrderStatus
+from store.db.models import Dispute, Refund
+from store.orders.batch import OrderState
+
+# `refused`: Stripe did not create a session for this attempt and never will.
+SESSION_RANK = {"none": 0, "open": 1, "refused": 2, "expired": 3, "complete": 4}
+# `failed`: a delayed payment that did not arrive. `paid` outranks it.
+PAYMENT_RANK = {"unpaid": 0, "failed": 1, "no_payment_required": 2, "paid": 3}
+REFUND_RANK = {
+    "requested": 0,
+    "pending": 1,
+    "requires_action": 2,
+    "succeeded": 3,
+    "failed": 4,
+    "canceled": 5,
+}
+DISPUTE_RANK = {
+    "warning_needs_response": 0,
+    "warning_under_review": 1,
+    "warning_closed": 2,
+    "needs_response": 3,
+    "under_review": 4,
+    "prevented": 5,
+    "lost": 6,
+    "appeal_needs_response": 7,
+    "appeal_under_review": 8,
+    "won": 9,
+}
+PAID = frozenset(["paid", "no_payment_required"])
+REFUND_VOID = frozenset(["failed", "canceled"])
+# An inquiry (`warning_…`) takes no money; a won or prevented dispute gives it back.
+DISPUTE_HARMLESS = frozenset(["warning_closed", "prevented", "won"])
+DISPUTE_DECIDED = DISPUTE_HARMLESS | {"lost"}
+# The bank has given the money to the buyer, unless an appeal brings it back.
+DISPUTE_TAKEN = frozenset(["lost", "appeal_needs_response", "appeal_under_review"])
+UNPAID_STATUS = {
+    "none": OrderStatus.PENDING,
+    "open": OrderStatus.OPEN,
+    "refused": OrderStatus.FAILED,
+    "complete": OrderStatus.PROCESSING,
+}
+
+
+def status_of(order: OrderState, disputes: Sequence[Dispute]) -> OrderStatus:
+    """The status that follows from the facts; a pure function of its arguments."""
+    if order.payment_status in PAID:
+        return _paid_status(order, disputes)
+    if order.review_reason or order.refund_review_reason:
+        return OrderStatus.REVIEW
+    if order.payment_status == "failed":
+        return OrderStatus.FAILED
+    if order.checkout_status == "expired":
+        return OrderStatus.CANCELED if order.cancel_requested_at else OrderStatus.EXPIRED
+    return UNPAID_STATUS[order.checkout_status]
+
+
+def _paid_status(order: OrderState, disputes: Sequence[Dispute]) -> OrderStatus:
+    if any(dispute.status not in DISPUTE_HARMLESS for dispute in disputes):
+        return OrderStatus.DISPUTED
+    if order.refund_review_reason:
+        return OrderStatus.REVIEW
+    if order.refunded_amount >= order.total_amount:
+        return OrderStatus.REFUNDED
+    return OrderStatus.PARTIALLY_REFUNDED if order.refunded_amount else OrderStatus.PAID
+
+
+def refunded_amount(order: OrderState, refunds: Iterable[Refund]) -> int:
+    """The refunded part of the order's own payment; refunds of a second payment do not count."""
+    return sum(
+        refund.amount
+        for refund in refunds
+        if refund.payment_intent_id == order.payment_intent_id
+        and refund.stripe_refund_id
+        and refund.status not in REFUND_VOID
+    )
