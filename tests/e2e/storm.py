@@ -29,9 +29,9 @@ from store.core import settings
 from store.db import engine as db
 from store.orders import refunds
 from store.reconciliation import audit, open_orders, reconciler
-from tests.e2e.conftest import Postgres
 from tests.support.buyers import Crowd
 from tests.support.counting import COUNTED, count
+from tests.support.databases import Postgres
 from tests.support.ports import free_port
 from tests.support.processes import House, Process
 from tests.support.waiting import wait_until

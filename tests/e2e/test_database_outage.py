@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.e2e.conftest import Postgres
 from tests.support.browser_actions import enter, fill_in, leave_for_stripe, pay, row, verdict
+from tests.support.databases import Postgres
 from tests.support.processes import House
 from tests.support.waiting import wait_until
 

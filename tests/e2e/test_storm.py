@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Postgres
 from tests.e2e.storm import Storm, verdict
+from tests.support.databases import Postgres
 
 
 @pytest.mark.scenario("E3", "E7", "H4")

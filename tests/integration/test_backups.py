@@ -16,7 +16,7 @@ from store.db import backup
 from store.db import engine as db
 from store.db.backup import BackupRefused
 from store.db.models import Order
-from tests.integration.conftest import set_to
+from tests.support.databases import set_to
 from tests.support.shop import ON_SQLITE, Shop
 
 

@@ -23,8 +23,8 @@ from store.db import leases, postgresql
 from store.db.models import Order
 from store.orders import refunds
 from store.reconciliation import reconciler
-from tests.integration.conftest import set_to
 from tests.integration.test_leases import HOLDER
+from tests.support.databases import set_to
 from tests.support.pgbouncer import pooled
 from tests.support.shop import Shop, at_once
 

@@ -24,7 +24,7 @@ from store.db import engine as db
 from store.db import revision
 from store.db.models import Order, Product
 from store.storefront import server
-from tests.integration.conftest import set_to
+from tests.support.databases import set_to
 from tests.support.ports import free_port
 from tests.support.shop import Shop
 

@@ -14,7 +14,7 @@ from store.catalog import seeding
 from store.core import private_files, settings
 from store.core.settings import ROOT
 from store.db import engine as db
-from tests.integration.conftest import set_to
+from tests.support.databases import set_to
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="rights are no bits there")
 

@@ -1,10 +1,10 @@
 """The simulated shop: its databases."""
 
-from tests.integration.conftest import (  # noqa: F401 - fixtures
-    database_url,
+from tests.support.databases import (  # noqa: F401 - fixtures
+    _postgres_server,
+    fresh_database_url,
     new_postgres_database,
     postgres,
     postgres_template,
-    set_to,
     sqlite_template,
 )
