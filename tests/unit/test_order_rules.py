@@ -1,12 +1,12 @@
 """What each report of Stripe's must agree with before it counts, and the status that follows."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlmodel import Session
 
-from store.core import clock
 from store.db.models import Dispute
 from store.orders import statuses
 from store.orders.batch import OrderBatch, OrderState
@@ -25,6 +25,8 @@ from tests.support.order_facts import (
     known_order,
     refund,
 )
+
+NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 
 
 def batch_of(order: OrderState) -> OrderBatch:
@@ -210,8 +212,8 @@ def test_a_doubt_about_a_refund_stays_until_an_operator_has_looked() -> None:
         ({"checkout_status": "complete"}, "processing"),
         ({"checkout_status": "complete", "payment_status": "failed"}, "failed"),
         ({"checkout_status": "expired"}, "expired"),
-        ({"checkout_status": "expired", "cancel_requested_at": clock.now()}, "canceled"),
-        ({"checkout_status": "open", "cancel_requested_at": clock.now()}, "open"),
+        ({"checkout_status": "expired", "cancel_requested_at": NOON}, "canceled"),
+        ({"checkout_status": "open", "cancel_requested_at": NOON}, "open"),
         ({"checkout_status": "open", "review_reason": "odd"}, "review"),
         ({"payment_status": "paid"}, "paid"),
         ({"payment_status": "paid", "checkout_status": "expired"}, "paid"),

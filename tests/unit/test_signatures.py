@@ -50,7 +50,7 @@ def test_a_genuine_signature_at_the_wrong_time_says_how_far_it_is_off(
         *("", "t=1", "v1=x", "t=x,v1=y", "t=1,v1=", "sha256=x", "é", "t=1,v1=" + "0" * 10_000),
         signed("whsec_of_somebody_else_0123"),
     ],
-    ids=lambda header: header[:12],
+    ids=range(9),
 )
 def test_anything_else_is_refused_without_a_reason(header: str) -> None:
     assert "genuine" not in refusal(header)
