@@ -291,7 +291,7 @@ def test_look_ups_of_two_orders_do_not_wait_for_each_other() -> None:
 
 
 def test_the_number_of_remembered_requests_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coalescing, "KEPT", 3)
+    monkeypatch.setattr(coalescing, "MAX_ORDERS", 3)
     asked = coalescing.RequestCoalescer()
     for number in "ABCD":
         asked.run(number, "buyer", lambda: None, reuse=("buyer",))
