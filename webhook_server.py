@@ -1,7 +1,7 @@
-"""The door Stripe knocks on: verify, receive, answer; with health, metrics and the reconciler.
+"""The webhook endpoint: verify, parse, commit, answer; with health, metrics and the reconciler.
 
-A 2xx tells Stripe never to send an event again, so it follows the commit. Everything that may
-succeed later (the database is locked, Stripe does not answer a question) is a 5xx.
+After a 2xx Stripe never delivers the event again, so it is sent after the commit. Everything that
+may succeed later (the database is locked, Stripe does not answer a look-up) is a 5xx.
 """
 
 import asyncio
@@ -42,19 +42,19 @@ from store.stripe_api import gateway
 from store.stripe_api.traces import STRIPES_CLOCK
 from store.web import connections
 from store.webhooks import parsing
-from store.webhooks.batch_queue import Inbox
+from store.webhooks.batch_queue import EventBatcher
 from store.webhooks.processing import Outcome
 from store.webhooks.refused_signatures import RefusedSignatures
 
 log = logging.getLogger(__name__)
 
 PATHS = ("/webhooks/stripe/", "/webhooks/stripe")
-ANSWERS = {name: json.dumps({"outcome": name}).encode() for name in get_args(Outcome)}
-LARGEST_BODY = 1024 * 1024  # bytes; Stripe's events stay far below
+RESPONSES = {name: json.dumps({"outcome": name}).encode() for name in get_args(Outcome)}
+MAX_BODY_BYTES = 1024 * 1024  # Stripe's events stay far below
 BODY_SECONDS = 10.0
-# Read of a refused body after the answer, so that a client that first sends it all can read that.
-DRAINED_BYTES, DRAIN_SECONDS = 16 * LARGEST_BODY, 5.0
-# Without a finished pass of the reconciler for so long, nobody catches up with Stripe.
+# How much of a rejected body is read after the response, so that the client can read that.
+DRAINED_BYTES, DRAIN_SECONDS = 16 * MAX_BODY_BYTES, 5.0
+# `/readyz` reports a reconciler without a finished pass for so long.
 LATE = timedelta(minutes=15)
 LATE_PASSES = 10
 
@@ -67,28 +67,28 @@ SIGNATURES_REFUSED = Counter("store_webhook_signatures_refused", "Webhooks with 
 COMMITTED_AT = Gauge("store_webhook_last_commit_timestamp_seconds", "When webhooks were last kept")
 RESTARTS = Gauge("store_webhook_queue_restarts", "Unexpected errors of the thread that commits")
 
-inbox = Inbox()
+batcher = EventBatcher()
 signatures = RefusedSignatures()
 probe = WriteProbe()
 reconciler = Worker("reconciler", reconcile.run_forever)
 connections.limit()
-COMMITTED_AT.set_function(lambda: inbox.committed_at or 0.0)
-RESTARTS.set_function(lambda: inbox.restarts)
+COMMITTED_AT.set_function(lambda: batcher.committed_at or 0.0)
+RESTARTS.set_function(lambda: batcher.restarts)
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """The inbox and the reconciler run beside the door; a missing database stops neither."""
+    """Run the event batcher and the reconciler; an unreachable database stops neither."""
     logs.configure()
     if not settings.current().webhook_secrets:
         log.error("%s", WebhookSecretMissing())
     await asyncio.to_thread(migrate)
-    inbox.open()
+    batcher.open()
     reconciler.start()
-    gc.freeze()  # what is here now stays; looking through it again would hold up every answer
+    gc.freeze()  # modules and models stay; collecting them again would delay every response
     yield
     reconciler.stop()
-    await asyncio.to_thread(inbox.close)
+    await asyncio.to_thread(batcher.close)
 
 
 def migrate() -> None:
@@ -98,24 +98,24 @@ def migrate() -> None:
         log.error("The database is not ready: %s", error.for_operator)
 
 
-pages = FastAPI(title="Store webhooks", lifespan=lifespan, openapi_url=None)
+api = FastAPI(title="Store webhooks", lifespan=lifespan, openapi_url=None)
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """The webhook door stands before the framework, whose way to it costs more than the work."""
+    """Webhooks bypass FastAPI, whose routing costs more time than processing the event."""
     if scope["type"] == "http" and is_webhook(scope):
-        await knock(scope, receive, send)
+        await handle_webhook(scope, receive, send)
     elif scope["type"] == "lifespan" and (fault := settings.fault()):
         await receive()
         await send({"type": "lifespan.startup.failed", "message": fault})
     else:
-        await pages(scope, receive, send)
+        await api(scope, receive, send)
 
 
 def is_webhook(scope: Scope) -> bool:
-    """Whether this is the webhooks' address, behind whatever prefix the server is told of.
+    """Whether this is the webhooks' path, with or without the server's `root_path` before it.
 
-    Servers put the prefix (`root_path`) in front of the path, and a proxy may have left it there.
+    Servers add the prefix to the path, and a proxy may have left it there already.
     """
     path, prefix = scope["path"], scope.get("root_path", "").rstrip("/")
     while path not in PATHS and prefix and path.startswith(f"{prefix}/"):
@@ -123,12 +123,12 @@ def is_webhook(scope: Scope) -> bool:
     return path in PATHS
 
 
-async def knock(scope: Scope, receive: Receive, send: Send) -> None:
-    """Verify, receive, answer. Whatever nobody expected is a 500, which Stripe sends again."""
+async def handle_webhook(scope: Scope, receive: Receive, send: Send) -> None:
+    """Verify, parse and commit one event, then answer; an unexpected error is a 500."""
     status, headers, unread = 200, [(b"content-type", b"application/json")], False
     event: dict[str, Any] = {}
     try:
-        answer = ANSWERS[await stripe_webhook(scope, receive, event)]
+        answer = RESPONSES[await stripe_webhook(scope, receive, event)]
     except StoreError as error:
         status = int(error.status)
         REFUSED.labels(status).inc()
@@ -156,9 +156,9 @@ async def knock(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def drain(receive: Receive) -> None:
-    """Read some more of a body that is refused, for a while.
+    """Read a part of a rejected body, for a limited time.
 
-    A connection that is closed while the client still sends is reset, and the answer lost.
+    Closing the connection while the client still sends would reset it and lose the response.
     """
     left = DRAINED_BYTES
     with suppress(TimeoutError):
@@ -171,21 +171,21 @@ async def drain(receive: Receive) -> None:
 
 
 def log_fields(event: Document) -> dict[str, str]:
-    """The fields of a log line about an event, as far as the event says them."""
+    """The fields of a log line about an event, as far as the event has them."""
     request = event.get("request")
-    found = {
+    fields = {
         "event_id": event.get("id"),
         "order_number": parsing.named_order(event),
         "request_id": request.get("id") if isinstance(request, dict) else None,
     }
-    return {name: str(value)[:255] for name, value in found.items() if value}
+    return {name: str(value)[:255] for name, value in fields.items() if value}
 
 
 async def stripe_webhook(scope: Scope, receive: Receive, event: dict[str, Any]) -> Outcome:
-    """What became of the event, once that is on disk; `event` is filled with what it says.
+    """The outcome of the event, once it is committed; fills `event` with its document.
 
     Raises:
-        StoreError: it was not taken in.
+        StoreError: it was not recorded.
     """
     if scope["method"] != "POST":
         raise MethodRefused
@@ -197,19 +197,19 @@ async def stripe_webhook(scope: Scope, receive: Receive, event: dict[str, Any]) 
     verify(body, headers.get(b"stripe-signature", b"").decode("latin-1"), secrets)
     event.update(parsing.decode_body(body))
     started = time.perf_counter()
-    outcome = await inbox.receive(event)
+    outcome = await batcher.submit(event)
     SECONDS.observe(time.perf_counter() - started)
     RECEIVED[outcome].inc()
     if outcome == "livemode":
-        message = "A live-mode event (%s) came to this test shop; nothing changed."
+        message = "A live-mode event (%s) was sent to this test shop; nothing changed."
         log.error(message, event["id"], extra=log_fields(event))
     if outcome == "review":
-        log.error("Event %s was taken in for review.", event["id"], extra=log_fields(event))
+        log.error("Event %s was recorded for review.", event["id"], extra=log_fields(event))
     return outcome
 
 
 def verify(body: bytes, signature: str, secrets: list[str]) -> None:
-    """Hold a body against its signature, and count those that are refused.
+    """Check the signature of a body, and count rejected ones.
 
     Raises:
         SignatureRefused
@@ -227,10 +227,10 @@ async def raw_body(announced: bytes, receive: Receive) -> bytes:
     """The exact bytes that were signed.
 
     Raises:
-        BodyTooLarge: said by the length, or found out before more than the limit is read.
-        BodyTooSlow: the rest did not come.
+        BodyTooLarge: by its announced length, or before more than the limit is read.
+        BodyTooSlow: the rest did not arrive in time.
     """
-    if not announced.isdigit() or int(announced[:20]) > LARGEST_BODY:
+    if not announced.isdigit() or int(announced[:20]) > MAX_BODY_BYTES:
         raise BodyTooLarge
     body, more = bytearray(), True
     try:
@@ -241,45 +241,45 @@ async def raw_body(announced: bytes, receive: Receive) -> bytes:
                     raise BodyTooSlow
                 body += message.get("body", b"")
                 more = message.get("more_body", False)
-                if len(body) > LARGEST_BODY:
+                if len(body) > MAX_BODY_BYTES:
                     raise BodyTooLarge
     except TimeoutError:
         raise BodyTooSlow from None
     return bytes(body)
 
 
-@pages.get("/healthz")
-async def alive() -> dict[str, str]:
+@api.get("/healthz")
+async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-def database_answers() -> None:
+def check_database() -> None:
     with db.reading() as session:
         session.connection().execute(text("SELECT 1"))
 
 
-def schema_is_current() -> None:
+def check_schema() -> None:
     if not db.schema_is_current():
         raise StoreError("The database schema is not up to date. Run: python -m store migrate")
 
 
-def secret_is_set() -> None:
+def check_secret() -> None:
     if not settings.current().webhook_secrets:
         raise WebhookSecretMissing
 
 
-def database_takes_writes() -> None:
+def check_writing() -> None:
     if trouble := probe.trouble():
         raise StoreError(trouble)
 
 
-def queue_works() -> None:
-    if trouble := inbox.trouble():
-        raise StoreError(trouble)
+def check_queue() -> None:
+    if problem := batcher.problem():
+        raise StoreError(problem)
 
 
-def reconciler_passes() -> str:
-    """`ok`, or why nobody catches up with Stripe; webhooks are taken all the same."""
+def reconciler_hint() -> str:
+    """`ok`, or why the reconciler does not run; webhooks are processed nevertheless."""
     if trouble := reconciler.trouble():
         return trouble
     running_seconds = reconciler.running_seconds()
@@ -290,7 +290,7 @@ def reconciler_passes() -> str:
         with db.reading() as session:
             turn = session.get(Lease, "reconciler")
     except StoreError:
-        return "ok"  # the database's own check says so
+        return "ok"  # `check_database` reports it
     processed_until = turn.processed_until if turn else None
     if processed_until and clock.now() - processed_until < late:
         return "ok"
@@ -298,33 +298,32 @@ def reconciler_passes() -> str:
 
 
 CHECKS: dict[str, Callable[[], None]] = {
-    "database": database_answers,
-    "schema": schema_is_current,
-    "writing": database_takes_writes,
-    "queue": queue_works,
-    "webhook_secret": secret_is_set,
+    "database": check_database,
+    "schema": check_schema,
+    "writing": check_writing,
+    "queue": check_queue,
+    "webhook_secret": check_secret,
 }
 
 
-@pages.get("/readyz")
-def ready() -> JSONResponse:
-    """200 when webhooks can be taken; else 503, with what is wrong and how to mend it.
+@api.get("/readyz")
+def readyz() -> JSONResponse:
+    """200 if webhooks can be processed; else 503, with what is wrong and how to fix it.
 
-    What is said of signatures, the reconciler and the clock are hints and no reason for a 503.
-    The clock's is as old as the last answer that this process had from Stripe, which is not asked
-    here.
+    Signatures, reconciler and clock are hints and no reason for a 503. The clock's hint is as old
+    as this process's last response from Stripe, which is not called here.
     """
-    found = {name: check_of(check) for name, check in CHECKS.items()}
-    status = 200 if set(found.values()) == {"ok"} else 503
+    results = {name: run_check(check) for name, check in CHECKS.items()}
+    status = 200 if set(results.values()) == {"ok"} else 503
     hints = {
         "signatures": signatures.hint(),
-        "reconciler": reconciler_passes(),
+        "reconciler": reconciler_hint(),
         "clock": STRIPES_CLOCK.hint(),
     }
-    return JSONResponse({**found, **hints}, status)
+    return JSONResponse({**results, **hints}, status)
 
 
-def check_of(check: Callable[[], None]) -> str:
+def run_check(check: Callable[[], None]) -> str:
     try:
         check()
     except StoreError as error:
@@ -332,7 +331,7 @@ def check_of(check: Callable[[], None]) -> str:
     return "ok"
 
 
-@pages.get("/metrics")
+@api.get("/metrics")
 def metrics() -> Response:
     try:
         with db.reading() as session:

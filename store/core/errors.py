@@ -16,8 +16,8 @@ StoreError
 ├── BodyTooLarge
 ├── BodyTooSlow
 ├── EventMalformed           a signed body that is not an event
-├── InboxFull                more events at once than can wait for their commit
-├── InboxBroken              the queue of events failed; they have to be sent again
+├── QueueFull                more events at once than can wait for their commit
+├── QueueBroken              the queue of events failed; they have to be sent again
 ├── CartError                what is in the cart cannot be bought as it stands
 │   ├── EmptyCart
 │   ├── QuantityRefused
@@ -132,12 +132,12 @@ class EventMalformed(StoreError):
     status = HTTPStatus.BAD_REQUEST
 
 
-class InboxFull(StoreError):
+class QueueFull(StoreError):
     sentence = "Too many events at once. Send this one again in a moment."
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
-class InboxBroken(StoreError):
+class QueueBroken(StoreError):
     sentence = "This event could not be taken in just now. Send it again in a moment."
     status = HTTPStatus.SERVICE_UNAVAILABLE
 

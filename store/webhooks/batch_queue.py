@@ -1,28 +1,27 @@
-"""One thread that commits waiting webhooks together, so that a burst costs few commits.
+"""One thread that commits waiting events together, so that a burst needs few commits.
 
-An event that arrives alone is committed at once. While a commit is on its way to the disk,
-others gather, and the next commit takes them all. Each is answered after the commit that holds
-it, so that a process that dies has lost nothing it has answered. No more than `MOST` may be
-inside: who comes then is told to come again, and memory stays what it is.
+A single event is committed at once. While a commit is on its way to the disk, further events queue
+up, and the next commit takes them all. Each request is answered after the commit that holds its
+event, so a process that dies has lost nothing it has answered. At most `MAX_IN_FLIGHT` events are
+in here; further ones are answered 503, which bounds memory.
 
 No event holds up another:
 
-- One whose order is locked by somebody else is left out of its batch and tried again after a
-  pause, for `db.LOCK_SECONDS` in all; then it is answered 503.
-- A batch that the database makes wait, whatever for, is given up after a moment, and each of its
-  events goes on by itself in one of a few threads. One that has to wait there too goes on in one of
-  the threads for those that wait, for as long as is usual, and is kept out of the batches for a
-  while.
-- A batch that fails otherwise is split in halves until the event that it fails for stands alone.
-- One that does not fit its order, or what the database allows, is looked up at Stripe in a thread
-  of its own, and comes back with what Stripe answered.
+- An event whose order another transaction holds is left out of its batch and retried after a pause,
+  for `db.LOCK_SECONDS` in total; then it is answered 503.
+- A batch that waits in the database for longer than a moment is given up, and each of its events
+  continues alone in one of a few threads. One that has to wait there too continues in one of the
+  threads for slow events, with the usual lock time, and stays out of batches for a while.
+- A batch that fails in any other way is halved until the failing event is alone.
+- An event that does not fit its order, or what the database accepts, is looked up at Stripe in a
+  thread of its own, and returns with Stripe's answer.
 
-On SQLite there is one lock for all, and who cannot have it in time is answered 503.
+SQLite has one lock for the whole file; an event that cannot have it in time is answered 503.
 
-Dead anywhere: nothing that was not committed was answered, so Stripe sends it again. Two processes
-at once are two transactions; see events.py. Whatever is raised in the thread is logged, answered
-with 503 to the requests it was working for, and the thread goes on. A second thread looks after it:
-where it hangs, or has ended all the same, the requests that wait for it are answered.
+If the process dies anywhere in here, nothing uncommitted was answered, so Stripe delivers it again.
+Two processes at once are two transactions; see processing.py. An exception in the thread is logged,
+the requests it was working for are answered 503, and the thread continues. A second thread
+supervises it: if it hangs or has ended, waiting requests are answered and it is started again.
 """
 
 import asyncio
@@ -39,7 +38,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import Session
 
-from store.core.errors import DatabaseUnavailable, InboxBroken, InboxFull, StripeBusy
+from store.core.errors import DatabaseUnavailable, QueueBroken, QueueFull, StripeBusy
 from store.db import engine as db
 from store.orders.stripe_facts import Document
 from store.webhooks import parsing, processing
@@ -48,53 +47,53 @@ from store.webhooks.processing import Doubt, Locked, Outcome
 
 log = logging.getLogger(__name__)
 
-LARGEST_BATCH = 200
-MOST = 2000
-GATHER_SECONDS = 0.001
+MAX_BATCH = 200
+MAX_IN_FLIGHT = 2000
+WAIT_SECONDS = 0.001
 RETRY_SECONDS = (0.05, 0.1, 0.2, 0.4)  # pauses while an order is locked; the last one repeats
-ASK_SECONDS = 20.0  # of all tries of one look-up at Stripe
-STUCK_SECONDS = 30.0  # beyond the lock's own time; no commit takes that long
+LOOK_UP_SECONDS = 20.0  # of all tries of one look-up at Stripe
+STUCK_SECONDS = 30.0  # in addition to the lock's time; no commit takes that long
 RESTART_SECONDS = 0.1
-WATCH_SECONDS = 0.5
-ASKING_THREADS, SINGLE_THREADS, PATIENT_THREADS = 8, 4, 4
-PATIENT_SECONDS = 5.0  # beyond the lock's own time, in which an event's turn has to come
+SUPERVISE_SECONDS = 0.5
+LOOK_UP_THREADS, SINGLE_THREADS, SLOW_THREADS = 8, 4, 4
+SLOW_SECONDS = 5.0  # in addition to the lock's time, to wait for a thread
 KEPT_OUT_SECONDS = 30.0
-# No event holds up those beside or behind it for longer than this for a lock, and for a statement;
-# one that waits where it is in nobody's way waits for `db.LOCK_SECONDS`.
+# Time limits of a batch for a lock and for a statement. An event in a thread of its own has
+# `db.LOCK_SECONDS`, because it delays no other.
 SHORT_SECONDS = (0.1, 1.0)
 # lock_not_available, deadlock_detected, query_canceled, serialization_failure
 CONTENTION = frozenset(["55P03", "40P01", "57014", "40001"])
-# What the database says of values that it cannot take, whoever brings them and however often.
+# Errors of the database about values that it never accepts.
 UNSUITABLE = (IntegrityError, DataError, OverflowError, UnicodeError)
 CONTRADICTED = "it contradicts what is recorded here"
 
 Loop = asyncio.AbstractEventLoop
 Result = Outcome | Doubt | Locked
 Waiting = tuple[ParsedEvent, "asyncio.Future[Result]", Loop]
-Asked = TypeVar("Asked")
+Answer = TypeVar("Answer")
 
 
 class Contended(Exception):
-    """An event of a batch that the database made wait for longer than a batch may."""
+    """The database made a batch, or an event alone, wait for longer than its time limit."""
 
 
-class Inbox:
+class EventBatcher:
     """Takes events from many requests and answers each after its commit."""
 
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._asking: ThreadPoolExecutor | None = None
+        self._look_ups: ThreadPoolExecutor | None = None
         self._single: ThreadPoolExecutor | None = None
-        self._patient: ThreadPoolExecutor | None = None
+        self._slow: ThreadPoolExecutor | None = None
         self._batch: list[Waiting] = []
-        # A timer for each request would cost more than all else that is done for it here.
+        # One supervisor for all; a timer per request costs more than the rest of its processing.
         self._pending: dict[asyncio.Future[Result], Waiting] = {}
         self._alone = set[str]()
         self._kept_out: dict[str, float] = {}  # event ids, until when
-        self._inside = 0
-        self._crowded = False
+        self._in_flight = 0
+        self._last_batch_was_shared = False
         self._busy_since: float | None = None
         self._opened = False
         self._closed = threading.Event()
@@ -104,14 +103,16 @@ class Inbox:
     def open(self) -> None:
         self._opened = True
         self._closed = threading.Event()
-        self._asking = ThreadPoolExecutor(ASKING_THREADS, "inbox asking")
-        self._single = ThreadPoolExecutor(SINGLE_THREADS, "inbox single")
-        self._patient = ThreadPoolExecutor(PATIENT_THREADS, "inbox patient")
+        self._look_ups = ThreadPoolExecutor(LOOK_UP_THREADS, "webhook look-up")
+        self._single = ThreadPoolExecutor(SINGLE_THREADS, "webhook single")
+        self._slow = ThreadPoolExecutor(SLOW_THREADS, "webhook slow")
         self._start()
-        threading.Thread(target=self._watch, name="inbox watch", daemon=True).start()
+        threading.Thread(target=self._supervise, name="webhook supervisor", daemon=True).start()
 
     def _start(self) -> None:
-        self._thread = threading.Thread(target=self._work, name="inbox", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run_forever, name="webhook batcher", daemon=True
+        )
         self._thread.start()
 
     def _restart(self) -> None:
@@ -121,17 +122,17 @@ class Inbox:
                 self._start()
 
     def close(self) -> None:
-        """Answer what has arrived, then stop."""
+        """Commit and answer what has arrived, then stop."""
         self._opened = False
         self._closed.set()
         self._waiting.put(None)
         if self._thread:
             self._thread.join(timeout=10)
-        for pool in filter(None, [self._asking, self._single, self._patient]):
+        for pool in filter(None, [self._look_ups, self._single, self._slow]):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def trouble(self) -> str | None:
-        """What keeps events from being committed; None while there is nothing."""
+    def problem(self) -> str | None:
+        """Why events are not being committed; None if they are."""
         if not self._thread or not self._thread.is_alive():
             return "The thread that commits webhooks has ended. It starts again with the next one."
         since, limit = self._busy_since, db.LOCK_SECONDS + STUCK_SECONDS
@@ -139,39 +140,39 @@ class Inbox:
             return f"The thread that commits webhooks has been busy for {seconds:.0f} seconds."
         return None
 
-    async def receive(self, event: Document) -> Outcome:
-        """Wait until the event and its effect are committed.
+    async def submit(self, document: Document) -> Outcome:
+        """The outcome of an event, once the event and its effect are committed.
 
         Raises:
-            InboxFull, InboxBroken, DatabaseUnavailable, StripeError: nothing was written; Stripe
-                has to send it again.
-            EventMalformed: it is none; sending it again would not help.
+            QueueFull, QueueBroken, DatabaseUnavailable, StripeError: nothing was written; Stripe
+                must deliver the event again.
+            EventMalformed: it is not an event; another delivery would not help.
         """
-        if self._inside >= MOST:
-            raise InboxFull
-        self._inside += 1
+        if self._in_flight >= MAX_IN_FLIGHT:
+            raise QueueFull
+        self._in_flight += 1
         try:
-            if parsing.needs_lookup(event):
-                return await self._settle(await self._ask(parsing.parse_event, event))
-            return await self._settle(parsing.parse_event(event))
+            if parsing.needs_lookup(document):
+                return await self._process(await self._look_up(parsing.parse_event, document))
+            return await self._process(parsing.parse_event(document))
         finally:
-            self._inside -= 1
+            self._in_flight -= 1
 
-    async def _settle(self, arrival: ParsedEvent) -> Outcome:
-        """Submit an event until it is written, looking it up or waiting in between."""
+    async def _process(self, event: ParsedEvent) -> Outcome:
+        """Queue an event until it is committed, looking it up or waiting in between."""
         until, pauses, refusals = time.monotonic() + db.LOCK_SECONDS, iter(RETRY_SECONDS), 0
         pause = 0.0
         while True:
             try:
-                result = await self._submit(arrival)
+                result = await self._enqueue(event)
             except Contended:
-                result = await self._commit_alone(arrival)
+                result = await self._commit_alone(event)
             except UNSUITABLE as error:
                 refusals += 1
-                arrival = await self._without_contradiction(arrival, error, refusals)
+                event = await self._without_contradiction(event, error, refusals)
                 continue
             if isinstance(result, Doubt):
-                arrival = await self._ask(parsing.look_up, arrival, result.reason)
+                event = await self._look_up(parsing.look_up, event, result.reason)
             elif isinstance(result, Locked):
                 pause = next(pauses, pause)
                 if time.monotonic() + pause > until:
@@ -180,107 +181,107 @@ class Inbox:
             else:
                 return result
 
-    async def _submit(self, arrival: ParsedEvent) -> Result:
-        """Hand an event to the thread; a thread that has ended is started again."""
-        if time.monotonic() < self._kept_out.get(arrival.id, 0):
+    async def _enqueue(self, event: ParsedEvent) -> Result:
+        """Hand an event to the thread, which is started again if it has ended."""
+        if time.monotonic() < self._kept_out.get(event.id, 0):
             raise Contended
         if self._opened and self._thread and not self._thread.is_alive():
             self._restart()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Result] = loop.create_future()
-        waiting = self._pending[answer] = (arrival, answer, loop)
+        waiting = self._pending[answer] = (event, answer, loop)
         self._waiting.put(waiting)
         try:
             return await answer
         finally:
             del self._pending[answer]
 
-    async def _ask(self, question: Callable[..., Asked], *given: Any) -> Asked:
-        """Run what may ask Stripe or the database beside the requests, for a bounded time."""
+    async def _look_up(self, call: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Run a call of Stripe or the database in a thread, for a bounded time."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(ASK_SECONDS):
-                return await loop.run_in_executor(self._asking, question, *given)
+            async with asyncio.timeout(LOOK_UP_SECONDS):
+                return await loop.run_in_executor(self._look_ups, call, *arguments)
         except TimeoutError:
             raise StripeBusy from None
 
     async def _without_contradiction(
-        self, arrival: ParsedEvent, error: Exception, refusals: int
+        self, event: ParsedEvent, error: Exception, refusals: int
     ) -> ParsedEvent:
-        """The event as Stripe answers it; where the database refuses that too, a mere doubt.
+        """The event as Stripe answers it; if the database rejects that too, only a doubt.
 
         Raises:
-            the error itself, where the event is about no order or the doubt is refused as well.
+            the error itself, if the event is about no order or the doubt is rejected as well.
         """
-        if arrival.fact is None or refusals > 2:
+        if event.fact is None or refusals > 2:
             raise error
         log.warning(
             "The database refuses %s: %s",
-            arrival.id,
+            event.id,
             type(error).__name__,
-            extra={"event_id": arrival.id, "order_number": arrival.fact.order_number},
+            extra={"event_id": event.id, "order_number": event.fact.order_number},
         )
-        if refusals == 1 and not arrival.fact.checked:
-            return await self._ask(parsing.look_up, arrival, CONTRADICTED)
-        return parsing.contested(arrival, CONTRADICTED)
+        if refusals == 1 and not event.fact.checked:
+            return await self._look_up(parsing.look_up, event, CONTRADICTED)
+        return parsing.contested(event, CONTRADICTED)
 
-    async def _commit_alone(self, arrival: ParsedEvent) -> Result:
-        """Commit one event in a thread of its own, once at a time: quickly, then patiently."""
-        if arrival.id in self._alone:
+    async def _commit_alone(self, event: ParsedEvent) -> Result:
+        """Commit one event in a thread of its own: with short time limits, then with long ones."""
+        if event.id in self._alone:
             raise DatabaseUnavailable("This event is being taken in already. Send it again.")
-        self._alone.add(arrival.id)
-        patient_seconds = (db.LOCK_SECONDS, db.LOCK_SECONDS + PATIENT_SECONDS - 1)
+        self._alone.add(event.id)
+        slow_seconds = (db.LOCK_SECONDS, db.LOCK_SECONDS + SLOW_SECONDS - 1)
         try:
-            async with asyncio.timeout(db.LOCK_SECONDS + PATIENT_SECONDS):
-                if arrival.id not in self._kept_out:
+            async with asyncio.timeout(db.LOCK_SECONDS + SLOW_SECONDS):
+                if event.id not in self._kept_out:
                     with suppress(Contended):
-                        return await self._run(self._single, arrival, SHORT_SECONDS)
-                self._keep_out(arrival.id)
-                result = await self._run(self._patient, arrival, patient_seconds)
+                        return await self._run(self._single, event, SHORT_SECONDS)
+                self._keep_out(event.id)
+                result = await self._run(self._slow, event, slow_seconds)
         except (TimeoutError, Contended):
             raise DatabaseUnavailable(
                 "The database makes this event wait. Send it again."
             ) from None
         finally:
-            self._alone.discard(arrival.id)
-        self._kept_out.pop(arrival.id, None)
+            self._alone.discard(event.id)
+        self._kept_out.pop(event.id, None)
         return result
 
     async def _run(
-        self, threads: ThreadPoolExecutor | None, arrival: ParsedEvent, limits: tuple[float, float]
+        self, threads: ThreadPoolExecutor | None, event: ParsedEvent, limits: tuple[float, float]
     ) -> Result:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(threads, _commit_one, arrival, limits)
+        return await loop.run_in_executor(threads, _commit_one, event, limits)
 
     def _keep_out(self, event_id: str) -> None:
-        if len(self._kept_out) >= MOST:
+        if len(self._kept_out) >= MAX_IN_FLIGHT:
             self._kept_out.clear()
         self._kept_out[event_id] = time.monotonic() + KEPT_OUT_SECONDS
 
-    # --- in the thread that looks after the other ---------------------------------------------
+    # --- in the supervising thread ------------------------------------------------------------
 
-    def _watch(self) -> None:
+    def _supervise(self) -> None:
         closed = self._closed
-        while not closed.wait(WATCH_SECONDS):
+        while not closed.wait(SUPERVISE_SECONDS):
             try:
-                self._look_after()
+                self._check_thread()
             except Exception:
-                log.exception("Looking after the webhook queue failed")
+                log.exception("Supervising the webhook queue failed")
 
-    def _look_after(self) -> None:
-        """Answer those who wait for a thread that hangs; start one again that others wait for."""
+    def _check_thread(self) -> None:
+        """Answer the requests that wait for a hanging thread; restart one that has ended."""
         pending = list(self._pending.values())
         if not pending or not self._thread:
             return
         if not self._thread.is_alive():
             self._restart()
-        elif trouble := self.trouble():
-            log.error("%s %d requests get 503.", trouble, len(pending))
-            _answer(pending, [InboxBroken()] * len(pending))
+        elif problem := self.problem():
+            log.error("%s %d requests get 503.", problem, len(pending))
+            _answer(pending, [QueueBroken()] * len(pending))
 
     # --- in the thread ------------------------------------------------------------------------
 
-    def _work(self) -> None:
+    def _run_forever(self) -> None:
         while True:
             try:
                 self._busy_since = None
@@ -288,68 +289,67 @@ class Inbox:
                     return
                 self._busy_since = time.monotonic()
                 _answer(self._batch, self._commit(self._batch))
-            except BaseException as error:  # noqa: BLE001 - a queue without its thread is a dead end
+            except BaseException as error:  # noqa: BLE001 - without its thread the queue would stop
                 self.restarts += 1
                 self._give_back(error)
 
     def _give_back(self, error: BaseException) -> None:
-        """Answer whatever was being worked for, so that Stripe sends it again."""
-        ids = ", ".join(arrival.id for arrival, *_ in self._batch)
+        """Answer the requests of the failed batch, so that Stripe delivers the events again."""
+        ids = ", ".join(event.id for event, *_ in self._batch)
         log.error("Unexpected error in the webhook queue; 503 for: %s", ids, exc_info=error)
-        _answer(self._batch, [InboxBroken()] * len(self._batch))
+        _answer(self._batch, [QueueBroken()] * len(self._batch))
         self._batch = []
         time.sleep(RESTART_SECONDS)
 
     def _next_batch(self) -> bool:
-        """Take whatever waits, and at least one; False at the end."""
+        """Take all waiting events, at least one; False once closed."""
         batch = self._batch = []
-        while len(batch) < LARGEST_BATCH and not (batch and self._waiting.empty()):
+        while len(batch) < MAX_BATCH and not (batch and self._waiting.empty()):
             waiting = self._waiting.get()
             if waiting is None:
                 if batch:
                     self._waiting.put(None)
                 break
             batch.append(waiting)
-            if len(batch) == 1 and self._crowded:
-                self._gather()
-        self._crowded = len(batch) > 1
+            if len(batch) == 1 and self._last_batch_was_shared:
+                self._wait_for_more()
+        self._last_batch_was_shared = len(batch) > 1
         return bool(batch)
 
-    def _gather(self) -> None:
-        """Let those come in who are at the door, while there are any.
+    def _wait_for_more(self) -> None:
+        """Wait 1 ms at a time while the queue grows, so that concurrent senders share a commit.
 
-        Only where the last commit was for several: they have just been answered, and send the
-        next ones at the same moment. Who comes alone never waits.
+        Called only if the last batch had more than one event; a single sender is never delayed.
         """
-        known = -1
-        while known < self._waiting.qsize() < LARGEST_BATCH:
-            known = self._waiting.qsize()
-            time.sleep(GATHER_SECONDS)
+        size = -1
+        while size < self._waiting.qsize() < MAX_BATCH:
+            size = self._waiting.qsize()
+            time.sleep(WAIT_SECONDS)
 
     def _commit(self, batch: Sequence[Waiting]) -> list[Result | Exception]:
-        """Commit a batch, or whatever of it can be committed."""
+        """Commit a batch, or the part of it that can be committed; one result per event."""
         try:
             with db.unit_of_work() as session:
                 _limit(session, *SHORT_SECONDS)
-                told = processing.try_events(
-                    session, [arrival for arrival, *_ in batch], source="webhook", wait=False
+                results = processing.try_events(
+                    session, [event for event, *_ in batch], source="webhook", wait=False
                 )
             self.committed_at = time.time()
-            return list(told)
+            return list(results)
         except DatabaseUnavailable as error:
             if not _is_contention(error):
-                return [error] * len(batch)  # trying each alone would only wait as many times
+                return [error] * len(batch)  # each event alone would only wait again
             return [Contended()] * len(batch)
-        except Exception as error:  # noqa: BLE001 - each request is told what its event met
+        except Exception as error:  # noqa: BLE001 - each request gets the error of its event
             if len(batch) == 1:
                 return [error]
-        # One bad event must not hold up the others.
+        # One failing event must not hold up the others.
         half = len(batch) // 2
         return [*self._commit(batch[:half]), *self._commit(batch[half:])]
 
 
 def _limit(session: Session, lock_seconds: float, statement_seconds: float) -> None:
-    """Let this transaction wait no longer than this for one of its events."""
+    """Limit how long this transaction waits for a lock and for a statement (PostgreSQL only)."""
     if session.get_bind().dialect.name == "postgresql":
         session.connection().exec_driver_sql(
             f"SET LOCAL lock_timeout = {lock_seconds * 1000:.0f}; "
@@ -358,22 +358,22 @@ def _limit(session: Session, lock_seconds: float, statement_seconds: float) -> N
 
 
 def _is_contention(error: DatabaseUnavailable) -> bool:
-    """True where the database is there, and something in this very batch has to wait."""
+    """True if the database is reachable and one of the batch's statements had to wait."""
     driver = getattr(error.__cause__, "orig", None)
     return getattr(driver, "pgcode", None) in CONTENTION
 
 
-def _commit_one(arrival: ParsedEvent, limits: tuple[float, float]) -> Result:
+def _commit_one(event: ParsedEvent, limits: tuple[float, float]) -> Result:
     """Commit one event by itself.
 
     Raises:
-        Contended: within these limits it did not get through.
+        Contended: it did not succeed within these limits.
         DatabaseUnavailable
     """
     try:
         with db.unit_of_work() as session:
             _limit(session, *limits)
-            (result,) = processing.try_events(session, [arrival], source="webhook", wait=False)
+            (result,) = processing.try_events(session, [event], source="webhook", wait=False)
     except DatabaseUnavailable as error:
         if _is_contention(error):
             raise Contended from error
@@ -382,20 +382,20 @@ def _commit_one(arrival: ParsedEvent, limits: tuple[float, float]) -> Result:
 
 
 def _answer(batch: Sequence[Waiting], results: Sequence[Result | Exception]) -> None:
-    """Wake every request of a batch; each event loop is called only once, for that is dear."""
-    told: dict[Loop, list[tuple[asyncio.Future[Result], Result | Exception]]]
-    told = defaultdict(list)
+    """Answer every request of a batch; each event loop is woken only once, which is expensive."""
+    by_loop: dict[Loop, list[tuple[asyncio.Future[Result], Result | Exception]]]
+    by_loop = defaultdict(list)
     for (_, answer, loop), result in zip(batch, results, strict=True):
-        told[loop].append((answer, result))
-    for loop, answers in told.items():
-        with suppress(RuntimeError):  # a loop that is closed waits for nothing
-            loop.call_soon_threadsafe(_tell, answers)
+        by_loop[loop].append((answer, result))
+    for loop, answers in by_loop.items():
+        with suppress(RuntimeError):  # a closed loop has no waiting requests
+            loop.call_soon_threadsafe(_set_results, answers)
 
 
-def _tell(answers: Sequence[tuple["asyncio.Future[Result]", Result | Exception]]) -> None:
+def _set_results(answers: Sequence[tuple["asyncio.Future[Result]", Result | Exception]]) -> None:
     for answer, result in answers:
         if answer.done():
-            continue  # nobody waits for it any more
+            continue  # the request was cancelled
         if isinstance(result, Exception):
             answer.set_exception(result)
         else:

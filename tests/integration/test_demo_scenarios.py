@@ -92,7 +92,7 @@ def forget_what_was_heard(patch: pytest.MonkeyPatch) -> None:
         return dict.fromkeys(count(session, known, counts), "unknown_order")
 
     patch.setattr(processing, "_count", forgetful)
-    patch.setattr(batch_queue, "LARGEST_BATCH", 10)
+    patch.setattr(batch_queue, "MAX_BATCH", 10)
 
 
 def be_deaf_to_refunds(patch: pytest.MonkeyPatch) -> None:

@@ -74,13 +74,13 @@ def test_a_full_queue_answers_503_with_retry_after(
     patient: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop = patient
-    monkeypatch.setattr(batch_queue, "MOST", 3)
+    monkeypatch.setattr(batch_queue, "MAX_IN_FLIGHT", 3)
     several = [an_event_of_no_interest(f"evt_{place}") for place in range(4)]
 
     with ThreadPoolExecutor(10) as pool:
         with held_up():
             inside = [pool.submit(shop.deliver, event) for event in several[:3]]
-            wait_until(lambda: webhook_server.inbox._inside == 3)
+            wait_until(lambda: webhook_server.batcher._in_flight == 3)
             refused = pool.submit(shop.deliver, several[3]).result(SOON_SECONDS)
         answers = [each.result() for each in inside]
 
@@ -94,7 +94,8 @@ def test_a_single_event_is_committed_without_delay(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[None] = []
-    monkeypatch.setattr(batch_queue.Inbox, "_gather", lambda _self: waited.append(None))
+    gather = "_wait_for_more"
+    monkeypatch.setattr(batch_queue.EventBatcher, gather, lambda _self: waited.append(None))
     shop.outcome(an_event_of_no_interest("evt_first"))
     waited.clear()
 
@@ -139,7 +140,7 @@ def test_an_event_that_the_database_refuses_is_alone_for_review(patient: Shop) -
     with ThreadPoolExecutor(10) as pool:
         with held_up():  # so that they gather into one batch
             several = [pool.submit(shop.deliver, event) for event in [*good[1:], bad]]
-            wait_until(lambda: webhook_server.inbox._inside == 7)
+            wait_until(lambda: webhook_server.batcher._in_flight == 7)
         statuses = [each.result().status_code for each in several]
 
     assert statuses == [200] * 7

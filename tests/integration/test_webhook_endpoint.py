@@ -264,7 +264,7 @@ def test_a_body_that_announces_too_much_is_refused_before_it_is_sent(door: Door)
     address = urlsplit(door.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
     connection.putrequest("POST", "/webhooks/stripe/")
-    connection.putheader("Content-Length", str(webhook_server.LARGEST_BODY + 1))
+    connection.putheader("Content-Length", str(webhook_server.MAX_BODY_BYTES + 1))
     connection.endheaders(b"only this")
 
     answer = connection.getresponse()
@@ -299,7 +299,7 @@ def test_a_body_without_a_length_is_cut_off_at_the_limit(door: Door) -> None:
 def test_an_ordinary_event_is_far_below_the_limit(shop: Shop) -> None:
     _, event = a_completed_checkout(shop)
 
-    assert len(json.dumps(event)) < webhook_server.LARGEST_BODY / 50
+    assert len(json.dumps(event)) < webhook_server.MAX_BODY_BYTES / 50
     assert shop.outcome(event | {"padding": "x" * 900_000}) == "applied"
 
 

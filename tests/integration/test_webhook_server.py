@@ -46,22 +46,22 @@ def ready(shop: Shop) -> tuple[int, dict[str, str]]:
 
 @ON_SQLITE
 @pytest.mark.scenario("O1")
-@pytest.mark.parametrize("place", ["_next_batch", "_commit", "_gather"])
+@pytest.mark.parametrize("place", ["_next_batch", "_commit", "_wait_for_more"])
 @pytest.mark.parametrize("error", [RuntimeError, MemoryError, SystemExit, KeyboardInterrupt])
 def test_nothing_that_is_raised_ends_the_thread_that_commits(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, place: str, error: type[BaseException]
 ) -> None:
     troubles = [error("unexpected")] * 2
-    real = getattr(batch_queue.Inbox, place)
+    real = getattr(batch_queue.EventBatcher, place)
 
-    def fails(self: batch_queue.Inbox, *given: Any) -> Any:
+    def fails(self: batch_queue.EventBatcher, *given: Any) -> Any:
         result = real(self, *given) if place == "_next_batch" else None
         if troubles:
             raise troubles.pop()
         return result if place == "_next_batch" else real(self, *given)
 
-    monkeypatch.setattr(batch_queue.Inbox, place, fails)
-    monkeypatch.setattr(webhook_server.inbox, "_crowded", True)
+    monkeypatch.setattr(batch_queue.EventBatcher, place, fails)
+    monkeypatch.setattr(webhook_server.batcher, "_last_batch_was_shared", True)
     statuses = [
         shop.deliver(an_event_of_no_interest(f"evt_{each}")).status_code for each in range(4)
     ]
@@ -95,7 +95,7 @@ def test_an_answer_that_cannot_be_given_holds_up_no_other(
 @ON_SQLITE
 @pytest.mark.scenario("O1")
 def test_a_thread_that_has_ended_is_reported_and_started_again(shop: Shop) -> None:
-    queue = webhook_server.inbox
+    queue = webhook_server.batcher
     queue._waiting.put(None)  # as at the end
     wait_until(lambda: not queue._thread.is_alive())  # type: ignore[union-attr]
 
@@ -113,20 +113,20 @@ def test_a_thread_that_hangs_is_reported_and_requests_are_answered(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let_go = threading.Event()
-    real = batch_queue.Inbox._commit
+    real = batch_queue.EventBatcher._commit
 
-    def hangs(self: batch_queue.Inbox, batch: Any) -> Any:
+    def hangs(self: batch_queue.EventBatcher, batch: Any) -> Any:
         let_go.wait(30)
         return real(self, batch)
 
-    monkeypatch.setattr(batch_queue.Inbox, "_commit", hangs)
+    monkeypatch.setattr(batch_queue.EventBatcher, "_commit", hangs)
     monkeypatch.setattr(batch_queue, "STUCK_SECONDS", 0.2)
     monkeypatch.setattr(db, "LOCK_SECONDS", 0.3)
 
     answer = shop.deliver(an_event_of_no_interest("evt_1"))
     status, said = ready(shop)
     let_go.set()
-    wait_until(lambda: webhook_server.inbox._busy_since is None)
+    wait_until(lambda: webhook_server.batcher._busy_since is None)
 
     assert answer.status_code == status == 503
     assert "has been busy" in said["queue"]
@@ -315,7 +315,7 @@ def test_other_methods_get_405_with_allow_post(door: Door, method: str, path: st
 def test_an_ordinary_client_can_read_why_its_body_is_refused(
     door: Door, method: str, chunked: bool
 ) -> None:
-    body = b"x" * (8 * webhook_server.LARGEST_BODY)
+    body = b"x" * (8 * webhook_server.MAX_BODY_BYTES)
     content: Any = (body[at : at + 65536] for at in range(0, len(body), 65536)) if chunked else body
 
     with httpx.Client(base_url=door.url) as client:
@@ -335,7 +335,7 @@ def test_a_client_that_sends_all_before_it_reads_can_read_the_answer(
     address = urlsplit(door.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
 
-    connection.request(method, PATH, body=b"x" * (8 * webhook_server.LARGEST_BODY))
+    connection.request(method, PATH, body=b"x" * (8 * webhook_server.MAX_BODY_BYTES))
     answer = connection.getresponse()
 
     assert answer.status == (413 if method == "POST" else 405)
@@ -349,7 +349,7 @@ def test_a_client_that_asks_first_need_not_send_its_large_body(door: Door) -> No
     address = urlsplit(door.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
     connection.putrequest("POST", PATH)
-    connection.putheader("Content-Length", str(webhook_server.LARGEST_BODY + 1))
+    connection.putheader("Content-Length", str(webhook_server.MAX_BODY_BYTES + 1))
     connection.putheader("Expect", "100-continue")
     connection.endheaders()
 
@@ -367,7 +367,7 @@ def test_a_body_without_end_is_read_no_further_than_the_limit(
 ) -> None:
     monkeypatch.setattr(webhook_server, "DRAIN_SECONDS", 0.5)
     address, piece = urlsplit(door.url), b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-    sent, most = 0, webhook_server.DRAINED_BYTES + 4 * webhook_server.LARGEST_BODY
+    sent, most = 0, webhook_server.DRAINED_BYTES + 4 * webhook_server.MAX_BODY_BYTES
     with socket.create_connection((address.hostname, address.port or 80), timeout=5) as line:
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         line.sendall(head.encode())

@@ -76,13 +76,19 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
     ),
     "the inbox has an end": Mutation(
-        (Edit("batch_queue.Inbox.receive", "self._inside >= MOST", "self._inside < 0"),),
+        (
+            Edit(
+                "batch_queue.EventBatcher.submit",
+                "self._in_flight >= MAX_IN_FLIGHT",
+                "self._in_flight < 0",
+            ),
+        ),
         (INBOX + "a_full_queue_answers_503_with_retry_after[sqlite]",),
     ),
     "a batch that fails is tried one by one": Mutation(
         (
             Edit(
-                "batch_queue.Inbox._commit",
+                "batch_queue.EventBatcher._commit",
                 "if len(batch) == 1:\n    return [error]",
                 "return [error] * len(batch)",
             ),

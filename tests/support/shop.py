@@ -65,12 +65,12 @@ class Door:
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.client = httpx.Client(base_url=self.url, timeout=30)
-        webhook_server.inbox.open()
+        webhook_server.batcher.open()
         self._server = ServerThread(webhook_server.app, port=port, lifespan="off")
 
     def close(self) -> None:
         self._server.stop()
-        webhook_server.inbox.close()
+        webhook_server.batcher.close()
         self.client.close()
 
 
