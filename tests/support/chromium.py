@@ -1,13 +1,18 @@
 """The Chromium that is installed on this machine, for every test that needs one."""
 
+from __future__ import annotations
+
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+if TYPE_CHECKING:  # no other test has to wait for this import
+    from playwright.sync_api import Browser, BrowserContext
 
 # The one that has no windows comes first: its pages are the same, for three quarters of the work.
 NAMES = (
@@ -33,6 +38,8 @@ def found_chromium() -> str | None:
 
 @contextmanager
 def launched(path: str | None) -> Iterator[Browser]:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - likewise
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(QUIET))
         yield browser
@@ -54,7 +61,7 @@ def installed_chromium() -> Iterator[Browser]:
         yield browser
 
 
-NewBrowser = Callable[..., BrowserContext]
+NewBrowser = Callable[..., "BrowserContext"]
 
 
 class Browsers:
