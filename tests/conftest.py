@@ -19,6 +19,7 @@ PASSED, FAILED = set[str](), set[str]()
 LONG = (
     "tests/simulation/test_mutations.py",
     "tests/simulation/test_crashes.py",
+    "tests/cli/test_virtualenv.py",
     "tests/cli/test_supervisor.py",
     "tests/e2e/",
     "tests/simulation/",

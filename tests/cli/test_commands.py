@@ -25,7 +25,7 @@ from store.reconciliation.open_orders import Checked
 from store.reconciliation.reconciler import CaughtUp
 from store.reconciliation.restored_orders import MissingOrder
 from stripe_emulator.storage.database import Storage
-from tests.cli.test_supervisor import one_sentence, store
+from tests.support.command_line import one_sentence, store
 from tests.support.ports import free_port, port_flags
 
 IGNORED = shutil.ignore_patterns("__pycache__", "*.db*", "*.lock")

@@ -20,7 +20,7 @@ from store.core import settings
 from store.core.errors import StripeError
 from store.stripe_api import gateway, permissions, traces
 from stripe_emulator.base.config import Config
-from tests.cli.test_supervisor import one_sentence, store
+from tests.support.command_line import one_sentence, store
 from tests.support.emulator import Running
 from tests.support.http_servers import Quiet, serving
 from tests.support.ports import free_port, port_flags

@@ -11,7 +11,7 @@ import pytest
 
 from store.cli import failures, main, virtualenv
 from tests.cli.test_host_environment import running
-from tests.cli.test_supervisor import ROOT, clean, one_sentence, store
+from tests.support.command_line import ROOT, clean, one_sentence, store
 from tests.support.ports import port_flags
 from tests.support.waiting import wait_until
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.cli.test_supervisor import ROOT
+from tests.support.command_line import ROOT
 
 SCRIPT = ROOT / "scripts" / "foreign_environments.py"
 

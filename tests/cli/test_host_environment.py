@@ -14,7 +14,7 @@ import pytest
 
 from store.cli import listening
 from store.cli.clean_environment import cleaned, pip_options
-from tests.cli.test_supervisor import (
+from tests.support.command_line import (
     ROOT,
     clean,
     is_alive,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from store.core import settings
-from tests.cli.test_supervisor import store
+from tests.support.command_line import store
 
 NAMES = [name.upper() for name in settings.Settings.model_fields]
 TAIL = "51AbCdEfGhIjKlMnOpQrStUvWxYz"

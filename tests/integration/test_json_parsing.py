@@ -20,8 +20,6 @@ VALUES = st.recursive(
 
 
 NAMES = st.text(alphabet='ab":\\ é\n', max_size=2)
-
-
 PAIRS = st.lists(st.tuples(NAMES, VALUES), max_size=4)  # a name may come twice
 
 

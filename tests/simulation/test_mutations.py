@@ -26,7 +26,7 @@ OWED = "tests/integration/test_owed_refunds.py::test_"
 AUDIT = "tests/integration/test_audit.py::test_"
 EACH = "tests/integration/test_error_isolation.py::test_"
 AMOUNTS = "tests/integration/test_amounts_in_every_currency.py::test_"
-STOREFRONT = "tests/web/test_storefront_pages.py::test_"
+STOREFRONT = "tests/web/storefront/test_storefront_pages.py::test_"
 SETTLING = "tests/integration/test_settlement.py::test_"
 TROUBLE = "tests/integration/test_stripe_failures.py::test_"
 INBOX = "tests/integration/test_webhook_batching.py::test_"
@@ -41,8 +41,6 @@ WAITS = GUARDS + "reading_the_refundable_amount_waits_for_the_order_lock[{}]"
 CRASH = CRASHES + "[sqlite-{}-{}]"
 PAYABLE_INDEX = "'one_payable_order_per_buyer', 'orders', ['buyer']"
 WHERE = "sqlite_where=_1, postgresql_where=_2"
-
-
 GUARDS_REMOVED: dict[str, Mutation] = {
     "the unique idempotency key": Mutation(
         (

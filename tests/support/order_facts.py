@@ -77,14 +77,8 @@ def after(told: Sequence[Fact], order: OrderState | None = None) -> State:
 
 
 PAID_BY_CARD: list[Fact] = [checkout("open", "unpaid"), checkout("complete", "paid")]
-
-
 BY_BANK: list[Fact] = [checkout("open", "unpaid"), checkout("complete", "unpaid")]
-
-
 REFUNDED: list[Fact] = [refund("pending"), refund("succeeded")]
-
-
 DISPUTED: list[Fact] = [dispute("needs_response"), dispute("under_review")]
 
 
