@@ -214,7 +214,7 @@ def test_a_failed_prefetch_before_checkout_is_shown_once_and_then_retried(
 def test_a_stripe_that_fails_is_explained_with_a_way_on(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, error: type[errors.StripeError]
 ) -> None:
-    def fails(*_whose: str, looked: bool) -> str:
+    def fails(*_whose: str, refreshed: bool) -> str:
         raise error
 
     monkeypatch.setattr(checkout, "checkout_url", fails)
@@ -231,7 +231,7 @@ def test_a_stripe_that_fails_is_explained_with_a_way_on(
 def test_an_unexpected_error_gets_a_number_and_hides_its_text(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def crashes(*_whose: str, looked: bool) -> str:
+    def crashes(*_whose: str, refreshed: bool) -> str:
         raise RuntimeError("sk_test_do_not_show")
 
     monkeypatch.setattr(checkout, "checkout_url", crashes)
