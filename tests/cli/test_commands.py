@@ -255,7 +255,7 @@ def test_neither_a_start_nor_a_reset_touches_the_file_of_an_emulator_that_runs(
 
 
 @pytest.mark.scenario("N6")
-def test_a_project_whose_folder_has_signs_of_addresses_keeps_its_database_in_it(
+def test_a_project_folder_with_url_characters_holds_its_database(
     tmp_path: Path,
 ) -> None:
     project = tmp_path / "100% %41 #1?x=y ü'[q]&;"

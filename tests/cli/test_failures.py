@@ -90,7 +90,7 @@ PLAIN_C, LATIN_1 = {"LC_ALL": "C"}, {"PYTHONIOENCODING": "latin-1"}
         ("| head -c 1", LATIN_1, 0),
     ],
 )
-def test_odd_streams_end_without_a_traceback(
+def test_closed_or_full_standard_streams_cause_no_traceback(
     tmp_path: Path, streams: str, terminal: dict[str, str], code: int
 ) -> None:
     command = f"{shlex.quote(sys.executable)} -m store migrate {streams}"

@@ -107,7 +107,7 @@ def test_an_install_killed_in_the_middle_is_repaired(project: Path) -> None:
     assert package.exists()
 
 
-def test_a_half_made_environment_is_made_anew(project: Path) -> None:
+def test_an_incomplete_environment_is_created_again(project: Path) -> None:
     pip = next((project / ".venv").rglob("site-packages/pip"))
     shutil.rmtree(pip)
     (pip.parent / "borrowed.pth").unlink()  # else ours is found
@@ -165,7 +165,7 @@ ELSEWHERE = {
 
 
 @pytest.mark.scenario("L4")
-def test_variables_that_lead_pip_elsewhere_have_no_effect(project: Path) -> None:
+def test_pip_variables_that_change_the_target_have_no_effect(project: Path) -> None:
     (project / "requirements.txt").write_text(a_wheel(project))
 
     result = start(project, BASE_PYTHON, **ELSEWHERE)
@@ -180,9 +180,7 @@ def test_variables_that_lead_pip_elsewhere_have_no_effect(project: Path) -> None
     ("section", "option"),
     [("install", "user = true"), ("global", "target = elsewhere"), ("install", "dry-run = true")],
 )
-def test_a_configuration_file_that_leads_pip_elsewhere_has_no_effect(
-    project: Path, section: str, option: str
-) -> None:
+def test_a_pip_configuration_file_has_no_effect(project: Path, section: str, option: str) -> None:
     (project / "requirements.txt").write_text(a_wheel(project))
 
     result = start(project, PIP_CONFIG_FILE=pip_file(project, section, option))

@@ -294,9 +294,7 @@ def test_two_shops_on_one_host_keep_their_operators_and_buyers_apart(
         "/" + "x" * 3000,
     ],
 )
-def test_an_unknown_address_is_not_found_in_the_shops_words(
-    browser: httpx.Client, path: str
-) -> None:
+def test_an_unknown_address_gets_the_shops_404_page(browser: httpx.Client, path: str) -> None:
     answer = browser.get(path, headers=PAGE)
 
     assert answer.status_code == 404

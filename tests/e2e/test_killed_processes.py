@@ -110,7 +110,7 @@ def test_a_process_killed_during_a_purchase_loses_nothing(
 
 @pytest.mark.browser
 @pytest.mark.scenario("B4")
-def test_a_storefront_killed_while_stripe_creates_the_session_meets_that_session_again(
+def test_a_storefront_killed_during_session_creation_finds_that_session_again(
     house: House, buyer: BrowserContext
 ) -> None:
     page = enter(buyer, house, "/?red-t-shirt=2")

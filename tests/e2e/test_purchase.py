@@ -59,7 +59,7 @@ def test_two_shirts_are_paid_within_a_second_of_the_redirect(
 
 
 @pytest.mark.scenario("C1")
-def test_paid_is_said_before_any_script_of_the_page_has_come(
+def test_paid_is_shown_before_any_script_is_loaded(
     house: House, new_browser: Callable[[], BrowserContext]
 ) -> None:
     page = enter(new_browser(), house)
@@ -104,7 +104,7 @@ def test_without_the_sidecar_they_are_paid_as_fast_and_its_return_changes_nothin
 
 
 @pytest.mark.scenario("C1", "C18")
-def test_a_redirect_never_followed_still_turns_the_open_shop_to_paid(
+def test_an_open_shop_page_turns_to_paid_without_the_redirect(
     house: House, buyer: BrowserContext
 ) -> None:
     page = enter(buyer, house, "/?red-t-shirt=2")

@@ -62,7 +62,7 @@ def test_a_killed_webhook_process_loses_nothing_and_comes_back(inside: House) ->
     inside.assert_paid_once(rehearsal.buyer)
 
 
-def test_a_shop_that_settles_by_webhooks_only_does_not_hold(
+def test_a_shop_without_look_ups_fails_the_rehearsal(
     inside: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkout, "refresh_order", lambda *_: None)

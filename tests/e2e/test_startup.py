@@ -44,7 +44,7 @@ def test_one_command_sells_two_shirts_though_everything_it_started_is_killed_on_
 
 
 @pytest.mark.scenario("E4")
-def test_a_page_asked_for_while_the_shop_still_opens_is_a_whole_page(
+def test_a_page_requested_during_startup_is_complete(
     new_house: Callable[..., House],
 ) -> None:
     house = new_house()

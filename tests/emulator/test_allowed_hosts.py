@@ -28,7 +28,7 @@ def test_a_name_that_is_allowed_may_call_and_be_called(receiver: Receiver) -> No
 
 
 @pytest.mark.parametrize("host", [OTHER, "hooks.example.com", "169.254.169.254", "0.0.0.0"])
-def test_an_endpoint_that_may_not_be_called_is_kept_and_nothing_is_sent(
+def test_an_endpoint_on_a_forbidden_host_is_stored_and_gets_no_delivery(
     stripe_: Running, receiver: Receiver, host: str
 ) -> None:
     url = receiver.url.replace("127.0.0.1", host)

@@ -78,7 +78,7 @@ def test_a_killed_emulator_has_lost_nothing_and_delivers_what_it_owed(
     assert arrived.event["id"] in stored
 
 
-def test_it_stops_at_once_when_asked(tmp_path: Path) -> None:
+def test_sigterm_stops_the_emulator_at_once(tmp_path: Path) -> None:
     port = free_port()
     with a_process(tmp_path / "emulator.db", port) as process:
         process.send_signal(signal.SIGINT)
@@ -108,7 +108,7 @@ def test_it_says_in_one_sentence_why_it_cannot_start(arguments: list[str], words
 
 
 @pytest.mark.parametrize("wrong", [["--log-level", "loud"], ["--retries", "never"]])
-def test_a_word_it_does_not_know_is_answered_with_those_it_knows(
+def test_an_unknown_option_value_is_answered_with_the_allowed_ones(
     capsys: pytest.CaptureFixture[str], wrong: list[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:

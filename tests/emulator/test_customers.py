@@ -165,7 +165,7 @@ def test_a_free_order_makes_its_customer_too(stripe_: Running) -> None:
     assert stripe_.client.v1.checkout.sessions.retrieve(session.id).customer == customer.id
 
 
-def test_without_being_asked_for_no_customer_is_created(stripe_: Running) -> None:
+def test_no_customer_is_created_unless_requested(stripe_: Running) -> None:
     session = stripe_.a_session()
 
     stripe_.pay(session.id)

@@ -42,7 +42,7 @@ def test_each_endpoint_has_its_events_and_its_secret(
     assert updated.pending_webhooks == 0
 
 
-def test_pending_webhooks_counts_endpoints_that_have_not_said_yes(
+def test_pending_webhooks_counts_endpoints_without_a_2xx(
     stripe_: Running, receiver: Receiver, other: Receiver
 ) -> None:
     stripe_.client.v1.webhook_endpoints.create({"url": other.url, "enabled_events": ["*"]})
@@ -140,7 +140,7 @@ def test_an_event_is_a_snapshot_and_never_changes(stripe_: Running) -> None:
     assert stripe_.charge_of(intent).amount_refunded == 3998
 
 
-def test_the_redirect_comes_at_last_when_the_endpoint_stays_silent(
+def test_the_redirect_follows_after_a_timeout_of_the_endpoint(
     stripe_: Running, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _: (200, 1.5)

@@ -25,7 +25,7 @@ def sessions_of(running: Running) -> int:
 
 
 @pytest.mark.parametrize("kind", ["rate_limit", "lock_timeout", "error_before"])
-def test_a_trouble_before_acting_leaves_nothing(stripe_: Running, kind: str) -> None:
+def test_a_fault_before_the_request_leaves_no_effect(stripe_: Running, kind: str) -> None:
     stripe_.emulator.inject_fault("request", kind, match=CREATE)
     stripe_.client.v1.balance.retrieve()
 
@@ -48,7 +48,7 @@ def test_an_error_after_acting_leaves_the_session_and_is_saved(stripe_: Running)
     assert sessions_of(stripe_) == 1
 
 
-def test_an_error_that_is_kept_has_no_effect_and_needs_a_new_key(stripe_: Running) -> None:
+def test_a_saved_error_has_no_effect_and_needs_a_new_key(stripe_: Running) -> None:
     stripe_.emulator.inject_fault("request", "error_kept", match=CREATE)
 
     for _ in range(2):
@@ -91,7 +91,7 @@ def test_slow_is_slow_and_right(stripe_: Running) -> None:
     assert time.monotonic() - started > 0.3
 
 
-def test_a_trouble_strikes_the_next_n_that_match_and_no_others(stripe_: Running) -> None:
+def test_a_fault_applies_to_the_next_n_matching_requests(stripe_: Running) -> None:
     stripe_.emulator.inject_fault("request", "rate_limit", times=2, match="GET /v1/checkout/*")
     stripe_.a_session()
     outcomes = []
@@ -122,7 +122,7 @@ def test_the_same_seed_strikes_the_same_requests(stripe_: Running) -> None:
     assert 0 < sum(first) < 16
 
 
-def test_a_dropped_delivery_never_comes(stripe_: Running, receiver: Receiver) -> None:
+def test_a_dropped_delivery_is_never_sent(stripe_: Running, receiver: Receiver) -> None:
     stripe_.emulator.inject_fault("delivery", "drop", match="product.*")
     product = stripe_.client.v1.products.create({"name": "Lost"})
     # Otherwise the second event is delivered in parallel and may arrive first.
@@ -138,7 +138,7 @@ def test_a_dropped_delivery_never_comes(stripe_: Running, receiver: Receiver) ->
     assert [event.type for event in listed] == ["product.created"]
 
 
-def test_a_duplicated_delivery_comes_n_times_under_one_id(
+def test_a_duplicated_delivery_is_sent_n_times_with_one_event_id(
     stripe_: Running, receiver: Receiver
 ) -> None:
     stripe_.emulator.inject_fault("delivery", "duplicate", value="5")
@@ -152,7 +152,9 @@ def test_a_duplicated_delivery_comes_n_times_under_one_id(
     assert all(delivery.genuine() for delivery in arrived)
 
 
-def test_a_reordered_delivery_comes_after_a_later_one(stripe_: Running, receiver: Receiver) -> None:
+def test_a_reordered_delivery_is_sent_after_a_later_one(
+    stripe_: Running, receiver: Receiver
+) -> None:
     stripe_.emulator.inject_fault("delivery", "reorder", match="product.created")
     product = stripe_.client.v1.products.create({"name": "First"})
     stripe_.emulator.dispatcher.wait_until_idle()
@@ -167,9 +169,7 @@ def test_a_reordered_delivery_comes_after_a_later_one(stripe_: Running, receiver
     ]
 
 
-def test_a_delayed_delivery_comes_when_its_time_has_come(
-    stripe_: Running, receiver: Receiver
-) -> None:
+def test_a_delayed_delivery_is_sent_at_its_time(stripe_: Running, receiver: Receiver) -> None:
     stripe_.emulator.inject_fault("delivery", "delay", value="259200")
     stripe_.client.v1.products.create({"name": "Late"})
     stripe_.emulator.dispatcher.wait_until_idle()
@@ -182,7 +182,7 @@ def test_a_delayed_delivery_comes_when_its_time_has_come(
 
 
 @pytest.mark.parametrize("kind", ["tamper", "wrong_secret", "old_timestamp"])
-def test_a_delivery_that_cannot_be_trusted_is_refused_and_comes_again_right(
+def test_a_delivery_with_a_bad_signature_is_retried_with_a_good_one(
     stripe_: Running, receiver: Receiver, kind: str
 ) -> None:
     receiver.answer = lambda _: (200 if receiver.arrived[-1].genuine() else 400, 0)
@@ -201,7 +201,9 @@ def test_a_delivery_that_cannot_be_trusted_is_refused_and_comes_again_right(
     assert delivery.state == "succeeded"
 
 
-def test_a_forged_event_comes_before_the_true_one(stripe_: Running, receiver: Receiver) -> None:
+def test_a_forged_event_is_sent_before_the_genuine_one(
+    stripe_: Running, receiver: Receiver
+) -> None:
     stripe_.emulator.inject_fault("delivery", "forge")
     stripe_.client.v1.products.create({"name": "Target"})
 
@@ -251,7 +253,7 @@ def listed(stripe_: Running, query: str = "") -> list[object]:
 @pytest.mark.parametrize(
     ("kind", "status"), [("rate_limit", 429), ("error_before", 500), ("gone", 404)]
 )
-def test_a_trouble_strikes_one_object_for_ever_and_no_other(
+def test_a_permanent_fault_applies_to_one_object_only(
     stripe_: Running, kind: str, status: int
 ) -> None:
     ill, well = stripe_.a_session().id, stripe_.a_session().id
@@ -266,7 +268,7 @@ def test_a_trouble_strikes_one_object_for_ever_and_no_other(
     assert retrieved(stripe_, ill) == 200
 
 
-def test_a_trouble_strikes_every_request_that_names_the_object(stripe_: Running) -> None:
+def test_a_fault_applies_to_every_request_that_names_the_object(stripe_: Running) -> None:
     intent = stripe_.a_payment()
     stripe_.emulator.inject_fault("request", "lock_timeout", times=None, match=intent.id)
 
@@ -314,7 +316,7 @@ def test_an_answer_is_malformed_as_a_whole_and_as_one_item_of_a_list(
     assert second != json.loads(right)
 
 
-def test_a_malformed_answer_comes_after_the_act(stripe_: Running) -> None:
+def test_a_malformed_answer_is_sent_after_the_request_took_effect(stripe_: Running) -> None:
     stripe_.emulator.inject_fault("request", "malformed", match=CREATE, value="json")
 
     assert not hasattr(stripe_.a_session("k"), "id")
@@ -331,7 +333,7 @@ def test_a_malformed_answer_comes_after_the_act(stripe_: Running) -> None:
         ("GET /v1/checkout/*", "rak_checkout_session_read"),
     ],
 )
-def test_a_missing_permission_forbids_one_call_in_stripes_words(
+def test_a_missing_permission_forbids_one_call_with_stripes_error(
     stripe_: Running, match: str, right: str
 ) -> None:
     stripe_.emulator.inject_fault("request", "forbidden", times=None, match=match)
@@ -387,7 +389,7 @@ def test_a_clock_that_is_off_shows_in_the_date_in_limits_and_signatures(
     assert abs(stripe_.emulator.now() - time.time()) < 5
 
 
-def test_every_kind_of_trouble_is_tried_here_and_nonsense_is_refused(stripe_: Running) -> None:
+def test_every_kind_of_fault_has_a_test_and_unknown_ones_are_refused(stripe_: Running) -> None:
     source = Path(__file__).read_text()
     for kind in [*REQUEST_FAULTS, *DELIVERY_FAULTS]:
         assert f'"{kind}"' in source, kind
@@ -461,7 +463,7 @@ def test_the_controls_are_not_for_other_sites(stripe_: Running) -> None:
     assert (status, rebound[0], unknown[0], outside[0]) == (403, 403, 422, 400)
 
 
-def test_a_trouble_may_be_for_one_endpoint_only(stripe_: Running, receiver: Receiver) -> None:
+def test_a_fault_can_be_limited_to_one_endpoint(stripe_: Running, receiver: Receiver) -> None:
     (ours,) = stripe_.client.v1.webhook_endpoints.list().data
     stripe_.client.v1.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["*"]})
     stripe_.emulator.inject_fault("delivery", "drop", match=ours.id)

@@ -86,7 +86,7 @@ def test_booleans_are_taken_in_any_case(stripe_: Running, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["yes", "1", "tru", "None"])
-def test_other_words_are_no_booleans(stripe_: Running, value: str) -> None:
+def test_only_true_and_false_are_booleans(stripe_: Running, value: str) -> None:
     status, _, body = stripe_.raw(
         "POST",
         "/v1/products",

@@ -80,7 +80,7 @@ def test_its_openapi_describes_every_call_it_answers(stripe_: Running) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_no_request_brings_a_500_or_an_odd_answer(
+def test_no_request_causes_a_500_or_an_undeclared_answer(
     stripe_: Running, call: str, mode: GenerationMode
 ) -> None:
     method, path = call.split(" ")
@@ -150,7 +150,7 @@ def known_ids(running: Running) -> dict[str, str]:
     }
 
 
-def test_an_address_with_a_line_break_is_answered_in_stripes_words(stripe_: Running) -> None:
+def test_a_path_with_a_line_break_gets_stripes_error(stripe_: Running) -> None:
     status, headers, body = stripe_.raw("POST", "/v1/disputes/%0A/close")
 
     assert (status, headers["Request-Id"][:4]) == (404, "req_")

@@ -122,7 +122,7 @@ def test_a_decline_is_a_402_whose_effects_stay(
         ),
     ],
 )
-def test_3d_secure_leads_over_the_banks_page_back_to_the_shop(
+def test_3d_secure_redirects_to_the_bank_and_back_to_the_shop(
     stripe_: Running, method: str, answer: str, status: str, result: str
 ) -> None:
     intents = stripe_.client.v1.payment_intents
@@ -295,7 +295,7 @@ def test_an_amount_that_cannot_be_charged_is_refused(
     assert (refused.value.code, refused.value.param) == (code, "amount")
 
 
-def test_a_method_that_may_redirect_needs_a_way_back(stripe_: Running) -> None:
+def test_a_payment_method_that_may_redirect_needs_a_return_url(stripe_: Running) -> None:
     params = paid_with("pm_card_visa")
     del params["return_url"]
 

@@ -87,7 +87,7 @@ def test_only_test_cards_become_payment_methods(
 
 
 @pytest.mark.parametrize("number", ["4242424242424242", "4111111111111111", "4000056655665556"])
-def test_of_a_card_number_the_last_four_digits_are_kept(stripe_: Running, number: str) -> None:
+def test_only_the_last_four_digits_of_a_card_are_stored(stripe_: Running, number: str) -> None:
     """Neither the account's file, its request log nor its idempotency keys hold more."""
     with suppress(stripe.CardError):
         a_card(stripe_, number=number)

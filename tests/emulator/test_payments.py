@@ -68,7 +68,7 @@ def test_a_card_that_declines_says_why_and_leaves_the_session_open(
 
 @pytest.mark.parametrize("card", ASK, ids=label)
 @pytest.mark.parametrize("passed", [True, False])
-def test_a_card_that_is_asked_pays_only_after_the_answer(
+def test_a_3d_secure_card_pays_only_after_the_challenge(
     stripe_: Running, card: TestCard, passed: bool
 ) -> None:
     session = stripe_.a_session()
@@ -307,7 +307,7 @@ def test_the_request_log_masks_keys(stripe_: Running) -> None:
     assert (request.method, request.path, request.status) == ("POST", "/v1/checkout/sessions", 200)
 
 
-def test_a_dispute_that_came_too_late_comes_to_nothing(stripe_: Running) -> None:
+def test_a_dispute_of_a_refunded_charge_takes_no_money(stripe_: Running) -> None:
     """Money back before the bank's complaint: the timer finds nothing left, and time goes on."""
     intent = stripe_.a_payment("4000000000000259")
     stripe_.client.v1.refunds.create({"payment_intent": intent.id})
@@ -318,9 +318,7 @@ def test_a_dispute_that_came_too_late_comes_to_nothing(stripe_: Running) -> None
     assert stripe_.charge_of(intent).balance_transaction is not None
 
 
-def test_an_early_fraud_warning_comes_after_the_payment(
-    stripe_: Running, receiver: Receiver
-) -> None:
+def test_an_early_fraud_warning_follows_the_payment(stripe_: Running, receiver: Receiver) -> None:
     intent = stripe_.a_payment("4000000000005423")
 
     stripe_.emulator.move_clock(5)

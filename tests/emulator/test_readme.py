@@ -38,7 +38,7 @@ def test_the_readme_counts_the_parameters_right() -> None:
     assert f"each of the {sum(len(leaves(call)) for call in CALLS)}, right" in README
 
 
-def test_the_readme_names_every_event_trouble_and_option() -> None:
+def test_the_readme_names_every_event_fault_and_option() -> None:
     source = "".join(file.read_text() for file in PACKAGE.rglob("*.py"))
     events = set(re.findall(r'(?:emit|change)\(\s*"([a-z_.]+)"', source))
     options = re.findall(r'add_argument\(\s*"(--[a-z-]+)"', Path(command.__file__).read_text())

@@ -120,7 +120,7 @@ def test_each_refusal_is_the_error_class_it_is_at_stripe(stripe_: Running) -> No
         stripe_.a_session()
 
 
-def test_a_cut_connection_is_retried_with_the_same_key_and_meets_the_same_session(
+def test_a_cut_connection_is_retried_with_the_same_key_and_gets_the_same_session(
     stripe_: Running,
 ) -> None:
     stripe_.emulator.inject_fault("request", "cut", match="POST /v1/checkout/sessions")

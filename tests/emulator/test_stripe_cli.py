@@ -201,7 +201,7 @@ def test_resources_are_made_listed_and_deleted_by_their_own_commands(
     assert price.unit_amount == 1500
 
 
-def test_an_unknown_session_is_refused_in_the_words_to_which_the_cli_begins_a_new_one(
+def test_an_unknown_cli_session_gets_the_error_that_makes_the_cli_reconnect(
     listening: Listening,
 ) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", listening.config.port, timeout=10)

@@ -104,9 +104,7 @@ def test_an_owed_refund_is_a_difference_until_it_is_made(shop: Shop) -> None:
 
 @pytest.mark.scenario("J5")
 @pytest.mark.parametrize("amount", [None, 1000], ids=["all of it", "a part"])
-def test_a_second_payment_given_back_by_hand_is_counted_once(
-    shop: Shop, amount: int | None
-) -> None:
+def test_a_manually_refunded_second_payment_is_counted_once(shop: Shop, amount: int | None) -> None:
     number = shop.a_paid_order()
     second = shop.pay_a_second_session(number)
     shop.stripe.emulator.refund(second, amount)
@@ -278,7 +276,7 @@ def test_reconciling_brings_missing_orders_back_with_all_that_stripe_knows(shop:
 
 
 @pytest.mark.scenario("J10")
-def test_an_order_brought_back_is_in_no_buyers_list_and_can_still_be_paid(shop: Shop) -> None:
+def test_a_restored_order_has_no_buyer_and_can_still_be_paid(shop: Shop) -> None:
     number = shop.an_open_order()
     session_id = shop.session_id(number)
     restore_an_old_copy(shop, number)
@@ -313,7 +311,7 @@ def test_who_had_ordered_before_an_old_copy_was_restored_can_order_the_same_agai
 
 
 @pytest.mark.scenario("J10")
-def test_a_second_payment_of_an_order_brought_back_goes_back_once(shop: Shop) -> None:
+def test_a_second_payment_of_a_restored_order_is_refunded_once(shop: Shop) -> None:
     number = shop.a_paid_order()
     mark = shop_mark.known() or ""
     session = shop.stripe.a_session(metadata={"order_number": number, "shop": mark})
@@ -348,7 +346,7 @@ def test_events_that_came_while_an_order_was_missing_count_once_it_is_back(shop:
 
 
 @pytest.mark.scenario("J10")
-def test_a_product_that_is_gone_comes_back_with_its_order_but_not_on_sale(shop: Shop) -> None:
+def test_a_missing_product_is_restored_with_its_order_but_inactive(shop: Shop) -> None:
     number = shop.a_paid_order()
     restore_an_old_copy(shop, number)
     with db.unit_of_work() as session:
@@ -462,7 +460,7 @@ def test_two_concurrent_restores_create_each_order_once(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("J10")
-def test_dead_while_an_order_is_brought_back_nothing_of_it_is_left(
+def test_a_crash_while_restoring_an_order_leaves_nothing_of_it(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.a_paid_order()

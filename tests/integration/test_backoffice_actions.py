@@ -72,7 +72,7 @@ def test_orders_are_found_by_number_email_or_stripe_id(shop: Shop) -> None:
     "text",
     ["nobody", "%", "_", "cs_", "'; DROP TABLE orders", "\\", "*", "é" * 200, "re_1", "evt_%"],
 )
-def test_a_search_for_nonsense_finds_nothing(shop: Shop, text: str) -> None:
+def test_an_invalid_search_finds_nothing(shop: Shop, text: str) -> None:
     shop.a_paid_order()
 
     assert numbers(text=search.clean_query(text)) == []
@@ -143,7 +143,7 @@ def test_an_export_streams_the_filtered_orders(shop: Shop, monkeypatch: pytest.M
 # --- figures -------------------------------------------------------------------------------------
 
 
-def test_figures_are_the_periods_beside_the_one_before(shop: Shop) -> None:
+def test_sales_are_shown_beside_those_of_the_period_before(shop: Shop) -> None:
     today, week_ago, older = (Shop(shop.stripe, shop.door).a_paid_order() for _ in range(3))
     change(week_ago, paid_at=clock.now() - timedelta(days=7), total_amount=1000)
     change(older, paid_at=clock.now() - timedelta(days=14), total_amount=5)
@@ -224,7 +224,7 @@ def test_of_two_operators_who_refund_at_once_one_is_refused(shop: Shop) -> None:
     assert [refund.amount for refund in shop.refunds_at_stripe()] == [1000]
 
 
-def test_who_refunded_stands_in_the_history(shop: Shop) -> None:
+def test_the_history_names_the_operator_of_a_refund(shop: Shop) -> None:
     number = shop.a_paid_order()
 
     actions.refund("Ada", number, 3998, key=KEY, shown_left=3998)
@@ -266,7 +266,7 @@ def test_reasons_and_notes_are_private_unless_shown_to_the_buyer(shop: Shop) -> 
 
 
 @pytest.mark.scenario("F3")
-def test_a_refund_without_an_answer_is_said_to_be_on_its_way(shop: Shop) -> None:
+def test_a_refund_without_an_answer_is_shown_as_pending(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.inject_fault("request", "error_before", times=9, match="POST /v1/refunds")
 

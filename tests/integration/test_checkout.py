@@ -64,7 +64,7 @@ def test_a_cancelled_cart_can_be_bought_again_under_a_new_key(shop: Shop) -> Non
 
 
 @pytest.mark.scenario("A3")
-def test_the_same_cart_after_paying_is_asked_about_and_then_a_new_order(shop: Shop) -> None:
+def test_the_same_cart_after_paying_needs_a_confirmation_for_a_new_order(shop: Shop) -> None:
     first = shop.a_paid_order()
 
     with pytest.raises(JustBought):
@@ -197,7 +197,7 @@ def test_a_product_that_is_switched_off_after_the_click_is_still_paid_for(shop: 
 
 @pytest.mark.scenario("A10")
 @pytest.mark.parametrize("unit_amount", [1, 24, 50_000_000])
-def test_a_total_that_stripe_would_not_charge_is_refused_before_it_is_asked(
+def test_a_total_outside_stripes_limits_is_refused_without_a_request(
     shop: Shop, unit_amount: int
 ) -> None:
     change("red-t-shirt", unit_amount=unit_amount)
@@ -257,7 +257,7 @@ def test_checkout_url_skips_stripe_when_already_refreshed(
 
 
 @pytest.mark.scenario("A14")
-def test_a_buyer_without_the_old_cookie_starts_anew_and_the_old_order_is_finished(
+def test_a_buyer_without_the_old_cookie_is_new_and_the_old_order_still_completes(
     shop: Shop,
 ) -> None:
     old = shop.an_open_order()

@@ -147,7 +147,7 @@ def test_no_event_is_missed_because_the_clock_was_set_right(
 
 @pytest.mark.scenario("J7", "B2")
 @pytest.mark.parametrize("off", [-2 * 3600, 2 * 3600])
-def test_a_session_behind_a_saved_failure_is_found_although_the_clocks_differ(
+def test_a_session_after_a_saved_failure_is_found_although_the_clocks_differ(
     shop: Shop, off: int
 ) -> None:
     set_off(shop, off)

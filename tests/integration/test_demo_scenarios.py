@@ -188,7 +188,7 @@ def test_the_comparison_finds_a_payment_missing_in_the_database(heard: Shop) -> 
 
 
 @ON_SQLITE
-def test_a_book_that_invents_a_payment_is_found_out(heard: Shop) -> None:
+def test_the_comparison_finds_a_payment_that_stripe_does_not_have(heard: Shop) -> None:
     number = heard.an_open_order()
     with db.unit_of_work() as session:
         session.connection().execute(text("UPDATE orders SET payment_status = 'paid'"))

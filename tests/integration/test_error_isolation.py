@@ -144,7 +144,7 @@ def test_among_many_orders_twenty_stuck_ones_are_the_only_ones_left(
 
 
 @pytest.mark.scenario("J1")
-def test_an_order_that_failed_is_asked_last_and_after_growing_pauses(
+def test_an_order_that_failed_is_looked_up_last_and_with_growing_pauses(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck, *others = open_ones(shop, 3)
@@ -212,7 +212,7 @@ def test_a_locked_order_delays_no_other(shop: Shop) -> None:
 
 @pytest.mark.scenario("J1")
 @pytest.mark.parametrize("parameters", ["{", "", "[]", "null", '{"mode": "barter"}'])
-def test_an_attempt_whose_question_cannot_be_sent_ends_and_the_next_can_be_bought(
+def test_an_attempt_with_unusable_parameters_fails_and_the_next_one_works(
     shop: Shop, parameters: str
 ) -> None:
     number = shop.place()

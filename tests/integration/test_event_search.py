@@ -77,7 +77,7 @@ def test_a_search_that_fits_nothing_is_empty(shop: Shop, text: str) -> None:
     "number",
     ["", " ", "x\x00y", "x" * 65, "x" * 4000, 7, None, ["x"], {"x": 1}, "\ud800"],
 )
-def test_an_odd_order_number_of_an_ignored_event_is_left_out(shop: Shop, number: Any) -> None:
+def test_an_invalid_order_number_of_an_ignored_event_is_left_out(shop: Shop, number: Any) -> None:
     shop.a_paid_order()
     event = copy.deepcopy(shop.event("payment_intent.succeeded"))
     event["data"]["object"] = {"metadata": {"order_number": number}}
@@ -107,7 +107,7 @@ def test_an_event_in_detail_lists_its_repeated_deliveries(shop: Shop) -> None:
     assert unknown is None
 
 
-def test_a_payload_leads_to_its_order(shop: Shop) -> None:
+def test_a_payload_links_to_its_order(shop: Shop) -> None:
     number = shop.a_paid_order()
     payment = shop.order(number).payment_intent_id
 

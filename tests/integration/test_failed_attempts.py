@@ -105,7 +105,7 @@ def test_an_attempt_no_webhook_reported_is_found_by_the_reconciler(shop: Shop) -
 
 
 @ON_SQLITE
-def test_a_reason_that_stripe_keeps_from_buyers_is_kept_from_them(shop: Shop) -> None:
+def test_a_confidential_decline_reason_is_not_shown_to_the_buyer(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number, STOLEN)
     for event in reports_of(shop, number):

@@ -85,7 +85,7 @@ def test_a_process_reconciles_right_after_its_start(shop: Shop) -> None:
     assert takes_a_turn(NEVER_LONG_AGO)
 
 
-def test_a_turn_that_failed_counts_as_not_done(shop: Shop) -> None:
+def test_a_failed_run_does_not_count_as_done(shop: Shop) -> None:
     first = takes_a_turn()
     with pytest.raises(RuntimeError), leases.lease("reconciler", every=NEVER_LONG_AGO):
         raise RuntimeError
@@ -119,7 +119,7 @@ def test_only_one_process_holds_the_reconciler_lease(shop: Shop) -> None:
 
 @pytest.mark.scenario("E7", "N4")
 @pytest.mark.skipif(os.name == "nt", reason="killed by a signal")
-def test_a_process_that_is_killed_at_it_leaves_the_turn_to_the_others(shop: Shop) -> None:
+def test_the_lease_of_a_killed_process_expires(shop: Shop) -> None:
     """On the same machine at once, since its processes can be seen."""
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
@@ -185,7 +185,7 @@ def test_a_lease_is_renewed_while_the_work_goes_on(
     assert other is None
 
 
-def test_a_holder_whose_lease_ran_out_leaves_the_next_ones_alone(shop: Shop) -> None:
+def test_an_expired_lease_holder_does_not_change_the_next_lease(shop: Shop) -> None:
     with leases.lease("reconciler", every=NEVER_LONG_AGO):
         held_by("another-machine 7 abc", clock.now() + leases.LEASE_DURATION)
 
@@ -219,9 +219,7 @@ def test_two_reconcilers_ask_stripe_as_often_as_one(
 
 
 @pytest.mark.scenario("J6")
-def test_turns_are_taken_as_seldom_where_one_cannot_be_finished(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_run_keeps_its_interval(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     every: list[timedelta] = []
     stop = threading.Event()
 
@@ -239,7 +237,7 @@ def test_turns_are_taken_as_seldom_where_one_cannot_be_finished(
     assert every == [timedelta(0), *[timedelta(seconds=0.1)] * 2]
 
 
-def test_the_next_turn_lists_events_from_a_little_before_the_last(
+def test_the_next_run_lists_events_from_shortly_before_the_last(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     since = noted(monkeypatch)

@@ -57,7 +57,7 @@ def payable(shop: Shop) -> list[str]:
 
 @pytest.mark.scenario("J3")
 @pytest.mark.parametrize("act", ACTS)
-def test_an_attempt_whose_session_is_gone_is_closed_and_the_next_click_buys(
+def test_an_attempt_with_a_missing_session_is_closed_and_the_next_click_works(
     shop: Shop, act: str
 ) -> None:
     number = an_old_order(shop)
@@ -100,7 +100,7 @@ def test_a_session_of_another_account_keeps_its_order_only_until_its_time_is_ove
 
 
 @pytest.mark.scenario("J3")
-def test_money_for_a_session_that_seemed_gone_wins(shop: Shop) -> None:
+def test_a_payment_of_a_session_reported_missing_makes_the_order_paid(shop: Shop) -> None:
     number = an_old_order(shop)
     shop.pay(number)
     event = shop.event(COMPLETED)

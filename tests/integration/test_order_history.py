@@ -24,7 +24,7 @@ def repeats() -> list[OrderCheck]:
         return list(session.exec(select(OrderCheck).order_by(col(OrderCheck.id))))
 
 
-def test_a_line_of_the_history_keeps_how_stripe_was_asked(shop: Shop) -> None:
+def test_a_history_entry_stores_the_stripe_request(shop: Shop) -> None:
     number = shop.an_open_order()
 
     opened = evidence(shop, number)["open"]
@@ -72,7 +72,7 @@ def test_a_line_that_a_webhook_caused_names_its_event(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("C5")
-def test_only_deliveries_after_the_first_are_kept_as_repeats(shop: Shop) -> None:
+def test_only_deliveries_after_the_first_are_stored_as_checks(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
     event = shop.event("checkout.session.completed")
@@ -86,7 +86,7 @@ def test_only_deliveries_after_the_first_are_kept_as_repeats(shop: Shop) -> None
 
 
 @pytest.mark.scenario("C2", "C15")
-def test_a_return_that_brings_no_news_is_kept_beside_the_history(shop: Shop) -> None:
+def test_a_return_without_news_is_stored_as_a_check(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
     shop.tell("checkout.session.completed")
@@ -148,7 +148,7 @@ def test_checks_by_the_reconciler_are_not_stored(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("A1")
-def test_a_second_click_that_meets_the_same_checkout_is_kept_beside_the_history(
+def test_a_second_click_on_the_same_checkout_is_stored_as_a_check(
     shop: Shop,
 ) -> None:
     number = shop.an_open_order()

@@ -89,7 +89,7 @@ def told(shop: Shop, kind: str, **changes: Any) -> str:
 @pytest.mark.parametrize(
     "code", ["insufficient_funds", "no_code", "payment_intent_unexpected_state", "resource_missing"]
 )
-def test_a_second_payment_whose_refund_is_refused_is_asked_again_until_it_is_back(
+def test_a_refused_refund_of_a_second_payment_is_retried_until_it_succeeds(
     shop: Shop, wait: Any, code: str
 ) -> None:
     number, payment = a_second_payment(shop)
@@ -149,7 +149,7 @@ def test_a_refused_refund_keeps_no_other_from_going_back(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("J4")
-def test_the_buyer_reads_that_the_shop_owes_the_money_and_the_operator_is_alarmed(
+def test_an_owed_refund_is_shown_to_the_buyer_and_as_an_alert_to_operators(
     shop: Shop,
 ) -> None:
     number, _ = a_second_payment(shop)
@@ -375,7 +375,7 @@ def test_an_operators_refund_that_fails_at_stripe_is_theirs_to_decide_again(shop
 @pytest.mark.scenario("J5")
 @pytest.mark.parametrize("first", ["heard of the refund", "refused", "the refund is older news"])
 @ON_SQLITE
-def test_a_second_payment_given_back_by_hand_is_one_row_and_done(shop: Shop, first: str) -> None:
+def test_a_manually_refunded_second_payment_is_one_finished_row(shop: Shop, first: str) -> None:
     number = shop.a_paid_order()
     payment = shop.pay_a_second_session(number)
     if first != "the refund is older news":
@@ -401,7 +401,7 @@ def test_a_second_payment_given_back_by_hand_is_one_row_and_done(shop: Shop, fir
 
 @pytest.mark.scenario("J5")
 @pytest.mark.parametrize("heard", [True, False], ids=["told of the refund", "not told"])
-def test_of_a_second_payment_partly_given_back_by_hand_only_the_rest_goes_back(
+def test_only_the_rest_of_a_partly_refunded_second_payment_is_refunded(
     shop: Shop, wait: Any, heard: bool
 ) -> None:
     number, payment = a_second_payment(shop)
@@ -652,7 +652,7 @@ UNREADABLE = ["json", "array", "null", "text", "html", "truncated", "types", "nu
 
 @pytest.mark.scenario("J1")
 @pytest.mark.parametrize("shape", UNREADABLE)
-def test_a_refund_whose_answer_cannot_be_read_is_asked_again_under_its_key(
+def test_a_refund_with_an_unreadable_answer_is_retried_under_its_key(
     shop: Shop, shape: str
 ) -> None:
     number = shop.a_paid_order()

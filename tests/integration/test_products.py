@@ -274,7 +274,7 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (1500, 1200), mode: str =
 @pytest.mark.parametrize(
     "data", [picture("PNG"), picture("JPEG"), picture("WEBP"), picture("PNG", mode="P")]
 )
-def test_an_uploaded_picture_is_encoded_anew(shop: Shop, data: bytes) -> None:
+def test_an_uploaded_image_is_encoded_again(shop: Shop, data: bytes) -> None:
     image = images.read_upload(data + b"<script>alert(1)</script>")
     before = images.listed()
     names = at_once(3, lambda _place: images.store(image))

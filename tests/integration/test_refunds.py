@@ -61,7 +61,7 @@ def test_two_refunds_of_the_same_amount_that_are_both_meant_both_happen(shop: Sh
 
 
 @pytest.mark.scenario("F1", "F2")
-def test_refunds_asked_at_once_never_add_up_to_more_than_was_paid(shop: Shop) -> None:
+def test_concurrent_refunds_never_exceed_the_payment(shop: Shop) -> None:
     number = shop.a_paid_order()
 
     results = at_once(6, lambda place: refund(number, 1500, key=f"form-{place}"))
@@ -72,7 +72,7 @@ def test_refunds_asked_at_once_never_add_up_to_more_than_was_paid(shop: Shop) ->
 
 
 @pytest.mark.scenario("F1")
-def test_all_and_a_part_asked_at_once_are_one_or_the_other(shop: Shop) -> None:
+def test_concurrent_full_and_partial_refunds_never_exceed_the_payment(shop: Shop) -> None:
     number = shop.a_paid_order()
 
     at_once(2, lambda place: refund(number, [None, 1000][place], key=f"form-{place}"))
@@ -98,9 +98,7 @@ def test_parts_add_up_to_the_last_cent(shop: Shop) -> None:
 
 @pytest.mark.scenario("F2")
 @pytest.mark.parametrize("amount", [3999, 0, -1, 10**12])
-def test_more_than_is_left_or_nothing_is_refused_before_stripe_is_asked(
-    shop: Shop, amount: int
-) -> None:
+def test_refunding_zero_or_too_much_is_refused_without_a_request(shop: Shop, amount: int) -> None:
     number = shop.a_paid_order()
 
     with pytest.raises(NothingToRefund):
@@ -170,7 +168,7 @@ def test_a_refund_that_stripe_answered_with_500_after_making_it_is_found(shop: S
 
 
 @pytest.mark.scenario("F3")
-def test_a_refund_that_only_ever_meets_500_holds_no_other_up(shop: Shop) -> None:
+def test_a_refund_that_always_fails_delays_no_other(shop: Shop) -> None:
     stuck = shop.a_paid_order()
     shop.stripe.emulator.inject_fault("request", "error_after", match=REFUNDS)
     shop.stripe.emulator.inject_fault("request", "error_before", times=12, match="GET /v1/refunds")
@@ -320,7 +318,7 @@ def test_a_refund_that_fails_leaves_the_money_owed_again(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("F5")
-def test_a_refund_on_its_way_counts_until_it_arrives(shop: Shop) -> None:
+def test_a_pending_refund_counts_as_refunded(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number, card="4000000000007726")  # refunds of this card are pending first
     shop.tell("checkout.session.completed")

@@ -71,7 +71,7 @@ def test_no_cell_of_an_export_is_taken_for_a_formula(shop: Shop, tmp_path: Path,
 
 
 @pytest.mark.scenario("G4", "G6")
-def test_a_name_of_any_signs_is_kept_and_sold_as_it_is(shop: Shop, tmp_path: Path) -> None:
+def test_a_product_name_of_any_characters_is_stored_unchanged(shop: Shop, tmp_path: Path) -> None:
     for name in HOSTILE:
         rename("red-t-shirt", name)
         shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())

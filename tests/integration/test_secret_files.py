@@ -60,7 +60,7 @@ def test_processes_that_make_a_secret_at_once_end_up_with_one(tmp_path: Path) ->
 
 @pytest.mark.scenario("P2")
 @pytest.mark.parametrize("content", UNUSABLE.values(), ids=UNUSABLE)
-def test_an_unusable_secret_is_made_anew_once(tmp_path: Path, content: bytes) -> None:
+def test_an_unusable_secret_is_replaced_once(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "webhook_secret"
     path.write_bytes(content)
 
@@ -96,7 +96,7 @@ def test_an_empty_password_never_signs_in(tmp_path: Path, monkeypatch: pytest.Mo
     settings.current.cache_clear()
 
 
-def test_a_good_secret_is_kept_with_a_line_end_and_without_rights_to_write(tmp_path: Path) -> None:
+def test_an_existing_secret_is_used_with_a_line_end_and_read_only(tmp_path: Path) -> None:
     path = tmp_path / "admin_password"
     made = kept_secret(path)
     path.write_text(f"{made}\r\n")

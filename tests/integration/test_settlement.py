@@ -44,7 +44,9 @@ def test_a_webhook_before_the_redirect_has_paid_already(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("C2")
-def test_a_redirect_before_the_webhook_settles_and_the_webhook_changes_nothing(shop: Shop) -> None:
+def test_a_redirect_before_the_webhook_marks_paid_and_the_webhook_changes_nothing(
+    shop: Shop,
+) -> None:
     number = shop.an_open_order()
     shop.pay(number)
 
@@ -94,7 +96,7 @@ def test_a_webhook_before_our_own_create_call_returned_finds_its_order(shop: Sho
 
 
 @pytest.mark.scenario("C4")
-def test_the_answer_of_a_create_call_that_comes_after_the_payment_changes_nothing(
+def test_a_create_answer_received_after_the_payment_changes_nothing(
     shop: Shop,
 ) -> None:
     number = shop.place()
@@ -230,7 +232,7 @@ def test_any_order_of_delivery_ends_like_a_fresh_look_up(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("C7")
-def test_an_event_three_days_late_still_settles(
+def test_an_event_three_days_late_is_still_applied(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.an_open_order()
@@ -290,7 +292,7 @@ def test_two_reconcilers_at_once_only_repeat_known_facts(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("C8", "E5")
-def test_a_sidecar_that_starts_after_the_payment_settles_it(shop: Shop) -> None:
+def test_a_sidecar_started_after_the_payment_marks_it_paid(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
     stop = threading.Event()
@@ -357,7 +359,7 @@ def rename(old: str, new: str) -> None:
 
 
 @pytest.mark.scenario("C10")
-def test_a_session_whose_time_ran_out_is_expired_here_too(shop: Shop) -> None:
+def test_an_expired_session_expires_its_order(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.stripe.emulator.move_clock(3 * 3600)
 
@@ -408,7 +410,7 @@ def test_an_order_is_not_cancelled_before_stripe_has_expired_its_session(shop: S
 
 
 @pytest.mark.scenario("C11")
-def test_money_for_a_cancelled_order_wins_and_stands_out_in_its_history(shop: Shop) -> None:
+def test_a_payment_of_a_cancelled_order_makes_it_paid_and_is_noted(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
     completed = shop.event(COMPLETED)
@@ -563,7 +565,7 @@ def test_a_disputed_second_payment_goes_back_once_the_dispute_is_won(
 
 
 @pytest.mark.scenario("C14", "F6")
-def test_a_second_payment_that_a_dispute_took_is_not_given_back_again(shop: Shop) -> None:
+def test_a_second_payment_taken_by_a_dispute_is_not_refunded_again(shop: Shop) -> None:
     number = shop.a_paid_order()
     second = shop.pay_a_second_session(number)
     shop.tell(COMPLETED)

@@ -48,7 +48,7 @@ def keys_used(shop: Shop) -> set[str | None]:
 
 @pytest.mark.scenario("B1")
 @pytest.mark.parametrize("kind", ["rate_limit", "lock_timeout"])
-def test_a_busy_stripe_is_asked_again_under_the_same_key(shop: Shop, kind: str) -> None:
+def test_a_busy_stripe_is_retried_under_the_same_key(shop: Shop, kind: str) -> None:
     shop.stripe.emulator.inject_fault("request", kind, times=3, match=CREATE)
     number = shop.place()
 
@@ -76,7 +76,7 @@ def test_a_stripe_that_stays_busy_is_named_and_nothing_is_lost(shop: Shop) -> No
 
 
 @pytest.mark.scenario("B2")
-def test_a_500_after_the_session_was_created_still_leads_to_that_session(shop: Shop) -> None:
+def test_a_500_after_the_session_was_created_still_finds_that_session(shop: Shop) -> None:
     shop.stripe.emulator.inject_fault("request", "error_after", match=CREATE)
     number = shop.place()
 
@@ -102,7 +102,7 @@ def test_a_500_before_anything_was_created_can_be_tried_again(shop: Shop) -> Non
 
 
 @pytest.mark.scenario("B2")
-def test_a_session_behind_a_saved_500_settles_by_webhook(shop: Shop) -> None:
+def test_a_session_after_a_saved_500_is_paid_by_webhook(shop: Shop) -> None:
     number = shop.place()
     shop.stripe.emulator.inject_fault("request", "error_after", match=CREATE)
     shop.stripe.emulator.inject_fault("request", "error_before", times=9, match="GET *")
@@ -243,7 +243,7 @@ def dies(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.scenario("B4")
-def test_a_crash_between_stripes_answer_and_our_save_leads_back_to_the_same_session(
+def test_a_crash_between_stripes_answer_and_the_commit_finds_the_same_session(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.place()
@@ -295,7 +295,7 @@ def test_a_cancellation_that_a_crash_left_half_done_is_finished(
 
 @pytest.mark.scenario("B4", "A7")
 @pytest.mark.parametrize("kind", ["cut", "error_after"])
-def test_a_lost_answer_to_expiring_is_found_out(shop: Shop, kind: str) -> None:
+def test_a_lost_answer_to_an_expire_call_is_looked_up(shop: Shop, kind: str) -> None:
     old = shop.an_open_order(SHIRTS)
     shop.stripe.emulator.inject_fault("request", kind, match=EXPIRE)
 

@@ -100,7 +100,7 @@ def test_a_login_in_netrc_never_takes_the_place_of_the_key(
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST", "localhost."])
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1:1", "nonsense://"])
-def test_the_machine_itself_is_never_asked_through_a_proxy(
+def test_loopback_is_never_reached_through_a_proxy(
     stripe: Recorder, environment: pytest.MonkeyPatch, variable: str, host: str, proxy: str
 ) -> None:
     environment.setenv(variable, proxy)
@@ -236,7 +236,7 @@ def test_a_companys_authority_is_honoured(
 
 
 @pytest.mark.scenario("L6")
-def test_stripe_is_reached_through_a_proxy_that_signs_its_certificates_anew(
+def test_stripe_is_reached_through_a_tls_intercepting_proxy(
     environment: pytest.MonkeyPatch, authority: Authority
 ) -> None:
     with authority.serving(FAR) as far, serving(Proxy, target=far.address) as proxy:

@@ -106,7 +106,7 @@ class Time:
 @pytest.mark.scenario("Q6")
 @pytest.mark.parametrize("events", ["listed", "forbidden"])
 @ON_SQLITE
-def test_open_carts_cost_stripe_few_questions_and_a_paid_one_is_settled_at_once(
+def test_open_orders_cost_few_requests_and_a_paid_one_is_found_at_once(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, events: str
 ) -> None:
     numbers = open_carts(shop, CARTS)
@@ -178,7 +178,7 @@ def test_where_the_list_of_sessions_cannot_be_read_each_order_is_looked_up(
 
 
 @pytest.mark.scenario("Q6")
-def test_an_order_to_which_nothing_happens_is_asked_about_less_and_less(
+def test_an_idle_order_is_looked_up_less_and_less_often(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.an_open_order()
@@ -215,7 +215,7 @@ def looked_up(shop: Shop) -> int:
 
 @pytest.mark.usefixtures("a_second")
 @pytest.mark.scenario("Q6")
-def test_the_way_to_stripe_in_a_loop_asks_once_a_second(shop: Shop) -> None:
+def test_the_checkout_redirect_in_a_loop_makes_one_request_a_second(shop: Shop) -> None:
     number = shop.an_open_order()
     started, addresses = time.monotonic(), set[str]()
 

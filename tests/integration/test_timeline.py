@@ -78,7 +78,7 @@ def test_the_timeline_covers_the_click_to_the_return(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("C2")
-def test_a_webhook_that_comes_after_the_return_is_shown_and_changes_nothing(shop: Shop) -> None:
+def test_a_webhook_after_the_return_is_shown_and_changes_nothing(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
     checkout.refresh_order(shop.buyer, number)
@@ -91,9 +91,7 @@ def test_a_webhook_that_comes_after_the_return_is_shown_and_changes_nothing(shop
 
 
 @pytest.mark.scenario("C7")
-def test_an_event_that_comes_days_later_says_how_late_it_is(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_event_days_late_shows_its_delay(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     number = shop.an_open_order()
     shop.pay(number)
     completed = shop.event("checkout.session.completed")
@@ -167,7 +165,7 @@ def test_a_second_payment_is_an_alarm_until_it_is_sent_back(shop: Shop) -> None:
     assert "Webhook: second payment: to be refunded" in titles
 
 
-def test_money_given_back_for_the_order_itself_is_no_alarm(shop: Shop) -> None:
+def test_a_refund_of_the_orders_own_payment_is_no_alert(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.refund(shop.payment_id(number), 1000)
     shop.tell("refund.created")

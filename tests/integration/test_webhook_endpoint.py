@@ -121,7 +121,7 @@ def test_offline_the_events_are_signed_too(shop: Shop, monkeypatch: pytest.Monke
 
 
 @pytest.mark.scenario("D4")
-def test_an_old_signature_is_refused_and_the_same_event_signed_anew_is_not(shop: Shop) -> None:
+def test_an_old_signature_is_refused_and_a_new_one_of_the_event_accepted(shop: Shop) -> None:
     number, event = a_completed_checkout(shop)
 
     replayed = shop.deliver(event, at=time.time() - 600)
@@ -370,9 +370,7 @@ UNREADABLE: dict[str, Change] = {
 
 @pytest.mark.scenario("J9", "J11")
 @pytest.mark.parametrize("bend", UNREADABLE.values(), ids=UNREADABLE)
-def test_an_event_that_cannot_be_read_is_taken_in_once_and_stripe_is_asked(
-    shop: Shop, bend: Change
-) -> None:
+def test_an_unreadable_event_is_stored_once_and_looked_up(shop: Shop, bend: Change) -> None:
     number, event = a_completed_checkout(shop)
     bend(event)
 
@@ -437,7 +435,7 @@ WITHOUT_ORDER: dict[str, Change] = {
 
 @pytest.mark.scenario("J9", "D10")
 @pytest.mark.parametrize("bend", WITHOUT_ORDER.values(), ids=WITHOUT_ORDER)
-def test_an_event_about_a_session_that_names_no_order_is_kept_for_review(
+def test_a_session_event_without_an_order_number_is_stored_for_review(
     shop: Shop, bend: Change
 ) -> None:
     number, event = a_completed_checkout(shop)
@@ -454,7 +452,9 @@ def test_an_event_about_a_session_that_names_no_order_is_kept_for_review(
 @pytest.mark.parametrize(
     "created", ["1e999", '"soon"', "-1", "true", "null", "1.5", "{}", "9" * 40]
 )
-def test_an_event_of_no_interest_from_no_time_is_kept_for_review(shop: Shop, created: str) -> None:
+def test_an_ignored_event_without_a_timestamp_is_stored_for_review(
+    shop: Shop, created: str
+) -> None:
     body = f'{{"object": "event", "id": "evt_1", "type": "t", "created": {created}}}'.encode()
 
     answers = [shop.post(body, signed(body)).json() for _ in range(2)]
@@ -691,7 +691,7 @@ def test_an_event_that_says_paid_of_a_session_that_is_open_is_for_review(
 
 
 @pytest.mark.scenario("J11")
-def test_while_stripe_cannot_be_asked_a_doubted_event_is_not_taken_in(
+def test_while_stripe_is_unreachable_a_doubted_event_gets_503(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number, event = a_completed_checkout(shop)
@@ -741,7 +741,7 @@ def test_a_later_event_with_another_amount_leaves_an_order_paid(shop: Shop) -> N
 @ON_SQLITE
 @pytest.mark.scenario("D13")
 @pytest.mark.parametrize("metadata", [{}, None, {"order_number": "ABCD-EFGH"}, {"order": "1"}])
-def test_an_event_of_another_shop_on_the_account_is_kept_aside(
+def test_an_event_of_another_shop_on_the_account_has_an_unknown_order(
     shop: Shop, metadata: dict[str, str] | None
 ) -> None:
     number, event = a_completed_checkout(shop)

@@ -176,7 +176,7 @@ def a_trigger(trouble: str) -> Iterator[None]:
 
 
 @pytest.mark.scenario("J2")
-def test_a_locked_order_that_is_free_in_time_is_settled_by_the_same_request(shop: Shop) -> None:
+def test_an_order_unlocked_in_time_is_updated_by_the_same_request(shop: Shop) -> None:
     stock.fill(HELD, 1)
 
     with ThreadPoolExecutor(1) as pool:

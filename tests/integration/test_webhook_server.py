@@ -73,7 +73,7 @@ def test_nothing_that_is_raised_ends_the_thread_that_commits(
 
 @ON_SQLITE
 @pytest.mark.scenario("O1")
-def test_an_answer_that_cannot_be_given_holds_up_no_other(
+def test_an_error_while_answering_one_event_delays_no_other(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer, troubles = batch_queue._answer, [ZeroDivisionError()]
@@ -445,7 +445,7 @@ def many_lines(url: str, count: int) -> Iterator[list[socket.socket]]:
 
 @ON_SQLITE
 @pytest.mark.scenario("Q8")
-def test_a_head_that_comes_sign_by_sign_is_not_waited_for(
+def test_a_request_head_sent_byte_by_byte_is_cut_off(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)

@@ -107,7 +107,7 @@ def test_who_is_not_known_at_all_is_named_and_not_counted(
     assert "Nothing is said about jinja2." in told
 
 
-def test_where_osv_does_not_answer_pypi_is_asked_about_one_package_and_then_about_all(
+def test_when_osv_is_unreachable_pypi_is_queried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[tuple[int, str]] = []

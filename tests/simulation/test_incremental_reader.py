@@ -42,7 +42,7 @@ def test_new_rows_are_read_and_others_stay_the_same_object(
     assert books.read() == set()
 
 
-def test_a_row_that_is_gone_is_gone(database: sqlite3.Connection) -> None:
+def test_deleted_rows_are_removed(database: sqlite3.Connection) -> None:
     books, orders = reader(database)
     books.read()
 

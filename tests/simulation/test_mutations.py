@@ -31,7 +31,7 @@ SETTLING = "tests/integration/test_settlement.py::test_"
 TROUBLE = "tests/integration/test_stripe_failures.py::test_"
 INBOX = "tests/integration/test_webhook_batching.py::test_"
 WEBHOOKS = "tests/integration/test_webhook_endpoint.py::test_"
-RETURN = SETTLING + "a_redirect_before_the_webhook_settles_and_the_webhook_changes_nothing"
+RETURN = SETTLING + "a_redirect_before_the_webhook_marks_paid_and_the_webhook_changes_nothing"
 GUARDS = "tests/simulation/test_locking.py::test_"
 CRASHES = (
     "tests/simulation/test_crashes.py::test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles"
@@ -130,7 +130,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     ),
     "no more is refunded than is left": Mutation(
         (Edit("refunds.create_refund", "not 0 < wanted <= left", "not 0 < wanted"),),
-        (REFUNDS + "more_than_is_left_or_nothing_is_refused_before_stripe_is_asked",),
+        (REFUNDS + "refunding_zero_or_too_much_is_refused_without_a_request",),
     ),
     "a refund's own key": Mutation(
         (
@@ -192,7 +192,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
                 "_1",
             ),
         ),
-        (OWED + "a_second_payment_given_back_by_hand_is_one_row_and_done[sqlite-refused]",),
+        (OWED + "a_manually_refunded_second_payment_is_one_finished_row[sqlite-refused]",),
     ),
     "a list that cannot be read is no proof that nothing went back": Mutation(
         (Edit("refunds._find_by_key", "if unreadable:\n    raise unreadable"),),
@@ -266,7 +266,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
                 "list[dict[str, object]]()",
             ),
         ),
-        (TROUBLE + "a_500_after_the_session_was_created_still_leads_to_that_session[sqlite]",),
+        (TROUBLE + "a_500_after_the_session_was_created_still_finds_that_session[sqlite]",),
     ),
     "a returning buyer makes the shop ask Stripe": Mutation(
         (
@@ -278,7 +278,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         ),
         (
             SETTLING
-            + "a_redirect_before_the_webhook_settles_and_the_webhook_changes_nothing[sqlite]",
+            + "a_redirect_before_the_webhook_marks_paid_and_the_webhook_changes_nothing[sqlite]",
         ),
     ),
     "a form that gives money back says what it saw": Mutation(

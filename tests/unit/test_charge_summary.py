@@ -18,7 +18,9 @@ from store.reports.timeline import OrderEvents
         (17, 13, 1520, "13 charged once each, webhook received 1,520 times"),
     ],
 )
-def test_the_summary_in_words(orders: int, charges: int, deliveries: int, words: str) -> None:
+def test_charges_and_webhooks_are_summarised_in_words(
+    orders: int, charges: int, deliveries: int, words: str
+) -> None:
     summary = ChargeSummary(orders, charges, deliveries, 0)
 
     assert f"{summary.charges_text}, {summary.webhooks_text}" == words

@@ -195,7 +195,7 @@ def test_after_signing_out_the_cookie_is_worth_nothing(browser: httpx.Client) ->
     assert browser.get("/back-office").status_code == 303
 
 
-def test_a_wrong_password_is_said_and_opens_nothing(browser: httpx.Client) -> None:
+def test_a_wrong_password_is_refused_with_a_message(browser: httpx.Client) -> None:
     answer = signs_in(browser, "open barley")
 
     assert answer.status_code == 403
@@ -654,7 +654,7 @@ def test_an_order_is_shown_with_all_that_is_known_of_it(visit: Callable[..., App
     assert "attempt 1" in page
 
 
-def test_an_alarm_about_an_order_leads_no_operator_to_a_buyers_page(
+def test_an_alert_does_not_link_operators_to_a_buyers_page(
     visit: Callable[..., AppTest],
 ) -> None:
     number = an_order()
@@ -720,7 +720,7 @@ def test_every_view_has_a_page_for_a_shop_where_nothing_happened(
         ),
     ],
 )
-def test_the_change_is_said_of_every_figure_or_of_none(
+def test_the_change_is_shown_for_every_figure_or_none(
     visit: Callable[..., AppTest],
     monkeypatch: pytest.MonkeyPatch,
     before: PeriodTotals,

@@ -160,7 +160,7 @@ def test_only_so_many_addresses_are_remembered_and_none_that_is_connected(
 
 
 @pytest.mark.scenario("Q2")
-def test_while_ways_to_stripe_hang_everything_else_is_answered_at_once(port: int) -> None:
+def test_hanging_redirects_do_not_delay_other_requests(port: int) -> None:
     address = f"http://127.0.0.1:{port}"
     with ThreadPoolExecutor(32) as pool, httpx.Client(trust_env=False, timeout=60) as client:
         ways = [pool.submit(client.get, f"{address}/go") for _ in range(32)]
@@ -178,7 +178,7 @@ def test_while_ways_to_stripe_hang_everything_else_is_answered_at_once(port: int
 
 
 @pytest.mark.scenario("Q2")
-def test_one_visitor_whose_ways_to_stripe_hang_leaves_threads_to_the_others(port: int) -> None:
+def test_one_visitors_hanging_redirects_leave_threads_for_others(port: int) -> None:
     address = f"http://127.0.0.1:{port}/own?visitor="
     with ThreadPoolExecutor(34) as pool, httpx.Client(trust_env=False, timeout=60) as client:
         ways = [pool.submit(client.get, f"{address}one") for _ in range(32)]

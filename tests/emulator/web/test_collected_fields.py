@@ -92,7 +92,7 @@ def test_answers_survive_a_question_of_the_bank(till: Till) -> None:
         ("terms", "", "Tick this box"),
     ],
 )
-def test_an_answer_that_will_not_do_is_said_and_nothing_is_attempted(
+def test_an_invalid_field_is_reported_and_no_payment_attempted(
     till: Till, name: str, answer: str, words: str
 ) -> None:
     session = till.a_session(**ASKING)

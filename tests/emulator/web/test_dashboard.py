@@ -91,7 +91,7 @@ def test_a_payment_is_paid_back_in_parts_until_nothing_is_left(till: Till) -> No
 
 
 @pytest.mark.parametrize("amount", ["39.99", "0", "-1", "1.005", "ten", "1e3", "NaN"])
-def test_a_wrong_refund_is_refused_in_words(till: Till, amount: str) -> None:
+def test_an_invalid_refund_is_refused_with_the_reason(till: Till, amount: str) -> None:
     payment = till.pay(till.a_session())
 
     answer = press(till, f"/payments/{payment}/refund", amount=amount)
@@ -171,7 +171,7 @@ def test_a_request_shows_its_parameters_and_answer_but_no_key(till: Till) -> Non
     assert "sk_test_pages" not in page
 
 
-def test_trouble_is_armed_shown_everywhere_and_taken_back(till: Till) -> None:
+def test_a_fault_is_armed_shown_on_every_page_and_cleared(till: Till) -> None:
     form = {"target": "request", "kind": "error_before", "times": "3", "match": "POST /v1/nowhere"}
 
     armed = press(till, "/trouble", **form)
@@ -184,7 +184,7 @@ def test_trouble_is_armed_shown_everywhere_and_taken_back(till: Till) -> None:
     assert "No faults are armed" in read(till, "/trouble")
 
 
-def test_armed_trouble_happens_as_often_as_chosen(till: Till) -> None:
+def test_an_armed_fault_happens_as_often_as_chosen(till: Till) -> None:
     press(till, "/trouble", target="request", kind="rate_limit", match="GET /v1/balance")
     key = {"Authorization": "Bearer sk_test_pages"}
 
@@ -221,7 +221,7 @@ def test_each_fault_has_its_own_value_and_a_description(till: Till) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"kind": "nonsense"}, {"times": "0"}, {"times": "x"}, {"seed": "-1"}]
 )
-def test_nonsense_trouble_is_refused(till: Till, wrong: dict[str, str]) -> None:
+def test_an_invalid_fault_is_refused(till: Till, wrong: dict[str, str]) -> None:
     form = {"target": "request", "kind": "slow", "times": "1"} | wrong
 
     answer = press(till, "/trouble", **form)
@@ -261,7 +261,7 @@ def test_an_unknown_page_of_the_dashboard_says_not_found(till: Till, path: str) 
     assert "no such thing" in answer.text
 
 
-def test_a_list_behind_an_unknown_id_is_missing_too(till: Till) -> None:
+def test_a_list_after_an_unknown_id_is_not_found(till: Till) -> None:
     answer = till.client.get("/sessions?after=cs_test_nothing")
 
     assert answer.status_code == 404

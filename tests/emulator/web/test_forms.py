@@ -89,7 +89,7 @@ def test_the_page_lists_every_test_card(till: Till) -> None:
     assert [card.label for card in TEST_CARDS if grouped(card.number) not in text] == []
 
 
-def test_without_a_cancel_address_there_is_no_way_back(till: Till) -> None:
+def test_without_a_cancel_url_there_is_no_back_link(till: Till) -> None:
     session = till.a_session(cancel_url=None)
 
     assert "Back to the shop" not in till.client.get(f"/c/pay/{session['id']}").text
@@ -120,7 +120,7 @@ def test_a_bank_debit_shows_its_outcome(till: Till) -> None:
     assert "The bank refused the debit" in till.client.get(page).text
 
 
-def test_an_answered_3d_secure_question_is_not_asked_again(till: Till) -> None:
+def test_an_answered_3d_secure_challenge_is_not_shown_again(till: Till) -> None:
     session = till.a_session()
     card = CARD | {"number": "4000002760003184"}
     question = till.client.post(f"/c/pay/{session['id']}", data=card).headers["location"]
@@ -156,7 +156,7 @@ def test_only_the_payment_methods_of_the_session_are_offered(till: Till) -> None
 @pytest.mark.parametrize(
     "language", ["*", "x-y-z", "de;q=oops", "../../etc", ",;,", "zz-ZZ", "en" * 99]
 )
-def test_an_odd_language_header_gets_english(till: Till, language: str) -> None:
+def test_an_invalid_language_header_gets_english(till: Till, language: str) -> None:
     path = f"/c/pay/{till.a_session()['id']}"
 
     answer = till.client.get(path, headers={"Accept-Language": language})
@@ -185,7 +185,7 @@ def test_amounts_know_how_many_decimals_a_currency_has(
     assert f'<h1 class="total">{shown}</h1>' in text
 
 
-def test_the_page_says_whose_checkout_it_is_and_shows_pictures(till: Till) -> None:
+def test_the_page_names_the_shop_and_shows_product_images(till: Till) -> None:
     given: dict[str, Any] = {
         "branding_settings[display_name]": "Three Good Things",
         "line_items[0][price_data][product_data][images][0]": till.shop.address + "/red.svg",

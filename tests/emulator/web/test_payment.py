@@ -141,7 +141,7 @@ def test_a_test_card_is_filled_in_by_its_button(till: Till, tab: Page) -> None:
 
 
 @pytest.mark.parametrize("number", ["4000002760003184", "4000002500003155"])
-def test_3d_secure_is_asked_and_completed(till: Till, tab: Page, number: str) -> None:
+def test_3d_secure_is_shown_and_completed(till: Till, tab: Page, number: str) -> None:
     session = till.a_session()
     tab.goto(session["url"])
     fill_in(tab, number)
@@ -162,7 +162,7 @@ def test_3d_secure_is_asked_and_completed(till: Till, tab: Page, number: str) ->
         ("4000008400001629", "Complete authentication", "Your card was declined."),
     ],
 )
-def test_3d_secure_that_ends_badly_leads_back_to_the_form(
+def test_a_failed_3d_secure_challenge_returns_to_the_form(
     till: Till, tab: Page, number: str, answer: str, words: str
 ) -> None:
     session = till.a_session()
@@ -266,7 +266,7 @@ def test_a_second_tab_pays_nothing_and_goes_to_the_shop_too(
     ] == ["4242"]
 
 
-def test_the_way_back_to_the_shop_changes_nothing(till: Till, tab: Page) -> None:
+def test_the_back_link_changes_nothing(till: Till, tab: Page) -> None:
     session = till.a_session()
     tab.goto(session["url"])
 

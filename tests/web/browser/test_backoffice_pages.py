@@ -261,7 +261,7 @@ def test_after_signing_out_an_open_tab_can_do_nothing(
     expect(other.locator(".status.big").get_by_text("Paid")).to_be_visible()
 
 
-def test_a_red_light_stands_out_and_says_how_to_mend_it(
+def test_a_failed_health_check_stands_out_with_its_remedy(
     operator: BrowserContext, servers: Servers
 ) -> None:
     page = signed_in(operator, servers)  # there is no sidecar here

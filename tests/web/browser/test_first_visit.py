@@ -108,7 +108,7 @@ def test_a_first_visit_fetches_no_font_that_it_does_not_show(
     ]
 
 
-def test_a_server_that_does_not_answer_speaks_in_the_shops_words(
+def test_an_unreachable_server_shows_the_shops_own_message(
     servers: Servers, new_browser: NewBrowser
 ) -> None:
     visitor = new_browser(servers.shop)

@@ -153,7 +153,7 @@ def test_an_open_page_shows_the_payment_and_then_stops_refreshing(
 
 
 @pytest.mark.scenario("A3")
-def test_the_same_cart_bought_again_is_asked_about(buyer: BrowserContext) -> None:
+def test_buying_the_same_cart_again_needs_a_confirmation(buyer: BrowserContext) -> None:
     page = opened(buyer, "/?red-t-shirt=1")
     page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
     pay_at_stripe(page)
@@ -249,7 +249,7 @@ def test_a_typed_quantity_counts_at_once_and_is_paid_with_one_click(buyer: Brows
     expect(page.get_by_text("$59.97").first).to_be_visible()
 
 
-def test_an_open_order_is_continued_or_replaced_knowingly_and_canceled_at_its_row(
+def test_an_open_order_is_continued_replaced_or_canceled(
     buyer: BrowserContext,
 ) -> None:
     page = opened(buyer, "/?red-t-shirt=1")

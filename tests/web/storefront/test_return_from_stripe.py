@@ -53,7 +53,7 @@ def test_a_strangers_order_refills_nothing(visit: Callable[..., AppTest]) -> Non
 
 @pytest.mark.scenario("R4")
 @pytest.mark.parametrize("cookie", [STRANGER, None], ids=["another cookie", "no cookie"])
-def test_who_returns_from_stripe_in_another_browser_reads_that_the_payment_is_safe(
+def test_returning_in_another_browser_says_that_the_payment_is_safe(
     visit: Callable[..., AppTest], cookie: str | None
 ) -> None:
     number = an_order(red_t_shirt=2)

@@ -145,7 +145,7 @@ def test_a_cookie_without_a_port_stays_its_buyers_and_is_set_again_with_one(
 
 @pytest.mark.parametrize("number", ["2222-2222-2222-2222", "%00", "x" * 5000, "%3Cscript%3E"])
 @pytest.mark.scenario("G1", "G3")
-def test_the_way_to_stripe_is_closed_to_strangers_and_nonsense(
+def test_the_checkout_redirect_answers_404_to_strangers_and_invalid_numbers(
     browser: Browser, number: str
 ) -> None:
     theirs = an_order(STRANGER, red_t_shirt=2)
@@ -157,7 +157,7 @@ def test_the_way_to_stripe_is_closed_to_strangers_and_nonsense(
     assert answers[0].headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_way_to_stripe_leads_on_without_being_remembered(
+def test_the_checkout_redirect_is_a_303_that_is_not_cached(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -170,7 +170,7 @@ def test_the_way_to_stripe_leads_on_without_being_remembered(
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_stripe_is_asked_once_when_that_began_on_the_way_out(
+def test_a_prefetched_checkout_makes_one_request(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -211,7 +211,7 @@ def test_a_failed_prefetch_before_checkout_is_shown_once_and_then_retried(
 
 @pytest.mark.parametrize("error", [errors.StripeUnreachable, errors.StripeBusy])
 @pytest.mark.scenario("B1")
-def test_a_stripe_that_fails_is_explained_with_a_way_on(
+def test_a_stripe_failure_is_explained_with_a_link(
     browser: Browser, monkeypatch: pytest.MonkeyPatch, error: type[errors.StripeError]
 ) -> None:
     def fails(*_whose: str, refreshed: bool) -> str:

@@ -70,7 +70,7 @@ def test_the_pay_button_says_what_it_costs(visit: Callable[..., AppTest]) -> Non
         ("huf", 20_000, ""),
     ],
 )
-def test_a_total_under_the_minimum_is_said_before_the_click(
+def test_a_total_under_the_minimum_is_shown_before_the_click(
     visit: Callable[..., AppTest],
     priced_in: Callable[[str], None],
     currency: str,
@@ -100,7 +100,7 @@ def test_a_cheap_thing_can_be_bought_once_the_cart_is_worth_enough(
 
 
 @pytest.mark.scenario("K4")
-def test_a_total_over_the_maximum_is_said_before_the_click(visit: Callable[..., AppTest]) -> None:
+def test_a_total_over_the_maximum_is_shown_before_the_click(visit: Callable[..., AppTest]) -> None:
     set_price("sneakers", 99_999_999)
     alone, two = visit(sneakers="1"), visit(sneakers="2")
 
@@ -128,7 +128,7 @@ def test_the_button_says_the_amount_that_the_order_holds(
     ("asked", "bounds"), [("4", ""), ("10", ""), ("11", "At most 10"), ("-3", "0 to 10")]
 )
 @pytest.mark.scenario("A8", "G9")
-def test_a_quantity_out_of_bounds_is_said_beside_its_field_and_cannot_be_paid(
+def test_a_quantity_out_of_bounds_is_reported_at_its_field_and_cannot_be_paid(
     visit: Callable[..., AppTest], asked: str, bounds: str
 ) -> None:
     at = visit(red_t_shirt=asked, sneakers="1")
@@ -215,7 +215,7 @@ def test_reloading_requests_and_writes_nothing(
 
 
 @pytest.mark.scenario("A1")
-def test_pay_leaves_for_the_one_order_however_often_it_is_pressed(
+def test_pressing_pay_repeatedly_leads_to_one_order(
     visit: Callable[..., AppTest],
 ) -> None:
     tabs = [visit(red_t_shirt="2") for _ in range(2)]
@@ -230,7 +230,7 @@ def test_pay_leaves_for_the_one_order_however_often_it_is_pressed(
 
 
 @pytest.mark.scenario("A4")
-def test_a_price_that_changed_is_said_before_anything_is_ordered(
+def test_a_changed_price_is_shown_before_anything_is_ordered(
     visit: Callable[..., AppTest],
 ) -> None:
     at = visit(red_t_shirt="1")
@@ -311,7 +311,7 @@ def test_a_browser_without_cookies_gets_an_explanation(visit: Callable[..., AppT
     assert not at.button
 
 
-def test_the_badge_says_offline_or_whose_test_mode_it_is(
+def test_the_badge_shows_offline_or_the_test_account(
     visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offline = html(visit())
@@ -346,7 +346,7 @@ def test_the_account_is_requested_until_it_is_known(monkeypatch: pytest.MonkeyPa
     assert account.id == "acct_1Example7Q42"
 
 
-def test_a_database_that_is_down_is_said_in_words(
+def test_an_unreachable_database_is_explained(
     visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def down(_session: Session) -> list[Product]:
@@ -442,7 +442,7 @@ def test_an_order_that_a_newer_cart_replaced_says_so(visit: Callable[..., AppTes
     assert "A newer cart took this order" in html(visit("order", number=number))
 
 
-def test_the_count_of_charges_stands_on_both_pages(visit: Callable[..., AppTest]) -> None:
+def test_the_charge_summary_is_on_both_pages(visit: Callable[..., AppTest]) -> None:
     number = an_order(red_t_shirt=2)
     make_it(number, status="paid", payment_status="paid", checkout_status="complete")
     an_order(sneakers=1)
@@ -456,7 +456,7 @@ def test_the_count_of_charges_stands_on_both_pages(visit: Callable[..., AppTest]
 
 
 @pytest.mark.scenario("C14")
-def test_a_second_payment_alarms_both_pages_with_its_cause(visit: Callable[..., AppTest]) -> None:
+def test_a_second_payment_is_an_alert_on_both_pages(visit: Callable[..., AppTest]) -> None:
     number = an_order(red_t_shirt=2)
     paid = {"status": "paid", "payment_status": "paid", "checkout_status": "complete"}
     make_it(number, **paid, payment_intent_id="pi_own")
@@ -552,7 +552,7 @@ def test_a_page_asks_the_database_a_fixed_number_of_questions(
 
 
 @pytest.mark.scenario("B1")
-def test_an_error_in_words_names_the_log_line_that_knows_more(
+def test_an_error_message_has_the_number_of_its_log_line(
     visit: Callable[..., AppTest],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
