@@ -1,5 +1,6 @@
 """An export of very many orders, and what is left of one that was interrupted."""
 
+import csv
 import os
 import stat
 import tracemalloc
@@ -8,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from store.db import bulk
 from store.db import engine as db
-from store.db.models import Order
+from store.db.models import Order, Product
 from store.reports import csv_export, order_view, search
-from tests.support.shop import Shop
+from store.web import buyer_ids
+from tests.support.shop import JEANS, ON_SQLITE, SHIRTS, Shop
 
 
 def many_orders(shop: Shop, count: int) -> None:
@@ -127,3 +129,76 @@ def test_every_batch_of_the_office_is_read_before_it_is_sent(shop: Shop) -> None
 
     assert len(rows) == 3
     assert db.engine().pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+FORMULAS = ['=HYPERLINK("http://evil","x")', "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1"]
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "[x](javascript:alert(1))",
+    ":red[sale] **bold** $a$ $b$ `code` | pipe",
+    "'; DROP TABLE orders; --",
+    "\u202etxt.exe",
+    "👩‍👩‍👧‍👦" * 20,
+    "é" * 500,
+]
+
+
+def rename(slug: str, name: str) -> None:
+    with db.unit_of_work() as session:
+        session.exec(select(Product).where(col(Product.slug) == slug)).one().name = name
+
+
+def exported(path: Path) -> list[list[str]]:
+    with db.reading() as session:
+        count = csv_export.write_csv(session, path)
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.reader(file))
+    assert len(rows) == count + 1
+    return rows
+
+
+@pytest.mark.scenario("G7")
+def test_an_export_holds_every_order_in_major_units(shop: Shop, tmp_path: Path) -> None:
+    paid = shop.a_paid_order(SHIRTS)
+    shop.stripe.emulator.refund(shop.payment_id(paid), 1000)
+    shop.tell("refund.created")
+    opened = shop.an_open_order(JEANS)
+
+    heads, first, second = exported(tmp_path / "orders.csv")
+
+    shown = dict(zip(heads, first, strict=True))
+    assert (shown["number"], shown["status"]) == (paid, "partially_refunded")
+    assert (shown["total"], shown["refunded"], shown["currency"]) == ("39.98", "10.00", "usd")
+    assert shown["items"] == "2 × Red T-Shirt"
+    assert (second[0], second[3]) == (opened, "open")
+
+
+@ON_SQLITE
+@pytest.mark.scenario("G7")
+@pytest.mark.parametrize("name", FORMULAS)
+def test_no_cell_of_an_export_is_taken_for_a_formula(shop: Shop, tmp_path: Path, name: str) -> None:
+    rename("red-t-shirt", name)
+    shop.place()
+
+    rows = exported(tmp_path / "orders.csv")
+
+    cells = [cell for row in rows for cell in row]
+    assert not any(cell.startswith(csv_export.FORMULA_SIGNS) for cell in cells)
+    assert csv_export._cell(name) == f"'{name}"
+    assert any(name in cell for cell in cells)
+
+
+@pytest.mark.scenario("G4", "G6")
+def test_a_product_name_of_any_characters_is_stored_unchanged(shop: Shop, tmp_path: Path) -> None:
+    for name in HOSTILE:
+        rename("red-t-shirt", name)
+        shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
+        number = shop.a_paid_order()
+        assert [item.name for item in shop.view(number).items] == [name]
+
+    names = [row[4].removeprefix("2 × ") for row in exported(tmp_path / "orders.csv")[1:]]
+    assert names == HOSTILE
+    with db.reading() as session:
+        assert len(session.exec(select(Product)).all()) == 3

@@ -8,7 +8,7 @@ from sqlalchemy import event
 from sqlmodel import col, select
 
 from store.db import engine as db
-from store.db.models import Order, OrderLog
+from store.db.models import Order, OrderLog, Product
 from store.reports import charge_summary, my_orders
 from tests.support.shop import Shop
 
@@ -119,3 +119,32 @@ def test_a_history_row_that_replaces_a_deleted_one_is_noticed(shop: Shop) -> Non
     with db.reading() as session:
         after = charge_summary.status_counts(session, shop.buyer)
     assert before != after
+
+
+@pytest.mark.scenario("A5")
+def test_an_order_keeps_the_names_and_prices_of_its_day(shop: Shop) -> None:
+    number = shop.a_paid_order()
+    before = shop.view(number)
+
+    with db.unit_of_work() as session:
+        shirt = session.exec(select(Product).where(col(Product.slug) == "red-t-shirt")).one()
+        shirt.name, shirt.unit_amount = "Blue T-Shirt", 1
+
+    assert shop.view(number) == before
+    assert [(item.name, item.unit_amount) for item in before.items] == [("Red T-Shirt", 1999)]
+
+
+@pytest.mark.scenario("G1", "A14")
+def test_a_buyer_sees_their_own_orders_only(shop: Shop) -> None:
+    mine = shop.an_open_order()
+    stranger = Shop(shop.stripe, shop.door)
+    theirs = stranger.an_open_order()
+
+    with db.reading() as session:
+        seen = {
+            buyer: my_orders.newest_orders(session, buyer) for buyer in (shop.buyer, stranger.buyer)
+        }
+        nobodys = my_orders.newest_orders(session, "")
+
+    assert [[view.number for view in views] for views in seen.values()] == [[mine], [theirs]]
+    assert nobodys == []

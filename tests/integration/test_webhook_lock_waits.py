@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Connection
 
 from store.db import engine as db
-from tests.integration.test_database import ON_POSTGRESQL
 from tests.integration.test_webhook_batching import a_payment, knock
 from tests.support import sample_shop as stock
+from tests.support.database_failures import ON_POSTGRESQL
 from tests.support.shop import Shop
 
 OTHERS = 300

@@ -25,9 +25,9 @@ from store.db import engine as db
 from store.web import connections
 from store.webhooks import batch_queue
 from store.webhooks.refused_signatures import RefusedSignatures
-from tests.integration.test_database import ON_POSTGRESQL, break_connections, full, read_only
 from tests.integration.test_webhook_batching import an_event_of_no_interest
 from tests.integration.test_webhook_endpoint import a_completed_checkout, signed
+from tests.support.database_failures import ON_POSTGRESQL, break_connections, full, read_only
 from tests.support.ports import free_port
 from tests.support.server_thread import ServerThread
 from tests.support.shop import ON_SQLITE, Door, Shop

@@ -15,7 +15,7 @@ from tests.support import counting
 
 MOST_SECONDS = 300
 
-DATABASE = "tests/integration/test_database.py::test_"
+CONSTRAINTS = "tests/integration/test_constraints.py::test_"
 REFUNDS = "tests/integration/test_refunds.py::test_"
 SIGN_IN = "store/backoffice/sign_in.py"
 OFFICE = "tests/web/test_backoffice_http.py::test_"
@@ -36,7 +36,7 @@ GUARDS = "tests/simulation/test_locking.py::test_"
 CRASHES = (
     "tests/simulation/test_crashes.py::test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles"
 )
-UNIQUE = DATABASE + "order_identifiers_are_unique[sqlite-{}]"
+UNIQUE = CONSTRAINTS + "order_identifiers_are_unique[sqlite-{}]"
 WAITS = GUARDS + "reading_the_refundable_amount_waits_for_the_order_lock[{}]"
 CRASH = CRASHES + "[sqlite-{}-{}]"
 PAYABLE_INDEX = "'one_payable_order_per_buyer', 'orders', ['buyer']"
@@ -59,7 +59,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
                 f"op.create_index({PAYABLE_INDEX}, {WHERE})",
             ),
         ),
-        (DATABASE + "a_second_payable_order_of_one_buyer_is_refused_by_the_database[sqlite]",),
+        (CONSTRAINTS + "a_second_payable_order_of_one_buyer_is_refused_by_the_database[sqlite]",),
     ),
     "the unique session": Mutation(
         (Edit("0001_schema.upgrade", "sa.UniqueConstraint('checkout_session_id')"),),

@@ -27,6 +27,7 @@ from store.orders.statuses import (
 from store.orders.stripe_facts import CheckoutFact, Fact
 from store.orders.transitions import TRANSITIONS
 from store.reports import order_view
+from store.web import rendering
 from tests.support.order_facts import (
     LIVES,
     NUMBER,
@@ -136,3 +137,11 @@ def test_snapshots_of_a_session_that_is_not_paid_may_leave_out_amount_and_curren
         fact = replace(checkout("open", "unpaid"), status=status, amount=None, currency=None)
         assert mismatch(known_order(), fact) is None
         assert mismatch(known_order(), replace(fact, livemode=None))
+
+
+def test_every_status_has_a_badge_of_its_own_and_a_verdict() -> None:
+    badges = order_view.STATUS_BADGES.values()
+
+    assert len({badge.glyph for badge in badges}) == len({badge.word for badge in badges}) == 11
+    assert set(rendering.VERDICTS) == set(order_view.STATUS_BADGES)
+    assert statuses.PAID
