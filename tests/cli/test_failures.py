@@ -1,4 +1,4 @@
-"""What nobody expected, odd standard streams, and how log lines look."""
+"""Unexpected errors, closed standard streams, and the output of the launcher."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""The shop among other people's variables, files and programs, and who can reach it."""
+"""The shop beside other programs' variables, files and processes, and which addresses it serves."""
 
 import os
 import signal

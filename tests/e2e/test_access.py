@@ -1,4 +1,4 @@
-"""The really running storefront and those who should not get in: other sites, hosts and shops."""
+"""The running storefront and requests of other sites, hosts and shops."""
 
 import json
 import re

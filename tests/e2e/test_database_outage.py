@@ -1,4 +1,4 @@
-"""PostgreSQL goes away in the middle of a purchase, as in a power cut, and comes back."""
+"""PostgreSQL crashes in the middle of a purchase and comes back."""
 
 import pytest
 from playwright.sync_api import BrowserContext, expect

@@ -1,4 +1,4 @@
-"""The three-minute demo, given by somebody who does what the rehearsal's script says."""
+"""The three-minute demo, given by following the rehearsal's script."""
 
 import json
 import re

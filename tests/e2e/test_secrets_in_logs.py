@@ -1,4 +1,4 @@
-"""What the processes write down, at their most talkative and when things break: no secret."""
+"""No secret is in the processes' logs, at the most verbose level and when things break."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""One command opens the whole shop; what it started may die in the middle of a purchase."""
+"""One command starts the whole shop; its processes may die in the middle of a purchase."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What people do with tabs, reloads and the Back button while they buy; and what strangers see."""
+"""Tabs, reloads and the Back button during a purchase; and what strangers see."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Coupons, promotion codes and shipping rates: what a session comes to, and who may redeem what."""
+"""Coupons, promotion codes and shipping rates: the total of a session, and who may redeem."""
 
 import json
 from collections.abc import Callable

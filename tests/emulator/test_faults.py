@@ -1,4 +1,4 @@
-"""Trouble on demand: what was ordered goes wrong, so often and no more."""
+"""Faults on demand: exactly what was ordered goes wrong, and no more."""
 
 import http.client
 import json

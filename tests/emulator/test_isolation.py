@@ -1,4 +1,4 @@
-"""The emulator is a house of its own."""
+"""The emulator depends on nothing of the shop."""
 
 import ast
 import sys

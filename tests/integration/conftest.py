@@ -1,4 +1,4 @@
-"""The shop on SQLite and on PostgreSQL, each test with a fresh database and an empty Stripe."""
+"""The shop on SQLite and on PostgreSQL, each test with a fresh database and an empty emulator."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What operators find, sum up and do, on both databases and before a real Stripe stand-in."""
+"""What operators do: refunds, notes, refetching events and looking orders up."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""J7: this machine's clock and Stripe's differ, and the shop reckons with it."""
+"""J7: this machine's clock differs from Stripe's."""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""The database locked, read-only, full, old, half migrated or too new: nothing is half done."""
+"""The database locked, read-only, full or gone: nothing is half done."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""No item holds up another: what one order, event or refund meets at Stripe stays its own."""
+"""An error of one order, event or refund delays no other."""
 
 import json
 import logging

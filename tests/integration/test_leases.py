@@ -1,4 +1,4 @@
-"""Many processes offer to catch up with Stripe, and one at a time does."""
+"""Of many processes, one at a time reconciles."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""J3: the open session of an order is gone at Stripe, and the buyer can buy all the same."""
+"""J3: Stripe does not know an order's open session any more, and the buyer can still buy."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a buyer is shown of many orders: little is read, nothing that matters is left out."""
+"""A buyer's list of orders: little is read, and all that matters is shown."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

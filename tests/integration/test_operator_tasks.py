@@ -1,4 +1,4 @@
-"""Reconciling and comparing because an operator wants it: one at a time, in all processes."""
+"""Reconciling and comparing on an operator's request: one at a time, in all processes."""
 
 import logging
 import threading

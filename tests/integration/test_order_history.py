@@ -1,4 +1,4 @@
-"""What each line of an order's history can be checked by, and what was said more than once."""
+"""The evidence in an order's history, and the checks and deliveries that changed nothing."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A refund stays owed until Stripe takes it on: refused, failed later, or given back by hand."""
+"""A refund stays owed until Stripe accepts it: refused, failed later, or made by hand."""
 
 from datetime import timedelta
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""What a page shows again without reading it again, and that it never shows too little."""
+"""Cached pages: read again only after a change, never outdated."""
 
 from collections.abc import Callable
 from datetime import datetime, tzinfo

@@ -1,4 +1,4 @@
-"""What the shop writes can be read by its own user only, and other people's folders stay open."""
+"""Files that the shop writes are readable by its own user only."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Money back: once per intention, never more than was paid, whoever asks and whatever breaks."""
+"""Refunds: once per intention, never more than was paid."""
 
 from datetime import timedelta
 from typing import Any

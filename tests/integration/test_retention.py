@@ -1,4 +1,4 @@
-"""What is forgotten after a while, what never is, and that forgetting changes no order."""
+"""What `prune` deletes and what it keeps; no order changes."""
 
 from argparse import ArgumentTypeError
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The secrets that the shop makes: one for all processes, whole, private, and on disk."""
+"""Generated secrets: one for all processes, complete, private and on disk."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""How an order hears that it was paid: by webhook, by redirect, by asking; early, late or twice."""
+"""How an order becomes paid: by webhook, redirect or look-up; early, late or twice."""
 
 import threading
 from collections.abc import Callable

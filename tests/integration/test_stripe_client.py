@@ -1,4 +1,4 @@
-"""What Stripe's answers and errors become; the only file that may import its SDK."""
+"""The client of Stripe: its answers, errors and log lines."""
 
 import http.server
 import json

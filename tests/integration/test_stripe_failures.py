@@ -1,4 +1,4 @@
-"""Stripe busy, slow, silent or lying low: at most one payable session, and a true sentence."""
+"""Stripe busy, slow, unreachable or wrong: at most one payable session, and a true message."""
 
 import json
 import logging

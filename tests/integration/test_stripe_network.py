@@ -1,4 +1,4 @@
-"""The way to Stripe in other people's environments: real proxies, real certificates, a `.netrc`."""
+"""The connection to Stripe through proxies, private certificate authorities and a `.netrc`."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""Q6: how often Stripe is asked, whatever strangers do."""
+"""Q6: how many requests Stripe gets, also when strangers make many."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""A search finds what was written in any alphabet, case and form of writing, on both databases."""
+"""A search finds text in any alphabet, case and form, on both databases."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The proof of one order: its timeline, and the count of charges that must not move."""
+"""The timeline of an order, and the charge summary above it."""
 
 import json
 from collections.abc import Iterator, Sequence

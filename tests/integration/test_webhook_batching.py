@@ -1,4 +1,4 @@
-"""Many events in one commit: as if each had come alone, and never more than can wait."""
+"""Many events share a commit, with the effect of one after the other and a bounded queue."""
 
 import signal
 import subprocess

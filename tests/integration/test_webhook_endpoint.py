@@ -1,4 +1,4 @@
-"""The door Stripe knocks on: signed bytes in, rows out; everything else stays outside."""
+"""The webhook endpoint: signed events are applied, everything else is refused."""
 
 import copy
 import http.client

@@ -1,4 +1,4 @@
-"""Signed events of any content: each is taken in once or refused, and no order is worse for it."""
+"""Signed events of any content are stored once or refused, and damage no order."""
 
 import copy
 import json

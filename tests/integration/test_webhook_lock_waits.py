@@ -1,4 +1,4 @@
-"""No event holds up another: one that has to wait, waits alone."""
+"""An event whose order is locked waits alone; no other event is delayed."""
 
 import threading
 import time

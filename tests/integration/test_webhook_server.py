@@ -1,4 +1,4 @@
-"""The sidecar's own health: what it says of itself, what it refuses, and who cannot stop it."""
+"""The webhook server: health, limits, connections, and addresses behind a prefix."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""The watchman of the pages' access, watched himself."""
+"""The accessibility check finds the faults that it should."""
 
 import pytest
 from playwright.sync_api import Browser

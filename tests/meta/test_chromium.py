@@ -1,4 +1,4 @@
-"""A browser that is lent again must be a stranger to every shop."""
+"""A browser that is used again keeps nothing of the test before."""
 
 import pytest
 from playwright.sync_api import BrowserContext, Page

@@ -1,4 +1,4 @@
-"""The search for known vulnerabilities, in front of a database that knows of one."""
+"""The audit of dependencies, with a database that knows one vulnerability."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""No two servers of tests are given the same port."""
+"""No two servers of the tests get the same port."""
 
 import socket
 from itertools import islice

@@ -1,4 +1,4 @@
-"""What the documents say matches the code."""
+"""The documents are true: commands, settings, paths and scenarios."""
 
 import re
 from pathlib import Path

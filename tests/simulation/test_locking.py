@@ -1,4 +1,4 @@
-"""The one lock that everything about an order goes through."""
+"""Everything about an order goes through one lock."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a buyer does in a browser, in the words of the pages."""
+"""A buyer's actions in a browser: choose, pay, read the outcome."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""Small real servers that stand between the shop and Stripe: HTTPS with its own CA, a proxy."""
+"""Small HTTP servers between the shop and Stripe: HTTPS with its own CA, a proxy."""
 
 import json
 import select

@@ -1,4 +1,4 @@
-"""What the browser tests do all the time, in the words of a visitor."""
+"""What browser tests do often: open a page, pay at Stripe."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The three real processes of one shop, each of which can be killed, held and started again."""
+"""The three processes of one shop, each of which can be killed, stopped and started again."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The real parts of the shop in one process: emulator, database and webhook door over HTTP."""
+"""The shop in the test process: emulator, database and webhook server over HTTP."""
 
 import json
 import threading

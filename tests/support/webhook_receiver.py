@@ -1,4 +1,4 @@
-"""A webhook endpoint to deliver to: it keeps what arrives and answers as it is told."""
+"""A webhook endpoint for tests: it stores what arrives and answers as the test wants."""
 
 import http.server
 import json

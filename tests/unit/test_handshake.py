@@ -1,4 +1,4 @@
-"""What a connection and its headers say about where a request was sent to, and by whom."""
+"""The visited address, the client and the origin, read from a request's headers."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Which locale a visitor's language tag means."""
+"""The locale that a visitor's language tag means."""
 
 import pytest
 

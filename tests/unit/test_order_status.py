@@ -1,4 +1,4 @@
-"""Status by facts: whatever order a payment's sayings come in, they end in one state."""
+"""The status of an order follows from its facts, whatever their order."""
 
 import inspect
 import re

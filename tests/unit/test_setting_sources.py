@@ -1,4 +1,4 @@
-"""Where settings come from: one order for all, files taken literally, what is broken is named."""
+"""The sources of settings: their order, literal values, and faults that are named."""
 
 import os
 import tomllib

@@ -1,4 +1,4 @@
-"""Each setting is held to what its far end takes: the form it gets, or one sentence."""
+"""Each setting's value: brought into its form, or refused in one sentence."""
 
 import os
 from pathlib import Path

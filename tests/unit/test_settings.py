@@ -1,4 +1,4 @@
-"""Settings: refused early where they are dangerous, in sentences that never repeat a secret."""
+"""Dangerous settings are refused at start, in sentences without the secret."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The back office over real HTTP and in AppTest: who is let in, and what everybody else sees."""
+"""The back office over HTTP and in AppTest: signing in, cross-site requests, and the pages."""
 
 import ast
 import importlib

@@ -1,4 +1,4 @@
-"""What one visitor may make the storefront's server do."""
+"""The limits of what one visitor may ask of the storefront's server."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""A running emulator, a shop's address to come back to, and a Chromium to look with."""
+"""A running emulator, a shop's address to return to, and a Chromium."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The pages fit their screens, can be read, and speak the reader's locale."""
+"""The pages fit their screens, are accessible, and follow the reader's locale."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a session may have its page ask besides the card, and where the answers go."""
+"""The fields besides the card that a session may collect, and where their values appear."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the pay page answers to posts and to odd addresses, without a browser."""
+"""The pay page without a browser: posts, and unusual addresses."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The first seconds of a visit, and a server that has gone, in a real Chromium."""
+"""The first seconds of a visit, and an unreachable server, in a real Chromium."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""The proof of a payment in a real Chromium, and whether everybody can use the pages."""
+"""An order's page in a real Chromium: timeline, evidence, accessibility."""
 
 import json
 import re
