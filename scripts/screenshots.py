@@ -1,8 +1,9 @@
-"""Screenshots of every page, by one command: `python -m scripts.screenshots`.
+"""Screenshots of every page and state, by one command: `python -m scripts.screenshots`.
 
-Each page is taken three times: on a projector in light and in dark, and on a telephone. All of
-them go to `test-results/pictures`, and those that the README shows to `docs`. The shop is a
-really started one, in a folder that is thrown away.
+Each is taken in light and in dark, on a phone and on a projector; the main pages also at 200 %
+zoom, in forced colors and in an Arabic browser. All of them go to `test-results/pictures`, and
+those that the README shows to `docs`. The shop is started by `python -m store`, in a temporary
+folder.
 """
 
 import re
@@ -10,18 +11,22 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal, NamedTuple
 
-import httpx
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from store.core.settings import ROOT
+from store.demo.context import ScenarioContext
+from store.demo.emulator_client import EmulatorClient
 from tests.support import chromium
 from tests.support.browser_actions import (
     AT_STRIPE,
+    DECLINED,
     enter,
     fill_in,
     leave_for_stripe,
     pay,
+    refusal,
     take,
     verdict,
 )
@@ -35,9 +40,29 @@ SHOWN = {
     "rehearsal-dark": "rehearsal",
     "office-overview-light": "back-office",
 }
-PROJECTOR, TELEPHONE = (1280, 720), (390, 844)
 NUMBER = re.compile(r"[A-Z0-9]{4}(-[A-Z0-9]{4}){3}")
-LOOKS = [("light", PROJECTOR), ("dark", PROJECTOR), ("phone", TELEPHONE)]
+SCREEN = (1280, 720)
+SMALL = (640, 360)  # what 200 % zoom leaves of the screen
+
+
+class Look(NamedTuple):
+    size: tuple[int, int]
+    color_scheme: Literal["light", "dark"] = "light"
+    forced_colors: Literal["none", "active"] = "none"
+
+
+LOOKS = {
+    "light": Look(SCREEN),
+    "dark": Look(SCREEN, "dark"),
+    "phone": Look((390, 844)),
+    "projector": Look((1920, 1080)),
+}
+MORE_LOOKS = {
+    "zoomed": Look(SMALL),
+    "phone-whole": Look((390, 2400), "dark"),
+    "forced": Look(SCREEN, "dark", "active"),
+}
+SECTIONS = ("", "-orders", "-products", "-webhooks", "-reconciliation")
 
 
 class Camera:
@@ -47,21 +72,28 @@ class Camera:
         self.folder = folder
         self.taken: list[str] = []
 
-    def take(self, page: Page, name: str) -> None:
-        for look, (width, height) in LOOKS:
-            page.emulate_media(color_scheme="dark" if look == "dark" else "light")
-            page.set_viewport_size({"width": width, "height": height})
+    def take(self, page: Page, name: str, *, main: bool = False) -> None:
+        """`main` pages are taken in `MORE_LOOKS`, too."""
+        shown_in = "light"
+        for name_of_look, look in (LOOKS | (MORE_LOOKS if main else {})).items():
+            page.emulate_media(color_scheme=look.color_scheme, forced_colors=look.forced_colors)
+            page.set_viewport_size({"width": look.size[0], "height": look.size[1]})
             page.evaluate("document.fonts.ready")
+            if page.locator("canvas").count() and look.color_scheme != shown_in:
+                page.reload()  # a table does not follow the color scheme
+                page.wait_for_timeout(4000)
+                shown_in = look.color_scheme
             page.wait_for_timeout(700)  # Streamlit follows the theme and the width a little later
             page.mouse.move(0, 0)
-            page.screenshot(path=self.folder / f"{name}-{look}.png")
-            self.taken.append(f"{name}-{look}.png")
-        page.emulate_media(color_scheme="light")
-        page.set_viewport_size({"width": PROJECTOR[0], "height": PROJECTOR[1]})
+            file = f"{name}-{name_of_look}.png"
+            page.screenshot(path=self.folder / file)
+            self.taken.append(file)
+        page.emulate_media(color_scheme="light", forced_colors="none")
+        page.set_viewport_size({"width": SCREEN[0], "height": SCREEN[1]})
 
 
 def buy(buyer: BrowserContext, house: House, camera: Camera) -> None:
-    """The shop empty and busy, the pay page, and the order."""
+    """The shop empty and with a cart, its dialogs, the pay page, and the order."""
     page = enter(buyer, house)
     camera.take(page, "shop-empty")
     take(page)
@@ -69,16 +101,36 @@ def buy(buyer: BrowserContext, house: House, camera: Camera) -> None:
     leave_for_stripe(page)
     page.go_back()
     page.goto(house.address)
+    camera.take(page, "shop-open-order", main=True)
+    page.get_by_role("button", name="Cancel").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    camera.take(page, "shop-cancel-dialog")
+    page.get_by_role("button", name="Keep it").click()
     page.locator(".order a").first.click()
     expect(verdict(page, "Not paid yet")).to_be_visible()
     camera.take(page, "order-open")
     page.get_by_role("link", name="Continue payment").click()
     page.wait_for_url(AT_STRIPE)
-    fill_in(page)
     camera.take(page, "pay")
+    fill_in(page, DECLINED)
+    pay(page)
+    expect(refusal(page)).to_be_visible()
+    camera.take(page, "pay-declined", main=True)
+    fill_in(page)
     pay(page)
     expect(verdict(page)).to_be_visible()
-    camera.take(page, "order-paid")
+    camera.take(page, "order-paid", main=True)
+    page.goto(house.address)
+    take(page)
+    page.get_by_role("button", name=re.compile("^Pay")).first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    camera.take(page, "shop-again-dialog")
+    page.goto(f"{house.address}/nowhere")
+    page.wait_for_timeout(2000)
+    camera.take(page, "wrong-address")
+    page.goto(f"{house.address}/order?number=AAAA-AAAA-AAAA-AAAA")
+    page.wait_for_timeout(2000)
+    camera.take(page, "unknown-order")
     page.close()
 
 
@@ -89,8 +141,14 @@ def rehearse(buyer: BrowserContext, house: House, camera: Camera) -> None:
     camera.take(page, "rehearsal-empty")
     page.get_by_role("button", name="Run all").click()
     expect(page.get_by_text("12 of 12 passed")).to_be_visible(timeout=120_000)
-    camera.take(page, "rehearsal")
+    camera.take(page, "rehearsal", main=True)
+    for _ in range(4):
+        page.get_by_role("button", name="Next").click()
+        page.wait_for_timeout(700)
+    camera.take(page, "rehearsal-last-step")
     page.get_by_role("button", name="Fresh demo").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    camera.take(page, "rehearsal-dialog")
     page.get_by_role("button", name="Delete every order").click()
     expect(page.get_by_text("A fresh demo: no orders")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="25 sample orders").click()
@@ -104,54 +162,131 @@ def rehearse(buyer: BrowserContext, house: House, camera: Camera) -> None:
         expect(verdict(page)).to_be_visible()
     page.goto(house.address)
     expect(page.locator("[class*=st-key-row-]")).to_have_count(3)
-    camera.take(page, "shop-busy")
+    camera.take(page, "shop-busy", main=True)
     page.close()
 
 
 def alarm(buyer: BrowserContext, house: House, camera: Camera) -> None:
-    """A payment of another amount: nothing is called paid, and the count says why."""
+    """An event that says another amount was paid: nothing is called paid, and the page says why."""
     page = enter(buyer, house)
     take(page, 1)
-    lie = {"target": "delivery", "kind": "amount", "match": "checkout.session.completed"}
-    httpx.post(f"{house.stripe_address}/emulator/troubles", json=lie).raise_for_status()
     leave_for_stripe(page)
-    fill_in(page)
-    page.get_by_role("button", name="but do not come back").click()
+    with house.entered():
+        stripe = EmulatorClient.current()
+        context = ScenarioContext(house.knows(buyer), house.address, stripe)
+        number = house.the_order(context.buyer).number
+        context.webhooks.post(context.false_event(number, amount_total=1))
     page.goto(house.address)
     expect(page.get_by_role("alert").first).to_be_visible(timeout=60_000)
-    camera.take(page, "shop-alarm")
+    camera.take(page, "shop-alarm", main=True)
     page.locator(".order a").first.click()
-    expect(verdict(page, "Needs review")).to_be_visible()
+    expect(verdict(page, "Being checked")).to_be_visible()
     camera.take(page, "order-alarm")
     page.close()
 
 
-def work(operator: BrowserContext, house: House, camera: Camera) -> None:
-    """Every part of the back office, and the emulator's dashboard."""
+def operate(operator: BrowserContext, house: House, camera: Camera) -> None:
+    """Every page of the back office and its dialogs, and the emulator's dashboard."""
+    page = operator.new_page()
+    page.goto(f"{house.address}/back-office")
+    camera.take(page, "office-sign-in", main=True)
+    page.close()
     page = house.opens_the_office(operator)
-    for link in ("Overview", "Orders", "Products", "Webhooks", "Reconciliation"):
-        page.get_by_role("link", name=link, exact=True).first.click()
-        expect(page.locator(".stSkeleton, [data-testid=stSkeleton]")).to_have_count(0)
-        page.wait_for_timeout(1500)
-        camera.take(page, f"office-{link.lower()}")
-    page.goto(f"{house.address}/back-office-orders")
-    page.get_by_role("link", name=NUMBER).first.click()
-    expect(page.get_by_role("heading", name=NUMBER)).to_be_visible()
-    camera.take(page, "office-order")
+    for section in SECTIONS:
+        open_section(page, house, section)
+        camera.take(page, f"office{section or '-overview'}", main=True)
+    page.get_by_role("button", name="Compare with Stripe").click()
+    expect(page.get_by_text("Compared ")).to_be_visible(timeout=60_000)
+    camera.take(page, "office-reconciliation-compared", main=True)
+    open_section(page, house, "-webhooks?event=" + newest_event(house))
+    camera.take(page, "office-webhooks-event", main=True)
+    open_section(page, house, "-orders?q=nobody")
+    camera.take(page, "office-orders-none")
+    page.close()
+    order_of_operator(operator, house, camera)
+    product_of_operator(operator, house, camera)
+    page = operator.new_page()
     page.goto(house.stripe_address)
     camera.take(page, "emulator")
+    page.close()
+
+
+def order_of_operator(operator: BrowserContext, house: House, camera: Camera) -> None:
+    page = operator.new_page()
+    paid = next(order for order in reversed(house.orders()) if order.status == "paid")
+    open_section(page, house, f"-orders?order={paid.number}")
+    camera.take(page, "office-order", main=True)
+    page.get_by_role("button", name="Refund…").click()
+    amount = page.get_by_label("Amount in")
+    expect(amount).to_be_visible()
+    camera.take(page, "office-refund")
+    amount.fill("1000")
+    page.get_by_role("dialog").get_by_role("button", name="Refund", exact=True).click()
+    expect(page.get_by_role("alert").first).to_be_visible()
+    camera.take(page, "office-refund-refused")
+    page.close()
+
+
+def product_of_operator(operator: BrowserContext, house: House, camera: Camera) -> None:
+    page = operator.new_page()
+    open_section(page, house, "-products")
+    page.get_by_role("button", name="Edit").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    page.wait_for_timeout(1000)
+    camera.take(page, "office-product")
+    dialog.get_by_label("Price").fill("a lot")
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_role("alert").first).to_be_visible()
+    camera.take(page, "office-product-refused")
+    page.close()
+
+
+def open_section(page: Page, house: House, section: str) -> None:
+    page.goto(f"{house.address}/back-office{section}")
+    expect(page.get_by_role("heading", level=1).last).to_be_visible()
+    expect(page.locator(".stSkeleton, [data-testid=stSkeleton]")).to_have_count(0)
+    page.wait_for_timeout(1500)
+
+
+def newest_event(house: House) -> str:
+    return str(house.stripe.events.list({"limit": 1}).data[0].id)
+
+
+def read_from_the_right(reader: BrowserContext, house: House, camera: Camera) -> None:
+    """An Arabic browser: the pages stay English, dates and amounts are in its own digits."""
+    page = enter(reader, house)
+    take(page)
+    camera.take(page, "arabic-shop")
+    leave_for_stripe(page)
+    fill_in(page)
+    pay(page)
+    expect(verdict(page)).to_be_visible()
+    camera.take(page, "arabic-order")
+    page.goto(f"{house.address}/rehearsal")
+    page.wait_for_timeout(1500)
+    camera.take(page, "arabic-rehearsal")
+    page.close()
+    page = house.opens_the_office(reader)
+    for section in SECTIONS:
+        open_section(page, house, section)
+        camera.take(page, f"arabic-office{section or '-overview'}")
     page.close()
 
 
 def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     camera = Camera(FOLDER)
+    scenes = {
+        **dict.fromkeys((buy, rehearse, operate, alarm), "en-US"),
+        read_from_the_right: "ar-EG",
+    }
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         house = House(folder, f"sqlite:///{(folder / 'store.db').as_posix()}")
         with house.launched(), chromium.launched(chromium.found_chromium()) as browser:
-            for scene in (buy, rehearse, alarm, work):
-                context = a_visitor(browser)
+            for scene, locale in scenes.items():
+                context = a_visitor(browser, locale)
                 scene(context, house, camera)
                 context.close()
     for taken, shown in SHOWN.items():
@@ -160,8 +295,8 @@ def main() -> int:
     return 0
 
 
-def a_visitor(browser: Browser) -> BrowserContext:
-    visitor = browser.new_context(locale="en-US", timezone_id="UTC")
+def a_visitor(browser: Browser, locale: str) -> BrowserContext:
+    visitor = browser.new_context(locale=locale, timezone_id="UTC", reduced_motion="reduce")
     visitor.set_default_timeout(30_000)
     return visitor
 
