@@ -164,4 +164,6 @@ def text(amount: int, currency: str, locale: str | None = None) -> str:
     pattern: NumberPattern = copy.copy(known.currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
     units = major(amount, currency)
-    return str(pattern.apply(units, known, currency=currency.upper(), currency_digits=False))
+    amount_text = pattern.apply(units, known, currency=currency.upper(), currency_digits=False)
+    # Pages are in English: a right-to-left mark would show "US$" as "$US", at the other end.
+    return str(amount_text).replace("\N{RIGHT-TO-LEFT MARK}", "")

@@ -90,6 +90,7 @@ def money(amount: int, currency: str, locale: str = "en_US") -> str:
     pattern = copy(Locale.parse(locale).currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
     text = pattern.apply(units, locale, currency=currency.upper(), currency_digits=False)
+    text = text.replace("\N{RIGHT-TO-LEFT MARK}", "")  # the pages are in English
     return LETTER_BEFORE_DIGIT.sub("\N{NO-BREAK SPACE}", text)
 
 

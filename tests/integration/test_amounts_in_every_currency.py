@@ -43,7 +43,8 @@ def amounts_in(code: str) -> list[int]:
 def amount_read(shown: str, code: str, locale: str) -> int:
     """The minor units that a text says, read back by the signs of its locale."""
     known = Locale.parse(locale, sep="-")
-    signs = {get_currency_symbol(code.upper(), known), code.upper()}
+    symbol = get_currency_symbol(code.upper(), known).replace("\N{RIGHT-TO-LEFT MARK}", "")
+    signs = {symbol, code.upper()}
     for sign in sorted(signs, key=len, reverse=True):
         shown = shown.replace(sign, "")
     number = "".join(c for c in shown if c.isdigit() or c == get_decimal_symbol(known))

@@ -99,6 +99,15 @@ def test_every_row_of_the_table_makes_sense() -> None:
         assert gone not in CURRENCIES
 
 
+@pytest.mark.parametrize(
+    ("locale", "shown"), [("ar-EG", "1,259.76\xa0US$"), ("he-IL", "1,259.76\xa0$")]
+)
+def test_an_amount_of_a_right_to_left_locale_keeps_its_sign_on_an_english_page(
+    locale: str, shown: str
+) -> None:
+    assert money.text(125976, "usd", locale) == shown
+
+
 @pytest.mark.scenario("K1")
 @pytest.mark.parametrize(
     ("amount", "currency", "shown"),
