@@ -22,6 +22,7 @@ from streamlit.testing.v1 import AppTest
 
 from store.backoffice import auth
 from store.backoffice.pages_orders import COUNTED
+from store.backoffice.state import BACK_OFFICE
 from store.catalog import seeding
 from store.core import clock, settings
 from store.db import engine as db
@@ -134,7 +135,7 @@ def questions(count: int) -> dict[str, Callable[[], object]]:
 
 def page_reruns() -> dict[str, float]:
     """Milliseconds of processor time for a rerun of *Orders*: its script and its elements."""
-    cookie = auth.OPERATOR_SESSIONS.sign_in(auth.password(), "", "127.0.0.1")
+    cookie = BACK_OFFICE.sessions.sign_in(auth.password(), "", "127.0.0.1")
     client = SimpleNamespace(cookies={auth.COOKIE: cookie}, headers=[])
     script = "from store.backoffice import pages_orders\npages_orders.render()"
     taken = {}

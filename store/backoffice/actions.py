@@ -1,6 +1,6 @@
-"""What an operator can do; every answer is the sentence that they read afterwards.
+"""The actions of operators; each returns the sentence that the page shows afterwards.
 
-Nothing here trusts a page: amounts, keys and numbers are read as strictly as a stranger's.
+Amounts, keys and numbers are validated here, as input from the internet is.
 """
 
 import logging
@@ -33,7 +33,7 @@ KEY = re.compile(r"[0-9a-f]{32}")
 MAX_NOTE_LENGTH = 500
 REFETCHED = {
     "applied": "it has changed its order now.",
-    "no_change": "its order already had everything that it says.",
+    "no_change": "its order already had everything that it reports.",
     "duplicate": "it was processed before, so nothing has changed.",
     "unknown_order": "no order here has the number that it names.",
     "ignored": "the shop does not act on events of this type.",
@@ -60,7 +60,7 @@ def find_order(session: Session, number: str) -> Order:
 
 
 def log_action(number: str, action: str, detail: str) -> None:
-    """Put what an operator did into the order's history."""
+    """Add what an operator did to the order's history."""
     with db.unit_of_work() as session:
         order = batch.lock_orders(session, [number]).order(number)
         history.log(session, order, "operator", action, detail)
@@ -85,9 +85,9 @@ def refund_amount(written: str, currency: str, shown_left: int, language: str | 
 
 
 def refund(
-    by: str, number: str, amount: int, *, key: str, shown_left: int, reason: str = ""
+    operator: str, number: str, amount: int, *, key: str, shown_left: int, reason: str = ""
 ) -> str:
-    """Give money back, once per key however often it is asked for.
+    """Refund an amount, once per key even if it is requested several times.
 
     Raises:
         NothingToRefund, RefundChanged, IncompleteForm, StripeError
@@ -101,33 +101,33 @@ def refund(
         amount,
         key=f"office-{key}",
         displayed_remaining=shown_left,
-        operator=by,
+        operator=operator,
         reason=search.clean_query(reason),
     )
     return _sent(number, created.id, lambda: refunds.submit_refund(created, source="operator"))
 
 
-def retry_refund(by: str, number: str, refund_id: int) -> str:
-    """Ask Stripe once more for a refund that it has not taken on, without waiting for its pause.
+def retry_refund(operator: str, number: str, refund_id: int) -> str:
+    """Submit a refund again that Stripe has not accepted, without waiting for its next try.
 
     Raises:
-        OrderNotFound, NothingToRefund, FormBroken
+        OrderNotFound, NothingToRefund, IncompleteForm
     """
-    return _sent(number, refund_id, lambda: refunds.retry_refund(number, refund_id, by))
+    return _sent(number, refund_id, lambda: refunds.retry_refund(number, refund_id, operator))
 
 
-def call_off_refund(by: str, number: str, refund_id: int) -> str:
-    """Give up a refund that Stripe has not taken on, so that its amount is free again.
+def call_off_refund(operator: str, number: str, refund_id: int) -> str:
+    """Cancel a refund that Stripe has not accepted, so that its amount can be refunded again.
 
     Raises:
-        OrderNotFound, NothingToRefund, FormBroken, StripeError
+        OrderNotFound, NothingToRefund, IncompleteForm, StripeError
     """
-    refunds.cancel_refund(number, refund_id, by)
+    refunds.cancel_refund(number, refund_id, operator)
     return "This refund is called off. What it was to give back can be refunded otherwise."
 
 
 def _sent(number: str, refund_id: int | None, act: Callable[[], Refund]) -> str:
-    """Send a refund, and say what came of it."""
+    """Submit a refund by `act`; returns the sentence about its state."""
     try:
         act()
     except StripeRefused:
@@ -149,12 +149,12 @@ def _sent(number: str, refund_id: int | None, act: Callable[[], Refund]) -> str:
     return f"Refunded {amount} of order {number}: {made.status}."
 
 
-def refresh_order(by: str, number: str) -> str:
-    """Ask Stripe how an order stands, and record the answer."""
+def refresh_order(operator: str, number: str) -> str:
+    """Fetch an order's state from Stripe and record it."""
     with db.reading() as session:
         order = find_order(session, number)
     before = order.status
-    log_action(order.number, "asked Stripe", f"by {by}")
+    log_action(order.number, "asked Stripe", f"by {operator}")
     after = checkout_session.create_or_refresh_session(order, source="operator").status
     word = order_view.STATUS_BADGES[after].word.lower()
     return (
@@ -164,26 +164,26 @@ def refresh_order(by: str, number: str) -> str:
     )
 
 
-def cancel(by: str, number: str) -> str:
-    """Make an order unpayable, at Stripe first."""
+def cancel(operator: str, number: str) -> str:
+    """Cancel an order, at Stripe first."""
     with db.reading() as session:
         order = find_order(session, number)
-    after = checkout_session.expire_checkout_session(order, f"by {by}", "operator")
+    after = checkout_session.expire_checkout_session(order, f"by {operator}", "operator")
     return f"Order {number} is {order_view.STATUS_BADGES[after.status].word.lower()}."
 
 
-def add_note(by: str, number: str, words: str, *, is_public: bool = False) -> str:
-    """Add a remark to an order's history; the buyer reads it only where it is public."""
-    remark = search.clean_query(words)[:MAX_NOTE_LENGTH]
+def add_note(operator: str, number: str, text: str, *, is_public: bool = False) -> str:
+    """Add a note to an order's history; the buyer sees it only if `is_public`."""
+    remark = search.clean_query(text)[:MAX_NOTE_LENGTH]
     if not remark:
         raise IncompleteForm("Write the note first.")
     with db.reading() as session:
         order = find_order(session, number)
-    log_action(order.number, "note" if is_public else "private note", f"{remark} · by {by}")
+    log_action(order.number, "note" if is_public else "private note", f"{remark} · by {operator}")
     return "The note is added; the buyer sees it." if is_public else "The private note is added."
 
 
-def refetch_event(by: str, event_id: str) -> str:
+def refetch_event(operator: str, event_id: str) -> str:
     """Fetch an event from Stripe and process it as if its webhook had arrived now.
 
     Idempotent: an event takes effect once, in the transaction that records it. A process that
@@ -193,19 +193,21 @@ def refetch_event(by: str, event_id: str) -> str:
         IncompleteForm, StripeError, DatabaseUnavailable
     """
     with db.reading() as session:
-        known = session.get(StripeEvent, search.clean_query(event_id))
-    if known is None:
+        recorded = session.get(StripeEvent, search.clean_query(event_id))
+    if recorded is None:
         raise IncompleteForm("The shop has recorded no event of this id.")
-    arrival = parsing.parse_event(gateway.event(known.id))
-    (outcome,) = processing.process_events([arrival], source="operator")
+    event = parsing.parse_event(gateway.event(recorded.id))
+    (outcome,) = processing.process_events([event], source="operator")
     if isinstance(outcome, StripeError):
         raise outcome
     with db.unit_of_work() as session:
-        if outcome == "applied" and arrival.fact:
-            number = arrival.fact.order_number
+        if outcome == "applied" and event.fact:
+            number = event.fact.order_number
             order = batch.lock_orders(session, [number]).order(number)
-            history.log(session, order, "operator", "looked again", f"{known.id} · by {by}")
-    return f"Fetched {known.type} from Stripe: {REFETCHED[outcome]}"
+            history.log(
+                session, order, "operator", "looked again", f"{recorded.id} · by {operator}"
+            )
+    return f"Fetched {recorded.type} from Stripe: {REFETCHED[outcome]}"
 
 
 def save_product(

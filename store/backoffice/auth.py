@@ -1,8 +1,8 @@
-"""Who may enter the back office: one password, the sessions it opens, and the wait after misses.
+"""Access to the back office: the password, operators' sessions, and the throttle of guesses.
 
-A session is a random cookie that ends with the browser. Its hash is kept in this process and
-nowhere else: signing out forgets it, a restart signs everybody out, and whatever an old tab
-still shows, each action asks here first.
+A session is a random cookie that ends with the browser; only this process stores its hash. Signing
+out deletes it, and a restart signs everybody out. Every action checks the session first, so an old
+tab can do nothing.
 """
 
 import hashlib
@@ -29,9 +29,7 @@ FREE_ATTEMPTS_PER_SITE = 12  # by all networks of one IPv6 site
 MAX_WAIT = timedelta(minutes=1)
 RESET_AFTER = timedelta(minutes=15)
 MAX_CLIENTS = 10_000
-GLOBAL_LIMIT_PER_MINUTE = (
-    60  # misses of all clients together within a minute, from which on none is free
-)
+GLOBAL_LIMIT_PER_MINUTE = 60  # misses of all clients; above, no client has free attempts
 
 
 class WrongPassword(StoreError):
@@ -54,33 +52,33 @@ class NotSignedIn(StoreError):
 
 
 def password() -> str:
-    """`ADMIN_PASSWORD`, or the one made for this data folder; never print it by accident."""
-    chosen = settings.current()
-    if chosen.admin_password:
-        return chosen.admin_password.get_secret_value()
-    return secret_files.kept_secret(chosen.data_dir / "admin_password")
+    """`ADMIN_PASSWORD`, or the one generated for this data folder."""
+    current = settings.current()
+    if current.admin_password:
+        return current.admin_password.get_secret_value()
+    return secret_files.kept_secret(current.data_dir / "admin_password")
 
 
 def sign_in_url(shop: str) -> str:
-    """Where an operator enters. A made password rides behind the `#`, which no browser sends."""
+    """The sign-in link. A generated password stands behind the `#`, which browsers do not send."""
     if settings.current().admin_password:
         return f"{shop}/back-office"
     return f"{shop}/back-office/sign-in#{password()}"
 
 
-def is_link_secret(given: str) -> bool:
-    """True for what stands behind the `#` of the sign-in link.
+def is_link_secret(secret: str) -> bool:
+    """True for the secret behind the `#` of the sign-in link.
 
     It has 256 random bits, so it cannot be guessed and is never throttled: whatever others do at
     the sign-in page, an operator who can read the data folder gets in.
     """
     if settings.current().admin_password is None:
-        return hmac.compare_digest(_digest(given), _digest(password()))
+        return hmac.compare_digest(_digest(secret), _digest(password()))
     try:
-        secret = secret_files.kept_secret(settings.current().data_dir / LINK_SECRET)
+        expected = secret_files.kept_secret(settings.current().data_dir / LINK_SECRET)
     except StoreError:  # a data folder that cannot be written has no link
         return False
-    return hmac.compare_digest(_digest(given), _digest(secret))
+    return hmac.compare_digest(_digest(secret), _digest(expected))
 
 
 def _digest(text: str) -> bytes:
@@ -89,13 +87,13 @@ def _digest(text: str) -> bytes:
 
 @dataclass
 class FailedLogins:
-    """The wrong passwords of one network that were compared."""
+    """The wrong passwords from one network."""
 
     last_at: datetime
     count: int = 0
 
     def wait(self, now: datetime, free: int, *, crowded: bool) -> timedelta:
-        """How long until its next password is compared; zero or less where it may be now."""
+        """How long until its next password is checked; zero or less if that may be now."""
         if crowded and self.count:
             return self.last_at + MAX_WAIT - now
         if self.count < free:
@@ -105,11 +103,11 @@ class FailedLogins:
 
 
 class Throttle:
-    """Makes guessing slow for each client, and slower while many clients guess.
+    """Limits password guessing per client, and further while many clients guess.
 
-    A password that comes too soon is refused without being compared and does not lengthen the
-    wait. Nobody waits for misses outside their own networks: while many guess at once, each still
-    has a first password compared, and then one a minute.
+    A password that comes too soon is refused unchecked and does not lengthen the wait. Misses count
+    for the client's own networks only: while many guess at once, each client still has one password
+    checked, and then one a minute.
     """
 
     def __init__(self) -> None:
@@ -118,12 +116,12 @@ class Throttle:
         self.lock = threading.Lock()
 
     def admit(self, *networks: str) -> None:
-        """Count a password as wrong beforehand, so that a hundred at once are no loophole.
+        """Count a password as wrong before it is checked, so that concurrent guesses count, too.
 
         `networks` are those of one client, narrowest first.
 
         Raises:
-            TooManyTries
+            TooManyAttempts
         """
         now = clock.now()
         with self.lock:
@@ -141,13 +139,13 @@ class Throttle:
                 one.count, one.last_at = one.count + 1, now
 
     def _misses(self, network: str, now: datetime) -> FailedLogins:
-        known = self.networks.pop(network, None)
-        if known is None or now - known.last_at > RESET_AFTER:
-            known = FailedLogins(now)
-        self.networks[network] = known  # the newest stands last
+        failed = self.networks.pop(network, None)
+        if failed is None or now - failed.last_at > RESET_AFTER:
+            failed = FailedLogins(now)
+        self.networks[network] = failed  # the newest is last
         while len(self.networks) > MAX_CLIENTS:
             del self.networks[next(iter(self.networks))]
-        return known
+        return failed
 
     def forgive(self, *networks: str) -> None:
         with self.lock:
@@ -166,48 +164,46 @@ class OperatorSession:
 
 
 class OperatorSessions:
-    """Everybody who is signed in at this process."""
+    """The operators who are signed in at this process."""
 
     def __init__(self) -> None:
         self.sessions: dict[bytes, OperatorSession] = {}
         self.throttle = Throttle()
         self.lock = threading.Lock()
 
-    def sign_in(self, given: str, name: str, client: str) -> str:
-        """Open a session; answers its cookie.
+    def sign_in(self, secret: str, name: str, client: str) -> str:
+        """Open a session; returns its cookie.
 
         Raises:
-            WrongPassword, TooManyTries
+            WrongPassword, TooManyAttempts
         """
-        if not is_link_secret(given):
+        if not is_link_secret(secret):
             self.throttle.admit(*client_networks(client))
-            if not hmac.compare_digest(_digest(given), _digest(password())):
+            if not hmac.compare_digest(_digest(secret), _digest(password())):
                 raise WrongPassword
             self.throttle.forgive(*client_networks(client))
         cookie = secrets.token_urlsafe(32)
-        shown = "".join(sign for sign in name if sign.isprintable()).strip()[:MAX_NAME_LENGTH]
+        printable = "".join(char for char in name if char.isprintable()).strip()
+        session = OperatorSession(printable[:MAX_NAME_LENGTH] or DEFAULT_NAME, clock.now())
         with self.lock:
-            self.sessions[_digest(cookie)] = OperatorSession(shown or DEFAULT_NAME, clock.now())
+            self.sessions[_digest(cookie)] = session
             while len(self.sessions) > MAX_SESSIONS:
                 del self.sessions[next(iter(self.sessions))]
         return cookie
 
     def session(self, cookie: str) -> OperatorSession:
-        """Who holds this cookie; to be asked anew for each page and each action.
+        """The session of this cookie; look it up anew for each page and each action.
 
         Raises:
             NotSignedIn
         """
         with self.lock:
-            found = self.sessions.get(_digest(cookie))
-            if found and clock.now() - found.since < SESSION_LIFETIME:
-                return found
+            session = self.sessions.get(_digest(cookie))
+            if session and clock.now() - session.since < SESSION_LIFETIME:
+                return session
             self.sessions.pop(_digest(cookie), None)
         raise NotSignedIn
 
     def sign_out(self, cookie: str) -> None:
         with self.lock:
             self.sessions.pop(_digest(cookie), None)
-
-
-OPERATOR_SESSIONS = OperatorSessions()

@@ -1,21 +1,24 @@
-"""Health checks: one for each part of the shop, and how to mend what is bad.
+"""Health checks: one for each part of the shop, and how to repair what is bad.
 
 They run in a background thread because a broken dependency takes seconds to time out.
 """
 
 import http.client
 import json
+import logging
 import math
 import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlmodel import func, select
 
-from store.backoffice import tasks
+from store.backoffice.tasks import RECONCILE, BackgroundTasks
 from store.core import clock, money, settings
 from store.core.errors import (
     DatabaseUnavailable,
@@ -30,17 +33,18 @@ from store.orders import refunds
 from store.stripe_api import gateway
 from store.stripe_api.traces import CLOCK_SECONDS
 
+log = logging.getLogger(__name__)
+
 MAX_AGE_SECONDS = 4.0
 FIRST_RESULT_SECONDS = 1.5
 WAIT_SECONDS = 0.3  # for new results where there are older ones
 READY_SECONDS = 4.0  # it may wait a moment for a write of its own
-PROBE = WriteProbe()
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """`good` is None for what is neither good nor bad; `remedy` says how to mend what is bad.
+    """`good` is None for what is neither good nor bad; `remedy` says how to repair what is bad.
 
     `at` is a moment that the message ends with, as the time since then.
     """
@@ -58,26 +62,26 @@ class HealthCheck:
 
 def check_webhook_server() -> HealthCheck:
     address = settings.current().sidecar_url
-    remedy = f"Start it: python -m store, or uvicorn webhook_server:app. Looked for at {address}."
+    remedy = f"Start it: python -m store, or uvicorn webhook_server:app. Expected at {address}."
     try:
-        with LOCAL.open(f"{address}/readyz", timeout=READY_SECONDS) as answer:
-            ready, body = True, answer.read()
+        with LOCAL.open(f"{address}/readyz", timeout=READY_SECONDS) as response:
+            ready, body = True, response.read()
     except urllib.error.HTTPError as error:
         ready, body = False, error.read()
     except (OSError, http.client.HTTPException):
         return HealthCheck("Webhook server", False, "not running", remedy)
     try:
-        said = json.loads(body)
-        wrong = [word for name, word in said.items() if word != "ok" and name != "clock"]
+        states = json.loads(body)
+        faults = [state for name, state in states.items() if state != "ok" and name != "clock"]
     except (ValueError, AttributeError):
-        wrong = []
-    if ready and not wrong:
+        faults = []
+    if ready and not faults:
         return HealthCheck("Webhook server", True, "ready")
-    state = "ready, but look here" if ready else "not ready"
-    return HealthCheck("Webhook server", False, state, str(wrong[0]) if wrong else remedy)
+    state = "ready, with a fault" if ready else "not ready"
+    return HealthCheck("Webhook server", False, state, str(faults[0]) if faults else remedy)
 
 
-def check_database() -> HealthCheck:
+def check_database(probe: WriteProbe) -> HealthCheck:
     try:
         kind = {"sqlite": "SQLite"}.get(db.engine().dialect.name, "PostgreSQL")
         current = db.schema_is_current()
@@ -87,44 +91,37 @@ def check_database() -> HealthCheck:
         return HealthCheck(
             "Database", False, "schema is not current", "Run: python -m store migrate"
         )
-    if trouble := PROBE.trouble():
+    if trouble := probe.trouble():
         return HealthCheck("Database", False, "takes no writes", trouble)
     return HealthCheck("Database", True, kind)
 
 
 def check_stripe() -> list[HealthCheck]:
+    """Whether Stripe (or the emulator) answers, and whether this machine's clock is right."""
     offline = settings.current().offline
     name = "Emulator" if offline else "Stripe"
+
+    def failed(state: str, remedy: str) -> list[HealthCheck]:
+        return [HealthCheck(name, False, state, remedy), HealthCheck("Clock", None, "unknown")]
+
+    started = time.monotonic()
     try:
-        started = time.monotonic()
         ahead = gateway.clock_offset().total_seconds()
-        took = round((time.monotonic() - started) * 1000)
     except StripeKeyRefused:
         remedy = "Set STRIPE_SECRET_KEY to a test key from dashboard.stripe.com/test/apikeys."
-        return [
-            HealthCheck(name, False, "refuses the key", remedy),
-            HealthCheck("Clock", None, "unknown"),
-        ]
+        return failed("refuses the key", remedy)
     except StripePermissionMissing as missing:
-        state = "the key lacks a permission"
-        return [
-            HealthCheck(name, False, state, missing.for_operator),
-            HealthCheck("Clock", None, "unknown"),
-        ]
+        return failed("the key lacks a permission", missing.for_operator)
     except StoreError as error:
-        remedy = "Start the shop with python -m store." if offline else error.for_operator
-        return [
-            HealthCheck(name, False, "does not answer", remedy),
-            HealthCheck("Clock", None, "unknown"),
-        ]
+        start = "Start the shop with python -m store."
+        return failed("does not answer", start if offline else error.for_operator)
+    milliseconds = round((time.monotonic() - started) * 1000)
     off = abs(ahead) > CLOCK_SECONDS
     word = f"{abs(ahead):.0f} s {'ahead' if ahead > 0 else 'behind'}" if abs(ahead) > 2 else "right"
-    remedy = (
-        "Set this machine's clock by NTP: signed webhooks are refused otherwise." if off else ""
-    )
+    remedy = "Set this machine's clock by NTP: signed webhooks are refused otherwise."
     return [
-        HealthCheck(name, True, f"answers in {took} ms"),
-        HealthCheck("Clock", not off, word, remedy),
+        HealthCheck(name, True, f"answers in {milliseconds} ms"),
+        HealthCheck("Clock", not off, word, remedy if off else ""),
     ]
 
 
@@ -137,9 +134,9 @@ def check_last_event() -> HealthCheck:
     return HealthCheck("Last event", None, "" if at else "none yet", at=at)
 
 
-def check_reconciliation() -> HealthCheck:
+def check_reconciliation(tasks: BackgroundTasks) -> HealthCheck:
     """When the shop last caught up with Stripe, and what the last comparison came to."""
-    audited = tasks.TASKS.audited
+    audited = tasks.audited
     if audited and not audited.agrees:
         return HealthCheck(
             "Reconciliation",
@@ -149,11 +146,11 @@ def check_reconciliation() -> HealthCheck:
         )
     try:
         with db.reading() as session:
-            turn = session.get(Lease, "reconciler")
+            lease = session.get(Lease, "reconciler")
     except DatabaseUnavailable:
         return HealthCheck("Reconciliation", None, "unknown")
-    by_operator = tasks.TASKS.last.get(tasks.RECONCILE)
-    times = [turn.processed_until] if turn and turn.processed_until else []
+    by_operator = tasks.last.get(RECONCILE)
+    times = [lease.processed_until] if lease and lease.processed_until else []
     times += [by_operator.began_at] if by_operator and by_operator.good else []
     at = max(times, default=None)
     state = "reconciled" if at else "not reconciled yet"
@@ -162,7 +159,7 @@ def check_reconciliation() -> HealthCheck:
 
 
 def check_refunds() -> list[HealthCheck]:
-    """Red while a refund is stuck; no light where none is."""
+    """A bad result while a refund is stuck; none otherwise."""
     try:
         with db.reading() as session:
             stuck = refunds.overdue(session)
@@ -176,7 +173,7 @@ def check_refunds() -> list[HealthCheck]:
     )
     return [
         HealthCheck(
-            "Refunds", False, word, "Open Reconciliation: it says why, and sends again at once."
+            "Refunds", False, word, "Open Reconciliation for the reason, and to submit it again."
         )
     ]
 
@@ -189,44 +186,54 @@ def time_ago(at: datetime) -> str:
     return f"{max(seconds, 0):.0f} s ago"
 
 
-def run_checks() -> list[HealthCheck]:
-    return [
-        HealthCheck("Shop", True, "open"),
-        check_webhook_server(),
-        check_database(),
-        *check_stripe(),
-        check_last_event(),
-        check_reconciliation(),
-        *check_refunds(),
-    ]
+def run_checks(tasks: BackgroundTasks, probe: WriteProbe) -> list[HealthCheck]:
+    """The results of all checks, in the order in which they are shown."""
+    checks: dict[str, Callable[[], HealthCheck | list[HealthCheck]]] = {
+        "Webhook server": check_webhook_server,
+        "Database": partial(check_database, probe),
+        "Stripe": check_stripe,
+        "Last event": check_last_event,
+        "Reconciliation": partial(check_reconciliation, tasks),
+        "Refunds": check_refunds,
+    }
+    results = [HealthCheck("Shop", True, "open")]
+    for name, check in checks.items():
+        try:
+            result = check()
+        except Exception:  # one check that fails unexpectedly must not hide the others
+            log.exception("The check %r failed", name)
+            result = HealthCheck(name, False, "cannot be checked", "The log of the shop says why.")
+        results += result if isinstance(result, list) else [result]
+    return results
 
 
 class HealthMonitor:
-    """The results of the last checks, and a thread that checks again where they are old.
+    """The results of the last checks, and a thread that repeats them when they are old.
 
-    Where all is well the checks take some milliseconds, so a page waits for new ones; where
-    something times out it shows the last results, and new ones with its next refresh.
+    The checks usually take some milliseconds, so a page waits for new results; while something
+    times out, it shows the last ones, and new ones with its next refresh.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: BackgroundTasks) -> None:
+        self.tasks, self.probe = tasks, WriteProbe()
         self.results: list[HealthCheck] = []
         self.checked_at = self.expired_at = -math.inf
         self.changed = threading.Condition()
         self.running = False
 
     def checks(self) -> list[HealthCheck]:
-        """Results that are at most `MAX_AGE_SECONDS` old, if they come within a moment."""
-        patience = WAIT_SECONDS if self.results else FIRST_RESULT_SECONDS
+        """Results at most `MAX_AGE_SECONDS` old, or older ones if new ones take too long."""
+        timeout = WAIT_SECONDS if self.results else FIRST_RESULT_SECONDS
         with self.changed:
             wanted_since = time.monotonic() - MAX_AGE_SECONDS
             if self.checked_at < wanted_since and not self.running:
                 self.running = True
                 threading.Thread(target=self._run, name="health", daemon=True).start()
-            self.changed.wait_for(lambda: self.checked_at >= wanted_since, patience)
+            self.changed.wait_for(lambda: self.checked_at >= wanted_since, timeout)
             return self.results
 
     def expire(self) -> None:
-        """Something has just been done: results of checks that began before are old."""
+        """Treat results of checks that began before now as old, because something was changed."""
         with self.changed:
             self.checked_at = -math.inf
             self.expired_at = time.monotonic()
@@ -236,7 +243,7 @@ class HealthMonitor:
         try:
             is_current = False
             while not is_current:
-                began_at, results = time.monotonic(), run_checks()
+                began_at, results = time.monotonic(), run_checks(self.tasks, self.probe)
                 with self.changed:
                     self.results, is_current = results, began_at >= self.expired_at
                     if is_current:
@@ -244,6 +251,3 @@ class HealthMonitor:
                         self.changed.notify_all()
         finally:
             self.running = False
-
-
-MONITOR = HealthMonitor()

@@ -8,7 +8,6 @@ import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from store.backoffice import (
-    health,
     pages_orders,
     pages_overview,
     pages_products,
@@ -22,6 +21,7 @@ from store.backoffice.pages_common import (
     style,
 )
 from store.backoffice.sign_in import ADDRESSES
+from store.backoffice.state import BACK_OFFICE
 from store.core.errors import StoreError
 from store.core.settings import SHOP
 from store.web import rendering
@@ -91,4 +91,4 @@ def navigation(current: Section, pages: Sequence[StreamlitPage]) -> None:
 
 def health_line() -> None:
     require_operator()
-    put("health", checks=health.MONITOR.checks())
+    put("health", checks=BACK_OFFICE.health.checks())

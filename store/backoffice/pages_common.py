@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from store.backoffice import auth, health
+from store.backoffice import auth
 from store.backoffice.sign_in import ADDRESSES
+from store.backoffice.state import BACK_OFFICE
 from store.core.errors import StoreError
 from store.web import buyer_cookie, rendering
 from store.web.rendering import Reader
@@ -28,17 +29,17 @@ def reader() -> Reader:
 
 
 def current_operator() -> auth.OperatorSession:
-    """The operator's session of this browser, looked up now.
+    """The operator's session of this browser at this moment.
 
     Raises:
         NotSignedIn
     """
     name = buyer_cookie.cookie_name(auth.COOKIE, st.context.headers.get("Host", ""))
-    return auth.OPERATOR_SESSIONS.session(st.context.cookies.get(name, ""))
+    return BACK_OFFICE.sessions.session(st.context.cookies.get(name, ""))
 
 
 def require_operator() -> auth.OperatorSession:
-    """The same for a page or a fragment; without a session it shows how to sign in and stops."""
+    """`current_operator` for a page or fragment; without one, it links to sign in and stops."""
     try:
         return current_operator()
     except auth.NotSignedIn:
@@ -77,7 +78,7 @@ class OperatorAction(Generic[P]):
             NotSignedIn, and whatever `act` raises
         """
         result = self.act(current_operator().name, *args, **kwargs)
-        health.MONITOR.expire()
+        BACK_OFFICE.health.expire()
         return result
 
 
@@ -97,7 +98,7 @@ def show_next(text: str, tone: Tone = "good") -> None:
 
 
 def show_message() -> None:
-    """What the last action came to, once: as a toast, which moves nothing, and on the page."""
+    """Show the result of the last action once, as a toast and on the page."""
     if message := st.session_state.pop(MESSAGE, None):
         text, tone = message
         st.toast(literal(text), icon=":material/check:" if tone == "good" else ":material/error:")
@@ -125,7 +126,7 @@ def order_column() -> Any:
 
 
 def put(name: str, **values: Any) -> None:
-    """Write one macro of the back office's template; every value in it is shown literally."""
+    """Write one macro of the back office's template; values are escaped."""
     if html := rendering.Html(rendering.office_piece(name, reader(), **values).strip()):
         st.html(html)
 

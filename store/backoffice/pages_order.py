@@ -1,4 +1,4 @@
-"""One order with everything that is known of it, and what an operator can do with it."""
+"""The page of one order: its data, timeline and actions."""
 
 import streamlit as st
 
@@ -39,13 +39,13 @@ def render(order_number: str) -> None:
 
 
 def buttons(detail: OrderRecord) -> None:
-    """What can be done with the order now, and why it cannot be refunded where it cannot."""
+    """The actions that are possible now, and why a refund is not."""
     order = detail.order
     left = refunds.left_amount(order, detail.refunds)
     with st.container(horizontal=True, vertical_alignment="center", key="order-actions"):
         if left > 0 and order.status != "disputed":
-            given = (order, left)
-            st.button("Refund…", type="primary", on_click=pages_refunds.open_dialog, args=given)
+            args = (order, left)
+            st.button("Refund…", type="primary", on_click=pages_refunds.open_dialog, args=args)
         st.button("Check with Stripe", on_click=check_with_stripe, args=(order.number,))
         if order.checkout_status in PAYABLE_CHECKOUT:
             st.button("Cancel this order", on_click=cancel, args=(order.number,))

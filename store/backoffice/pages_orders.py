@@ -42,20 +42,19 @@ def show_list() -> None:
 def order_list() -> None:
     heading("Orders")
     query = filter_of_address()
-    wanted = search.parse_filter(query, reader().zone)
+    order_filter = search.parse_filter(query, reader().zone)
     with db.reading() as session:
-        page = search.search_orders(session, wanted, st.query_params.get("before", ""))
-        count = search.count_orders(session, wanted, COUNTED)
+        page = search.search_orders(session, order_filter, st.query_params.get("before", ""))
+        count = search.count_orders(session, order_filter, COUNTED)
         items = order_view.items_of(session, page.rows)
     st.session_state[FILTER] = {key: st.session_state[key] for key in FIELDS}
-    with st.container(horizontal=True, vertical_alignment="center", key="orders-count"):
-        put(
-            "count",
-            count=reader().number(min(count, COUNTED)),
-            more=count > COUNTED,
-            one=count == 1,
-        )
-        put("export", query=urlencode({**query, "zone": str(reader().zone)}))
+    put(
+        "count",
+        count=reader().number(min(count, COUNTED)),
+        more=count > COUNTED,
+        one=count == 1,
+        query=urlencode({**query, "zone": str(reader().zone)}),
+    )
     if not page.rows:
         put("no_orders", filtered=bool(query))
         return
@@ -105,14 +104,14 @@ def table(orders: Sequence[Order], items: Mapping[int, Sequence[ItemView]]) -> N
 
     local = reader()
     frame = pd.DataFrame(
-        {
+        {  # what a phone has no room for comes last
             "Order": [order.number for order in orders],
-            "Placed": [order.created_at for order in orders],
-            "Email": [order.email or "" for order in orders],
-            "Items": [local.items(items[order.id or 0]) for order in orders],
             "Status": [STATUS_BADGES[order.status].text for order in orders],
             "Total": [order.total_amount for order in orders],
             "Refunded": [order.refunded_amount or None for order in orders],
+            "Placed": [order.created_at for order in orders],
+            "Items": [local.items(items[order.id or 0]) for order in orders],
+            "Email": [order.email or "" for order in orders],
         }
     )
     styler = frame.style.format(local.moment, subset=["Placed"])

@@ -1,7 +1,7 @@
 """Overview: what came in during a period, beside the period before, in figures and charts."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from math import ceil, floor, log10
 from pathlib import Path
@@ -13,7 +13,7 @@ from store.backoffice.pages_common import heading, literal, reader
 from store.core import money
 from store.db import engine as db
 from store.reports import sales
-from store.reports.sales import PeriodTotals, SalesReport
+from store.reports.sales import SalesReport
 from store.web import rendering
 
 PERIODS = {f"{days} days": days for days in (7, 30, 90)}
@@ -53,12 +53,12 @@ def metrics(figures: SalesReport, days: int) -> None:
     """Each figure beside the period before, or none of them where that had no payment."""
     now, price = figures.now, reader().price
     with st.container(key=f"metrics-{figures.currency}"):
-        metric("Revenue", price(now.revenue_amount, figures.currency), figures, _revenue)
-        metric("Paid orders", reader().number(now.orders), figures, _orders)
+        metric("Revenue", price(now.revenue_amount, figures.currency), figures, "revenue_amount")
+        metric("Paid orders", reader().number(now.orders), figures, "orders")
         average = price(now.average_amount, figures.currency) if now.orders else "–"
-        metric("Average order", average, figures, _average)
+        metric("Average order", average, figures, "average_amount")
         rate = reader().percent(now.refund_rate, 1) if now.orders else "–"
-        metric("Refund rate", rate, figures, _refund_rate, less_is_better=True)
+        metric("Refund rate", rate, figures, "refund_rate", less_is_better=True)
     st.html(sparklines_script(), unsafe_allow_javascript=True)
     st.caption(literal(explanation(figures, days)))
 
@@ -87,11 +87,12 @@ def metric(
     label: str,
     value: str,
     figures: SalesReport,
-    measure: Callable[[PeriodTotals], float],
+    name: str,
     *,
     less_is_better: bool = False,
 ) -> None:
-    delta, direction = change(figures, measure, in_points=less_is_better)
+    """One figure, an attribute `name` of `PeriodTotals`, with its change and its course."""
+    delta, direction = change(figures, name, in_points=less_is_better)
     good = (direction == "up") != less_is_better
     st.metric(
         label,
@@ -100,17 +101,16 @@ def metric(
         delta_arrow=direction,
         delta_color="off" if direction == "off" else "green" if good else "red",
         border=True,
-        chart_data=[measure(sums) for sums in figures.totals_per_day.values()],
+        chart_data=[getattr(totals, name) for totals in figures.totals_per_day.values()],
         chart_type="area",
     )
 
 
-def change(
-    figures: SalesReport, measure: Callable[[PeriodTotals], float], *, in_points: bool
-) -> tuple[str, Any]:
+def change(figures: SalesReport, name: str, *, in_points: bool) -> tuple[str, Any]:
     """The difference to the period before in words, and the direction of its arrow."""
-    now, before = measure(figures.now), measure(figures.before)
-    if not figures.before.orders or (not figures.now.orders and measure not in (_revenue, _orders)):
+    now, before = getattr(figures.now, name), getattr(figures.before, name)
+    is_average = name in ("average_amount", "refund_rate")
+    if not figures.before.orders or (is_average and not figures.now.orders):
         return "", "off"
     if in_points:
         size = f"{reader().number(round(abs(now - before) * 100, 1))} points"
@@ -119,22 +119,6 @@ def change(
     if abs(now - before) < 0.0005:
         return "as before", "off"
     return size, "up" if now > before else "down"
-
-
-def _revenue(sums: PeriodTotals) -> float:
-    return sums.revenue_amount
-
-
-def _orders(sums: PeriodTotals) -> float:
-    return sums.orders
-
-
-def _average(sums: PeriodTotals) -> float:
-    return sums.average_amount
-
-
-def _refund_rate(sums: PeriodTotals) -> float:
-    return sums.refund_rate
 
 
 # --- charts, each beside its table ---------------------------------------------------------------
@@ -185,7 +169,7 @@ def chart_and_table(
     tooltip = [{"field": "name", "title": " "}, {"field": "text", "title": "Revenue"}]
     chart, table = st.columns([2, 1], gap="medium")
     chart.vega_lite_chart(
-        {"values": data},
+        data,
         {
             "mark": {"type": "bar", "cornerRadiusEnd": 3},
             "encoding": axes | {"tooltip": tooltip},

@@ -188,8 +188,8 @@ def field_error(form: OpenForm, field: str) -> None:
 
 def picture_field(form: OpenForm) -> Upload | None:
     """The picture as it will be shown, and two ways to another one."""
-    shown, chosen = st.columns([1, 2.4], vertical_alignment="top")
-    with chosen, st.container(key="product_picture"):
+    preview, choice = st.columns([1, 2.4], vertical_alignment="top")
+    with choice, st.container(key="product_picture"):
         upload = uploaded(form.upload_key)
         if upload and upload.error:
             st.error(literal(upload.error))
@@ -202,7 +202,7 @@ def picture_field(form: OpenForm) -> Upload | None:
             placeholder="Choose a picture",
             disabled=upload is not None,
         )
-    with shown:
+    with preview:
         if upload and upload.image:
             st.image(upload.image.data, width=180, alt="The uploaded picture")
         elif name := st.session_state.get(IMAGE):
@@ -220,14 +220,14 @@ def uploaded(key: str) -> Upload | None:
     )
     if file is None:
         return None
-    known: Upload | None = st.session_state.get(f"{key}_decoded")
-    if known is None or known.file_id != file.file_id:
+    upload: Upload | None = st.session_state.get(f"{key}_decoded")
+    if upload is None or upload.file_id != file.file_id:
         try:
-            known = Upload(file.file_id, images.read_upload(file.getvalue()))
+            upload = Upload(file.file_id, images.read_upload(file.getvalue()))
         except images.ImageRefused as error:
-            known = Upload(file.file_id, None, str(error))
-        st.session_state[f"{key}_decoded"] = known
-    return known
+            upload = Upload(file.file_id, None, str(error))
+        st.session_state[f"{key}_decoded"] = upload
+    return upload
 
 
 def save(form: OpenForm, upload: Upload | None) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import streamlit as st
 
-from store.backoffice import health
 from store.backoffice.pages_common import (
     heading,
     link_to_order,
@@ -15,7 +14,8 @@ from store.backoffice.pages_common import (
     require_operator,
 )
 from store.backoffice.pages_refunds import refund_row
-from store.backoffice.tasks import COMPARE, RECONCILE, TASKS, AuditResult, Pair, Task
+from store.backoffice.state import BACK_OFFICE
+from store.backoffice.tasks import COMPARE, RECONCILE, AuditResult, Pair, Task
 from store.db import engine as db
 from store.orders import refunds
 from store.reconciliation import audit
@@ -31,13 +31,13 @@ ABOUT = {
 
 @operator_action
 def reconcile_now(operator: str) -> str:
-    TASKS.reconcile(operator)
+    BACK_OFFICE.tasks.reconcile(operator)
     return "Reconciling has begun."
 
 
 @operator_action
 def compare_now(operator: str) -> str:
-    TASKS.compare(operator)
+    BACK_OFFICE.tasks.compare(operator)
     return "Comparing with Stripe has begun."
 
 
@@ -46,13 +46,13 @@ def render() -> None:
     heading("Reconciliation")
     busy = is_busy()
     st.fragment(tasks, run_every=PROGRESS_SECONDS if busy else None)(busy)
-    if TASKS.audited:
-        audit_result(TASKS.audited)
+    if BACK_OFFICE.tasks.audited:
+        audit_result(BACK_OFFICE.tasks.audited)
     stuck_refunds()
 
 
 def is_busy() -> bool:
-    return TASKS.running is not None or TASKS.runs_elsewhere() is not None
+    return BACK_OFFICE.tasks.running is not None or BACK_OFFICE.tasks.runs_elsewhere() is not None
 
 
 def tasks(polling: bool) -> None:
@@ -60,7 +60,7 @@ def tasks(polling: bool) -> None:
     require_operator()
     busy = is_busy()
     if busy != polling:  # begun by a button of this part, or ended
-        health.MONITOR.expire()
+        BACK_OFFICE.health.expire()
         st.rerun()
     for column, name, label, action in zip(
         st.columns(2, border=True),
@@ -74,12 +74,12 @@ def tasks(polling: bool) -> None:
             st.caption(ABOUT[name])
             kind: Any = "primary" if name == RECONCILE else "secondary"
             st.button(label, key=name, type=kind, disabled=busy, on_click=action)
-            running = TASKS.running
+            running = BACK_OFFICE.tasks.running
             if running and running.name == name:
                 progress(running)
-            elif name in TASKS.last:
-                last_run(TASKS.last[name])
-    if not TASKS.running and (since := TASKS.runs_elsewhere()):
+            elif name in BACK_OFFICE.tasks.last:
+                last_run(BACK_OFFICE.tasks.last[name])
+    if not BACK_OFFICE.tasks.running and (since := BACK_OFFICE.tasks.runs_elsewhere()):
         status = st.status("A run is in progress in another process of this shop", expanded=True)
         status.text(f"Since {reader().moment(since, seconds=True)}")
 

@@ -1,4 +1,4 @@
-"""Refunds on the pages of the back office: the dialog that asks for one, and their state."""
+"""Refunds in the back office: the dialog that makes one, and the state of each."""
 
 import secrets
 from dataclasses import dataclass
@@ -6,11 +6,17 @@ from dataclasses import dataclass
 import streamlit as st
 
 from store.backoffice import actions
-from store.backoffice.pages_common import operator_action, put, reader, require_operator, show_next
+from store.backoffice.pages_common import (
+    literal,
+    operator_action,
+    put,
+    reader,
+    require_operator,
+    show_next,
+)
 from store.core import money
 from store.core.errors import StoreError
 from store.db.models import Order, Refund
-from store.web import rendering
 
 retry = operator_action(actions.retry_refund)
 call_off = operator_action(actions.call_off_refund)
@@ -47,12 +53,12 @@ def show_dialog(order_number: str) -> None:
 
 @st.dialog("Refund this order", on_dismiss=close_dialog)
 def ask_for_refund(dialog: RefundDialog) -> None:
-    """Asks for the amount and the reason; what is wrong is said at the amount, which is kept.
+    """Ask for the amount and the reason; an error is shown below the amount, which is kept.
 
-    Two clicks, two tabs and a rerun: the dialog's key is unique in the database, so the second one
-    meets the first one's refund. Another dialog says another amount left, and is refused under
-    the order's lock. A process that dies before the refund is committed has done nothing; later,
-    the reconciler sends it.
+    After two clicks, in two tabs or on a rerun, the second request finds the first one's refund,
+    because the dialog's key is unique in the database. A dialog that shows an outdated amount is
+    refused under the order's lock. If the process dies before the refund is committed, nothing has
+    happened; after that, the reconciler submits it.
     """
     require_operator()
     local = reader()
@@ -74,7 +80,7 @@ def ask_for_refund(dialog: RefundDialog) -> None:
     try:
         show_next(refund.run(dialog, amount, reason or ""))
     except StoreError as problem:
-        place.html(rendering.office_piece("field_error", sentence=problem.for_operator))
+        place.error(literal(problem.for_operator))
         return
     close_dialog()
     st.rerun()
@@ -93,16 +99,16 @@ def refund(operator: str, dialog: RefundDialog, amount: str, reason: str) -> str
     )
 
 
-# --- refunds that Stripe has not taken on --------------------------------------------------------
+# --- refunds that Stripe has not accepted --------------------------------------------------------
 
 
 def refund_row(order: Order, row: Refund, *, name_order: bool = False) -> None:
-    """One refund with its state; what Stripe has not taken on can be sent again or called off."""
+    """One refund and its state; one not accepted by Stripe can be submitted again or called off."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"refund-{row.id}"):
         put("refund", order=order, refund=row, name_order=name_order)
         if not row.is_unsent:
             return
-        given = (order.number, row.id)
-        st.button("Try again now", key=f"retry-{row.id}", on_click=retry, args=given)
+        args = (order.number, row.id)
+        st.button("Try again now", key=f"retry-{row.id}", on_click=retry, args=args)
         if row.reason != "duplicate":
-            st.button("Call off", key=f"call-off-{row.id}", on_click=call_off, args=given)
+            st.button("Call off", key=f"call-off-{row.id}", on_click=call_off, args=args)

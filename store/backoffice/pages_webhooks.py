@@ -57,14 +57,15 @@ class Payload(NamedTuple):
 
 def render() -> None:
     heading("Webhooks")
-    wanted = filters()
+    event_filter = filters()
     older_pages: list[str] = st.session_state.setdefault(OLDER_PAGES, [])
     with db.reading() as session:
-        page = event_search.find_events(session, wanted, older_pages[-1] if older_pages else "")
+        start = older_pages[-1] if older_pages else ""
+        page = event_search.find_events(session, event_filter, start)
     if page.rows:
         event_table(page)
         pager(page, older_pages)
-    elif wanted == EventFilter():
+    elif event_filter == EventFilter():
         st.info("No events yet. Stripe sends the first ones when somebody pays.")
     else:
         st.info("No event fits. Search for another id, or show all outcomes and types.")
@@ -258,12 +259,12 @@ def refetch(event_id: str) -> None:
 
 def payload_of(event_id: str) -> Payload:
     """The payload, fetched when the event is selected: the shop does not store payloads."""
-    known: Payload | None = st.session_state.get(PAYLOAD)
-    if known is None or known.event_id != event_id:
+    payload: Payload | None = st.session_state.get(PAYLOAD)
+    if payload is None or payload.event_id != event_id:
         with st.spinner("Fetching the payload from Stripe …"):
-            known = fetch(event_id)
-        st.session_state[PAYLOAD] = known
-    return known
+            payload = fetch(event_id)
+        st.session_state[PAYLOAD] = payload
+    return payload
 
 
 def fetch(event_id: str) -> Payload:

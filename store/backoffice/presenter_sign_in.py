@@ -5,8 +5,8 @@ Without the password, so only where all of this is true:
 - the client runs on the shop's own computer and came without a proxy, under a name of this
   computer (`handshake.is_local`). It could use the emulator's controls and its API key as well,
   so the session gives it nothing new;
-- nothing says that the shop is published or its password chosen: `STORE_URL`, `ALLOWED_HOSTS`
-  and `ADMIN_PASSWORD` are not set. Whoever shares this computer with others sets the last one;
+- the shop is not published and its password not set: `STORE_URL`, `ALLOWED_HOSTS`
+  and `ADMIN_PASSWORD` are not set. On a computer with several users, set the last one;
 - the request comes from a page of this shop (same origin), so no other site can cause it.
 
 It is checked when the request comes, not when the page is drawn, and no page holds a secret.
@@ -19,7 +19,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
 from store.backoffice import auth, sign_in
-from store.backoffice.auth import OPERATOR_SESSIONS, NotSignedIn
+from store.backoffice.auth import NotSignedIn
+from store.backoffice.state import BACK_OFFICE
 from store.core import settings
 from store.core.errors import StoreError
 from store.web import handshake, responses
@@ -35,20 +36,20 @@ def needs_no_password(scope: Scope) -> bool:
 
 
 async def post_presenter_sign_in(request: Request) -> Response:
-    """Lead to the page asked for, through the sign-in page where that is needed."""
+    """Sign the presenter in and redirect to the page; without permission, to the sign-in page."""
     query = request.query_params
     try:
         sign_in.require_same_origin(request)
     except StoreError as error:
         return responses.plain_page(str(error), error.status)
     try:
-        OPERATOR_SESSIONS.session(sign_in.operator_cookie(request))
+        BACK_OFFICE.sessions.session(sign_in.operator_cookie(request))
     except NotSignedIn:
         if not needs_no_password(request.scope):
             address = sign_in.sign_in_address(query.get("page", ""), query)
             return RedirectResponse(address, 303, headers=sign_in.NO_STORE)
         secret = await run_in_threadpool(auth.password)
-        cookie = await run_in_threadpool(OPERATOR_SESSIONS.sign_in, secret, NAME, "")
+        cookie = await run_in_threadpool(BACK_OFFICE.sessions.sign_in, secret, NAME, "")
         return sign_in.signed_in(request, cookie)
     address = sign_in.address_after_sign_in(query)
     return RedirectResponse(address, 303, headers=sign_in.NO_STORE)

@@ -10,9 +10,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 
 from store.backoffice import sign_in
-from store.backoffice.auth import OPERATOR_SESSIONS
 from store.backoffice.presenter_sign_in import PRESENTER_SIGN_IN, post_presenter_sign_in
 from store.backoffice.sign_in import ADDRESSES, HOME, NO_STORE, SIGN_IN
+from store.backoffice.state import BACK_OFFICE
 from store.catalog import images
 from store.core.errors import StoreError
 from store.reports import csv_export, search
@@ -24,7 +24,7 @@ def export_orders(request: Request) -> Response:
     """The orders of a filter as CSV, sent while they are read."""
     query = request.query_params
     try:
-        OPERATOR_SESSIONS.session(sign_in.operator_cookie(request))
+        BACK_OFFICE.sessions.session(sign_in.operator_cookie(request))
     except StoreError as error:
         links = {"Sign in": sign_in.sign_in_address("orders", query)}
         return responses.plain_page(error.for_operator, error.status, links)

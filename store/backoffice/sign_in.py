@@ -1,4 +1,4 @@
-"""The way into the back office and out of it, over HTTP; and who may send it anything."""
+"""Signing in and out over HTTP, and the checks of requests to the back office."""
 
 import logging
 import secrets
@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from store.backoffice import auth
-from store.backoffice.auth import OPERATOR_SESSIONS, NotSignedIn, TooManyAttempts
+from store.backoffice.auth import NotSignedIn, TooManyAttempts
+from store.backoffice.state import BACK_OFFICE
 from store.core import settings
 from store.core.errors import StoreError
 from store.web import handshake, index_page, rendering, responses, stripe_mode
@@ -52,7 +53,7 @@ class FormTooLarge(StoreError):
 
 
 def operator_cookie_name(request: Request) -> str:
-    """The name of the operator's cookie at the address that was asked."""
+    """The name of the operator's cookie at the requested address."""
     return cookie_name(auth.COOKIE, request.headers.get("host", ""))
 
 
@@ -85,10 +86,10 @@ def with_query(path: str, query: Mapping[str, str]) -> str:
 
 
 def require_same_origin(request: Request) -> None:
-    """Refuse what another site made the browser send.
+    """Refuse a request that another site made the browser send.
 
     Raises:
-        NotFromHere
+        CrossOriginRequest
     """
     headers = request.headers
     if site := headers.get("sec-fetch-site"):
@@ -104,10 +105,10 @@ def require_content_length(request: Request, largest: int) -> None:
     """Refuse a body before it is read.
 
     Raises:
-        FormTooLarge: or its length is not said.
+        FormTooLarge: it is too long, or has no length.
     """
-    said = request.headers.get("content-length", "")
-    if not said.isdecimal() or int(said[:12]) > largest:
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal() or int(length[:12]) > largest:
         raise FormTooLarge
 
 
@@ -119,7 +120,7 @@ def backoffice_page(shell: Shell, page: str) -> Callable[[Request], Response]:
         if not page and ("view" in query or "order" in query):
             return RedirectResponse(current_address(query), 303, headers=NO_STORE)
         try:
-            OPERATOR_SESSIONS.session(operator_cookie(request))
+            BACK_OFFICE.sessions.session(operator_cookie(request))
         except NotSignedIn:
             if request.headers.get("sec-fetch-site") == "cross-site":
                 return HTMLResponse(OPEN_AGAIN, headers=responses.PLAIN_HEADERS)
@@ -180,9 +181,9 @@ async def post_sign_in(request: Request) -> Response:
         require_same_origin(request)
         require_content_length(request, MAX_SIGN_IN_BYTES)
         form = await request.form(max_files=0, max_fields=8)
-        given, name = (str(form.get(field, "")) for field in ("password", "name"))
+        password, name = (str(form.get(field, "")) for field in ("password", "name"))
         client = request.client.host if request.client else ""
-        cookie = await run_in_threadpool(OPERATOR_SESSIONS.sign_in, given, name, client)
+        cookie = await run_in_threadpool(BACK_OFFICE.sessions.sign_in, password, name, client)
     except StoreError as error:
         answer = sign_in_page(str(error), error.status)
         if isinstance(error, TooManyAttempts):
@@ -193,7 +194,7 @@ async def post_sign_in(request: Request) -> Response:
 
 
 def signed_in(request: Request, cookie: str) -> Response:
-    """Hand out an operator's session and lead to the page that was asked for."""
+    """Set the session's cookie and redirect to the page that was requested."""
     there = RedirectResponse(address_after_sign_in(request.query_params), 303, headers=NO_STORE)
     there.set_cookie(
         operator_cookie_name(request),
@@ -210,7 +211,7 @@ async def post_sign_out(request: Request) -> Response:
         require_same_origin(request)
     except StoreError as error:
         return responses.plain_page(str(error), error.status)
-    OPERATOR_SESSIONS.sign_out(operator_cookie(request))
+    BACK_OFFICE.sessions.sign_out(operator_cookie(request))
     away = RedirectResponse(f"{SIGN_IN}?signed_out=yes", 303, headers=NO_STORE)
     away.delete_cookie(operator_cookie_name(request), httponly=True, samesite="strict")
     return away

@@ -1,9 +1,9 @@
-"""Reconciling and auditing because an operator wants it now.
+"""Background tasks: reconciling and auditing on an operator's request.
 
-Either may take minutes, so it is done in a thread of its own, which the pages watch. One at a time:
-in this process by a lock, in all processes of the shop by a lease. Should the process die on any
-line, the lease ends by itself (see `turns`), and what was reconciled is committed step by step;
-an audit writes nothing.
+Either may take minutes, so it runs in a thread of its own and the pages show its progress. Only one
+runs at a time: a lock holds that in this process, a lease in all processes of the shop. If the
+process dies, the lease ends by itself (see `leases`); reconciling commits step by step, and an
+audit writes nothing.
 """
 
 import logging
@@ -43,7 +43,7 @@ class TaskRunning(StoreError):
 
 @dataclass(frozen=True)
 class Pair:
-    """One figure in both records; amounts are minor units of `currency`."""
+    """One figure at Stripe and ours; amounts are minor units of `currency`."""
 
     stripes: int
     ours: int
@@ -56,7 +56,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class AuditResult:
-    """Stripe's records beside ours, in figures, and every order in which they differ."""
+    """The result of an audit: figures at Stripe and ours, and every order that differs."""
 
     agrees: bool
     orders: int
@@ -69,28 +69,27 @@ class AuditResult:
     strangers: int = 0
 
     @classmethod
-    def of(cls, found: audit.Audit) -> "AuditResult":
-        stripes = [entry.stripes for entry in found.entries]
-        ours = [entry.ours for entry in found.entries]
-        missing_paid = sum(order.status == "paid" for order in found.missing)
+    def of(cls, result: audit.Audit) -> "AuditResult":
+        stripes = [entry.stripes for entry in result.entries]
+        ours = [entry.ours for entry in result.entries]
+        missing_paid = sum(order.status == "paid" for order in result.missing)
         return cls(
-            agrees=found.agrees,
-            orders=len(found.entries),
+            agrees=result.agrees,
+            orders=len(result.entries),
             payments=Pair(_payments(stripes) + missing_paid, _payments(ours)),
-            refunds=_refunds(found.entries),
+            refunds=_refunds(result.entries),
             disputes=Pair(
                 sum(len(book.disputes) for book in stripes),
                 sum(len(book.disputes) for book in ours),
             ),
-            differing=[entry for entry in found.entries if not entry.agrees],
-            missing=found.missing,
-            unreadable=found.unreadable,
-            strangers=len(found.strangers),
+            differing=[entry for entry in result.entries if not entry.agrees],
+            missing=result.missing,
+            unreadable=result.unreadable,
+            strangers=len(result.strangers),
         )
 
     def __str__(self) -> str:
-        sign = "=" if self.payments.stripes == self.payments.ours else "≠"
-        return f"payments at Stripe {self.payments.stripes} {sign} ours {self.payments.ours}"
+        return "agrees" if self.agrees else "differs from Stripe"
 
 
 def _payments(books: Iterable[audit.Book]) -> int:
@@ -108,7 +107,7 @@ def _refunds(entries: Iterable[audit.Entry]) -> list[Pair]:
 
 @dataclass
 class Task:
-    """A run that is in progress, or the last one of its name; `progress` says how far it is."""
+    """A run in progress, or the last one of its name; `progress` returns how far it is."""
 
     name: str
     operator: str
@@ -124,7 +123,7 @@ class Task:
 
 
 class BackgroundTasks:
-    """Runs one task at a time, and keeps the last one of each name."""
+    """Runs one task at a time; `last` has the last one of each name."""
 
     def __init__(self) -> None:
         self.running: Task | None = None
@@ -133,7 +132,7 @@ class BackgroundTasks:
         self.lock = threading.Lock()
 
     def runs_elsewhere(self) -> datetime | None:
-        """Since when another process of the shop runs a task, if one does.
+        """When another process of the shop began the task that it runs, if it runs one.
 
         Raises:
             DatabaseUnavailable
@@ -143,7 +142,7 @@ class BackgroundTasks:
         return lease.acquired_at if lease and self.running is None else None
 
     def reconcile(self, operator: str) -> None:
-        """Begin to process all that Stripe knows and the shop does not.
+        """Start to process everything that Stripe knows and the shop does not.
 
         Raises:
             TaskRunning, DatabaseUnavailable
@@ -165,7 +164,7 @@ class BackgroundTasks:
         self._start(Task(RECONCILE, operator, progress), work)
 
     def compare(self, operator: str) -> None:
-        """Begin to compare every payment, refund and dispute at Stripe with ours.
+        """Start to compare every payment, refund and dispute at Stripe with ours.
 
         Raises:
             TaskRunning, DatabaseUnavailable
@@ -200,12 +199,9 @@ class BackgroundTasks:
                 result, good = work(), True
         except StoreError as error:
             result, good = error.for_operator, False
-        except Exception:
-            log.exception("%s failed", task.name)
+        except BaseException:
+            log.exception("The task %r failed", task.name)
         finally:
             task.result, task.good, task.ended_at = result, good, clock.now()
             self.last[task.name] = task
             self.running = None
-
-
-TASKS = BackgroundTasks()

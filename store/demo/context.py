@@ -94,7 +94,7 @@ class ScenarioContext:
         return self.stripe.pay(self.session_id(number), card, self.email)
 
     def paid(self, cart: dict[str, int] | None = None) -> str:
-        """A new order that is paid, and known to be."""
+        """A new order that is paid, also in our database."""
         number = self.open(cart)
         self.pay(number)
         checkout.refresh_order(self.buyer, number)

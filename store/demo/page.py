@@ -1,6 +1,6 @@
-"""The page `/rehearsal`: the three-minute script, and faults to cause beside their results.
+"""The page `/rehearsal`: the three-minute script beside the fault scenarios and their results.
 
-The work is done beside the page, which only watches it.
+A background thread does the work; the page only shows its progress.
 """
 
 from collections.abc import Callable
@@ -21,8 +21,8 @@ piece = rendering.rehearsal_piece
 
 
 def show(buyer: str, store_url: str, may_rehearse: MayRehearse) -> None:
-    """The page of one visitor; `may_rehearse` is asked again by each click."""
-    rehearsal = runner.rehearsal_of(buyer)
+    """The page of one visitor; `may_rehearse` is called again by each click."""
+    rehearsal = runner.REHEARSALS.of(buyer)
     st.html(rendering.style("rehearsal.css"))
     if not may_rehearse():
         st.html(piece("closed"))
@@ -40,8 +40,8 @@ def script_panel(rehearsal: Rehearsal) -> None:
     """The steps of the script and its clock, which ticks in the browser."""
     script = rehearsal.script
 
-    def button(label: str, key: str, act: Callable[[], None], **look: Any) -> None:
-        st.button(label, key=key, on_click=partial(rehearsal.move_script, act), **look)
+    def button(label: str, key: str, act: Callable[[], None], **options: Any) -> None:
+        st.button(label, key=key, on_click=partial(rehearsal.move_script, act), **options)
 
     with st.container(border=True, key="script"):
         clock = piece("clock", seconds=script.seconds, running=script.is_running)
@@ -64,9 +64,9 @@ def results(
     if was_busy and rehearsal.progress is None:
         st.rerun()
 
-    def button(name: str, **look: Any) -> None:
+    def button(name: str, **options: Any) -> None:
         # By its key it stays the same button when the script's next step turns it green.
-        if st.button(name, key=f"run {name}", disabled=was_busy, **look):
+        if st.button(name, key=f"run {name}", disabled=was_busy, **options):
             if may_rehearse():
                 rehearsal.start(name, store_url)
             st.rerun()  # without permission any more, the whole page says so

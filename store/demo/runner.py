@@ -1,7 +1,7 @@
-"""One visitor's rehearsal: the results so far, and the work beside the page.
+"""One visitor's rehearsal: its results, and the work in the background.
 
-The work runs in a thread of its own, so a reloaded page finds it where it is. There is one thread
-for all visitors: a fault at the emulator could otherwise meet another visitor's order.
+The work runs in a thread, so it survives a reload of the page. One thread works for all visitors:
+a fault at the emulator could otherwise meet another visitor's order.
 """
 
 import threading
@@ -24,7 +24,6 @@ from store.demo.webhook_client import WebhookClient
 from store.web import responses
 
 MAX_REHEARSALS = 200
-EXECUTOR = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rehearsal")
 RUN_ALL, SAMPLE_ORDERS = "Run all", "25 sample orders"  # button labels
 RESET = "Fresh demo"
 
@@ -42,6 +41,7 @@ class Rehearsal:
     """The rehearsal of one visitor, who is known by the hash of their buyer's cookie."""
 
     visitor: str
+    rehearsals: "Rehearsals"
     script: Script = field(default_factory=Script)
     rows: list[ResultRow] = field(default_factory=lambda: [ResultRow(s) for s in SCENARIOS])
     orders: dict[str, OrderComparison] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Rehearsal:
                 return
             self.progress = progress
         self.summary = ""
-        EXECUTOR.submit(self._work, progress, work)
+        self.rehearsals.executor.submit(self._work, progress, work)
 
     def _work(self, progress: Progress, work: Callable[[], None]) -> None:
         progress.started = True
@@ -168,8 +168,7 @@ class Rehearsal:
 
     def _reset(self) -> None:
         reset.reset_demo(EmulatorClient.current())
-        for rehearsal in list(REHEARSALS.values()):
-            rehearsal.clear()
+        self.rehearsals.clear()
         self.summary, self.good = "A fresh demo: no orders, here or in the emulator", True
 
     def clear(self) -> None:
@@ -178,26 +177,39 @@ class Rehearsal:
         self.rows = [ResultRow(scenario) for scenario in SCENARIOS]
 
 
-REHEARSALS: dict[str, Rehearsal] = {}
+class Rehearsals:
+    """Every visitor's rehearsal in this process, and the one thread that works for them."""
+
+    def __init__(self) -> None:
+        self.by_visitor: dict[str, Rehearsal] = {}
+        self.executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rehearsal")
+
+    def of(self, visitor: str) -> Rehearsal:
+        """This visitor's rehearsal; the oldest idle ones are dropped.
+
+        Raises:
+            NotWithRealStripe, EmulatorUnreachable
+        """
+        if not settings.current().offline:
+            raise NotWithRealStripe
+        if not EmulatorClient.current().is_up():
+            raise EmulatorUnreachable
+        rehearsal = self.by_visitor.get(visitor) or self.by_visitor.setdefault(
+            visitor, Rehearsal(visitor, self, Script.load(visitor))
+        )
+        others = [one for one in self.by_visitor.values() if one is not rehearsal]
+        idle = [one.visitor for one in others if not one.progress]
+        for other in idle[: max(0, len(self.by_visitor) - MAX_REHEARSALS)]:
+            self.by_visitor.pop(other, None)
+        return rehearsal
+
+    def clear(self) -> None:
+        """Clear the results of all visitors, because their orders were deleted."""
+        for rehearsal in list(self.by_visitor.values()):
+            rehearsal.clear()
 
 
-def rehearsal_of(visitor: str) -> Rehearsal:
-    """This visitor's rehearsal; the oldest idle ones are dropped.
-
-    Raises:
-        NotWithRealStripe, EmulatorUnreachable
-    """
-    if not settings.current().offline:
-        raise NotWithRealStripe
-    if not EmulatorClient.current().is_up():
-        raise EmulatorUnreachable
-    rehearsal = REHEARSALS.get(visitor) or REHEARSALS.setdefault(
-        visitor, Rehearsal(visitor, Script.load(visitor))
-    )
-    idle = [key for key, one in REHEARSALS.items() if not one.progress and one is not rehearsal]
-    for key in idle[: max(0, len(REHEARSALS) - MAX_REHEARSALS)]:
-        REHEARSALS.pop(key, None)
-    return rehearsal
+REHEARSALS = Rehearsals()
 
 
 def webhooks_are_up() -> bool:
@@ -208,7 +220,7 @@ def webhooks_are_up() -> bool:
 
 
 def reset_warning() -> str:
-    """What the visitor is asked before everything is deleted."""
+    """The warning shown before everything is deleted."""
     return (
         f"All orders of this shop ({reset.order_count()}), everybody's, are deleted here and in "
         "the emulator, and the products are as on the first day."

@@ -7,13 +7,14 @@ times, so repeating them changes nothing.
 
 If the process dies on the way, the orders made so far stay, undated; the next press makes those
 that are missing and dates all of them. Pressed twice, or by two visitors, no sample is made again:
-its buyer has an order. (Two at once take turns: see `runner.EXECUTOR`.)
+its buyer has an order. (Two at once take turns: see `runner.Rehearsals`.)
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlmodel import Session, SQLModel, col, or_, select
@@ -44,39 +45,27 @@ def _pay_at_second_try(context: ScenarioContext, number: str) -> None:
 
 
 def _debit(context: ScenarioContext, number: str, outcome: str = "succeeds") -> None:
-    """A bank debit: Checkout completes at once, the money comes (or does not) later."""
+    """Pay by bank debit: Checkout completes at once, the money arrives (or not) later."""
     session_id = context.session_id(number)
     paying = {"outcome": outcome, "email": context.email}
     context.stripe.control("POST", f"sessions/{session_id}/pay_later", **paying)
 
 
-def _settle_debit(context: ScenarioContext, number: str, *, succeeded: bool) -> None:
+def _finish_debit(context: ScenarioContext, number: str, *, succeeded: bool) -> None:
     _debit(context, number, "succeeds" if succeeded else "fails")
     payment = context.payment_id(number)
     context.stripe.control("POST", f"payments/{payment}/settle", succeeded=succeeded)
 
 
-def _late(context: ScenarioContext, number: str) -> None:
-    _settle_debit(context, number, succeeded=True)
-
-
-def _failed(context: ScenarioContext, number: str) -> None:
-    _settle_debit(context, number, succeeded=False)
-
-
-def _expired(context: ScenarioContext, number: str) -> None:
+def _expire(context: ScenarioContext, number: str) -> None:
     context.stripe.post(f"checkout/sessions/{context.session_id(number)}/expire")
 
 
-def _canceled(context: ScenarioContext, number: str) -> None:
-    context.cancel(number)
-
-
-def _left_open(context: ScenarioContext, number: str) -> None:
+def _leave_open(context: ScenarioContext, number: str) -> None:
     pass
 
 
-def _refund(context: ScenarioContext, number: str, *amounts: int | None) -> None:
+def _refund(context: ScenarioContext, number: str, *, amounts: Sequence[int | None]) -> None:
     context.pay(number)
     checkout.refresh_order(context.buyer, number)
     for part, amount in enumerate(amounts):
@@ -84,49 +73,30 @@ def _refund(context: ScenarioContext, number: str, *amounts: int | None) -> None
         refunds.submit_refund(row, source="operator")
 
 
-def _refunded(context: ScenarioContext, number: str) -> None:
-    _refund(context, number, None)
-
-
-def _partly_refunded(context: ScenarioContext, number: str) -> None:
-    _refund(context, number, 1000)
-
-
-def _refunded_in_parts(context: ScenarioContext, number: str) -> None:
-    _refund(context, number, 500, 700)
-
-
-def _dispute(context: ScenarioContext, number: str) -> str:
+def _dispute(context: ScenarioContext, number: str, *, won: bool = False) -> None:
     context.pay(number)
     payment = context.payment_id(number)
     (charge,) = context.stripe.list_all("charges", payment_intent=payment)
-    return str(context.stripe.control("POST", f"charges/{charge['id']}/dispute")["id"])
-
-
-def _disputed(context: ScenarioContext, number: str) -> None:
-    _dispute(context, number)
-
-
-def _dispute_won(context: ScenarioContext, number: str) -> None:
-    dispute = _dispute(context, number)
-    context.stripe.control("POST", f"disputes/{dispute}/close", won=True)
+    dispute = context.stripe.control("POST", f"charges/{charge['id']}/dispute")
+    if won:
+        context.stripe.control("POST", f"disputes/{dispute['id']}/close", won=True)
 
 
 # What happens to an order after the click, and the status that it ends in.
 ENDINGS: dict[str, tuple[Callable[[ScenarioContext, str], None], str]] = {
     "paid": (_pay, "paid"),
     "declined first": (_pay_at_second_try, "paid"),
-    "late payment": (_late, "paid"),
-    "dispute won": (_dispute_won, "paid"),
-    "disputed": (_disputed, "disputed"),
-    "refunded": (_refunded, "refunded"),
-    "partly refunded": (_partly_refunded, "partially_refunded"),
-    "refunded in parts": (_refunded_in_parts, "partially_refunded"),
-    "failed": (_failed, "failed"),
-    "expired": (_expired, "expired"),
-    "canceled": (_canceled, "canceled"),
+    "late payment": (partial(_finish_debit, succeeded=True), "paid"),
+    "dispute won": (partial(_dispute, won=True), "paid"),
+    "disputed": (_dispute, "disputed"),
+    "refunded": (partial(_refund, amounts=[None]), "refunded"),
+    "partly refunded": (partial(_refund, amounts=[1000]), "partially_refunded"),
+    "refunded in parts": (partial(_refund, amounts=[500, 700]), "partially_refunded"),
+    "failed": (partial(_finish_debit, succeeded=False), "failed"),
+    "expired": (_expire, "expired"),
+    "canceled": (ScenarioContext.cancel, "canceled"),
     "processing": (_debit, "processing"),
-    "open": (_left_open, "open"),
+    "open": (_leave_open, "open"),
 }
 EMAILS = tuple(
     f"{name}@example.com" for name in ("ada", "grace", "alan", "edsger", "barbara", "donald", "lin")

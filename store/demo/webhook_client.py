@@ -17,7 +17,7 @@ from store.core import settings
 from store.demo.emulator_client import EmulatorClient, is_up, send, wait_until
 from store.demo.errors import NotApplicable, NoWebhookServer
 
-PID_FILE = "SIDECAR_PID_FILE"  # an environment variable: set by `python -m store`
+PID_FILE = "WEBHOOK_SERVER_PID_FILE"  # an environment variable: set by `python -m store`
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has only one way to end a process
 STOP_SECONDS, START_SECONDS = 5, 40
 OUTCOME_TEXTS = {
@@ -99,9 +99,9 @@ class WebhookClient:
             return WebhookResponse(0, "")
 
     def stop(self) -> None:
-        """End the process as `kill -9` does; the launcher starts it again.
+        """End the process as `kill -9` does; the supervisor starts it again.
 
-        The PID file goes first: by that the launcher knows that the end was intended.
+        The PID file goes first: by that the supervisor knows that the end was intended.
 
         Raises:
             NotApplicable: nothing would start it again.

@@ -31,7 +31,7 @@ def delivered_twice(context: ScenarioContext) -> ScenarioResult:
 
 
 def hundred_at_once(context: ScenarioContext) -> ScenarioResult:
-    """The event of a payment that is not known yet arrives a hundred times at once."""
+    """A payment's first event arrives a hundred times at once."""
     webhooks = context.webhooks
     number, event = context.paid_with_webhook_delayed()
     responses = run_concurrently([lambda: webhooks.post(event)] * CONCURRENT_DELIVERIES)

@@ -185,12 +185,12 @@ def is_operator(scope: Scope) -> bool:
     """True for a request from a page of the shop by an operator who is signed in now."""
     load()
     from store.backoffice import sign_in
-    from store.backoffice.auth import OPERATOR_SESSIONS
+    from store.backoffice.state import BACK_OFFICE
 
     request = Request(scope)
     try:
         sign_in.require_same_origin(request)
-        OPERATOR_SESSIONS.session(sign_in.operator_cookie(request))
+        BACK_OFFICE.sessions.session(sign_in.operator_cookie(request))
     except StoreError:
         return False
     return True

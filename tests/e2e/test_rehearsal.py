@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from store.core import clock
 from store.db import engine as db
 from store.db.models import Lease
-from store.demo.runner import Rehearsal
+from store.demo.runner import Rehearsal, Rehearsals
 from store.demo.scenarios import SCENARIOS
 from store.orders import checkout
 from store.web import buyer_ids
@@ -29,7 +29,7 @@ Launched = tuple[House, Path]
 def inside(launched: Launched, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     """This test as a part of the launched storefront."""
     house, _ = launched
-    monkeypatch.setenv("SIDECAR_PID_FILE", str(house.folder / "sidecar.pid"))
+    monkeypatch.setenv("WEBHOOK_SERVER_PID_FILE", str(house.folder / "webhook-server.pid"))
     with house.entered():
         # Every process looks at Stripe when it has started, and would find a payment first.
         wait_until(is_quiet, 60)
@@ -51,7 +51,7 @@ def opened(buyer: BrowserContext, house: House) -> Page:
 
 
 def test_a_killed_webhook_process_loses_nothing_and_comes_back(inside: House) -> None:
-    rehearsal = Rehearsal(buyer_ids.digest(buyer_ids.new_cookie()))
+    rehearsal = Rehearsal(buyer_ids.digest(buyer_ids.new_cookie()), Rehearsals())
 
     rehearsal.start(STOPPED, inside.address)
     wait_until(lambda: rehearsal.progress is None, 90)
@@ -66,7 +66,7 @@ def test_a_shop_without_look_ups_fails_the_rehearsal(
     inside: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkout, "refresh_order", lambda *_: None)
-    rehearsal = Rehearsal(buyer_ids.digest(buyer_ids.new_cookie()))
+    rehearsal = Rehearsal(buyer_ids.digest(buyer_ids.new_cookie()), Rehearsals())
 
     rehearsal.start(STOPPED, inside.address)
     wait_until(lambda: rehearsal.progress is None, 90)

@@ -24,7 +24,7 @@ from store.demo.context import ScenarioContext, ScenarioResult
 from store.demo.emulator_client import EmulatorClient
 from store.demo.errors import NotApplicable
 from store.demo.results import ResultRow
-from store.demo.runner import Rehearsal
+from store.demo.runner import Rehearsal, Rehearsals
 from store.demo.scenarios import SCENARIOS, Scenario
 from store.demo.script import FILE, STEPS, Script
 from store.orders import checkout, fact_checks, refunds
@@ -55,8 +55,8 @@ def heard(shop: Shop) -> Shop:
 
 @pytest.fixture
 def rehearsal(heard: Shop) -> Iterator[Rehearsal]:
-    yield runner.rehearsal_of(heard.buyer)
-    runner.REHEARSALS.clear()
+    yield runner.REHEARSALS.of(heard.buyer)
+    runner.REHEARSALS.by_visitor.clear()
 
 
 def played(rehearsal: Rehearsal, start: Callable[[], None]) -> Rehearsal:
@@ -239,9 +239,9 @@ def test_a_scenario_that_raises_is_reported_and_stops_no_other(rehearsal: Rehear
 def test_without_a_webhook_server_a_scenario_is_skipped_with_the_reason(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("SIDECAR_PID_FILE", raising=False)
+    monkeypatch.delenv("WEBHOOK_SERVER_PID_FILE", raising=False)
 
-    row = tried(Rehearsal(shop.buyer), "Forged")
+    row = tried(Rehearsal(shop.buyer, Rehearsals()), "Forged")
 
     assert row.state == "skipped"
     assert "No webhook server is running here" in row.outcome
@@ -251,7 +251,7 @@ def test_without_a_webhook_server_a_scenario_is_skipped_with_the_reason(
 def test_a_webhook_server_without_a_supervisor_is_not_killed(
     rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("SIDECAR_PID_FILE", raising=False)
+    monkeypatch.delenv("WEBHOOK_SERVER_PID_FILE", raising=False)
 
     row = tried(rehearsal, KILLS)
 
@@ -261,7 +261,7 @@ def test_a_webhook_server_without_a_supervisor_is_not_killed(
 
 @ON_SQLITE
 def test_two_visitors_take_turns_and_see_only_their_own_orders(heard: Shop) -> None:
-    visitors = [runner.rehearsal_of(buyer_ids.digest(buyer_ids.new_cookie())) for _ in range(2)]
+    visitors = [runner.REHEARSALS.of(buyer_ids.digest(buyer_ids.new_cookie())) for _ in range(2)]
 
     for visitor in visitors:
         visitor.start("Webhook twice", STORE_URL)
@@ -384,7 +384,7 @@ def test_the_samples_come_out_the_same_without_a_webhook_server(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sample_orders, "WEBHOOK_SECONDS", 0.1)
-    alone = Rehearsal(shop.buyer)
+    alone = Rehearsal(shop.buyer, Rehearsals())
 
     played(alone, lambda: alone.start(runner.SAMPLE_ORDERS, STORE_URL))
 
@@ -400,12 +400,12 @@ def test_the_script_goes_on_after_a_restart_and_its_clock_with_it(
 ) -> None:
     now = 1_000_000.0
     monkeypatch.setattr("store.demo.script.time.time", lambda: now)
-    rehearsal = runner.rehearsal_of(shop.buyer)
+    rehearsal = runner.REHEARSALS.of(shop.buyer)
     rehearsal.move_script(rehearsal.script.next)  # the first step on starts the clock
     now += 60
-    runner.REHEARSALS.clear()
+    runner.REHEARSALS.by_visitor.clear()
 
-    script = runner.rehearsal_of(shop.buyer).script
+    script = runner.REHEARSALS.of(shop.buyer).script
 
     assert (script.step, script.seconds, script.is_running) == (1, 60, True)
     for _ in range(len(STEPS)):
@@ -416,7 +416,7 @@ def test_the_script_goes_on_after_a_restart_and_its_clock_with_it(
     for broken in ("[]", "{", '{"?": {"step": 77}}', '{"?": 3}', '{"?": {"step": "x"}}'):
         (settings.current().data_dir / FILE).write_text(broken.replace("?", shop.buyer))
         assert Script.load(shop.buyer) == Script()
-    runner.REHEARSALS.clear()
+    runner.REHEARSALS.by_visitor.clear()
 
 
 def test_every_step_of_the_script_names_scenarios_that_exist() -> None:
@@ -571,7 +571,7 @@ def test_an_order_that_is_gone_since_it_was_read_is_not_found(
 @ON_SQLITE
 def test_a_silent_emulator_keeps_our_orders(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.place()
-    alone = Rehearsal(shop.buyer)
+    alone = Rehearsal(shop.buyer, Rehearsals())
     monkeypatch.setattr(EmulatorClient, "current", classmethod(lambda cls: cls(NOBODY, "")))
 
     played(alone, alone.start_reset)

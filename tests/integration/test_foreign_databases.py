@@ -95,7 +95,7 @@ def everything(url: str) -> dict[str, list[tuple[object, ...]]]:
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     """One command, in this process; its exit code and what it wrote."""
     os.environ.pop("STRIPE_API_BASE", None)  # of the command before
-    asked = main.read([*words, *port_flags(words[0])])
+    asked = main.parse([*words, *port_flags(words[0])])
     module, _, function = main.COMMANDS[asked.command].function.partition(":")
     act = getattr(importlib.import_module(f"store.cli.{module}"), function)
     try:

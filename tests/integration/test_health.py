@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 
 from store.backoffice import health
+from store.backoffice.tasks import BackgroundTasks
 from store.core import clock, settings
+from store.db.write_probe import WriteProbe
 from tests.support.shop import Shop
 
 
 def checks() -> dict[str, health.HealthCheck]:
-    return {check.name: check for check in health.run_checks()}
+    return {check.name: check for check in health.run_checks(BackgroundTasks(), WriteProbe())}
 
 
 def test_every_part_has_a_light(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,12 +60,26 @@ def test_a_clock_that_is_off_is_red(shop: Shop, monkeypatch: pytest.MonkeyPatch)
     assert "NTP" in light.remedy
 
 
+def test_a_check_that_fails_unexpectedly_hides_no_other(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> health.HealthCheck:
+        raise RuntimeError
+
+    monkeypatch.setattr(health, "check_last_event", fail)
+
+    results = checks()
+
+    assert results["Last event"].good is False
+    assert results["Database"].good
+
+
 def test_health_is_checked_by_one_thread_and_again_after_something_was_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monitor, runs, hold = health.HealthMonitor(), [], threading.Event()
+    monitor, runs, hold = health.HealthMonitor(BackgroundTasks()), [], threading.Event()
 
-    def run_checks() -> list[health.HealthCheck]:
+    def run_checks(*_given: object) -> list[health.HealthCheck]:
         runs.append(1)
         hold.wait(5)
         return [health.HealthCheck("Shop", True, f"run {len(runs)}")]

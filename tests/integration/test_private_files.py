@@ -106,7 +106,13 @@ def test_closing_a_database_ends_no_lock_on_it(tmp_path: Path) -> None:
 
 
 def test_every_file_in_the_data_folder_of_a_shop_is_known_as_ours() -> None:
-    names = ["store.db-wal", "emulator.db.lock", "running.lock", "sidecar.pid", "sign_in_token"]
+    names = [
+        "store.db-wal",
+        "emulator.db.lock",
+        "running.lock",
+        "webhook-server.pid",
+        "sign_in_token",
+    ]
     tracked = subprocess.run(
         ["git", "ls-files", "data"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.split()

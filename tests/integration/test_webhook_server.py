@@ -22,6 +22,7 @@ from store.backoffice import health
 from store.core import clock, settings
 from store.core.workers import Worker
 from store.db import engine as db
+from store.db.write_probe import WriteProbe
 from store.web import connections
 from store.webhooks import batch_queue
 from store.webhooks.refused_signatures import RefusedSignatures
@@ -195,10 +196,10 @@ def test_a_database_that_takes_nothing_more_is_not_ready(
 
     assert status == 503
     assert said["database"] == "ok" and said["writing"] != "ok"
-    assert health.check_database().good is False
+    assert health.check_database(WriteProbe()).good is False
     db.engine().dispose()
     db.engine_for.cache_clear()
-    assert (ready(shop)[0], health.check_database().good) == (200, True)
+    assert (ready(shop)[0], health.check_database(WriteProbe()).good) == (200, True)
 
 
 @ON_POSTGRESQL

@@ -303,14 +303,14 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             Edit(
                 "pages_common.current_operator",
-                "auth.OPERATOR_SESSIONS.session(st.context.cookies.get(name, ''))",
+                "BACK_OFFICE.sessions.session(st.context.cookies.get(name, ''))",
                 "auth.OperatorSession('', auth.clock.now())",
             ),
         ),
         (OFFICE + "no_page_shows_anything_without_a_session",),
     ),
     "signing out forgets the session": Mutation(
-        (Edit("sign_in.post_sign_out", "OPERATOR_SESSIONS.sign_out(operator_cookie(request))"),),
+        (Edit("sign_in.post_sign_out", "BACK_OFFICE.sessions.sign_out(operator_cookie(request))"),),
         (OFFICE + "after_signing_out_the_cookie_is_worth_nothing",),
     ),
     "what another site sends is refused": Mutation(

@@ -19,6 +19,7 @@ from stripe.checkout import Session as CheckoutSession
 
 import webhook_server
 from store.backoffice import auth
+from store.backoffice.state import BACK_OFFICE
 from store.catalog import products
 from store.core import clock
 from store.db import engine as db
@@ -265,7 +266,7 @@ def backoffice_section(section: str, fields: Mapping[str, str] = {}, **query: st
 
     `fields` are what is entered already, by the keys of the widgets.
     """
-    cookie = auth.OPERATOR_SESSIONS.sign_in(auth.password(), "Ada", "192.0.2.1")
+    cookie = BACK_OFFICE.sessions.sign_in(auth.password(), "Ada", "192.0.2.1")
     client = SimpleNamespace(cookies={auth.COOKIE: cookie}, headers=[])
     module = f"pages_{section}"
     at = AppTest.from_string(f"from store.backoffice import {module}\n{module}.render()")

@@ -16,11 +16,13 @@ import httpx
 import pytest
 from sqlmodel import col, select
 from starlette.applications import Starlette
+from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from store.backoffice import auth, health, pages_common, routes, sign_in, tasks
 from store.backoffice.pages_common import OPERATOR_ACTIONS, OperatorAction, literal
+from store.backoffice.state import BACK_OFFICE
 from store.catalog import images, seeding
 from store.core import clock, errors, secret_files, settings
 from store.core.errors import DatabaseUnavailable
@@ -40,7 +42,7 @@ from tests.support.server_thread import ServerThread
 APP = settings.ROOT / "streamlit_app.py"
 PASSWORD = "open sesame"
 SHOP = "http://shop.example"
-CHANGES = re.compile(r"actions\.|TASKS\.(reconcile|compare)")
+CHANGES = re.compile(r"actions\.|BACK_OFFICE.tasks\.(reconcile|compare)")
 MOVES = set(
     "open_dialog close_dialog show_list turn_page open_clicked_order close_form restart".split()
 )
@@ -68,11 +70,10 @@ def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
     monkeypatch.setattr(gateway, "ask", never_asked)
-    monkeypatch.setattr(health, "MONITOR", health.HealthMonitor())
-    monkeypatch.setattr(health.MONITOR, "checks", list)
-    monkeypatch.setattr(tasks, "TASKS", tasks.BackgroundTasks())
-    monkeypatch.setattr(auth.OPERATOR_SESSIONS, "sessions", {})
-    monkeypatch.setattr(auth.OPERATOR_SESSIONS, "throttle", auth.Throttle())
+    monkeypatch.setattr(BACK_OFFICE, "sessions", auth.OperatorSessions())
+    monkeypatch.setattr(BACK_OFFICE, "tasks", tasks.BackgroundTasks())
+    monkeypatch.setattr(BACK_OFFICE, "health", health.HealthMonitor(BACK_OFFICE.tasks))
+    monkeypatch.setattr(BACK_OFFICE.health, "checks", list)
     settings.current.cache_clear()
     seeding.migrate()
     yield
@@ -606,7 +607,7 @@ def html(at: AppTest) -> str:
 
 
 def an_operator() -> str:
-    return auth.OPERATOR_SESSIONS.sign_in(PASSWORD, "Ada", "192.0.2.1")
+    return BACK_OFFICE.sessions.sign_in(PASSWORD, "Ada", "192.0.2.1")
 
 
 def test_no_page_shows_anything_without_a_session(visit: Callable[..., AppTest]) -> None:
@@ -635,7 +636,7 @@ def test_a_tab_left_open_after_signing_out_shows_nothing_more(
     at = visit(cookie, "orders")
     before = str(at.dataframe[0].value)
 
-    auth.OPERATOR_SESSIONS.sign_out(cookie)
+    BACK_OFFICE.sessions.sign_out(cookie)
     at.run()
 
     assert number in before
@@ -679,7 +680,7 @@ def test_text_of_visitors_is_shown_literally(visit: Callable[..., AppTest]) -> N
         shirt = session.exec(select(Product).where(col(Product.slug) == "red-t-shirt")).one()
         shirt.name = HOSTILE
     number = an_order()
-    cookie = auth.OPERATOR_SESSIONS.sign_in(PASSWORD, HOSTILE, "192.0.2.1")
+    cookie = BACK_OFFICE.sessions.sign_in(PASSWORD, HOSTILE, "192.0.2.1")
 
     page = html(visit(cookie, "orders", order=number))
     products = visit(cookie, "products")
@@ -734,6 +735,21 @@ def test_the_change_is_shown_for_every_figure_or_none(
 
     assert [metric.delta.replace("\\", "") for metric in at.metric] == deltas
     assert ("nothing to compare with" in at.caption[0].value) is not bool(before.orders)
+
+
+def test_each_chart_has_a_bar_for_each_of_its_values(
+    visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, today = PeriodTotals(3000, 2), clock.now().date()
+    days = {today - timedelta(days=1): PeriodTotals(), today: now}
+    report = SalesReport("usd", now, PeriodTotals(), days, {"Red T-Shirt": 3000})
+    monkeypatch.setattr(sales, "sales_reports", lambda *_: [report])
+
+    at = visit(an_operator())
+
+    charts = [chart.proto for chart in at.get("vega_lite_chart")]
+    tables = [convert_arrow_bytes_to_pandas_df(chart.data.data) for chart in charts]
+    assert [list(table.revenue) for table in tables] == [[0, 30], [30]]
 
 
 def test_a_note_is_in_the_history_with_its_author(visit: Callable[..., AppTest]) -> None:
@@ -855,9 +871,9 @@ def test_a_presenter_on_this_computer_is_signed_in_by_the_script(
     assert (answer.status_code, answer.headers["location"]) == (303, "/back-office-reconciliation")
     assert "samesite=strict" in answer.headers["set-cookie"].lower()
     assert "httponly" in answer.headers["set-cookie"].lower()
-    assert [session.name for session in auth.OPERATOR_SESSIONS.sessions.values()] == ["presenter"]
+    assert [session.name for session in BACK_OFFICE.sessions.sessions.values()] == ["presenter"]
     assert again.headers["location"] == answer.headers["location"]
-    assert len(auth.OPERATOR_SESSIONS.sessions) == 1
+    assert len(BACK_OFFICE.sessions.sessions) == 1
 
 
 @pytest.mark.scenario("P1")
@@ -880,7 +896,7 @@ def test_a_stranger_is_not_signed_in_by_the_script(
 
     assert answer.headers["location"] == "/back-office/sign-in?page=reconciliation"
     assert "set-cookie" not in answer.headers
-    assert auth.OPERATOR_SESSIONS.sessions == {}
+    assert BACK_OFFICE.sessions.sessions == {}
 
 
 @pytest.mark.scenario("P1")
@@ -902,12 +918,12 @@ def test_where_the_shop_is_guarded_or_published_the_script_leads_to_the_sign_in_
     answer = presented(address)
 
     assert answer.headers["location"] == "/back-office/sign-in?page=reconciliation"
-    assert auth.OPERATOR_SESSIONS.sessions == {}
+    assert BACK_OFFICE.sessions.sessions == {}
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "none"])
 def test_no_other_page_signs_a_presenter_in(unguarded: None, address: str, site: str) -> None:
     answer = presented(address, **{"Sec-Fetch-Site": site})
 
-    assert (answer.status_code, auth.OPERATOR_SESSIONS.sessions) == (403, {})
+    assert (answer.status_code, BACK_OFFICE.sessions.sessions) == (403, {})
     assert httpx.get(address + PRESENTER).status_code in (404, 405)
