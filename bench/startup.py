@@ -22,7 +22,7 @@ from pathlib import Path
 from bench.support import machine
 from bench.support.report import Report, publish
 from bench.support.statistics import figure, ratios, say, spread
-from store.cli.shop import answers
+from store.cli.launch import is_up
 from store.web.buyer_ids import new_cookie
 from tests.support import sample_shop
 from tests.support.child_process import ROOT
@@ -58,7 +58,7 @@ def started(command: Sequence[str]) -> Iterator[Until]:
     )
 
     def until(address: str) -> float:
-        wait_until(lambda: answers(address), LONGEST_SECONDS, process=process, pause_seconds=0.01)
+        wait_until(lambda: is_up(address), LONGEST_SECONDS, process=process, pause_seconds=0.01)
         return time.perf_counter() - began
 
     try:

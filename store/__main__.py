@@ -5,7 +5,7 @@ Written so that an old Python can still read it, and then says which one is need
 
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 - whoever starts it may well have an older one
+if sys.version_info < (3, 11):  # noqa: UP036 - it may be started by an older one
     sys.stderr.write("The store needs Python 3.11 or newer; this is an older one.\n")
     raise SystemExit(2)
 

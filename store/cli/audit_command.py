@@ -1,15 +1,15 @@
-"""`python -m store audit`: Stripe's book and ours side by side, as a table or as JSON."""
+"""`python -m store audit`: payments at Stripe beside ours, as a table or as JSON."""
 
 import json
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 
 from store.cli import preflight
-from store.cli.commands import from_stripe
+from store.cli.commands import stripe_errors
 from store.core import money
 from store.core.wording import counted
 from store.reconciliation.audit import Audit, Book, Entry, by_currency
-from store.reconciliation.audit import audit as read_both
+from store.reconciliation.audit import audit as compare
 from store.reconciliation.restored_orders import MissingOrder
 
 HEAD = (
@@ -19,43 +19,43 @@ HEAD = (
 
 
 def audit(arguments: Namespace) -> int:
-    """0 where both records say the same of every payment, 1 where they do not."""
-    chosen = preflight.settings_for(arguments)
-    preflight.shop_database(chosen)
-    with from_stripe(chosen):
-        found = read_both()
-    print(as_json(found) if arguments.json else "\n".join(table(found)))
-    return 0 if found.agrees else 1
+    """Print the comparison; the exit code is 0 if Stripe and the shop agree, else 1."""
+    config = preflight.settings_for(arguments)
+    preflight.shop_database(config)
+    with stripe_errors(config):
+        result = compare()
+    print(as_json(result) if arguments.json else "\n".join(table(result)))
+    return 0 if result.agrees else 1
 
 
-def as_json(found: Audit) -> str:
+def as_json(result: Audit) -> str:
     document = {
-        "agrees": found.agrees,
-        "difference_amount": found.difference_amount,
-        "orders": [entry.as_json() for entry in found.entries],
-        "missing": [order.as_json() for order in found.missing],
-        "unreadable": found.unreadable,
-        "strangers": found.strangers,
+        "agrees": result.agrees,
+        "difference_amount": result.difference_amount,
+        "orders": [entry.as_json() for entry in result.entries],
+        "missing": [order.as_json() for order in result.missing],
+        "unreadable": result.unreadable,
+        "strangers": result.strangers,
     }
     return json.dumps(document, indent=2)
 
 
-def table(found: Audit) -> Iterator[str]:
-    told = [entry for entry in found.entries if not entry.agrees or entry.stripes != Book()]
-    yield from columns([HEAD, *map(row, told)])
-    silent = len(found.entries) - len(told)
-    yield f"\n{len(told)} with payments, {silent} without; {verdict(found)}"
-    yield from missing(found.missing)
-    if found.unreadable:
-        yield "Stripe lists what cannot be read: " + ", ".join(found.unreadable[:20])
-    if found.strangers:
-        strangers = counted(len(found.strangers), "order")
-        belong = "belongs" if len(found.strangers) == 1 else "belong"
+def table(result: Audit) -> Iterator[str]:
+    entries = [entry for entry in result.entries if not entry.agrees or entry.stripes != Book()]
+    yield from columns([HEAD, *map(row, entries)])
+    others = len(result.entries) - len(entries)
+    yield f"\n{len(entries)} with payments, {others} without; {verdict(result)}"
+    yield from missing(result.missing)
+    if result.unreadable:
+        yield "Stripe lists objects that cannot be read: " + ", ".join(result.unreadable[:20])
+    if result.strangers:
+        strangers = counted(len(result.strangers), "order")
+        belong = "belongs" if len(result.strangers) == 1 else "belong"
         yield f"{strangers} at Stripe {belong} to another shop or database."
 
 
 def missing(orders: Sequence[MissingOrder]) -> Iterator[str]:
-    """What Stripe has under this shop's mark, and the database has not."""
+    """The lines about orders of this shop that only Stripe has."""
     if not orders:
         return
     sums = [money.text(amount, code) for code, amount in by_currency(orders).items()]
@@ -79,7 +79,7 @@ def amount_of(order: MissingOrder) -> str:
 
 
 def row(entry: Entry) -> tuple[str, ...]:
-    """Amounts, and disputes as one count, or as ours and Stripe's where they differ."""
+    """Amounts, and disputes as one count, or as both counts where they differ."""
     ours, stripes = entry.ours, entry.stripes
     amounts = (
         *(ours.paid_amount, ours.refunded_amount, ours.owed_amount),
@@ -91,8 +91,8 @@ def row(entry: Entry) -> tuple[str, ...]:
         disputes += f" ≠ {stripes.disputes}"
     if not entry.agrees and not entry.difference_amount and ours.disputes == stripes.disputes:
         difference += ", in different payments"
-    shown = (money.text(amount, entry.currency) for amount in amounts)
-    return (entry.number, *shown, disputes, difference)
+    prices = (money.text(amount, entry.currency) for amount in amounts)
+    return (entry.number, *prices, disputes, difference)
 
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -102,10 +102,10 @@ def columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield "  ".join(c.rjust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
 
 
-def verdict(found: Audit) -> str:
-    if found.agrees:
-        return "the books agree."
-    different = sum(not entry.agrees for entry in found.entries) + len(found.missing)
-    owed = sum(entry.ours.owed_amount > 0 for entry in found.entries)
-    told = f" Refunds are owed for {owed}." if owed else ""
-    return f"the books disagree on {different}.{told} Catch up first: python -m store reconcile"
+def verdict(result: Audit) -> str:
+    if result.agrees:
+        return "Stripe and the shop agree."
+    different = sum(not entry.agrees for entry in result.entries) + len(result.missing)
+    owed = sum(entry.ours.owed_amount > 0 for entry in result.entries)
+    refunds = f" Refunds are owed for {owed}." if owed else ""
+    return f"Stripe and the shop differ in {different}.{refunds} Run: python -m store reconcile"

@@ -1,4 +1,4 @@
-"""The benchmarks by name, and what each is about; standard library only, nothing is imported."""
+"""The names of the benchmarks and what each measures; imports none of them."""
 
 import ast
 
@@ -9,35 +9,35 @@ FOLDER = ROOT / "bench"
 
 
 def names() -> list[str]:
-    """Modules in `bench/`, and folders there that can be run; `support` is what they share."""
+    """Modules in `bench/`, and its folders that can be run."""
     modules = {file.stem for file in FOLDER.glob("[!_]*.py")}
     return sorted(modules | {file.parent.name for file in FOLDER.glob("*/__main__.py")})
 
 
 class UnknownBenchmark(StoreError):
-    """The sentence names those that there are."""
+    """The sentence lists the names that exist."""
 
 
 def module(text: str) -> str:
-    """The module of a benchmark that is named with hyphens or underscores.
+    """The module of the benchmark of this name, written with hyphens or underscores.
 
     Raises:
         UnknownBenchmark
     """
     name = text.replace("-", "_")
     if name not in names():
-        known = ", ".join(map(shown, names()))
-        raise UnknownBenchmark(f"There is no benchmark {text}; there are: {known}.")
+        names_text = ", ".join(map(display_name, names()))
+        raise UnknownBenchmark(f"There is no benchmark {text}; there are: {names_text}.")
     return name
 
 
-def shown(name: str) -> str:
+def display_name(name: str) -> str:
     """A benchmark's name as people write it."""
     return name.replace("_", "-")
 
 
 def about(name: str) -> str:
-    """The first sentence of what a benchmark says of itself."""
+    """The first paragraph of a benchmark's docstring."""
     module, package = FOLDER / f"{name}.py", FOLDER / name / "__main__.py"
     file = module if module.exists() else package
     text = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
@@ -45,4 +45,4 @@ def about(name: str) -> str:
 
 
 def listing() -> str:
-    return "\n".join(f"{shown(name):<18} {about(name)}" for name in names())
+    return "\n".join(f"{display_name(name):<18} {about(name)}" for name in names())

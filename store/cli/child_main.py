@@ -1,16 +1,15 @@
-"""Run a module for as long as whoever started it lives: `python -m store.cli.child_main MODULE …`
+"""Run a module until the supervisor ends: `python -m store.cli.child_main MODULE ARGUMENT …`
 
-The other end of standard input is held by the launcher and closed by the operating system when
-the launcher ends in whatever way, `kill -9` included. No orphan keeps a port or the database.
+The supervisor holds the other end of standard input. The operating system closes it when the
+supervisor ends, also by `kill -9`, so no orphan keeps a port or the database.
 
-`--stand-by LIBRARY,…` before the module: load those, and wait for a line on standard input, with
-the environment to run in as JSON. Where the input ends instead, nothing has begun.
+With `--preload LIBRARY,…` before the module: import those, then wait for a line on standard input
+that holds the environment to run in, as JSON. If the input ends first, the module never runs.
 
-A word `env:NAME` stands for the environment variable of that name: a command line is for every
-user of the computer to see, so a secret must not be on it.
+An argument `env:NAME` is replaced by that environment variable: every user of the computer can
+read a command line, so a secret must not be on it.
 """
 
-import gc
 import importlib
 import json
 import os
@@ -21,12 +20,9 @@ import threading
 import time
 
 GRACE_SECONDS = 5
-# Python looks for garbage after 700 new objects; loading a server's libraries makes hundreds of
-# thousands that all stay, and looking through them again and again was a seventh of its start.
-NEW_OBJECTS = 50_000
 
 
-def end_with_the_launcher() -> None:
+def exit_with_parent() -> None:
     while os.read(0, 1024):
         pass
     signal_all(signal.SIGTERM)
@@ -37,33 +33,33 @@ def end_with_the_launcher() -> None:
 
 
 def signal_all(number: int) -> None:
-    """Signal this process and, where it leads a group of its own, whatever it has started."""
+    """Signal this process and, if it leads a process group, everything it has started."""
     if os.name == "posix" and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), number)
     else:
         os.kill(os.getpid(), number)
 
 
-def stand_by(libraries: list[str]) -> None:
+def preload(libraries: list[str]) -> None:
+    """Import the libraries, then wait for the environment."""
     for name in libraries:
         importlib.import_module(name)
-    said = b""
-    while not said.endswith(b"\n"):
-        if not (more := os.read(0, 65536)):
+    line = b""
+    while not line.endswith(b"\n"):
+        if not (chunk := os.read(0, 65536)):
             raise SystemExit
-        said += more
-    os.environ.update(json.loads(said))
+        line += chunk
+    os.environ.update(json.loads(line))
 
 
-def spelled_out(word: str) -> str:
-    return os.environ[word.removeprefix("env:")] if word.startswith("env:") else word
+def expand_env(argument: str) -> str:
+    return os.environ[argument.removeprefix("env:")] if argument.startswith("env:") else argument
 
 
 if __name__ == "__main__":
-    gc.set_threshold(NEW_OBJECTS)
-    if sys.argv[1] == "--stand-by":
-        stand_by(sys.argv[2].split(","))
+    if sys.argv[1] == "--preload":
+        preload(sys.argv[2].split(","))
         del sys.argv[1:3]
-    threading.Thread(target=end_with_the_launcher, daemon=True).start()
-    sys.argv = [spelled_out(word) for word in sys.argv[1:]]
+    threading.Thread(target=exit_with_parent, daemon=True).start()
+    sys.argv = [expand_env(argument) for argument in sys.argv[1:]]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

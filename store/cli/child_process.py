@@ -1,6 +1,6 @@
-"""A process of the launcher's, which may load its libraries before it is allowed to begin.
+"""Child processes of the supervisor, which may import their libraries before they are released.
 
-Light, because the first such process is started before anything else is even imported.
+Imports little, because `run.py` starts the first one before everything else is imported.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 from store.cli.virtualenv import ROOT
 
-# A group of its own: Ctrl-C reaches only the launcher, which then ends each program once.
+# A group of its own: Ctrl-C reaches only the supervisor, which then ends each program once.
 OWN_GROUP: dict[str, Any]
 if sys.platform == "win32":
     OWN_GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -28,7 +28,7 @@ MACOS_FILES = 10_240  # OPEN_MAX, where the limit is called unlimited
 
 
 def raise_file_limit() -> None:
-    """Let this process and all that it starts open as many files as the system allows them.
+    """Raise the limit of open files for this process and its children as far as the system allows.
 
     A page holds several connections, and many systems begin at 1,024 files or fewer.
     """
@@ -45,7 +45,7 @@ def raise_file_limit() -> None:
 
 
 def kill_group(process: Process) -> None:
-    """End at once what is left of the process and of all that it has started."""
+    """Kill the process and everything it has started."""
     if sys.platform == "win32":
         command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
         subprocess.run(command, capture_output=True, check=False)
@@ -54,14 +54,14 @@ def kill_group(process: Process) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def tethered(*words: str) -> list[str]:
-    return [sys.executable, "-m", "store.cli.child_main", *words]
+def child_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "store.cli.child_main", *arguments]
 
 
 def start(command: Sequence[str], environment: Mapping[str, str]) -> Process:
     return subprocess.Popen(
         command,
-        stdin=subprocess.PIPE,  # see tether
+        stdin=subprocess.PIPE,  # see child_main
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**environment, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
@@ -71,18 +71,18 @@ def start(command: Sequence[str], environment: Mapping[str, str]) -> Process:
 
 
 @contextmanager
-def standing_by(libraries: Sequence[str], words: Sequence[str]) -> Iterator[Process]:
-    """A process that loads `libraries` and then waits for `go`; without it, it never begins."""
-    with start(tethered("--stand-by", ",".join(libraries), *words), os.environ) as process:
+def preloaded_process(libraries: Sequence[str], arguments: Sequence[str]) -> Iterator[Process]:
+    """A process that imports `libraries` and waits for `release`; without it, it runs nothing."""
+    with start(child_command("--preload", ",".join(libraries), *arguments), os.environ) as process:
         try:
             yield process
         finally:
             kill_group(process)
 
 
-def go(process: Process, environment: Mapping[str, str]) -> None:
-    """Let it begin, in this environment."""
+def release(process: Process, environment: Mapping[str, str]) -> None:
+    """Let a preloaded process run its module, in this environment."""
     assert process.stdin is not None
-    with suppress(OSError):  # it is dead, as whoever waits for its end is about to notice
+    with suppress(OSError):  # it is dead, which the supervisor notices where it waits for it
         process.stdin.write(json.dumps(dict(environment)).encode() + b"\n")
         process.stdin.flush()

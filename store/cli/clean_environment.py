@@ -1,8 +1,7 @@
-"""The environment without the variables that other programs use to steer Python and our libraries.
+"""The environment without variables that configure Python or our libraries for another program.
 
-Their owners set them for something else: a web server of their own, a debugger, a company's pip. A
-variable that reaches the interpreter, uvicorn, Streamlit, prometheus_client or pip by accident
-changes the shop in ways that nobody would look for here. Standard library only.
+They are set for another web server, a debugger or a company's pip, and would change the behavior of
+the interpreter, uvicorn, Streamlit, prometheus_client or pip here. Standard library only.
 """
 
 import ast
@@ -21,7 +20,7 @@ KEPT_PYTHON = frozenset(
 DROPPED_PREFIXES = ("PYTHON", "UVICORN_", "STREAMLIT_")
 DROPPED = frozenset(
     {
-        "WEB_CONCURRENCY",  # uvicorn: several sidecars under one launcher
+        "WEB_CONCURRENCY",  # uvicorn: several webhook servers under one supervisor
         "FORWARDED_ALLOW_IPS",  # uvicorn: visitors could choose their own address
         "PROMETHEUS_MULTIPROC_DIR",  # prometheus_client: counters in another program's folder
         "prometheus_multiproc_dir",
@@ -40,7 +39,7 @@ PIP_SECTIONS = ("global", "install", ":env:")  # the later one wins, as in pip
 
 
 def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment for the launcher and all that it starts."""
+    """The environment for this process and all that it starts."""
     return {name: value for name, value in environment.items() if not is_foreign(name)}
 
 
@@ -51,7 +50,7 @@ def is_foreign(name: str) -> bool:
 
 
 def steers_python(name: str) -> bool:
-    """True for what a running interpreter has read already: it must be started again without."""
+    """True for a variable that a running interpreter has read: it must be restarted without it."""
     return name.startswith("PYTHON") and is_foreign(name)
 
 
@@ -62,7 +61,7 @@ def pip_environment(python: Path) -> dict[str, str]:
     packages elsewhere, or nowhere, and report success.
     """
     environment = cleaned(os.environ)
-    said = subprocess.run(
+    listed = subprocess.run(
         [str(python), "-I", "-m", "pip", "config", "list"],
         capture_output=True,
         text=True,
@@ -70,25 +69,25 @@ def pip_environment(python: Path) -> dict[str, str]:
         env=environment,
         check=False,
     )
-    kept = pip_options(said.stdout)
+    kept = pip_options(listed.stdout)
     others = {name: value for name, value in environment.items() if not name.startswith("PIP_")}
     return {**others, **kept, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INPUT": "1"}
 
 
 def pip_options(listed: str) -> dict[str, str]:
-    """What `pip config list` printed, as variables, without the options that we do not take over.
+    """Variables for the options that `pip config list` printed and that we keep.
 
     >>> pip_options("global.index-url='https://example.com/simple'\\ninstall.user='true'")
     {'PIP_INDEX_URL': 'https://example.com/simple'}
     """
-    found: dict[str, dict[str, str]] = {section: {} for section in PIP_SECTIONS}
+    options: dict[str, dict[str, str]] = {section: {} for section in PIP_SECTIONS}
     for line in listed.splitlines():
         key, _, value = line.partition("=")
         section, _, option = key.rpartition(".")
-        if section in found and option in KEPT_PIP:
+        if section in options and option in KEPT_PIP:
             try:
-                found[section][option] = str(ast.literal_eval(value))
+                options[section][option] = str(ast.literal_eval(value))
             except (SyntaxError, ValueError):
                 continue  # not a line of the list
-    merged = {option: v for section in PIP_SECTIONS for option, v in found[section].items()}
+    merged = {option: v for section in PIP_SECTIONS for option, v in options[section].items()}
     return {f"PIP_{option.upper().replace('-', '_')}": value for option, value in merged.items()}

@@ -1,7 +1,7 @@
-"""`python -m store doctor`: what is set, what answers, what is wrong, and how to mend it.
+"""`python -m store doctor`: what is set, what answers, what is wrong, and how to repair it.
 
-Exit codes: 0, all is well; 1, something has to be mended; 2, it could not even look (a command
-line that is not understood, an environment that is not ready).
+Exit codes: 0, all is well; 1, something must be repaired; 2, nothing could be examined (an unknown
+option, an environment that is not ready).
 """
 
 import json
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from store.catalog import products
-from store.cli import machine, preflight, stripe_findings
+from store.cli import machine_findings, preflight, stripe_findings
 from store.cli.findings import NOTE, OK, WRONG, Finding, guarded
 from store.cli.process_findings import processes
 from store.core.errors import StoreError
@@ -19,18 +19,18 @@ from store.db import engine as db
 
 
 def doctor(arguments: Namespace) -> int:
-    """Print every finding; 1 where something has to be mended, 0 otherwise."""
-    found = findings(arguments)
+    """Print every finding; 1 if one of them is wrong, else 0."""
+    results = findings(arguments)
     if arguments.json:
-        every = list(found)
+        every = list(results)
         print(json.dumps([finding._asdict() for finding in every], indent=2, ensure_ascii=False))
     else:
-        every = [shown(finding) for finding in found]
+        every = [print_finding(finding) for finding in results]
     return int(any(finding.state == WRONG for finding in every))
 
 
-def shown(finding: Finding) -> Finding:
-    """The finding, printed at once: the next one may take a while."""
+def print_finding(finding: Finding) -> Finding:
+    """Print a finding and return it; called for each at once, because the next may take long."""
     state = "WRONG" if finding.state == WRONG else finding.state
     print(f"{state:>6}  {finding.message}", flush=True)
     if finding.remedy:
@@ -39,28 +39,28 @@ def shown(finding: Finding) -> Finding:
 
 
 def findings(arguments: Namespace) -> Iterator[Finding]:
-    yield from guarded("programs", machine.programs())
-    yield from guarded("setting files", machine.setting_files())
+    yield from guarded("programs", machine_findings.programs())
+    yield from guarded("setting files", machine_findings.setting_files())
     try:
-        chosen = preflight.settings_for(arguments)
+        config = preflight.settings_for(arguments)
     except StoreError as error:
         remedy = "Change it in the environment or in the file; see .env.example."
         yield Finding(WRONG, "settings", str(error), remedy)
         return
-    looks = {
-        "settings": machine.setting_values(chosen),
+    examinations = {
+        "settings": machine_findings.setting_values(config),
         "price list": price_list(),
-        "data folder": machine.data_folder(chosen),
-        "way to Stripe": stripe_findings.stripe(chosen),
-        "webhooks": stripe_findings.webhooks(chosen),
+        "data folder": machine_findings.data_folder(config),
+        "way to Stripe": stripe_findings.stripe(config),
+        "webhooks": stripe_findings.webhooks(config),
         "database": database(),
-        "processes": processes(chosen, arguments),
+        "processes": processes(config, arguments),
     }
-    yield from chain.from_iterable(guarded(name, look) for name, look in looks.items())
+    yield from chain.from_iterable(guarded(name, each) for name, each in examinations.items())
 
 
 def price_list() -> Iterator[Finding]:
-    """The products of the first day and of a fresh demo."""
+    """Whether the products of a fresh shop can be read and sold in its currency."""
     try:
         count = len(products.seeds())
     except StoreError as error:
@@ -77,12 +77,12 @@ def database() -> Iterator[Finding]:
             yield Finding(NOTE, "database", message, "python -m store makes it.")
             return
     except StoreError:
-        pass  # said below, with the reason
+        pass  # reported below, with the reason
     sound = True
-    for found in db.findings():
-        sound &= found.ok
-        state = OK if found.ok else WRONG
-        yield Finding(state, "database", found.sentence, found.remedy)
+    for check in db.findings():
+        sound &= check.ok
+        state = OK if check.ok else WRONG
+        yield Finding(state, "database", check.sentence, check.remedy)
     if not sound:
         return
     if db.schema_is_current():

@@ -1,6 +1,6 @@
-"""What nobody expected, as one sentence with a number that finds the traceback in `store.log`.
+"""Unexpected errors as one sentence, with a number under which `store.log` has the traceback.
 
-Standard library only: it must work where anything else is broken.
+Standard library only: it must work when anything else is broken.
 """
 
 import os
@@ -20,14 +20,14 @@ LOG = "store.log"
 
 
 class CannotPrint(StoreError):
-    """Standard output takes nothing, because of a full disk for instance."""
+    """Standard output cannot be written, because of a full disk for instance."""
 
 
 def repair_streams() -> None:
-    """Give the process standard streams that can be used, whatever it was started with.
+    """Make standard input, output and error usable, also if the process was started without them.
 
-    A closed descriptor would be given to the next file that is opened, a database for instance,
-    and then be printed into. Text is written as UTF-8 wherever it goes.
+    The next file that is opened, a database for instance, would otherwise get the closed descriptor
+    and be printed into. Text is written as UTF-8.
     """
     for number in (0, 1, 2):
         try:
@@ -42,18 +42,18 @@ def repair_streams() -> None:
             stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
 
 
-def say(sentence: str) -> None:
-    """One line on standard error; nobody may be there to read it."""
+def print_error(sentence: str) -> None:
+    """Print one line on standard error, which may be closed."""
     with suppress(OSError, ValueError):
         sys.stderr.write(f"{sentence}\n")
         sys.stderr.flush()
 
 
 def flush() -> None:
-    """Write out what was printed, while an error can still be answered.
+    """Flush standard output while an error can still be reported.
 
     Raises:
-        BrokenPipeError: the reader has left.
+        BrokenPipeError: nothing reads the pipe any more.
         CannotPrint: it cannot be written for another reason.
     """
     try:
@@ -68,7 +68,7 @@ def flush() -> None:
 
 
 def stop_printing(*streams: TextIO) -> None:
-    """Let nothing complain when Python flushes what nobody can read at its end."""
+    """Redirect the streams to nowhere, so that Python's flush at exit cannot fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in streams or (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
@@ -81,12 +81,12 @@ def report(error: BaseException) -> int:
     lines = "".join(traceback.format_exception(error))
     entry = f"{datetime.now(UTC).isoformat()} error {incident}\n{lines}\n"
     where = next(filter(None, (appended(file, entry) for file in log_files())), None)
-    said = (str(error).strip().splitlines() or [""])[0][:200]
-    what = f"{type(error).__name__}{': ' if said else ''}{said}"
-    found = f"the details are under that number in {where}" if where else "it could not be logged"
-    say(f"Something unexpected went wrong ({what}). Error {incident}: {found}.")
+    first_line = (str(error).strip().splitlines() or [""])[0][:200]
+    what = f"{type(error).__name__}{': ' if first_line else ''}{first_line}"
+    details = f"the details are under that number in {where}" if where else "it could not be logged"
+    print_error(f"Something unexpected went wrong ({what}). Error {incident}: {details}.")
     if os.environ.get("DEBUG", "").lower() in ("1", "true", "yes", "on"):
-        say(lines)
+        print_error(lines)
     return 1
 
 

@@ -1,7 +1,7 @@
-"""A lock between processes, in the standard library and alike on every system.
+"""A lock between processes: SQLite's exclusive lock on an empty file.
 
-It is SQLite's lock on an empty file. The operating system releases it when its holder ends in
-whatever way, so that nothing is ever left locked.
+It works alike on every system, and the operating system releases it when its holder ends, also when
+killed. Standard library only.
 """
 
 import errno
@@ -14,12 +14,13 @@ BUSY, LOCKED = 5, 6  # SQLite's result codes; the higher bits only say more of t
 
 
 class Held(Exception):
-    """Another process has it, and did not let go in time."""
+    """Another process holds the lock, and did not release it in time."""
 
 
 @contextmanager
 def exclusive(path: Path, *, wait_seconds: float) -> Iterator[None]:
-    """
+    """Hold the lock on the file at `path` meanwhile.
+
     Raises:
         Held: another process holds the lock.
         OSError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""What `python -m store doctor` finds out, one `Finding` each."""
+"""`Finding`: one result of `python -m store doctor`."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ OK, NOTE, WRONG = "ok", "note", "wrong"
 
 
 class Finding(NamedTuple):
-    """`name` is what was looked at, for scripts; `remedy` may be empty."""
+    """`state` is OK, NOTE or WRONG; `name` says what was examined, for scripts."""
 
     state: str
     name: str
@@ -21,7 +21,7 @@ class Finding(NamedTuple):
 
 
 def guarded(name: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The findings; an error that nobody expected becomes one, and the next look goes on."""
+    """The findings; an unexpected error becomes a finding, so that the others follow."""
     try:
         yield from findings
     except StoreError as error:

@@ -1,6 +1,6 @@
-"""Which addresses the servers listen on: loopback, and beyond it only where `--host` says so.
+"""The addresses that the servers listen on: loopback, and more only with `--host`.
 
-Standard library only: the check before a start and the servers themselves use the same rules.
+Standard library only. Used by the checks before a start and by the servers themselves.
 """
 
 import errno
@@ -17,7 +17,7 @@ ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104 - only bound for --host, or t
 ABSENT = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT, errno.EINVAL}
 BACKLOG = 2048
 
-# What makes a second listener fail, and a port that was left a moment ago not count as in use.
+# Makes a second listener fail, and lets a port be reused a moment after its last use.
 if sys.platform == "win32":
     ALONE_ON_PORT = socket.SO_EXCLUSIVEADDRUSE
 else:
@@ -31,7 +31,7 @@ class UnknownHost(StoreError):
 def storefront_command(arguments: Namespace) -> list[str]:
     """The module and the arguments of the storefront's process."""
     listen_on = addresses_of(arguments)
-    return ["store.cli.asgi", "storefront", str(arguments.port), *listen_on]
+    return ["store.cli.serve", "storefront", str(arguments.port), *listen_on]
 
 
 def addresses_of(arguments: Namespace) -> list[str]:
@@ -69,7 +69,7 @@ def bound(address: str, port: int) -> socket.socket:
     """A socket that owns the port at this one address, and does not listen yet.
 
     Raises:
-        OSError: the port is not to be had there.
+        OSError: the port cannot be used there.
     """
     family = family_of(address)
     listener = socket.socket(family)
@@ -85,14 +85,14 @@ def bound(address: str, port: int) -> socket.socket:
     return listener
 
 
-def listeners(wanted: list[str], port: int) -> list[socket.socket]:
+def listeners(hosts: list[str], port: int) -> list[socket.socket]:
     """A bound socket for each address; ::1 is left out on a computer without IPv6.
 
     Raises:
         OSError: the port is in use at one of them.
     """
     made: list[socket.socket] = []
-    for address in wanted:
+    for address in hosts:
         try:
             made.append(bound(address, port))
         except OSError as error:
@@ -102,19 +102,19 @@ def listeners(wanted: list[str], port: int) -> list[socket.socket]:
 
 
 def is_absent(address: str, error: OSError) -> bool:
-    """True where this computer merely has no IPv6."""
+    """True if the error only means that this computer has no IPv6."""
     return family_of(address) == socket.AF_INET6 and (
         error.errno in ABSENT or isinstance(error, socket.gaierror)
     )
 
 
-def port_fault(port: int, wanted: list[str]) -> str | None:
-    """Why our servers cannot listen on the port; None where they can.
+def port_fault(port: int, hosts: list[str]) -> str | None:
+    """Why our servers cannot listen on the port; None if they can.
 
-    The wildcard addresses are tried as well: a program that holds the port at another address of
-    this computer, or only for IPv6, would get part of what is meant for the shop.
+    Tries the wildcard addresses, too: a program that has the port at another address, or only for
+    IPv6, would get some of the shop's requests.
     """
-    for address in dict.fromkeys([ANY_IPV4, ANY_IPV6, *wanted]):
+    for address in dict.fromkeys([ANY_IPV4, ANY_IPV6, *hosts]):
         try:
             bound(address, port).close()
         except PermissionError:
@@ -128,8 +128,8 @@ def port_fault(port: int, wanted: list[str]) -> str | None:
     return None
 
 
-def beyond_loopback(wanted: list[str]) -> Iterator[str]:
+def beyond_loopback(hosts: list[str]) -> Iterator[str]:
     """The addresses that other computers can reach, as people write them."""
-    for address in wanted:
+    for address in hosts:
         if address not in LOOPBACK and not address.startswith("127."):
             yield f"[{address}]" if ":" in address else address

@@ -1,7 +1,7 @@
-"""pip, and what it is doing in one line that moves.
+"""Runs pip and shows its progress in one line.
 
-Downloading and unpacking a hundred packages takes minutes, most of which pip spends without a
-word. Standard library only.
+Downloading and unpacking a hundred packages takes minutes, for most of which pip prints nothing.
+Standard library only.
 """
 
 import subprocess
@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TextIO
 
-STEP_SECONDS = 0.5  # between two drawings of the line
-QUIET_STEP_SECONDS = 15.0  # between two lines of a log, where no line can move
+STEP_SECONDS = 0.5  # between two updates of the line
+LOG_STEP_SECONDS = 15.0  # between two lines, where the output is no terminal
 WIDTH = 78
 
 
@@ -58,7 +58,7 @@ class Progress:
         line = f"  {self.doing} … {now - self.began:.0f} s"
         if self.moves:
             self.out.write(f"\r{line[:WIDTH]:<{WIDTH}}")
-        elif self.printed == "" or now - self.drawn_at >= QUIET_STEP_SECONDS:
+        elif self.printed == "" or now - self.drawn_at >= LOG_STEP_SECONDS:
             self.out.write(f"{line}\n")
             self.drawn_at, self.printed = now, line
         self.out.flush()
@@ -70,7 +70,7 @@ class Progress:
 
 
 def doing(line: str) -> str:
-    """What a line of pip's output says is being done now; "" where it says nothing of that."""
+    """What pip is doing according to a line of its output; "" if the line does not say."""
     word, _, rest = line.strip().partition(" ")
     if word == "Collecting":
         return f"Looking for {rest.split()[0]}" if rest else ""

@@ -1,4 +1,4 @@
-"""What must be right before anything starts; each fault is one sentence that says what to do."""
+"""Checks before anything starts; each error is one sentence that says what to do."""
 
 import os
 import sqlite3
@@ -32,49 +32,50 @@ KEY_REFUSED = (
 
 
 class CannotStart(StoreError):
-    """Something that only the person at the keyboard can mend."""
+    """The shop cannot start; the sentence says what the operator must change."""
 
 
 class AlreadyRunning(CannotStart):
-    """A shop, or an emulator, works with this data folder."""
+    """A shop or an emulator is using this data folder."""
 
 
 def settings_for(arguments: Namespace) -> settings.Settings:
-    """The settings, with the command line on top, for this process and all that it starts.
+    """The settings with the command line's options, for this process and those it starts.
 
     Raises:
         SettingsError: a value is missing, malformed or dangerous.
     """
     if arguments.data_dir:
         os.environ["DATA_DIR"] = str(arguments.data_dir)
-    chosen = settings.load()
-    os.environ["DATA_DIR"] = str(chosen.data_dir.resolve())
-    if chosen.offline and chosen.stripe_api_base is None:
+    config = settings.load()
+    os.environ["DATA_DIR"] = str(config.data_dir.resolve())
+    if config.offline and config.stripe_api_base is None:
         port = getattr(arguments, "emulator_port", 8502)
         os.environ["STRIPE_API_BASE"] = f"http://127.0.0.1:{port}"
     settings.current.cache_clear()
     return settings.current()
 
 
-def runs_emulator(chosen: settings.Settings, arguments: Namespace) -> bool:
-    """A key means the real Stripe, and an address of the user's own means that server."""
+def runs_emulator(config: settings.Settings, arguments: Namespace) -> bool:
+    """True without a Stripe key, unless `--no-emulator` or `STRIPE_API_BASE` says otherwise."""
     ours = f"http://127.0.0.1:{arguments.emulator_port}"
-    return chosen.offline and chosen.stripe_api_base == ours and not arguments.no_emulator
+    return config.offline and config.stripe_api_base == ours and not arguments.no_emulator
 
 
-def ports_of(chosen: settings.Settings, arguments: Namespace) -> dict[str, int]:
-    flags = PORT_FLAGS if runs_emulator(chosen, arguments) else PORT_FLAGS[:2]
+def ports_of(config: settings.Settings, arguments: Namespace) -> dict[str, int]:
+    flags = PORT_FLAGS if runs_emulator(config, arguments) else PORT_FLAGS[:2]
     return {flag: getattr(arguments, flag.strip("-").replace("-", "_")) for flag in flags}
 
 
-def ports(chosen: settings.Settings, arguments: Namespace) -> None:
-    """
+def ports(config: settings.Settings, arguments: Namespace) -> None:
+    """Check that every port is free.
+
     Raises:
-        CannotStart: a port is not to be had.
+        CannotStart: a port is not free.
     """
     seen: dict[int, str] = {}
     wanted = addresses_of(arguments)
-    for flag, port in ports_of(chosen, arguments).items():
+    for flag, port in ports_of(config, arguments).items():
         if port in seen:
             raise CannotStart(f"{seen[port]} and {flag} are both {port}; choose two ports.")
         seen[port] = flag
@@ -84,13 +85,13 @@ def ports(chosen: settings.Settings, arguments: Namespace) -> None:
 
 
 def port_fault(port: int) -> str | None:
-    """Why nothing of ours can listen there; None where it can."""
+    """Why no process of ours can listen on this port; None if one can."""
     return listening.port_fault(port, list(listening.LOOPBACK))
 
 
 @contextmanager
-def alone(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder, so that no second shop, and no reset, works in it at the same time.
+def lock_data_folder(data_dir: Path) -> Iterator[None]:
+    """Lock the data folder, so that no second shop and no reset uses it at the same time.
 
     Raises:
         CannotStart: the folder is held by another process, or cannot be written.
@@ -112,11 +113,11 @@ def alone(data_dir: Path) -> Iterator[None]:
 
 
 @contextmanager
-def emulator_alone(data_dir: Path) -> Iterator[None]:
-    """Hold the emulator's file, wherever an emulator might listen that serves it.
+def lock_emulator(data_dir: Path) -> Iterator[None]:
+    """Lock the emulator's file, whatever port an emulator using it might listen on.
 
     Raises:
-        CannotStart: an emulator has it.
+        CannotStart: an emulator uses it.
     """
     with ExitStack() as stack:
         try:
@@ -128,35 +129,35 @@ def emulator_alone(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def emulator_file(data_dir: Path, *, garbage_too: bool = True) -> None:
-    """Look at the emulator's file before anything is written there, or it is deleted.
+def emulator_file(data_dir: Path, *, must_be_database: bool = True) -> None:
+    """Check the emulator's file before it is written or deleted.
 
     Raises:
-        CannotStart: it is another program's, or with `garbage_too` no database at all.
+        CannotStart: it is another program's, or with `must_be_database` no database at all.
     """
     file, fault = data_dir / "emulator.db", ""
     try:
         if file.exists():
             address = f"{file.resolve().as_uri()}?mode=rw"
-            with closing(sqlite3.connect(address, uri=True)) as found:
-                names = found.execute("SELECT name FROM sqlite_master").fetchall()
+            with closing(sqlite3.connect(address, uri=True)) as database:
+                names = database.execute("SELECT name FROM sqlite_master").fetchall()
             if names and ("objects",) not in names:
                 fault = "is another program's database"
     except (OSError, sqlite3.Error) as error:
-        fault = f"cannot be used as the emulator's file ({error})" if garbage_too else ""
+        fault = f"cannot be used as the emulator's file ({error})" if must_be_database else ""
     if fault:
         raise CannotStart(f"{file} {fault}; move it, or choose another folder with --data-dir.")
 
 
-def require_shop(chosen: settings.Settings) -> None:
-    """Look whether a shop was ever started with this database; nothing is made where none was.
+def require_shop(config: settings.Settings) -> None:
+    """Check that a shop was started with this database before; creates nothing.
 
     Raises:
-        CannotStart: none was, or the database does not answer.
+        CannotStart: there is none, or the database does not answer.
     """
-    if chosen.database_url is None and revision.is_current_in(chosen.sqlite_file):
+    if config.database_url is None and revision.is_current_in(config.sqlite_file):
         return
-    from store.db import engine as db  # noqa: PLC0415 - as in schema: a second start has no need of it
+    from store.db import engine as db  # noqa: PLC0415 - a second start does without it
 
     with database_errors():
         if not db.exists():
@@ -165,26 +166,25 @@ def require_shop(chosen: settings.Settings) -> None:
             )
 
 
-def shop_database(chosen: settings.Settings) -> None:
-    """The database of a shop that was started before, brought up to date.
+def shop_database(config: settings.Settings) -> None:
+    """Bring the database of a shop that was started before up to date.
 
     Raises:
         CannotStart: as `require_shop` and `database`.
     """
-    require_shop(chosen)
-    database(chosen)
+    require_shop(config)
+    database(config)
 
 
-def database(chosen: settings.Settings) -> None:
-    """Reach the database, make it where there is none, and bring its schema up to date.
+def database(config: settings.Settings) -> None:
+    """Connect to the database, create it if there is none, and bring its schema up to date.
 
     Raises:
         CannotStart: it does not answer, not to these credentials, or is not fit for the shop.
     """
-    if chosen.database_url is None and revision.is_current_in(chosen.sqlite_file):
+    if config.database_url is None and revision.is_current_in(config.sqlite_file):
         return
-    # As in `schema`: a second start has no need of it.
-    from store.catalog import seeding  # noqa: PLC0415
+    from store.catalog import seeding  # noqa: PLC0415 - a second start does without it
 
     with database_errors():
         seeding.migrate()
@@ -192,8 +192,8 @@ def database(chosen: settings.Settings) -> None:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Say to the person at the keyboard why the database cannot be used."""
-    from store.db import engine as db  # noqa: PLC0415 - as in schema: a second start has no need of it
+    """Turn errors of the database into sentences for the person at the terminal."""
+    from store.db import engine as db  # noqa: PLC0415 - a second start does without it
 
     try:
         yield
@@ -206,7 +206,7 @@ def database_errors() -> Iterator[None]:
 
 
 class StripeAccount(NamedTuple):
-    """The account behind the key, shortened; empty, with the `cause`, where Stripe is silent."""
+    """The key's account, shortened; empty, with the `cause`, if Stripe did not answer."""
 
     name: str
     cause: str = ""
@@ -220,7 +220,7 @@ def stripe_account() -> StripeAccount | None:
     """
     if settings.current().offline:
         return None
-    # Stripe's library takes half a second to load, which a start without a key need not spend.
+    # Importing Stripe's library takes half a second, which a start without a key can save.
     from store.stripe_api import gateway, network  # noqa: PLC0415
 
     if fault := network.fault(gateway.address()):
@@ -228,7 +228,7 @@ def stripe_account() -> StripeAccount | None:
     try:
         account = gateway.account()
     except StripePermissionMissing:
-        return StripeAccount("of a restricted key")  # genuine, but not allowed to see it
+        return StripeAccount("of a restricted key")  # valid, but not allowed to read the account
     except StripeKeyRefused:
         raise CannotStart(KEY_REFUSED) from None
     except StripeError as error:

@@ -1,4 +1,4 @@
-"""What doctor finds of the shop's processes: which run, what they say, which ports are free."""
+"""Findings of doctor about the processes: which run, what they report, which ports are free."""
 
 import http.client
 import json
@@ -8,25 +8,24 @@ from collections.abc import Iterator
 
 from store.cli import preflight
 from store.cli.findings import NOTE, OK, WRONG, Finding
-from store.cli.shop import LOCAL, Shop, answers
+from store.cli.launch import LOCAL, WEBHOOK_SERVER, ShopProcesses, is_up
 from store.core.settings import Settings
 
 TIMEOUT_SECONDS = 3
-NAMES = ("storefront", "sidecar", "emulator")
-SILENT = ("ok", "alive", "not compared with Stripe's yet")
-"""Words of the sidecar that ask for nothing."""
+NAMES = ("storefront", WEBHOOK_SERVER, "emulator")
+FINE = ("ok", "alive", "not compared with Stripe's yet")  # states that need no finding
 
 
-def processes(chosen: Settings, arguments: Namespace) -> Iterator[Finding]:
-    flags = preflight.ports_of(chosen, arguments)
-    shop = Shop(chosen, arguments, "--emulator-port" in flags)
-    health = shop.health()
+def processes(config: Settings, arguments: Namespace) -> Iterator[Finding]:
+    flags = preflight.ports_of(config, arguments)
+    shop = ShopProcesses(config, arguments, "--emulator-port" in flags)
+    urls = shop.health_urls()
     for name, flag in zip(NAMES, flags, strict=False):
         port = flags[flag]
-        said = sidecars_words(f"{shop.sidecar}/readyz") if name == "sidecar" else {}
-        if said:
-            yield from sidecar(port, said)
-        elif answers(health[name]):
+        states = webhook_server_states(shop) if name == WEBHOOK_SERVER else {}
+        if states:
+            yield from webhook_server(port, states)
+        elif is_up(urls[name]):
             yield Finding(OK, name, f"The {name} runs on port {port} and says that it is ready")
         elif fault := preflight.port_fault(port):
             message = f"Port {port}, for the {name}, {fault}"
@@ -35,43 +34,43 @@ def processes(chosen: Settings, arguments: Namespace) -> Iterator[Finding]:
             yield Finding(OK, name, f"Port {port} is free for the {name}, which is not running")
 
 
-def sidecars_words(address: str) -> dict[str, str]:
-    """What its `/readyz` says of each thing; empty where no sidecar of ours answers.
+def webhook_server_states(shop: ShopProcesses) -> dict[str, str]:
+    """The state of each thing that `/readyz` checks; empty if no webhook server of ours answers.
 
-    `ready` is added: "ok", or "no" where it answers 503.
+    `ready` is added: "ok", or "no" for a 503.
     """
     try:
-        with LOCAL.open(address, timeout=TIMEOUT_SECONDS) as response:
-            return _words(response.read(), "ok")
+        with LOCAL.open(f"{shop.webhook_server_url}/readyz", timeout=TIMEOUT_SECONDS) as response:
+            return _states(response.read(), "ok")
     except urllib.error.HTTPError as error:
-        return _words(error.read(), "no") if error.code == 503 else {}
+        return _states(error.read(), "no") if error.code == 503 else {}
     except (OSError, http.client.HTTPException):
         return {}
 
 
-def _words(body: bytes, ready: str) -> dict[str, str]:
+def _states(body: bytes, ready: str) -> dict[str, str]:
     try:
         document = json.loads(body)
     except ValueError:
         return {}
     if not isinstance(document, dict) or "database" not in document:
         return {}
-    return {name: str(word) for name, word in document.items()} | {"ready": ready}
+    return {name: str(state) for name, state in document.items()} | {"ready": ready}
 
 
-def sidecar(port: int, said: dict[str, str]) -> Iterator[Finding]:
-    """Whether it takes webhooks, and each thing it has something to say about."""
-    ready = said.pop("ready") == "ok"
-    without_secret = {name for name, word in said.items() if word not in SILENT} == {
-        "webhook_secret"
-    }
+def webhook_server(port: int, states: dict[str, str]) -> Iterator[Finding]:
+    """Whether it accepts webhooks, and each state that is not fine."""
+    ready = states.pop("ready") == "ok"
+    faults = {name: state for name, state in states.items() if state not in FINE}
     if ready:
-        yield Finding(OK, "sidecar", f"The sidecar runs on port {port} and says that it is ready")
-    elif without_secret:
-        yield Finding(NOTE, "sidecar", f"The sidecar runs on port {port} and takes no webhooks")
+        message = f"The webhook server runs on port {port} and says that it is ready"
+        yield Finding(OK, WEBHOOK_SERVER, message)
+    elif faults.keys() == {"webhook_secret"}:
+        message = f"The webhook server runs on port {port} and accepts no webhooks"
+        yield Finding(NOTE, WEBHOOK_SERVER, message)
         return
     else:
-        yield Finding(WRONG, "sidecar", f"The sidecar on port {port} takes no webhooks now")
-    for name, word in said.items():
-        if word not in SILENT:
-            yield Finding(WRONG, "sidecar", f"The sidecar says of its {name}: {word}")
+        message = f"The webhook server on port {port} accepts no webhooks now"
+        yield Finding(WRONG, WEBHOOK_SERVER, message)
+    for name, state in faults.items():
+        yield Finding(WRONG, WEBHOOK_SERVER, f"The webhook server says of its {name}: {state}")

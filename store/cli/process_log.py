@@ -1,4 +1,4 @@
-"""What the launcher says on standard output, and what its programs say through it."""
+"""The log on standard output: lines of the supervisor and of its programs."""
 
 import json
 import os
@@ -13,25 +13,25 @@ COLOURS = cycle((36, 33, 32, 35, 34))  # ANSI: cyan, yellow, green, magenta, blu
 
 
 class Log:
-    """Lines on standard output, each with the time and the name of the program that wrote it.
+    """Prints lines with the time and the name of the program that wrote them.
 
-    With `as_json` each line is an object: what a program wrote as one gets its name added.
+    With `as_json` each line is an object; a program's own JSON object gets its name added.
     """
 
     def __init__(self, names: Sequence[str], *, as_json: bool = False) -> None:
         self.colours = dict(zip(names, COLOURS, strict=False))
         self.width = max(len(name) for name in [*names, "store"])
         self.as_json = as_json
-        self.one_at_a_time = threading.Lock()
+        self.lock = threading.Lock()
         self.coloured = "NO_COLOR" not in os.environ and sys.stdout.isatty()
 
     def line(self, name: str, text: bytes | str) -> None:
-        said = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-        shown = self.json_line if self.as_json else self.text_line
-        # Whoever read along may be gone; the shop goes on.
-        with self.one_at_a_time, suppress(OSError):
-            for line in said.splitlines():
-                print(shown(name, line), flush=True)
+        message = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        formatted = self.json_line if self.as_json else self.text_line
+        # The shop goes on when the terminal or the reading program is gone.
+        with self.lock, suppress(OSError):
+            for line in message.splitlines():
+                print(formatted(name, line), flush=True)
 
     def text_line(self, name: str, line: str) -> str:
         prefix = f"{datetime.now().astimezone():%H:%M:%S} {name.ljust(self.width)} | "
@@ -49,7 +49,7 @@ class Log:
         return json.dumps({**entry, "program": name}, ensure_ascii=False)
 
     def notice(self, text: str) -> None:
-        """Something for people, that no program wrote."""
+        """Print a text for people, which no program wrote."""
         if self.as_json:
             self.line("store", "\n".join(filter(None, map(str.strip, text.splitlines()))))
             return

@@ -1,4 +1,4 @@
-"""What doctor finds on the way to Stripe: proxy, certificate, key, permissions, clock, webhooks."""
+"""Findings of doctor about Stripe: proxy, certificate, key, permissions, clock, webhooks."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -13,12 +13,12 @@ from store.stripe_api.traces import STRIPES_CLOCK
 KEYS = "https://dashboard.stripe.com/test/apikeys"
 
 
-def stripe(chosen: Settings) -> Iterator[Finding]:
-    if chosen.offline:
+def stripe(config: Settings) -> Iterator[Finding]:
+    if config.offline:
         yield Finding(
             OK,
             "stripe",
-            f"No Stripe key: offline, with {chosen.api_base} in Stripe's place",
+            f"No Stripe key: offline, with {config.api_base} in Stripe's place",
             f"For Stripe test mode set STRIPE_SECRET_KEY=sk_test_… ({KEYS}).",
         )
         return
@@ -38,45 +38,47 @@ def stripe(chosen: Settings) -> Iterator[Finding]:
 
 
 def route() -> Iterator[Finding]:
-    """What of the environment is used on the way."""
+    """Settings of the environment that connections to Stripe use."""
     address = gateway.address()
     if proxy := network.proxy_for(address):
         parts = urlsplit(proxy.value if "://" in proxy.value else f"http://{proxy.value}")
-        shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        yield Finding(OK, "proxy", f"Stripe is asked through {shown} ({proxy.variable})")
+        route = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        yield Finding(OK, "proxy", f"Requests to Stripe go through {route} ({proxy.variable})")
     if address.startswith("https:") and (authorities := network.authorities_named()):
         yield Finding(
             OK,
             "certificate",
-            f"Trusted are the authorities in {authorities.value} ({authorities.variable})",
+            f"Certificates are checked against {authorities.value} ({authorities.variable})",
         )
 
 
 def needed_permissions() -> Iterator[Finding]:
-    """A finding for each permission that is missing, or that could not be tried."""
+    """A finding for each permission that is missing or could not be tried."""
     complete = True
     for permission in permissions.NEEDED:
-        asked = f"{permission.method} {permission.path}"
+        request = f"{permission.method} {permission.path}"
         try:
             permissions.attempt(permission)
         except StripePermissionMissing as error:
             complete = False
-            known = f", {error.permission}" if error.permission else ""
+            name = f", {error.permission}" if error.permission else ""
             yield Finding(
                 WRONG,
                 "permissions",
-                f"The key may not {permission.purpose} ({asked}{known})",
+                f"The key may not {permission.purpose} ({request}{name})",
                 f"Give it the permission “{permission.name}” at {KEYS}.",
             )
         except StripeError as error:
             complete = False
-            yield Finding(WRONG, "permissions", f"{asked} could not be tried: {error.for_operator}")
+            yield Finding(
+                WRONG, "permissions", f"{request} could not be tried: {error.for_operator}"
+            )
     if complete:
         yield Finding(OK, "permissions", "The key has every permission that the shop needs")
 
 
 def clock() -> Iterator[Finding]:
-    """By the last answer that came."""
+    """Whether this machine's clock agrees with Stripe's, by the last response."""
     if STRIPES_CLOCK.ahead is None:
         return
     hint = STRIPES_CLOCK.hint()
@@ -87,12 +89,12 @@ def clock() -> Iterator[Finding]:
         yield Finding(WRONG, "clock", f"This machine's clock is {hint}")
 
 
-def webhooks(chosen: Settings) -> Iterator[Finding]:
-    if not chosen.accepts_webhooks:
+def webhooks(config: Settings) -> Iterator[Finding]:
+    if not config.accepts_webhooks:
         yield Finding(
             NOTE,
             "webhooks",
-            "STRIPE_WEBHOOK_SECRET is not set: payments settle on return, not by webhook",
+            "STRIPE_WEBHOOK_SECRET is not set: payments are confirmed on return, not by webhook",
             "Run stripe listen --forward-to localhost:8000/webhooks/stripe/ and set the "
             "whsec_… that it prints.",
         )

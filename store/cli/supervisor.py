@@ -1,4 +1,4 @@
-"""Keep several programs running side by side: prefixed logs, restarts, and one common end."""
+"""Supervisor: keeps several programs running, restarts them, prefixes their logs, stops all."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from store.cli.child_process import GENTLE_END, Process, go, kill_group, start
+from store.cli.child_process import GENTLE_END, Process, kill_group, release, start
 from store.cli.process_log import Log
 from store.core.errors import StoreError
 
@@ -21,56 +21,60 @@ LONGEST_PAUSE_SECONDS = 8.0
 Result = TypeVar("Result")
 
 
-class GaveUp(StoreError):
-    """A program died again and again; everything was stopped."""
+class RestartLimitReached(StoreError):
+    """A program died too often; everything was stopped."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """`pid_file` names the process while it runs. Whoever ends it takes the file away first, as
-    the rehearsal does: such an end was asked for, and no death that counts.
+    """A program to keep running.
 
-    The first run is that of the process `standing_by`, if any, and waits for its `turn`.
+    `pid_file` holds the process id while it runs. Deleting the file before ending the process, as
+    the rehearsal does, marks that end as intended: it does not count as a death.
+    The first run uses the process `preloaded`, if any, and waits for `start_after`.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     pid_file: Path | None = None
-    standing_by: Process | None = None
-    turn: Callable[[], Awaitable[None]] | None = None
+    preloaded: Process | None = None
+    start_after: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How often a program may die, within how long, before it is given up; how long it may end."""
+class RestartPolicy:
+    """How many deaths within how long stop everything, and the pauses before a restart.
+
+    `grace_seconds` is how long a program may take to end before it is killed.
+    """
 
     deaths: int = 5
     within_seconds: float = 60
     pause_seconds: float = 0.5
     grace_seconds: float = 8
-    asked_seconds: float = 3  # long enough to be seen
+    intended_stop_seconds: float = 3  # long enough to be seen
 
 
 def supervise(
     programs: Sequence[Program],
     when_started: Callable[[Log], Coroutine[Any, Any, None]],
-    patience: Patience = Patience(),
+    policy: RestartPolicy = RestartPolicy(),
     *,
     as_json: bool = False,
 ) -> None:
-    """Run the `programs` until a signal asks to stop; none of them is left behind.
+    """Run the `programs` until a signal stops them all.
 
     Raises:
-        GaveUp: one of them died too often.
+        RestartLimitReached: one of them died too often.
     """
-    asyncio.run(_supervise(programs, when_started, patience, as_json))
+    asyncio.run(_supervise(programs, when_started, policy, as_json))
 
 
 async def _supervise(
     programs: Sequence[Program],
     when_started: Callable[[Log], Coroutine[Any, Any, None]],
-    patience: Patience,
+    policy: RestartPolicy,
     as_json: bool,
 ) -> None:
     log = Log([program.name for program in programs], as_json=as_json)
@@ -78,7 +82,7 @@ async def _supervise(
     try:
         async with asyncio.TaskGroup() as group:
             for program in programs:
-                group.create_task(keep_running(program, patience, log))
+                group.create_task(keep_running(program, policy, log))
             group.create_task(when_started(log))
     except asyncio.CancelledError:
         log.line("store", "Everything is stopped.")
@@ -87,7 +91,7 @@ async def _supervise(
 
 
 def stop_on_signals(task: asyncio.Task[Any] | None, log: Log) -> None:
-    """The first signal lets every program end in its own way, a second one kills them."""
+    """The first signal asks every program to end, a second one kills them."""
     loop = asyncio.get_running_loop()
     assert task is not None
 
@@ -96,87 +100,87 @@ def stop_on_signals(task: asyncio.Task[Any] | None, log: Log) -> None:
         for each in asyncio.all_tasks() if task.cancelling() else [task]:
             each.cancel()
 
-    def tell(number: int, _frame: Any) -> None:
+    def on_signal(number: int, _frame: Any) -> None:
         loop.call_soon_threadsafe(stop, number)  # a handler itself must not print
 
     for name in ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP"):
         number = getattr(signal, name, None)
         ignored = number and signal.getsignal(number) == signal.SIG_IGN  # as nohup asks for
         if number and not (ignored and name == "SIGHUP"):
-            signal.signal(number, tell)
+            signal.signal(number, on_signal)
 
 
-async def keep_running(program: Program, patience: Patience, log: Log) -> None:
-    """Start the program, and start it again whenever it ends, until that happens too often."""
-    deaths: deque[float] = deque(maxlen=patience.deaths)
-    if program.turn:
-        await program.turn()
+async def keep_running(program: Program, policy: RestartPolicy, log: Log) -> None:
+    """Start the program, and restart it whenever it ends, until it has died too often."""
+    deaths: deque[float] = deque(maxlen=policy.deaths)
+    if program.start_after:
+        await program.start_after()
     while True:
-        code, asked_for = await run_once(program, patience, log)
-        if asked_for:
-            seconds = patience.asked_seconds
+        code, was_intended = await run_once(program, policy, log)
+        if was_intended:
+            seconds = policy.intended_stop_seconds
             log.line(
                 "store", f"The {program.name} was stopped. Starting it again in {seconds:g} s."
             )
             await asyncio.sleep(seconds)
             continue
-        reason, now = in_words(code), time.monotonic()
+        reason, now = exit_reason(code), time.monotonic()
         deaths.append(now)
-        recent = sum(now - death < patience.within_seconds for death in deaths)
-        if recent == patience.deaths:
-            raise GaveUp(
-                f"The {program.name} died {recent} times within {patience.within_seconds:g} "
+        recent = sum(now - death < policy.within_seconds for death in deaths)
+        if recent == policy.deaths:
+            raise RestartLimitReached(
+                f"The {program.name} died {recent} times within {policy.within_seconds:g} "
                 f"seconds, the last time with {reason}; the lines above that begin with "
                 f"{program.name} say why. Everything was stopped."
             )
-        pause = min(patience.pause_seconds * 2 ** (recent - 1), LONGEST_PAUSE_SECONDS)
+        pause = min(policy.pause_seconds * 2 ** (recent - 1), LONGEST_PAUSE_SECONDS)
         log.line("store", f"The {program.name} died ({reason}). Starting it again in {pause:g} s.")
         await asyncio.sleep(pause)
 
 
-async def run_once(program: Program, patience: Patience, log: Log) -> tuple[int, bool]:
-    """The exit code of one run, and whether its end was asked for."""
-    process = begin(program)
+async def run_once(program: Program, policy: RestartPolicy, log: Log) -> tuple[int, bool]:
+    """The exit code of one run, and whether its end was intended (see `Program`)."""
+    process = start_or_release(program)
     ended = in_thread(process.wait)
     log.line("store", f"The {program.name} is process {process.pid}.")
     printing = in_thread(print_lines, program.name, process, log)
-    named = name_process(program.pid_file, process.pid)
+    pid_file = write_pid(program.pid_file, process.pid)
     try:
         code = await asyncio.shield(ended)
-        return code, named is not None and not named.exists()
+        return code, pid_file is not None and not pid_file.exists()
     finally:
-        if named:
-            named.unlink(missing_ok=True)
-        await end(process, ended, patience.grace_seconds)
+        if pid_file:
+            pid_file.unlink(missing_ok=True)
+        await end(process, ended, policy.grace_seconds)
         if process.stdin:
             process.stdin.close()
         await asyncio.wait([printing], timeout=1)
 
 
-def begin(program: Program) -> Process:
+def start_or_release(program: Program) -> Process:
     environment = {**os.environ, **program.environment}
-    if program.standing_by and program.standing_by.poll() is None:
-        go(program.standing_by, environment)
-        return program.standing_by
+    if program.preloaded and program.preloaded.poll() is None:
+        release(program.preloaded, environment)
+        return program.preloaded
     return start(program.command, environment)
 
 
-def in_thread(work: Callable[..., Result], *given: Any) -> asyncio.Future[Result]:
-    """Unlike `asyncio.to_thread`, no end of the launcher waits for this one."""
+def in_thread(work: Callable[..., Result], *args: Any) -> asyncio.Future[Result]:
+    """The result of `work` in a daemon thread, which delays no exit as `to_thread` would."""
     done: Future[Result] = Future()
 
     def run() -> None:
         try:
-            done.set_result(work(*given))
-        except BaseException as error:  # noqa: BLE001 - whoever waits for it must know
+            done.set_result(work(*args))
+        except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
             done.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
     return asyncio.wrap_future(done)
 
 
-def name_process(pid_file: Path | None, pid: int) -> Path | None:
-    """Write down which process it is; None where that is not wanted, or not possible."""
+def write_pid(pid_file: Path | None, pid: int) -> Path | None:
+    """The file, once it holds the process id; None if there is none or it cannot be written."""
     if pid_file:
         with suppress(OSError):
             pid_file.write_text(str(pid), encoding="ascii")
@@ -192,10 +196,9 @@ def print_lines(name: str, process: Process, log: Log) -> None:
 
 
 async def end(process: Process, ended: asyncio.Future[int], grace_seconds: float) -> None:
-    """Ask the process to end; kill it after a while, or where even that wait is cancelled.
+    """Ask the process to end; kill it after `grace_seconds`, or when this wait is cancelled.
 
-    Whatever it has started ends with it, also where it died by itself: an orphan would keep the
-    port.
+    Also kills everything it has started, even if it died by itself: an orphan would keep the port.
     """
     try:
         if not ended.done():
@@ -209,7 +212,7 @@ async def end(process: Process, ended: asyncio.Future[int], grace_seconds: float
             await asyncio.shield(ended)
 
 
-def in_words(code: int) -> str:
+def exit_reason(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
     return f"signal {signal.Signals(-code).name}"

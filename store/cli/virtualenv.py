@@ -1,9 +1,8 @@
 """The virtual environment that the shop runs in: the active one, else a `.venv` of its own.
 
-Standard library only: this runs before anything is installed. An environment counts as complete
-once every package was found in it and imported; that is remembered there as a fingerprint of the
-requirements, so that a second start need not look again. Where it cannot be remembered (a
-read-only folder), each start looks.
+Standard library only: this runs before anything is installed. An environment is complete when every
+package was found and imported. A file there then stores a fingerprint of the requirements, so that
+later starts need not check again; in a read-only folder, each start checks.
 """
 
 import hashlib
@@ -25,20 +24,20 @@ from store.core.errors import StoreError
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ROOT / ".venv"
 UNFINISHED = "store-install-unfinished"
-LOOK = ROOT / "store" / "cli" / "installed.py"
+CHECK = ROOT / "store" / "cli" / "check_installed.py"
 USUALLY = "(the first time usually two minutes, and 600 MB on the disk)"
-CHECKED = b"imported"  # an older stamp followed pip's exit code only
+STAMP_VERSION = b"imported"  # older stamps relied on pip's exit code only
 
 
 class NotReady(StoreError):
-    """The environment cannot be made ready; the sentence says what to do."""
+    """The environment cannot be prepared; the sentence says what to do."""
 
 
 def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
-    """Return inside an environment that has the `requirements`, which may mean: start over there.
+    """Make sure that this process runs in an environment with the `requirements`.
 
-    Variables of other programs are gone afterwards, for this process and all that it starts; where
-    the interpreter has read one already, that also means to start over.
+    Installs what is missing, and restarts the command in the other environment if needed. Removes
+    variables of other programs, restarting if the interpreter has already read one.
 
     Raises:
         NotReady: nothing was started.
@@ -48,7 +47,7 @@ def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
     python = Path(sys.executable) if inside else python_of(OWN)
     complete = (inside or works(python)) and not missing(home, python, requirements)
     if not complete:
-        with alone(home if inside else ROOT / "data"):
+        with install_lock(home if inside else ROOT / "data"):
             if not inside and not works(python):
                 make()
             if stale := missing(home, python, requirements):
@@ -62,8 +61,8 @@ def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Two first starts at once must not build over each other; the second one waits."""
+def install_lock(folder: Path) -> Iterator[None]:
+    """Hold the lock on an installation in `folder`; a second start waits for the first."""
     lock = folder / "store-install.lock"
     with ExitStack() as stack:
         try:
@@ -81,7 +80,7 @@ def python_of(home: Path) -> Path:
 
 
 def works(python: Path) -> bool:
-    """False for what a killed first start leaves behind, or an update of the system's Python."""
+    """False after a first start was killed, or after an update of the system's Python."""
     check = "import sys, pip._internal.cli.main; sys.exit(sys.version_info < (3, 11))"
     try:
         return (
@@ -122,8 +121,9 @@ def make() -> None:
         check=False,
     )
     if made.returncode:
-        said = (made.stderr or made.stdout).strip().splitlines() or [f"exit code {made.returncode}"]
-        raise NotReady(f"Python could not make a virtual environment in {OWN}: {said[-1]}")
+        lines = (made.stderr or made.stdout).strip().splitlines()
+        reason = lines[-1] if lines else f"exit code {made.returncode}"
+        raise NotReady(f"Python could not make a virtual environment in {OWN}: {reason}")
 
 
 def stamp(home: Path, name: str) -> Path:
@@ -131,13 +131,15 @@ def stamp(home: Path, name: str) -> Path:
 
 
 def fingerprint(home: Path, name: str) -> str:
-    """Changes with the requirements, and with the Python they were installed for."""
+    """A hash of the requirements and the Python they were installed for."""
     files = [home / "pyvenv.cfg", ROOT / "requirements.txt", ROOT / name]
-    return hashlib.sha256(b"\0".join([CHECKED, *(file.read_bytes() for file in files)])).hexdigest()
+    return hashlib.sha256(
+        b"\0".join([STAMP_VERSION, *(file.read_bytes() for file in files)])
+    ).hexdigest()
 
 
 def missing(home: Path, python: Path, requirements: Sequence[str]) -> list[str]:
-    """The files whose packages are not, or no longer, what is installed."""
+    """The requirements files that are not, or no longer, installed."""
     return [
         name
         for name in requirements
@@ -153,28 +155,26 @@ def is_remembered(home: Path, name: str) -> bool:
 
 
 def fault_of(home: Path, python: Path, name: str) -> str | None:
-    """What is wrong with the packages of a requirements file; None, and remembered, where nothing
-    is.
-    """
+    """What is wrong with the packages of a requirements file; None, and stored, if nothing is."""
     if (home / UNFINISHED).exists():
         return "an earlier installation was interrupted"
-    looked = subprocess.run(
-        [str(python), "-I", str(LOOK), str(ROOT / name)],
+    checked = subprocess.run(
+        [str(python), "-I", str(CHECK), str(ROOT / name)],
         capture_output=True,
         text=True,
         errors="replace",
         env=cleaned(os.environ),
         check=False,
     )
-    if looked.returncode:
-        return (looked.stdout.splitlines() or ["the packages could not be looked at"])[0]
-    with suppress(OSError):  # read-only: then each start looks
+    if checked.returncode:
+        return (checked.stdout.splitlines() or ["the packages could not be examined"])[0]
+    with suppress(OSError):  # read-only: then each start checks
         stamp(home, name).write_text(fingerprint(home, name), encoding="ascii")
     return None
 
 
 def install(home: Path, python: Path, names: Sequence[str]) -> None:
-    """Let pip install what is listed in the files `names`, and show how far it is."""
+    """Install the requirements files `names` by pip, showing its progress."""
     pip = [str(python), "-I", "-m", "pip"]
     what = " and ".join(names)
     print(f"Installing {what} into {home} … {USUALLY}", flush=True)
@@ -183,7 +183,7 @@ def install(home: Path, python: Path, names: Sequence[str]) -> None:
     clean = pip_environment(python)
     command = [*pip, "install", "--disable-pip-version-check"]
     unfinished = home / UNFINISHED
-    if unfinished.exists():  # killed in the middle: packages may look complete and not be
+    if unfinished.exists():  # killed in the middle: packages may only look complete
         command.append("--ignore-installed")
     try:
         unfinished.touch()
@@ -194,7 +194,7 @@ def install(home: Path, python: Path, names: Sequence[str]) -> None:
         raise NotReady(f"Cannot write to {home} ({error.strerror}).") from None
     if failed:
         raise NotReady(
-            f"pip could not install {what}, for the reason it gives above: look at the network "
+            f"pip could not install {what}, for the reason it gives above: check the network "
             "(behind a proxy or mirror: HTTPS_PROXY, PIP_INDEX_URL), then run the same command "
             "again."
         )
@@ -206,11 +206,11 @@ def install(home: Path, python: Path, names: Sequence[str]) -> None:
 
 
 def start_over(python: Path, words: Sequence[str]) -> NoReturn:
-    """Run the same command with the environment's Python, in place of this process if possible."""
+    """Run the same command by the environment's Python, replacing this process if possible."""
     command = [str(python), "-m", "store", *words]
-    with suppress(OSError):  # whoever read it is gone
+    with suppress(OSError):  # nothing reads it any more
         sys.stdout.flush()
     if os.name == "nt":
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the console tells the inner one as well
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the console signals the inner one, too
         raise SystemExit(subprocess.call(command))
     os.execv(python, command)  # noqa: S606 - no shell is meant

@@ -35,7 +35,7 @@ class JsonLines(logging.Formatter):
 
 
 class Text(logging.Formatter):
-    """`LEVEL logger: message (order_number=…)`; the launcher adds the time."""
+    """`LEVEL logger: message (order_number=…)`; the supervisor adds the time."""
 
     def __init__(self) -> None:
         super().__init__("%(levelname)s %(name)s: %(message)s")

@@ -15,7 +15,7 @@ from pathlib import Path
 DATA = Path(__file__).resolve().parents[2] / "data"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 OURS = (
-    *("store.db*", "emulator.db*", "*.lock", "sidecar.pid", "store.log*", ".git*"),
+    *("store.db*", "emulator.db*", "*.lock", "webhook-server.pid", "store.log*", ".git*"),
     *("admin_password*", "webhook_secret*", "sign_in_token*", "pictures"),
     "rehearsal.json",
     *("products.toml", "shop.toml", "images"),

@@ -27,7 +27,7 @@ def newest_revision() -> str:
 def is_current_in(file: Path) -> bool:
     """True where this SQLite file has exactly that schema; False for whatever else is the matter.
 
-    Loading SQLAlchemy to ask this would be the longest part of the launcher's second start.
+    Loading SQLAlchemy to ask this would be the longest part of the command line's second start.
     """
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True)) as found:

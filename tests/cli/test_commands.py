@@ -17,7 +17,7 @@ import pytest
 
 from store import __version__
 from store.cli import audit_command, benchmarks, pip_progress, virtualenv
-from store.cli.main import COMMANDS, main, parser, read
+from store.cli.main import COMMANDS, main, parse, parser
 from store.core.settings import ROOT, Settings
 from store.reconciliation.audit import Audit
 from store.reconciliation.missed_events import TakenIn
@@ -371,7 +371,7 @@ def test_a_command_makes_nothing_where_no_shop_was(tmp_path: Path, name: str, ad
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["bench", "nope"], 2, "There is no benchmark nope; there are: checkout, "),
+        (["bench", "nope"], 2, "There is no benchmark nope; there are: backoffice-queries, "),
         (["bench", "nope", "--help"], 2, "There is no benchmark nope"),
         (["bench", "--list"], 0, "first-visit"),
         (["bench", "--help"], 0, "first-visit"),
@@ -400,7 +400,7 @@ def test_nothing_is_installed_for_an_answer_that_is_known(
 
 
 def test_a_benchmark_gets_its_own_arguments() -> None:
-    arguments = read(["bench", "first-visit", "--turns", "2", "--help"])
+    arguments = parse(["bench", "first-visit", "--turns", "2", "--help"])
 
     assert (arguments.name, arguments.rest) == ("first-visit", ["--turns", "2", "--help"])
     assert benchmarks.module("first-visit") == "first_visit"

@@ -13,9 +13,16 @@ from typing import Any, NoReturn
 import pytest
 from pydantic import SecretStr
 
-from store.cli import doctor, findings, machine, preflight, process_findings, stripe_findings
+from store.cli import (
+    doctor,
+    findings,
+    machine_findings,
+    preflight,
+    process_findings,
+    stripe_findings,
+)
 from store.cli.findings import NOTE, OK, WRONG, Finding
-from store.cli.shop import Shop
+from store.cli.launch import ShopProcesses
 from store.core import settings
 from store.core.errors import StripeError
 from store.stripe_api import gateway, permissions, traces
@@ -238,8 +245,8 @@ def test_a_start_that_cannot_reach_stripe_fails_with_one_sentence(
     ],
 )
 def test_of_a_secret_only_its_prefix_and_four_characters_are_shown(secret: str, shown: str) -> None:
-    assert machine.masked(SecretStr(secret)) == shown
-    assert machine.masked([SecretStr(secret)] * 2) == f"{shown}, {shown}"
+    assert machine_findings.masked(SecretStr(secret)) == shown
+    assert machine_findings.masked([SecretStr(secret)] * 2) == f"{shown}, {shown}"
 
 
 @pytest.mark.scenario("M6")
@@ -278,7 +285,7 @@ def test_unencrypted_addresses_are_noted(
 ) -> None:
     monkeypatch.setenv(name, address)
 
-    found = list(machine.unencrypted(settings.load()))
+    found = list(machine_findings.unencrypted(settings.load()))
 
     assert [finding.state for finding in found] == [NOTE] * noted
 
@@ -286,7 +293,7 @@ def test_unencrypted_addresses_are_noted(
 def test_the_start_says_why_stripe_does_not_answer(chosen: settings.Settings) -> None:
     account = preflight.StripeAccount("", "Stripe did not answer. DNS: the name is not known here.")
 
-    shown = Shop(chosen, Namespace(), has_emulator=False, account=account).mode()
+    shown = ShopProcesses(chosen, Namespace(), has_emulator=False, account=account).mode_sentence()
 
     assert shown.endswith(
         "cannot sell right now. Stripe did not answer. DNS: the name is not known here."
@@ -301,7 +308,7 @@ def test_a_data_folder_that_cannot_be_written_is_wrong(
 
     monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
 
-    (found,) = machine.data_folder(chosen)
+    (found,) = machine_findings.data_folder(chosen)
 
     assert found.state == WRONG
     assert "cannot be written (No space left on device)" in found.message
@@ -312,7 +319,7 @@ def test_doctor_accepts_a_data_folder_that_does_not_exist_yet_and_creates_nothin
 ) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "a" / "b"))
 
-    found = list(machine.data_folder(settings.load()))
+    found = list(machine_findings.data_folder(settings.load()))
 
     assert found[-1].state == OK
     assert list(tmp_path.iterdir()) == []
@@ -324,7 +331,7 @@ def test_a_name_that_is_no_setting_but_nearly_one_is_pointed_out(
     (tmp_path / ".env").write_text("STRIPE_SECERT_KEY=x\nPATH_OF_ANOTHER=y\nCURRENCY=usd\n")
     (tmp_path / "secrets.toml").write_text('ADMIN_PASWORD = "x"\n[connections]\na = 1\n')
 
-    notes = [found for found in machine.setting_files() if found.state == NOTE]
+    notes = [found for found in machine_findings.setting_files() if found.state == NOTE]
 
     assert [note.remedy for note in notes] == [
         "If STRIPE_SECRET_KEY is meant, correct it.",
@@ -388,7 +395,7 @@ def test_exit_codes_are_for_scripts(tmp_path: Path) -> None:
         (200, {"clock": "90 seconds ahead of Stripe's."}, [OK, WRONG], "90 seconds ahead"),
         (200, {"signatures": "5 refused"}, [OK, WRONG], "says of its signatures: 5 refused"),
         (503, {"database": "is locked"}, [WRONG, WRONG], "says of its database: is locked"),
-        (503, {"webhook_secret": "is not set"}, [NOTE], "takes no webhooks"),
+        (503, {"webhook_secret": "is not set"}, [NOTE], "accepts no webhooks"),
     ],
 )
 def test_doctor_reports_the_sidecars_health(
@@ -409,7 +416,7 @@ def test_doctor_reports_the_sidecars_health(
         )
         found = list(process_findings.processes(chosen, ports))
 
-    ours = [finding for finding in found if finding.name == "sidecar"]
+    ours = [finding for finding in found if finding.name == "webhook server"]
     assert [finding.state for finding in ours] == states
     assert words in ours[-1].message
 
@@ -428,6 +435,6 @@ def test_another_program_on_the_sidecars_port_is_not_taken_for_it(
         )
         found = list(process_findings.processes(chosen, ports))
 
-    (ours,) = [finding for finding in found if finding.name == "sidecar"]
+    (ours,) = [finding for finding in found if finding.name == "webhook server"]
     assert ours.state == WRONG
     assert "is in use" in ours.message

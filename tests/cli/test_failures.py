@@ -147,7 +147,7 @@ def test_json_lines_are_all_that_the_terminal_gets_and_visits_add_none(tmp_path:
     added = entries[before:]
     assert all({"time", "level", "logger", "message", "program"} <= set(e) for e in entries)
     assert [(e["program"], e["logger"], e["level"]) for e in added] == [
-        ("sidecar", "webhook_server", "WARNING")
+        ("webhook server", "webhook_server", "WARNING")
     ]
     assert any("sign-in#" in entry["message"] for entry in entries)
 

@@ -375,11 +375,11 @@ time.sleep(60)
 """
 SUPERVISED = """
 import sys
-from store.cli.supervisor import Patience, Program, supervise
+from store.cli.supervisor import RestartPolicy, Program, supervise
 async def started(log):
     pass
 command = [sys.executable, "-m", "store.cli.child_main", "parent"]
-supervise([Program("parent", command)], started, Patience(pause_seconds=30, grace_seconds=0.5))
+supervise([Program("parent", command)], started, RestartPolicy(pause_seconds=30, grace_seconds=0.5))
 """
 
 

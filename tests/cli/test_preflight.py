@@ -72,8 +72,10 @@ def test_a_data_folder_that_cannot_be_written_is_one_sentence() -> None:
 
 def test_a_second_shop_in_the_same_data_folder_is_refused(tmp_path: Path) -> None:
     store("migrate", "--data-dir", str(tmp_path))
-    holder = "from store.cli.preflight import alone; from pathlib import Path; import sys\n"
-    holder += "with alone(Path(sys.argv[1])): print('held', flush=True); input()"
+    holder = "from store.cli import preflight; from pathlib import Path; import sys\n"
+    holder += (
+        "with preflight.lock_data_folder(Path(sys.argv[1])): print('held', flush=True); input()"
+    )
     command = [sys.executable, "-c", holder, str(tmp_path)]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from store.cli import shop as launched
+from store.cli import launch as launched
 from store.cli import supervisor
-from store.cli.child_process import Process, go, standing_by
-from store.cli.main import read
-from store.cli.shop import Shop, answers
+from store.cli.child_process import Process, preloaded_process, release
+from store.cli.launch import ShopProcesses, is_up
+from store.cli.main import parse
 from store.core import settings
 from tests.support import event_loops
 from tests.support.command_line import ROOT, clean, is_alive, processes_in
@@ -42,7 +42,7 @@ time.sleep(60)
 
 LAUNCHER = """
 import os, pathlib, sys
-from store.cli.supervisor import GaveUp, Patience, Program, supervise
+from store.cli.supervisor import RestartLimitReached, RestartPolicy, Program, supervise
 
 async def started(log):
     log.line("store", "started")
@@ -54,10 +54,10 @@ programs = [
     Program(name, [*tether, name, manner], pid_file=folder / f"{name}.pid")
     for name, manner in pairs
 ]
-patience = Patience(3, 60, pause_seconds=0.05, grace_seconds=0.5, asked_seconds=0.05)
+patience = RestartPolicy(3, 60, pause_seconds=0.05, grace_seconds=0.5, intended_stop_seconds=0.05)
 try:
     supervise(programs, started, patience)
-except GaveUp as error:
+except RestartLimitReached as error:
     sys.exit(str(error))
 """
 
@@ -107,15 +107,15 @@ def supervised(tmp_path: Path) -> Iterator[Callable[..., Supervised]]:
         one.end()
 
 
-def is_up(launcher: Supervised, starts: int) -> bool:
-    return launcher.log().count("sidecar is up") == starts
+def has_started(launcher: Supervised, starts: int) -> bool:
+    return launcher.log().count("webhooks is up") == starts
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_one_signal_ends_every_program(
     supervised: Callable[..., Supervised], number: signal.Signals
 ) -> None:
-    launcher = supervised("sidecar-calm", "storefront-calm", "emulator-stubborn")
+    launcher = supervised("webhooks-calm", "storefront-calm", "emulator-stubborn")
 
     launcher.process.send_signal(number)
 
@@ -127,7 +127,7 @@ def test_one_signal_ends_every_program(
 def test_a_killed_launcher_leaves_no_program_behind(
     supervised: Callable[..., Supervised],
 ) -> None:
-    launcher = supervised("sidecar-calm", "storefront-calm")
+    launcher = supervised("webhooks-calm", "storefront-calm")
     assert len(launcher.alive()) == 2
 
     launcher.process.kill()
@@ -138,13 +138,13 @@ def test_a_killed_launcher_leaves_no_program_behind(
 def test_a_killed_program_is_started_again_and_the_others_go_on(
     supervised: Callable[..., Supervised],
 ) -> None:
-    launcher = supervised("sidecar-calm", "storefront-calm")
+    launcher = supervised("webhooks-calm", "storefront-calm")
     wait_until(lambda: launcher.log().count("is up") == 2)
 
-    os.kill(int(launcher.pids("sidecar")[0].suffix[1:]), signal.SIGKILL)
+    os.kill(int(launcher.pids("webhooks")[0].suffix[1:]), signal.SIGKILL)
 
-    wait_until(lambda: launcher.log().count("sidecar is up") == 2)
-    assert "The sidecar died (signal SIGKILL). Starting it again" in launcher.log()
+    wait_until(lambda: launcher.log().count("webhooks is up") == 2)
+    assert "The webhooks died (signal SIGKILL). Starting it again" in launcher.log()
     assert len(launcher.pids("storefront")) == 1
     assert len(launcher.alive()) == 2
 
@@ -152,29 +152,29 @@ def test_a_killed_program_is_started_again_and_the_others_go_on(
 def test_a_program_may_be_stopped_on_request_as_often_as_one_likes(
     supervised: Callable[..., Supervised],
 ) -> None:
-    launcher = supervised("sidecar-calm", "storefront-calm")
-    named = launcher.folder / "sidecar.pid"
+    launcher = supervised("webhooks-calm", "storefront-calm")
+    named = launcher.folder / "webhooks.pid"
 
     for starts in range(1, 6):
-        wait_until(partial(is_up, launcher, starts))
+        wait_until(partial(has_started, launcher, starts))
         pid = int(named.read_text())
         named.unlink()
         os.kill(pid, signal.SIGKILL)
 
-    wait_until(partial(is_up, launcher, 6))
-    assert launcher.log().count("The sidecar was stopped. Starting it again") == 5
+    wait_until(partial(has_started, launcher, 6))
+    assert launcher.log().count("The webhooks was stopped. Starting it again") == 5
     assert launcher.process.poll() is None
 
 
 def test_a_program_that_dies_again_and_again_is_given_up_with_a_reason(
     supervised: Callable[..., Supervised],
 ) -> None:
-    launcher = supervised("sidecar-dies", "storefront-calm")
+    launcher = supervised("webhooks-dies", "storefront-calm")
 
     assert launcher.process.wait(timeout=60) == 1
     assert launcher.alive() == []
-    assert len(launcher.pids("sidecar")) == 3
-    assert "sidecar died 3 times within 60 seconds, the last time with exit code 3" in (
+    assert len(launcher.pids("webhooks")) == 3
+    assert "webhooks died 3 times within 60 seconds, the last time with exit code 3" in (
         launcher.log()
     )
     assert launcher.log().count("out of paper") == 3
@@ -183,12 +183,12 @@ def test_a_program_that_dies_again_and_again_is_given_up_with_a_reason(
 def test_every_line_names_its_program_however_long_or_broken_it_is(
     supervised: Callable[..., Supervised],
 ) -> None:
-    launcher = supervised("sidecar-chatty")
+    launcher = supervised("webhooks-chatty")
     wait_until(lambda: "no line end" in launcher.log())
 
     lines = launcher.log().splitlines()
 
-    assert all("sidecar | " in line or "store   | " in line for line in lines)
+    assert all("webhooks | " in line or "store    | " in line for line in lines)
     assert any(line.endswith("| " + "x" * 300_000) for line in lines)
     assert any("� broken" in line for line in lines)
 
@@ -197,13 +197,13 @@ def test_the_shop_keeps_running_when_the_log_pipe_is_closed(
     supervised: Callable[..., Supervised],
 ) -> None:
     reader, writer = os.pipe()
-    launcher = supervised("sidecar-calm", "storefront-calm", output=writer)
+    launcher = supervised("webhooks-calm", "storefront-calm", output=writer)
     os.close(writer)
     os.close(reader)
 
-    os.kill(int(launcher.pids("sidecar")[0].suffix[1:]), signal.SIGKILL)
+    os.kill(int(launcher.pids("webhooks")[0].suffix[1:]), signal.SIGKILL)
 
-    wait_until(lambda: len(launcher.pids("sidecar")) == 2)
+    wait_until(lambda: len(launcher.pids("webhooks")) == 2)
     assert len(launcher.alive()) == 2
     launcher.process.terminate()
     wait_until(lambda: launcher.alive() == [])
@@ -215,7 +215,9 @@ def ticker(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     (tmp_path / "ticker.py").write_text(TICKER)
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
-        yield lambda *words: stack.enter_context(standing_by(["colorsys"], ["ticker", *words]))
+        yield lambda *words: stack.enter_context(
+            preloaded_process(["colorsys"], ["ticker", *words])
+        )
 
 
 def test_a_preloaded_process_runs_in_the_environment_given_at_its_release(
@@ -224,7 +226,7 @@ def test_a_preloaded_process_runs_in_the_environment_given_at_its_release(
     waiting = ticker("storefront", "dies")
     assert waiting.stdout is not None
 
-    go(waiting, {"PIDS": str(tmp_path), "WORD": "\udcff line\nend"})
+    release(waiting, {"PIDS": str(tmp_path), "WORD": "\udcff line\nend"})
 
     assert waiting.stdout.read() == b"out of paper\n"
     assert waiting.wait() == 3
@@ -250,8 +252,8 @@ def test_a_preloaded_process_that_died_is_replaced(
     waiting.kill()
     waiting.wait()
 
-    begun = supervisor.begin(
-        supervisor.Program("storefront", [sys.executable, "-V"], standing_by=waiting)
+    begun = supervisor.start_or_release(
+        supervisor.Program("storefront", [sys.executable, "-V"], preloaded=waiting)
     )
 
     with begun:
@@ -261,11 +263,11 @@ def test_a_preloaded_process_that_died_is_replaced(
 def test_the_emulator_does_not_wait_for_a_page_that_never_comes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(launched, "LONGEST_TURN_SECONDS", 0.1)
-    arguments = read(["run", "--port", str(free_port())])
+    monkeypatch.setattr(launched, "MAX_PAGE_WAIT_SECONDS", 0.1)
+    arguments = parse(["run", "--port", str(free_port())])
 
-    shop = Shop(settings.current(), arguments, has_emulator=True)
-    event_loops.run(asyncio.wait_for(shop.page_is_there(), 10))  # else it ends in TimeoutError
+    shop = ShopProcesses(settings.current(), arguments, has_emulator=True)
+    event_loops.run(asyncio.wait_for(shop.wait_for_page(), 10))  # else it ends in TimeoutError
 
 
 # The real processes.
@@ -296,13 +298,13 @@ def test_the_shop_opens_survives_kill_9_and_closes_at_ctrl_c(
     addresses = [f"http://127.0.0.1:{port}/{path}" for port, path in zip(ports, paths, strict=True)]
     wait_until(lambda: "Ctrl-C stops everything" in log.read_text("utf-8"), seconds=120)
     assert f"Shop         http://localhost:{ports[0]}\n" in log.read_text("utf-8")
-    assert all(map(answers, addresses))
+    assert all(map(is_up, addresses))
     first = processes_in(log)
 
     for pid in first:
         os.kill(pid, signal.SIGKILL)
 
-    wait_until(lambda: len(processes_in(log)) == 6 and all(map(answers, addresses)), seconds=120)
+    wait_until(lambda: len(processes_in(log)) == 6 and all(map(is_up, addresses)), seconds=120)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 0
     assert not any(map(is_alive, processes_in(log)))

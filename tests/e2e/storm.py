@@ -24,7 +24,7 @@ from pathlib import Path
 import httpx
 from sqlmodel import text
 
-from store.cli.shop import Shop, answers
+from store.cli.launch import ShopProcesses, is_up
 from store.core import settings
 from store.db import engine as db
 from store.orders import refunds
@@ -62,13 +62,13 @@ class Storm:
         ports = Namespace(
             port=free_port(), webhook_port=free_port(), emulator_port=self.house.ports[2]
         )
-        second = Shop(settings.current(), ports, has_emulator=False)
+        second = ShopProcesses(settings.current(), ports, has_emulator=False)
         endpoint = self.house.stripe.webhook_endpoints.create(
-            {"url": f"{second.sidecar}/webhooks/stripe/", "enabled_events": ["*"]}
+            {"url": f"{second.webhook_server_url}/webhooks/stripe/", "enabled_events": ["*"]}
         )
         assert endpoint.secret
         self.house.secrets.add(endpoint.secret)
-        health, environment = second.health(), dict(self.house.sidecar.environment)
+        health, environment = second.health_urls(), dict(self.house.sidecar.environment)
         environment["STRIPE_WEBHOOK_SECRET"] = endpoint.secret
         return [
             Process(
@@ -161,7 +161,7 @@ class Storm:
         """Everything runs again and nothing fails any more: catch up, and read both books."""
         httpx.delete(f"{self.house.stripe_address}/emulator/troubles").raise_for_status()
         for process in self.processes:
-            if not answers(process.health):
+            if not is_up(process.health):
                 if process.running:
                     process.kill()
                 process.running = None

@@ -84,7 +84,7 @@ def right_after_the_redirect(house: House, victim: Process, page: Page) -> None:
 
 @pytest.mark.browser
 @pytest.mark.scenario("E1", "E4", "E5")
-@pytest.mark.parametrize("name", ["emulator", "sidecar", "storefront"])
+@pytest.mark.parametrize("name", ["emulator", "webhook server", "storefront"])
 @pytest.mark.parametrize(
     "moment",
     [

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from store.cli.shop import answers
+from store.cli.launch import is_up
 from store.web.buyer_ids import new_cookie
 from tests.support.browser_actions import enter, fill_in, leave_for_stripe, pay, verdict
 from tests.support.counting import count
@@ -37,7 +37,7 @@ def test_one_command_sells_two_shirts_though_everything_it_started_is_killed_on_
         count("kills")
 
     wait_until(lambda: log.read_text("utf-8").count(" is process ") == 6)
-    wait_until(lambda: all(answers(each.health) for each in house.processes.values()), seconds=120)
+    wait_until(lambda: all(is_up(each.health) for each in house.processes.values()), seconds=120)
     pay(page)
     expect(verdict(page)).to_be_visible(timeout=60_000)
     house.assert_paid_once(house.knows(buyer))
@@ -50,7 +50,7 @@ def test_a_page_requested_during_startup_is_complete(
     house = new_house()
     opening = house.storefront.start()
     # At the first moment: libraries are still being loaded.
-    wait_until(lambda: answers(opening.health), pause_seconds=0.005)
+    wait_until(lambda: is_up(opening.health), pause_seconds=0.005)
     port = urlsplit(house.address).port or 0
 
     def quantities(_number: int) -> int:

@@ -7,7 +7,7 @@ import pytest
 from bench.support import report
 from bench.support.report import Report
 from bench.support.statistics import Spread, figure, ratios, spread
-from store.cli.benchmarks import names, shown
+from store.cli.benchmarks import display_name, names
 from store.core.settings import ROOT
 from tests.support.load_generator import is_whole
 from tests.support.percentiles import percentile
@@ -18,7 +18,7 @@ def test_every_benchmark_has_its_place_in_the_readme() -> None:
 
     assert "webhooks" in names()
     assert "support" not in names()
-    assert [name for name in names() if shown(name) not in said] == []
+    assert [name for name in names() if display_name(name) not in said] == []
 
 
 def test_a_ratio_is_taken_turn_by_turn() -> None:

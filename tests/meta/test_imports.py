@@ -45,7 +45,7 @@ def test_streamlit_is_used_by_pages_only() -> None:
     users = {file for file in sources() if of(file, "streamlit")}
 
     # The last one configures Streamlit, and knows no page.
-    others = {STORE / "demo" / "page.py", STORE / "cli" / "asgi.py"}
+    others = {STORE / "demo" / "page.py", STORE / "cli" / "serve.py"}
     assert users == {*BACKOFFICE.glob("pages*.py"), *others}
     assert [file for file in sources() if of(file, "streamlit_app")] == []
     assert [file for file in sources() if of(file, "webhook_server")] == []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from store.cli.shop import Shop
+from store.cli.launch import ShopProcesses
 from store.core import settings
 from store.core.settings import ROOT
 from tests.support.ports import free_port
@@ -85,10 +85,10 @@ class Fleet:
         with self.house.entered():
             chosen = settings.current()
             programs = [
-                Shop(chosen, one_address, has_emulator=True).emulator_program(),
-                *Shop(chosen, second, has_emulator=False).programs(),
+                ShopProcesses(chosen, one_address, has_emulator=True).emulator_program(),
+                *ShopProcesses(chosen, second, has_emulator=False).programs(),
             ]
-            health = Shop(chosen, second, has_emulator=False).health()
+            health = ShopProcesses(chosen, second, has_emulator=False).health_urls()
         self.house.processes["emulator"].program = programs[0]
         for program in programs[1:]:
             self.house.processes[f"second {program.name}"] = Process(
@@ -103,7 +103,9 @@ class Fleet:
     def machine(self, number: int) -> list[Process]:
         """What stands on one of the two machines."""
         prefix = "second " if number else ""
-        return [self.house.processes[f"{prefix}{name}"] for name in ("storefront", "sidecar")]
+        return [
+            self.house.processes[f"{prefix}{name}"] for name in ("storefront", "webhook server")
+        ]
 
     def open(self) -> "Fleet":
         self.house.open()

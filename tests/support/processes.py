@@ -23,7 +23,7 @@ from sqlmodel import Session, col, select
 from store.backoffice import auth
 from store.catalog import seeding
 from store.cli.child_process import OWN_GROUP
-from store.cli.shop import Shop, answers
+from store.cli.launch import ShopProcesses, is_up
 from store.cli.supervisor import Program
 from store.core import settings
 from store.core.settings import EMULATOR_KEY, ROOT
@@ -84,9 +84,7 @@ class Process:
 
     def wait_until_ready(self) -> None:
         assert self.running is not None
-        wait_until(
-            lambda: answers(self.health), START_SECONDS, process=self.running, said=self.said
-        )
+        wait_until(lambda: is_up(self.health), START_SECONDS, process=self.running, said=self.said)
 
     def restart(self) -> None:
         self.start().wait_until_ready()
@@ -158,16 +156,16 @@ class House:
         }
         with self.entered():
             arguments = Namespace(port=shop, webhook_port=sidecar, emulator_port=emulator)
-            launched = Shop(settings.current(), arguments, has_emulator=True)
+            launched = ShopProcesses(settings.current(), arguments, has_emulator=True)
             self.sign_in_link = auth.sign_in_url(f"http://127.0.0.1:{shop}")
             self.secrets |= {EMULATOR_KEY, auth.password(), *settings.current().webhook_secrets}
             seeding.migrate()
-        for name in ("shop", "sidecar", "emulator"):
+        for name in ("storefront_url", "webhook_server_url", "emulator_url"):
             assert getattr(launched, name).startswith("http://")
         self.address = f"http://127.0.0.1:{shop}"
-        self.stripe_address = launched.emulator
-        self.webhook_address = f"{launched.sidecar}/webhooks/stripe/"
-        health, environment = launched.health(), {**os.environ, **self.environment}
+        self.stripe_address = launched.emulator_url
+        self.webhook_address = f"{launched.webhook_server_url}/webhooks/stripe/"
+        health, environment = launched.health_urls(), {**os.environ, **self.environment}
         environment |= {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
         self.processes = {
             program.name: Process(
@@ -197,7 +195,7 @@ class House:
 
     @property
     def sidecar(self) -> Process:
-        return self.processes["sidecar"]
+        return self.processes["webhook server"]
 
     @property
     def storefront(self) -> Process:

@@ -1,8 +1,8 @@
 """Whether everything in a requirements file is installed, in that version, and can be imported.
 
-`python -I store/cli/installed.py FILE` asks the environment of that Python, as a program of
-its own: pip's exit code says what pip believes, this says what is there. Prints one fault a line;
-the exit code is 1 where there are any. Standard library only.
+`python -I store/cli/check_installed.py FILE` examines the environment of that Python; pip may
+report success for another folder. Prints one fault per line; the exit code is 1 if there are any.
+Standard library only.
 """
 
 import importlib
@@ -24,28 +24,28 @@ def faults(lines: Iterable[str]) -> Iterator[str]:
 
 def faults_of(name: str, version: str | None, modules: dict[str, list[str]]) -> Iterator[str]:
     try:
-        found = importlib.metadata.version(name)
+        installed = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         yield f"{name} is not installed"
         return
-    if version and found != version:
-        yield f"{name} is {found} instead of {version}"
+    if version and installed != version:
+        yield f"{name} is {installed} instead of {version}"
         return
     for module in modules.get(normal(name), []):
         try:
             importlib.import_module(module)
-        except Exception as error:  # noqa: BLE001 - whatever a package raises while it loads
-            said = (str(error).splitlines() or [type(error).__name__])[0]
-            yield f"{name} cannot be imported ({said})"
+        except Exception as error:  # noqa: BLE001 - an import may raise anything
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            yield f"{name} cannot be imported ({reason})"
 
 
 def modules_by_package() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    modules: dict[str, list[str]] = {}
     for module, packages in importlib.metadata.packages_distributions().items():
         if module.isidentifier() and not module.startswith("_"):
             for package in set(packages):
-                found.setdefault(normal(package), []).append(module)
-    return found
+                modules.setdefault(normal(package), []).append(module)
+    return modules
 
 
 def normal(name: str) -> str:
@@ -53,9 +53,9 @@ def normal(name: str) -> str:
 
 
 def main(file: str) -> int:
-    found = list(faults(Path(file).read_text(encoding="utf-8").splitlines()))
-    sys.stdout.write("".join(f"{fault}\n" for fault in found))
-    return 1 if found else 0
+    lines = list(faults(Path(file).read_text(encoding="utf-8").splitlines()))
+    sys.stdout.write("".join(f"{fault}\n" for fault in lines))
+    return 1 if lines else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What doctor finds on this machine: Python, the settings and the data folder."""
+"""Findings of doctor about this machine: Python, the settings and the data folder."""
 
 import difflib
 import os
@@ -25,7 +25,7 @@ def programs() -> Iterator[Finding]:
 
 
 def setting_files() -> Iterator[Finding]:
-    """Which files are read, and what in them is no setting."""
+    """Which files are read, and names in them that are no settings."""
     names = {name.upper() for name in Settings.model_fields}
     for path, read in ((settings.ENV_FILE, env_names), (settings.SECRETS_FILE, toml_names)):
         if not path.exists():
@@ -56,8 +56,8 @@ def toml_names(path: Path) -> set[str]:
         return set()
 
 
-def setting_values(chosen: Settings) -> Iterator[Finding]:
-    values = {name: getattr(chosen, name) for name in sorted(Settings.model_fields)}
+def setting_values(config: Settings) -> Iterator[Finding]:
+    values = {name: getattr(config, name) for name in sorted(Settings.model_fields)}
     unset = [
         name
         for name, field in Settings.model_fields.items()
@@ -65,15 +65,15 @@ def setting_values(chosen: Settings) -> Iterator[Finding]:
     ]
     for name in sorted(values.keys() - set(unset)):
         yield Finding(OK, "settings", f"{name.upper()} = {masked(values[name])}")
-    yield from unencrypted(chosen)
+    yield from unencrypted(config)
     yield Finding(OK, "settings", f"left at their defaults: {', '.join(sorted(unset)).upper()}")
 
 
-def unencrypted(chosen: Settings) -> Iterator[Finding]:
-    """Addresses beyond this machine that secrets travel to in the clear."""
+def unencrypted(config: Settings) -> Iterator[Finding]:
+    """Addresses of other machines to which secrets would be sent unencrypted."""
     carried = {"store_url": "the cookies of buyers and operators", "stripe_api_base": "the key"}
     for name, secret in carried.items():
-        address = getattr(chosen, name) or ""
+        address = getattr(config, name) or ""
         if address.startswith("http:") and not addresses.is_loopback(address):
             yield Finding(
                 NOTE,
@@ -91,9 +91,9 @@ def masked(value: Any) -> str:
     return str(value)
 
 
-def data_folder(chosen: Settings) -> Iterator[Finding]:
-    """Writes a small file to its end and deletes it: a full disk is found out by nothing less."""
-    folder = chosen.data_dir
+def data_folder(config: Settings) -> Iterator[Finding]:
+    """Whether the data folder can be written; only writing a file detects a full disk."""
+    folder = config.data_dir
     there = next(each for each in (folder, *folder.parents) if each.exists())
     try:
         with tempfile.NamedTemporaryFile(dir=there, prefix="doctor-") as file:

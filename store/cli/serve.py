@@ -1,11 +1,10 @@
-"""One of the two servers as the launcher runs it: every option is explicit, none is inherited.
+"""Serves the storefront or the webhook server by uvicorn, with every option set explicitly.
 
-`python -m store.cli.asgi storefront|sidecar PORT ADDRESS …`
+`python -m store.cli.serve "storefront"|"webhook server" PORT ADDRESS …`
 
-uvicorn and Streamlit read dozens of environment variables and files in the home folder when they
-are started by their own command lines. Built from their parts, they read none: the storefront is
-configured by the project's `.streamlit/config.toml` alone. Checked with Streamlit 1.67 and
-uvicorn 0.54.
+Started by their own command lines, uvicorn and Streamlit read dozens of environment variables and
+files in the home folder. Here they read none: only the project's `.streamlit/config.toml`
+configures the storefront. Checked with Streamlit 1.67 and uvicorn 0.54.
 """
 
 import sys
@@ -19,14 +18,15 @@ from store.cli.listening import BACKLOG, LOOPBACK, listeners
 from store.cli.virtualenv import ROOT
 from store.core import logs
 
-APPS = {"storefront": "streamlit_app:app", "sidecar": "webhook_server:app"}
-LARGEST_MESSAGE = 1024 * 1024  # bytes; what a page of ours sends over its WebSocket is far smaller
+APPS = {"storefront": "streamlit_app:app", "webhook server": "webhook_server:app"}
+MAX_MESSAGE_BYTES = 1024 * 1024  # over the WebSocket; a page of ours sends far less
 PING_SECONDS = 30
-GRACE_SECONDS = 3  # a connection that is left open must not hold up the end
+GRACE_SECONDS = 3  # for open connections, when the server stops
 
 
-def main(words: Sequence[str]) -> int:
-    name, port, *wanted = words
+def main(arguments: Sequence[str]) -> int:
+    """Serve until a signal; 1 if the port cannot be opened, 3 if the application did not start."""
+    name, port, *addresses = arguments
     logs.configure()
     options: dict[str, Any] = {"ws": "none"}
     if name == "storefront":
@@ -34,7 +34,7 @@ def main(words: Sequence[str]) -> int:
         options = {"ws": "websockets-sansio", "ws_per_message_deflate": False}
     config = uvicorn.Config(
         APPS[name],
-        lifespan="on",  # a start that fails ends the process instead of serving half a shop
+        lifespan="on",  # a failed start ends the process
         workers=1,
         reload=False,
         access_log=False,
@@ -43,14 +43,14 @@ def main(words: Sequence[str]) -> int:
         backlog=BACKLOG,
         proxy_headers=True,
         forwarded_allow_ips=list(LOOPBACK),
-        ws_max_size=LARGEST_MESSAGE,
+        ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=PING_SECONDS,
         ws_ping_timeout=PING_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         **options,
     )
     try:
-        sockets = listeners(wanted, int(port))
+        sockets = listeners(addresses, int(port))
     except OSError as error:
         sys.stderr.write(f"Port {port} cannot be opened ({error.strerror}).\n")
         return 1
@@ -60,8 +60,8 @@ def main(words: Sequence[str]) -> int:
 
 
 def configure_streamlit(port: int) -> None:
-    """Let Streamlit read the project's own files only, and know its port."""
-    from streamlit import config  # noqa: PLC0415 - the sidecar has no need of it
+    """Set the port, and let Streamlit read the project's own files only."""
+    from streamlit import config  # noqa: PLC0415 - not in the webhook server
 
     def project_files(file_name: str) -> list[str]:
         return [str(Path(ROOT, ".streamlit", file_name))]

@@ -1,0 +1,63 @@
+"""The commands for developers: `test` and `bench`."""
+
+import os
+import subprocess
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from store.cli import benchmarks
+from store.cli.virtualenv import ROOT
+
+# More than processors, because tests mostly wait for processes that they start; each worker has a
+# PostgreSQL and a browser of its own.
+WORKERS = min((os.cpu_count() or 1) + 1, 4)
+QUICK = (("ruff", "format", "--check"), ("ruff", "check"))
+BESIDE = (("mypy",), ("scripts.audit_dependencies",))
+TESTS = ("pytest", "-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
+
+
+def test(arguments: Namespace) -> int:
+    """Run formatter, linter, types, audits and every test; with arguments, only pytest."""
+    if arguments.rest:
+        return in_turn([("pytest", *arguments.rest)])
+    worst = in_turn(QUICK)
+    with ThreadPoolExecutor() as pool:
+        beside = [pool.submit(run, step, quietly=True) for step in BESIDE]
+        return max(worst, run(TESTS), *(each.result() for each in beside))
+
+
+def in_turn(steps: Sequence[Sequence[str]]) -> int:
+    """Run Python modules one after the other, all of them, and return the worst exit code."""
+    return max((run(step) for step in steps), default=0)
+
+
+def run(step: Sequence[str], *, quietly: bool = False) -> int:
+    """Run a Python module and print how it ended; `quietly` prints its output only then."""
+    name = " ".join(step)
+    if not quietly:
+        print(f"\n── {name}", flush=True)
+    started = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", *step],
+        cwd=ROOT,
+        stdout=subprocess.PIPE if quietly else None,
+        stderr=subprocess.STDOUT if quietly else None,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    code = abs(done.returncode)
+    outcome = f"failed with exit code {code}" if code else "passed"
+    output = f"\n{done.stdout}" if quietly else ""
+    print(f"{output}── {name}: {outcome} in {time.monotonic() - started:.1f} s", flush=True)
+    return code
+
+
+def bench(arguments: Namespace) -> int:
+    """Every benchmark, or the named one with the arguments that follow it."""
+    if arguments.name is None:
+        return in_turn([(f"bench.{name}",) for name in benchmarks.names()])
+    return in_turn([(f"bench.{arguments.name}", *arguments.rest)])
