@@ -98,26 +98,28 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME",
-        help="a name beside loopback that it answers to and delivers to; may be repeated",
+        help="another host name at which it can be called and to which it delivers; may be repeated",
     )
     parser.add_argument(
-        "--business-name", default="", metavar="NAME", help="whose checkout the pages say it is"
+        "--business-name", default="", metavar="NAME", help="the seller's name on the pages"
     )
-    parser.add_argument("--webhook", help="where events are delivered to")
-    parser.add_argument("--secret", help="what signs them; made and printed where none is given")
+    parser.add_argument("--webhook", help="the address of a webhook endpoint for every event")
+    parser.add_argument("--secret", help="its signing secret; generated and printed without it")
     parser.add_argument(
-        "--data", default="data/emulator.db", help="the account's file, or :memory:"
+        "--data",
+        default="data/emulator.db",
+        help="the account's file (data/emulator.db), or :memory:",
     )
     parser.add_argument(
         "--retries",
         choices=sorted(RETRY_SCHEDULES),
         default="sandbox",
-        help="when failed deliveries are tried again (sandbox)",
+        help="the schedule for retries of failed deliveries (sandbox)",
     )
     parser.add_argument(
         "--api-version",
         default=API_VERSION,
-        help=f"of requests that name none, and of events ({API_VERSION})",
+        help=f"the default version of requests and events ({API_VERSION})",
     )
     parser.add_argument(
         "--clock-off",
@@ -130,7 +132,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         "--log-level",
         choices=tuple(uvicorn.config.LOG_LEVELS),
         default="warning",
-        help="of the server (warning)",
+        help="the log level of the server (warning)",
     )
     return parser.parse_args(arguments)
 

@@ -172,14 +172,14 @@ class Emulator:
         """Return the emulator's time: Stripe's time plus all moves of the clock."""
         return self.account.now()
 
-    # --- trouble on demand -----------------------------------------------------------------
+    # --- faults --------------------------------------------------------------------------
 
     def faults(self) -> list[Fault]:
         """Return the faults that are still armed."""
         with self.account.storage.reading() as connection:
             return faults.armed_faults(connection)
 
-    def inject_fault(  # noqa: PLR0913 - one argument per column of a trouble
+    def inject_fault(  # noqa: PLR0913 - one argument per column of a fault
         self,
         target: Literal["request", "delivery"],
         kind: str,
@@ -222,7 +222,7 @@ class Emulator:
 
     def reset(self) -> None:
         """Delete everything but the endpoint given at the start and the CLI sessions."""
-        self.account.forget()
+        self.account.clear()
         self._listen()
 
     def snapshot(self, path: Path) -> None:

@@ -109,7 +109,7 @@ class Account:
         self.on_commit()
         return self.now()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Empty every table and reset the clock. Sessions of the Stripe CLI stay, and the secret
         that people copied from it."""
         with self.storage.writing() as connection:

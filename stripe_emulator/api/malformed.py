@@ -25,26 +25,26 @@ def _wrong(value: Any) -> Any:
 def _each(change: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Change every field but `id` and `object`, so that the object can still be identified."""
 
-    def bent(value: Any) -> Any:
+    def malform(value: Any) -> Any:
         if not isinstance(value, dict):
             return change(value)
         kept = ("id", "object")
         return {name: inner if name in kept else change(inner) for name, inner in value.items()}
 
-    return bent
+    return malform
 
 
 def _numbers(change: Callable[[int], int]) -> Callable[[Any], Any]:
     """Change every whole number, at any depth."""
 
-    def bent(value: Any) -> Any:
+    def malform(value: Any) -> Any:
         if isinstance(value, dict):
-            return {name: bent(inner) for name, inner in value.items()}
+            return {name: malform(inner) for name, inner in value.items()}
         if isinstance(value, list):
-            return [bent(inner) for inner in value]
+            return [malform(inner) for inner in value]
         return change(value) if type(value) is int else value
 
-    return bent
+    return malform
 
 
 def _bare(value: Any) -> Any:

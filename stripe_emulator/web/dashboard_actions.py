@@ -109,7 +109,7 @@ def inject_fault(running: Running, form: Annotated[FaultForm, Form()]) -> Respon
         )
         kinds = DELIVERY_FAULTS if target == "delivery" else REQUEST_FAULTS
         if form.kind not in kinds:
-            raise InvalidRequest(f"There is no such trouble: {form.kind[:40]}", param="kind")
+            raise InvalidRequest(f"There is no such fault: {form.kind[:40]}", param="kind")
         emulator.inject_fault(
             target,
             form.kind,

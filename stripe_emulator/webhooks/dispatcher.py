@@ -28,12 +28,12 @@ class WebhookDispatcher:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="courier")
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="delivery")
         self._changed = threading.Condition()
         self._woken = False
         self._stopping = False
         self._busy: set[int] = set()
-        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="webhook-dispatcher", daemon=True)
         self.cli_connected: Callable[[str], bool] = lambda _: False
         self.send_by_cli: Callable[[deliveries.PreparedDelivery, bytes, str], None] = lambda *_: (
             None
@@ -99,7 +99,9 @@ class WebhookDispatcher:
                 self.account.catch_up()
                 self._send_due()
             except sqlite3.Error:  # a full disk, for example: the deliveries stay due
-                log.exception("The courier could not read its work and tries again.")
+                log.exception(
+                    "The webhook dispatcher could not read the due deliveries and retries."
+                )
                 time.sleep(LONGEST_SLEEP_SECONDS)
 
     def _sleep_seconds(self) -> float:

@@ -40,7 +40,7 @@ def test_the_readme_counts_the_parameters_right() -> None:
 
 def test_the_readme_names_every_event_fault_and_option() -> None:
     source = "".join(file.read_text() for file in PACKAGE.rglob("*.py"))
-    events = set(re.findall(r'(?:emit|change)\(\s*"([a-z_.]+)"', source))
+    events = set(re.findall(r'(?:emit|update)\(\s*"([a-z_.]+)"', source))
     options = re.findall(r'add_argument\(\s*"(--[a-z-]+)"', Path(command.__file__).read_text())
 
     assert len(events) > 20
