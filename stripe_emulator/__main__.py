@@ -98,7 +98,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME",
-        help="another host name at which it can be called and to which it delivers; may be repeated",
+        help="another host name for requests to it and for its deliveries; may be repeated",
     )
     parser.add_argument(
         "--business-name", default="", metavar="NAME", help="the seller's name on the pages"
