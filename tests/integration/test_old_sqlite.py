@@ -34,7 +34,7 @@ SINCE = {
     "3.44": r"\bconcat(_ws)?\(|\bstring_agg\(",
 }
 """What SQLite learnt after the oldest version that is promised, as it would look in a source."""
-POSTGRESQL_ONLY = {"bulk.py", "order_detail.py", "checks.py", "postgresql.py"}
+POSTGRESQL_ONLY = {"bulk.py", "sales.py", "checks.py", "postgresql.py"}
 # The Linux wheel of another project that carries this very version; nothing else of it is used.
 WHEEL = "pyproj==2.6.1"
 FOR = ("--python-version", "38", "--platform", "manylinux2010_x86_64", "--only-binary", ":all:")
