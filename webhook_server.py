@@ -38,8 +38,8 @@ from store.db.write_probe import WriteProbe
 from store.orders.stripe_facts import Document
 from store.reconciliation import reconciler as reconcile
 from store.reports import sales
-from store.stripe_api import gateway
-from store.stripe_api.traces import STRIPES_CLOCK
+from store.stripe_api import signatures
+from store.stripe_api.clock_skew import CLOCK_SKEW
 from store.web import connections
 from store.webhooks import parsing
 from store.webhooks.batch_queue import EventBatcher
@@ -68,7 +68,7 @@ COMMITTED_AT = Gauge("store_webhook_last_commit_timestamp_seconds", "When webhoo
 RESTARTS = Gauge("store_webhook_queue_restarts", "Unexpected errors of the thread that commits")
 
 batcher = EventBatcher()
-signatures = RefusedSignatures()
+refused_signatures = RefusedSignatures()
 probe = WriteProbe()
 reconciler = Worker("reconciler", reconcile.run_forever)
 connections.limit()
@@ -215,12 +215,12 @@ def verify(body: bytes, signature: str, secrets: list[str]) -> None:
         SignatureRefused
     """
     try:
-        gateway.verify(body, signature, secrets)
+        signatures.verify(body, signature, secrets)
     except SignatureRefused as error:
         SIGNATURES_REFUSED.inc()
-        signatures.refused(str(error))
+        refused_signatures.refused(str(error))
         raise
-    signatures.accepted()
+    refused_signatures.accepted()
 
 
 async def raw_body(announced: bytes, receive: Receive) -> bytes:
@@ -316,9 +316,9 @@ def readyz() -> JSONResponse:
     results = {name: run_check(check) for name, check in CHECKS.items()}
     status = 200 if set(results.values()) == {"ok"} else 503
     hints = {
-        "signatures": signatures.hint(),
+        "signatures": refused_signatures.hint(),
         "reconciler": reconciler_hint(),
-        "clock": STRIPES_CLOCK.hint(),
+        "clock": CLOCK_SKEW.message(),
     }
     return JSONResponse({**results, **hints}, status)
 

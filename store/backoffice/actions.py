@@ -24,7 +24,7 @@ from store.db import engine as db
 from store.db.models import Order, Refund, StripeEvent
 from store.orders import batch, checkout_session, history, refunds
 from store.reports import order_view, search
-from store.stripe_api import gateway
+from store.stripe_api import requests
 from store.webhooks import parsing, processing
 
 log = logging.getLogger(__name__)

@@ -30,8 +30,8 @@ from store.db import engine as db
 from store.db.models import Lease, StripeEvent
 from store.db.write_probe import WriteProbe
 from store.orders import refunds
-from store.stripe_api import gateway
-from store.stripe_api.traces import CLOCK_SECONDS
+from store.stripe_api import requests
+from store.stripe_api.clock_skew import CLOCK_SECONDS
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from store.db import engine as db
 from store.orders import stripe_facts
 from store.reports import event_search, search
 from store.reports.event_search import OUTCOMES, EventDetail, EventFilter, EventPage, EventRow
-from store.stripe_api import gateway
+from store.stripe_api import requests, transport
 from store.web import rendering
 
 EVENT = "event"  # in the address: the event that is shown
@@ -269,8 +269,8 @@ def payload_of(event_id: str) -> Payload:
 
 def fetch(event_id: str) -> Payload:
     try:
-        with gateway.patience(PAYLOAD_SECONDS, repeats=False):
-            document = event_search.without_secrets(gateway.event(event_id))
+        with transport.time_limit(PAYLOAD_SECONDS, retry=False):
+            document = event_search.without_secrets(requests.event(event_id))
     except StripeNotFound:
         return Payload(event_id, sentence=GONE)
     except StoreError as error:

@@ -223,10 +223,10 @@ def stripe_account() -> StripeAccount | None:
     # Importing Stripe's library takes half a second, which a start without a key can save.
     from store.stripe_api import gateway, network  # noqa: PLC0415
 
-    if fault := network.fault(gateway.address()):
+    if fault := network.fault(transport.api_base()):
         raise CannotStart(fault)
     try:
-        account = gateway.account()
+        account = requests.account()
     except StripePermissionMissing:
         return StripeAccount("of a restricted key")  # valid, but not allowed to read the account
     except StripeKeyRefused:

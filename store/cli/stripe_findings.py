@@ -7,8 +7,8 @@ from store.cli import preflight
 from store.cli.findings import NOTE, OK, WRONG, Finding
 from store.core.errors import StripeError, StripePermissionMissing
 from store.core.settings import Settings
-from store.stripe_api import gateway, network, permissions
-from store.stripe_api.traces import STRIPES_CLOCK
+from store.stripe_api import network, permissions, transport
+from store.stripe_api.clock_skew import CLOCK_SKEW
 
 KEYS = "https://dashboard.stripe.com/test/apikeys"
 
@@ -81,9 +81,9 @@ def clock() -> Iterator[Finding]:
     """Whether this machine's clock agrees with Stripe's, by the last response."""
     if STRIPES_CLOCK.ahead is None:
         return
-    hint = STRIPES_CLOCK.hint()
+    hint = CLOCK_SKEW.message()
     if hint == "ok":
-        seconds = abs(STRIPES_CLOCK.ahead.total_seconds())
+        seconds = abs(CLOCK_SKEW.ahead.total_seconds())
         yield Finding(OK, "clock", f"This machine's clock is Stripe's, to {seconds:.0f} s")
     else:
         yield Finding(WRONG, "clock", f"This machine's clock is {hint}")

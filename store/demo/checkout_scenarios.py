@@ -5,7 +5,7 @@ from store.demo.comparison import OrderComparison
 from store.demo.context import ScenarioContext, ScenarioResult, run_concurrently
 from store.demo.errors import NotApplicable
 from store.orders import checkout
-from store.stripe_api import gateway
+from store.stripe_api import transport
 
 TABS = 2
 CREATE_SESSION = "POST /v1/checkout/sessions"
@@ -48,7 +48,7 @@ def charges(order: OrderComparison) -> str:
 def dropped_response(context: ScenarioContext) -> ScenarioResult:
     """Stripe creates the session, and each of its responses gets lost on the way back."""
     number = context.place()
-    times = 1 + gateway.RETRIES
+    times = 1 + transport.RETRIES
     fault = context.stripe.inject_fault("request", "cut", CREATE_SESSION, times=times)
     failed = False
     try:

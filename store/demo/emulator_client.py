@@ -1,6 +1,6 @@
 """HTTP client for the emulator: the Stripe objects it holds, and its controls.
 
-Does not use the shop's own Stripe gateway, so that a fault there cannot hide itself from the
+Does not use the shop's own Stripe client, so that a fault there cannot hide itself from the
 rehearsal.
 """
 

@@ -43,8 +43,8 @@ from store.orders import history, queries, shop_mark, transitions
 from store.orders.batch import lock_orders
 from store.orders.history import Source
 from store.orders.stripe_facts import CheckoutFact, Fact, GoneFact, RefusedFact, of_session
-from store.stripe_api import gateway
-from store.stripe_api.traces import STRIPES_CLOCK
+from store.stripe_api import clock_skew, requests, transport
+from store.stripe_api.clock_skew import CLOCK_SKEW
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def create_order(
     lifetime = min(
         max(timedelta(minutes=settings.current().checkout_minutes), MIN_LIFETIME), MAX_LIFETIME
     )
-    expires_at = gateway.now_at_stripe().replace(microsecond=0) + lifetime
+    expires_at = clock_skew.stripe_now().replace(microsecond=0) + lifetime
     order = Order(
         number=number,
         buyer_hash=buyer,
@@ -82,7 +82,7 @@ def create_order(
             number, lines, store_url, expires_at, mark=shop_mark.of_database(session)
         ),
         checkout_expires_at=expires_at,
-        placed_under=gateway.account_mark(),
+        placed_under=requests.account_fingerprint(),
     )
     session.add(order)
     session.flush()
@@ -152,7 +152,7 @@ def _images(line: Line, store_url: str) -> dict[str, list[str]]:
     An address of this machine is left out: Stripe's servers cannot reach it and may reject the
     whole session because of it.
     """
-    if addresses.is_loopback(store_url) and not addresses.is_loopback(gateway.address()):
+    if addresses.is_loopback(store_url) and not addresses.is_loopback(transport.api_base()):
         return {}
     return {"images": [f"{store_url}/images/{quote(line.product.image)}"]}
 
@@ -174,7 +174,7 @@ def create_or_refresh_session(order: Order, *, source: Source) -> Order:
     if order.checkout_session_id is None or is_current:
         return order
     try:
-        session = gateway.checkout(order.checkout_session_id)
+        session = requests.checkout(order.checkout_session_id)
     except StripeNotFound as missing:
         return _close_missing(order, missing, source)
     return _record(order, _fact(session, order, "looked up at Stripe"), source, is_noted=is_noted)
@@ -183,7 +183,7 @@ def create_or_refresh_session(order: Order, *, source: Source) -> Order:
 def is_in_time(order: Order) -> bool:
     """Whether the order's time limit leaves Stripe enough to create or show a payable session."""
     minimum = MIN_REMAINING if order.checkout_session_id is None else timedelta(0)
-    return order.checkout_expires_at > gateway.now_at_stripe() + minimum
+    return order.checkout_expires_at > clock_skew.stripe_now() + minimum
 
 
 def _create_session(order: Order, source: Source) -> tuple[Order, bool]:
@@ -195,11 +195,11 @@ def _create_session(order: Order, source: Source) -> tuple[Order, bool]:
     key. If a session exists nevertheless, it is in Stripe's list; if it is not there, nobody was
     ever given its address, so a new attempt cannot be paid twice.
     """
-    if clock.now() < order.created_at + gateway.IDEMPOTENCY_KEY_TTL:
+    if clock.now() < order.created_at + transport.IDEMPOTENCY_KEY_TTL:
         try:
-            created = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
+            created = requests.create_checkout(order.checkout_parameters, order.idempotency_key)
             fact = _fact(created, order, "session created")
-            return _record(order, fact, source), not created.repeated
+            return _record(order, fact, source), not created.replayed
         except StripeRefused as refused:
             reason, call = _refusal_reason(order, refused), refused.call
         except StripeUncertain as uncertain:
@@ -208,7 +208,7 @@ def _create_session(order: Order, source: Source) -> tuple[Order, bool]:
             reason, call = "Stripe keeps answering with a failure", uncertain.call
     else:
         reason, call = "never reached Stripe", ""
-    for session in gateway.find_checkouts(order.number, order.created_at):
+    for session in requests.find_checkouts(order.number, order.created_at):
         fact = _fact(session, order, "found in Stripe's list")
         return _record(order, fact, source), False
     refusal = RefusedFact(order_number=order.number, reason=reason, call=call)
@@ -219,7 +219,7 @@ def _refusal_reason(order: Order, refused: StripeRefused) -> str:
     """Why Stripe refused to create a session, for the history; names a clock that is off."""
     if refused.param != "expires_at":
         return str(refused)
-    hint = STRIPES_CLOCK.hint()
+    hint = CLOCK_SKEW.message()
     log.warning(
         "Stripe refused the time limit of order %s. This machine's clock: %s",
         order.number,
@@ -245,13 +245,13 @@ def _close_missing(order: Order, missing: StripeNotFound, source: Source) -> Ord
     """
     if missing.code != "resource_missing" or order.checkout_status not in PAYABLE_CHECKOUT:
         raise missing
-    is_over = gateway.now_at_stripe() - MISSING_AFTER > order.checkout_expires_at
-    if not is_over and order.placed_under != gateway.account_mark():
+    is_over = clock_skew.stripe_now() - MISSING_AFTER > order.checkout_expires_at
+    if not is_over and order.placed_under != requests.account_fingerprint():
         raise CheckoutOutOfReach(order.checkout_expires_at) from missing
     if clock.now() < (old_enough := order.created_at + MISSING_AFTER):
         raise CheckoutOutOfReach(old_enough) from missing
     try:
-        expired = gateway.expire_checkout(str(order.checkout_session_id))
+        expired = requests.expire_checkout(str(order.checkout_session_id))
     except StripeRefused as refused:
         if refused.code != "resource_missing":
             raise missing from refused
@@ -261,7 +261,7 @@ def _close_missing(order: Order, missing: StripeNotFound, source: Source) -> Ord
     return _record(order, _fact(expired, order, "expired at Stripe"), source)
 
 
-def _fact(session: gateway.Document, order: Order, origin: str) -> CheckoutFact:
+def _fact(session: transport.Document, order: Order, origin: str) -> CheckoutFact:
     """The fact in Stripe's response about the session of this order.
 
     Raises:
@@ -300,11 +300,11 @@ def expire_checkout_session(order: Order, why: str, source: Source) -> Order:
     if order.checkout_session_id is None:
         return order
     try:
-        expired = gateway.expire_checkout(order.checkout_session_id)
+        expired = requests.expire_checkout(order.checkout_session_id)
     except StripeNotFound as missing:
         return _close_missing(order, missing, source)
     except StripeRefused:
-        expired = gateway.checkout(order.checkout_session_id)
+        expired = requests.checkout(order.checkout_session_id)
     return _record(order, _fact(expired, order, "expired at Stripe"), source)
 
 

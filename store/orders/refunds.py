@@ -50,7 +50,7 @@ from store.orders.stripe_facts import (
     of_dispute,
     of_refund,
 )
-from store.stripe_api import gateway
+from store.stripe_api import requests, transport
 
 FIRST_PAUSE, MAX_PAUSE = timedelta(minutes=1), timedelta(days=1)
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
@@ -168,10 +168,10 @@ def _submit(refund: Refund, order_number: str, source: Source) -> None:
         transitions.apply_facts(session, [fact], source=source)
 
 
-def _create_at_stripe(refund: Refund, order_number: str) -> gateway.Document:
+def _create_at_stripe(refund: Refund, order_number: str) -> transport.Document:
     """Create the refund under this attempt's key; its `refund_key` is the same in each attempt."""
     key = refund.idempotency_key
-    return gateway.create_refund(
+    return requests.create_refund(
         refund.payment_intent_id,
         refund.amount,
         {"order_number": order_number, "refund_key": key},
@@ -179,20 +179,22 @@ def _create_at_stripe(refund: Refund, order_number: str) -> gateway.Document:
     )
 
 
-def _find_existing(refund: Refund) -> gateway.Document | None:
+def _find_existing(refund: Refund) -> transport.Document | None:
     """The refund an earlier attempt made, once the first key can no longer prevent a second."""
-    is_first = refund.attempt == 1 and clock.now() < refund.created_at + gateway.IDEMPOTENCY_KEY_TTL
+    is_first = (
+        refund.attempt == 1 and clock.now() < refund.created_at + transport.IDEMPOTENCY_KEY_TTL
+    )
     return None if is_first else _find_by_key(refund)
 
 
-def _find_by_key(refund: Refund) -> gateway.Document | None:
+def _find_by_key(refund: Refund) -> transport.Document | None:
     """The refund in Stripe's list, known by the key in its metadata.
 
     Raises:
         StripeUncertain: it is not there, but the list holds something that cannot be read.
     """
     unreadable: StripeUncertain | None = None
-    for listed in gateway.refunds_of(refund.payment_intent_id):
+    for listed in requests.refunds_of(refund.payment_intent_id):
         try:
             if _fact(listed, "", "listed at Stripe").key == refund.idempotency_key:
                 return listed
@@ -203,7 +205,7 @@ def _find_by_key(refund: Refund) -> gateway.Document | None:
     return None
 
 
-def _fact(refund: gateway.Document, order_number: str, origin: str) -> RefundFact:
+def _fact(refund: transport.Document, order_number: str, origin: str) -> RefundFact:
     """The fact in Stripe's response about a refund.
 
     Raises:
@@ -249,8 +251,8 @@ def _facts_at_stripe(payment_id: str, order_number: str) -> list[Fact]:
         StripeUncertain: one of them cannot be read.
     """
     try:
-        refunds = gateway.refunds_of(payment_id)
-        disputes = gateway.disputes_of(payment_id)
+        refunds = requests.refunds_of(payment_id)
+        disputes = requests.disputes_of(payment_id)
     except StripeRefused:
         return []
     origin = "looked up after a refusal"

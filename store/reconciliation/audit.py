@@ -17,7 +17,7 @@ from store.orders.statuses import DISPUTE_DECIDED, PAID, REFUND_VOID
 from store.orders.stripe_facts import Document, object_id, order_number_of
 from store.reconciliation import restored_orders
 from store.reconciliation.restored_orders import MissingOrder
-from store.stripe_api import gateway
+from store.stripe_api import requests
 
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
 
@@ -209,9 +209,9 @@ class _Stripes:
         self.number_of: dict[str, str] = {}
 
     def read(self) -> None:
-        self._each(gateway.checkouts(), self._add_session)
-        self._each(gateway.refunds(), self._add_refund)
-        self._each(gateway.disputes(), self._add_dispute)
+        self._each(requests.checkouts(), self._add_session)
+        self._each(requests.refunds(), self._add_refund)
+        self._each(requests.disputes(), self._add_dispute)
 
     def _each(self, listed: Iterable[Document], add: Callable[[Document], None]) -> None:
         for item in listed:

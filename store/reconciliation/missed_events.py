@@ -23,7 +23,7 @@ from store.db import bulk
 from store.db import engine as db
 from store.db.models import StripeEvent
 from store.reconciliation.open_orders import PATIENT, probe
-from store.stripe_api import gateway
+from store.stripe_api import requests, transport
 from store.webhooks import parsing, processing
 from store.webhooks.parsing import ParsedEvent
 
@@ -49,14 +49,14 @@ def take_in(since: datetime, taken: TakenIn) -> None:
     Raises:
         StripeError, DatabaseUnavailable: the list cannot be read to its end.
     """
-    listed = gateway.events(list(parsing.HANDLERS), since)
+    listed = requests.events(list(parsing.HANDLERS), since)
     nameless = 0
     while batch := list(islice(listed, BATCH)):
         oldest_first = batch[::-1]
         named = {str(event["id"]): event for event in oldest_first if _is_id(event.get("id"))}
         nameless += len(batch) - len(named)
         _take_in_batch(named, taken)
-        time.sleep(gateway.PAUSE_SECONDS)
+        time.sleep(transport.PAUSE_SECONDS)
     if nameless:
         log.warning("%s events in Stripe's list have no id; the list is read again.", nameless)
         taken.failed += nameless
@@ -76,7 +76,7 @@ def try_again(taken: TakenIn) -> None:
         )
         rows = session.exec(due.order_by(col(StripeEvent.next_try_at)).limit(TRIES)).all()
     received_at = dict(rows)
-    with gateway.patience(PATIENT.seconds):
+    with transport.time_limit(PATIENT.seconds):
         failures = each(
             (Item("event", name, partial(_fetch, name, taken)) for name in received_at), probe
         )
@@ -89,10 +89,10 @@ def try_again(taken: TakenIn) -> None:
 
 
 def _fetch(name: str, taken: TakenIn) -> None:
-    _take_in_one(parsing.parse_event(gateway.event(name)), taken)
+    _take_in_one(parsing.parse_event(requests.event(name)), taken)
     with db.unit_of_work() as session:
         _set_next_try(session, name, None)
-    time.sleep(gateway.PAUSE_SECONDS)
+    time.sleep(transport.PAUSE_SECONDS)
 
 
 def _set_next_try(session: Session, name: str, at: datetime | None) -> None:
@@ -104,14 +104,14 @@ def _is_id(said: object) -> bool:
     return isinstance(said, str) and 0 < len(said) <= parsing.MAX_ID_LENGTH and said.isprintable()
 
 
-def _take_in_batch(named: Mapping[str, gateway.Document], taken: TakenIn) -> None:
+def _take_in_batch(named: Mapping[str, transport.Document], taken: TakenIn) -> None:
     known = _known(named)
     read = dict[str, ParsedEvent]()
 
     def read_one(name: str) -> None:
         read[name] = parsing.parse_event(named[name])
 
-    with gateway.patience(PATIENT.seconds):
+    with transport.time_limit(PATIENT.seconds):
         items = (
             Item("event", name, partial(read_one, name)) for name in named if name not in known
         )
@@ -122,7 +122,7 @@ def _take_in_batch(named: Mapping[str, gateway.Document], taken: TakenIn) -> Non
         _remember([named[failure.item.name] for failure in failures])
 
 
-def _known(named: Mapping[str, gateway.Document]) -> set[str]:
+def _known(named: Mapping[str, transport.Document]) -> set[str]:
     """The events that had their effect, and those that wait for their next try."""
     over = or_(
         col(StripeEvent.outcome) != "unknown_order", col(StripeEvent.next_try_at).is_not(None)
@@ -160,7 +160,7 @@ def _take_in_one(arrival: ParsedEvent, taken: TakenIn) -> None:
     taken.applied += outcome == "applied"
 
 
-def _remember(failed: Sequence[gateway.Document]) -> None:
+def _remember(failed: Sequence[transport.Document]) -> None:
     """Keep events that could not be taken in, to fetch them again one by one."""
     now = clock.now()
     rows = [
@@ -183,7 +183,7 @@ def _remember(failed: Sequence[gateway.Document]) -> None:
                 _set_next_try(session, row["id"], row["next_try_at"])
 
 
-def _created(event: gateway.Document) -> datetime | None:
+def _created(event: transport.Document) -> datetime | None:
     try:
         return datetime.fromtimestamp(event["created"], UTC)
     except (KeyError, TypeError, ValueError, OverflowError, OSError):

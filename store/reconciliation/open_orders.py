@@ -36,13 +36,13 @@ from store.db import bulk
 from store.db import engine as db
 from store.db.models import UNDECIDED, Order
 from store.orders import checkout_session
-from store.stripe_api import gateway
+from store.stripe_api import requests, transport
 
 log = logging.getLogger(__name__)
 
 IN_FLIGHT = timedelta(seconds=5)  # an order that young is being sent to Stripe right now
-QUICK = gateway.Patience(4.0, repeats=False)
-PATIENT = gateway.Patience(10.0)
+QUICK = transport.TimeLimit(4.0, retry=False)
+PATIENT = transport.TimeLimit(10.0)
 SECOND_LOOK_SECONDS = 60.0
 PASS_SECONDS = 300.0
 LIST_FROM = 20  # so many single questions cost about as much as the list
@@ -132,7 +132,7 @@ def _listed_as_open(listable: Sequence[Order], pause: timedelta) -> set[str]:
     met = set[str]()
     most = PAGE * (2 + len(wanted) // LIST_FROM)
     try:
-        for place, session in enumerate(gateway.open_checkouts()):
+        for place, session in enumerate(requests.open_checkouts()):
             if session.get("status") == "open" and session.get("id") in wanted:
                 met.add(session["id"])
             if len(met) == len(wanted) or place == most:
@@ -152,12 +152,12 @@ def _look_up_each(single: Sequence[Order], least_pause: timedelta, checked: Chec
     def look_up(order: Order) -> None:
         now = _look_up(order)
         answered[order.number] = _row(now, max(least_pause, _pause(now)))
-        time.sleep(gateway.PAUSE_SECONDS)
+        time.sleep(transport.PAUSE_SECONDS)
 
-    def attempt(orders: Iterable[Order], patience: gateway.Patience, most: float) -> list[Failure]:
+    def attempt(orders: Iterable[Order], limit: transport.TimeLimit, most: float) -> list[Failure]:
         over = time.monotonic() + most
         items = (Item("order", order.number, partial(look_up, order)) for order in orders)
-        with gateway.patience(patience.seconds, repeats=patience.repeats):
+        with transport.time_limit(limit.seconds, retry=limit.retry):
             return each(takewhile(lambda _: time.monotonic() < over, items), probe)
 
     order_of = {order.number: order for order in single}
@@ -187,8 +187,8 @@ def probe() -> None:
     Raises:
         StoreError: it cannot.
     """
-    with gateway.patience(PATIENT.seconds):
-        gateway.clock_offset()
+    with transport.time_limit(PATIENT.seconds):
+        requests.clock_offset()
     with db.unit_of_work():
         pass
 

@@ -36,8 +36,8 @@ from store.orders.stripe_facts import Fact, object_id, of_dispute, of_refund, of
 from store.reconciliation import missed_events, open_orders, restored_orders
 from store.reconciliation.missed_events import EVENTS_KEPT, TakenIn
 from store.reconciliation.open_orders import PATIENT, Checked, probe
-from store.stripe_api import gateway
-from store.stripe_api.traces import STRIPES_CLOCK
+from store.stripe_api import clock_skew, requests, transport
+from store.stripe_api.clock_skew import CLOCK_SKEW
 
 log = logging.getLogger(__name__)
 
@@ -95,9 +95,9 @@ def run_forever(stop: threading.Event) -> None:
             pause_seconds = settings.current().reconcile_seconds
             if not db.schema_is_current():
                 seeding.migrate()
-            if STRIPES_CLOCK.is_old:  # also where others have the turns, new orders need it
+            if CLOCK_SKEW.is_old:  # also where others have the turns, new orders need it
                 with suppress(StoreError):
-                    gateway.clock_offset()
+                    requests.clock_offset()
             at_start, every = every, timedelta(seconds=pause_seconds)
             _take_a_turn(at_start)
         except StoreError as error:
@@ -150,11 +150,11 @@ def run_once(
     done = CaughtUp() if done is None else done
 
     def events() -> None:
-        earliest = gateway.now_at_stripe() - EVENTS_KEPT
+        earliest = clock_skew.stripe_now() - EVENTS_KEPT
         began = clock.now()
         missed_events.take_in(max(since or earliest, earliest), done.events_taken)
         if remember:  # what the list's answers said of Stripe's clock counts from here on
-            _keep_events_until(gateway.at_stripe(began))
+            _keep_events_until(clock_skew.to_stripe_time(began))
 
     _in_turn(
         done,
@@ -196,9 +196,9 @@ def _send_refunds(done: CaughtUp) -> None:
     def submit(refund: Refund) -> None:
         done.refunds += 1
         refunds.submit_refund(refund, source="reconciler")
-        time.sleep(gateway.PAUSE_SECONDS)
+        time.sleep(transport.PAUSE_SECONDS)
 
-    with gateway.patience(PATIENT.seconds):
+    with transport.time_limit(PATIENT.seconds):
         items = (Item("refund", str(row.id), partial(submit, row)) for row in due)
         done.failed += len(each(items, probe))
 
@@ -255,8 +255,8 @@ def _record_batch(done: CaughtUp, batch: Sequence[Fact]) -> None:
 
 def _read(
     done: CaughtUp,
-    listed: Iterator[gateway.Document],
-    reader: Callable[[gateway.Document], Fact | None],
+    listed: Iterator[transport.Document],
+    reader: Callable[[transport.Document], Fact | None],
 ) -> Iterator[Fact]:
     """The facts of a list; what cannot be read is counted and skipped."""
     for answer in listed:
@@ -269,29 +269,29 @@ def _read(
 def _sessions(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
     """What Stripe's list of sessions says about our orders; notes whose each payment is."""
 
-    def read(session: gateway.Document) -> Fact | None:
+    def read(session: transport.Document) -> Fact | None:
         fact = of_session(session, origin="listed at Stripe")
         if fact and fact.payment_intent_id:
             number_of[fact.payment_intent_id] = fact.order_number
         return fact
 
-    return _read(done, gateway.checkouts(), read)
+    return _read(done, requests.checkouts(), read)
 
 
 def _refunds(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
-    def read(refund: gateway.Document) -> Fact | None:
+    def read(refund: transport.Document) -> Fact | None:
         number = _order_of(object_id(refund["payment_intent"]), number_of)
         return of_refund(refund, number, origin="listed at Stripe") if number else None
 
-    return _read(done, gateway.refunds(), read)
+    return _read(done, requests.refunds(), read)
 
 
 def _disputes(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
-    def read(dispute: gateway.Document) -> Fact | None:
+    def read(dispute: transport.Document) -> Fact | None:
         number = _order_of(object_id(dispute["payment_intent"]), number_of)
         return of_dispute(dispute, number, origin="listed at Stripe") if number else None
 
-    return _read(done, gateway.disputes(), read)
+    return _read(done, requests.disputes(), read)
 
 
 def _order_of(payment: str | None, number_of: dict[str, str]) -> str | None:

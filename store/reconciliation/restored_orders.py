@@ -33,7 +33,7 @@ from store.orders.stripe_facts import (
     of_session,
     order_number_of,
 )
-from store.stripe_api import gateway
+from store.stripe_api import requests
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def bring_back() -> Restored:
     restored, mark = Restored(), shop_mark.known()
     if mark is None:
         return restored
-    groups = _marked(filter(_is_readable, gateway.checkouts()), mark)
+    groups = _marked(filter(_is_readable, requests.checkouts()), mark)
     for number in sorted(groups.keys() - _known(groups)):
         try:
             if _bring_back(number, groups[number]):
@@ -212,7 +212,7 @@ def _lines(own: Document) -> Iterator[Line]:
     if type(amount) is not int or amount <= 0 or not isinstance(currency, str):
         raise CannotBringBack("Stripe names no amount or no currency for it")
     sum_amount = 0
-    for item in gateway.line_items(own["id"]):
+    for item in requests.line_items(own["id"]):
         line = Line(item["description"], item["quantity"], item["price"]["unit_amount"])
         if line.quantity * line.unit_amount != item["amount_total"] or not line.name:
             raise CannotBringBack("one of its items has no name, or no whole price")

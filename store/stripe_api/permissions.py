@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from store.core.errors import StripeRefused
-from store.stripe_api import gateway
+from store.stripe_api import requests, transport
 
 NOBODYS_SESSION = "/v1/checkout/sessions/cs_test_doctor"
 
@@ -30,7 +30,7 @@ NEEDED = (
         "Checkout Sessions: Write",
         "create checkouts",
         "POST",
-        gateway.SESSIONS,
+        requests.SESSIONS,
         {"mode": "doctor"},
     ),
     Permission(
@@ -40,7 +40,7 @@ NEEDED = (
         f"{NOBODYS_SESSION}/expire",
     ),
     Permission("Checkout Sessions: Read", "look a checkout up", "GET", NOBODYS_SESSION),
-    Permission("Checkout Sessions: Read", "list checkouts", "GET", gateway.SESSIONS, {"limit": 1}),
+    Permission("Checkout Sessions: Read", "list checkouts", "GET", requests.SESSIONS, {"limit": 1}),
     Permission("PaymentIntents: Read", "look a payment up", "GET", "/v1/payment_intents/pi_doctor"),
     Permission("Charges and Refunds: Read", "look a charge up", "GET", "/v1/charges/ch_doctor"),
     Permission("Charges and Refunds: Read", "list refunds", "GET", "/v1/refunds", {"limit": 1}),
@@ -64,7 +64,7 @@ def attempt(permission: Permission) -> None:
         StripePermissionMissing: the key lacks it.
         StripeError: it could not be tried.
     """
-    ask = gateway.post if permission.method == "POST" else gateway.get
+    ask = transport.post if permission.method == "POST" else transport.get
     try:
         ask(permission.path, permission.parameters)
     except StripeRefused:

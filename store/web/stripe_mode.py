@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 from store.core import errors, settings
-from store.stripe_api import gateway
+from store.stripe_api import requests
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class StripeAccount:
     def fetch_forever(self, stop: threading.Event) -> None:
         while not stop.is_set():
             try:
-                self.id = gateway.account()
+                self.id = requests.account()
                 return
             except errors.StripeError as error:
                 log.warning("The Stripe account is not known yet: %s", error)

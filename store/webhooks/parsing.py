@@ -8,7 +8,6 @@ the order is marked for review.
 
 import json
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
@@ -34,7 +33,7 @@ from store.orders.stripe_facts import (
     of_session,
     order_number_of,
 )
-from store.stripe_api import gateway
+from store.stripe_api import requests
 
 MAX_ID_LENGTH = 255
 MAX_NUMBER_LENGTH = 64
@@ -72,22 +71,12 @@ def decode_body(body: bytes) -> Document:
         EventMalformed: not a snapshot event as Stripe writes them.
     """
     try:
-        event = _decoded(body)
+        event = DECODER.decode(body.decode())
     except (ValueError, RecursionError):
         raise EventMalformed from None
     if not isinstance(event, dict) or event.get("object") not in ("event", "v2.core.event"):
         raise EventMalformed
     return event
-
-
-def _decoded(body: bytes) -> Any:
-    """The JSON document; keys must be unique and numbers exact."""
-    with suppress(ValueError, TypeError):  # the strict parser decides
-        document = orjson.loads(body)
-        indented = orjson.OPT_INDENT_2 if body.startswith(b"{\n") else 0
-        if orjson.dumps(document, option=indented) == body:
-            return document  # serialised again it is the same: parsing lost nothing
-    return STRICT.decode(body.decode())
 
 
 def _refuse(_constant: str) -> None:
@@ -101,7 +90,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-STRICT = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_without_repeats)
+DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_without_repeats)
 
 
 def needs_lookup(event: Document) -> bool:
@@ -270,24 +259,24 @@ def _explains(event: ParsedEvent, answer: Fact) -> bool:
 
 
 def _look_up_session(session_id: str, _number: str) -> Fact | None:
-    return of_session(gateway.checkout(session_id), origin="")
+    return of_session(requests.checkout(session_id), origin="")
 
 
 def _look_up_refund(refund_id: str, number: str) -> Fact | None:
-    refund = gateway.refund(refund_id)
+    refund = requests.refund(refund_id)
     captured_amount = _captured(refund, number)
     return of_refund(refund, number, origin="", captured_amount=captured_amount)
 
 
 def _look_up_dispute(dispute_id: str, number: str) -> Fact | None:
-    dispute = gateway.dispute(dispute_id)
+    dispute = requests.dispute(dispute_id)
     captured_amount = _captured(dispute, number)
     return of_dispute(dispute, number, origin="", captured_amount=captured_amount)
 
 
 def _captured(document: Document, number: str) -> int | None:
     """What the payment behind a refund or dispute brought in, where it is this order's."""
-    payment = gateway.payment(object_id(document["payment_intent"]) or "")
+    payment = requests.payment(object_id(document["payment_intent"]) or "")
     amount: int | None = payment.get("amount_received") or None
     return amount if order_number_of(payment) == number else None
 
@@ -365,7 +354,7 @@ def order_of_payment(payment_intent_id: str | None) -> str | None:
             select(Order.number).where(col(Order.payment_intent_id) == payment_intent_id)
         ).first()
     try:
-        return number or order_number_of(gateway.payment(payment_intent_id))
+        return number or order_number_of(requests.payment(payment_intent_id))
     except StripeRefused:
         return None
 

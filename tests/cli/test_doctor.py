@@ -25,7 +25,7 @@ from store.cli.findings import NOTE, OK, WRONG, Finding
 from store.cli.launch import ShopProcesses
 from store.core import settings
 from store.core.errors import StripeError
-from store.stripe_api import gateway, permissions, traces
+from store.stripe_api import clock_skew, permissions, requests, transport
 from stripe_emulator.base.config import Config
 from tests.support.command_line import one_sentence, store
 from tests.support.emulator import Running
@@ -60,15 +60,15 @@ def chosen(
     monkeypatch.setenv("STRIPE_SECRET_KEY", KEY)
     monkeypatch.setenv("STRIPE_API_BASE", calm.config.address)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(gateway, "RETRIES", 0)
-    monkeypatch.setattr(gateway, "BUSY_PAUSES_SECONDS", (0.01,))
+    monkeypatch.setattr(transport, "RETRIES", 0)
+    monkeypatch.setattr(transport, "BUSY_PAUSES_SECONDS", (0.01,))
     forget()
     yield settings.current()
     forget()
 
 
 def forget() -> None:
-    for cache in (settings.current, gateway.client_for, gateway._account_of):
+    for cache in (settings.current, transport.client_for, requests._account_of):
         cache.cache_clear()
 
 
@@ -136,8 +136,8 @@ def test_each_missing_permission_is_named_alone(
 
 
 def test_the_shop_asks_stripe_nothing_that_doctor_does_not_try(chosen: settings.Settings) -> None:
-    """A call that is added to the gateway needs its permission looked at, too."""
-    source = (settings.ROOT / "store" / "stripe_api" / "gateway.py").read_text("utf-8")
+    """A request that is added needs its permission in the list, too."""
+    source = (settings.ROOT / "store" / "stripe_api" / "requests.py").read_text("utf-8")
     tried = {permission.path for permission in permissions.NEEDED} | {"/v1/account"}
 
     for resource in ("payment_intents", "refunds", "disputes", "events", "account"):
@@ -170,7 +170,7 @@ def test_a_route_that_is_always_busy_is_named_and_the_others_are_tried(
 
 
 def test_a_clock_that_is_off_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(traces.STRIPES_CLOCK, "ahead", timedelta(minutes=-35))
+    monkeypatch.setattr(clock_skew.CLOCK_SKEW, "ahead", timedelta(minutes=-35))
 
     (found,) = stripe_findings.clock()
 

@@ -12,8 +12,8 @@ from store.core import settings
 from store.db import engine as db
 from store.orders import coalescing
 from store.reconciliation import open_orders
-from store.stripe_api import gateway
-from store.stripe_api.traces import STRIPES_CLOCK
+from store.stripe_api import transport
+from store.stripe_api.clock_skew import CLOCK_SKEW
 from stripe_emulator.base.config import Config
 from tests.support.databases import (  # noqa: F401 - fixtures
     _postgres_server,
@@ -52,10 +52,10 @@ def settled(
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", SECRET)
     monkeypatch.setenv("RECONCILE_SECONDS", "3600")
     monkeypatch.setattr(open_orders, "IN_FLIGHT", timedelta(0))
-    monkeypatch.setattr(STRIPES_CLOCK, "ahead", None)  # of a test that moved the clock
+    monkeypatch.setattr(CLOCK_SKEW, "ahead", None)  # of a test that moved the clock
     monkeypatch.setattr(coalescing, "REUSE_SECONDS", 0)
-    monkeypatch.setattr(gateway, "PAUSE_SECONDS", 0)
-    monkeypatch.setattr(gateway, "BUSY_PAUSES_SECONDS", (0.01, 0.02, 0.04))
+    monkeypatch.setattr(transport, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(transport, "BUSY_PAUSES_SECONDS", (0.01, 0.02, 0.04))
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.02)
     monkeypatch.setattr(stripe.HTTPClient, "MAX_DELAY", 0.1)
     settings.current.cache_clear()
@@ -66,7 +66,7 @@ def settled(
     db.engine().dispose()
     db.engine_for.cache_clear()
     settings.current.cache_clear()
-    gateway.client_for.cache_clear()
+    transport.client_for.cache_clear()
 
 
 @pytest.fixture(scope="session")

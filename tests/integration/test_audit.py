@@ -25,7 +25,7 @@ from store.orders import shop_mark, transitions
 from store.orders.stripe_facts import Document
 from store.reconciliation import audit, reconciler, restored_orders
 from store.reports import my_orders
-from store.stripe_api import gateway
+from store.stripe_api import requests
 from store.web import buyer_ids
 from tests.support.shop import JEANS, ON_SQLITE, Shop, at_once
 
@@ -54,13 +54,13 @@ def another_buyer(shop: Shop) -> None:
 
 def as_stripe_says(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
     """Let each listed session lack something, or say something else."""
-    listed = gateway.checkouts
+    listed = requests.checkouts
 
     def bent() -> Any:
         for session in listed():
             yield {k: v for k, v in (session | changes).items() if v != "absent"}
 
-    monkeypatch.setattr(gateway, "checkouts", bent)
+    monkeypatch.setattr(requests, "checkouts", bent)
 
 
 # --- rules 8 and 9: payment by payment, and what is absent never agrees ---------------------------
@@ -171,9 +171,9 @@ def test_one_item_that_cannot_be_read_does_not_end_the_audit(
 ) -> None:
     number = shop.a_paid_order()
     odd = shop.stripe.a_session(metadata={"order_number": "ODD"})
-    listed = gateway.checkouts
+    listed = requests.checkouts
     monkeypatch.setattr(
-        gateway,
+        requests,
         "checkouts",
         lambda: ({**s, "payment_status": []} if s["id"] == odd.id else s for s in listed()),
     )
@@ -411,14 +411,14 @@ def test_an_order_that_cannot_be_made_again_is_left_with_the_reason_and_keeps_no
     another_buyer(shop)
     good = shop.a_paid_order(JEANS)
     restore_an_old_copy(shop, odd, good)
-    listed = gateway.checkouts
+    listed = requests.checkouts
 
     def bent() -> Any:
         for session in listed():
             made = session | changes if session["id"] == odd_session else session
             yield {name: value for name, value in made.items() if value != "absent"}
 
-    monkeypatch.setattr(gateway, "checkouts", bent)
+    monkeypatch.setattr(requests, "checkouts", bent)
 
     done = restored_orders.bring_back()
 
@@ -436,9 +436,9 @@ def test_an_item_that_cannot_be_read_keeps_no_order_from_coming_back(
     number = shop.a_paid_order()
     restore_an_old_copy(shop, number)
     strange = shop.stripe.a_session(metadata={"order_number": "ODD", "shop": shop_mark.known()})
-    listed = gateway.checkouts
+    listed = requests.checkouts
     monkeypatch.setattr(
-        gateway, "checkouts", lambda: (s | odd if s["id"] == strange.id else s for s in listed())
+        requests, "checkouts", lambda: (s | odd if s["id"] == strange.id else s for s in listed())
     )
 
     assert restored_orders.bring_back().numbers == [number]
@@ -484,7 +484,7 @@ def test_the_mark_is_made_once_and_stays(shop: Shop) -> None:
     another_buyer(shop)
     second = shop.an_open_order()
 
-    marks = {session["metadata"]["shop"] for session in gateway.checkouts()}
+    marks = {session["metadata"]["shop"] for session in requests.checkouts()}
     with db.reading() as session:
         kept = session.exec(select(ShopMark.mark)).all()
 
@@ -502,13 +502,13 @@ def test_the_commands_report_restored_and_lost_orders(
 ) -> None:
     number = shop.a_paid_order()
     restore_an_old_copy(shop, number)
-    lines = gateway.line_items
+    lines = requests.line_items
 
     with monkeypatch.context() as odd:
-        odd.setattr(gateway, "line_items", lambda _session: iter(list[Document]()))
+        odd.setattr(requests, "line_items", lambda _session: iter(list[Document]()))
         failed = commands.reconcile(Namespace())
     refused = capsys.readouterr().out
-    monkeypatch.setattr(gateway, "line_items", lines)
+    monkeypatch.setattr(requests, "line_items", lines)
     code = commands.reconcile(Namespace())
     brought = capsys.readouterr().out
 

@@ -12,8 +12,8 @@ from store.db import engine as db
 from store.db.models import Order
 from store.orders import checkout
 from store.reconciliation import reconciler
-from store.stripe_api import gateway
-from store.stripe_api.traces import STRIPES_CLOCK
+from store.stripe_api import requests
+from store.stripe_api.clock_skew import CLOCK_SKEW
 from store.web import rendering
 from tests.support.shop import SHIRTS, Shop
 
@@ -25,7 +25,7 @@ MINUTES = [31, 60, 1440]
 def set_off(shop: Shop, seconds: float) -> None:
     """Let Stripe's clock be that much ahead, which nobody has noticed yet."""
     shop.stripe.emulator.set_clock_off(seconds)
-    STRIPES_CLOCK.ahead = None
+    CLOCK_SKEW.ahead = None
 
 
 def last(monkeypatch: pytest.MonkeyPatch, minutes: int) -> None:
@@ -41,7 +41,7 @@ def test_a_clock_that_is_known_to_be_off_is_reckoned_with(
 ) -> None:
     last(monkeypatch, minutes)
     set_off(shop, off)
-    gateway.clock_offset()
+    requests.clock_offset()
 
     number = shop.an_open_order()
 
@@ -113,7 +113,7 @@ def test_a_question_that_waited_for_too_long_makes_room_for_the_next_attempt(
 @pytest.mark.parametrize("off", FAR_OFF)
 def test_no_event_is_missed_because_the_clocks_differ(shop: Shop, off: int) -> None:
     set_off(shop, off)
-    gateway.clock_offset()
+    requests.clock_offset()
     number = shop.an_open_order()
     shop.pay(number)
     reconciler._take_a_turn(timedelta(0))
@@ -151,7 +151,7 @@ def test_a_session_after_a_saved_failure_is_found_although_the_clocks_differ(
     shop: Shop, off: int
 ) -> None:
     set_off(shop, off)
-    gateway.clock_offset()
+    requests.clock_offset()
     number = shop.place()
     shop.stripe.emulator.inject_fault("request", "error_after", match="POST /v1/checkout/sessions")
 
@@ -168,7 +168,7 @@ def test_a_signature_is_held_against_stripes_time_where_that_is_known(shop: Shop
     shop.pay(number)
     event = shop.event("checkout.session.completed")
     set_off(shop, off)
-    gateway.clock_offset()
+    requests.clock_offset()
 
     fresh = shop.deliver(event, at=time.time() + off)
     old = shop.deliver(event, at=time.time() + off - 400)
@@ -179,7 +179,7 @@ def test_a_signature_is_held_against_stripes_time_where_that_is_known(shop: Shop
 @pytest.mark.scenario("J7")
 def test_an_order_is_reused_until_its_time_is_over_by_stripes_clock(shop: Shop) -> None:
     set_off(shop, 3600 + 2 * 60)  # this machine is an hour slow
-    gateway.clock_offset()
+    requests.clock_offset()
     number = shop.an_open_order()
     assert shop.place(SHIRTS) == number
 

@@ -30,7 +30,7 @@ from store.demo.script import FILE, STEPS, Script
 from store.orders import checkout, fact_checks, refunds
 from store.reconciliation import audit, reconciler
 from store.reports import my_orders
-from store.stripe_api import gateway
+from store.stripe_api import requests, signatures, transport
 from store.web import buyer_ids
 from store.webhooks import batch_queue, parsing, processing
 from tests.support.shop import ON_SQLITE, SECRET, STORE_URL, Shop
@@ -112,11 +112,11 @@ def refuse_old_events(patch: pytest.MonkeyPatch) -> None:
 
 
 def believe_any_signature(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(gateway, "verify", lambda *_: None)
+    patch.setattr(signatures, "verify", lambda *_: None)
 
 
 def accept_old_signatures(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(gateway, "TOLERANCE_SECONDS", 10**9)
+    patch.setattr(signatures, "TOLERANCE_SECONDS", 10**9)
 
 
 def believe_any_amount(patch: pytest.MonkeyPatch) -> None:
@@ -139,8 +139,8 @@ def sell_to_each_tab(patch: pytest.MonkeyPatch) -> None:
 
 
 def ask_under_a_new_key_each_time(patch: pytest.MonkeyPatch) -> None:
-    create = gateway.create_checkout
-    patch.setattr(gateway, "create_checkout", lambda p, _key: create(p, buyer_ids.new_cookie()))
+    create = requests.create_checkout
+    patch.setattr(requests, "create_checkout", lambda p, _key: create(p, buyer_ids.new_cookie()))
 
 
 def count_no_refunds(patch: pytest.MonkeyPatch) -> None:
@@ -514,9 +514,9 @@ def test_a_session_created_during_a_reset_is_deleted_too(
     heard: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = heard.place()
-    create, made = gateway.create_checkout, list[threading.Thread]()
+    create, made = requests.create_checkout, list[threading.Thread]()
 
-    def forgotten_before_it_is_asked(*asked: str) -> gateway.Answer:
+    def forgotten_before_it_is_asked(*asked: str) -> transport.StripeResponse:
         if not made:
             demo = threading.Thread(target=reset.reset_demo, args=(EmulatorClient.current(),))
             made.append(demo)
@@ -524,7 +524,7 @@ def test_a_session_created_during_a_reset_is_deleted_too(
             wait_until(lambda: not heard.orders(), 10)
         return create(*asked)
 
-    monkeypatch.setattr(gateway, "create_checkout", forgotten_before_it_is_asked)
+    monkeypatch.setattr(requests, "create_checkout", forgotten_before_it_is_asked)
     with pytest.raises(OrderNotFound):
         checkout.checkout_url(heard.buyer, number)
     made[0].join()

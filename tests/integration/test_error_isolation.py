@@ -25,7 +25,7 @@ from store.db import engine as db
 from store.db.models import Order, StripeEvent
 from store.orders import batch, checkout_session, queries, refunds, transitions
 from store.reconciliation import open_orders, reconciler
-from store.stripe_api import gateway
+from store.stripe_api import requests, transport
 from tests.support.ports import free_port
 from tests.support.shop import ON_SQLITE, Shop
 
@@ -54,8 +54,8 @@ STUCK = {
 
 @pytest.fixture(autouse=True)
 def _little_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(open_orders, "QUICK", gateway.Patience(0.3, repeats=False))
-    monkeypatch.setattr(open_orders, "PATIENT", gateway.Patience(0.5))
+    monkeypatch.setattr(open_orders, "QUICK", transport.TimeLimit(0.3, retry=False))
+    monkeypatch.setattr(open_orders, "PATIENT", transport.TimeLimit(0.5))
 
 
 def open_ones(shop: Shop, count: int) -> list[str]:
@@ -306,13 +306,13 @@ def without_metadata(event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> 
     """Let Stripe's list and look-up tell this event without the order's number in it."""
     bare = json.loads(json.dumps(event))
     bare["data"]["object"]["metadata"] = {}
-    ask, listed = gateway.event, gateway.events
+    ask, listed = requests.event, requests.events
 
-    def told(found: gateway.Document) -> gateway.Document:
+    def told(found: transport.Document) -> transport.Document:
         return bare if found["id"] == bare["id"] else found
 
-    monkeypatch.setattr(gateway, "event", lambda name: told(ask(name)))
-    monkeypatch.setattr(gateway, "events", lambda *a: (told(found) for found in listed(*a)))
+    monkeypatch.setattr(requests, "event", lambda name: told(ask(name)))
+    monkeypatch.setattr(requests, "events", lambda *a: (told(found) for found in listed(*a)))
 
 
 @pytest.mark.scenario("J1")
@@ -370,14 +370,14 @@ def test_a_refund_that_trips_keeps_no_other_from_going_back(
         numbers.append(shop.a_paid_order())
         refunds.create_refund(numbers[-1], 100, key=numbers[-1])
     stuck = shop.refunds()[0].payment_intent_id
-    create = gateway.create_refund
+    create = requests.create_refund
 
-    def trips(payment: str, *more: Any, **named: Any) -> gateway.Document:
+    def trips(payment: str, *more: Any, **named: Any) -> transport.Document:
         if payment == stuck:
             raise error
         return create(payment, *more, **named)
 
-    monkeypatch.setattr(gateway, "create_refund", trips)
+    monkeypatch.setattr(requests, "create_refund", trips)
 
     done = reconciler.run_once()
 
@@ -562,8 +562,8 @@ def test_a_question_with_all_its_repetitions_takes_no_longer_than_it_may(
     shop.stripe.emulator.inject_fault("request", kind, times=None, match="*cs_*", value=value)
     started = time.monotonic()
 
-    with pytest.raises(StripeError), gateway.patience(0.6):
-        gateway.checkout(shop.session_id(number))
+    with pytest.raises(StripeError), transport.time_limit(0.6):
+        requests.checkout(shop.session_id(number))
 
     assert time.monotonic() - started < 2.0
 
@@ -607,8 +607,8 @@ def test_an_answer_that_trickles_in_takes_no_longer_than_it_may(
     settings.current.cache_clear()
     started = time.monotonic()
 
-    with pytest.raises(StripeUnreachable), gateway.patience(1.0):
-        gateway.checkout("cs_test_any")
+    with pytest.raises(StripeUnreachable), transport.time_limit(1.0):
+        requests.checkout("cs_test_any")
 
     assert time.monotonic() - started < 3.0
 

@@ -10,7 +10,7 @@ from store.core.errors import StripeNotFound, StripeUnreachable
 from store.db import engine as db
 from store.reports import event_search
 from store.reports.event_search import HIDDEN, OUTCOMES, EventFilter, EventRow
-from store.stripe_api import gateway
+from store.stripe_api import requests
 from tests.support.shop import ON_SQLITE, Shop
 
 
@@ -165,7 +165,7 @@ def test_a_payload_that_cannot_be_shown_is_one_sentence(
             raise answer
         return answer
 
-    monkeypatch.setattr(gateway, "event", event)
+    monkeypatch.setattr(requests, "event", event)
 
     payload = pages_webhooks.fetch("evt_1")
 

@@ -19,7 +19,7 @@ from store.db import engine as db
 from store.db import leases
 from store.db.models import UNDECIDED, Lease
 from store.reconciliation import missed_events, reconciler
-from store.stripe_api import gateway
+from store.stripe_api import requests, transport
 from tests.support.shop import Shop, at_once
 
 Later = Callable[[timedelta], None]
@@ -54,13 +54,13 @@ def takes_a_turn(every: timedelta = HALF_A_MINUTE) -> leases.HeldLease | None:
 def noted(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     """From when on Stripe is asked for events, each time that it is."""
     since: list[datetime] = []
-    ask = gateway.events
+    ask = requests.events
 
-    def listen(kinds: list[str], at: datetime) -> Iterator[gateway.Document]:
+    def listen(kinds: list[str], at: datetime) -> Iterator[transport.Document]:
         since.append(at)
         return ask(kinds, at)
 
-    monkeypatch.setattr(gateway, "events", listen)
+    monkeypatch.setattr(requests, "events", listen)
     return since
 
 

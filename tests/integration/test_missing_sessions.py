@@ -13,7 +13,7 @@ from store.db import engine as db
 from store.db.models import Order
 from store.orders import checkout, checkout_session
 from store.reconciliation import reconciler
-from store.stripe_api import gateway
+from store.stripe_api import requests, transport
 from tests.support.shop import JEANS, SHIRTS, Shop, at_once
 
 COMPLETED = "checkout.session.completed"
@@ -165,13 +165,13 @@ def test_a_404_that_is_not_stripes_own_closes_nothing(
 ) -> None:
     number = an_old_order(shop)
 
-    def not_found(_session_id: str) -> gateway.Document:
+    def not_found(_session_id: str) -> transport.Document:
         error = StripeNotFound()
         error.code = code
         raise error
 
-    monkeypatch.setattr(gateway, "checkout", not_found)
-    monkeypatch.setattr(gateway, "expire_checkout", not_found)
+    monkeypatch.setattr(requests, "checkout", not_found)
+    monkeypatch.setattr(requests, "expire_checkout", not_found)
 
     for act in (checkout.checkout_url, checkout.cancel):
         with pytest.raises(StripeNotFound):

@@ -9,7 +9,7 @@ from store.core import clock
 from store.core.errors import NothingToRefund, StripeUnreachable
 from store.orders import refunds, transitions
 from store.reconciliation import reconciler
-from store.stripe_api import gateway
+from store.stripe_api import requests, transport
 from tests.support.shop import Shop, at_once
 
 REFUNDS = "POST /v1/refunds"
@@ -226,7 +226,7 @@ def test_a_new_key_is_not_used_where_the_first_refund_shows_after_all(
     number = shop.a_paid_order()
     shop.stripe.emulator.inject_fault("request", "error_after", match=REFUNDS)
     with monkeypatch.context() as late:  # Stripe's list does not show it at once
-        late.setattr(gateway, "refunds_of", lambda _payment: [])
+        late.setattr(requests, "refunds_of", lambda _payment: [])
         with pytest.raises(StripeUnreachable):
             refund(number, 1000)
     (row,) = shop.refunds()
@@ -382,14 +382,14 @@ def test_a_refund_event_before_our_own_call_returned_is_the_same_refund(
 ) -> None:
     number = shop.a_paid_order()
     wish = refunds.create_refund(number, 1000, key="form-1")
-    answer = gateway.create_refund
+    answer = requests.create_refund
 
-    def told_before_it_returns(*given: Any) -> gateway.Document:
+    def told_before_it_returns(*given: Any) -> transport.Document:
         made = answer(*given)
         shop.tell("refund.created")
         return made
 
-    monkeypatch.setattr(gateway, "create_refund", told_before_it_returns)
+    monkeypatch.setattr(requests, "create_refund", told_before_it_returns)
     refunds.submit_refund(wish, source="operator")
 
     (row,) = shop.refunds()

@@ -16,7 +16,7 @@ from store.db.models import Order
 from store.orders import checkout, checkout_session, queries
 from store.reconciliation import reconciler
 from store.reports import my_orders
-from store.stripe_api import gateway
+from store.stripe_api import requests
 from store.web import buyer_ids
 from store.webhooks import parsing, processing
 from tests.support.shop import JEANS, Shop, at_once
@@ -83,7 +83,7 @@ def both_at_once(*acts: Callable[[], Any]) -> list[Any]:
 def test_a_webhook_before_our_own_create_call_returned_finds_its_order(shop: Shop) -> None:
     number = shop.place()
     order = shop.order(number)
-    made = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
+    made = requests.create_checkout(order.checkout_parameters, order.idempotency_key)
     shop.stripe.pay(made["id"])
 
     outcome = shop.tell(COMPLETED)
@@ -101,7 +101,7 @@ def test_a_create_answer_received_after_the_payment_changes_nothing(
 ) -> None:
     number = shop.place()
     order = shop.order(number)
-    made = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
+    made = requests.create_checkout(order.checkout_parameters, order.idempotency_key)
     shop.stripe.pay(made["id"])
     shop.tell(COMPLETED)
 
@@ -117,7 +117,7 @@ def test_a_create_answer_received_after_the_payment_changes_nothing(
 def test_a_session_from_a_replayed_answer_is_looked_up(shop: Shop) -> None:
     number = shop.place()
     order = shop.order(number)
-    made = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
+    made = requests.create_checkout(order.checkout_parameters, order.idempotency_key)
     shop.stripe.pay(made["id"])  # and the process that asked has died before it wrote this down
 
     address = checkout.checkout_url(shop.buyer, number)

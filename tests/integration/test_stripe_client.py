@@ -14,7 +14,7 @@ from store.core.errors import (
     StripeRefused,
     StripeUnreachable,
 )
-from store.stripe_api import gateway
+from store.stripe_api import requests
 from tests.support.shop import ON_SQLITE, Shop
 
 
@@ -31,7 +31,7 @@ def test_a_setting_that_only_stripe_can_judge_is_named_in_the_log(
     parameters = {**json.loads(order.checkout_parameters), parameter: "nonsense"}
 
     with pytest.raises(StripeRefused) as refused:
-        gateway.create_checkout(json.dumps(parameters), "another-key")
+        requests.create_checkout(json.dumps(parameters), "another-key")
 
     assert f"until {setting}" in refused.value.for_operator
     assert refused.value.for_operator in caplog.text
@@ -97,7 +97,7 @@ def test_an_answer_that_is_not_stripes_leaves_the_outcome_unknown(
     settings.current.cache_clear()
 
     with pytest.raises(StripeUnreachable):
-        gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
+        requests.create_checkout(order.checkout_parameters, order.idempotency_key)
 
 
 @ON_SQLITE
@@ -109,7 +109,7 @@ def test_answers_are_plain_documents_in_which_new_fields_do_not_matter(shop: Sho
     event["api_version"] = "2031-01-01.unheard_of"
     event["data"]["object"] |= {"a_new_field": {"deep": [1]}, "payment_method_types": None}
 
-    document = gateway.checkout(shop.session_id(number))
+    document = requests.checkout(shop.session_id(number))
 
     assert isinstance(document, dict)
     assert document.get("a_field_of_the_future") is None
@@ -131,7 +131,7 @@ def test_neither_the_buyer_nor_its_hash_goes_to_stripe(shop: Shop) -> None:
 def test_a_session_carries_the_order_number_into_the_payment_and_its_refunds(shop: Shop) -> None:
     number = shop.a_paid_order()
 
-    payment = gateway.payment(shop.payment_id(number))
+    payment = requests.payment(shop.payment_id(number))
 
     assert payment["metadata"] == {"order_number": number}
     (session,) = shop.sessions()
@@ -149,7 +149,7 @@ def test_a_missing_permission_is_named_with_its_request(shop: Shop) -> None:
     shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/events")
 
     with pytest.raises(StripePermissionMissing) as missing:
-        list(gateway.events(["charge.updated"], clock.now()))
+        list(requests.events(["charge.updated"], clock.now()))
 
     assert (missing.value.route, missing.value.permission) == ("GET /v1/events", "rak_event_read")
     assert missing.value.for_operator == (

@@ -21,7 +21,7 @@ from store.db import engine as db
 from store.db.models import Order
 from store.orders import checkout, transitions
 from store.reconciliation import reconciler
-from store.stripe_api import gateway
+from store.stripe_api import requests, transport
 from tests.support.ports import free_port
 from tests.support.shop import JEANS, SHIRTS, Shop, at_once
 
@@ -124,7 +124,7 @@ def test_a_saved_500_without_a_session_ends_the_attempt_and_the_next_has_a_new_k
 ) -> None:
     number = shop.place()
     shop.stripe.emulator.inject_fault("request", "error_after", match=CREATE)
-    monkeypatch.setattr(gateway, "find_checkouts", lambda *_: [])
+    monkeypatch.setattr(requests, "find_checkouts", lambda *_: [])
 
     address = checkout.checkout_url(shop.buyer, number)
     again = shop.place()
@@ -199,8 +199,8 @@ def test_a_new_attempt_uses_the_new_address_of_the_shop(shop: Shop) -> None:
 def test_a_stripe_that_never_answers_costs_a_bounded_time(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", 0.2)
-    gateway.client_for.cache_clear()
+    monkeypatch.setattr(transport, "ATTEMPT_SECONDS", 0.2)
+    transport.client_for.cache_clear()
     number = shop.place()
     shop.stripe.emulator.inject_fault("request", "hang", times=3, match=CREATE, value="1")
     started = clock.now()
@@ -266,7 +266,7 @@ def test_the_reconciler_finishes_an_order_that_a_crash_left_behind(shop: Shop, a
     number = shop.place()
     if asked:
         order = shop.order(number)
-        gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
+        requests.create_checkout(order.checkout_parameters, order.idempotency_key)
 
     reconciler.run_once()
 
@@ -281,7 +281,7 @@ def test_a_cancellation_that_a_crash_left_half_done_is_finished(
 ) -> None:
     number = shop.an_open_order()
     with monkeypatch.context() as crash:
-        crash.setattr(gateway, "expire_checkout", dies)
+        crash.setattr(requests, "expire_checkout", dies)
         with pytest.raises(MemoryError):
             checkout.cancel(shop.buyer, number)
     half_done = (shop.order(number).status, len(payable(shop)))
@@ -315,7 +315,7 @@ def test_after_a_day_a_request_is_looked_up_instead_of_replayed(shop: Shop, made
     number = shop.place()
     order = shop.order(number)
     if made:
-        session = gateway.create_checkout(order.checkout_parameters, order.idempotency_key)
+        session = requests.create_checkout(order.checkout_parameters, order.idempotency_key)
     asked_before = len(keys_used(shop))
     age(number, timedelta(hours=25))
 

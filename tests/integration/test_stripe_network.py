@@ -12,7 +12,7 @@ from store.backoffice import health
 from store.cli import preflight
 from store.core import settings
 from store.core.errors import StripeError, StripeUncertain, StripeUnreachable
-from store.stripe_api import gateway, network
+from store.stripe_api import network, requests, transport
 from stripe_emulator.api.request_faults import ACCOUNT_ID
 from stripe_emulator.base.config import Config
 from tests.support.emulator import Running
@@ -35,15 +35,15 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[pyt
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(settings, "ENV_FILE", tmp_path / ".env")
-    monkeypatch.setattr(gateway, "RETRIES", 0)
-    monkeypatch.setattr(gateway, "TIMEOUT_SECONDS", 2)
+    monkeypatch.setattr(transport, "RETRIES", 0)
+    monkeypatch.setattr(transport, "ATTEMPT_SECONDS", 2)
     forget()
     yield monkeypatch
     forget()
 
 
 def forget() -> None:
-    for cache in (settings.current, gateway.client_for, gateway._account_of):
+    for cache in (settings.current, transport.client_for, requests._account_of):
         cache.cache_clear()
 
 
@@ -51,7 +51,7 @@ def asked(base: str) -> str:
     """What the shop learns when it asks this address for its account."""
     os.environ["STRIPE_API_BASE"] = base
     forget()
-    return str(gateway.account())
+    return str(requests.account())
 
 
 def cause(base: str) -> str:

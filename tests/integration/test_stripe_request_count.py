@@ -15,7 +15,7 @@ from store.db import engine as db
 from store.db.models import Order
 from store.orders import checkout, coalescing, queries
 from store.reconciliation import open_orders, reconciler
-from store.stripe_api import gateway
+from store.stripe_api import requests, transport
 from stripe_emulator.resources import checkout_sessions
 from tests.support.shop import JEANS, ON_SQLITE, STORE_URL, Shop, at_once
 
@@ -75,13 +75,13 @@ def open_carts(shop: Shop, count: int) -> list[str]:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One entry for each question to Stripe from now on."""
     asked: list[int] = []
-    ask = gateway.ask
+    ask = transport.call_with_retry
 
-    def count(call: Callable[[], Any]) -> Any:
+    def count(*call: Any) -> transport.StripeResponse:
         asked.append(1)
-        return ask(call)
+        return ask(*call)
 
-    monkeypatch.setattr(gateway, "ask", count)
+    monkeypatch.setattr(transport, "call_with_retry", count)
     return asked
 
 
@@ -145,7 +145,7 @@ def test_many_sessions_that_changed_are_found_by_the_list_and_looked_up_alone(
     for number in paid:
         shop.pay(number)
     for number in expired:
-        gateway.expire_checkout(shop.session_id(number))
+        requests.expire_checkout(shop.session_id(number))
     shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/events")
     asked = counted(monkeypatch)
 
@@ -186,13 +186,13 @@ def test_an_idle_order_is_looked_up_less_and_less_often(
     reconciler.run_once()
     assert shop.order(number).status == "processing"
     shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/events")
-    clockwork, counts, look_up = Time(shop, monkeypatch), list[str](), gateway.checkout
+    clockwork, counts, look_up = Time(shop, monkeypatch), list[str](), requests.checkout
 
-    def count(session_id: str) -> gateway.Document:
+    def count(session_id: str) -> transport.Document:
         counts.append(session_id)
         return look_up(session_id)
 
-    monkeypatch.setattr(gateway, "checkout", count)
+    monkeypatch.setattr(requests, "checkout", count)
 
     for _ in range(120):  # an hour
         with pytest.raises(StripeError):

@@ -16,7 +16,7 @@ from store.reconciliation import reconciler
 from store.reports import my_orders, order_detail, timeline_export
 from store.reports.charge_summary import ChargeSummary
 from store.reports.timeline import TimelineEntry
-from store.stripe_api import gateway
+from store.stripe_api import requests
 from store.web import rendering
 from tests.support.shop import JEANS, ON_SQLITE, Shop
 
@@ -183,8 +183,8 @@ def test_an_amount_that_does_not_fit_is_an_alarm_with_its_cause(
     shop.pay(number)
     lie = shop.event("checkout.session.completed")
     lie["data"]["object"]["amount_total"] = 1
-    look_up = gateway.checkout  # Stripe is asked before there is an alert, and says the same
-    monkeypatch.setattr(gateway, "checkout", lambda name: look_up(name) | {"amount_total": 1})
+    look_up = requests.checkout  # Stripe is asked before there is an alert, and says the same
+    monkeypatch.setattr(requests, "checkout", lambda name: look_up(name) | {"amount_total": 1})
     shop.outcome(lie)
 
     tally = shelf(shop)

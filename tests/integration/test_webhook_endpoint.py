@@ -18,8 +18,8 @@ import webhook_server
 from store.core import clock, settings
 from store.core.errors import StripeUnreachable
 from store.db import engine as db
-from store.stripe_api import gateway
-from store.stripe_api.traces import STRIPES_CLOCK
+from store.stripe_api import requests, transport
+from store.stripe_api.clock_skew import CLOCK_SKEW
 from store.webhooks import parsing
 from tests.support.shop import JEANS, ON_SQLITE, SECRET, Door, Shop, at_once
 
@@ -181,7 +181,7 @@ def test_our_clock_may_be_minutes_off_but_not_ten(
 def test_readyz_names_a_wrong_clock_and_stays_ready(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, minutes: int
 ) -> None:
-    monkeypatch.setattr(STRIPES_CLOCK, "ahead", None)
+    monkeypatch.setattr(CLOCK_SKEW, "ahead", None)
     before = shop.door.client.get("/readyz")
     moment = clock.now() + timedelta(minutes=minutes)
     monkeypatch.setattr(clock, "now", lambda: moment)
@@ -623,7 +623,9 @@ def test_a_mismatch_confirmed_by_stripe_is_never_paid(
 ) -> None:
     number, event = a_completed_checkout(shop)
     event["data"]["object"].update(lie)
-    monkeypatch.setattr(gateway, "checkout", lambda _id: gateway.Answer(event["data"]["object"]))
+    monkeypatch.setattr(
+        requests, "checkout", lambda _id: transport.StripeResponse(event["data"]["object"])
+    )
 
     outcome = shop.outcome(event)
 
@@ -697,7 +699,7 @@ def test_while_stripe_is_unreachable_a_doubted_event_gets_503(
     number, event = a_completed_checkout(shop)
     event["data"]["object"]["currency"] = "eur"
     with monkeypatch.context() as patch:
-        patch.setattr(gateway, "checkout", raises(StripeUnreachable))
+        patch.setattr(requests, "checkout", raises(StripeUnreachable))
         answer = shop.deliver(event)
 
     assert answer.status_code == 503

@@ -256,13 +256,13 @@ def test_looking_whether_it_can_be_written_leaves_nothing_behind(shop: Shop) -> 
 def test_refused_signatures_are_counted_and_named_until_one_is_accepted(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook_server, "signatures", RefusedSignatures())
+    monkeypatch.setattr(webhook_server, "refused_signatures", RefusedSignatures())
     event = an_event_of_no_interest("evt_1")
     for _ in range(3):
         shop.deliver(event, secret="whsec_of_another_endpoint")
     status, said = ready(shop)
     metrics = shop.door.client.get("/metrics").text
-    light = webhook_server.signatures
+    light = webhook_server.refused_signatures
     shop.outcome(event)
 
     assert status == 200

@@ -25,8 +25,8 @@ from store.core import clock, settings
 from store.core.errors import StoreError
 from store.db import engine as db
 from store.orders import checkout, coalescing
-from store.stripe_api import gateway
-from store.stripe_api.traces import STRIPES_CLOCK
+from store.stripe_api import signatures, transport
+from store.stripe_api.clock_skew import CLOCK_SKEW
 from store.webhooks import parsing, processing
 from stripe_emulator.api.pipeline import ApiRequest, RequestPipeline
 from stripe_emulator.base.config import Config
@@ -84,7 +84,7 @@ def _nothing(_place: str) -> None:
     """Go on."""
 
 
-class Wire(gateway.Listening):
+class Wire(transport.DeadlineClient):
     """Carries the SDK's requests to the emulator's gate without a socket in between."""
 
     name = "in process"
@@ -239,7 +239,7 @@ class Stage:
         statuses, arrived = [200] * len(posts), {}
         for place, (body, header) in enumerate(posts):
             try:
-                gateway.verify(body, header, settings.current().webhook_secrets)
+                signatures.verify(body, header, settings.current().webhook_secrets)
                 arrived[place] = parsing.parse_event(parsing.decode_body(body))
             except StoreError as error:
                 statuses[place] = int(error.status)
@@ -316,11 +316,11 @@ def set_up(database_url: str, folder: Path) -> Iterator[Stage]:
         redirect_wait_seconds=0,
     )
     stage = Stage(Emulator(config), made_clock)
-    STRIPES_CLOCK.ahead = None  # of the stage before
+    CLOCK_SKEW.ahead = None  # of the stage before
     client = stripe.StripeClient(
         settings.EMULATOR_KEY,
         base_addresses={"api": config.address},
-        max_network_retries=gateway.RETRIES,
+        max_network_retries=transport.RETRIES,
         http_client=stage.wire,
     )
     with pytest.MonkeyPatch.context() as patch:
@@ -330,9 +330,9 @@ def set_up(database_url: str, folder: Path) -> Iterator[Stage]:
         patch.setenv("DATA_DIR", str(folder))
         patch.setenv("STRIPE_WEBHOOK_SECRET", SECRET)
         patch.setattr(clock, "datetime", made_clock)
-        patch.setattr(gateway, "client_for", lambda _key, _base: client)
-        patch.setattr(gateway, "BUSY_PAUSES_SECONDS", (0.0, 0.0, 0.0))
-        patch.setattr(gateway, "PAUSE_SECONDS", 0)
+        patch.setattr(transport, "client_for", lambda _key, _base: client)
+        patch.setattr(transport, "BUSY_PAUSES_SECONDS", (0.0, 0.0, 0.0))
+        patch.setattr(transport, "PAUSE_SECONDS", 0)
         patch.setattr(coalescing, "REUSE_SECONDS", 0)  # counted by a clock that is not the stage's
         patch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
         patch.setattr(stripe.HTTPClient, "MAX_DELAY", 0)

@@ -111,8 +111,8 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "the signature": Mutation(
         (
             Edit(
-                "gateway.verify",
-                "any((_signed(body, header, secret) for secret in secrets))",
+                "signatures.verify",
+                "any((_is_signed(body, header, secret) for secret in secrets))",
                 "header",
             ),
         ),
@@ -135,9 +135,9 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "a refund's own key": Mutation(
         (
             Edit(
-                "gateway.create_refund",
-                "return post('/v1/refunds', asked, key=key)",
-                "return post('/v1/refunds', asked)",
+                "requests.create_refund",
+                "return post('/v1/refunds', params, key=key)",
+                "return post('/v1/refunds', params)",
             ),
         ),
         (CRASH.format("MoneyBack", "the same person again"),),
@@ -159,9 +159,9 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "a checkout's own key": Mutation(
         (
             Edit(
-                "gateway.create_checkout",
-                "return post(SESSIONS, asked, key=key)",
-                "return post(SESSIONS, asked)",
+                "requests.create_checkout",
+                "return post(SESSIONS, params, key=key)",
+                "return post(SESSIONS, params)",
             ),
         ),
         (CRASH.format("Purchase", "the same person again"),),
@@ -252,8 +252,8 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             Edit(
                 "checkout_session.expire_checkout_session",
-                "gateway.expire_checkout(order.checkout_session_id)",
-                "gateway.checkout(order.checkout_session_id) | {'status': 'expired'}",
+                "requests.expire_checkout(order.checkout_session_id)",
+                "requests.checkout(order.checkout_session_id) | {'status': 'expired'}",
             ),
         ),
         (CRASH.format("Cancellation", "the same person again"),),
@@ -262,7 +262,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             Edit(
                 "checkout_session._create_session",
-                "gateway.find_checkouts(order.number, order.created_at)",
+                "requests.find_checkouts(order.number, order.created_at)",
                 "list[dict[str, object]]()",
             ),
         ),

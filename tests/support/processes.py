@@ -29,7 +29,7 @@ from store.core import settings
 from store.core.settings import EMULATOR_KEY, ROOT
 from store.db import engine as db
 from store.db.models import Order, OrderLog
-from store.stripe_api import gateway
+from store.stripe_api import transport
 from store.web import buyer_ids
 from store.web.buyer_cookie import cookie_name
 from tests.support.counting import Payment, count, judge
@@ -190,7 +190,7 @@ class House:
             finally:
                 db.engine().dispose()
                 db.engine_for.cache_clear()
-                gateway.client_for.cache_clear()
+                transport.client_for.cache_clear()
         settings.current.cache_clear()
 
     @property

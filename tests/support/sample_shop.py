@@ -12,7 +12,7 @@ from sqlalchemy import text
 from store.catalog import seeding
 from store.core import clock, settings
 from store.db import engine as db
-from store.stripe_api import gateway
+from store.stripe_api import transport
 
 CHUNK = 10_000
 AMOUNT = 3998
@@ -48,7 +48,7 @@ def entered(told: dict[str, str]) -> Iterator[None]:
         db.engine().dispose()
     finally:
         db.engine_for.cache_clear()
-        gateway.client_for.cache_clear()
+        transport.client_for.cache_clear()
         settings.current.cache_clear()
         for name, value in before.items():
             os.environ.pop(name, None)

@@ -6,16 +6,16 @@ from email.utils import format_datetime
 import pytest
 
 from store.core import clock
-from store.stripe_api.traces import StripesClock
+from store.stripe_api.clock_skew import ClockSkew
 
 NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 
 
-def compared(monkeypatch: pytest.MonkeyPatch, seconds: int) -> StripesClock:
+def compared(monkeypatch: pytest.MonkeyPatch, seconds: int) -> ClockSkew:
     """A comparison of which this machine's clock was so far ahead, at noon."""
     monkeypatch.setattr(clock, "now", lambda: NOON)
-    compared = StripesClock()
-    compared.read(format_datetime(NOON - timedelta(seconds=seconds), usegmt=True))
+    compared = ClockSkew()
+    compared.update(format_datetime(NOON - timedelta(seconds=seconds), usegmt=True))
     return compared
 
 
@@ -35,7 +35,7 @@ def test_a_minute_of_difference_is_none(
     clocks = compared(monkeypatch, seconds)
 
     assert clocks.offset == timedelta(seconds=offset)
-    assert clocks.hint().startswith(hint)
+    assert clocks.message().startswith(hint)
 
 
 def test_a_comparison_counts_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,9 +49,9 @@ def test_a_comparison_counts_for_an_hour(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("date", ["", "yesterday", "2026-11-30T12:00:00Z", "Mon, 99 Nov 2026"])
 def test_a_date_that_cannot_be_read_is_no_comparison(date: str) -> None:
-    clocks = StripesClock()
+    clocks = ClockSkew()
 
-    clocks.read(date)
+    clocks.update(date)
 
     assert (clocks.offset, clocks.is_old) == (timedelta(0), True)
-    assert clocks.hint() == "not compared with Stripe's yet"
+    assert clocks.message() == "not compared with Stripe's yet"

@@ -6,8 +6,8 @@ import pytest
 import stripe
 
 from store.core.errors import SignatureRefused
-from store.stripe_api import gateway
-from store.stripe_api.traces import STRIPES_CLOCK
+from store.stripe_api import signatures
+from store.stripe_api.clock_skew import CLOCK_SKEW
 
 SECRET, OLD_SECRET = "whsec_of_today_0123456789", "whsec_of_yesterday_012345"
 BODY = b'{"object": "event", "id": "evt_1"}'
@@ -15,7 +15,7 @@ BODY = b'{"object": "event", "id": "evt_1"}'
 
 @pytest.fixture(autouse=True)
 def clocks_that_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(STRIPES_CLOCK, "ahead", None)
+    monkeypatch.setattr(CLOCK_SKEW, "ahead", None)
 
 
 def signed(secret: str = SECRET, seconds: float = 0, body: bytes = BODY) -> str:
@@ -25,14 +25,14 @@ def signed(secret: str = SECRET, seconds: float = 0, body: bytes = BODY) -> str:
 
 def refusal(header: str, *, body: bytes = BODY) -> str:
     with pytest.raises(SignatureRefused) as refused:
-        gateway.verify(body, header, [SECRET, OLD_SECRET])
+        signatures.verify(body, header, [SECRET, OLD_SECRET])
     return str(refused.value)
 
 
 @pytest.mark.parametrize("secret", [SECRET, OLD_SECRET])
 @pytest.mark.parametrize("seconds", [-290, 0, 290])
 def test_each_secret_in_use_verifies_within_five_minutes(secret: str, seconds: float) -> None:
-    gateway.verify(BODY, signed(secret, seconds), [SECRET, OLD_SECRET])
+    signatures.verify(BODY, signed(secret, seconds), [SECRET, OLD_SECRET])
 
 
 @pytest.mark.parametrize(
@@ -62,4 +62,4 @@ def test_another_body_under_the_same_signature_is_refused() -> None:
 
 def test_without_secrets_nothing_is_verified() -> None:
     with pytest.raises(SignatureRefused):
-        gateway.verify(BODY, signed(), [])
+        signatures.verify(BODY, signed(), [])

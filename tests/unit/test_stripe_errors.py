@@ -14,7 +14,7 @@ from store.core.errors import (
     StripeUncertain,
     StripeUnreachable,
 )
-from store.stripe_api import gateway
+from store.stripe_api import transport
 
 STRIPES_WORDS = "Stripe's own words with a sk_test_key in them"
 
@@ -39,7 +39,7 @@ STRIPES_WORDS = "Stripe's own words with a sk_test_key in them"
 def test_each_stripe_error_is_translated_without_its_message(
     error: stripe.StripeError, meaning: type[StripeError]
 ) -> None:
-    ours = gateway.translate(error)
+    ours = transport.to_store_error(error)
 
     assert type(ours) is meaning
     assert STRIPES_WORDS not in str(ours)
@@ -56,7 +56,7 @@ def test_every_error_of_the_sdk_becomes_one_of_ours() -> None:
     for kind in theirs:
         error = kind.__new__(kind)
         stripe.StripeError.__init__(error, STRIPES_WORDS)
-        assert isinstance(gateway.translate(error), StripeError)
+        assert isinstance(transport.to_store_error(error), StripeError)
 
 
 def test_every_error_has_a_sentence_for_people_and_the_tree_in_the_docstring_is_whole() -> None:
@@ -75,7 +75,7 @@ def test_every_error_has_a_sentence_for_people_and_the_tree_in_the_docstring_is_
 def test_a_replayed_failure_is_told_apart_from_a_fresh_one(
     header: dict[str, str], replayed: bool
 ) -> None:
-    ours = gateway.translate(stripe.APIError("x", http_status=500, headers=header))
+    ours = transport.to_store_error(stripe.APIError("x", http_status=500, headers=header))
 
     assert isinstance(ours, StripeUncertain)
     assert ours.replayed is replayed

@@ -32,7 +32,7 @@ from store.orders import checkout
 from store.reports import sales, search
 from store.reports.sales import PeriodTotals, SalesReport
 from store.storefront import server
-from store.stripe_api import gateway
+from store.stripe_api import transport
 from store.web import buyer_cookie, buyer_ids, handshake, rendering
 from store.web.index_page import Shell
 from tests.support import event_loops
