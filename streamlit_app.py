@@ -24,7 +24,7 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from store.core import settings as store_settings
-from store.core.settings import MOTTO, SHOP
+from store.core import shop_profile
 from store.storefront import server
 
 if __name__ == "__main__":  # the server does without these while it starts
@@ -444,7 +444,7 @@ def order() -> None:
         show(notices.order_not_here(error, returned="session_id" in st.query_params))
         put("back")
         return
-    st.set_page_config(page_title=f"Order {number} · {SHOP}")
+    st.set_page_config(page_title=f"Order {number} · {shop_profile.current().name}")
     if "session_id" in st.query_params:
         with (place := st.empty()):
             put("confirming", order=found.order)
@@ -557,14 +557,16 @@ def main() -> None:
     """One run of the page."""
     st.set_page_config(layout="wide")  # a title here would hide those of the pages
     st.html(rendering.style(STYLE))
+    profile = shop_profile.current()
     pages = [
-        st.Page(shop, title=SHOP, default=True),
-        st.Page(order, title=f"Your order · {SHOP}", url_path="order"),
-        st.Page(rehearsal, title=f"Rehearsal · {SHOP}", url_path="rehearsal"),
+        st.Page(shop, title=profile.name, default=True),
+        st.Page(order, title=f"Your order · {profile.name}", url_path="order"),
+        st.Page(rehearsal, title=f"Rehearsal · {profile.name}", url_path="rehearsal"),
         *backoffice.pages(),
     ]
     page = st.navigation(pages, position="hidden")
-    put("masthead", shop=SHOP, motto=MOTTO, home=page.title == SHOP, **stripe_mode.mode_badge())
+    masthead = {"shop": profile.name, "motto": profile.motto, **stripe_mode.mode_badge()}
+    put("masthead", home=page.title == profile.name, **masthead)
     try:
         page.run()
     except errors.DatabaseUnavailable:

@@ -23,7 +23,6 @@ from store.backoffice.pages_common import (
 from store.backoffice.sign_in import ADDRESSES
 from store.backoffice.state import BACK_OFFICE
 from store.core.errors import StoreError
-from store.core.settings import SHOP
 from store.web import rendering
 
 HEALTH_SECONDS = 5.0  # how often the health line is refreshed
@@ -51,7 +50,7 @@ def pages() -> list[StreamlitPage]:
     made += [
         st.Page(
             partial(show, section, made),
-            title=f"{section.title} · Back office · {SHOP}",
+            title=f"{section.title} · Back office · {shop_profile.current().name}",
             url_path=ADDRESSES[section.key].removeprefix("/"),
         )
         for section in SECTIONS

@@ -143,13 +143,13 @@ def current_address(query: Mapping[str, str]) -> str:
 
 def sign_in_page(message: str = "", status: int = 200, tone: str = "bad") -> HTMLResponse:
     """A page without Streamlit, whose one script moves the password out of the address."""
-    nonce = secrets.token_urlsafe(16)
+    nonce, profile = secrets.token_urlsafe(16), shop_profile.current()
     masthead = rendering.piece(
-        "masthead", shop=settings.SHOP, motto=settings.MOTTO, **stripe_mode.mode_badge()
+        "masthead", shop=profile.name, motto=profile.motto, **stripe_mode.mode_badge()
     )
     body = rendering.office_piece(
         "sign_in",
-        shop=settings.SHOP,
+        shop=profile.name,
         styles=Markup(index_page.styles(STYLE)),  # noqa: S704 - our own files
         masthead=Markup(masthead),  # noqa: S704 - a template's output
         message=message,

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from store.core import private_files, settings
+from store.core import private_files, settings, shop_profile
 from store.core.errors import StoreError
 
 BUNDLED_DIR = settings.ROOT / "data" / "images"
@@ -53,7 +53,7 @@ def listed() -> list[str]:
         for folder in (BUNDLED_DIR, upload_dir())
         if folder.is_dir()
         for file in folder.iterdir()
-        if file.suffix in SUFFIXES and file.name != settings.BRAND.name
+        if file.suffix in SUFFIXES and file.name != shop_profile.current().mark.name
     }
     return sorted(found)
 

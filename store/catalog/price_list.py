@@ -4,12 +4,11 @@ Each mistake in the file is one sentence that names the file, the product and th
 """
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from store.catalog import images, product_editor
-from store.core import clock, money, settings
+from store.core import clock, money, settings, toml_files
 from store.core.errors import ProductsFileError
 
 FILE = settings.ROOT / "data" / "products.toml"
@@ -41,14 +40,9 @@ def rows(currency: str, file: Path | None = None) -> list[dict[str, Any]]:
 def _entries(file: Path) -> list[Any]:
     """The `[[products]]` of the file."""
     try:
-        content = tomllib.loads(file.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise ProductsFileError(f"{_name()} cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ProductsFileError(f"{_name()}, line {line}, is not UTF-8 text.") from None
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise ProductsFileError(f"{_name()} is not TOML: {error}.") from None
+        content = toml_files.read(file)
+    except ValueError as error:
+        raise ProductsFileError(f"{_name()}{error}.") from None
     if unknown := sorted(content.keys() - {"products"}):
         raise ProductsFileError(
             f"{_name()} has {unknown[0][:40]!r} outside of any product; each starts with "

@@ -13,6 +13,7 @@ from store.catalog import products
 from store.cli import machine_findings, preflight, stripe_findings
 from store.cli.findings import NOTE, OK, WRONG, Finding, guarded
 from store.cli.process_findings import processes
+from store.core import shop_profile
 from store.core.errors import StoreError
 from store.core.wording import counted
 from store.db import engine as db
@@ -57,6 +58,13 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
         "processes": processes(config, arguments),
     }
     yield from chain.from_iterable(guarded(name, each) for name, each in examinations.items())
+
+
+def shop_file() -> Iterator[Finding]:
+    try:
+        yield Finding(OK, "shop.toml", f"The shop is called {shop_profile.current().name}")
+    except StoreError as error:
+        yield Finding(WRONG, "shop.toml", str(error), "Correct the file.")
 
 
 def price_list() -> Iterator[Finding]:

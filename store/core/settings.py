@@ -25,8 +25,6 @@ from store.core.errors import SettingsError
 from store.core.secret_files import kept_secret
 
 ROOT = Path(__file__).resolve().parents[2]
-SHOP, MOTTO = "Three Good Things", "Few things, made to last."
-BRAND = ROOT / "data" / "images" / "mark.svg"
 EMULATOR_KEY = "sk_test_offline_emulator"
 EMULATOR_BASE = "http://127.0.0.1:8502"
 ENV_FILE = ROOT / ".env"

@@ -24,7 +24,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from store.core import logs, settings
+from store.core import logs, settings, shop_profile
 from store.core.errors import StoreError
 from store.web import connections
 from store.web.buyer_cookie import BuyerCookie, buyer_of
@@ -101,7 +101,8 @@ class Beyond(BaseRoute):
 
 def icon(_request: Request) -> Response:
     """Told of one for each page, Streamlit would load a library of numbers to look at it."""
-    return FileResponse(settings.BRAND, headers={"Cache-Control": "public, max-age=3600"})
+    mark = shop_profile.current().mark
+    return FileResponse(mark, headers={"Cache-Control": "public, max-age=3600"})
 
 
 def routes(frontend: Path) -> list[BaseRoute]:

@@ -7,11 +7,12 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
+from html import escape
 from pathlib import Path
 
 from starlette.responses import HTMLResponse
 
-from store.core import settings
+from store.core import settings, shop_profile
 
 WEB = settings.ROOT / "store" / "web" / "static"
 STYLES = (
@@ -109,6 +110,6 @@ def head() -> str:
         for name in FONTS
         for file in (WEB / "fonts").glob(f"{name}.*.woff2")
     )
-    return f"""<title>{settings.SHOP}</title>
+    return f"""<title>{escape(shop_profile.current().name)}</title>
 {fonts}<style>{styles()}</style>
 <script>{scripts}</script>"""

@@ -23,7 +23,7 @@ from babel.numbers import format_compact_currency, format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from jinja2.environment import TemplateModule
 
-from store.core import locales, money, settings
+from store.core import locales, money, settings, shop_profile
 from store.reports import cart, charge_summary, order_view
 from store.reports.timeline import TimelineEntry
 
@@ -297,14 +297,17 @@ def rehearsal_piece(name: str, reader: Reader | None = None, **values: Any) -> H
 
 def plain_page(**values: Any) -> Html:
     """A whole page without Streamlit."""
-    given = {"shop": settings.SHOP, "motto": settings.MOTTO, **values}
-    return _made("plain_page.html", "plain_page", None, given)
+    return _made("plain_page.html", "plain_page", None, _shop_name() | values)
 
 
 def first_piece(name: str, reader: Reader | None = None, **values: Any) -> Html:
     """The HTML of one macro of the template for what is shown before Streamlit's page."""
-    given = {"shop": settings.SHOP, "motto": settings.MOTTO, **values}
-    return _made("first_page.html", name, reader, given)
+    return _made("first_page.html", name, reader, _shop_name() | values)
+
+
+def _shop_name() -> dict[str, Any]:
+    profile = shop_profile.current()
+    return {"shop": profile.name, "motto": profile.motto}
 
 
 def _made(file: str, name: str, reader: Reader | None, values: dict[str, Any]) -> Html:
