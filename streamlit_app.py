@@ -107,7 +107,7 @@ def dismiss_button() -> None:
         st.rerun()
 
 
-def product_card(product: catalog.Sold) -> None:
+def product_card(product: catalog.ProductForSale) -> None:
     """One product with its quantity, which lives in the address and so survives a reload.
 
     No bounds: Streamlit would keep a number outside them in the browser, unknown to the cart.
@@ -131,13 +131,15 @@ def product_card(product: catalog.Sold) -> None:
                 put("price", product=product, most=catalog.MAX_QUANTITY, quantity=quantity)
 
 
-def cart_of(products: Sequence[catalog.Sold], orders: my_orders.MyOrders) -> Cart:
+def cart_of(products: Sequence[catalog.ProductForSale], orders: my_orders.MyOrders) -> Cart:
     """What is chosen at this moment, at the prices that the page shows."""
     chosen = {p.slug: st.session_state.get(catalog.quantity_key(p.slug)) or 0 for p in products}
     return Cart.of(products, chosen, orders.open_order)
 
 
-def cart_panel(who: str, products: Sequence[catalog.Sold], orders: my_orders.MyOrders) -> None:
+def cart_panel(
+    who: str, products: Sequence[catalog.ProductForSale], orders: my_orders.MyOrders
+) -> None:
     """The chosen lines, their total, and the one button to pay; its reasons stand under it.
 
     A fragment, so that leaving for Stripe waits for no other part of the page.
@@ -202,7 +204,7 @@ def forget() -> None:
 
 def pay(
     who: str,
-    products: Sequence[catalog.Sold],
+    products: Sequence[catalog.ProductForSale],
     orders: my_orders.MyOrders,
     prompt: RepeatPurchasePrompt | None = None,
 ) -> None:
@@ -266,7 +268,7 @@ def close_dialog(answered: bool, no: str) -> None:
 @st.dialog("Buy the same again?", on_dismiss=stop_asking)
 def ask_again(
     who: str,
-    products: Sequence[catalog.Sold],
+    products: Sequence[catalog.ProductForSale],
     orders: my_orders.MyOrders,
     prompt: RepeatPurchasePrompt,
 ) -> None:
@@ -297,7 +299,7 @@ def shop() -> None:
     """What is sold, what it comes to, and what this buyer ordered before."""
     who = buyer()
     with db.reading() as session:
-        products = catalog.on_sale(session)
+        products = catalog.active_products(session)
     orders = my_orders.of_buyer(who)
     refill_cart(who, products)
     with st.container(key="shop"):
@@ -317,7 +319,7 @@ def shop() -> None:
         ask_to_cancel(who, number)
 
 
-def refill_cart(who: str, products: Sequence[catalog.Sold]) -> None:
+def refill_cart(who: str, products: Sequence[catalog.ProductForSale]) -> None:
     """Put an order's cart into the address: one left unpaid (`resume`), or one to buy `again`."""
     name = "resume" if "resume" in st.query_params else "again"
     number = st.query_params.get(name)
@@ -579,7 +581,7 @@ def main() -> None:
 def wait_for_database() -> None:
     try:
         with db.reading() as session:
-            catalog.on_sale(session)
+            catalog.active_products(session)
     except errors.DatabaseUnavailable:
         return
     st.rerun()

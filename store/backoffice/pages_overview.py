@@ -161,7 +161,7 @@ def chart_and_table(
     data = [
         {
             "name": name,
-            "revenue": float(money.major(amount, currency)),
+            "revenue": float(money.to_major_units(amount, currency)),
             "text": price(amount, currency),
         }
         for name, amount in rows
@@ -188,7 +188,9 @@ def chart_and_table(
 
 def revenue_axis(figures: SalesReport, rows: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """Round steps to just above the largest value, with labels as the reader writes money."""
-    top = max((float(money.major(amount, figures.currency)) for _, amount in rows), default=0.0)
+    top = max(
+        (float(money.to_major_units(amount, figures.currency)) for _, amount in rows), default=0.0
+    )
     step = round_step(top / 4)
     values = [step * count for count in range(ceil(top / step) + 1)]
     labels = {f"{value:g}": reader().short_price(value, figures.currency) for value in values}

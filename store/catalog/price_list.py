@@ -111,7 +111,7 @@ def _amount(price: str, currency: str) -> int:
     if not PRICE.fullmatch(price) or not price.strip("0."):
         raise ValueError(f"price: {price[:20]!r} is no price such as {money.example(currency)}")
     try:
-        amount = money.minor(price, currency)
+        amount = money.parse_list_price(price, currency)
     except ValueError as error:
         raise ValueError(f"price: {error}") from None
     if amount > money.maximum(currency):

@@ -23,7 +23,7 @@ ON_SALE = text(
 )
 
 
-class Sold(NamedTuple):
+class ProductForSale(NamedTuple):
     """A product that can be bought, as its row is now."""
 
     id: int
@@ -39,7 +39,7 @@ class Sold(NamedTuple):
 class Line:
     """One product in a cart, at the price of this moment."""
 
-    product: Sold
+    product: ProductForSale
     quantity: int
 
     @property
@@ -47,13 +47,13 @@ class Line:
         return self.product.unit_amount * self.quantity
 
 
-def on_sale(session: Session) -> list[Sold]:
+def active_products(session: Session) -> list[ProductForSale]:
     """The products that can be bought, in the order that operators gave them.
 
     Raises:
         CatalogError: a product is in another currency than the shop, so that no total exists.
     """
-    listed = [Sold._make(row) for row in session.connection().execute(ON_SALE)]
+    listed = [ProductForSale._make(row) for row in session.connection().execute(ON_SALE)]
     currency = settings.current().currency
     if strangers := sorted({product.currency for product in listed} - {currency}):
         raise CatalogError(
@@ -68,19 +68,19 @@ def quantity_key(slug: str) -> str:
     return f"{QUANTITY_PREFIX}{slug}"
 
 
-def total_amount(products: list[Sold], cart: Mapping[str, int]) -> int:
-    """What the cart costs, for display; `priced` is what an order is made from."""
+def total_amount(products: list[ProductForSale], cart: Mapping[str, int]) -> int:
+    """What the cart costs, for display; `price_cart` is what an order is made from."""
     return sum(product.unit_amount * cart.get(product.slug, 0) for product in products)
 
 
-def priced(session: Session, cart: Mapping[str, int]) -> list[Line]:
+def price_cart(session: Session, cart: Mapping[str, int]) -> list[Line]:
     """The lines of a cart at today's prices, in the catalogue's order.
 
     Raises:
         QuantityRefused: not whole numbers from 0 to 10, or of something that is not on sale.
         EmptyCart, AmountRefused
     """
-    products = on_sale(session)
+    products = active_products(session)
     for quantity in cart.values():
         if type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
             raise QuantityRefused
@@ -96,7 +96,7 @@ def priced(session: Session, cart: Mapping[str, int]) -> list[Line]:
     return lines
 
 
-def seeds() -> list[dict[str, Any]]:
+def seed_rows() -> list[dict[str, Any]]:
     """The products of `data/products.toml` as rows of the first day, priced in `CURRENCY`.
 
     Raises:

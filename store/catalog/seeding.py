@@ -37,4 +37,4 @@ def recreated() -> Iterator[None]:
 
 def _seed(connection: Connection) -> None:
     if connection.execute(select(Product.id).limit(1)).first() is None:
-        connection.execute(insert(Product), products.seeds())
+        connection.execute(insert(Product), products.seed_rows())

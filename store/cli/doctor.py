@@ -70,7 +70,7 @@ def shop_file() -> Iterator[Finding]:
 def price_list() -> Iterator[Finding]:
     """Whether the products of a fresh shop can be read and sold in its currency."""
     try:
-        count = len(products.seeds())
+        count = len(products.seed_rows())
     except StoreError as error:
         remedy = "Correct the file, or choose another CURRENCY."
         yield Finding(WRONG, "price list", str(error), remedy)
@@ -81,7 +81,7 @@ def price_list() -> Iterator[Finding]:
 def database() -> Iterator[Finding]:
     try:
         if not db.exists():
-            message = f"There is no shop in {db.place()} yet"
+            message = f"There is no shop in {db.location()} yet"
             yield Finding(NOTE, "database", message, "python -m store makes it.")
             return
     except StoreError:
@@ -94,9 +94,9 @@ def database() -> Iterator[Finding]:
     if not sound:
         return
     if db.schema_is_current():
-        message = f"The database {db.place()} answers and its schema is current"
+        message = f"The database {db.location()} answers and its schema is current"
         yield Finding(OK, "database", message)
     else:
-        message = f"The database {db.place()} answers; its schema is not current"
+        message = f"The database {db.location()} answers; its schema is not current"
         remedy = "python -m store migrate (starting the shop does it, too)."
         yield Finding(NOTE, "database", message, remedy)

@@ -162,7 +162,8 @@ def require_shop(config: settings.Settings) -> None:
     with database_errors():
         if not db.exists():
             raise CannotStart(
-                f"There is no shop in {db.place()} yet; the first start makes it: python -m store"
+                f"There is no shop in {db.location()} yet; "
+                "the first start makes it: python -m store"
             )
 
 
@@ -201,7 +202,7 @@ def database_errors() -> Iterator[None]:
         raise CannotStart(error.for_operator) from None
     except DatabaseUnavailable as error:
         raise CannotStart(
-            f"The database {db.place()} cannot be used: {db.reason(error)}."
+            f"The database {db.location()} cannot be used: {db.driver_message(error)}."
         ) from None
 
 

@@ -25,7 +25,7 @@ def decimals(currency: str) -> int:
     return currencies.of(currency).digits
 
 
-def minor(price: str, currency: str) -> int:
+def parse_list_price(price: str, currency: str) -> int:
     """Read a price such as "19.99" as minor units of `currency`.
 
     A price list is written with two decimals; where the currency has none, its digits count
@@ -41,7 +41,7 @@ def minor(price: str, currency: str) -> int:
     if not number.is_finite() or number <= 0:
         raise ValueError(f"{price!r} is not a price")
     amount = number.scaleb(decimals(currency) or 2)
-    if amount != amount.to_integral_value() or not fits(int(amount), currency):
+    if amount != amount.to_integral_value() or not is_valid_increment(int(amount), currency):
         raise ValueError(
             f"{price!r} cannot be charged in {currency.upper()}; write it like {example(currency)}"
         )
@@ -66,7 +66,7 @@ def parse_amount(text: str, currency: str, locale: str | None = None) -> int:
             f"{currency.upper()} has no such small change: write it like "
             f"{example(currency, locale)}."
         )
-    if not fits(int(units), currency):
+    if not is_valid_increment(int(units), currency):
         raise ValueError(
             f"Stripe does not charge such a fraction of {currency.upper()}: write it like "
             f"{example(currency, locale)}."
@@ -111,20 +111,24 @@ def example(currency: str, locale: str | None = None) -> str:
     return input_text(amount, currency, locale)
 
 
-def fits(amount: int, currency: str) -> bool:
+def is_valid_increment(amount: int, currency: str) -> bool:
     """True where Stripe accepts the last digits of `amount` in `currency`."""
     return amount % currencies.of(currency).step == 0
 
 
-def major(amount: int, currency: str) -> Decimal:
+def to_major_units(amount: int, currency: str) -> Decimal:
     return Decimal(amount).scaleb(-decimals(currency))
 
 
 def input_text(amount: int, currency: str, locale: str | None = None) -> str:
     """An amount as it stands in a form's field: "1234,50", without sign or groups."""
-    digits = 0 if currencies.of(currency).whole and fits(amount, currency) else decimals(currency)
+    digits = (
+        0
+        if currencies.of(currency).whole and is_valid_increment(amount, currency)
+        else decimals(currency)
+    )
     point = locales.find(locale).number_symbols["latn"]["decimal"]
-    return f"{major(amount, currency):.{digits}f}".replace(".", point)
+    return f"{to_major_units(amount, currency):.{digits}f}".replace(".", point)
 
 
 def minimum(currency: str) -> int:
@@ -136,11 +140,6 @@ def maximum(currency: str) -> int:
     """The largest total that every payment method takes, and that an order can hold."""
     row = currencies.of(currency)
     return min(row.maximum, LARGEST_STORED - LARGEST_STORED % row.step)
-
-
-def chargeable(amount: int, currency: str) -> bool:
-    """True where a total of `amount` can be paid by card at all."""
-    return minimum(currency) <= amount <= maximum(currency)
 
 
 def limit(amount: int, currency: str, locale: str | None = None) -> str:
@@ -160,7 +159,7 @@ def text(amount: int, currency: str, locale: str | None = None) -> str:
     Exactly the amount: as many digits as Stripe charges, none where only whole units exist.
     """
     row, known = currencies.of(currency), locales.find(locale)
-    digits = 0 if row.whole and fits(amount, currency) else row.digits
+    digits = 0 if row.whole and is_valid_increment(amount, currency) else row.digits
     pattern: NumberPattern = copy.copy(known.currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
     units = major(amount, currency)

@@ -23,7 +23,7 @@ MADE = re.compile(r"[A-Za-z0-9_-]{32,}")
 """What follows the prefix of a secret that was written whole."""
 
 
-def kept_secret(path: Path, prefix: str = "") -> str:
+def read_or_create_secret(path: Path, prefix: str = "") -> str:
     """The secret in `path`; one that is missing, blank, short or garbage is made anew.
 
     Processes that ask at once get the same one: it is written under a lock, whole, and is on disk

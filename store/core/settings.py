@@ -22,7 +22,7 @@ from pydantic_settings import (
 from store.core import addresses, credentials, setting_sources
 from store.core.currencies import CURRENCIES
 from store.core.errors import SettingsError
-from store.core.secret_files import kept_secret
+from store.core.secret_files import read_or_create_secret
 
 ROOT = Path(__file__).resolve().parents[2]
 EMULATOR_KEY = "sk_test_offline_emulator"
@@ -214,7 +214,11 @@ class Settings(BaseSettings):
         """The signing secrets that are accepted; offline, one is made per data folder."""
         if self.stripe_webhook_secret:
             return [secret.get_secret_value() for secret in self.stripe_webhook_secret]
-        return [kept_secret(self.data_dir / "webhook_secret", "whsec_")] if self.offline else []
+        return (
+            [read_or_create_secret(self.data_dir / "webhook_secret", "whsec_")]
+            if self.offline
+            else []
+        )
 
 
 def tidied(name: str, value: str) -> str:
@@ -253,10 +257,10 @@ def load(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise SettingsError(explain(error)) from None
+        raise SettingsError(validation_sentence(error)) from None
 
 
-def explain(error: ValidationError) -> str:
+def validation_sentence(error: ValidationError) -> str:
     """Put what pydantic found into one sentence: names and files, but no values."""
     origins: dict[str, str] = {}
     for source in reversed(read_sources()):

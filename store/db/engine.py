@@ -106,7 +106,11 @@ def unit_of_work() -> Iterator[Session]:
         DatabaseUnavailable: locked for too long, gone, full or read-only; nothing was written
             unless the connection broke in the very commit, which a repetition finds out.
     """
-    with translated(), Session(engine(), expire_on_commit=False) as session, session.begin():
+    with (
+        translate_db_errors(),
+        Session(engine(), expire_on_commit=False) as session,
+        session.begin(),
+    ):
         session.connection(execution_options={"writes": True})
         yield session
 
@@ -114,7 +118,10 @@ def unit_of_work() -> Iterator[Session]:
 @contextmanager
 def reading() -> Iterator[Session]:
     """One transaction that reads; whatever it changes is thrown away."""
-    with translated(), Session(engine(), expire_on_commit=False, autoflush=False) as session:
+    with (
+        translate_db_errors(),
+        Session(engine(), expire_on_commit=False, autoflush=False) as session,
+    ):
         yield session
 
 
@@ -128,7 +135,7 @@ def copy_pages(session: Session) -> None:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_db_errors() -> Iterator[None]:
     """Turn the driver's operational errors into the one error that callers know."""
     try:
         yield
@@ -171,7 +178,7 @@ def migrate(seed: Callable[[Connection], None]) -> None:
         DatabaseUnusable: it is another program's, or not fit for this one; nothing was written.
         SchemaUnknown: the schema is newer than this program.
     """
-    with translated(), engine().connect() as connection:
+    with translate_db_errors(), engine().connect() as connection:
         checks.ensure_usable(connection)
     if schema_is_current():
         return
@@ -198,7 +205,7 @@ def recreated(seed: Callable[[Connection], None]) -> Iterator[None]:
 @contextmanager
 def schema_transaction() -> Iterator[Connection]:
     """A transaction that one process at a time has, in a database that was found usable."""
-    with translated(), engine().execution_options(writes=True).begin() as connection:
+    with translate_db_errors(), engine().execution_options(writes=True).begin() as connection:
         if connection.dialect.name == "postgresql":
             # Ends with the transaction, so that no pooler can keep it.
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
@@ -235,7 +242,7 @@ def exists() -> bool:
     url = make_url(settings.current().database)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         return False
-    with translated(), engine().connect() as connection:
+    with translate_db_errors(), engine().connect() as connection:
         look = inspect(connection)
         return bool(look.get_table_names() or look.get_view_names())
 
@@ -246,7 +253,7 @@ def schema_is_current() -> bool:
     Raises:
         DatabaseUnavailable: the database cannot be reached.
     """
-    with translated(), engine().connect() as connection:
+    with translate_db_errors(), engine().connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return False
         found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
@@ -257,19 +264,19 @@ def findings() -> Iterator[Finding]:
     """What a look at the database comes to, for a person; none of it changes anything."""
     where = "DATABASE_URL"
     try:
-        where = place()
-        with translated(), engine().connect() as connection:
+        where = location()
+        with translate_db_errors(), engine().connect() as connection:
             yield Finding("connection", True, f"The database {where} answers")
             yield from checks.findings(connection)
     except DatabaseUnusable as error:
         yield Finding("connection", False, error.for_operator)
     except StoreError as error:
-        says = f"The database {where} cannot be used: {reason(error)}."
+        says = f"The database {where} cannot be used: {driver_message(error)}."
         remedy = "Start it, or correct DATABASE_URL; without DATABASE_URL a file is used."
         yield Finding("connection", False, says, remedy)
 
 
-def place() -> str:
+def location() -> str:
     """Where the database is, fit to be shown: without user, password and options.
 
     Raises:
@@ -281,7 +288,7 @@ def place() -> str:
     return f"{url.database} at {url.host}:{url.port or 5432}" if url.host else str(url.database)
 
 
-def reason(error: BaseException) -> str:
+def driver_message(error: BaseException) -> str:
     """What the driver said first, without the password that some drivers repeat."""
     while error.__cause__ is not None:
         error = error.__cause__

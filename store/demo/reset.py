@@ -41,7 +41,7 @@ def reset_demo(stripe: EmulatorClient) -> None:
         NotApplicable: buyers kept ordering.
         ProductsFileError, DatabaseUnavailable
     """
-    products = catalog.seeds()
+    products = catalog.seed_rows()
     wait_until(lambda: not is_delivering(stripe), DELIVERY_TIMEOUT_SECONDS)
     for _ in range(MAX_ROUNDS):
         _empty_both(stripe, products)

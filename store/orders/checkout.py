@@ -73,7 +73,7 @@ def place(
     for _ in range(MAX_ATTEMPTS):
         try:
             with db.unit_of_work() as session:
-                lines = products.priced(session, cart)
+                lines = products.price_cart(session, cart)
                 if sum(line.amount for line in lines) != shown_amount:
                     raise PriceChanged
                 payable = payable_order(session, buyer)

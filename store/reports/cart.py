@@ -32,7 +32,7 @@ class Cart:
     @classmethod
     def of(
         cls,
-        products: Sequence[catalog.Sold],
+        products: Sequence[catalog.ProductForSale],
         quantities: Mapping[str, int],
         open_order: OrderView | None = None,
     ) -> "Cart":
@@ -88,7 +88,7 @@ class Cart:
 
 
 def restore_cart(
-    order: OrderView, products: Sequence[catalog.Sold], price: Callable[[int, str], str]
+    order: OrderView, products: Sequence[catalog.ProductForSale], price: Callable[[int, str], str]
 ) -> tuple[dict[str, int], list[str]]:
     """The quantities of an order's products that are still sold, and a sentence about each item
     that is no longer sold or whose price has changed. `price` formats an amount for the reader.

@@ -30,9 +30,9 @@ class OnSale:
     def __init__(self) -> None:
         self.pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="first page")
         self.lock = threading.Lock()
-        self.reading: Future[list[catalog.Sold]] | None = None
+        self.reading: Future[list[catalog.ProductForSale]] | None = None
 
-    def read(self) -> list[catalog.Sold]:
+    def read(self) -> list[catalog.ProductForSale]:
         """Wait a moment for the products.
 
         Raises:
@@ -49,9 +49,9 @@ class OnSale:
             raise errors.DatabaseUnavailable from None
 
     @staticmethod
-    def query() -> list[catalog.Sold]:
+    def query() -> list[catalog.ProductForSale]:
         with db.reading() as session:
-            return catalog.on_sale(session)
+            return catalog.active_products(session)
 
 
 PRODUCTS = OnSale()

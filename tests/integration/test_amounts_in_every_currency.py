@@ -79,13 +79,13 @@ def test_a_prefilled_amount_is_parsed_back_as_the_same_amount(code: str) -> None
             entered = money.input_text(amount, code, locale)
             assert money.parse_amount(entered, code, locale) == amount
             assert money.parse_amount(money.text(amount, code, locale), code, locale) == amount
-    assert money.minor(money.example(code).replace("1999", "19.99"), code) > 0
+    assert money.parse_list_price(money.example(code).replace("1999", "19.99"), code) > 0
     assert money.parse_amount(money.example(code), code) > 0
 
 
 @given(st.integers(0, 99_999_999), st.sampled_from(["usd", "jpy", "kwd", "isk"]))
 def test_major_units_lose_nothing(amount: int, currency: str) -> None:
-    shown = money.major(amount, currency)
+    shown = money.to_major_units(amount, currency)
 
     assert isinstance(shown, Decimal)
     assert int(shown.scaleb(money.decimals(currency))) == amount

@@ -47,7 +47,7 @@ def add(form: ProductForm) -> str:
 
 def on_sale() -> list[str]:
     with db.reading() as session:
-        return [sold.slug for sold in products.on_sale(session)]
+        return [sold.slug for sold in products.active_products(session)]
 
 
 @pytest.mark.scenario("A5")

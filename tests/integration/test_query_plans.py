@@ -156,7 +156,7 @@ def shows(shop: Shop) -> None:
     shop.pay_a_second_session(shop.a_paid_order())
     shop.tell_all()
     with db.reading() as session:
-        products.on_sale(session)
+        products.active_products(session)
         shelf = my_orders.of_buyer(shop.buyer)
         assert len(shelf.orders) > my_orders.RECENT
         my_orders.newest_orders(session, shop.buyer, "paid", shelf.orders, my_orders.PAGE_SIZE)

@@ -14,7 +14,7 @@ import pytest
 from store.backoffice import auth
 from store.core import secret_files, settings
 from store.core.errors import SettingsError
-from store.core.secret_files import kept_secret
+from store.core.secret_files import read_or_create_secret
 from tests.support.shop import at_once
 
 UNUSABLE = {
@@ -29,8 +29,8 @@ UNUSABLE = {
     "sentence": b"whsec_this is not a secret of ours at all, but long",
 }
 ANOTHER_PROCESS = (
-    "import sys, pathlib; from store.core.secret_files import kept_secret;"
-    "print(kept_secret(pathlib.Path(sys.argv[1]), 'whsec_'))"
+    "import sys, pathlib; from store.core.secret_files import read_or_create_secret;"
+    "print(read_or_create_secret(pathlib.Path(sys.argv[1]), 'whsec_'))"
 )
 
 
@@ -48,7 +48,7 @@ def in_processes(count: int, path: Path) -> list[str]:
 def test_processes_that_make_a_secret_at_once_end_up_with_one(tmp_path: Path) -> None:
     path = tmp_path / "fresh" / "webhook_secret"
 
-    made = at_once(16, lambda _: kept_secret(path, "whsec_"))
+    made = at_once(16, lambda _: read_or_create_secret(path, "whsec_"))
 
     assert len(set(made)) == 1
     assert made[0].startswith("whsec_")
@@ -64,11 +64,11 @@ def test_an_unusable_secret_is_replaced_once(tmp_path: Path, content: bytes) -> 
     path = tmp_path / "webhook_secret"
     path.write_bytes(content)
 
-    made = at_once(8, lambda _: kept_secret(path, "whsec_"))
+    made = at_once(8, lambda _: read_or_create_secret(path, "whsec_"))
 
     assert len(set(made)) == 1
     assert secret_files.MADE.fullmatch(made[0].removeprefix("whsec_"))
-    assert path.read_text() == made[0] == kept_secret(path, "whsec_")
+    assert path.read_text() == made[0] == read_or_create_secret(path, "whsec_")
 
 
 @pytest.mark.scenario("P2")
@@ -98,11 +98,11 @@ def test_an_empty_password_never_signs_in(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_an_existing_secret_is_used_with_a_line_end_and_read_only(tmp_path: Path) -> None:
     path = tmp_path / "admin_password"
-    made = kept_secret(path)
+    made = read_or_create_secret(path)
     path.write_text(f"{made}\r\n")
     tmp_path.chmod(0o500)
 
-    assert kept_secret(path) == made
+    assert read_or_create_secret(path) == made
 
     tmp_path.chmod(0o700)
 
@@ -116,7 +116,7 @@ def test_a_disk_without_hard_links_keeps_secrets_too(
 
     monkeypatch.setattr(os, "link", refused)
 
-    made = at_once(8, lambda _: kept_secret(tmp_path / "webhook_secret", "whsec_"))
+    made = at_once(8, lambda _: read_or_create_secret(tmp_path / "webhook_secret", "whsec_"))
 
     assert len(set(made)) == 1
 
@@ -133,7 +133,7 @@ def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.scenario("N7")
 def test_a_disk_without_locks_keeps_one_secret_too(tmp_path: Path, no_locks: None) -> None:
-    made = at_once(8, lambda _: kept_secret(tmp_path / "webhook_secret", "whsec_"))
+    made = at_once(8, lambda _: read_or_create_secret(tmp_path / "webhook_secret", "whsec_"))
 
     assert len(set(made)) == 1
     assert [file.name for file in tmp_path.iterdir()] == ["webhook_secret"]
@@ -146,7 +146,7 @@ def test_a_lock_file_that_a_killed_start_left_behind_is_taken_over(
     lock.touch()
     os.utime(lock, (0, 0))
 
-    made = kept_secret(tmp_path / "webhook_secret")
+    made = read_or_create_secret(tmp_path / "webhook_secret")
 
     assert [file.read_text() for file in tmp_path.iterdir()] == [made]
 
@@ -165,7 +165,7 @@ def test_a_secret_and_its_name_are_on_disk_before_it_is_used(
 
     monkeypatch.setattr(os, "fsync", sync)
 
-    kept_secret(path)
+    read_or_create_secret(path)
 
     assert synced == [(False, False), (True, True)]
 
@@ -180,10 +180,10 @@ def test_a_start_that_ends_half_way_leaves_no_half_secret(
     with monkeypatch.context() as patched:
         patched.setattr(line, ended)
         with pytest.raises(KeyboardInterrupt):
-            kept_secret(tmp_path / "webhook_secret")
+            read_or_create_secret(tmp_path / "webhook_secret")
 
     assert list(tmp_path.iterdir()) == []
-    assert len(kept_secret(tmp_path / "webhook_secret")) > 40
+    assert len(read_or_create_secret(tmp_path / "webhook_secret")) > 40
 
 
 def folders_that_refuse(tmp_path: Path) -> Iterable[Path]:
@@ -196,4 +196,4 @@ def folders_that_refuse(tmp_path: Path) -> Iterable[Path]:
 def test_a_secret_that_cannot_be_kept_is_one_sentence(tmp_path: Path) -> None:
     for path in folders_that_refuse(tmp_path):
         with pytest.raises(SettingsError, match=r"^Cannot keep a secret in .*\.$"):
-            kept_secret(path)
+            read_or_create_secret(path)

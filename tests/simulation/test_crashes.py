@@ -61,7 +61,7 @@ class Story(ABC):
 
     def place(self, cart: dict[str, int]) -> str:
         with db.reading() as session:
-            shown = products.total_amount(products.on_sale(session), cart)
+            shown = products.total_amount(products.active_products(session), cart)
         return checkout.place(self.buyer, cart, shown_amount=shown, store_url=STORE_URL)
 
     def go_and_pay(self, number: str) -> None:

@@ -65,7 +65,7 @@ class World:
         self.nested = False
         self.moods: list[conditions.Mood] = []
         with db.reading() as session:
-            self.products = products.on_sale(session)
+            self.products = products.active_products(session)
         self.stage.points.act = self.happen
 
     # --- what a step is -----------------------------------------------------------------------

@@ -85,7 +85,7 @@ def visit(crowd: Crowd, chance: random.Random, cookie: str) -> None:
     """One visit; whatever fails on the way, the next visit starts anew."""
     buyer, cart = buyer_ids.digest(cookie), chance.choice(CARTS)
     with db.reading() as session:
-        shown = products.total_amount(products.on_sale(session), cart)
+        shown = products.total_amount(products.active_products(session), cart)
     number = checkout.place(buyer, cart, shown_amount=shown, store_url=crowd.shops[0], again=True)
     crowd.counts["clicks"] += 1
     for _ in range(chance.randint(1, 2)):  # some click twice

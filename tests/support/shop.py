@@ -88,7 +88,9 @@ class Shop:
         given: dict[str, Any] = {"store_url": STORE_URL} | more
         if "shown_amount" not in given:
             with db.reading() as session:
-                given["shown_amount"] = products.total_amount(products.on_sale(session), cart)
+                given["shown_amount"] = products.total_amount(
+                    products.active_products(session), cart
+                )
         return checkout.place(buyer or self.buyer, cart, **given)
 
     def an_open_order(self, cart: Mapping[str, int] = SHIRTS) -> str:

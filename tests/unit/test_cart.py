@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from store.catalog.products import Sold
+from store.catalog.products import ProductForSale
 from store.core import settings
 from store.reports.cart import Cart, restore_cart
 from store.reports.order_view import ItemView, OrderView
 
-SHIRT = Sold(1, "red-t-shirt", "Red T-Shirt", "", 1999, "usd", "a.svg")
-JEANS = Sold(2, "blue-jeans", "Blue Jeans", "", 4999, "usd", "b.svg")
+SHIRT = ProductForSale(1, "red-t-shirt", "Red T-Shirt", "", 1999, "usd", "a.svg")
+JEANS = ProductForSale(2, "blue-jeans", "Blue Jeans", "", 4999, "usd", "b.svg")
 SOLD = [SHIRT, JEANS]
 
 

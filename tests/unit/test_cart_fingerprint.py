@@ -2,11 +2,11 @@
 
 import pytest
 
-from store.catalog.products import Line, Sold
+from store.catalog.products import Line, ProductForSale
 from store.orders.checkout import cart_fingerprint
 
-SHIRT = Sold(1, "red-t-shirt", "Red T-Shirt", "", 1999, "usd", "a.svg")
-JEANS = Sold(2, "blue-jeans", "Blue Jeans", "", 4999, "usd", "b.svg")
+SHIRT = ProductForSale(1, "red-t-shirt", "Red T-Shirt", "", 1999, "usd", "a.svg")
+JEANS = ProductForSale(2, "blue-jeans", "Blue Jeans", "", 4999, "usd", "b.svg")
 CART = [Line(SHIRT, 2), Line(JEANS, 1)]
 
 

@@ -406,7 +406,7 @@ def test_without_a_writable_data_folder_the_password_alone_signs_in(
     def read_only(_path: Path, _prefix: str = "") -> str:
         raise errors.SettingsError
 
-    monkeypatch.setattr(secret_files, "kept_secret", read_only)
+    monkeypatch.setattr(secret_files, "read_or_create_secret", read_only)
 
     assert visitors.sign_in("192.0.2.1", "") == 403
     assert visitors.sign_in("192.0.2.1", PASSWORD) == 303

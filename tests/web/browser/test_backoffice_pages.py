@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
-from store.core.secret_files import kept_secret
+from store.core.secret_files import read_or_create_secret
 from tests.support.axe import EVERY_LOOK, grave_faults, grave_faults_in
 from tests.support.chromium import NewBrowser
 from tests.support.page_visits import Servers, opened, pay_at_stripe
@@ -23,7 +23,7 @@ def operator(new_browser: NewBrowser, servers: Servers) -> BrowserContext:
 
 def password_of(servers: Servers) -> str:
     """What the shop made for this data folder; whoever asks first makes it."""
-    return kept_secret(servers.folder / "admin_password")
+    return read_or_create_secret(servers.folder / "admin_password")
 
 
 def signed_in(operator: BrowserContext, servers: Servers) -> Page:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from store.core.secret_files import kept_secret
+from store.core.secret_files import read_or_create_secret
 from tests.support.chromium import NewBrowser
 from tests.support.page_visits import Servers, opened
 
@@ -76,7 +76,9 @@ def test_nothing_moves_while_a_page_appears(
     visitor = new_browser(servers.shop)
     opened(visitor).close()
     operator = visitor.new_page()
-    operator.goto(f"/back-office/sign-in#{kept_secret(servers.folder / 'admin_password')}")
+    operator.goto(
+        f"/back-office/sign-in#{read_or_create_secret(servers.folder / 'admin_password')}"
+    )
     operator.wait_for_url("**/back-office")
     operator.close()
     visitor.add_init_script(SHIFTS)
