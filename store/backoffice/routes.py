@@ -16,7 +16,7 @@ from store.backoffice.state import BACK_OFFICE
 from store.catalog import images
 from store.core.errors import StoreError
 from store.reports import csv_export, search
-from store.web import rendering, responses
+from store.web import image_files, rendering, responses
 from store.web.index_page import Shell
 
 
@@ -48,7 +48,7 @@ def export_orders(request: Request) -> Response:
 def routes(shell: Shell) -> list[BaseRoute]:
     """Everything under `/back-office`, and the images of products."""
     return [
-        Mount("/images", images.ImageFiles()),
+        Mount("/images", image_files.ImageFiles()),
         *(
             Route(address, sign_in.backoffice_page(shell, page))
             for page, address in ADDRESSES.items()

@@ -1,20 +1,14 @@
-"""Pictures of products: those that come with the shop, and those that operators upload.
+"""Images of products: bundled with the shop or uploaded by operators.
 
-An upload is decoded and encoded anew, so that only its pixels reach a buyer: no script, no second
-file format, no place where the photo was taken.
+An upload is decoded and encoded again, so that only its pixels are served: no script, no second
+file format, no location of the photo.
 """
 
 import hashlib
 import io
-import os
-import re
 import threading
 from pathlib import Path
 from typing import NamedTuple
-
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from store.core import private_files, settings, shop_profile
 from store.core.errors import StoreError
@@ -25,8 +19,6 @@ UPLOAD_TYPES = ("png", "jpg", "jpeg", "webp")
 MAX_UPLOAD_MB = 5  # also in .streamlit/config.toml
 MAX_UPLOAD_PIXELS = 25_000_000  # before decoding: 100 MB of memory
 MAX_STORED_PX = 1000  # a side, as stored
-NAMED_BY_CONTENT = re.compile(r"[0-9a-f]{20}\.webp")
-FOREVER, AN_HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
 
 WRITING = threading.Lock()
 
@@ -43,23 +35,24 @@ class Image(NamedTuple):
 
 
 def upload_dir() -> Path:
+    """The folder of uploads; it may not exist yet."""
     return settings.current().data_dir / "pictures"
 
 
 def listed() -> list[str]:
-    """The names a product's picture can have."""
-    found = {
+    """The file names of all images, sorted; the shop's mark is none of them."""
+    names = {
         file.name
         for folder in (BUNDLED_DIR, upload_dir())
         if folder.is_dir()
         for file in folder.iterdir()
         if file.suffix in SUFFIXES and file.name != shop_profile.current().mark.name
     }
-    return sorted(found)
+    return sorted(names)
 
 
 def path_of(name: str) -> Path | None:
-    """The file of a picture in `listed`, or None where there is none."""
+    """The file of an image, or None if there is none of this name."""
     if Path(name).name != name:
         return None
     files = (folder / name for folder in (BUNDLED_DIR, upload_dir()))
@@ -67,12 +60,12 @@ def path_of(name: str) -> Path | None:
 
 
 def read_upload(data: bytes) -> Image:
-    """Decode an uploaded picture and encode it as it will be stored. Writes nothing.
+    """An uploaded image as it will be stored. Nothing is written yet.
 
     Raises:
         ImageRefused: one sentence for the field of the form.
     """
-    # Pictures are rarely uploaded, and each start would load the decoder.
+    # Imported here: uploads are rare, and the decoder would slow down every start.
     from PIL import Image as Pillow  # noqa: PLC0415
     from PIL import ImageOps  # noqa: PLC0415
 
@@ -102,9 +95,9 @@ def read_upload(data: bytes) -> Image:
 
 
 def store(image: Image) -> str:
-    """Write an upload where `listed` finds it. Returns its name.
+    """Write an upload into the folder of uploads; returns its name.
 
-    Dying between this and the product's change leaves a file that no product uses.
+    A crash between this and the change of the product leaves a file that no product uses.
 
     Raises:
         ImageRefused: the data folder cannot be written.
@@ -119,27 +112,3 @@ def store(image: Image) -> str:
     except OSError as error:
         raise ImageRefused(f"The picture could not be saved: {error.strerror}.") from error
     return image.name
-
-
-class ImageFiles(StaticFiles):
-    """Serves both folders; the one for uploads may not exist yet.
-
-    An upload is named by its content, so a browser need never request it again; a bundled one may
-    be drawn anew, and is requested again, by its tag, after an hour.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(directory=BUNDLED_DIR)
-        self.all_directories = [BUNDLED_DIR, upload_dir()]
-
-    def file_response(
-        self,
-        full_path: str | os.PathLike[str],
-        stat_result: os.stat_result,
-        scope: Scope,
-        status_code: int = 200,
-    ) -> Response:
-        response = super().file_response(full_path, stat_result, scope, status_code)
-        immutable = NAMED_BY_CONTENT.fullmatch(Path(full_path).name)
-        response.headers["Cache-Control"] = FOREVER if immutable else AN_HOUR
-        return response

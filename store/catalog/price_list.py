@@ -1,6 +1,6 @@
-"""`data/products.toml`: what the shop sells on its first day, read and checked.
+"""`data/products.toml`: the products of a new database, read and validated.
 
-Each mistake in the file is one sentence that names the file, the product and the field.
+Each error is one sentence with the file, the product and the field.
 """
 
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from store.catalog import images, product_editor
+from store.catalog.product_editor import MAX_SLUG_LENGTH
 from store.core import clock, money, settings, toml_files
 from store.core.errors import ProductsFileError
 
@@ -15,7 +16,6 @@ FILE = settings.ROOT / "data" / "products.toml"
 FIELDS = ("slug", "name", "description", "price", "image")
 PRICE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,3})?", re.ASCII)
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-LONGEST_SLUG = 60
 
 
 def rows(currency: str, file: Path | None = None) -> list[dict[str, Any]]:
@@ -60,7 +60,7 @@ def _name() -> str:
 
 def _label(entry: Any, place: int) -> str:
     slug = entry.get("slug") if isinstance(entry, dict) else None
-    known = repr(slug[:LONGEST_SLUG]) if isinstance(slug, str) and slug else f"number {place}"
+    known = repr(slug[:MAX_SLUG_LENGTH]) if isinstance(slug, str) and slug else f"number {place}"
     return f"{_name()}, product {known}"
 
 
@@ -93,9 +93,9 @@ def _product(entry: Any, currency: str) -> dict[str, Any]:
 
 
 def _slug(slug: str) -> str:
-    if not SLUG.fullmatch(slug) or len(slug) > LONGEST_SLUG:
+    if not SLUG.fullmatch(slug) or len(slug) > MAX_SLUG_LENGTH:
         raise ValueError(
-            f"slug: it must be small letters, digits and hyphens, at most {LONGEST_SLUG}"
+            f"slug: it must be small letters, digits and hyphens, at most {MAX_SLUG_LENGTH}"
         )
     return slug
 

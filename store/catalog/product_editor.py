@@ -1,9 +1,8 @@
-"""Operators' changes to products. Orders keep the name and price that they were placed with.
+"""Changes of products by operators. An order keeps the names and prices at which it was placed.
 
-Each change is one transaction with the product's row locked, so a process that dies on any line
-leaves the product as it was or as it was to be. Two operators who save at once are done one after
-the other, and the second is compared with what the first one left: fields that only one of them
-changed are merged, and a field that both changed is refused until the second has seen it.
+Each change is one transaction with the product's row locked. Two operators who save at the same
+time are serialised: fields that only one of them changed are merged, a field that both changed is
+refused until the second operator has seen the first one's value.
 """
 
 import re
@@ -35,7 +34,7 @@ Values = Mapping[str, Any]  # a product's columns, by the names in `FIELDS`
 
 
 class ProductRefused(StoreError):
-    """What was entered cannot be saved; `fields` has one sentence for each field concerned."""
+    """The form cannot be saved; `fields` has one sentence for each wrong field."""
 
     def __init__(self, fields: Mapping[str, str], sentence: str = "") -> None:
         named = (f"{LABELS.get(field, field)}: {text}" for field, text in fields.items())
@@ -53,7 +52,7 @@ class ProductConflict(ProductRefused):
 
 @dataclass(frozen=True)
 class ProductForm:
-    """A product as it was entered; `price` is in major units, written as in `locale`."""
+    """The fields of the form; `price` is text in major units, written as in `locale`."""
 
     name: str
     description: str
@@ -63,10 +62,10 @@ class ProductForm:
     locale: str | None = None
 
     def values(self, currency: str) -> dict[str, Any]:
-        """The columns that were entered, each checked.
+        """The validated columns.
 
         Raises:
-            ProductRefused: with every field that is wrong.
+            ProductRefused: with every wrong field.
         """
         readers: dict[str, Callable[[], Any]] = {
             "name": lambda: one_line(self.name, MAX_NAME_LENGTH),
@@ -86,19 +85,19 @@ class ProductForm:
 
 
 def one_line(text: str, max_length: int) -> str:
-    """The text without needless spaces.
+    """The text with single spaces.
 
     Raises:
-        ValueError: a sentence, without the field's name.
+        ValueError: it is empty, too long or has control characters; without the field's name.
     """
-    words = " ".join(text.split())
-    if not words:
+    line = " ".join(text.split())
+    if not line:
         raise ValueError("write something; Stripe shows it to the buyer.")
-    if len(words) > max_length:
-        raise ValueError(f"at most {max_length} characters, please; it has {len(words)}.")
-    if not words.isprintable():
+    if len(line) > max_length:
+        raise ValueError(f"at most {max_length} characters, please; it has {len(line)}.")
+    if not line.isprintable():
         raise ValueError("there is an invisible control character in it.")
-    return words
+    return line
 
 
 def _price(text: str, currency: str, locale: str | None) -> int:
@@ -121,13 +120,15 @@ def all_products(session: Session) -> list[Product]:
 
 
 def values_of(product: Product) -> dict[str, Any]:
+    """The columns that the form can change."""
     return {field: getattr(product, field) for field in FIELDS}
 
 
 def find(session: Session, slug: str, *, lock: bool = False) -> Product:
-    """
+    """The product with this slug, locked for a change on request.
+
     Raises:
-        ProductRefused: the product does not exist.
+        ProductRefused: it does not exist.
     """
     query = select(Product).where(col(Product.slug) == slug)
     product = session.exec(query.with_for_update() if lock else query).first()
@@ -139,8 +140,7 @@ def find(session: Session, slug: str, *, lock: bool = False) -> Product:
 def change(session: Session, slug: str, form: ProductForm, opened: Values) -> list[str]:
     """Save the fields that differ from `opened`, the product's values when the form was opened.
 
-    Returns the differences in words. Fields that were left alone keep what another operator has
-    saved meanwhile.
+    Returns the differences in words. Unchanged fields keep what another operator has saved since.
 
     Raises:
         ProductRefused: a field is wrong, or the product does not exist.
@@ -184,7 +184,7 @@ def _shown(name: str, value: Any, currency: str) -> str:
 def add(session: Session, form: ProductForm) -> Product:
     """Add a product at the end of the shop; its slug is made from its name.
 
-    Two that add at once: the slug is unique, so the second one's transaction is refused.
+    Of two concurrent additions with one slug, the unique constraint refuses the second.
 
     Raises:
         ProductRefused
@@ -207,21 +207,21 @@ def _new_slug(name: str, taken: set[str]) -> str:
 
 
 def set_active(session: Session, slug: str, *, active: bool) -> bool:
-    """Put a product on sale or archive it. Returns False where it already was so.
+    """Put a product on sale or archive it. Returns False if nothing changed.
 
     Raises:
         ProductRefused: the product does not exist.
     """
     product = find(session, slug, lock=True)
-    was, product.active = product.active, active
-    return was != active
+    before, product.active = product.active, active
+    return before != active
 
 
 def move(session: Session, slug: str, places: int) -> tuple[int, int]:
-    """Move a product up (-1) or down (1). Returns its new place, and how many products there are.
+    """Move a product up (-1) or down (1). Returns its new position and the number of products.
 
-    Beyond either end nothing changes. All rows are locked in the order of their ids, so that two
-    moves cannot deadlock. Moving does not count as a change of the products it passes.
+    Moving beyond either end changes nothing. All rows are locked in id order, so two moves cannot
+    deadlock. `updated_at` of the products does not change.
 
     Raises:
         ProductRefused: the product does not exist.

@@ -1,4 +1,4 @@
-"""What is sold, and what a cart of it costs."""
+"""The products on sale, and the price of a cart."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from store.core import money, settings
 from store.core.errors import AmountRefused, CatalogError, EmptyCart, QuantityRefused
 
 MAX_QUANTITY = 10
-# In addresses and widget keys a product's quantity goes by `quantity-<slug>`, so that a product
-# called "Pay", "Notice" or "Resume" never meets a name of the page's own.
+# Query parameters and widget keys use `quantity-<slug>`, so that a product called "Pay", "Notice"
+# or "Resume" does not collide with names of the page.
 QUANTITY_PREFIX = "quantity-"
-# Asked at each rerun of the shop, where rows of a model would take four times as long.
+# Run at each rerun of the page; loading model instances takes four times as long.
 ON_SALE = text(
     """
     SELECT id, slug, name, description, unit_amount, currency, image
@@ -24,7 +24,7 @@ ON_SALE = text(
 
 
 class ProductForSale(NamedTuple):
-    """A product that can be bought, as its row is now."""
+    """A product on sale, as its row is now."""
 
     id: int
     slug: str
@@ -37,7 +37,7 @@ class ProductForSale(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """One product in a cart, at the price of this moment."""
+    """One product in a cart, at its current price."""
 
     product: ProductForSale
     quantity: int
@@ -48,33 +48,33 @@ class Line:
 
 
 def active_products(session: Session) -> list[ProductForSale]:
-    """The products that can be bought, in the order that operators gave them.
+    """The products on sale, in the order set by operators.
 
     Raises:
         CatalogError: a product is in another currency than the shop, so that no total exists.
     """
-    listed = [ProductForSale._make(row) for row in session.connection().execute(ON_SALE)]
+    products = [ProductForSale._make(row) for row in session.connection().execute(ON_SALE)]
     currency = settings.current().currency
-    if strangers := sorted({product.currency for product in listed} - {currency}):
+    if others := sorted({product.currency for product in products} - {currency}):
         raise CatalogError(
-            f"The products are priced in {', '.join(strangers).upper()}, but CURRENCY is "
+            f"The products are priced in {', '.join(others).upper()}, but CURRENCY is "
             f"{currency.upper()}. Set CURRENCY to match, or start a fresh database."
         )
-    return listed
+    return products
 
 
 def quantity_key(slug: str) -> str:
-    """The name of a product's quantity in the shop's address and among its widgets."""
+    """The query parameter and widget key of a product's quantity."""
     return f"{QUANTITY_PREFIX}{slug}"
 
 
 def total_amount(products: list[ProductForSale], cart: Mapping[str, int]) -> int:
-    """What the cart costs, for display; `price_cart` is what an order is made from."""
+    """The total of the cart for display; orders are made from `price_cart`."""
     return sum(product.unit_amount * cart.get(product.slug, 0) for product in products)
 
 
 def price_cart(session: Session, cart: Mapping[str, int]) -> list[Line]:
-    """The lines of a cart at today's prices, in the catalogue's order.
+    """The lines of a cart at current prices, in the order of the products.
 
     Raises:
         QuantityRefused: not whole numbers from 0 to 10, or of something that is not on sale.
@@ -84,10 +84,10 @@ def price_cart(session: Session, cart: Mapping[str, int]) -> list[Line]:
     for quantity in cart.values():
         if type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
             raise QuantityRefused
-    wanted = {slug for slug, quantity in cart.items() if quantity}
-    if wanted - {product.slug for product in products}:
+    slugs = {slug for slug, quantity in cart.items() if quantity}
+    if slugs - {product.slug for product in products}:
         raise QuantityRefused("Something in your cart is no longer sold. Look again, then pay.")
-    lines = [Line(product, cart[product.slug]) for product in products if product.slug in wanted]
+    lines = [Line(product, cart[product.slug]) for product in products if product.slug in slugs]
     if not lines:
         raise EmptyCart
     total = sum(line.amount for line in lines)
@@ -97,7 +97,7 @@ def price_cart(session: Session, cart: Mapping[str, int]) -> list[Line]:
 
 
 def seed_rows() -> list[dict[str, Any]]:
-    """The products of `data/products.toml` as rows of the first day, priced in `CURRENCY`.
+    """The products of `data/products.toml` as rows for a new database, priced in `CURRENCY`.
 
     Raises:
         ProductsFileError

@@ -1,7 +1,7 @@
-"""Host names, addresses, e-mail addresses and database URLs as settings hold them.
+"""Host names, URLs, email addresses and database URLs in settings, validated and normalised.
 
-Each function returns the form that its far end understands, or raises ValueError with the rest
-of a sentence that begins with the name of the setting. No sentence repeats the value.
+Each function returns the normalised value, or raises ValueError with the rest of a sentence that
+begins with the name of the setting. No sentence contains the value.
 """
 
 import ipaddress
@@ -105,7 +105,7 @@ def host_of(address: str) -> str:
 
 
 def web_address(text: str, *, public: bool = False) -> str:
-    """An http(s) address that a path can be added to; `public` ones are given to browsers."""
+    """An http(s) URL to which a path can be appended; `public` ones are used by browsers."""
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -118,13 +118,13 @@ def web_address(text: str, *, public: bool = False) -> str:
     if "@" in parts.netloc:
         raise ValueError("holds a user name or a password, which nobody would send; leave it out")
     host = host_name(host_of(text), underscores=not public)  # `parts` has it in lower case
-    usual = {"http": 80, "https": 443}[parts.scheme]  # which browsers leave out
+    usual = DEFAULT_PORTS[parts.scheme]  # browsers leave it out
     shown = "" if port is None or (public and port == usual) else f":{port}"
     return f"{parts.scheme}://{host}{shown}{quote(parts.path, safe=PATH_CHARACTERS).rstrip('/')}"
 
 
 def api_base(text: str) -> str:
-    """The address of a server in Stripe's place; the SDK adds `/v1` itself."""
+    """The URL of a server in place of Stripe's; the SDK appends `/v1`."""
     address = web_address(text)
     if address.endswith("/v1"):
         raise ValueError("ends in /v1, which is added to it anyway; leave that out")
@@ -132,7 +132,7 @@ def api_base(text: str) -> str:
 
 
 def email(text: str) -> str:
-    """An e-mail address that Stripe takes: ASCII before the @, a full domain behind it."""
+    """An email address that Stripe accepts: ASCII before the @, a full domain after it."""
     local, _, domain = text.rpartition("@")
     try:
         host = host_name(domain)
@@ -180,10 +180,10 @@ def sqlite_url(path: Path) -> str:
 
 
 def _postgresql_url(text: str) -> str:
-    """The URL, unchanged.
+    """The URL, unchanged once it is valid.
 
-    A password with `@`, `/`, `?` or `#` in it moves the end of the host's part, which leaves an
-    `@` where none can be.
+    An unescaped `@`, `/`, `?` or `#` in the password would end the host part early; such a URL is
+    recognised by an `@` in the wrong place.
     """
     try:
         parts = urlsplit(text)
@@ -206,7 +206,7 @@ def _postgresql_url(text: str) -> str:
 def _check_parameters(query: str) -> None:
     if not query:
         return
-    # The driver knows them; a twentieth of a second, for those who have parameters.
+    # Imported here: the driver takes a twentieth of a second, and few URLs have parameters.
     from psycopg2 import ProgrammingError  # noqa: PLC0415
     from psycopg2.extensions import parse_dsn  # noqa: PLC0415
 
@@ -249,7 +249,7 @@ def is_folder(path: Path) -> bool:
 
 
 def folder(text: str, root: Path) -> Path:
-    """A folder that is there or can be made; never a file."""
+    """A folder that exists or can be created; never a file."""
     path = local_path(text, root)
     try:
         taken = next((each for each in (path, *path.parents) if each.exists()), path)
@@ -280,7 +280,7 @@ class Host:
 
     @property
     def is_loopback(self) -> bool:
-        """True for names that only this computer resolves to itself."""
+        """True for names and addresses of this machine itself."""
         if self.name == "localhost" or self.name.endswith(".localhost"):
             return True
         address = ip_address(self.name.strip("[]"))
@@ -293,7 +293,7 @@ class Host:
 
 
 def ip_address(text: str) -> IPAddress | None:
-    """The address, `::ffff:a.b.c.d` as the IPv4 address it stands for; None where it is none."""
+    """The IP address, with `::ffff:a.b.c.d` as IPv4; None if the text is none."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

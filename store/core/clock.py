@@ -1,8 +1,8 @@
-"""The one source of the time, so that a test can hold it still or move it."""
+"""The current time, in one place so that tests can replace it."""
 
 from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """The current moment, in UTC."""
+    """The current time in UTC."""
     return datetime.now(UTC)

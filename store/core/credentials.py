@@ -1,7 +1,7 @@
-"""Stripe's keys and signing secrets as settings hold them.
+"""Stripe's keys and signing secrets in settings, validated.
 
 Each function returns its value or raises ValueError with the rest of a sentence that begins with
-the name of the setting. No sentence repeats the value.
+the name of the setting. No sentence contains the value.
 """
 
 import re
@@ -10,7 +10,7 @@ TEST_KEYS = ("sk_test_", "rk_test_")
 LIVE_KEYS = ("sk_live_", "rk_live_", "pk_live_")
 SIGNING_SECRET = re.compile(r"whsec_[A-Za-z0-9+/=_-]+")
 PREFIXES = (*TEST_KEYS, *LIVE_KEYS, "pk_test_", "whsec_")
-"""What may be shown of a secret, beside its last four characters."""
+"""Prefixes that may be shown of a secret, with its last four characters."""
 OTHERS = {
     "pk_": "is a publishable key (pk_…)",
     "sk_": "is a secret key (sk_…)",
@@ -19,7 +19,7 @@ OTHERS = {
     "we_": "is the id of a webhook endpoint (we_…)",
     "acct_": "is the id of an account (acct_…)",
 }
-"""What people paste by mistake, by how it begins."""
+"""Other values that are pasted by mistake, by their prefix."""
 
 
 def secret_key(key: str) -> str:

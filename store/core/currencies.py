@@ -1,7 +1,6 @@
-"""The currencies that Stripe takes, from `currencies.json`, which names its sources and its date.
+"""The currencies that Stripe accepts, from `currencies.json`, which names its sources and its date.
 
-One table for settings, price list, text, back office and cart. The emulator has a copy of the file
-because neither imports the other; a test holds the two equal.
+The emulator has a copy of the file, because neither imports the other; a test compares the two.
 """
 
 import json
@@ -12,8 +11,8 @@ from typing import NamedTuple
 class Currency(NamedTuple):
     """Amounts are integers in Stripe's minor units.
 
-    `digits` of them stand behind the point; an amount is a multiple of `step`; a total is from
-    `minimum` to `maximum`.
+    `digits` of them are decimals; an amount is a multiple of `step`; a total is from `minimum` to
+    `maximum`.
     """
 
     digits: int
@@ -23,7 +22,7 @@ class Currency(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """True where only whole units exist, though Stripe counts hundredths (ISK, UGX)."""
+        """True for currencies of whole units that Stripe counts in hundredths (ISK, UGX)."""
         return self.digits == 2 and self.step == 100
 
 
@@ -33,7 +32,7 @@ CURRENCIES = {
         "currencies"
     ].items()
 }
-# Of an old order, or an event, in a currency that Stripe no longer takes.
+# For an old order or an event in a currency that Stripe no longer accepts.
 UNKNOWN = Currency(digits=2, step=1, minimum=50, maximum=99_999_999)
 
 

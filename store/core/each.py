@@ -1,9 +1,8 @@
-"""Work on many items that do not hold up one another.
+"""Process many items so that one that fails does not hold up the others.
 
-Whatever an item meets stays its own: a refusal of Stripe's, a malformed answer, a database row
-that somebody else holds, a mistake of ours. It is logged with what names the item, counted, and
-skipped. The rest is left alone early only where nothing can be done for any item: Stripe does not
-accept the key, or several items have failed in a row and the probe fails as well.
+An error of an item (refused by Stripe, malformed, locked, or our own bug) is logged with the
+item's id, counted, and the item is skipped. Processing ends early only if no item can succeed:
+Stripe does not accept the key, or several items failed in a row and the probe fails too.
 """
 
 import logging
@@ -22,7 +21,7 @@ Subject = Literal["order", "event", "refund", "object"]
 
 
 class Item(NamedTuple):
-    """One thing to do, and the order number, event id or other id that names it."""
+    """One thing to do, and the order number, event id or other id to log it under."""
 
     subject: Subject
     name: str
@@ -35,11 +34,11 @@ class Failure(NamedTuple):
 
 
 def each(items: Iterable[Item], probe: Callable[[], object]) -> list[Failure]:
-    """Do every item; answers those that failed, in their order.
+    """Process every item; returns those that failed, in their order.
 
     Raises:
-        StoreError: nothing can be done for any item now: what the probe raised, or that Stripe
-            does not accept the key. Items that were not reached are as they were.
+        StoreError: no item can succeed now: the probe's error, or StripeKeyRefused. The items
+            after it were not processed.
     """
     failures, in_a_row = list[Failure](), 0
     for item in items:
@@ -47,7 +46,7 @@ def each(items: Iterable[Item], probe: Callable[[], object]) -> list[Failure]:
             item.act()
         except StripeKeyRefused:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this item's
+        except Exception as error:  # noqa: BLE001 - any error is this item's own
             report(item, error)
             failures.append(Failure(item, error))
             in_a_row += 1
@@ -60,15 +59,15 @@ def each(items: Iterable[Item], probe: Callable[[], object]) -> list[Failure]:
 
 
 def report(item: Item, error: Exception) -> None:
-    """Log what an item met, with the ids under which it can be looked for."""
+    """Log an item's error with the ids by which it can be found."""
     call = error.call if isinstance(error, StripeError) else ""
     request_id = orjson.loads(call).get("request_id") if call else None
-    named = {"event": "event_id", "order": "order_number"}.get(item.subject, "object_id")
-    ids = {named: item.name, "request_id": request_id}
-    asked = f" (Stripe request {request_id})" if request_id else ""
-    words = "The %s %s was skipped and is tried again later: %s%s"
+    id_field = {"event": "event_id", "order": "order_number"}.get(item.subject, "object_id")
+    ids = {id_field: item.name, "request_id": request_id}
+    suffix = f" (Stripe request {request_id})" if request_id else ""
+    message = "The %s %s was skipped and is tried again later: %s%s"
     if isinstance(error, StoreError):
-        log.warning(words, item.subject, item.name, error.for_operator, asked, extra=ids)
+        log.warning(message, item.subject, item.name, error.for_operator, suffix, extra=ids)
     else:
-        what = type(error).__name__
-        log.warning(words, item.subject, item.name, what, asked, extra=ids, exc_info=error)
+        kind = type(error).__name__
+        log.warning(message, item.subject, item.name, kind, suffix, extra=ids, exc_info=error)

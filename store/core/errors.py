@@ -1,7 +1,7 @@
-"""Everything that can go wrong, as one tree; each error has a sentence for each of its readers.
+"""The errors of the store, as one tree; each has a sentence for buyers and one for operators.
 
-`str(error)` is the buyer's. `error.for_operator` is for the command line, the back office and the
-log: it never says what only concerns a buyer, such as "You have not been charged".
+`str(error)` is for buyers. `error.for_operator` is for the command line, the back office and the
+log, without what only concerns a buyer, such as "You have not been charged".
 
 StoreError
 ├── SettingsError            a setting is missing, malformed or dangerous (exit 2)
@@ -45,14 +45,14 @@ from http import HTTPStatus
 
 
 class StoreError(Exception):
-    """The root; where there is no `operator_sentence`, both read the same."""
+    """The root; without an `operator_sentence`, both sentences are the same."""
 
     sentence = "Something went wrong. You have not been charged."
     operator_sentence = "Something went wrong."
     status = HTTPStatus.INTERNAL_SERVER_ERROR
 
     def __init_subclass__(cls) -> None:
-        """A class with a sentence of its own does not inherit the operator's of another one."""
+        """A class with its own sentence does not inherit the operator's sentence."""
         if "sentence" in cls.__dict__ and "operator_sentence" not in cls.__dict__:
             cls.operator_sentence = ""
 
@@ -62,7 +62,7 @@ class StoreError(Exception):
 
     @property
     def for_operator(self) -> str:
-        """The sentence for whoever runs the shop: a given one, the class's, else the buyer's."""
+        """The operator's sentence: the one passed, the class's, or else the buyer's."""
         if self._for_operator:
             return self._for_operator
         if self.operator_sentence and str(self) == self.sentence:
@@ -96,7 +96,7 @@ class CatalogError(StoreError):
 
 
 class ProductsFileError(CatalogError):
-    """The sentence names the file, the product and the field."""
+    """A mistake in the products file; the sentence names the file, the product and the field."""
 
 
 class SignatureRefused(StoreError):
@@ -166,7 +166,7 @@ class PriceChanged(CartError):
 
 
 class OpenOrderFound(CartError):
-    """Placed in another tab since the page was shown; pressing Pay again replaces it."""
+    """Another tab placed an order since this page was rendered; Pay again replaces it."""
 
     def __init__(self, number: str) -> None:
         super().__init__(
@@ -177,7 +177,7 @@ class OpenOrderFound(CartError):
 
 
 class JustBought(CartError):
-    """The buyer paid for the same cart moments ago; asked, not refused."""
+    """The buyer paid for the same cart minutes ago; the page asks whether to buy it again."""
 
     sentence = "You have just bought exactly this. Buy it once more?"
 
@@ -193,7 +193,7 @@ class OrderNotFound(StoreError):
 
 
 class OtherOrderPaid(StoreError):
-    """The checkout a new cart was to replace is already complete at Stripe."""
+    """The order that a new cart was to replace turned out to be paid at Stripe."""
 
     status = HTTPStatus.CONFLICT
 
@@ -216,10 +216,11 @@ class RefundChanged(NothingToRefund):
 
 
 class StripeError(StoreError):
-    """`call` is how Stripe was asked, where it answered: status, ids, milliseconds, as JSON.
+    """Stripe did not do what was requested.
 
-    `code` is Stripe's word for the error, where it gave one: `charge_already_refunded`. `param` is
-    the parameter that it is about: `expires_at`.
+    `call` describes the request and the answer, if any: status, ids, milliseconds, as JSON. `code`
+    is Stripe's error code, such as `charge_already_refunded`, `param` the parameter concerned, such
+    as `expires_at`; both may be empty.
     """
 
     sentence = "Stripe could not do this. You have not been charged."
@@ -239,10 +240,10 @@ class StripeUnreachable(StripeError):
 
 
 class StripeUncertain(StripeUnreachable):
-    """Stripe answered, but not in a way that tells whether it acted.
+    """Stripe answered, but the answer does not say whether it acted.
 
-    `replayed` is true where Stripe keeps repeating a failure that it saved for this key: from
-    then on that key can never succeed.
+    `replayed` is true if Stripe repeats a failure that it stored for this idempotency key: that
+    key can never succeed.
     """
 
     def __init__(self, *, replayed: bool, for_operator: str = "") -> None:
@@ -265,10 +266,10 @@ class StripeKeyRefused(StripeError):
 
 
 class StripePermissionMissing(StripeError):
-    """The key is genuine, but a restricted one without the right for this route.
+    """The key is a restricted one that lacks the permission for this request.
 
-    `route` is what was asked (`GET /v1/events`); `permission` Stripe's name for the right
-    (`rak_event_read`), where it gave one.
+    `route` is the request (`GET /v1/events`), `permission` Stripe's name for the permission
+    (`rak_event_read`), if Stripe named it.
     """
 
     sentence = (
@@ -281,10 +282,10 @@ class StripePermissionMissing(StripeError):
 
     @property
     def for_operator(self) -> str:
-        """Which permission is missing, and for what."""
+        """The missing permission and the request that needs it."""
         permission = f" {self.permission}" if self.permission else ""
-        asked = f" for {self.route}" if self.route else ""
-        return f"The restricted Stripe key lacks the permission{permission}{asked}."
+        request = f" for {self.route}" if self.route else ""
+        return f"The restricted Stripe key lacks the permission{permission}{request}."
 
 
 class StripeRefused(StripeError):

@@ -1,12 +1,12 @@
-"""Text as it is compared in a search: without case, accents and forms of writing.
+"""Text as a search compares it: without case, accents and Unicode variants.
 
-Databases fold what they know: SQLite's `lower` knows ASCII only, PostgreSQL's what its locale does.
-So it is done here, and kept beside what was written.
+It is folded here and stored beside the original, because databases differ: SQLite's `lower` knows
+ASCII only, PostgreSQL's depends on its locale.
 """
 
 import unicodedata
 
-DOTLESS_I = str.maketrans("ı", "i")  # the one letter whose capital Unicode shares with another
+DOTLESS_I = str.maketrans("ı", "i")  # its capital is I, as that of i
 
 
 def folded(text: str) -> str:

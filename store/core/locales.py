@@ -1,4 +1,4 @@
-"""The locales that numbers, money and dates are written in."""
+"""The locales for numbers, money and dates."""
 
 import re
 from contextlib import suppress
@@ -7,7 +7,7 @@ from functools import lru_cache
 from babel import Locale, UnknownLocaleError, localedata
 
 DEFAULT_LOCALE = Locale("en", "US")
-MAX_NAME_LENGTH = 35  # the longest tag that RFC 5646 asks everybody to accept
+MAX_NAME_LENGTH = 35  # the longest tag that RFC 5646 requires to be accepted
 MAX_LOADED = 64  # Babel keeps the data of every locale that was ever used, 0.2 MB each
 TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
 
@@ -15,18 +15,18 @@ TAG = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8}){0,3}")
 def find(name: str | None) -> Locale:
     """The locale of a language tag such as `de-CH`, or of its nearest parent that Babel has.
 
-    US English where there is none. `name` comes from a visitor: it is checked before anything is
-    loaded or cached for it, and Babel's `root`, which no person reads, is never used.
+    US English if there is none. `name` comes from a visitor: it is validated before anything is
+    loaded or cached for it. Babel's `root` is never used.
     """
     if not name or len(name) > MAX_NAME_LENGTH or not TAG.fullmatch(name):
         return DEFAULT_LOCALE
     language, *rest = name.replace("-", "_").split("_")
     parts = [language.lower(), *(_cased(part) for part in rest)]
     known, subtags = _identifiers()
-    # Only known subtags go to Babel, which remembers whatever it was asked for.
+    # Only known subtags are passed to Babel, which caches every identifier it is given.
     for identifier in ("_".join(parts), "_".join((parts[0], parts[-1])), parts[0]):
-        asked = identifier.split("_")
-        if identifier in known or (len(asked) <= 2 and subtags.issuperset(asked)):
+        requested = identifier.split("_")
+        if identifier in known or (len(requested) <= 2 and subtags.issuperset(requested)):
             with suppress(ValueError, UnknownLocaleError):
                 return _loaded(str(Locale.parse(identifier)))  # `zh_TW` is `zh_Hant_TW`
     return DEFAULT_LOCALE

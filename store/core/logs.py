@@ -1,7 +1,7 @@
-"""How log lines look, in every process: text for people, or JSON lines (`LOG_FORMAT=json`).
+"""The format of log lines in every process: text, or JSON lines (`LOG_FORMAT=json`).
 
-What a line is about stands in fields: whatever is passed as `extra=` (`order_number`, `event_id`,
-`incident`), and Stripe's request id where an error of Stripe's is among the arguments.
+Fields are whatever is passed as `extra=` (`order_number`, `event_id`, `incident`), and Stripe's
+request id if a StripeError is among the arguments.
 """
 
 import json
@@ -41,21 +41,22 @@ class Text(logging.Formatter):
         super().__init__("%(levelname)s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        said = ", ".join(f"{name}={value}" for name, value in fields(record).items())
-        return (
-            f"{super().formatMessage(record)} ({said})" if said else super().formatMessage(record)
-        )
+        text = super().formatMessage(record)
+        shown = ", ".join(f"{name}={value}" for name, value in fields(record).items())
+        return f"{text} ({shown})" if shown else text
 
 
 def fields(record: logging.LogRecord) -> dict[str, Any]:
-    found = {name: value for name, value in vars(record).items() if name not in STANDARD}
+    """What was passed as `extra=`, and the request id of a StripeError."""
+    extra = {name: value for name, value in vars(record).items() if name not in STANDARD}
     for error in stripe_errors(record):
         if error.call and (request_id := json.loads(error.call).get("request_id")):
-            found.setdefault("request_id", request_id)
-    return found
+            extra.setdefault("request_id", request_id)
+    return extra
 
 
 def stripe_errors(record: logging.LogRecord) -> Iterator[StripeError]:
+    """Each StripeError among the arguments, or raised."""
     raised = [record.exc_info[1]] if record.exc_info else []
     arguments = record.args if isinstance(record.args, tuple) else ()
     for each in (*arguments, *raised):
@@ -64,7 +65,7 @@ def stripe_errors(record: logging.LogRecord) -> Iterator[StripeError]:
 
 
 def configure() -> None:
-    """Send every line of this process to standard error, in the format that is set."""
+    """Log to standard error, in the format of the settings; also for libraries."""
     chosen = settings.current()
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines() if chosen.log_format == "json" else Text())

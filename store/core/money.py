@@ -1,8 +1,8 @@
-"""Integer minor units to text and back; the only place where the two meet.
+"""Amounts of money: integer minor units to text and back, with Stripe's limits.
 
-Digits, steps and limits come from the table in `currencies.py`. Babel knows where signs and
-separators stand in a locale; it does not decide how many digits are shown, because it would round
-what Stripe charges (RSD 19.99 to "RSD 20").
+Digits, steps and limits come from the table in `currencies.py`. Babel places signs and separators
+by locale, but does not decide how many digits are shown: it would round what Stripe charges
+(RSD 19.99 to "RSD 20").
 """
 
 import copy
@@ -15,18 +15,18 @@ from babel.numbers import NumberPattern, get_currency_symbol
 
 from store.core import currencies, locales
 
-MAX_DIGITS = 20  # of an amount that somebody writes, with its signs
+MAX_DIGITS = 20  # of an amount that is entered, with its signs
 SEPARATORS = str.maketrans({"٫": ".", "٬": ",", "’": "'", "،": ","})
 LARGEST_STORED = 2**31 - 1  # an amount is a 32-bit column
 
 
 def decimals(currency: str) -> int:
-    """How many digits of an amount in minor units stand behind the decimal point."""
+    """How many digits of an amount in minor units are decimals."""
     return currencies.of(currency).digits
 
 
 def parse_list_price(price: str, currency: str) -> int:
-    """Read a price such as "19.99" as minor units of `currency`.
+    """A price such as "19.99" in minor units of `currency`.
 
     A price list is written with two decimals; where the currency has none, its digits count
     as whole units ("19.99" is 1999 yen).
@@ -49,10 +49,10 @@ def parse_list_price(price: str, currency: str) -> int:
 
 
 def parse_amount(text: str, currency: str, locale: str | None = None) -> int:
-    """Read an amount as people write it: "1,234.50", "1.234,50 €", "٤٩٫٩٩", "500" of yen.
+    """An entered amount in minor units: "1,234.50", "1.234,50 €", "٤٩٫٩٩", "500" of yen.
 
-    Signs that group digits must stand where the locale puts them, so "1.999" is 1999 in German
-    and 1.999 in English. A comma or point that can only be a decimal sign is one in any locale.
+    Group separators must be those of the locale, so "1.999" is 1999 in German and 1.999 in
+    English. A comma or point that can only be a decimal separator is one in any locale.
 
     Raises:
         ValueError: one sentence that says how to write it.
@@ -96,7 +96,7 @@ def _plain_number(text: str, currency: str, locale: Locale) -> str | None:
 
 
 def _simplified(text: str) -> str:
-    """Digits and separators of every script as ASCII, without direction marks, in upper case."""
+    """The text with digits and separators as ASCII, without direction marks, in upper case."""
     text = unicodedata.normalize("NFKC", text).translate(SEPARATORS)
     kept = (sign for sign in text if unicodedata.category(sign) != "Cf")
     text = "".join(str(unicodedata.decimal(sign, sign)) for sign in kept)
@@ -112,16 +112,17 @@ def example(currency: str, locale: str | None = None) -> str:
 
 
 def is_valid_increment(amount: int, currency: str) -> bool:
-    """True where Stripe accepts the last digits of `amount` in `currency`."""
+    """True if `amount` is a multiple of the smallest unit that Stripe charges in `currency`."""
     return amount % currencies.of(currency).step == 0
 
 
 def to_major_units(amount: int, currency: str) -> Decimal:
+    """An amount of minor units in major units: 3998 cents are 39.98."""
     return Decimal(amount).scaleb(-decimals(currency))
 
 
 def input_text(amount: int, currency: str, locale: str | None = None) -> str:
-    """An amount as it stands in a form's field: "1234,50", without sign or groups."""
+    """An amount for a form field: "1234,50", without currency sign or groups."""
     digits = (
         0
         if currencies.of(currency).whole and is_valid_increment(amount, currency)
@@ -137,13 +138,13 @@ def minimum(currency: str) -> int:
 
 
 def maximum(currency: str) -> int:
-    """The largest total that every payment method takes, and that an order can hold."""
+    """The largest total that every payment method accepts and the database can store."""
     row = currencies.of(currency)
     return min(row.maximum, LARGEST_STORED - LARGEST_STORED % row.step)
 
 
 def limit(amount: int, currency: str, locale: str | None = None) -> str:
-    """Why a total of `amount` cannot be paid by card, as a sentence; "" where it can."""
+    """Why a total of `amount` cannot be paid by card, as a sentence; "" if it can."""
     if amount < minimum(currency):
         least = text(minimum(currency), currency, locale)
         return f"A payment by card is at least {least}. Add something to your cart."
@@ -154,9 +155,9 @@ def limit(amount: int, currency: str, locale: str | None = None) -> str:
 
 
 def text(amount: int, currency: str, locale: str | None = None) -> str:
-    """What people read, "$39.98", in the order and with the signs of their locale.
+    """An amount as text, "$39.98", written as in the locale.
 
-    Exactly the amount: as many digits as Stripe charges, none where only whole units exist.
+    It is exact: as many decimals as Stripe charges, none in currencies of whole units.
     """
     row, known = currencies.of(currency), locales.find(locale)
     digits = 0 if row.whole and is_valid_increment(amount, currency) else row.digits

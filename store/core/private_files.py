@@ -1,8 +1,7 @@
-"""Files and folders that only their owner may read: orders hold e-mail addresses.
+"""Files and folders that only their owner may read, because orders contain email addresses.
 
-A folder is made for its owner alone. An existing one is closed to others where it is this user's
-and the project's own, or holds nothing but what the shop puts there; in any other folder only our
-files are closed.
+A new folder is private. An existing one is made private if it belongs to this user and is the
+project's own, or contains only files of the shop; in any other folder only our files are.
 """
 
 import os
@@ -20,15 +19,16 @@ OURS = (
     "rehearsal.json",
     *("products.toml", "shop.toml", "images"),
 )
-"""What may lie in a data folder, as patterns of names."""
+"""Names of the shop's files in a data folder, as patterns."""
 SIDE_FILES = ("-wal", "-shm", "-journal")
-"""What SQLite keeps beside a database, by the ends of their names."""
+"""Suffixes of the files that SQLite keeps beside a database."""
 
 
 def make_folder(path: Path) -> None:
-    """
+    """Create a private folder, or make an existing one of ours private.
+
     Raises:
-        OSError: there is no such folder, and it cannot be made.
+        OSError: it does not exist and cannot be created.
     """
     if path.is_dir():
         if _is_ours_alone(path):
@@ -41,7 +41,7 @@ def make_folder(path: Path) -> None:
 def _is_ours_alone(folder: Path) -> bool:
     if folder.resolve() == DATA:
         return True
-    if folder.stat().st_mode & stat.S_ISVTX:  # made for many users, as /tmp is
+    if folder.stat().st_mode & stat.S_ISVTX:  # shared by many users, as /tmp is
         return False
     try:
         names = [file.name for file in folder.iterdir()]
@@ -51,10 +51,10 @@ def _is_ours_alone(folder: Path) -> bool:
 
 
 def make_database(path: Path) -> None:
-    """Let a SQLite database begin as a file of its owner's; close one that is open to others.
+    """Create an empty private file for a SQLite database, or make an existing one private.
 
-    An existing file is not opened: closing it would end the locks that this process has on it.
-    What SQLite makes beside it has the same rights. Where it cannot be made, SQLite says why.
+    An existing file is not opened, because closing it would release this process's locks on it.
+    SQLite gives its side files the same permissions. SQLite itself reports if it cannot be created.
     """
     if not path.exists():
         with suppress(OSError):
@@ -64,21 +64,21 @@ def make_database(path: Path) -> None:
 
 
 def close(path: Path) -> None:
-    """Take all rights from everybody but the owner, where this user may decide that."""
-    if os.name == "nt":  # rights there are not bits; a profile is its user's alone
+    """Remove the permissions of everybody but the owner, if this user is the owner."""
+    if os.name == "nt":  # has no permission bits; a user's profile is private anyway
         return
     with suppress(OSError):
-        found = path.stat()
-        if found.st_mode & OTHERS and found.st_uid == os.geteuid():
-            path.chmod(stat.S_IMODE(found.st_mode) & ~OTHERS)
+        status = path.stat()
+        if status.st_mode & OTHERS and status.st_uid == os.geteuid():
+            path.chmod(stat.S_IMODE(status.st_mode) & ~OTHERS)
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A draft to write to, beside `path`, which it replaces once the block has come to its end.
+    """A temporary file to write to, which replaces `path` when the block ends.
 
-    Interrupted anywhere, nothing half written lies under the name, and what lay there still does.
-    What is no file, such as /dev/stdout, is written to as it is.
+    If interrupted, `path` keeps its old content. Anything but a regular file, such as /dev/stdout,
+    is written to directly.
 
     Raises:
         OSError: it cannot be written.

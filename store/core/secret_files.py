@@ -1,4 +1,4 @@
-"""Secrets that the shop makes for itself, one file each in the data folder."""
+"""Secrets that the shop generates, one file each in the data folder."""
 
 import logging
 import os
@@ -20,15 +20,14 @@ log = logging.getLogger(__name__)
 
 STALE_SECONDS = 5.0
 MADE = re.compile(r"[A-Za-z0-9_-]{32,}")
-"""What follows the prefix of a secret that was written whole."""
+"""A complete secret after its prefix."""
 
 
 def read_or_create_secret(path: Path, prefix: str = "") -> str:
-    """The secret in `path`; one that is missing, blank, short or garbage is made anew.
+    """The secret in `path`; a missing, blank, short or invalid one is generated anew.
 
-    Processes that ask at once get the same one: it is written under a lock, whole, and is on disk
-    before it is returned. Killed before the rename, a process leaves only its draft;
-    killed after it, a secret that the next one reads.
+    Concurrent processes get the same one: it is written under a lock, atomically, and is on disk
+    before it is returned. A process killed before the rename leaves only a temporary file.
 
     Raises:
         SettingsError: the file cannot be read, or not written where it has to be.
@@ -48,7 +47,7 @@ def read_or_create_secret(path: Path, prefix: str = "") -> str:
 
 
 def _read(path: Path, prefix: str) -> str | None:
-    """None for what was not written by `_write`, or not to its end."""
+    """The secret; None if the file is missing or not a complete secret."""
     try:
         text = path.read_bytes().decode("ascii", "replace").strip()
     except FileNotFoundError:
@@ -59,7 +58,7 @@ def _read(path: Path, prefix: str) -> str | None:
 
 
 def _write(path: Path, secret: str) -> str:
-    """Replace `path` at once, by a rename: some disks know no hard links."""
+    """Replace `path` atomically by a rename; hard links are missing on some disks."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
@@ -87,7 +86,7 @@ def _opened(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the operating system ends with its holder."""
+    """Hold the folder's lock, which the operating system releases if this process dies."""
     if sys.platform != "win32":
         with _opened(folder) as descriptor, ExitStack() as stack:
             try:
@@ -102,9 +101,9 @@ def _locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _lock_file(folder: Path) -> Iterator[None]:
-    """A file that only one process can create, where nothing better is to be had.
+    """A lock by a file that only one process can create, where folders cannot be locked.
 
-    It is held for milliseconds; one that is seconds old was left behind by a killed process.
+    It is held for milliseconds; one that is seconds old was left by a killed process.
     """
     lock = folder / "secrets.lock"
     while True:

@@ -1,7 +1,7 @@
-"""Every setting, read once from the environment or a file (see sources.py), and refused early.
+"""Every setting, read once from the environment or a file (see setting_sources.py) and validated.
 
-A value that could move real money (a live key) stops the program before anything starts;
-no message repeats the value it is about.
+A value that could move real money (a live key) stops the program before anything starts. No
+error message contains a value.
 """
 
 import os
@@ -39,11 +39,11 @@ EXPECTED = {
     "checkout_minutes": "must be a whole number from {} to {}".format(*MINUTES),
     "reconcile_seconds": "must be a number from {} to {}".format(*SECONDS),
 }
-"""What to say where a value has not even the right type."""
+"""The message for a value that does not have the right type."""
 
 
 class Settings(BaseSettings):
-    """What the environment says; `.env.example` documents each name."""
+    """The settings of this process; `.env.example` documents each name."""
 
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
 
@@ -74,16 +74,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - unused
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - unused
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What the program itself says, then the sources of sources.py."""
-        found: dict[str, Any] = {}
+        """Arguments of the program first, then the sources of setting_sources.py."""
+        values: dict[str, Any] = {}
         for source in reversed(read_sources()):
-            found |= source.values
-        return init_settings, InitSettingsSource(settings_cls, found)
+            values |= source.values
+        return init_settings, InitSettingsSource(settings_cls, values)
 
     @model_validator(mode="before")
     @classmethod
     def _tidy(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """A pasted key often brings a space or a line end, and `docker --env-file` keeps quotes."""
+        """A pasted key often has a space or a line end; `docker --env-file` keeps quotes."""
         tidy = {name: tidied(name, v) if isinstance(v, str) else v for name, v in values.items()}
         return {name: value for name, value in tidy.items() if value != ""}
 
@@ -120,13 +120,13 @@ class Settings(BaseSettings):
     @field_validator("demo_customer_email")
     @classmethod
     def _is_mail(cls, value: str | None) -> str | None:
-        """Stripe would refuse every checkout."""
+        """Stripe refuses every checkout with an invalid address."""
         return value and addresses.email(value)
 
     @field_validator("store_url")
     @classmethod
     def _public_address(cls, value: str | None) -> str | None:
-        """Stripe takes it as a part of `success_url`, or refuses every checkout."""
+        """It is part of `success_url`; Stripe refuses every checkout with an invalid one."""
         return value and addresses.web_address(value, public=True)
 
     @field_validator("sidecar_url")
@@ -171,7 +171,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _buyers_come_back(self) -> "Settings":
-        """Stripe sends buyers to `STORE_URL`, where the shop must answer."""
+        """Stripe sends buyers to `STORE_URL`, so the shop must accept its host."""
         host = addresses.host_of(self.store_url or "")
         allowed = [*self.allowed_hosts, *ALWAYS_ALLOWED]
         if host and self.allowed_hosts and not addresses.host_allowed(host, allowed):
@@ -180,7 +180,7 @@ class Settings(BaseSettings):
 
     @property
     def offline(self) -> bool:
-        """True where no Stripe key is set: the store then talks to its own emulator."""
+        """True if no Stripe key is set; the emulator then serves as Stripe."""
         return self.stripe_secret_key is None
 
     @property
@@ -189,29 +189,29 @@ class Settings(BaseSettings):
 
     @property
     def api_base(self) -> str | None:
-        """Where Stripe is reached; None is the address that the SDK knows."""
+        """The address of Stripe's API; None for the SDK's own."""
         return self.stripe_api_base or (EMULATOR_BASE if self.offline else None)
 
     @property
     def database(self) -> str:
-        """The SQLAlchemy URL of the shared database; holds a password, so never print it."""
+        """The SQLAlchemy URL of the shared database; may contain a password, so never print it."""
         if self.database_url:
             return self.database_url.get_secret_value()
         return addresses.sqlite_url(self.sqlite_file)
 
     @property
     def sqlite_file(self) -> Path:
-        """The database where no other one is named."""
+        """The database's file if `DATABASE_URL` is not set."""
         return self.data_dir / "store.db"
 
     @property
     def accepts_webhooks(self) -> bool:
-        """True where a signing secret is set, or is made once it is needed."""
+        """True if a signing secret is set, or will be generated when needed."""
         return bool(self.stripe_webhook_secret) or self.offline
 
     @property
     def webhook_secrets(self) -> list[str]:
-        """The signing secrets that are accepted; offline, one is made per data folder."""
+        """The accepted signing secrets; offline, one is generated per data folder."""
         if self.stripe_webhook_secret:
             return [secret.get_secret_value() for secret in self.stripe_webhook_secret]
         return (
@@ -222,7 +222,7 @@ class Settings(BaseSettings):
 
 
 def tidied(name: str, value: str) -> str:
-    """Without blanks around it, and without quotes, which only a password may mean."""
+    """The value without surrounding blanks and quotes; a password keeps its quotes."""
     value = value.strip()
     return value if name == "admin_password" else unquoted(value)
 
@@ -234,16 +234,17 @@ def unquoted(value: str) -> str:
 
 
 def parts_of(value: Any) -> list[str]:
-    """What commas or blanks part, each once."""
+    """The parts between commas or blanks, without duplicates."""
     if isinstance(value, str):
         value = re.split(r"[\s,]+", value)
     return list(dict.fromkeys(part for part in map(unquoted, value) if part))
 
 
 def read_sources() -> list[setting_sources.Source]:
-    """
+    """The sources of this process, the one that wins first.
+
     Raises:
-        SettingsError: a file is there and cannot be read.
+        SettingsError: a file exists and cannot be read.
     """
     return setting_sources.read(Settings.model_fields, os.environ, ENV_FILE, SECRETS_FILE)
 
@@ -252,7 +253,7 @@ def load(**overrides: Any) -> Settings:
     """Read the settings anew.
 
     Raises:
-        SettingsError: one plain sentence that names the variable and never its value.
+        SettingsError: one sentence with the variable's name, never its value.
     """
     try:
         return Settings(**overrides)
@@ -261,20 +262,22 @@ def load(**overrides: Any) -> Settings:
 
 
 def validation_sentence(error: ValidationError) -> str:
-    """Put what pydantic found into one sentence: names and files, but no values."""
+    """Pydantic's errors as one sentence with names and files, but no values."""
     origins: dict[str, str] = {}
     for source in reversed(read_sources()):
         origins |= dict.fromkeys(source.values, source.origin)
     faults = []
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
-        said = fault["msg"].removeprefix("Value error, ")
-        if not fault["loc"]:  # about two settings at once, both of which it names
-            faults.append(said)
+        message = fault["msg"].removeprefix("Value error, ")
+        if not fault["loc"]:  # about two settings, both named in the message
+            faults.append(message)
             continue
         name = str(fault["loc"][0])
         where = f" in {origins[name]}" if origins.get(name) else ""
         own_words = fault["type"] == "value_error"
-        faults.append(f"{name.upper()}{where} {said if own_words else EXPECTED.get(name, said)}")
+        faults.append(
+            f"{name.upper()}{where} {message if own_words else EXPECTED.get(name, message)}"
+        )
     return "; ".join(faults) + "."
 
 
@@ -285,7 +288,7 @@ def current() -> Settings:
 
 
 def fault() -> str:
-    """Why this process cannot start, in one sentence; empty where it can."""
+    """Why this process cannot start, as one sentence; empty if it can."""
     try:
         current()
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""Numbers with their nouns, for sentences that people read."""
+"""Numbers with their nouns, for messages."""
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Threads that are meant to run for ever: started again when they end, and reported when not."""
+"""Threads that run for ever: restarted when they end, and reported when they are not running."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 RESTART_SECONDS = 5.0
-SHOWN_SECONDS = 60.0  # how long it is told that the work had ended
+REPORTED_SECONDS = 60.0  # how long after a restart it is reported
 
 
 class Worker:
@@ -30,17 +30,17 @@ class Worker:
         self._stop.set()
 
     def running_seconds(self) -> float | None:
-        """How long ago it was started; None where it was not, or is to stop."""
+        """Seconds since the start; None if it was not started or was stopped."""
         running = self._thread is not None and not self._stop.is_set()
         return time.monotonic() - self.started_at if running else None
 
     def trouble(self) -> str | None:
-        """Why the work is not being done; None while it is, or is not meant to be done here."""
+        """Why the work is not running as it should; None if it is, or was never started."""
         if self._thread is None or self._stop.is_set():
             return None
         if not self._thread.is_alive():
             return f"The thread of the {self.name} has ended. Restart this process."
-        if self._failed and time.monotonic() - self._failed_at < SHOWN_SECONDS:
+        if self._failed and time.monotonic() - self._failed_at < REPORTED_SECONDS:
             return f"The {self.name} ended ({self._failed}) and was started again."
         return None
 

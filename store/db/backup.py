@@ -1,6 +1,6 @@
 """A copy of the shop's database, made while the shop runs.
 
-Copying the file by hand would lose what SQLite keeps in its log beside it (`store.db-wal`).
+Copying the file by hand would lose the commits in SQLite's log beside it (`store.db-wal`).
 """
 
 import shlex
@@ -20,10 +20,10 @@ class BackupRefused(StoreError):
 
 
 def write(target: Path) -> int:
-    """Copy the database to a new file; answers its size in bytes.
+    """Copy the database to a new file; returns its size in bytes.
 
-    SQLite copies one moment of the database, the log included, and nobody waits for it. The copy is
-    checked before it gets its name, and needs no log: it is one file.
+    SQLite copies a snapshot including the log, and blocks no other process. The copy is checked
+    before it gets its name, and is a single file without a log.
 
     Raises:
         BackupRefused: nothing was written.

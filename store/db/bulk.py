@@ -1,11 +1,11 @@
-"""Many rows in one statement, in the words of both databases.
+"""Insert and update many rows by one statement, on both databases.
 
-The rows travel as one JSON parameter, which `json_to_recordset` unfolds on PostgreSQL and
-`json_each` on SQLite. One statement for a batch costs the driver about as much as one for a row.
-SQLite before 3.35 knows neither RETURNING nor UPDATE … FROM: there rows are changed one by one in
-the driver, and as SQLite has a single writer, ids that are looked up first stay as they were.
-They go to the driver as they are, past SQLAlchemy's compiler, which for a batch of one would cost
-more than the database does. Names come from the models and never from outside.
+The rows are one JSON parameter, which `json_to_recordset` expands on PostgreSQL and `json_each`
+on SQLite: a batch costs the driver about as much as one row. SQLite before 3.35 has neither
+RETURNING nor UPDATE … FROM; there rows are changed one by one, and ids that were selected first
+cannot change in between, because SQLite has a single writer. Statements bypass SQLAlchemy's
+compiler, which costs more than the database for a batch of one. Table and column names come from
+the models, never from input.
 """
 
 import json
@@ -29,10 +29,10 @@ def insert(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None
 
 
 def insert_new(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> set[str]:
-    """Add the rows whose `id` is not there yet; answers their ids.
+    """Add the rows whose `id` is new; returns the ids that were added.
 
-    The primary key decides, also between two transactions: the second waits for the first. Give
-    rows sorted by `id`, else two that insert the same ones would wait for each other.
+    The primary key decides, also between two transactions: the second waits for the first. Pass
+    rows sorted by `id`, or two transactions with the same rows may deadlock.
     """
     if not rows:
         return set()
@@ -47,7 +47,7 @@ def insert_new(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> 
 
 
 def update(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None:
-    """Change the rows that the `id`s name; hold them locked, else two may wait for each other."""
+    """Change the rows with these `id`s, which must be locked, or two transactions may deadlock."""
     if not rows:
         return
     connection = session.connection()
@@ -92,14 +92,14 @@ def _run(connection: Connection, statement: Any, model: type[SQLModel], rows: Se
     return connection.exec_driver_sql(statement(table, tuple(rows[0]), connection.dialect), values)
 
 
-@lru_cache(maxsize=256)  # a batch says the same moment many times
-def _on_sqlite(moment: datetime) -> str:
-    """As SQLAlchemy writes a moment into SQLite, so that moments compare."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+@lru_cache(maxsize=256)  # a batch has the same time in many rows
+def _on_sqlite(time: datetime) -> str:
+    """A time as SQLAlchemy writes it into SQLite, so that both compare."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _is_old(dialect: Dialect) -> bool:
-    """True of a SQLite that lacks RETURNING, and then perhaps UPDATE … FROM too."""
+    """True for a SQLite without RETURNING, which may lack UPDATE … FROM too."""
     return not dialect.insert_returning
 
 
@@ -133,7 +133,7 @@ def _change(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
         return f"UPDATE {table.name} SET {changes} WHERE id = :id"  # noqa: S608
     changes = ", ".join(f"{name} = fresh.{name}" for name in names if name != "id")
     one_by_one = ""
-    if dialect.name == "postgresql":  # it cannot know how few rows come, and would read them all
+    if dialect.name == "postgresql":  # its planner cannot know how few rows come, and scans all
         kind = table.c["id"].type.compile(dialect)
         one_by_one = f" AND {table.name}.id = ANY(CAST(%(ids)s AS {kind}[]))"
     return (

@@ -1,6 +1,6 @@
-"""One look at a database before the first write: is it one that this shop can and may work in?
+"""Checks before the first write: whether the shop can and may work in this database.
 
-What is wrong is one sentence, with the remedy as another. Nothing is changed by looking.
+Each finding is one sentence, with the remedy as another. Checking changes nothing.
 """
 
 import sqlite3
@@ -15,7 +15,7 @@ from store.db import models, revision
 
 LEAST_POSTGRESQL = (10, 0)
 NEWER = "version"
-# Tables and columns that every revision of ours has had.
+# Tables and columns of every revision.
 OUR_TABLES = {"orders", "products", "order_items", "refunds", "disputes", "stripe_events"}
 OUR_COLUMNS = {"number", "idempotency_key", "checkout_session_id", "refunded_amount"}
 FORMER_TABLES = {"repeats", "turns"}  # renamed since; a migration needs to own them too
@@ -29,7 +29,7 @@ SELECT version(), current_user, current_database(), current_schema(),
        has_schema_privilege(current_schema(), 'CREATE'),
        quote_ident(current_user), quote_ident(current_schema())
 """
-# What an extension brought with it belongs to nobody's program.
+# Tables that belong to an extension are left out: they are no other program's.
 RELATIONS = """
 SELECT c.relname, c.relkind,
        pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner) AS owner,
@@ -45,7 +45,7 @@ WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S
 
 
 class Finding(NamedTuple):
-    """What one look came to; `remedy` is empty where nothing has to be done."""
+    """The result of one check; `remedy` is empty where nothing has to be done."""
 
     name: str
     ok: bool
@@ -54,10 +54,11 @@ class Finding(NamedTuple):
 
 
 def ensure_usable(connection: Connection) -> None:
-    """
+    """Run every check.
+
     Raises:
-        SchemaUnknown: the schema is newer than this program.
-        DatabaseUnusable: something else is in the way; the sentence says what, and the remedy.
+        SchemaUnknown: the schema is of a newer version.
+        DatabaseUnusable: another check failed; the sentence is its finding with the remedy.
     """
     for finding in findings(connection):
         if not finding.ok:
@@ -67,7 +68,7 @@ def ensure_usable(connection: Connection) -> None:
 
 
 def findings(connection: Connection) -> Iterator[Finding]:
-    """Each thing that was looked at; nothing follows one that makes the next ones meaningless."""
+    """One finding per check; a failure that makes the following checks meaningless is the last."""
     if connection.dialect.name == "postgresql":
         yield from _postgresql(connection)
     else:
@@ -153,7 +154,7 @@ def _sqlite(connection: Connection) -> Iterator[Finding]:
 
 
 def sqlite_version() -> Finding:
-    """Whether the SQLite library of this Python has what the statements need."""
+    """Whether the SQLite library of this Python supports every statement of the shop."""
     version, least = sqlite3.sqlite_version, ".".join(map(str, revision.LEAST_SQLITE))
     if sqlite3.sqlite_version_info >= revision.LEAST_SQLITE and _knows_json():
         return Finding("SQLite", True, f"SQLite {version}")
@@ -187,8 +188,8 @@ def _whose(use: str, where: str) -> Finding:
 def _use(connection: Connection, tables: set[str]) -> str:
     """`empty`, `ours`, `newer` (ours, but of a later version) or `foreign`.
 
-    A shop begins in an empty place only, and knows it again by its revision and by the tables and
-    columns that no other program has together; what others put beside them later does not matter.
+    A shop is created only in an empty database. It is recognised by its revision and by a set of
+    tables and columns that no other program has; tables that others add later do not matter.
     """
     revisions = _revisions(connection, tables)
     if not tables or (tables == {"alembic_version"} and revisions == []):
@@ -201,13 +202,12 @@ def _use(connection: Connection, tables: set[str]) -> str:
 
 
 def _revisions(connection: Connection, tables: set[str]) -> list[str] | None:
-    """What Alembic left here; None where it has not been, or cannot be read."""
+    """The revisions in Alembic's table; None if there is no such table of Alembic's."""
     if "alembic_version" not in tables:
         return None
     if _columns(connection, "alembic_version") != {"version_num"}:
         return None
-    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
-    return list(found)
+    return list(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars())
 
 
 def _columns(connection: Connection, table: str) -> set[str]:

@@ -1,7 +1,7 @@
 """The shared database: SQLite in `data/` or PostgreSQL by `DATABASE_URL`.
 
-SQLite runs in WAL with `synchronous=FULL`, so that what is answered is on disk; writers begin
-with `BEGIN IMMEDIATE`, because a lock taken only at the first write makes two of them collide.
+SQLite runs in WAL with `synchronous=FULL`: nothing is answered before its commit is on disk.
+Writers begin with `BEGIN IMMEDIATE`; two that take the lock at their first write would conflict.
 """
 
 import sqlite3
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 
 LOCK_SECONDS = 5
 MIGRATION_LOCK = 20_261_123  # any number, the same in every process
-# Up to 2 GB of the file are read where the system keeps them, not copied page by page: the orders
-# of somebody who has bought for years lie far apart. SQLite still writes by its log and `fsync`.
-IN_PLACE = "mmap_size=2000000000"
-NO_RIGHT = "42501"  # what PostgreSQL calls insufficient_privilege
+# Read up to 2 GB of the file by memory mapping instead of copying pages: the orders of a buyer of
+# many years are scattered over the file. Writes still go through the log and `fsync`.
+MEMORY_MAPPING = "mmap_size=2000000000"
+INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL's error code
 UNREADABLE = (
     "DATABASE_URL cannot be read as an address like "
     "postgresql://user:password@host:5432/name; special characters in the password "
@@ -79,10 +79,10 @@ def _sqlite_engine(url: URL) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions of its own
-    # The log stays with the file for good, so a file of another program is left as it is.
+    # WAL mode is a lasting property of the file, so another program's file is left as it is.
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     modes = ("journal_mode=WAL",) if not tables or tables >= checks.OUR_TABLES else ()
-    for pragma in (*modes, "synchronous=FULL", "foreign_keys=ON", IN_PLACE):
+    for pragma in (*modes, "synchronous=FULL", "foreign_keys=ON", MEMORY_MAPPING):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -92,10 +92,19 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def engine() -> Engine:
+    """The engine of the database in the settings.
+
+    Raises:
+        DatabaseUnavailable: the folder of the SQLite file cannot be made.
+    """
     try:
         return engine_for(settings.current().database)
     except OSError as error:
         raise DatabaseUnavailable from error
+
+
+def _session(**options: Any) -> Session:
+    return Session(engine(), expire_on_commit=False, **options)
 
 
 @contextmanager
@@ -103,8 +112,8 @@ def unit_of_work() -> Iterator[Session]:
     """One transaction that writes: committed at the end, undone by any exception.
 
     Raises:
-        DatabaseUnavailable: locked for too long, gone, full or read-only; nothing was written
-            unless the connection broke in the very commit, which a repetition finds out.
+        DatabaseUnavailable: locked for too long, gone, full or read-only. Nothing was written,
+            unless the connection broke during the commit; repeating the work is safe then too.
     """
     with (
         translate_db_errors(),
@@ -117,7 +126,7 @@ def unit_of_work() -> Iterator[Session]:
 
 @contextmanager
 def reading() -> Iterator[Session]:
-    """One transaction that reads; whatever it changes is thrown away."""
+    """One transaction that reads; it is never committed."""
     with (
         translate_db_errors(),
         Session(engine(), expire_on_commit=False, autoflush=False) as session,
@@ -126,9 +135,9 @@ def reading() -> Iterator[Session]:
 
 
 def copy_pages(session: Session) -> None:
-    """Let this session's connection read no longer in place but page by page, on SQLite.
+    """Turn memory mapping off for this session's connection, on SQLite.
 
-    Whatever goes through the whole file would otherwise count all of it as its memory.
+    A read of the whole table would otherwise count the whole file as memory of this process.
     """
     if session.connection().dialect.name == "sqlite":
         session.connection().exec_driver_sql("PRAGMA mmap_size = 0")
@@ -136,16 +145,16 @@ def copy_pages(session: Session) -> None:
 
 @contextmanager
 def translate_db_errors() -> Iterator[None]:
-    """Turn the driver's operational errors into the one error that callers know."""
+    """Raise the driver's operational errors as DatabaseUnavailable."""
     try:
         yield
     except PoolTimeout as error:  # more work at once than there are connections
         raise DatabaseUnavailable from error
     except DBAPIError as error:
-        broken = type(error) is DatabaseError  # SQLite, of a file that is none of its own
-        # PostgreSQL calls it an internal error that it is read-only.
+        broken = type(error) is DatabaseError  # SQLite: the file is not a database
+        # A read-only PostgreSQL server reports an internal error.
         outage = broken or isinstance(error, (OperationalError, InternalError))
-        # No statement: the connection itself was refused, by the driver or while it was set up.
+        # No statement: the connection was refused, by the driver or while it was set up.
         outage |= error.statement is None and isinstance(error, (ProgrammingError, DataError))
         if outage or error.connection_invalidated or refused(error):
             raise DatabaseUnavailable from error
@@ -153,15 +162,15 @@ def translate_db_errors() -> Iterator[None]:
 
 
 def refused(error: DBAPIError) -> bool:
-    """True where PostgreSQL says that our role lacks a right: it may be given at any time."""
-    return getattr(error.orig, "pgcode", None) == NO_RIGHT
+    """True if our PostgreSQL role lacks a right, which an administrator may grant at any time."""
+    return getattr(error.orig, "pgcode", None) == INSUFFICIENT_PRIVILEGE
 
 
 def _alembic() -> "Config":
     from alembic.config import Config  # noqa: PLC0415 - as in _upgrade
 
     config = Config()
-    # In a package, since Alembic would read the % of a path as its own.
+    # As a package: in a path Alembic would interpret a % sign.
     config.set_main_option("script_location", "store.db:migrations")
     return config
 
@@ -207,16 +216,16 @@ def schema_transaction() -> Iterator[Connection]:
     """A transaction that one process at a time has, in a database that was found usable."""
     with translate_db_errors(), engine().execution_options(writes=True).begin() as connection:
         if connection.dialect.name == "postgresql":
-            # Ends with the transaction, so that no pooler can keep it.
+            # Released with the transaction, so it cannot stay with a pooler's session.
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
-            # A large table takes longer than any question of a page may.
+            # A migration of a large table may take longer than any query of a page.
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         checks.ensure_usable(connection)
         yield connection
 
 
 def _upgrade(connection: Connection) -> None:
-    # A third of a second, which most starts need not spend.
+    # Importing Alembic takes a third of a second, and most starts migrate nothing.
     from alembic import command  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
 
@@ -234,7 +243,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def exists() -> bool:
-    """True where the database has tables or views; a look at it creates nothing.
+    """True if the database has tables or views; checking creates no file.
 
     Raises:
         DatabaseUnavailable: the database cannot be reached.
@@ -243,12 +252,12 @@ def exists() -> bool:
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         return False
     with translate_db_errors(), engine().connect() as connection:
-        look = inspect(connection)
-        return bool(look.get_table_names() or look.get_view_names())
+        inspector = inspect(connection)
+        return bool(inspector.get_table_names() or inspector.get_view_names())
 
 
 def schema_is_current() -> bool:
-    """True where the database has exactly the schema that this program was written for.
+    """True if the database has exactly the schema of this version.
 
     Raises:
         DatabaseUnavailable: the database cannot be reached.
@@ -256,12 +265,12 @@ def schema_is_current() -> bool:
     with translate_db_errors(), engine().connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return False
-        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
-        return list(found) == [revision.newest_revision()]
+        versions = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
+        return list(versions) == [revision.newest_revision()]
 
 
 def findings() -> Iterator[Finding]:
-    """What a look at the database comes to, for a person; none of it changes anything."""
+    """The results of checking the database, as sentences; nothing is changed."""
     where = "DATABASE_URL"
     try:
         where = location()
@@ -277,21 +286,21 @@ def findings() -> Iterator[Finding]:
 
 
 def location() -> str:
-    """Where the database is, fit to be shown: without user, password and options.
+    """The database's file, or its name and host, without user, password and options.
 
     Raises:
         DatabaseUnusable: the URL cannot be read.
     """
     address = settings.current().database
-    # An engine of SQLite makes the folder.
+    # Not by the engine on SQLite: making it creates the folder.
     url = make_url(address) if address.startswith("sqlite") else engine().url
     return f"{url.database} at {url.host}:{url.port or 5432}" if url.host else str(url.database)
 
 
 def driver_message(error: BaseException) -> str:
-    """What the driver said first, without the password that some drivers repeat."""
+    """The first line of the driver's message, without the password that some drivers repeat."""
     while error.__cause__ is not None:
         error = error.__cause__
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    message = (str(error).strip().splitlines() or [type(error).__name__])[0]
     password = make_url(settings.current().database).password
-    return (said.replace(str(password), "***") if password else said).rstrip(".")
+    return (message.replace(str(password), "***") if password else message).rstrip(".")

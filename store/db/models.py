@@ -25,7 +25,7 @@ from store.core.order_status import PAYABLE_CHECKOUT, OrderStatus, sql_in
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment in UTC; SQLite forgets the zone of what it stores, so it is put back on reading."""
+    """A time in UTC. SQLite stores no zone, so UTC is added on reading."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -36,11 +36,11 @@ class UtcDateTime(TypeDecorator[datetime]):
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        moment: datetime = value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        time: datetime = value
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-def _moment(**options: Any) -> Any:
+def _utc(**options: Any) -> Any:
     return Field(sa_type=UtcDateTime, **options)
 
 
@@ -66,30 +66,31 @@ class Product(SQLModel, table=True):
     active: bool = True
     # Products are shown by `position`, then by id.
     position: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
+    updated_at: datetime = _utc(default_factory=now, sa_column_kwargs={"onupdate": now})
 
 
-# At most one checkout per buyer may be payable: this index refuses the second one, whatever
-# two tabs, two processes or two servers try at the same moment.
+# At most one order per buyer may be payable: a unique index on this condition refuses a second
+# one from another tab, process or server.
 PAYABLE = text(sql_in("checkout_status", PAYABLE_CHECKOUT))
-# The few orders of all that Stripe may know more of; their index holds no others. A query finds
-# that index by these very words.
+# Orders that may still change at Stripe, a small part of all. A query uses the index on this
+# condition only if it repeats it word for word.
 UNDECIDED = text(f"({PAYABLE} OR {sql_in('status', OrderStatus.UNDECIDED)})")
-# Refunds that have not arrived yet, whether Stripe has taken them on or not.
+# Refunds that have not ended yet, whether they exist at Stripe or not.
 UNFINISHED = text("status IN ('requested', 'pending', 'requires_action')")
-# Events that the reconciler could not take in yet.
+# Events that the reconciler could not apply yet.
 TO_TRY = text("next_try_at IS NOT NULL")
 NAMES_AN_ORDER = text("order_number IS NOT NULL")
 
 
 class Order(SQLModel, table=True):
-    """One attempt to buy one cart: the frozen question to Stripe and the facts it answered.
+    """One attempt to buy one cart: the frozen parameters of its Checkout Session, and the facts.
 
     `status` follows from the facts (`checkout_status`, `payment_status`, `cancel_requested_at`,
     the two review reasons, and the rows of refunds and disputes); only `apply_facts` writes it.
 
-    `next_check_at` is when the reconciler looks the order up next (None: now), `check_failures`
-    how often in a row that has failed. `placed_under` marks the Stripe key of that time.
+    `next_check_at` is when the reconciler retrieves the session next (None: now),
+    `check_failures` how often in a row that has failed. `placed_under` is the fingerprint of the
+    Stripe account's key at that time.
     """
 
     __tablename__ = "orders"
@@ -120,27 +121,27 @@ class Order(SQLModel, table=True):
     checkout_parameters: str = Field(sa_type=Text)
     checkout_session_id: str | None = Field(default=None, unique=True)
     checkout_url: str | None = Field(default=None, sa_type=Text)
-    checkout_expires_at: datetime = _moment()
+    checkout_expires_at: datetime = _utc()
     placed_under: str | None = None
 
     checkout_status: str = "none"
     payment_status: str = "unpaid"
     payment_intent_id: str | None = Field(default=None, unique=True)
-    cancel_requested_at: datetime | None = _moment(default=None)
-    # What contests that the order is paid, and what contests how much of that went back.
+    cancel_requested_at: datetime | None = _utc(default=None)
+    # Why the payment needs review, and why a reported refund or dispute does.
     review_reason: str | None = Field(default=None, sa_type=Text)
     refund_review_reason: str | None = Field(default=None, sa_type=Text)
 
     check_failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    next_check_at: datetime | None = _moment(default=None)
+    next_check_at: datetime | None = _utc(default=None)
 
     refunded_amount: int = 0
     email: str | None = None
     email_folded: str | None = None  # as it is searched; follows `email`
     receipt_url: str | None = Field(default=None, sa_type=Text)
-    created_at: datetime = _moment(default_factory=now)
-    paid_at: datetime | None = _moment(default=None)
-    updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
+    created_at: datetime = _utc(default_factory=now)
+    paid_at: datetime | None = _utc(default=None)
+    updated_at: datetime = _utc(default_factory=now, sa_column_kwargs={"onupdate": now})
 
 
 @event.listens_for(Order.email, "set")
@@ -149,7 +150,7 @@ def _fold_email(order: Order, email: str | None, *_event: Any) -> None:
 
 
 class OrderItem(SQLModel, table=True):
-    """A line as it was at the click; later changes of the product do not reach it."""
+    """A line of an order with the product's name and price at the time of the order."""
 
     __tablename__ = "order_items"
 
@@ -169,7 +170,7 @@ class OrderLog(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     order_id: int = Field(foreign_key="orders.id")
-    at: datetime = _moment(default_factory=now)
+    at: datetime = _utc(default_factory=now)
     source: str
     action: str
     detail: str = Field(default="", sa_type=Text)
@@ -191,7 +192,7 @@ class OrderCheck(SQLModel, table=True):
     __tablename__ = "order_checks"
 
     id: int | None = Field(default=None, primary_key=True)
-    at: datetime = _moment(default_factory=now)
+    at: datetime = _utc(default_factory=now)
     source: str
     event_id: str | None = Field(default=None, foreign_key="stripe_events.id", index=True)
     order_id: int | None = Field(default=None, foreign_key="orders.id", index=True)
@@ -203,10 +204,10 @@ OVERDUE = timedelta(minutes=15)
 
 
 class Refund(SQLModel, table=True):
-    """Money back: first our intention (`requested`), then what Stripe says of it.
+    """A refund: first our request (`requested`), then the status that Stripe reports.
 
-    A `requested` row is owed until Stripe takes the refund on: `refusal` is why it has not so far,
-    `next_try_at` when it is asked again. `payment_amount` is what a second payment brought in.
+    A `requested` row is owed until the refund exists at Stripe: `refusal` is why Stripe refused it
+    last, `next_try_at` when it is sent again. `payment_amount` is what a second payment captured.
     """
 
     __tablename__ = "refunds"
@@ -221,20 +222,20 @@ class Refund(SQLModel, table=True):
     reason: str = ""
     idempotency_key: str = Field(unique=True)
     attempt: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
-    next_try_at: datetime | None = _moment(default=None)
+    next_try_at: datetime | None = _utc(default=None)
     refusal: str | None = Field(default=None, sa_type=Text)
     stripe_refund_id: str | None = Field(default=None, unique=True)
-    created_at: datetime = _moment(default_factory=now)
-    updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
+    created_at: datetime = _utc(default_factory=now)
+    updated_at: datetime = _utc(default_factory=now, sa_column_kwargs={"onupdate": now})
 
     @property
     def is_unsent(self) -> bool:
-        """True while it is owed and Stripe has not taken it on."""
+        """True while it is owed and does not exist at Stripe."""
         return self.status == "requested" and self.stripe_refund_id is None
 
     @property
     def is_overdue(self) -> bool:
-        """True where an operator should look: refused, unanswered for long, or up to the buyer."""
+        """True if an operator should act: refused, unsent for long, or waiting for the buyer."""
         if self.is_unsent:
             return self.refusal is not None or self.created_at < now() - OVERDUE
         return self.status == "requires_action"
@@ -250,18 +251,18 @@ class Dispute(SQLModel, table=True):
     status: str
     reason: str = ""
     stripe_dispute_id: str = Field(unique=True)
-    created_at: datetime = _moment(default_factory=now)
-    updated_at: datetime = _moment(default_factory=now, sa_column_kwargs={"onupdate": now})
+    created_at: datetime = _utc(default_factory=now)
+    updated_at: datetime = _utc(default_factory=now, sa_column_kwargs={"onupdate": now})
 
 
 class StripeEvent(SQLModel, table=True):
-    """The inbox: an event counts once, however often it is delivered.
+    """A Stripe event, applied once however often it is delivered.
 
     An event that the reconciler found in Stripe's list and could not apply is an `unknown_order`;
     it is fetched again from Stripe at `next_try_at`.
 
-    `order_id` is the order that the event was processed for. `order_number` is what any other
-    event names in its metadata, unverified: the back office finds its order by it.
+    `order_id` is the order that the event was applied to. `order_number` is what any other event
+    has in its metadata, unverified; the back office finds its order by it.
     """
 
     __tablename__ = "stripe_events"
@@ -275,13 +276,13 @@ class StripeEvent(SQLModel, table=True):
 
     id: str = Field(primary_key=True)
     type: str
-    created_at: datetime = _moment()
-    received_at: datetime = _moment(default_factory=now)
+    created_at: datetime = _utc()
+    received_at: datetime = _utc(default_factory=now)
     deliveries: int = 1
     outcome: str = "received"
     order_id: int | None = Field(default=None, foreign_key="orders.id")
     order_number: str | None = None
-    next_try_at: datetime | None = _moment(default=None)
+    next_try_at: datetime | None = _utc(default=None)
 
 
 class Lease(SQLModel, table=True):
@@ -294,14 +295,14 @@ class Lease(SQLModel, table=True):
     __tablename__ = "leases"
 
     name: str = Field(primary_key=True)
-    acquired_at: datetime = _moment()
-    processed_until: datetime | None = _moment(default=None)
+    acquired_at: datetime = _utc()
+    processed_until: datetime | None = _utc(default=None)
     holder: str | None = None
-    held_until: datetime | None = _moment(default=None)
+    held_until: datetime | None = _utc(default=None)
 
 
 class ShopMark(SQLModel, table=True):
-    """What this shop's sessions at Stripe are known by; one row."""
+    """The mark in the metadata of this shop's Checkout Sessions; one row."""
 
     __tablename__ = "shop_marks"
 

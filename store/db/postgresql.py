@@ -1,9 +1,9 @@
-"""Sessions of PostgreSQL, reached directly or through a connection pooler.
+"""Engines for PostgreSQL, reached directly or through a connection pooler.
 
-Poolers (PgBouncer, and what Neon and Supabase run) refuse most parameters of a connection's
-start, so everything is set after connecting. Behind a pooler a session is shared: a setting would
-reach other clients and not follow us from one transaction to the next. There each transaction
-sets its own, at the price of one statement more.
+Poolers (PgBouncer, and those of Neon and Supabase) refuse most parameters at connection start, so
+everything is set after connecting. A pooler shares sessions between clients: a setting of the
+session would reach others and get lost between transactions. There each transaction sets its own,
+which costs one more statement.
 """
 
 import re
@@ -14,9 +14,9 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 
 from store.core.errors import DatabaseUnusable
 
-POOLED = "behind a pooler"  # a key in what SQLAlchemy remembers of each connection
+POOLED = "behind a pooler"  # a key in SQLAlchemy's `info` of each connection
 NAMED = re.compile(r"(?:-c|--)([A-Za-z_.]+)=(.*)", re.DOTALL)
-# A buyer is told "paid" only of what survives a power cut, whatever the server's default is.
+# An order is shown as paid only once that survives a power cut, whatever the server's default.
 DURABLE = (
     "set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
     " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, {local})"
@@ -24,16 +24,16 @@ DURABLE = (
 
 
 def engine_of(url: URL, lock_seconds: int) -> Engine:
-    """Connections that are tried before they are used, with our limits in force on each.
+    """An engine whose connections are tested before use and have our limits.
 
-    The encoding and the isolation level are ours too, whatever role, database or environment say.
-    An error that reaches a log names the statement and never its values, such as who buys.
+    Encoding and isolation level are set too, whatever role, database or environment say. Errors
+    contain the statement but never its values.
     """
     limits = {
         "lock_timeout": f"{lock_seconds}s",
         "statement_timeout": "20s",
-        # As on today's disks. PostgreSQL's own 4 is for disks that turn, and made it read every
-        # item that was ever sold for the figures of a month.
+        # For solid-state disks. The default of 4 is for rotating ones, and made the planner scan
+        # all order items for the sales of one month.
         "random_page_cost": "1.1",
     }
     wanted, options = options_of(url)
@@ -46,7 +46,7 @@ def engine_of(url: URL, lock_seconds: int) -> Engine:
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,
-        # Named even where they are empty: else the variable PGOPTIONS would be sent.
+        # Passed even if empty: otherwise the driver sends the variable PGOPTIONS.
         connect_args=arguments | {"client_encoding": "utf8", "options": options},
     )
     _apply(engine, limits | wanted)
@@ -67,7 +67,7 @@ def _apply(engine: Engine, chosen: dict[str, str]) -> None:
         refuse_encoding(connection)
         connection.autocommit = True
         with connection.cursor() as cursor:
-            # A pooler makes up the id that it gives its clients.
+            # A pooler reports an invented process id to its clients.
             cursor.execute(direct, (*values, connection.info.backend_pid))
             record.info[POOLED] = cursor.fetchone() is None
         connection.autocommit = False
@@ -81,8 +81,9 @@ def _apply(engine: Engine, chosen: dict[str, str]) -> None:
 
 
 def options_of(url: URL) -> tuple[dict[str, str], str]:
-    """The settings that the URL's `options` name, and `options` themselves where they cannot be
-    read; `-c search_path=shop` then holds behind poolers too, which refuse `options`.
+    """The settings in the URL's `options`, or no settings and the options as they are.
+
+    Set after connecting, `-c search_path=shop` works behind poolers too, which refuse `options`.
     """
     given = url.query.get("options", "")
     text = given if isinstance(given, str) else " ".join(given)
@@ -97,7 +98,7 @@ def options_of(url: URL) -> tuple[dict[str, str], str]:
 
 
 def refuse_encoding(connection: Any) -> None:
-    """Any other encoding lacks some sign of some buyer's name, or stores it unchecked.
+    """Accept UTF8 only: other encodings cannot store every name, or store it unchecked.
 
     Raises:
         DatabaseUnusable

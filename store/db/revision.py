@@ -1,4 +1,4 @@
-"""Which schema this program was written for, and a look at a database that needs no libraries."""
+"""The schema of this version, and a check of a SQLite file that imports no libraries."""
 
 import sqlite3
 from contextlib import closing
@@ -9,23 +9,23 @@ from store.core.settings import ROOT
 
 VERSIONS = ROOT / "store" / "db" / "migrations" / "versions"
 LEAST_SQLITE = (3, 31, 0)  # the oldest that the tests run on
-# Other programs count their revisions too; none has these columns beside the same number.
+# Other programs number their revisions too, but have no such table.
 OURS = "SELECT number, buyer_hash, idempotency_key, checkout_session_id FROM orders LIMIT 0"
 
 
 @lru_cache(maxsize=1)
 def revisions() -> frozenset[str]:
-    """Every schema that this program can bring up to date, and the newest."""
+    """Every revision that this version can upgrade, and the newest."""
     return frozenset(file.stem.split("_")[0] for file in VERSIONS.glob("[0-9]*.py"))
 
 
 def newest_revision() -> str:
-    """The schema that this program was written for: revisions are files that count upwards."""
+    """The revision of this version: the migration file with the highest number."""
     return max(revisions())
 
 
 def is_current_in(file: Path) -> bool:
-    """True where this SQLite file has exactly that schema; False for whatever else is the matter.
+    """True if this SQLite file has exactly that schema; False if not, or if it cannot be read.
 
     Loading SQLAlchemy to ask this would be the longest part of the command line's second start.
     """

@@ -1,10 +1,9 @@
-"""Whether the database takes writes, found out by writing.
+"""Whether the database takes writes, tested by a small write.
 
-A full disk, a read-only file or server and a lock that somebody keeps answer every SELECT. So a
-row that needs new pages is written, deleted and committed; nothing of it stays. The write runs in a
-thread of its own and at most every `FRESH_SECONDS`, so that whoever asks waits no longer than
-`PATIENCE_SECONDS`, and a thousand questions are one write. Dead in the middle: the transaction is
-gone. Two at once, in two processes: two rows of their own.
+A database with a full disk, a read-only file or a held lock still answers every SELECT. So a row
+that needs new pages is inserted, deleted and committed. The write runs in a thread of its own, at
+most once in `MAX_AGE_SECONDS`, and a caller waits at most `TIMEOUT_SECONDS` for it. A crash in
+between rolls it back; two processes write a row each.
 """
 
 import logging
@@ -19,13 +18,13 @@ from store.db.models import OrderCheck
 
 log = logging.getLogger(__name__)
 
-FRESH_SECONDS = 2.0
-PATIENCE_SECONDS = 1.5
-FILLER = "x" * 16_384  # more than a page, so that room has to be found for it
+MAX_AGE_SECONDS = 2.0
+TIMEOUT_SECONDS = 1.5
+FILLER = "x" * 16_384  # more than a page, so that the database has to allocate one
 
 
 class WriteProbe:
-    """The last write that was tried, and one thread at a time that tries the next."""
+    """The result of the last test write, and at most one thread that runs the next."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -35,21 +34,21 @@ class WriteProbe:
         self._trouble: str | None = None
 
     def trouble(self) -> str | None:
-        """What keeps the database from being written, for operators; None where it can be."""
+        """Why the database takes no writes, for operators; None if it does."""
         with self._lock:
             self._begin()
             done, began_at = self._done, self._began_at
-        if not done.wait(PATIENCE_SECONDS):
+        if not done.wait(TIMEOUT_SECONDS):
             seconds = time.monotonic() - began_at
             return f"A small write has been waiting for {seconds:.0f} seconds: something locks it."
         return self._trouble
 
     def _begin(self) -> None:
-        """Start a write where the last one is old, or was into another database."""
+        """Start a write if the last one is old, or was in another database."""
         database, now = _database(), time.monotonic()
         same = self._database == database
         running = same and not self._done.is_set() and self._began_at
-        if running or (same and now - self._began_at < FRESH_SECONDS):
+        if running or (same and now - self._began_at < MAX_AGE_SECONDS):
             return
         self._database, self._began_at, self._done = database, now, threading.Event()
         thread = threading.Thread(
@@ -84,6 +83,6 @@ def _trouble_of_a_write() -> str | None:
     except StoreError as error:
         return error.for_operator
     except Exception as error:
-        log.exception("A write that was only tried failed")
+        log.exception("The test write failed")
         return f"A small write failed: {type(error).__name__}."
     return None

@@ -1,12 +1,11 @@
-"""How this shop reaches Stripe, and why it does not.
+"""Proxies and certificate authorities for the way to Stripe, and explanations of what fails there.
 
-Of what a machine's environment holds only this counts: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and
-NO_PROXY, and a certificate authority by REQUESTS_CA_BUNDLE, SSL_CERT_FILE or CURL_CA_BUNDLE. No
-`.netrc`, whose login would take the place of the key, and no redirect, which Stripe never sends.
+Of the environment only these count: HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, and the
+certificate authorities in REQUESTS_CA_BUNDLE, SSL_CERT_FILE or CURL_CA_BUNDLE. `.netrc` is ignored,
+whose login would replace the key, and so are redirects, which Stripe never sends.
 """
 
 import importlib.util
-import ipaddress
 import os
 import socket
 import ssl
@@ -20,34 +19,36 @@ import requests
 from requests import exceptions
 from requests.utils import should_bypass_proxies
 
+from store.core import addresses
+
 STRIPE = "https://api.stripe.com"
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
 """Variables that name a file of certificate authorities, the one that wins first."""
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
-class Named(NamedTuple):
-    """A value and the variable that it comes from."""
+class Variable(NamedTuple):
+    """An environment variable with its value."""
 
     variable: str
     value: str
 
 
 class Session(requests.Session):
-    """The HTTP session of the SDK, which trusts nothing but what this module names."""
+    """An HTTP session for the SDK that uses only the variables in this module."""
 
     def __init__(self) -> None:
         super().__init__()
         self.trust_env = False
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere: a redirect is an answer that is not Stripe's."""
+        """None: redirects are not followed, because Stripe never sends one."""
 
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> dict[str, Any]:
         """`verify` is the SDK's own list of authorities."""
-        proxy, authorities = proxy_for(str(url)), authorities_named()
+        proxy, authorities = proxy_for(str(url)), authorities_variable()
         return {
             "proxies": {urlsplit(str(url)).scheme: proxy.value} if proxy else {},
             "stream": stream,
@@ -56,42 +57,29 @@ class Session(requests.Session):
         }
 
 
-def is_loopback(host: str) -> bool:
-    """Whether this is the machine itself, which no proxy can reach for us."""
-    name = host.lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
-
-
-def proxy_for(url: str) -> Named | None:
-    """The proxy for an address; None for the machine itself and for what NO_PROXY lists."""
+def proxy_for(url: str) -> Variable | None:
+    """The proxy for an address; None for this machine itself and for hosts in NO_PROXY."""
     parts = urlsplit(url)
-    if is_loopback(parts.hostname or ""):
+    if addresses.Host((parts.hostname or "").rstrip("."), None).is_loopback:
         return None
-    found = getproxies_environment()
-    kind = next((kind for kind in (parts.scheme, "all") if found.get(kind)), None)
+    proxies = getproxies_environment()
+    kind = next((kind for kind in (parts.scheme, "all") if proxies.get(kind)), None)
     if kind is None or should_bypass_proxies(url, no_proxy=None):
         return None
-    return Named(f"{kind.upper()}_PROXY", found[kind])
+    return Variable(f"{kind.upper()}_PROXY", proxies[kind])
 
 
-def authorities_named() -> Named | None:
-    """The file, or the folder, of certificate authorities that the environment names."""
+def authorities_variable() -> Variable | None:
+    """The file or folder of certificate authorities in the environment, if any."""
     for variable in AUTHORITIES:
         if value := os.environ.get(variable, "").strip():
-            return Named(variable, value)
+            return Variable(variable, value)
     return None
 
 
 def fault(url: str) -> str:
-    """What the environment says that cannot work for an address, in one sentence; else empty."""
-    proxy, authorities = proxy_for(url), authorities_named()
+    """What cannot work in the environment for this address, as one sentence; empty if nothing."""
+    proxy, authorities = proxy_for(url), authorities_variable()
     if proxy and (sentence := _proxy_fault(proxy)):
         return sentence
     if authorities and url.startswith("https:"):
@@ -99,7 +87,7 @@ def fault(url: str) -> str:
     return ""
 
 
-def _proxy_fault(proxy: Named) -> str:
+def _proxy_fault(proxy: Variable) -> str:
     try:
         parts = urlsplit(proxy.value if "://" in proxy.value else f"http://{proxy.value}")
         usable = bool(parts.hostname) and parts.port != 0
@@ -115,22 +103,23 @@ def _proxy_fault(proxy: Named) -> str:
     return ""
 
 
-def _authorities_fault(named: Named) -> str:
-    folder = Path(named.value).is_dir()
+def _authorities_fault(authorities: Variable) -> str:
+    folder = Path(authorities.value).is_dir()
     try:
         ssl.create_default_context(
-            cafile=None if folder else named.value, capath=named.value if folder else None
+            cafile=None if folder else authorities.value,
+            capath=authorities.value if folder else None,
         )
     except FileNotFoundError:
-        return f"The certificate file of {named.variable} is not there: {named.value}."
+        return f"The certificate file of {authorities.variable} is not there: {authorities.value}."
     except ssl.SSLError:
-        return f"{named.variable} names a file that holds no PEM certificate: {named.value}."
+        return f"{authorities.variable} holds no PEM certificate: {authorities.value}."
     except OSError as error:
-        return f"{named.variable} cannot be read ({error.strerror}): {named.value}."
+        return f"{authorities.variable} cannot be read ({error.strerror}): {authorities.value}."
     return ""
 
 
-# The first row that fits decides: what is in the chain of errors, and what to look at.
+# The first row with an error of the chain decides.
 CAUSES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
         (exceptions.ProxyError,),
@@ -148,7 +137,7 @@ CAUSES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 
 
 def cause(error: BaseException, url: str) -> str:
-    """Why a request to an address brought no answer: one sentence with what to look at."""
+    """Why a request to an address got no answer, as one sentence that says what to check."""
     if sentence := fault(url):
         return sentence
     chain = list(_chain(error))
@@ -166,7 +155,7 @@ def _certificate(error: ssl.SSLCertVerificationError, host: str) -> str:
         return f"The certificate of {host} is out of date by this machine's clock."
     if error.verify_code == 62:
         return f"The certificate that answers for {host} is another host's."
-    if named := authorities_named():
+    if named := authorities_variable():
         advice = f"the authority that signed it is not in {named.value} ({named.variable})"
     else:
         advice = (
@@ -176,13 +165,13 @@ def _certificate(error: ssl.SSLCertVerificationError, host: str) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it wraps: as a cause, as a `reason`, or as an argument."""
+    """The error and all errors that it wraps: as a cause, as a `reason`, or as an argument."""
     waiting, seen = [error], set[int]()
     while waiting:
-        found = waiting.pop()
-        if id(found) in seen:
+        error = waiting.pop()
+        if id(error) in seen:
             continue
-        seen.add(id(found))
-        yield found
-        inner = (found.__cause__, found.__context__, getattr(found, "reason", None), *found.args)
+        seen.add(id(error))
+        yield error
+        inner = (error.__cause__, error.__context__, getattr(error, "reason", None), *error.args)
         waiting += [each for each in inner if isinstance(each, BaseException)]

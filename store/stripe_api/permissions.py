@@ -1,7 +1,7 @@
 """The permissions that the shop's key needs at Stripe, and one harmless request for each.
 
-A request here either reads, or names what cannot exist: Stripe checks the key's permissions first,
-so that an answer about the parameters (400 or 404) means that the key may do it.
+A request here either reads, or names an object that cannot exist: Stripe checks the permissions
+first, so an error about the parameters (400 or 404) means that the key has the permission.
 """
 
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from typing import Any
 from store.core.errors import StripeRefused
 from store.stripe_api import requests, transport
 
-NOBODYS_SESSION = "/v1/checkout/sessions/cs_test_doctor"
+MISSING_SESSION = "/v1/checkout/sessions/cs_test_doctor"
 
 
 @dataclass(frozen=True)
 class Permission:
-    """A permission as Stripe's Dashboard calls it, and what the shop uses it for."""
+    """A permission by its name in Stripe's Dashboard, and what the shop uses it for."""
 
     name: str
     purpose: str
@@ -37,9 +37,9 @@ NEEDED = (
         "Checkout Sessions: Write",
         "expire checkouts",
         "POST",
-        f"{NOBODYS_SESSION}/expire",
+        f"{MISSING_SESSION}/expire",
     ),
-    Permission("Checkout Sessions: Read", "look a checkout up", "GET", NOBODYS_SESSION),
+    Permission("Checkout Sessions: Read", "look a checkout up", "GET", MISSING_SESSION),
     Permission("Checkout Sessions: Read", "list checkouts", "GET", requests.SESSIONS, {"limit": 1}),
     Permission("PaymentIntents: Read", "look a payment up", "GET", "/v1/payment_intents/pi_doctor"),
     Permission("Charges and Refunds: Read", "look a charge up", "GET", "/v1/charges/ch_doctor"),
@@ -54,18 +54,18 @@ NEEDED = (
     Permission("Disputes: Read", "list disputes", "GET", "/v1/disputes", {"limit": 1}),
     Permission("Events: Read", "fetch webhooks that got lost", "GET", "/v1/events", {"limit": 1}),
 )
-"""Write includes read. Seeing the own account is no permission that a restricted key can have."""
+"""Write includes read. Reading the own account is not a permission of restricted keys."""
 
 
 def attempt(permission: Permission) -> None:
-    """Try what a permission is for.
+    """Make the harmless request of a permission.
 
     Raises:
-        StripePermissionMissing: the key lacks it.
-        StripeError: it could not be tried.
+        StripePermissionMissing: the key lacks the permission.
+        StripeError: the request failed for another reason.
     """
-    ask = transport.post if permission.method == "POST" else transport.get
+    send = transport.post if permission.method == "POST" else transport.get
     try:
-        ask(permission.path, permission.parameters)
+        send(permission.path, permission.parameters)
     except StripeRefused:
-        return  # Stripe read the parameters, so the key may do this
+        return  # Stripe checked the parameters, so the key has the permission

@@ -10,7 +10,7 @@ import pytest
 
 from store.backoffice import health
 from store.cli import preflight
-from store.core import settings
+from store.core import addresses, settings
 from store.core.errors import StripeError, StripeUncertain, StripeUnreachable
 from store.stripe_api import network, requests, transport
 from stripe_emulator.api.request_faults import ACCOUNT_ID
@@ -125,7 +125,7 @@ def test_loopback_is_never_reached_through_a_proxy(
     ],
 )
 def test_loopback_addresses_are_recognised(host: str, *, loopback: bool) -> None:
-    assert network.is_loopback(host) is loopback
+    assert addresses.Host(host, None).is_loopback is loopback
 
 
 def test_no_redirect_is_followed_with_the_key(stripe: Recorder) -> None:

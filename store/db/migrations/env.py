@@ -1,4 +1,4 @@
-"""Alembic runs inside the connection and transaction that `store.db.migrate` opened."""
+"""Alembic runs inside the connection and transaction that `store.db.engine` opened."""
 
 from alembic import context
 from sqlmodel import SQLModel
