@@ -14,7 +14,7 @@ from store.core import settings
 from store.db import engine as db
 from store.db.models import Product
 from store.storefront import prefetch
-from store.stripe_api import gateway
+from store.stripe_api import transport
 from store.web import buyer_ids
 from tests.support.storefront_pages import APP, ME, Browser, never_asked
 
@@ -25,7 +25,7 @@ def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     for name in ("STRIPE_SECRET_KEY", "DATABASE_URL", "STORE_URL", "CURRENCY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(gateway, "ask", never_asked)
+    monkeypatch.setattr(transport, "call_with_retry", never_asked)
     monkeypatch.setattr(prefetch, "URL_PREFETCH", prefetch.CheckoutPrefetcher(never_asked))
     settings.current.cache_clear()
     seeding.migrate()

@@ -15,7 +15,7 @@ from store.db.models import Order, Product, Refund
 from store.orders import checkout, history, queries
 from store.reports import order_view
 from store.storefront import prefetch
-from store.stripe_api import gateway
+from store.stripe_api import requests
 from store.web import buyer_ids, rendering, stripe_mode
 from tests.support.storefront_pages import (
     ME,
@@ -337,7 +337,7 @@ def test_the_account_is_requested_until_it_is_known(monkeypatch: pytest.MonkeyPa
             return said
         raise said
 
-    monkeypatch.setattr(gateway, "account", answer)
+    monkeypatch.setattr(requests, "account", answer)
     monkeypatch.setattr(stripe_mode, "RETRY_SECONDS", 0)
     account = stripe_mode.StripeAccount()
 
@@ -352,7 +352,7 @@ def test_an_unreachable_database_is_explained(
     def down(_session: Session) -> list[Product]:
         raise errors.DatabaseUnavailable
 
-    monkeypatch.setattr("store.catalog.products.on_sale", down)
+    monkeypatch.setattr("store.catalog.products.active_products", down)
 
     at = visit()
 
