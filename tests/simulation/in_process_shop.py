@@ -93,7 +93,7 @@ class Wire(transport.DeadlineClient):
         super().__init__()
         self.stage = stage
 
-    def carry(
+    def send(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
     ) -> tuple[str, int, Mapping[str, str]]:
         """One attempt; the SDK repeats it as it would over the network."""
