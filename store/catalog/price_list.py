@@ -60,8 +60,8 @@ def _name() -> str:
 
 def _label(entry: Any, place: int) -> str:
     slug = entry.get("slug") if isinstance(entry, dict) else None
-    known = repr(slug[:MAX_SLUG_LENGTH]) if isinstance(slug, str) and slug else f"number {place}"
-    return f"{_name()}, product {known}"
+    label = repr(slug[:MAX_SLUG_LENGTH]) if isinstance(slug, str) and slug else f"number {place}"
+    return f"{_name()}, product {label}"
 
 
 def _product(entry: Any, currency: str) -> dict[str, Any]:

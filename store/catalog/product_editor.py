@@ -234,6 +234,6 @@ def move(session: Session, slug: str, places: int) -> tuple[int, int]:
     for position, product in enumerate(ordered, start=1):
         if product.position != position:
             row = update(Product).where(col(Product.id) == product.id)
-            kept = {"position": position, "updated_at": product.updated_at}
-            session.connection().execute(row.values(**kept))
+            values = {"position": position, "updated_at": product.updated_at}
+            session.connection().execute(row.values(**values))
     return end + 1, len(ordered)

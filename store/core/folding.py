@@ -14,5 +14,5 @@ def folded(text: str) -> str:
     if text.isascii():
         return text.casefold()
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    kept = "".join(sign for sign in plain if not unicodedata.combining(sign))
-    return unicodedata.normalize("NFKC", kept).casefold().translate(DOTLESS_I)
+    letters = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    return unicodedata.normalize("NFKC", letters).casefold().translate(DOTLESS_I)

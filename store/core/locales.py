@@ -22,11 +22,11 @@ def find(name: str | None) -> Locale:
         return DEFAULT_LOCALE
     language, *rest = name.replace("-", "_").split("_")
     parts = [language.lower(), *(_cased(part) for part in rest)]
-    known, subtags = _identifiers()
+    identifiers, subtags = _identifiers()
     # Only known subtags are passed to Babel, which caches every identifier it is given.
     for identifier in ("_".join(parts), "_".join((parts[0], parts[-1])), parts[0]):
         requested = identifier.split("_")
-        if identifier in known or (len(requested) <= 2 and subtags.issuperset(requested)):
+        if identifier in identifiers or (len(requested) <= 2 and subtags.issuperset(requested)):
             with suppress(ValueError, UnknownLocaleError):
                 return _loaded(str(Locale.parse(identifier)))  # `zh_TW` is `zh_Hant_TW`
     return DEFAULT_LOCALE
@@ -35,8 +35,10 @@ def find(name: str | None) -> Locale:
 @lru_cache(maxsize=1)
 def _identifiers() -> tuple[frozenset[str], frozenset[str]]:
     """Babel's locales, and the languages, scripts and territories in them."""
-    known = frozenset(localedata.locale_identifiers()) - {"root"}
-    return known, frozenset(part for identifier in known for part in identifier.split("_"))
+    identifiers = frozenset(localedata.locale_identifiers()) - {"root"}
+    return identifiers, frozenset(
+        part for identifier in identifiers for part in identifier.split("_")
+    )
 
 
 def _cased(part: str) -> str:

@@ -98,8 +98,8 @@ def _plain_number(text: str, currency: str, locale: Locale) -> str | None:
 def _simplified(text: str) -> str:
     """The text with digits and separators as ASCII, without direction marks, in upper case."""
     text = unicodedata.normalize("NFKC", text).translate(SEPARATORS)
-    kept = (sign for sign in text if unicodedata.category(sign) != "Cf")
-    text = "".join(str(unicodedata.decimal(sign, sign)) for sign in kept)
+    signs = (sign for sign in text if unicodedata.category(sign) != "Cf")
+    text = "".join(str(unicodedata.decimal(sign, sign)) for sign in signs)
     return re.sub(r"\s", " ", text).strip().upper()
 
 
@@ -159,9 +159,9 @@ def text(amount: int, currency: str, locale: str | None = None) -> str:
 
     It is exact: as many decimals as Stripe charges, none in currencies of whole units.
     """
-    row, known = currencies.of(currency), locales.find(locale)
+    row, babel_locale = currencies.of(currency), locales.find(locale)
     digits = 0 if row.whole and is_valid_increment(amount, currency) else row.digits
-    pattern: NumberPattern = copy.copy(known.currency_formats["standard"])
+    pattern: NumberPattern = copy.copy(babel_locale.currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
     units = major(amount, currency)
     amount_text = pattern.apply(units, known, currency=currency.upper(), currency_digits=False)

@@ -33,12 +33,12 @@ def read_or_create_secret(path: Path, prefix: str = "") -> str:
         SettingsError: the file cannot be read, or not written where it has to be.
     """
     try:
-        if (kept := _read(path, prefix)) is not None:
-            return kept
+        if (secret := _read(path, prefix)) is not None:
+            return secret
         private_files.make_folder(path.parent)
         with _locked(path.parent):
-            if (kept := _read(path, prefix)) is not None:
-                return kept
+            if (secret := _read(path, prefix)) is not None:
+                return secret
             if path.exists():
                 log.warning("%s held no usable secret; a new one was made.", path)
             return _write(path, prefix + secrets.token_urlsafe(32))

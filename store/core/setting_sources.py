@@ -35,15 +35,15 @@ def read(
     Raises:
         SettingsError: a file is there and cannot be read.
     """
-    found = {
+    sources = {
         "": environment.items(),
         env_file.name: env_values(env_file),
         f"{secrets_file.parent.name}/{secrets_file.name}": toml_values(secrets_file, names),
     }
-    return [Source(origin, _wanted(names, values)) for origin, values in found.items()]
+    return [Source(origin, _selected(names, values)) for origin, values in sources.items()]
 
 
-def _wanted(names: Collection[str], values: Collection[tuple[str, str]]) -> dict[str, str]:
+def _selected(names: Collection[str], values: Collection[tuple[str, str]]) -> dict[str, str]:
     """Names count in any case; a name in capitals wins over its other spellings."""
     ordered = sorted(values, key=lambda pair: pair[0].isupper())
     return {name.lower(): v for name, v in ordered if name.lower() in names and v.strip()}
@@ -55,7 +55,7 @@ def env_values(path: Path) -> list[tuple[str, str]]:
     Raises:
         SettingsError: the file cannot be read, or a line of it is no `NAME=value`.
     """
-    found = []
+    values = []
     for binding in parse_stream(StringIO(read_text(path))):
         if binding.error or (binding.key is not None and binding.value is None):
             written = binding.original.string
@@ -63,8 +63,8 @@ def env_values(path: Path) -> list[tuple[str, str]]:
             line = binding.original.line + blank.count("\n")
             raise SettingsError(f"Line {line} of {path} cannot be read as NAME=value.")
         if binding.key is not None and binding.value is not None:
-            found.append((binding.key, binding.value))
-    return found
+            values.append((binding.key, binding.value))
+    return values
 
 
 def toml_values(path: Path, names: Collection[str]) -> list[tuple[str, str]]:

@@ -40,10 +40,12 @@ def insert_new(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> 
     if not _is_old(connection.dialect):
         return set(_run(connection, _insertion_of_new, model, rows).scalars())
     ids = [row["id"] for row in rows]
-    there = f"SELECT id FROM {model.__tablename__} WHERE id IN (SELECT value FROM json_each(:ids))"  # noqa: S608
-    known = set(connection.exec_driver_sql(there, {"ids": json.dumps(ids)}).scalars())
+    statement = (
+        f"SELECT id FROM {model.__tablename__} WHERE id IN (SELECT value FROM json_each(:ids))"  # noqa: S608
+    )
+    existing = set(connection.exec_driver_sql(statement, {"ids": json.dumps(ids)}).scalars())
     _run(connection, _insertion_of_new, model, rows)
-    return set(ids) - known
+    return set(ids) - existing
 
 
 def update(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None:
@@ -76,8 +78,8 @@ def _existence(name: str, tables: tuple[str, ...], dialect: Dialect) -> str:
         if dialect.name == "sqlite"
         else "SELECT CAST(value AS integer) FROM json_array_elements_text(CAST(%(rows)s AS json))"
     )
-    found = (f"EXISTS (SELECT 1 FROM {table} WHERE {name} IN ({listed}))" for table in tables)  # noqa: S608
-    return f"SELECT {' OR '.join(found)}"
+    conditions = (f"EXISTS (SELECT 1 FROM {table} WHERE {name} IN ({listed}))" for table in tables)  # noqa: S608
+    return f"SELECT {' OR '.join(conditions)}"
 
 
 def _run(connection: Connection, statement: Any, model: type[SQLModel], rows: Sequence[Row]) -> Any:
@@ -113,7 +115,7 @@ def _bound(row: Row) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _insertion(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
-    # SQLite would take ON CONFLICT after a bare FROM for a join; WHERE tells them apart.
+    # After a bare FROM, SQLite parses ON as part of a join; WHERE makes it unambiguous.
     return (
         f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {', '.join(names)} "  # noqa: S608
         f"FROM {_unfolded(table, names, dialect)} AS fresh WHERE true"
@@ -122,8 +124,8 @@ def _insertion(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
 
 @lru_cache(maxsize=64)
 def _insertion_of_new(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
-    answer = "" if _is_old(dialect) else " RETURNING id"
-    return f"{_insertion(table, names, dialect)} ON CONFLICT (id) DO NOTHING{answer}"
+    returning = "" if _is_old(dialect) else " RETURNING id"
+    return f"{_insertion(table, names, dialect)} ON CONFLICT (id) DO NOTHING{returning}"
 
 
 @lru_cache(maxsize=64)
@@ -132,13 +134,13 @@ def _change(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
         changes = ", ".join(f"{name} = :{name}" for name in names if name != "id")
         return f"UPDATE {table.name} SET {changes} WHERE id = :id"  # noqa: S608
     changes = ", ".join(f"{name} = fresh.{name}" for name in names if name != "id")
-    one_by_one = ""
+    by_id = ""
     if dialect.name == "postgresql":  # its planner cannot know how few rows come, and scans all
         kind = table.c["id"].type.compile(dialect)
-        one_by_one = f" AND {table.name}.id = ANY(CAST(%(ids)s AS {kind}[]))"
+        by_id = f" AND {table.name}.id = ANY(CAST(%(ids)s AS {kind}[]))"
     return (
         f"UPDATE {table.name} SET {changes} FROM {_unfolded(table, names, dialect)} AS fresh "  # noqa: S608
-        f"WHERE {table.name}.id = fresh.id{one_by_one}"
+        f"WHERE {table.name}.id = fresh.id{by_id}"
     )
 
 

@@ -78,21 +78,21 @@ def findings(connection: Connection) -> Iterator[Finding]:
 def _postgresql(connection: Connection) -> Iterator[Finding]:
     row = connection.exec_driver_sql(SESSION).one()
     version, role, database, namespace, read_only, may_create, quoted_role, quoted_schema = row
-    known = connection.dialect.server_version_info or (0,)
-    if not version.startswith("PostgreSQL ") or known < LEAST_POSTGRESQL:
+    numbers = connection.dialect.server_version_info or (0,)
+    if not version.startswith("PostgreSQL ") or numbers < LEAST_POSTGRESQL:
         least = LEAST_POSTGRESQL[0]
-        says = f"The server of {database} is {version[:60]}, not PostgreSQL {least} or later."
-        yield Finding("server", False, says, "Use one that is.")
+        sentence = f"The server of {database} is {version[:60]}, not PostgreSQL {least} or later."
+        yield Finding("server", False, sentence, "Use one that is.")
         return
-    yield Finding("server", True, f"PostgreSQL {known[0]}, text in UTF8")
+    yield Finding("server", True, f"PostgreSQL {numbers[0]}, text in UTF8")
     if read_only:
-        says = f"The database {database} takes no writes: it is a standby, or set to read only."
-        yield Finding("writable", False, says, "Name its primary server in DATABASE_URL.")
+        sentence = f"The database {database} takes no writes: it is a standby, or set to read only."
+        yield Finding("writable", False, sentence, "Name its primary server in DATABASE_URL.")
         return
     if namespace is None:
-        says = f"No schema that the role {role} may use is in its search path in {database}."
+        sentence = f"No schema that the role {role} may use is in its search path in {database}."
         remedy = f"Run: CREATE SCHEMA shop AUTHORIZATION {quoted_role}; and set search_path to it."
-        yield Finding("rights", False, says, remedy)
+        yield Finding("rights", False, sentence, remedy)
         return
     rows = connection.exec_driver_sql(RELATIONS).all()
     tables = {row.relname for row in rows if row.relkind != "S"}
@@ -100,11 +100,11 @@ def _postgresql(connection: Connection) -> Iterator[Finding]:
     if not all(row.usable for row in marks):
         yield _rights(marks, role, quoted_role, quoted_schema, current=True)
         return
-    use = _use(connection, tables)
-    yield _whose(use, f"{database}, schema {namespace},")
-    if use not in ("empty", "ours"):
+    state = _state_of(connection, tables)
+    yield _ownership(state, f"{database}, schema {namespace},")
+    if state not in ("empty", "ours"):
         return
-    current = use == "ours" and _revisions(connection, tables) == [revision.newest_revision()]
+    current = state == "ours" and _revisions(connection, tables) == [revision.newest_revision()]
     if not current and not may_create:
         yield Finding(
             "rights",
@@ -123,18 +123,20 @@ def _rights(
 ) -> Finding:
     for row in ours:
         if not current and not row.owned:
-            says = (
+            sentence = (
                 f"{row.relname} belongs to the role {row.owner}; {role} cannot bring it up to date."
             )
-            return Finding("rights", False, says, f"Run python -m store migrate as {row.owner}.")
+            return Finding(
+                "rights", False, sentence, f"Run python -m store migrate as {row.owner}."
+            )
         if not row.usable:
-            says = f"The role {role} may not read and write {row.relname}."
+            sentence = f"The role {role} may not read and write {row.relname}."
             remedy = (
                 f"As its owner, run: GRANT ALL ON ALL TABLES IN SCHEMA {quoted_schema} TO "
                 f"{quoted_role}; GRANT ALL ON ALL SEQUENCES IN SCHEMA {quoted_schema} TO "
                 f"{quoted_role};"
             )
-            return Finding("rights", False, says, remedy)
+            return Finding("rights", False, sentence, remedy)
     return Finding("rights", True, f"The role {role} has the rights that it needs")
 
 
@@ -146,11 +148,11 @@ def _sqlite(connection: Connection) -> Iterator[Finding]:
         "SELECT name FROM sqlite_master"
         " WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     )
-    use = _use(connection, set(rows.scalars()))
-    yield _whose(use, file)
-    if use in ("empty", "ours") and mode != "wal":
-        says = f"The disk of {file} lacks what SQLite needs for several processes at once."
-        yield Finding("disk", False, says, "Set DATA_DIR to a local disk, not a network drive.")
+    state = _state_of(connection, set(rows.scalars()))
+    yield _ownership(state, file)
+    if state in ("empty", "ours") and mode != "wal":
+        sentence = f"The disk of {file} lacks what SQLite needs for several processes at once."
+        yield Finding("disk", False, sentence, "Set DATA_DIR to a local disk, not a network drive.")
 
 
 def sqlite_version() -> Finding:
@@ -158,10 +160,10 @@ def sqlite_version() -> Finding:
     version, least = sqlite3.sqlite_version, ".".join(map(str, revision.LEAST_SQLITE))
     if sqlite3.sqlite_version_info >= revision.LEAST_SQLITE and _knows_json():
         return Finding("SQLite", True, f"SQLite {version}")
-    says = (
+    sentence = (
         f"This Python comes with SQLite {version}, and the shop needs {least} or later with JSON."
     )
-    return Finding("SQLite", False, says, "Use a newer Python, or PostgreSQL by DATABASE_URL.")
+    return Finding("SQLite", False, sentence, "Use a newer Python, or PostgreSQL by DATABASE_URL.")
 
 
 def _knows_json() -> bool:
@@ -174,18 +176,20 @@ def _knows_json() -> bool:
     return True
 
 
-def _whose(use: str, where: str) -> Finding:
-    if use == "foreign":
-        says = f"The database {where} is in use by another program, so nothing is written there."
-        return Finding("owner", False, says, ELSEWHERE)
-    if use == "newer":
-        says = f"The database {where} was made by a newer version of this shop."
-        return Finding(NEWER, False, says, "Update the shop first.")
-    word = "is empty" if use == "empty" else "holds this shop"
-    return Finding("owner", True, f"The database {where} {word}")
+def _ownership(state: str, where: str) -> Finding:
+    if state == "foreign":
+        sentence = (
+            f"The database {where} is in use by another program, so nothing is written there."
+        )
+        return Finding("owner", False, sentence, ELSEWHERE)
+    if state == "newer":
+        sentence = f"The database {where} was made by a newer version of this shop."
+        return Finding(NEWER, False, sentence, "Update the shop first.")
+    description = "is empty" if state == "empty" else "holds this shop"
+    return Finding("owner", True, f"The database {where} {description}")
 
 
-def _use(connection: Connection, tables: set[str]) -> str:
+def _state_of(connection: Connection, tables: set[str]) -> str:
     """`empty`, `ours`, `newer` (ours, but of a later version) or `foreign`.
 
     A shop is created only in an empty database. It is recognised by its revision and by a set of

@@ -238,8 +238,8 @@ def _upgrade(connection: Connection) -> None:
     except ProgrammingError as error:
         if refused(error):
             raise
-        says = f"The schema cannot be changed: {error.orig}".strip()
-        raise DatabaseUnusable(for_operator=says) from error
+        sentence = f"The schema cannot be changed: {error.orig}".strip()
+        raise DatabaseUnusable(for_operator=sentence) from error
 
 
 def exists() -> bool:
@@ -280,9 +280,9 @@ def findings() -> Iterator[Finding]:
     except DatabaseUnusable as error:
         yield Finding("connection", False, error.for_operator)
     except StoreError as error:
-        says = f"The database {where} cannot be used: {driver_message(error)}."
+        sentence = f"The database {where} cannot be used: {driver_message(error)}."
         remedy = "Start it, or correct DATABASE_URL; without DATABASE_URL a file is used."
-        yield Finding("connection", False, says, remedy)
+        yield Finding("connection", False, sentence, remedy)
 
 
 def location() -> str:

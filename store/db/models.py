@@ -163,7 +163,7 @@ class OrderItem(SQLModel, table=True):
 
 
 class OrderLog(SQLModel, table=True):
-    """What happened to an order, and who said so; rows are added, never changed."""
+    """The history of an order: what happened, and who reported it. Rows are never changed."""
 
     __tablename__ = "order_log"
     __table_args__ = (Index("lines_of_an_order", "order_id", "id"),)

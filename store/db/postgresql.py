@@ -36,7 +36,7 @@ def engine_of(url: URL, lock_seconds: int) -> Engine:
         # all order items for the sales of one month.
         "random_page_cost": "1.1",
     }
-    wanted, options = options_of(url)
+    url_settings, options = options_of(url)
     arguments: dict[str, Any] = {"connect_timeout": lock_seconds, "client_encoding": "utf8"}
     arguments = {name: v for name, v in arguments.items() if name not in url.query}
     engine = create_engine(
@@ -49,7 +49,7 @@ def engine_of(url: URL, lock_seconds: int) -> Engine:
         # Passed even if empty: otherwise the driver sends the variable PGOPTIONS.
         connect_args=arguments | {"client_encoding": "utf8", "options": options},
     )
-    _apply(engine, limits | wanted)
+    _apply(engine, limits | url_settings)
     return engine
 
 
@@ -85,8 +85,8 @@ def options_of(url: URL) -> tuple[dict[str, str], str]:
 
     Set after connecting, `-c search_path=shop` works behind poolers too, which refuse `options`.
     """
-    given = url.query.get("options", "")
-    text = given if isinstance(given, str) else " ".join(given)
+    value = url.query.get("options", "")
+    text = value if isinstance(value, str) else " ".join(value)
     try:
         words = shlex.split(re.sub(r"(^|\s)-c\s+", r"\1-c", text))
     except ValueError:

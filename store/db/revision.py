@@ -30,9 +30,9 @@ def is_current_in(file: Path) -> bool:
     Loading SQLAlchemy to ask this would be the longest part of the command line's second start.
     """
     try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True)) as found:
-            revisions = found.execute("SELECT version_num FROM alembic_version").fetchall()
-            found.execute(OURS)
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True)) as connection:
+            revisions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+            connection.execute(OURS)
     except sqlite3.Error:
         return False
     return sqlite3.sqlite_version_info >= LEAST_SQLITE and revisions == [(newest_revision(),)]
