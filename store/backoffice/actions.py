@@ -196,7 +196,7 @@ def refetch_event(operator: str, event_id: str) -> str:
         recorded = session.get(StripeEvent, search.clean_query(event_id))
     if recorded is None:
         raise IncompleteForm("The shop has recorded no event of this id.")
-    event = parsing.parse_event(gateway.event(recorded.id))
+    event = parsing.parse_event(requests.event(recorded.id))
     (outcome,) = processing.process_events([event], source="operator")
     if isinstance(outcome, StripeError):
         raise outcome

@@ -56,7 +56,7 @@ def password() -> str:
     current = settings.current()
     if current.admin_password:
         return current.admin_password.get_secret_value()
-    return secret_files.kept_secret(current.data_dir / "admin_password")
+    return secret_files.read_or_create_secret(current.data_dir / "admin_password")
 
 
 def sign_in_url(shop: str) -> str:
@@ -75,7 +75,7 @@ def is_link_secret(secret: str) -> bool:
     if settings.current().admin_password is None:
         return hmac.compare_digest(_digest(secret), _digest(password()))
     try:
-        expected = secret_files.kept_secret(settings.current().data_dir / LINK_SECRET)
+        expected = secret_files.read_or_create_secret(settings.current().data_dir / LINK_SECRET)
     except StoreError:  # a data folder that cannot be written has no link
         return False
     return hmac.compare_digest(_digest(secret), _digest(expected))

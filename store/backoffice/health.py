@@ -106,7 +106,7 @@ def check_stripe() -> list[HealthCheck]:
 
     started = time.monotonic()
     try:
-        ahead = gateway.clock_offset().total_seconds()
+        ahead = requests.clock_offset().total_seconds()
     except StripeKeyRefused:
         remedy = "Set STRIPE_SECRET_KEY to a test key from dashboard.stripe.com/test/apikeys."
         return failed("refuses the key", remedy)

@@ -22,6 +22,7 @@ from store.backoffice.pages_common import (
 )
 from store.backoffice.sign_in import ADDRESSES
 from store.backoffice.state import BACK_OFFICE
+from store.core import shop_profile
 from store.core.errors import StoreError
 from store.web import rendering
 

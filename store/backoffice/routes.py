@@ -13,7 +13,6 @@ from store.backoffice import sign_in
 from store.backoffice.presenter_sign_in import PRESENTER_SIGN_IN, post_presenter_sign_in
 from store.backoffice.sign_in import ADDRESSES, HOME, NO_STORE, SIGN_IN
 from store.backoffice.state import BACK_OFFICE
-from store.catalog import images
 from store.core.errors import StoreError
 from store.reports import csv_export, search
 from store.web import image_files, rendering, responses

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from store.backoffice import auth
 from store.backoffice.auth import NotSignedIn, TooManyAttempts
 from store.backoffice.state import BACK_OFFICE
-from store.core import settings
+from store.core import shop_profile
 from store.core.errors import StoreError
 from store.web import handshake, index_page, rendering, responses, stripe_mode
 from store.web.buyer_cookie import cookie_name

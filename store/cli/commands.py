@@ -30,7 +30,7 @@ WHILE_RUNNING = "While it runs, Fresh demo on its Rehearsal page does the same."
 def migrate(arguments: Namespace) -> int:
     config = preflight.settings_for(arguments)
     preflight.database(config)
-    print(f"The schema of {db.place()} is up to date.")
+    print(f"The schema of {db.location()} is up to date.")
     return 0
 
 
@@ -110,11 +110,11 @@ def reset(arguments: Namespace) -> int:
     with stopped(config):
         if is_up(f"{config.api_base}/emulator/health"):
             raise CannotStart(f"An emulator is running at {config.api_base}; stop it first.")
-        products.seeds()  # raises for a mistake in the products file, before anything is deleted
+        products.seed_rows()  # raises for a mistake in its file, before anything is deleted
         # Before the question: another program's files are refused.
         preflight.emulator_file(config.data_dir, must_be_database=False)
         preflight.shop_database(config)
-        where = db.place()
+        where = db.location()
         if not arguments.yes and not agreed(f"Delete every order in {where}? [y/N] "):
             print("Nothing was changed.")
             return 0
@@ -159,4 +159,6 @@ def delete_orders(config: settings.Settings) -> None:
     except OSError as error:
         raise CannotStart(f"Cannot delete {error.filename} ({error.strerror}).") from None
     except (DatabaseUnavailable, DBAPIError) as error:
-        raise CannotStart(f"Nothing was deleted in {db.place()}: {db.reason(error)}.") from None
+        raise CannotStart(
+            f"Nothing was deleted in {db.location()}: {db.driver_message(error)}."
+        ) from None

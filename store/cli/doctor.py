@@ -50,6 +50,7 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
         return
     examinations = {
         "settings": machine_findings.setting_values(config),
+        "shop.toml": shop_file(),
         "price list": price_list(),
         "data folder": machine_findings.data_folder(config),
         "way to Stripe": stripe_findings.stripe(config),
@@ -61,6 +62,7 @@ def findings(arguments: Namespace) -> Iterator[Finding]:
 
 
 def shop_file() -> Iterator[Finding]:
+    """Whether `data/shop.toml` can be read."""
     try:
         yield Finding(OK, "shop.toml", f"The shop is called {shop_profile.current().name}")
     except StoreError as error:

@@ -14,7 +14,8 @@ from store.cli.child_process import Process, child_command
 from store.cli.listening import addresses_of, beyond_loopback, storefront_command
 from store.cli.process_log import Log
 from store.cli.supervisor import Program, RestartLimitReached, supervise
-from store.core.settings import SHOP, Settings
+from store.core import shop_profile
+from store.core.settings import Settings
 
 WEBHOOK_SERVER = "webhook server"  # the name of the process
 REMINDER_SECONDS = 30
@@ -33,6 +34,7 @@ def run_shop(arguments: Namespace, storefront: Process) -> int:
         StoreError: nothing was started.
     """
     config = preflight.settings_for(arguments)
+    shop_profile.current()  # a mistake in its file is found before anything starts
     preflight.ports(config, arguments)
     with preflight.lock_data_folder(config.data_dir):
         preflight.database(config)
@@ -104,7 +106,7 @@ class ShopProcesses:
             *("--webhook", f"{self.webhook_server_url}/webhooks/stripe/"),
             *("--secret", f"env:{SECRET}"),
             *("--data", str(self.settings.data_dir / "emulator.db")),
-            *("--business-name", SHOP),
+            *("--business-name", shop_profile.current().name),
             *("--retries", "eager"),  # a webhook server that was down gets its events in seconds
         )
         secret = self.settings.webhook_secrets[0]

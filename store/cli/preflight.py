@@ -222,7 +222,7 @@ def stripe_account() -> StripeAccount | None:
     if settings.current().offline:
         return None
     # Importing Stripe's library takes half a second, which a start without a key can save.
-    from store.stripe_api import gateway, network  # noqa: PLC0415
+    from store.stripe_api import network, requests, transport  # noqa: PLC0415
 
     if fault := network.fault(transport.api_base()):
         raise CannotStart(fault)

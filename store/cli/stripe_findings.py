@@ -39,12 +39,12 @@ def stripe(config: Settings) -> Iterator[Finding]:
 
 def route() -> Iterator[Finding]:
     """Settings of the environment that connections to Stripe use."""
-    address = gateway.address()
+    address = transport.api_base()
     if proxy := network.proxy_for(address):
         parts = urlsplit(proxy.value if "://" in proxy.value else f"http://{proxy.value}")
         route = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         yield Finding(OK, "proxy", f"Requests to Stripe go through {route} ({proxy.variable})")
-    if address.startswith("https:") and (authorities := network.authorities_named()):
+    if address.startswith("https:") and (authorities := network.authorities_variable()):
         yield Finding(
             OK,
             "certificate",
@@ -79,7 +79,7 @@ def needed_permissions() -> Iterator[Finding]:
 
 def clock() -> Iterator[Finding]:
     """Whether this machine's clock agrees with Stripe's, by the last response."""
-    if STRIPES_CLOCK.ahead is None:
+    if CLOCK_SKEW.ahead is None:
         return
     hint = CLOCK_SKEW.message()
     if hint == "ok":

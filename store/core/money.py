@@ -163,7 +163,9 @@ def text(amount: int, currency: str, locale: str | None = None) -> str:
     digits = 0 if row.whole and is_valid_increment(amount, currency) else row.digits
     pattern: NumberPattern = copy.copy(babel_locale.currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
-    units = major(amount, currency)
-    amount_text = pattern.apply(units, known, currency=currency.upper(), currency_digits=False)
+    units = to_major_units(amount, currency)
+    amount_text = pattern.apply(
+        units, babel_locale, currency=currency.upper(), currency_digits=False
+    )
     # Pages are in English: a right-to-left mark would show "US$" as "$US", at the other end.
     return str(amount_text).replace("\N{RIGHT-TO-LEFT MARK}", "")

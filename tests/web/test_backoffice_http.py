@@ -69,7 +69,7 @@ def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
-    monkeypatch.setattr(gateway, "ask", never_asked)
+    monkeypatch.setattr(transport, "call_with_retry", never_asked)
     monkeypatch.setattr(BACK_OFFICE, "sessions", auth.OperatorSessions())
     monkeypatch.setattr(BACK_OFFICE, "tasks", tasks.BackgroundTasks())
     monkeypatch.setattr(BACK_OFFICE, "health", health.HealthMonitor(BACK_OFFICE.tasks))
