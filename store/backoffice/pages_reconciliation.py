@@ -131,7 +131,7 @@ def figure(label: str, pair: Pair) -> None:
     )
     st.metric(
         label,
-        f"{stripes} {'≠' if pair.difference else '='} {ours}",
+        literal(f"{stripes} {'≠' if pair.difference else '='} {ours}"),
         literal(f"Stripe {stripes} · ours {ours} · difference {difference}"),
         delta_color="red" if pair.difference else "green",
         delta_arrow="off",

@@ -737,6 +737,21 @@ def test_the_change_is_shown_for_every_figure_or_none(
     assert ("nothing to compare with" in at.caption[0].value) is not bool(before.orders)
 
 
+def test_amounts_that_were_compared_are_no_latex(visit: Callable[..., AppTest]) -> None:
+    amounts = tasks.Pair(20196, 20196, "usd")
+    BACK_OFFICE.tasks.audited = tasks.AuditResult(
+        agrees=True,
+        orders=1,
+        payments=tasks.Pair(1, 1),
+        refunds=[amounts],
+        disputes=tasks.Pair(0, 0),
+    )
+
+    at = visit(an_operator(), "reconciliation")
+
+    assert literal("$201.96 = $201.96") in [metric.value for metric in at.metric]
+
+
 def test_each_chart_has_a_bar_for_each_of_its_values(
     visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
