@@ -40,7 +40,7 @@ from store.reconciliation import reconciler as reconcile
 from store.reports import sales
 from store.stripe_api import signatures
 from store.stripe_api.clock_skew import CLOCK_SKEW
-from store.web import connections
+from store.web import connection_limits
 from store.webhooks import parsing
 from store.webhooks.batch_queue import EventBatcher
 from store.webhooks.processing import Outcome
@@ -71,7 +71,7 @@ batcher = EventBatcher()
 refused_signatures = RefusedSignatures()
 probe = WriteProbe()
 reconciler = Worker("reconciler", reconcile.run_forever)
-connections.limit()
+connection_limits.limit()
 COMMITTED_AT.set_function(lambda: batcher.committed_at or 0.0)
 RESTARTS.set_function(lambda: batcher.restarts)
 

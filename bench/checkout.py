@@ -29,7 +29,7 @@ from store.catalog import seeding
 from store.core.settings import EMULATOR_KEY
 from store.db import engine as db
 from store.db.models import Order
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support import sample_shop
 from tests.support.ports import free_port
 from tests.support.websocket_client import Visitor
@@ -42,7 +42,7 @@ SHIRTS = 2.0
 
 def click(port: int) -> float:
     """Milliseconds from a new buyer's click to the address of Stripe's page."""
-    cookie = buyer_ids.new_cookie()
+    cookie = buyer_cookie.new_cookie()
     answers = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     answers.connect()
     with Visitor(port, cookie=cookie) as visitor:
@@ -55,7 +55,9 @@ def click(port: int) -> float:
         while number is None:
             if found := GO.search(next(run).delta.new_element.html.body):
                 number = found[1]
-        answers.request("GET", f"/go/{number}", headers={"Cookie": f"{buyer_ids.COOKIE}={cookie}"})
+        answers.request(
+            "GET", f"/go/{number}", headers={"Cookie": f"{buyer_cookie.COOKIE_NAME}={cookie}"}
+        )
         answer = answers.getresponse()
         milliseconds = (time.perf_counter() - started) * 1000
         answer.read()

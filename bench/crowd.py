@@ -39,7 +39,7 @@ from store.core import clock
 from store.db import engine as db
 from store.db.models import Order
 from store.orders import checkout, queries
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support import sample_event
 from tests.support.child_process import ROOT
 from tests.support.load_generator import Job, Met
@@ -95,10 +95,10 @@ class Buyer:
     def __init__(self, where: Addresses, seed: int, times: Times) -> None:
         self.where, self.times = where, times
         self.chance = random.Random(seed)  # noqa: S311
-        self.cookie = buyer_ids.new_cookie()
+        self.cookie = buyer_cookie.new_cookie()
         self.browser = httpx.Client(
             base_url=where.storefront,
-            cookies={buyer_ids.COOKIE: self.cookie},
+            cookies={buyer_cookie.COOKIE_NAME: self.cookie},
             timeout=60,
             limits=httpx.Limits(keepalive_expiry=2),  # uvicorn closes idle connections after 5 s
             verify=False,  # noqa: S501 - plain HTTP; without it each client reads all certificates
@@ -137,7 +137,7 @@ class Buyer:
 
     def buy(self) -> None:
         """Place an order, pay for it at Stripe, and come back."""
-        buyer, cart = buyer_ids.digest(self.cookie), {"red-t-shirt": 2}
+        buyer, cart = buyer_cookie.buyer_hash(self.cookie), {"red-t-shirt": 2}
         placed = checkout.place(buyer, cart, shown_amount=3998, store_url=self.where.storefront)
         session_id = self.browser.get(f"/go/{placed}").headers["location"].rpartition("/")[2]
         paying = f"{self.where.stripe}/emulator/sessions/{session_id}/pay"
@@ -169,7 +169,7 @@ def flood(where: Addresses) -> None:
     while True:
         with (
             suppress(Exception),
-            Visitor(where.storefront_port, cookie=buyer_ids.new_cookie()) as visitor,
+            Visitor(where.storefront_port, cookie=buyer_cookie.new_cookie()) as visitor,
         ):
             while True:
                 visitor.ask()
@@ -181,7 +181,7 @@ def hang(where: Addresses, cookie: str, placed: str) -> None:
     """One visitor who asks for the way to Stripe again and again."""
     browser = httpx.Client(
         base_url=where.storefront,
-        cookies={buyer_ids.COOKIE: cookie},
+        cookies={buyer_cookie.COOKIE_NAME: cookie},
         timeout=60,
         verify=False,  # noqa: S501 - plain HTTP
     )
@@ -215,8 +215,8 @@ def attack(where: Addresses, cookie: str, placed: str) -> None:
 @contextmanager
 def attacked(where: Addresses) -> Iterator[None]:
     """Everything of the above until the end of the block."""
-    cookie = buyer_ids.new_cookie()
-    buyer = buyer_ids.digest(cookie)
+    cookie = buyer_cookie.new_cookie()
+    buyer = buyer_cookie.buyer_hash(cookie)
     placed = checkout.place(buyer, {"sneakers": 1}, shown_amount=7999, store_url=where.storefront)
     checkout.checkout_url(buyer, placed)
     with db.reading() as session:

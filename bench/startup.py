@@ -23,7 +23,7 @@ from bench.support import machine
 from bench.support.report import Report, publish
 from bench.support.statistics import figure, ratios, say, spread
 from store.cli.launch import is_up
-from store.web.buyer_ids import new_cookie
+from store.web.buyer_cookie import new_cookie
 from tests.support import sample_shop
 from tests.support.child_process import ROOT
 from tests.support.ports import free_port

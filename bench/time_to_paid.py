@@ -19,7 +19,7 @@ from bench.support import machine
 from bench.support.report import Report, publish
 from bench.support.statistics import figure, say, spread
 from store.orders import checkout
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support.browser_actions import fill_in, seconds_until_paid
 from tests.support.chromium import QUIET, found_chromium
 from tests.support.percentiles import percentile
@@ -31,10 +31,13 @@ AT_MOST = 1.0
 def purchase(house: House, browser: Browser) -> tuple[float, float]:
     """One new buyer's purchase; the seconds until they read *Paid*, and until the page is drawn."""
     context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-US")
-    cookie = buyer_ids.new_cookie()
-    context.add_cookies([{"name": buyer_ids.COOKIE, "value": cookie, "url": house.address}])
+    cookie = buyer_cookie.new_cookie()
+    context.add_cookies([{"name": buyer_cookie.COOKIE_NAME, "value": cookie, "url": house.address}])
     number = checkout.place(
-        buyer_ids.digest(cookie), {"red-t-shirt": 2}, shown_amount=3998, store_url=house.address
+        buyer_cookie.buyer_hash(cookie),
+        {"red-t-shirt": 2},
+        shown_amount=3998,
+        store_url=house.address,
     )
     page = context.new_page()
     page.goto(f"{house.address}/go/{number}")
@@ -43,7 +46,7 @@ def purchase(house: House, browser: Browser) -> tuple[float, float]:
     page.wait_for_function("window.drawnAt")
     drawn = seconds + page.evaluate("window.drawnAt - window.paidAt") / 1000
     context.close()
-    house.assert_paid_once(buyer_ids.digest(cookie))
+    house.assert_paid_once(buyer_cookie.buyer_hash(cookie))
     return seconds, drawn
 
 

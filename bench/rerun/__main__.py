@@ -31,7 +31,7 @@ from bench.support.statistics import figure, ratios, say, spread
 from store.db import engine as db
 from store.db.models import Order
 from store.orders import checkout
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support import sample_shop
 from tests.support.ports import free_port
 from tests.support.websocket_client import Visitor
@@ -56,7 +56,7 @@ class Turn(NamedTuple):
 
 def bought(cookie: str) -> str:
     """Let this buyer have some paid orders; the number of the last one."""
-    who = buyer_ids.digest(cookie)
+    who = buyer_cookie.buyer_hash(cookie)
     for _ in range(ORDERS):
         number = checkout.place(
             who,
@@ -132,7 +132,7 @@ def compare(page: str, asked: argparse.Namespace, folder: Path, times: Times) ->
     told = sample_shop.environment(
         f"sqlite:///{(folder / f'{page}.db').as_posix()}", folder, "whsec_x"
     )
-    cookie = buyer_ids.new_cookie()
+    cookie = buyer_cookie.new_cookie()
     with sample_shop.entered(told):
         number = bought(cookie)
     page_name, query = ("order", f"number={number}") if page == "order" else ("", "")

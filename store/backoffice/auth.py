@@ -15,7 +15,7 @@ from http import HTTPStatus
 
 from store.core import clock, secret_files, settings
 from store.core.errors import StoreError
-from store.web.handshake import client_networks
+from store.web.request_origin import client_networks
 
 COOKIE = "store_office"
 SESSION_LIFETIME = timedelta(hours=12)  # some browsers bring their last session's cookies back

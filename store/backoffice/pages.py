@@ -65,14 +65,18 @@ def show(section: Section, pages: Sequence[StreamlitPage]) -> None:
     st.html(style())
     with st.container(key="backoffice-head", horizontal=True, vertical_alignment="center"):
         navigation(section, pages)
-        st.html(rendering.office_piece("signed_in", operator=operator.name), width="content")
+        st.html(
+            rendering.render("back_office", "signed_in", operator=operator.name), width="content"
+        )
     with st.container(key="health"):
         st.fragment(health_line, run_every=HEALTH_SECONDS)()
     show_message()
     try:
         section.render()
     except StoreError as error:
-        st.html(rendering.piece("notice", sentence=error.for_operator, tone="warning"))
+        st.html(
+            rendering.render("storefront", "notice", sentence=error.for_operator, tone="warning")
+        )
 
 
 def navigation(current: Section, pages: Sequence[StreamlitPage]) -> None:
@@ -81,8 +85,8 @@ def navigation(current: Section, pages: Sequence[StreamlitPage]) -> None:
         for section, page in zip(SECTIONS, pages, strict=True):
             if section == current:
                 address = ADDRESSES[section.key]
-                link = rendering.office_piece(
-                    "current_section", title=section.title, address=address
+                link = rendering.render(
+                    "back_office", "current_section", title=section.title, address=address
                 )
                 st.html(link, width="content")
             else:

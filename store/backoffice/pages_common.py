@@ -15,7 +15,7 @@ from store.backoffice.sign_in import ADDRESSES
 from store.backoffice.state import BACK_OFFICE
 from store.core.errors import StoreError
 from store.web import buyer_cookie, rendering
-from store.web.rendering import Reader
+from store.web.formatting import LocaleFormatter
 
 P = ParamSpec("P")
 Tone = Literal["good", "warning"]
@@ -23,9 +23,9 @@ MESSAGE = "backoffice_message"
 STYLE = Path(__file__).parent / "static" / "back_office.css"
 
 
-def reader() -> Reader:
+def reader() -> LocaleFormatter:
     """How this browser writes money and times."""
-    return Reader.of(st.context.locale, st.context.timezone)
+    return LocaleFormatter.of(st.context.locale, st.context.timezone)
 
 
 def current_operator() -> auth.OperatorSession:
@@ -43,7 +43,7 @@ def require_operator() -> auth.OperatorSession:
     try:
         return current_operator()
     except auth.NotSignedIn:
-        st.html(rendering.office_piece("closed"))
+        st.html(rendering.render("back_office", "not_signed_in"))
         st.stop()
 
 
@@ -102,7 +102,7 @@ def show_message() -> None:
     if message := st.session_state.pop(MESSAGE, None):
         text, tone = message
         st.toast(literal(text), icon=":material/check:" if tone == "good" else ":material/error:")
-        st.html(rendering.piece("notice", sentence=text, tone=tone))
+        st.html(rendering.render("storefront", "notice", sentence=text, tone=tone))
 
 
 def literal(text: str) -> str:
@@ -127,7 +127,7 @@ def order_column() -> Any:
 
 def put(name: str, **values: Any) -> None:
     """Write one macro of the back office's template; values are escaped."""
-    if html := rendering.Html(rendering.office_piece(name, reader(), **values).strip()):
+    if html := rendering.Html(rendering.render("back_office", name, reader(), **values).strip()):
         st.html(html)
 
 

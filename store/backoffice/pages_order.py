@@ -7,8 +7,7 @@ from store.backoffice.pages_common import operator_action, put, reader
 from store.core.order_status import PAYABLE_CHECKOUT
 from store.db import engine as db
 from store.orders import refunds
-from store.reports import order_detail, search, timeline_export
-from store.reports.order_detail import OrderDetail
+from store.reports import order_detail, search
 from store.reports.search import OrderRecord
 from store.web import rendering
 
@@ -22,19 +21,23 @@ def render(order_number: str) -> None:
         detail = search.order_record(session, order_number)
         story = order_detail.load(session, detail.order, for_operator=True)
     number = detail.order.number
-    st.html(rendering.piece("charge_summary", reader(), charges=story.charges, here=number))
+    st.html(
+        rendering.render(
+            "storefront", "charge_summary", reader(), charges=story.charges, here=number
+        )
+    )
     put("order_head", order=detail.order)
     pages_refunds.show_dialog(number)
     facts, history = st.columns([1.35, 1], gap="large")
     with facts:
         buttons(detail)
         with st.container(border=True, key="receipt"):
-            st.html(rendering.piece("receipt", reader(), order=story.order))
+            st.html(rendering.render("storefront", "receipt", reader(), order=story.order))
         for row in detail.refunds:
             pages_refunds.refund_row(detail.order, row)
         put("at_stripe", order=detail.order)
     with history, st.container(key="proof"):
-        timeline(number, story)
+        st.html(rendering.timeline(story, reader()), unsafe_allow_javascript=True)
         note_form(number)
 
 
@@ -50,18 +53,6 @@ def buttons(detail: OrderRecord) -> None:
         if order.checkout_status in PAYABLE_CHECKOUT:
             st.button("Cancel this order", on_click=cancel, args=(order.number,))
     put("refund_hint", order=order, left=left)
-
-
-def timeline(order_number: str, story: OrderDetail) -> None:
-    html = rendering.piece(
-        "timeline",
-        reader(),
-        number=order_number,
-        steps=story.entries,
-        text=timeline_export.timeline_text(story),
-        data=timeline_export.timeline_json(story),
-    )
-    st.html(html, unsafe_allow_javascript=True)
 
 
 def note_form(order_number: str) -> None:

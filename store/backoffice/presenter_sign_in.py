@@ -3,7 +3,7 @@
 Without the password, so only where all of this is true:
 - the emulator serves as Stripe, so there is no money and no real buyer;
 - the client runs on the shop's own computer and came without a proxy, under a name of this
-  computer (`handshake.is_local`). It could use the emulator's controls and its API key as well,
+  computer (`request_origin.is_local`). It could use the emulator's controls and API key as well,
   so the session gives it nothing new;
 - the shop is not published and its password not set: `STORE_URL`, `ALLOWED_HOSTS`
   and `ADMIN_PASSWORD` are not set. On a computer with several users, set the last one;
@@ -23,7 +23,7 @@ from store.backoffice.auth import NotSignedIn
 from store.backoffice.state import BACK_OFFICE
 from store.core import settings
 from store.core.errors import StoreError
-from store.web import handshake, responses
+from store.web import request_origin, responses
 
 PRESENTER_SIGN_IN = f"{sign_in.SIGN_IN}/presenter"
 NAME = "presenter"
@@ -32,7 +32,7 @@ NAME = "presenter"
 def needs_no_password(scope: Scope) -> bool:
     current = settings.current()
     guarded = current.admin_password or current.store_url or current.allowed_hosts
-    return current.offline and not guarded and handshake.is_local(scope)
+    return current.offline and not guarded and request_origin.is_local(scope)
 
 
 async def post_presenter_sign_in(request: Request) -> Response:

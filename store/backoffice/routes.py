@@ -15,8 +15,8 @@ from store.backoffice.sign_in import ADDRESSES, HOME, NO_STORE, SIGN_IN
 from store.backoffice.state import BACK_OFFICE
 from store.core.errors import StoreError
 from store.reports import csv_export, search
-from store.web import image_files, rendering, responses
-from store.web.index_page import Shell
+from store.web import formatting, image_files, responses
+from store.web.index_page import IndexPage
 
 
 def export_orders(request: Request) -> Response:
@@ -27,7 +27,7 @@ def export_orders(request: Request) -> Response:
     except StoreError as error:
         links = {"Sign in": sign_in.sign_in_address("orders", query)}
         return responses.plain_page(error.for_operator, error.status, links)
-    reader = rendering.Reader.of(None, query.get("zone"))
+    reader = formatting.LocaleFormatter.of(None, query.get("zone"))
     batches = search.order_batches(search.parse_filter(query, reader.zone))
     try:
         first = next(batches)  # before a 200 is sent, which could not be taken back
@@ -44,12 +44,12 @@ def export_orders(request: Request) -> Response:
     )
 
 
-def routes(shell: Shell) -> list[BaseRoute]:
+def routes(index_page: IndexPage) -> list[BaseRoute]:
     """Everything under `/back-office`, and the images of products."""
     return [
         Mount("/images", image_files.ImageFiles()),
         *(
-            Route(address, sign_in.backoffice_page(shell, page))
+            Route(address, sign_in.backoffice_page(index_page, page))
             for page, address in ADDRESSES.items()
             if address.startswith(HOME)
         ),

@@ -15,12 +15,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from store.backoffice import auth
 from store.backoffice.auth import NotSignedIn, TooManyAttempts
 from store.backoffice.state import BACK_OFFICE
-from store.core import shop_profile
 from store.core.errors import StoreError
-from store.web import handshake, index_page, rendering, responses, stripe_mode
+from store.web import index_page, rendering, request_origin, responses
 from store.web.buyer_cookie import cookie_name
-from store.web.handshake import over_https
-from store.web.index_page import Shell
+from store.web.index_page import IndexPage
+from store.web.request_origin import over_https
 
 STYLE = Path(__file__).parent / "static" / "sign_in.css"
 log = logging.getLogger(__name__)
@@ -97,7 +96,7 @@ def require_same_origin(request: Request) -> None:
             raise CrossOriginRequest
         return
     # Browsers that do not send the other header (over plain HTTP, say) send `Origin`.
-    if handshake.own_origin(request.scope) is None:
+    if request_origin.own_origin(request.scope) is None:
         raise CrossOriginRequest
 
 
@@ -112,7 +111,7 @@ def require_content_length(request: Request, largest: int) -> None:
         raise FormTooLarge
 
 
-def backoffice_page(shell: Shell, page: str) -> Callable[[Request], Response]:
+def backoffice_page(index: IndexPage, page: str) -> Callable[[Request], Response]:
     """A page for operators; everybody else is redirected to the sign-in page."""
 
     def open_page(request: Request) -> Response:
@@ -125,9 +124,9 @@ def backoffice_page(shell: Shell, page: str) -> Callable[[Request], Response]:
             if request.headers.get("sec-fetch-site") == "cross-site":
                 return HTMLResponse(OPEN_AGAIN, headers=responses.PLAIN_HEADERS)
             return RedirectResponse(sign_in_address(page, query), 303, headers=NO_STORE)
-        return shell.page(
+        return index.render(
             {"Cache-Control": "no-store", "Content-Security-Policy": "frame-ancestors 'none'"},
-            said=rendering.first_piece("page", mode=stripe_mode.mode_badge()),
+            preloaded_html=rendering.render("first_page", "page"),
         )
 
     return open_page
@@ -143,15 +142,11 @@ def current_address(query: Mapping[str, str]) -> str:
 
 def sign_in_page(message: str = "", status: int = 200, tone: str = "bad") -> HTMLResponse:
     """A page without Streamlit, whose one script moves the password out of the address."""
-    nonce, profile = secrets.token_urlsafe(16), shop_profile.current()
-    masthead = rendering.piece(
-        "masthead", shop=profile.name, motto=profile.motto, **stripe_mode.mode_badge()
-    )
-    body = rendering.office_piece(
+    nonce = secrets.token_urlsafe(16)
+    body = rendering.render(
+        "back_office",
         "sign_in",
-        shop=profile.name,
         styles=Markup(index_page.styles(STYLE)),  # noqa: S704 - our own files
-        masthead=Markup(masthead),  # noqa: S704 - a template's output
         message=message,
         tone=tone,
         nonce=nonce,

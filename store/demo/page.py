@@ -17,15 +17,15 @@ from store.web import rendering
 
 REFRESH_SECONDS = 0.5
 MayRehearse = Callable[[], bool]
-piece = rendering.rehearsal_piece
+render = partial(rendering.render, "rehearsal")
 
 
 def show(buyer: str, store_url: str, may_rehearse: MayRehearse) -> None:
     """The page of one visitor; `may_rehearse` is called again by each click."""
     rehearsal = runner.REHEARSALS.of(buyer)
-    st.html(rendering.style("rehearsal.css"))
+    st.html(rendering.style(rendering.STATIC / "rehearsal.css"))
     if not may_rehearse():
-        st.html(piece("closed"))
+        st.html(render("not_allowed"))
         return
     if st.session_state.get("resetting"):
         confirm_reset(rehearsal, may_rehearse)
@@ -44,9 +44,9 @@ def script_panel(rehearsal: Rehearsal) -> None:
         st.button(label, key=key, on_click=partial(rehearsal.move_script, act), **options)
 
     with st.container(border=True, key="script"):
-        clock = piece("clock", seconds=script.seconds, running=script.is_running)
+        clock = render("clock", seconds=script.seconds, running=script.is_running)
         st.html(clock, unsafe_allow_javascript=True)
-        st.html(piece("script", steps=STEPS, step=script.step, seconds=script.seconds))
+        st.html(render("script", steps=STEPS, step=script.step, seconds=script.seconds))
         with st.container(horizontal=True, key="moves"):
             at_end = script.step == len(STEPS)
             button("Back", "back", script.back, shortcut="Left", disabled=script.step == 0)
@@ -78,21 +78,21 @@ def results(
             if st.button(runner.RESET, disabled=was_busy):
                 st.session_state.resetting = may_rehearse()
                 st.rerun()
-        st.html(piece("status", rehearsal=rehearsal, webhooks_up=runner.webhooks_are_up()))
+        st.html(render("status", rehearsal=rehearsal, webhooks_up=runner.webhooks_are_up()))
         with st.container(key="scenarios", gap=None):
-            st.html(piece("heads"))
+            st.html(render("columns"))
             for place, row in enumerate(rehearsal.rows):
                 scenario = row.scenario
                 kind = "primary" if scenario.name in rehearsal.script.scenarios else "secondary"
                 with st.container(horizontal=True, key=f"scenario-{place}"):
                     button(scenario.name, width="stretch", help=scenario.about, type=kind)
-                    st.html(piece("row", row=row))
+                    st.html(render("row", row=row))
 
 
 def show_first_visit_hint() -> None:
     """Three things to try, for a visitor without orders; nothing beside real Stripe."""
     if settings.current().offline:
-        st.html(piece("three_things"))
+        st.html(render("three_things"))
 
 
 def close_dialog() -> None:

@@ -1,1 +1,1 @@
-"""The ASGI server around the storefront's pages, and the redirect to Stripe Checkout."""
+"""The ASGI server around the storefront's page, and the redirect to Stripe Checkout."""

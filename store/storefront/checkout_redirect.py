@@ -1,4 +1,4 @@
-"""`/go/ORDER`: the redirect to Stripe Checkout, and what its addresses may contain."""
+"""`/go/{number}`: the redirect to Stripe Checkout, and the validation of the shop's URLs."""
 
 import re
 from urllib.parse import urlencode
@@ -14,41 +14,41 @@ from store.web import rendering
 from store.web.buyer_cookie import buyer_of
 from store.web.responses import error_text, plain_page
 
-KEPT = ("resume", "again", "embed")
-NAMES = (*KEPT, products.QUANTITY_PREFIX)
+OTHER_PARAMETERS = ("resume", "again", "embed")
+PARAMETERS = (*OTHER_PARAMETERS, products.QUANTITY_PREFIX)
 QUANTITIES = frozenset(map(str, range(products.MAX_QUANTITY + 1)))
 NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
 
 
 def canonical_cart_url(request: Request) -> str | None:
-    """The shop's address with valid quantities only; None where the address is valid as it is.
+    """The shop's URL with valid quantities only; None where it is valid already.
 
-    Left in, "٣" would be read as 3, and five thousand digits as infinity. Addresses of earlier
-    versions name a product without the prefix; they are brought up to date.
+    Streamlit would read "٣" as 3 and five thousand digits as infinity. Products without the prefix,
+    as in URLs of earlier versions, get it.
     """
-    given = request.query_params.multi_items()
-    kept = [
-        (name if name.startswith(NAMES) else products.quantity_key(name), value)
-        for name, value in given
-        if value in QUANTITIES or name.startswith(KEPT)
+    parameters = request.query_params.multi_items()
+    valid = [
+        (name if name.startswith(PARAMETERS) else products.quantity_key(name), value)
+        for name, value in parameters
+        if value in QUANTITIES or name.startswith(OTHER_PARAMETERS)
     ]
-    return None if kept == given or request.url.path != "/" else f"/?{urlencode(kept)}"
+    return None if valid == parameters or request.url.path != "/" else f"/?{urlencode(valid)}"
 
 
 def is_number(text: str) -> bool:
-    """Whether this can be an order's number; anything else need not be looked up."""
+    """True for the shape of an order number; anything else is not looked up."""
     return NUMBER.fullmatch(text) is not None
 
 
 def go(request: Request) -> Response:
-    """Redirect to the order's Checkout Session, or to the order's page where that is over."""
+    """Redirect to the order's Checkout Session, or to its page once it cannot be paid any more."""
     number = request.path_params["number"]
     try:
         if not is_number(number):
             raise errors.OrderNotFound
         buyer = buyer_of(request) or ""
-        looked = prefetch.URL_PREFETCH.result(buyer, number)
-        address = checkout.checkout_url(buyer, number, refreshed=looked)
+        refreshed = prefetch.URL_PREFETCH.result(buyer, number)
+        address = checkout.checkout_url(buyer, number, refreshed=refreshed)
     except errors.OrderNotFound as error:
         return plain_page(f"{error} It may belong to another browser.", error.status)
     except errors.StoreError as error:

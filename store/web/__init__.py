@@ -1,1 +1,1 @@
-"""What every page of the shop shares: static files, fonts, and the first HTML of a page."""
+"""What all pages share: HTML, formatting, texts, cookies, ASGI middleware and static files."""

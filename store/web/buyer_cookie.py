@@ -1,11 +1,12 @@
-"""Who a browser is: the private cookie it is given when it first opens a page.
+"""The buyer's identity: a private random cookie, of which the database keeps only the hash.
 
-A browser keeps cookies per host and not per port, so each name carries the port of the address
-it was set at: two shops on one host would otherwise replace each other's cookies.
-
-This is all that stands before the pages from a server's first moment, so it loads next to nothing.
+Browsers keep cookies per host, not per port, so the cookie's name carries the port: two shops on
+one host would otherwise replace each other's cookies.
 """
 
+import hashlib
+import re
+import secrets
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers
@@ -13,56 +14,26 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from store.core import addresses
-from store.web import buyer_ids
-from store.web.handshake import over_https
+from store.web.request_origin import over_https
+
+COOKIE_NAME = "store_buyer"
+COOKIE_MAX_AGE = 365 * 24 * 60 * 60
+_SHAPE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
-class BuyerCookie:
-    """Gives every browser its private random name when it first opens a page.
-
-    The answer to a page carries the cookie, so the page's own connection back already brings it.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not opens_a_page(scope):
-            await self.app(scope, receive, send)
-            return
-        request = Request(scope)
-        name = cookie_name(buyer_ids.COOKIE, request.headers.get("host", ""))
-        if buyer_ids.is_cookie(request.cookies.get(name, "")):
-            await self.app(scope, receive, send)
-            return
-        value = buyer_cookie(request.cookies, request.headers.get("host", ""))
-        header = cookie_header(scope, name, value or buyer_ids.new_cookie())
-
-        async def send_with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                cookie = (b"set-cookie", header.encode())
-                # A list of its own: one that answers share would give everybody this name.
-                message = {**message, "headers": [*message["headers"], cookie]}
-            await send(message)
-
-        await self.app(scope, receive, send_with_cookie)
+def new_cookie() -> str:
+    """256 random bits, as 43 URL-safe characters."""
+    return secrets.token_urlsafe(32)
 
 
-def opens_a_page(scope: Scope) -> bool:
-    """True for what a person opens; scripts, pictures and health checks need no name."""
-    headers = Headers(scope=scope)
-    if scope["method"] != "GET":
-        return False
-    if destination := headers.get("sec-fetch-dest"):
-        return destination in ("document", "iframe")
-    return "text/html" in headers.get("accept", "")
+def is_cookie(text: str) -> bool:
+    """True for the shape of `new_cookie`; any other value is replaced, never trusted."""
+    return _SHAPE.fullmatch(text) is not None
 
 
-def cookie_header(scope: Scope, name: str, value: str) -> str:
-    return (
-        f"{name}={value}; Path=/; Max-Age={buyer_ids.COOKIE_SECONDS}; "
-        f"HttpOnly; SameSite=Lax{'; Secure' if over_https(scope) else ''}"
-    )
+def buyer_hash(cookie: str) -> str:
+    """The SHA-256 of the cookie in hex, which identifies the buyer in the database."""
+    return hashlib.sha256(cookie.encode()).hexdigest()
 
 
 def cookie_name(base: str, host_header: str) -> str:
@@ -73,19 +44,64 @@ def cookie_name(base: str, host_header: str) -> str:
     return f"{base}_{host.port}"
 
 
-def buyer_cookie(cookies: Mapping[str, str], host_header: str) -> str | None:
-    """This shop's valid buyer cookie.
+def read_cookie(cookies: Mapping[str, str], host_header: str) -> str | None:
+    """This shop's valid buyer cookie, or None.
 
-    Where there is none, the one without a port counts: earlier versions set it at every port, and
-    its orders must stay its buyer's. The next page sets it again under this shop's name.
+    Falls back to the name without a port, which earlier versions set; the next page response sets
+    it again under this shop's name.
     """
-    for name in (cookie_name(buyer_ids.COOKIE, host_header), buyer_ids.COOKIE):
-        if buyer_ids.is_cookie(cookies.get(name, "")):
+    for name in (cookie_name(COOKIE_NAME, host_header), COOKIE_NAME):
+        if is_cookie(cookies.get(name, "")):
             return cookies[name]
     return None
 
 
 def buyer_of(request: Request) -> str | None:
-    """Who asks, as the database knows them; None without a cookie that could be ours."""
-    cookie = buyer_cookie(request.cookies, request.headers.get("host", ""))
-    return buyer_ids.digest(cookie) if cookie else None
+    """The hash of the request's buyer cookie; None without a valid one."""
+    cookie = read_cookie(request.cookies, request.headers.get("host", ""))
+    return buyer_hash(cookie) if cookie else None
+
+
+class BuyerCookieMiddleware:
+    """Sets the cookie with the first page, so that the page's WebSocket already brings it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not opens_a_page(scope):
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        host = request.headers.get("host", "")
+        name = cookie_name(COOKIE_NAME, host)
+        if is_cookie(request.cookies.get(name, "")):
+            await self.app(scope, receive, send)
+            return
+        header = cookie_header(scope, name, read_cookie(request.cookies, host) or new_cookie())
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                cookie = (b"set-cookie", header.encode())
+                # A new list: responses may share one, and everybody would get this cookie.
+                message = {**message, "headers": [*message["headers"], cookie]}
+            await send(message)
+
+        await self.app(scope, receive, send_with_cookie)
+
+
+def opens_a_page(scope: Scope) -> bool:
+    """True for a navigation; scripts, images and health checks get no cookie."""
+    headers = Headers(scope=scope)
+    if scope["method"] != "GET":
+        return False
+    if destination := headers.get("sec-fetch-dest"):
+        return destination in ("document", "iframe")
+    return "text/html" in headers.get("accept", "")
+
+
+def cookie_header(scope: Scope, name: str, value: str) -> str:
+    return (
+        f"{name}={value}; Path=/; Max-Age={COOKIE_MAX_AGE}; "
+        f"HttpOnly; SameSite=Lax{'; Secure' if over_https(scope) else ''}"
+    )

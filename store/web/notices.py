@@ -1,4 +1,4 @@
-"""What a page says to the person in front of it, beside what it shows."""
+"""Notices: one-sentence messages of a page to its buyer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class RepeatPurchasePrompt:
-    """The buyer pressed Pay for what they bought moments ago."""
+    """The buyer pressed Pay for a cart that they paid for minutes ago."""
 
     sentence: str
     shown_amount: int
@@ -29,7 +29,7 @@ class RepeatPurchasePrompt:
 
 NO_COOKIES = Notice("This shop knows you by a cookie. Allow cookies, then reload the page.")
 NOTHING_YET = "No orders yet. Your first one appears here and updates itself."
-# The same for a paid order, a stranger's and a made-up number: nothing of an order is told.
+# The same for a paid order, another buyer's and an invented number, so that nothing is revealed.
 RETURNED_ELSEWHERE = (
     "If you have just paid, your payment is safe: Stripe reports it to this shop by itself, "
     "and the order is shown in the browser it was placed in."
@@ -44,14 +44,14 @@ DATABASE_DOWN = Notice(
 
 
 def order_not_here(error: OrderNotFound, *, returned: bool) -> Notice:
-    """The answer to an unknown number and to a stranger's; `returned` is one back from Stripe."""
+    """For an unknown order and another buyer's; `returned`: the browser comes from Stripe."""
     if returned:
         return Notice(f"{RETURNED_ELSEWHERE} {error}")
     return Notice(f"{error} It may belong to another browser.")
 
 
-def refilled(changes: Sequence[str], again: str | None) -> Notice:
-    """The cart is an order's once more: of the order `again`, or of one left unpaid at Stripe."""
+def cart_restored(changes: Sequence[str], again: str | None) -> Notice:
+    """The cart was filled from an order: the one to buy `again`, or one left unpaid at Stripe."""
     intro = "Your cart is as you left it. You have not been charged."
     if again:
         intro = f"Your cart is that of order {again}."

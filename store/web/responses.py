@@ -1,4 +1,4 @@
-"""Responses without Streamlit, and the sentences for errors that every page uses."""
+"""Pages without Streamlit, and the sentences for errors."""
 
 import logging
 import secrets
@@ -7,7 +7,7 @@ from http import HTTPStatus
 from starlette.responses import HTMLResponse
 
 from store.core import errors
-from store.web import index_page, rendering, stripe_mode
+from store.web import index_page, rendering
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +21,12 @@ PLAIN_HEADERS = {
 
 
 def plain_page(sentence: str, status: int, links: dict[str, str] | None = None) -> HTMLResponse:
-    """An HTML page of one sentence and its links, made without Streamlit."""
+    """An HTML page with one sentence and links."""
     links = links or {"Back to the shop": "/"}
     heading = "Not found" if status == HTTPStatus.NOT_FOUND else "That did not work"
-    body = rendering.plain_page(
-        mode=stripe_mode.mode_badge(),
+    body = rendering.render(
+        "plain_page",
+        "plain_page",
         styles=index_page.styles(),
         heading=heading,
         sentence=sentence,

@@ -1,8 +1,7 @@
-"""Static files that are compressed once and kept, instead of anew for each request or not at all.
+"""Static files, compressed once and cached in memory.
 
-Streamlit (checked with 1.67) sends its scripts uncompressed, because the compression it has would
-be done for every request. Measured by `bench first-visit`: a first visit needs 0.5 MB of them
-instead of 2.2 MB.
+Streamlit sends its scripts uncompressed, because it would compress them anew for each request.
+Measured with `bench first-visit`: a first visit loads 0.5 MB of scripts instead of 2.2 MB.
 """
 
 import gzip
@@ -20,6 +19,8 @@ from starlette.responses import FileResponse, Response
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from store.web.streamlit_internals import ASSETS_PREFIX, INDEX_HTML
+
 COMPRESSIBLE = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -28,7 +29,6 @@ COMPRESSIBLE = {
     ".txt": "text/plain",
 }
 IMMUTABLE = "public, max-age=31536000, immutable"
-STREAMLIT_PREFIX = "/static"
 LOCK = threading.Lock()
 
 
@@ -38,7 +38,7 @@ class Compressed(NamedTuple):
 
 
 def compressed(path: str, modified_ns: int) -> Compressed:
-    """A file's content under gzip; two that ask at once compress it once."""
+    """A file's content under gzip; concurrent requests compress it once."""
     with LOCK:
         return _compressed(path, modified_ns)
 
@@ -50,7 +50,7 @@ def _compressed(path: str, _modified_ns: int) -> Compressed:
 
 
 def is_for_gzip(headers: Headers) -> bool:
-    """True for all of a file, where Accept-Encoding gives gzip a weight above zero."""
+    """True for a whole file, where Accept-Encoding gives gzip a weight above zero."""
     weights: dict[str, float] = {}
     for part in headers.get("accept-encoding", "").lower().split(","):
         name, _, weight = part.partition(";")
@@ -62,9 +62,9 @@ def is_for_gzip(headers: Headers) -> bool:
 
 
 class CompressedFiles(StaticFiles):
-    """A folder of files whose names change with their content, so that browsers keep them.
+    """A folder of files named by their content, which browsers may cache for ever.
 
-    Text is sent under gzip to clients that accept it, except for ranges of a file.
+    Text is sent under gzip to clients that accept it, except for ranges.
     """
 
     async def get_response(self, path: str, scope: Scope) -> Response:
@@ -89,21 +89,21 @@ class CompressedFiles(StaticFiles):
 
 
 class StreamlitAssets:
-    """ASGI middleware that answers for Streamlit's own scripts, styles and fonts.
+    """ASGI middleware that serves Streamlit's scripts, styles and fonts.
 
-    Streamlit reserves their addresses, so that no route of ours may have them.
+    Not a route, because Streamlit reserves these addresses.
     """
 
-    def __init__(self, app: ASGIApp, folder: Path) -> None:
+    def __init__(self, app: ASGIApp, folder: Path = INDEX_HTML.parent / "static") -> None:
         self.app = app
         self.files = CompressedFiles(directory=folder, follow_symlink=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(f"{STREAMLIT_PREFIX}/"):
-            path = self.files.get_path({**scope, "root_path": STREAMLIT_PREFIX})
+        if scope["type"] == "http" and scope["path"].startswith(f"{ASSETS_PREFIX}/"):
+            path = self.files.get_path({**scope, "root_path": ASSETS_PREFIX})
             try:
                 response = await self.files.get_response(path, scope)
-            except HTTPException:  # Streamlit says what there is instead
+            except HTTPException:  # Streamlit answers instead
                 pass
             else:
                 await response(scope, receive, send)

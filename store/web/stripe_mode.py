@@ -1,4 +1,4 @@
-"""Whether the shop works with Stripe's test mode or with the emulator, as its pages say it."""
+"""The badge that shows whether the shop uses Stripe's test mode or the emulator."""
 
 import logging
 import threading

@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from store.backoffice import auth
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from store.web.buyer_cookie import cookie_name
 from tests.support.processes import CLIENT_LIMITS, House
 from tests.support.websocket_client import Visitor
@@ -138,14 +138,14 @@ def test_a_websocket_with_a_cookie_needs_the_shops_own_origin(port: int) -> None
 
 
 def success_url(shop: House, port: int, host: str, **visitor: object) -> str:
-    cookie = buyer_ids.new_cookie()
-    shop.secrets |= {cookie, buyer_ids.digest(cookie)}
+    cookie = buyer_cookie.new_cookie()
+    shop.secrets |= {cookie, buyer_cookie.buyer_hash(cookie)}
     given = {"claimed_url": "https://evil.example/", "host": host, **visitor}
     with Visitor(port, cookie=cookie, **given) as page:  # type: ignore[arg-type]
         page.seconds(**{page.numbers["Quantity of Red T-Shirt"]: 1})
         (pay,) = [label for label in page.buttons if label.startswith("Pay $")]
         page.seconds(**{page.buttons[pay]: True})
-    order = shop.the_order(buyer_ids.digest(cookie))
+    order = shop.the_order(buyer_cookie.buyer_hash(cookie))
     address: str = json.loads(order.checkout_parameters)["success_url"]
     return address.partition("/order?")[0]
 
@@ -193,7 +193,7 @@ def test_remote_visitors_have_no_rehearsal_buttons(
     port: int, host: str, headers: dict[str, str]
 ) -> None:
     with rehearsal(
-        port, buyer_ids.new_cookie(), host=host.format(port=port), headers=headers
+        port, buyer_cookie.new_cookie(), host=host.format(port=port), headers=headers
     ) as page:
         assert page.buttons == {}
         assert "Sign in" in said(page.messages)
@@ -204,7 +204,7 @@ def test_on_this_computer_and_for_an_operator_the_rehearsal_is_open(
     shop: House, port: int, browser: httpx.Client
 ) -> None:
     operator = sign_in(shop, browser)
-    cookie = buyer_ids.new_cookie()
+    cookie = buyer_cookie.new_cookie()
 
     with rehearsal(port, cookie, host=f"localhost:{port}") as here:
         assert "Run all" in here.buttons
@@ -218,7 +218,7 @@ def test_a_click_after_signing_out_does_nothing(
     shop: House, port: int, browser: httpx.Client, button: str
 ) -> None:
     operator = sign_in(shop, browser)
-    cookie = buyer_ids.new_cookie()
+    cookie = buyer_cookie.new_cookie()
     before = len(shop.orders())
 
     with rehearsal(port, f"{cookie}; {operator}", headers=ELSEWHERE) as page:
@@ -260,7 +260,9 @@ def test_two_shops_on_one_host_keep_their_operators_and_buyers_apart(
 
     assert [answer.status_code for answer in seen] == [200, 200]
     assert [answer.status_code for answer in after] == [200, 303]
-    buyers_given = {value for name, value in given.items() if name.startswith(buyer_ids.COOKIE)}
+    buyers_given = {
+        value for name, value in given.items() if name.startswith(buyer_cookie.COOKIE_NAME)
+    }
     assert len(buyers_given) == 2
     other.close()
 

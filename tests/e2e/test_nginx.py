@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support import nginx as proxy
 from tests.support.browser_actions import (
     enter,
@@ -79,14 +79,14 @@ def before_named(named: dict[str, ThreadingHTTPServer], tmp_path: Path) -> Itera
 
 
 def served_by(nginx: proxy.Proxy, cookie: str = "", path: str = "/") -> str:
-    jar = {buyer_ids.COOKIE: cookie} if cookie else {}
+    jar = {buyer_cookie.COOKIE_NAME: cookie} if cookie else {}
     return httpx.get(f"{nginx.address}{path}", cookies=jar, trust_env=False).text
 
 
 def test_a_buyer_stays_with_one_storefront_and_buyers_spread_over_both(
     before_named: proxy.Proxy,
 ) -> None:
-    cookies = [buyer_ids.new_cookie() for _ in range(40)]
+    cookies = [buyer_cookie.new_cookie() for _ in range(40)]
 
     first = [served_by(before_named, cookie) for cookie in cookies]
     again = [served_by(before_named, cookie, "/_stcore/stream") for cookie in cookies]
@@ -100,7 +100,7 @@ def test_nginx_passes_on_the_client_address_and_websockets(
     before_named: proxy.Proxy, named: dict[str, ThreadingHTTPServer]
 ) -> None:
     asked = {"Upgrade": "websocket", "Connection": "Upgrade", "Host": "shop.example.com"}
-    cookie = {"Cookie": f"{buyer_ids.COOKIE}={buyer_ids.new_cookie()}"}
+    cookie = {"Cookie": f"{buyer_cookie.COOKIE_NAME}={buyer_cookie.new_cookie()}"}
 
     answer = httpx.get(before_named.address, headers=asked | cookie, trust_env=False)
 

@@ -70,7 +70,7 @@ def test_paid_is_shown_before_any_script_is_loaded(
 
     pay(page)
 
-    first = page.locator("#first-page .verdict").get_by_text("Paid", exact=True)
+    first = page.locator("#first-page .status-headline").get_by_text("Paid", exact=True)
     expect(first).to_be_visible()
     page.unroute("**/static/js/**")
     page.reload()

@@ -14,7 +14,7 @@ from store.db.models import Lease
 from store.demo.runner import Rehearsal, Rehearsals
 from store.demo.scenarios import SCENARIOS
 from store.orders import checkout
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support.axe import grave_faults
 from tests.support.browser_actions import pay_button, verdict
 from tests.support.processes import House
@@ -51,7 +51,7 @@ def opened(buyer: BrowserContext, house: House) -> Page:
 
 
 def test_a_killed_webhook_process_loses_nothing_and_comes_back(inside: House) -> None:
-    rehearsal = Rehearsal(buyer_ids.digest(buyer_ids.new_cookie()), Rehearsals())
+    rehearsal = Rehearsal(buyer_cookie.buyer_hash(buyer_cookie.new_cookie()), Rehearsals())
 
     rehearsal.start(STOPPED, inside.address)
     wait_until(lambda: rehearsal.progress is None, 90)
@@ -66,7 +66,7 @@ def test_a_shop_without_look_ups_fails_the_rehearsal(
     inside: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkout, "refresh_order", lambda *_: None)
-    rehearsal = Rehearsal(buyer_ids.digest(buyer_ids.new_cookie()), Rehearsals())
+    rehearsal = Rehearsal(buyer_cookie.buyer_hash(buyer_cookie.new_cookie()), Rehearsals())
 
     rehearsal.start(STOPPED, inside.address)
     wait_until(lambda: rehearsal.progress is None, 90)

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from store.cli.launch import is_up
-from store.web.buyer_ids import new_cookie
+from store.web.buyer_cookie import new_cookie
 from tests.support.browser_actions import enter, fill_in, leave_for_stripe, pay, verdict
 from tests.support.counting import count
 from tests.support.processes import House

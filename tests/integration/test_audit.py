@@ -26,7 +26,7 @@ from store.orders.stripe_facts import Document
 from store.reconciliation import audit, reconciler, restored_orders
 from store.reports import my_orders
 from store.stripe_api import requests
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support.shop import JEANS, ON_SQLITE, Shop, at_once
 
 COMPLETED = "checkout.session.completed"
@@ -49,7 +49,7 @@ def change(number: str, **values: Any) -> None:
 
 
 def another_buyer(shop: Shop) -> None:
-    shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
+    shop.buyer = buyer_cookie.buyer_hash(buyer_cookie.new_cookie())
 
 
 def as_stripe_says(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:

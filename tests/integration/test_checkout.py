@@ -20,7 +20,7 @@ from store.core.errors import (
 from store.db import engine as db
 from store.db.models import Product
 from store.orders import checkout
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support.shop import JEANS, ON_SQLITE, SHIRTS, Shop, at_once
 
 
@@ -102,7 +102,7 @@ def test_a_new_cart_does_not_hide_that_the_old_one_was_just_paid(shop: Shop) -> 
 
 @pytest.mark.scenario("A15")
 def test_two_hundred_buyers_at_once_are_all_served_or_told_to_wait(shop: Shop) -> None:
-    buyers_now = [buyer_ids.digest(buyer_ids.new_cookie()) for _ in range(200)]
+    buyers_now = [buyer_cookie.buyer_hash(buyer_cookie.new_cookie()) for _ in range(200)]
 
     results = at_once(200, lambda place: shop.place(buyer=buyers_now[place]))
 

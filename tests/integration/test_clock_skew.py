@@ -14,7 +14,7 @@ from store.orders import checkout
 from store.reconciliation import reconciler
 from store.stripe_api import requests
 from store.stripe_api.clock_skew import CLOCK_SKEW
-from store.web import rendering
+from store.web import texts
 from tests.support.shop import SHIRTS, Shop
 
 # How many seconds Stripe's clock is ahead of this machine's.
@@ -83,7 +83,7 @@ def test_a_refused_time_limit_names_the_clock_and_the_next_attempt_works(
 
     assert address == f"/order?number={number}"
     assert shop.order(number).status == "failed"
-    assert rendering.sentence_of(shop.view(number)) == rendering.NOT_OPENED
+    assert texts.status_sentence(shop.view(number)) == texts.NOT_OPENED
     (warning,) = [line for line in caplog.records if "time limit" in line.getMessage()]
     assert ("behind" if off > 0 else "ahead of") in warning.getMessage()
     assert warning.__dict__["order_number"] == number

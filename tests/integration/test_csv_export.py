@@ -15,7 +15,7 @@ from store.db import bulk
 from store.db import engine as db
 from store.db.models import Order, Product
 from store.reports import csv_export, order_view, search
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support.shop import JEANS, ON_SQLITE, SHIRTS, Shop
 
 
@@ -194,7 +194,7 @@ def test_no_cell_of_an_export_is_taken_for_a_formula(shop: Shop, tmp_path: Path,
 def test_a_product_name_of_any_characters_is_stored_unchanged(shop: Shop, tmp_path: Path) -> None:
     for name in HOSTILE:
         rename("red-t-shirt", name)
-        shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
+        shop.buyer = buyer_cookie.buyer_hash(buyer_cookie.new_cookie())
         number = shop.a_paid_order()
         assert [item.name for item in shop.view(number).items] == [name]
 

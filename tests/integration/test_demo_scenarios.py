@@ -31,7 +31,7 @@ from store.orders import checkout, fact_checks, refunds
 from store.reconciliation import audit, reconciler
 from store.reports import my_orders
 from store.stripe_api import requests, signatures, transport
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from store.webhooks import batch_queue, parsing, processing
 from tests.support.shop import ON_SQLITE, SECRET, STORE_URL, Shop
 from tests.support.waiting import wait_until
@@ -140,7 +140,7 @@ def sell_to_each_tab(patch: pytest.MonkeyPatch) -> None:
 
 def ask_under_a_new_key_each_time(patch: pytest.MonkeyPatch) -> None:
     create = requests.create_checkout
-    patch.setattr(requests, "create_checkout", lambda p, _key: create(p, buyer_ids.new_cookie()))
+    patch.setattr(requests, "create_checkout", lambda p, _key: create(p, buyer_cookie.new_cookie()))
 
 
 def count_no_refunds(patch: pytest.MonkeyPatch) -> None:
@@ -261,7 +261,9 @@ def test_a_webhook_server_without_a_supervisor_is_not_killed(
 
 @ON_SQLITE
 def test_two_visitors_take_turns_and_see_only_their_own_orders(heard: Shop) -> None:
-    visitors = [runner.REHEARSALS.of(buyer_ids.digest(buyer_ids.new_cookie())) for _ in range(2)]
+    visitors = [
+        runner.REHEARSALS.of(buyer_cookie.buyer_hash(buyer_cookie.new_cookie())) for _ in range(2)
+    ]
 
     for visitor in visitors:
         visitor.start("Webhook twice", STORE_URL)
@@ -428,7 +430,7 @@ def test_every_step_of_the_script_names_scenarios_that_exist() -> None:
 def test_a_fresh_demo_deletes_all_orders_and_restores_the_products(
     heard: Shop, rehearsal: Rehearsal
 ) -> None:
-    heard.place(buyer=buyer_ids.digest(buyer_ids.new_cookie()))
+    heard.place(buyer=buyer_cookie.buyer_hash(buyer_cookie.new_cookie()))
     heard.a_paid_order()
     with db.unit_of_work() as session:
         session.exec(select(Product)).first().unit_amount = 1  # type: ignore[union-attr]
@@ -469,7 +471,7 @@ def test_an_event_during_a_reset_waits_and_then_has_an_unknown_order(
 def buys(shop: Shop, stop: threading.Event, said: list[Exception]) -> None:
     """One buyer after another orders, pays and comes back, whatever happens to the orders."""
     while not stop.is_set():
-        buyer = buyer_ids.digest(buyer_ids.new_cookie())
+        buyer = buyer_cookie.buyer_hash(buyer_cookie.new_cookie())
         try:
             number = shop.place(buyer=buyer)
             address = checkout.checkout_url(buyer, number)

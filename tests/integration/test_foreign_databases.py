@@ -309,7 +309,7 @@ def test_a_role_without_create_gets_the_grant_named_and_continues_once_granted(
     with set_to(as_role(url, "clerk")):
         code, _, said = run(capsys, "migrate")
         stop = Event()
-        storefront = Thread(target=server.keep_books, args=(stop,), daemon=True)
+        storefront = Thread(target=server.migrate_and_reconcile, args=(stop,), daemon=True)
         storefront.start()
         storefront.join(1)
         waits = storefront.is_alive()

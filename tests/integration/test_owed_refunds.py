@@ -27,7 +27,7 @@ from store.orders.stripe_facts import CheckoutFact, DisputeFact, Fact, RefundFac
 from store.orders.transitions import TRANSITIONS
 from store.reconciliation import reconciler
 from store.reports import charge_summary
-from store.web import rendering
+from store.web import texts
 from tests.support.shop import ON_SQLITE, Shop, at_once, backoffice_section, html_of
 
 REFUNDS = "POST /v1/refunds"
@@ -153,14 +153,14 @@ def test_an_owed_refund_is_shown_to_the_buyer_and_as_an_alert_to_operators(
     shop: Shop,
 ) -> None:
     number, _ = a_second_payment(shop)
-    before = rendering.sentence_of(shop.view(number)), health.check_refunds()
+    before = texts.status_sentence(shop.view(number)), health.check_refunds()
     refuse(shop)
 
     reconciler.run_once()
 
     assert "the shop is sending it back" in before[0]
     assert before[1] == []
-    assert "the shop owes it and keeps trying" in rendering.sentence_of(shop.view(number))
+    assert "the shop owes it and keeps trying" in texts.status_sentence(shop.view(number))
     assert (alert(shop).refund_state, alert(shop).resolved) == ("overdue", False)
     (light,) = health.check_refunds()
     assert (light.good, "1 stuck, $39.98" in light.message) == (False, True)
@@ -340,7 +340,7 @@ def test_a_refund_that_waits_for_the_buyer_alarms_until_it_is_back(shop: Shop) -
     waiting = (
         alert(shop).refund_state,
         health.check_refunds(),
-        rendering.sentence_of(shop.view(number)),
+        texts.status_sentence(shop.view(number)),
     )
     told(shop, "refund.created", status="succeeded")
 

@@ -9,7 +9,7 @@ from store.core.errors import OrderNotFound
 from store.db import engine as db
 from store.orders import queries, refunds
 from store.reports import my_orders, order_detail
-from store.web import buyer_ids, rendering
+from store.web import buyer_cookie, formatting, rendering
 from tests.support.shop import JEANS, Shop
 
 
@@ -94,7 +94,7 @@ def test_another_order_is_on_the_shelf_at_once(shop: Shop) -> None:
 def test_cached_pages_are_per_buyer(shop: Shop) -> None:
     number = shop.a_paid_order()
     seen(shop, number)
-    shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
+    shop.buyer = buyer_cookie.buyer_hash(buyer_cookie.new_cookie())
 
     assert my_orders.of_buyer(shop.buyer).orders == []
     with pytest.raises(OrderNotFound):
@@ -104,10 +104,10 @@ def test_cached_pages_are_per_buyer(shop: Shop) -> None:
 def test_html_cache_misses_when_order_or_year_changes(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    number, reader = shop.an_open_order(), rendering.Reader.of("en-US", "UTC")
+    number, reader = shop.an_open_order(), formatting.LocaleFormatter.of("en-US", "UTC")
 
     def row() -> str:
-        return rendering.piece("order_row", reader, order=shop.view(number))
+        return rendering.render("storefront", "order_row", reader, order=shop.view(number))
 
     first = row()
     assert row() is first
@@ -118,7 +118,8 @@ def test_html_cache_misses_when_order_or_year_changes(
     assert "Paid" in paid
     assert "Paid" not in first
 
-    monkeypatch.setattr(rendering, "datetime", NextYear)
+    for module in (rendering, formatting):
+        monkeypatch.setattr(module, "datetime", NextYear)
     assert f", {shop.view(number).created_at.year}" in row()
     assert f", {shop.view(number).created_at.year}" not in paid
 

@@ -12,7 +12,7 @@ from store.core import clock
 from store.db import engine as db
 from store.db.models import Order, OrderCheck, OrderItem, OrderLog, StripeEvent
 from store.reconciliation import retention
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support.shop import JEANS, Shop, at_once
 
 LATER = timedelta(days=100)
@@ -141,7 +141,7 @@ def test_prune_deletes_all_rows_in_several_steps(
     monkeypatch.setattr(retention, "BATCH", 2)
     for _ in range(3):
         shop.a_paid_order()
-        shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
+        shop.buyer = buyer_cookie.buyer_hash(buyer_cookie.new_cookie())
     shop.tell_all()
     a_hundred_days_later()
 

@@ -17,7 +17,7 @@ from store.orders import checkout, checkout_session, queries
 from store.reconciliation import reconciler
 from store.reports import my_orders
 from store.stripe_api import requests
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from store.webhooks import parsing, processing
 from tests.support.shop import JEANS, Shop, at_once
 from tests.support.waiting import wait_until
@@ -72,7 +72,7 @@ def test_webhook_and_redirect_at_the_same_moment_settle_once(shop: Shop) -> None
 
         assert [results[0].status_code, results[1]] == [200, None]
         assert shop.log(number).count("paid") == 1
-        shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
+        shop.buyer = buyer_cookie.buyer_hash(buyer_cookie.new_cookie())
 
 
 def both_at_once(*acts: Callable[[], Any]) -> list[Any]:
@@ -213,7 +213,7 @@ def test_any_order_of_delivery_ends_like_a_fresh_look_up(shop: Shop) -> None:
         shop.pay(number)
         shop.stripe.emulator.refund(shop.payment_id(number), 700)
         shop.dispute(number)
-        shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
+        shop.buyer = buyer_cookie.buyer_hash(buyer_cookie.new_cookie())
         numbers.append(number)
     told, asked = numbers
     payment = shop.payment_id(told)
@@ -385,7 +385,7 @@ def test_when_cancelling_and_paying_race_the_order_follows_stripe(shop: Shop) ->
         assert (paid == "succeeded") == (session.payment_status == "paid")
         assert shop.order(number).status == ("paid" if paid == "succeeded" else "canceled")
         assert isinstance(cancel, OtherOrderPaid) == (paid == "succeeded")
-        shop.buyer = buyer_ids.digest(buyer_ids.new_cookie())
+        shop.buyer = buyer_cookie.buyer_hash(buyer_cookie.new_cookie())
 
 
 @pytest.mark.scenario("C11")
@@ -673,7 +673,7 @@ def test_a_stranger_cannot_see_or_settle_an_order_by_its_number(shop: Shop) -> N
 def test_a_stranger_cannot_cancel_an_order(shop: Shop) -> None:
     number = shop.an_open_order()
 
-    for somebody in (buyer_ids.digest(buyer_ids.new_cookie()), ""):
+    for somebody in (buyer_cookie.buyer_hash(buyer_cookie.new_cookie()), ""):
         with pytest.raises(OrderNotFound):
             checkout.cancel(somebody, number)
 
@@ -684,7 +684,7 @@ def test_a_stranger_cannot_cancel_an_order(shop: Shop) -> None:
 @pytest.mark.scenario("G1", "G2")
 def test_an_unknown_order_and_a_strangers_answer_alike(shop: Shop) -> None:
     number = shop.an_open_order()
-    stranger = buyer_ids.digest(buyer_ids.new_cookie())
+    stranger = buyer_cookie.buyer_hash(buyer_cookie.new_cookie())
 
     said = []
     for asked in (number, queries.new_number(), "", "' OR 1=1 --"):

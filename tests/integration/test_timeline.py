@@ -17,7 +17,7 @@ from store.reports import my_orders, order_detail, timeline_export
 from store.reports.charge_summary import ChargeSummary
 from store.reports.timeline import TimelineEntry
 from store.stripe_api import requests
-from store.web import rendering
+from store.web import formatting
 from tests.support.shop import JEANS, ON_SQLITE, Shop
 
 
@@ -226,7 +226,7 @@ def test_entries_without_effect_are_folded_and_dates_shown_once(shop: Shop) -> N
     number = shop.a_paid_order()
     for _ in range(3):
         shop.tell("checkout.session.completed")
-    reader = rendering.Reader.of("en-US", "UTC")
+    reader = formatting.LocaleFormatter.of("en-US", "UTC")
 
     ((day, entries),) = reader.timeline(story(shop, number).entries)
 

@@ -23,7 +23,7 @@ from store.core import clock, settings
 from store.core.workers import Worker
 from store.db import engine as db
 from store.db.write_probe import WriteProbe
-from store.web import connections
+from store.web import connection_limits
 from store.webhooks import batch_queue
 from store.webhooks.refused_signatures import RefusedSignatures
 from tests.integration.test_webhook_batching import an_event_of_no_interest
@@ -424,7 +424,7 @@ HALF_HEADS = {
 def test_connections_that_send_half_a_head_are_closed_and_others_are_served(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, http: str, sent: bytes
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(connection_limits, "HEADER_SECONDS", 0.5)
     with serving(http=http) as url, many_lines(url, 300) as lines:
         for line in lines:
             line.sendall(sent)
@@ -449,7 +449,7 @@ def many_lines(url: str, count: int) -> Iterator[list[socket.socket]]:
 def test_a_request_head_sent_byte_by_byte_is_cut_off(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(connection_limits, "HEADER_SECONDS", 0.3)
     began_at = time.monotonic()
     with serving() as url, many_lines(url, 1) as (line,), suppress(ConnectionError):
         line.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
@@ -465,7 +465,7 @@ def test_a_request_head_sent_byte_by_byte_is_cut_off(
 def test_a_slow_answer_and_a_connection_that_is_used_again_are_left_alone(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(connection_limits, "HEADER_SECONDS", 0.2)
     with serving(timeout_keep_alive=30) as url, httpx.Client(base_url=url) as client:
         ports = set()
         for _ in range(5):
@@ -481,7 +481,7 @@ def test_a_slow_answer_and_a_connection_that_is_used_again_are_left_alone(
 def test_over_the_cap_the_connections_that_wait_make_room(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "MOST", 20)
+    monkeypatch.setattr(connection_limits, "MAX_CONNECTIONS", 20)
     with serving() as url, many_lines(url, 60) as lines:
         statuses = [httpx.get(f"{url}/healthz").status_code for _ in range(5)]
         for line in lines:
@@ -508,7 +508,7 @@ def is_closed(line: socket.socket) -> bool:
 @ON_SQLITE
 @pytest.mark.scenario("Q8")
 def test_the_uvicorn_attributes_in_use_exist(shop: Shop) -> None:
-    assert uvicorn.__version__ == "0.54.0", "look at store/web/connections.py again"
+    assert uvicorn.__version__ == "0.54.0", "look at store/web/connection_limits.py again"
     for protocol in (HttpToolsProtocol, H11Protocol):
         assert vars(protocol)["watched"]
     with serving() as url:

@@ -57,7 +57,7 @@ from starlette.requests import Request
 from store.storefront import server
 
 asked = Request({"type": "http", "path": "/", "query_string": b"", "headers": []})
-page = server.open_page(server.Shell(streamlit_app.FRONTEND), asked)
+page = server.open_page(server.IndexPage(), asked)
 print(page.status_code, *sys.modules)
 """
 
@@ -74,12 +74,12 @@ def test_the_storefront_gives_its_first_page_before_the_heavy_libraries_are_load
 
 
 def test_page_script_imports_after_server_load() -> None:
-    """See `server.load`; `test_launched.py` opens pages while this goes on, and then needs luck."""
+    """A page opened while `server.import_heavy_modules` runs would meet half-imported modules."""
     script = ast.parse((ROOT / "streamlit_app.py").read_text("utf-8"))
     faces = [node for node in script.body if isinstance(node, ast.If)]
 
     assert ast.unparse(faces[0].test) == "__name__ == '__main__'"
-    assert ast.unparse(faces[0].body[0]) == "server.load()"
+    assert ast.unparse(faces[0].body[0]) == "server.import_heavy_modules()"
 
 
 def test_stripe_is_imported_in_one_package() -> None:

@@ -245,7 +245,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (AMOUNTS + "what_is_shown_is_what_is_charged_in_every_currency_and_locale[kwd]",),
     ),
     "a total beyond the limits cannot be clicked": Mutation(
-        (Edit("streamlit_app.cart_panel", "bool(refusal)", "not cart.lines"),),
+        (Edit("streamlit_app.cart_panel", "bool(error)", "not cart.lines"),),
         (STOREFRONT + "a_cheap_thing_can_be_bought_once_the_cart_is_worth_enough",),
     ),
     "Stripe is asked before an order is cancelled": Mutation(
@@ -321,7 +321,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             Edit(
                 "sign_in.require_same_origin",
-                "handshake.own_origin(request.scope) is None",
+                "request_origin.own_origin(request.scope) is None",
                 "False",
             ),
         ),
@@ -332,11 +332,11 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (OFFICE + "wrong_passwords_slow_down_and_do_not_lock_the_owner_out",),
     ),
     "a WebSocket names its own origin": Mutation(
-        (Edit("guard.OwnHost.__call__", "not may_connect(scope, headers)", "False"),),
+        (Edit("middleware.OwnHost.__call__", "not may_connect(scope, headers)", "False"),),
         (ACCESS + "a_websocket_with_a_cookie_needs_the_shops_own_origin",),
     ),
     "the script signs in nobody from another computer": Mutation(
-        (Edit("presenter_sign_in.needs_no_password", "handshake.is_local(scope)", "True"),),
+        (Edit("presenter_sign_in.needs_no_password", "request_origin.is_local(scope)", "True"),),
         (OFFICE + "a_stranger_is_not_signed_in_by_the_script[headers0]",),
     ),
     "no other site makes the script sign in": Mutation(

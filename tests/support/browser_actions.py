@@ -23,8 +23,8 @@ function paid(where) {
 }
 function look() {
   const now = performance.timeOrigin + performance.now();
-  if (paid(".verdict")) window.paidAt ??= now;
-  if (paid("#root .verdict")) window.drawnAt ??= now;
+  if (paid(".status-headline")) window.paidAt ??= now;
+  if (paid("#root .status-headline")) window.drawnAt ??= now;
   else requestAnimationFrame(look);
 }
 requestAnimationFrame(look);
@@ -81,7 +81,7 @@ def refusal(page: Page) -> Locator:
 
 
 def verdict(page: Page, word: str = "Paid") -> Locator:
-    return page.locator("#root .verdict").get_by_text(word, exact=True)
+    return page.locator("#root .status-headline").get_by_text(word, exact=True)
 
 
 def row(page: Page, word: str) -> Locator:

@@ -21,7 +21,7 @@ from store.catalog import products
 from store.core.errors import StoreError
 from store.db import engine as db
 from store.orders import checkout, refunds
-from store.web import buyer_ids
+from store.web import buyer_cookie
 
 BUYERS = 20
 CARTS = ({"red-t-shirt": 2}, {"blue-jeans": 1}, {"sneakers": 1, "red-t-shirt": 1})
@@ -73,8 +73,8 @@ def shop_until_told(crowd: Crowd, door: "Connection[Any, Any]") -> None:
 
 def shop(crowd: Crowd, number: int, over: threading.Event) -> None:
     chance = random.Random(f"{crowd.seed}/{number}")
-    cookie = buyer_ids.new_cookie()
-    crowd.secrets |= {cookie, buyer_ids.digest(cookie)}
+    cookie = buyer_cookie.new_cookie()
+    crowd.secrets |= {cookie, buyer_cookie.buyer_hash(cookie)}
     while not over.is_set():
         with suppress(StoreError, httpx.HTTPError):
             visit(crowd, chance, cookie)
@@ -83,7 +83,7 @@ def shop(crowd: Crowd, number: int, over: threading.Event) -> None:
 
 def visit(crowd: Crowd, chance: random.Random, cookie: str) -> None:
     """One visit; whatever fails on the way, the next visit starts anew."""
-    buyer, cart = buyer_ids.digest(cookie), chance.choice(CARTS)
+    buyer, cart = buyer_cookie.buyer_hash(cookie), chance.choice(CARTS)
     with db.reading() as session:
         shown = products.total_amount(products.active_products(session), cart)
     number = checkout.place(buyer, cart, shown_amount=shown, store_url=crowd.shops[0], again=True)
@@ -91,7 +91,7 @@ def visit(crowd: Crowd, chance: random.Random, cookie: str) -> None:
     for _ in range(chance.randint(1, 2)):  # some click twice
         answer = httpx.get(
             f"{chance.choice(crowd.shops)}/go/{number}",
-            cookies={buyer_ids.COOKIE: cookie},
+            cookies={buyer_cookie.COOKIE_NAME: cookie},
             timeout=30,
         )
     if "/c/pay/" not in answer.headers.get("location", ""):

@@ -30,7 +30,7 @@ from store.core.settings import EMULATOR_KEY, ROOT
 from store.db import engine as db
 from store.db.models import Order, OrderLog
 from store.stripe_api import transport
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from store.web.buyer_cookie import cookie_name
 from tests.support.counting import Payment, count, judge
 from tests.support.ports import FLAGS, free_port
@@ -356,10 +356,11 @@ class House:
         (cookie,) = [
             cookie["value"]
             for cookie in browser.cookies(self.address)
-            if cookie.get("name") == cookie_name(buyer_ids.COOKIE, urlsplit(self.address).netloc)
+            if cookie.get("name")
+            == cookie_name(buyer_cookie.COOKIE_NAME, urlsplit(self.address).netloc)
         ]
-        self.secrets |= {cookie, buyer_ids.digest(cookie)}
-        return buyer_ids.digest(cookie)
+        self.secrets |= {cookie, buyer_cookie.buyer_hash(cookie)}
+        return buyer_cookie.buyer_hash(cookie)
 
     def opens_the_office(self, browser: BrowserContext) -> Page:
         """Sign in as the printed link does; the session's cookie must never be in a log either."""
@@ -379,13 +380,13 @@ class House:
 
     def visitor(self) -> tuple[str, httpx.Client]:
         """A buyer without a browser: the name the database knows, and a client with the cookie."""
-        cookie = buyer_ids.new_cookie()
-        self.secrets |= {cookie, buyer_ids.digest(cookie)}
+        cookie = buyer_cookie.new_cookie()
+        self.secrets |= {cookie, buyer_cookie.buyer_hash(cookie)}
         client = httpx.Client(
             base_url=self.address,
-            cookies={buyer_ids.COOKIE: cookie},
+            cookies={buyer_cookie.COOKIE_NAME: cookie},
             timeout=30,
             trust_env=False,
             limits=CLIENT_LIMITS,
         )
-        return buyer_ids.digest(cookie), client
+        return buyer_cookie.buyer_hash(cookie), client

@@ -26,7 +26,7 @@ from store.db import engine as db
 from store.db.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
 from store.orders import checkout, history, queries
 from store.reports import order_detail, order_view
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support.emulator import Running, line
 from tests.support.server_thread import ServerThread
 
@@ -81,7 +81,7 @@ class Shop:
 
     stripe: Running
     door: Door
-    buyer: str = field(default_factory=lambda: buyer_ids.digest(buyer_ids.new_cookie()))
+    buyer: str = field(default_factory=lambda: buyer_cookie.buyer_hash(buyer_cookie.new_cookie()))
 
     def place(self, cart: Mapping[str, int] = SHIRTS, buyer: str | None = None, **more: Any) -> str:
         """Press Pay: an order number."""

@@ -20,13 +20,13 @@ from store.db import engine as db
 from store.db.models import Order, Product
 from store.orders import checkout
 from store.storefront import checkout_redirect, prefetch, server
-from store.web import buyer_ids
-from store.web.buyer_cookie import BuyerCookie
+from store.web import buyer_cookie
+from store.web.buyer_cookie import BuyerCookieMiddleware
 from tests.support import event_loops
 
 FRONTEND = Path(streamlit.__file__).parent / "static" / "index.html"
 APP = settings.ROOT / "streamlit_app.py"
-ME, STRANGER = buyer_ids.new_cookie(), buyer_ids.new_cookie()
+ME, STRANGER = buyer_cookie.new_cookie(), buyer_cookie.new_cookie()
 A_PAGE = "text/html,application/xhtml+xml"
 
 
@@ -54,7 +54,7 @@ def an_order(cookie: str = ME, **cart: int) -> str:
     wanted = {slug.replace("_", "-"): quantity for slug, quantity in cart.items()}
     total = sum(prices[slug] * quantity for slug, quantity in wanted.items())
     return checkout.place(
-        buyer_ids.digest(cookie), wanted, shown_amount=total, store_url="http://shop.example"
+        buyer_cookie.buyer_hash(cookie), wanted, shown_amount=total, store_url="http://shop.example"
     )
 
 
@@ -69,7 +69,7 @@ def settle_by(monkeypatch: pytest.MonkeyPatch, settle: Callable[[str, str], obje
     monkeypatch.setattr(prefetch, "SETTLE_PREFETCH", prefetch.CheckoutPrefetcher(settle))
 
 
-WHOSE = (buyer_ids.digest(ME), "2222-2222-2222-2222")
+WHOSE = (buyer_cookie.buyer_hash(ME), "2222-2222-2222-2222")
 
 
 def silent(*_arguments: object, **_more: object) -> str:
@@ -98,7 +98,7 @@ class Browser:
         app = Starlette(
             routes=routes
             or [Route("/go/{number}", checkout_redirect.go), Route("/{path:path}", a_page)],
-            middleware=[Middleware(BuyerCookie)],
+            middleware=[Middleware(BuyerCookieMiddleware)],
             exception_handlers={Exception: server.request_failed},
         )
         self.transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -106,7 +106,7 @@ class Browser:
     def get(self, path: str, cookie: str = "", **headers: str) -> httpx.Response:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if cookie:
-            sent["cookie"] = f"{buyer_ids.COOKIE}={cookie}"
+            sent["cookie"] = f"{buyer_cookie.COOKIE_NAME}={cookie}"
 
         async def ask() -> httpx.Response:
             async with httpx.AsyncClient(

@@ -11,7 +11,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets import Origin, Subprotocol
 from websockets.sync.client import ClientConnection, connect
 
-from store.web import buyer_ids
+from store.web import buyer_cookie
 
 ANSWER_SECONDS = 60
 SUCCESSFULLY = (
@@ -44,7 +44,10 @@ class Visitor:
             f"ws://{host}/_stcore/stream",
             address=("127.0.0.1", self.port),
             origin=Origin(f"http://{host}"),
-            additional_headers={"Cookie": f"{buyer_ids.COOKIE}={self.cookie}", **self.headers},
+            additional_headers={
+                "Cookie": f"{buyer_cookie.COOKIE_NAME}={self.cookie}",
+                **self.headers,
+            },
             subprotocols=[Subprotocol("streamlit")],
             proxy=None,
             max_size=None,

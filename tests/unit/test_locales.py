@@ -3,7 +3,7 @@
 import pytest
 
 from store.core import locales
-from store.web.rendering import Reader
+from store.web.formatting import LocaleFormatter
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_anything_else_is_read_as_us_english(tag: str | None) -> None:
 @pytest.mark.parametrize("zone", ["", "x" * 10_000_000, "../../etc/passwd", "Europe", "a\0b", "É"])
 @pytest.mark.scenario("Q5")
 def test_an_unknown_time_zone_is_read_as_utc(zone: str) -> None:
-    assert str(Reader.of("en-US", zone).zone) == "UTC"
+    assert str(LocaleFormatter.of("en-US", zone).zone) == "UTC"

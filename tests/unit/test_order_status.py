@@ -27,7 +27,7 @@ from store.orders.statuses import (
 from store.orders.stripe_facts import CheckoutFact, Fact
 from store.orders.transitions import TRANSITIONS
 from store.reports import order_view
-from store.web import rendering
+from store.web import texts
 from tests.support.order_facts import (
     LIVES,
     NUMBER,
@@ -143,5 +143,5 @@ def test_every_status_has_a_badge_of_its_own_and_a_verdict() -> None:
     badges = order_view.STATUS_BADGES.values()
 
     assert len({badge.glyph for badge in badges}) == len({badge.word for badge in badges}) == 11
-    assert set(rendering.VERDICTS) == set(order_view.STATUS_BADGES)
+    assert set(texts.STATUS_SENTENCES) == set(order_view.STATUS_BADGES)
     assert statuses.PAID

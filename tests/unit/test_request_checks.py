@@ -4,7 +4,7 @@ import pytest
 from starlette.datastructures import Headers
 
 from store.core import settings
-from store.web import guard
+from store.web import middleware
 
 SHOP = "https://shop.example"
 
@@ -22,13 +22,13 @@ SHOP = "https://shop.example"
     ],
 )
 def test_only_routes_that_a_page_needs_are_open(path: str, method: str, *, closed: bool) -> None:
-    assert guard.is_closed(path, method) is closed
+    assert middleware.is_closed(path, method) is closed
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE"])
 @pytest.mark.parametrize("path", ["/_stcore/health", "/static/js/x.js", "/media/x.webp"])
 def test_nothing_of_streamlits_is_written_to(path: str, method: str) -> None:
-    assert guard.is_closed(path, method)
+    assert middleware.is_closed(path, method)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_nothing_of_streamlits_is_written_to(path: str, method: str) -> None:
 def test_an_upload_is_known_by_its_method_and_path(
     method: str, path: str, *, is_upload: bool
 ) -> None:
-    assert guard.is_upload({"method": method, "path": path}) is is_upload
+    assert middleware.is_upload({"method": method, "path": path}) is is_upload
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_page_of_another_site_opens_no_websocket(
     raw = [(name.encode(), value.encode()) for name, value in named.items()]
     scope = {"type": "websocket", "scheme": "wss", "headers": raw, "client": ("192.0.2.1", 5)}
 
-    assert guard.may_connect(scope, Headers(raw=raw)) is may
+    assert middleware.may_connect(scope, Headers(raw=raw)) is may
 
     settings.current.cache_clear()
 
@@ -89,4 +89,4 @@ def test_a_page_of_another_site_opens_no_websocket(
 def test_html_without_a_policy_is_not_the_shops(headers: dict[str, str], *, foreign: bool) -> None:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
 
-    assert guard.is_foreign({"type": "http.response.start", "headers": raw}) is foreign
+    assert middleware.is_foreign({"type": "http.response.start", "headers": raw}) is foreign

@@ -33,8 +33,8 @@ from store.reports import sales, search
 from store.reports.sales import PeriodTotals, SalesReport
 from store.storefront import server
 from store.stripe_api import transport
-from store.web import buyer_cookie, buyer_ids, handshake, rendering
-from store.web.index_page import Shell
+from store.web import buyer_cookie, rendering, request_origin
+from store.web.index_page import IndexPage
 from tests.support import event_loops
 from tests.support.ports import free_port
 from tests.support.server_thread import ServerThread
@@ -96,7 +96,7 @@ def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
 def address(fresh_shop: None, tmp_path: Path) -> Iterator[str]:
     """The back office's addresses behind a real server; Streamlit's page is one word."""
     (tmp_path / "index.html").write_text("the page")
-    served = routes.routes(Shell(tmp_path / "index.html"))
+    served = routes.routes(IndexPage(tmp_path / "index.html"))
     app = Starlette(routes=served, middleware=server.middleware())
     serving = ServerThread(app, port=free_port(), lifespan="off")
     yield serving.url
@@ -121,7 +121,7 @@ def named(browser: httpx.Client) -> str:
 
 def an_order() -> str:
     return checkout.place(
-        buyer_ids.digest(buyer_ids.new_cookie()),
+        buyer_cookie.buyer_hash(buyer_cookie.new_cookie()),
         {"red-t-shirt": 2},
         shown_amount=3998,
         store_url="http://shop.example",
@@ -267,7 +267,7 @@ def test_one_ipv6_site_cannot_guess_from_all_of_its_networks(hands: Hands) -> No
 
     for place in range(100):
         try:
-            throttle.admit(*handshake.client_networks(f"2001:db8:1:{place:x}::1"))
+            throttle.admit(*request_origin.client_networks(f"2001:db8:1:{place:x}::1"))
             compared += 1
         except auth.TooManyAttempts:
             pass
@@ -298,7 +298,7 @@ def test_one_ipv6_site_cannot_guess_from_all_of_its_networks(hands: Hands) -> No
     ],
 )
 def test_addresses_of_one_network_are_one_client(one: str, other: str, same: bool) -> None:
-    first, second = handshake.client_networks(one), handshake.client_networks(other)
+    first, second = request_origin.client_networks(one), request_origin.client_networks(other)
 
     assert (first[0] == second[0]) is same
     assert len(first[0]) < 64
@@ -308,7 +308,9 @@ class Visitors:
     """The back office as clients at other addresses reach it."""
 
     def __init__(self, frontend: Path) -> None:
-        self.app = Starlette(routes=routes.routes(Shell(frontend)), middleware=server.middleware())
+        self.app = Starlette(
+            routes=routes.routes(IndexPage(frontend)), middleware=server.middleware()
+        )
 
     def sign_in(self, client: str, password: str, **headers: str) -> int:
         async def ask() -> httpx.Response:
@@ -588,7 +590,7 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
     """Open the back office as the browser that holds `cookie`."""
 
     def open_page(cookie: str = "", section: str = "", **query: str) -> AppTest:
-        given = {buyer_ids.COOKIE: buyer_ids.new_cookie(), auth.COOKIE: cookie}
+        given = {buyer_cookie.COOKIE_NAME: buyer_cookie.new_cookie(), auth.COOKIE: cookie}
         client = SimpleNamespace(cookies=given, headers=[])
         monkeypatch.setattr("streamlit.runtime.context._get_client_context", lambda: client)
         at = AppTest.from_file(str(APP), default_timeout=20)

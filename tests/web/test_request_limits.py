@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from store.web import limits
+from store.web import request_limits
 from tests.support import event_loops
 from tests.support.ports import free_port
 from tests.support.server_thread import ServerThread
@@ -49,8 +49,8 @@ def port() -> Iterator[int]:
     """A server with a WebSocket, a way to Stripe that hangs, and a picture."""
     STRIPE_ANSWERS.clear()
     port = free_port()
-    go = limits.Threads(2, waiting=4).endpoint(slow)
-    own = limits.Threads(4, waiting=4).shared_endpoint(
+    go = request_limits.Threads(2, waiting=4).endpoint(slow)
+    own = request_limits.Threads(4, waiting=4).shared_endpoint(
         slow, lambda request: request.query_params["visitor"], each=2, each_waiting=3
     )
     app = Starlette(
@@ -60,7 +60,7 @@ def port() -> Iterator[int]:
             Route("/own", own),
             Route("/picture", quick),
         ],
-        middleware=[Middleware(limits.WebSocketLimits)],
+        middleware=[Middleware(request_limits.WebSocketLimits)],
     )
     server = ServerThread(app, port=port, ws="websockets-sansio", log_level="error")
     yield port
@@ -92,15 +92,15 @@ def is_accepted(port: int) -> bool:
 @pytest.mark.scenario("Q4")
 def test_a_flooding_socket_is_read_slowly_and_loses_nothing(port: int) -> None:
     with opened(port) as flood:
-        over = limits.MESSAGES_PER_SECOND
+        over = request_limits.MESSAGES_PER_SECOND
 
-        assert answered(flood, limits.MESSAGES_AT_ONCE + over) == pytest.approx(1, abs=0.5)
+        assert answered(flood, request_limits.MESSAGES_AT_ONCE + over) == pytest.approx(1, abs=0.5)
 
 
 @pytest.mark.scenario("Q4")
 def test_beside_a_flooding_socket_others_are_answered_at_once(port: int) -> None:
     with opened(port) as flood, opened(port) as other, ThreadPoolExecutor() as pool:
-        flooding = pool.submit(answered, flood, limits.MESSAGES_AT_ONCE + 30)
+        flooding = pool.submit(answered, flood, request_limits.MESSAGES_AT_ONCE + 30)
         time.sleep(0.5)
 
         assert answered(other, 1) < 0.3
@@ -110,7 +110,9 @@ def test_beside_a_flooding_socket_others_are_answered_at_once(port: int) -> None
 @pytest.mark.scenario("Q4")
 def test_a_large_message_counts_as_many(port: int) -> None:
     with opened(port) as socket:
-        answered(socket, 1, bytes(limits.MESSAGES_AT_ONCE * limits.BYTES_PER_MESSAGE))
+        answered(
+            socket, 1, bytes(request_limits.MESSAGES_AT_ONCE * request_limits.BYTES_PER_MESSAGE)
+        )
 
         assert answered(socket, 5) > 0.2
 
@@ -119,7 +121,7 @@ def test_a_large_message_counts_as_many(port: int) -> None:
 def test_an_address_has_so_many_sockets_and_a_closed_one_is_free_again(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "MAX_CONNECTIONS", 2)
+    monkeypatch.setattr(request_limits, "MAX_CONNECTIONS", 2)
 
     with opened(port), opened(port), pytest.raises(InvalidStatus), opened(port):
         pass
@@ -134,23 +136,23 @@ def test_new_sockets_of_one_address_are_accepted_ever_more_slowly(
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr(limits, "sleep", sleep)
-    monkeypatch.setattr(limits, "monotonic", lambda: 1000.0)  # no time passes
-    app = limits.WebSocketLimits(nothing)
+    monkeypatch.setattr(request_limits, "sleep", sleep)
+    monkeypatch.setattr(request_limits, "monotonic", lambda: 1000.0)  # no time passes
+    app = request_limits.WebSocketLimits(nothing)
 
-    for _ in range(limits.CONNECTS_AT_ONCE + limits.CONNECTS_PER_SECOND):
+    for _ in range(request_limits.CONNECTS_AT_ONCE + request_limits.CONNECTS_PER_SECOND):
         event_loops.run(app(websocket("203.0.113.5"), never, ignored))
     event_loops.run(app(websocket("203.0.113.6"), never, ignored))
 
-    assert not any(slept[: limits.CONNECTS_AT_ONCE])
+    assert not any(slept[: request_limits.CONNECTS_AT_ONCE])
     assert slept[-2:] == [pytest.approx(1), 0]
 
 
 def test_only_so_many_addresses_are_remembered_and_none_that_is_connected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(limits, "MAX_ADDRESSES", 3)
-    app = limits.WebSocketLimits(nothing)
+    monkeypatch.setattr(request_limits, "MAX_ADDRESSES", 3)
+    app = request_limits.WebSocketLimits(nothing)
     app.visitor("connected").connections = 1
 
     for number in range(10):

@@ -16,9 +16,8 @@ from store.catalog import seeding
 from store.core import settings
 from store.db import engine as db
 from store.storefront import first_page, server
-from store.web import index_page
 from store.web.static_files import StreamlitAssets, compressed
-from streamlit_app import FRONTEND
+from store.web.streamlit_internals import INDEX_HTML, preloads
 from tests.support import event_loops
 
 BUDGET_BYTES = 750_000  # of everything that a browser fetches before the shop can be used
@@ -30,8 +29,8 @@ ADDRESS = re.compile(r'(?:href|src)="(\.?/(?:static|fonts|images)[^"]+)"|url\((/
 def get(path: str, headers: Mapping[str, str] = BROWSER, method: str = "GET") -> httpx.Response:
     """An answer as it travels: the body is not unpacked."""
     app = Starlette(
-        routes=server.routes(FRONTEND),
-        middleware=[Middleware(StreamlitAssets, folder=FRONTEND.parent / "static")],
+        routes=server.routes(),
+        middleware=[Middleware(StreamlitAssets)],
     )
 
     async def fetch() -> httpx.Response:
@@ -52,7 +51,7 @@ def raw(answer: httpx.Response) -> bytes:
 
 def script() -> str:
     """The address of Streamlit's main script."""
-    (name,) = re.findall(r'src="\./(static/js/[^"]+)', FRONTEND.read_text("utf-8"))
+    (name,) = re.findall(r'src="\./(static/js/[^"]+)', INDEX_HTML.read_text("utf-8"))
     return f"/{name}"
 
 
@@ -63,7 +62,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.delenv("CURRENCY", raising=False)
     settings.current.cache_clear()
-    server.load()
+    server.import_heavy_modules()
     seeding.migrate()
     yield
     db.engine().dispose()
@@ -91,9 +90,9 @@ def test_a_silent_database_holds_the_first_html_up_for_a_moment_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     silence = threading.Event()
-    monkeypatch.setattr(first_page.OnSale, "query", staticmethod(lambda: silence.wait(30)))
-    monkeypatch.setattr(first_page, "PRODUCTS", first_page.OnSale())
-    monkeypatch.setattr(first_page, "EARLY_SECONDS", 0.01)
+    monkeypatch.setattr(first_page.ProductReader, "query", staticmethod(lambda: silence.wait(30)))
+    monkeypatch.setattr(first_page, "PRODUCTS", first_page.ProductReader())
+    monkeypatch.setattr(first_page, "WAIT_SECONDS", 0.01)
 
     pages = [get("/") for _ in range(3)]
     was_silent = not silence.is_set()
@@ -126,7 +125,7 @@ def test_a_first_visit_stays_within_its_budget() -> None:
 
 
 def test_streamlits_manifest_knows_the_elements_that_are_fetched_early() -> None:
-    links = list(index_page.Shell(FRONTEND).preloads())
+    links = list(preloads(INDEX_HTML))
 
     for element in ("Html", "NumberInput", "Button"):
         assert [link for link in links if f"/js/{element}." in link], element
@@ -138,7 +137,7 @@ def test_a_script_is_compressed_once_and_kept_by_browsers(monkeypatch: pytest.Mo
     again = get(script())
 
     assert raw(again) == raw(first)
-    assert gzip.decompress(raw(first)) == (FRONTEND.parent / script()[1:]).read_bytes()
+    assert gzip.decompress(raw(first)) == (INDEX_HTML.parent / script()[1:]).read_bytes()
     assert first.headers["content-encoding"] == "gzip"
     assert first.headers["vary"] == "Accept-Encoding"
     assert "immutable" in first.headers["cache-control"]
@@ -203,7 +202,7 @@ def test_a_range_is_of_the_file_itself() -> None:
     answer = get(script(), {"accept-encoding": "gzip", "range": "bytes=10-19"})
 
     assert answer.status_code == 206
-    assert raw(answer) == (FRONTEND.parent / script()[1:]).read_bytes()[10:20]
+    assert raw(answer) == (INDEX_HTML.parent / script()[1:]).read_bytes()[10:20]
     assert "content-encoding" not in answer.headers
 
 

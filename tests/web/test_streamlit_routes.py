@@ -8,7 +8,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Message, Receive, Scope, Send
 from streamlit.web.server.starlette.starlette_app import create_streamlit_routes
 
-from store.web import guard
+from store.web import middleware
 from tests.support import event_loops
 
 OPEN = {
@@ -30,7 +30,7 @@ def test_every_route_of_streamlit_is_closed_but_those_a_page_needs() -> None:
     opened: dict[str, set[str]] = {}
     for route in http_routes():
         for method in route.methods or ():
-            if not guard.is_closed(route.path.replace("{", "").replace("}", ""), method):
+            if not middleware.is_closed(route.path.replace("{", "").replace("}", ""), method):
                 opened.setdefault(route.path, set()).add(method)
 
     assert opened == OPEN
@@ -40,7 +40,7 @@ def test_every_route_of_streamlit_is_closed_but_those_a_page_needs() -> None:
 @pytest.mark.parametrize("path", ["/_stcore/upload_file/a/b", "/_stcore/health", "/media/x"])
 @pytest.mark.scenario("Q3")
 def test_nothing_of_streamlits_is_written_to(path: str, method: str) -> None:
-    assert guard.is_closed(path, method)
+    assert middleware.is_closed(path, method)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_nothing_of_streamlits_is_written_to(path: str, method: str) -> None:
     ],
 )
 def test_the_shops_own_addresses_stay_open(path: str) -> None:
-    assert not guard.is_closed(path, "GET")
+    assert not middleware.is_closed(path, "GET")
 
 
 @pytest.mark.scenario("Q3")
@@ -71,7 +71,7 @@ def test_the_body_of_a_closed_route_is_not_read() -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "PUT", "path": "/_stcore/upload_file/a/b", "headers": []}
-    app = guard.UsedRoutes(unreachable, render, may_upload=lambda _scope: False)
+    app = middleware.UsedRoutes(unreachable, render, may_upload=lambda _scope: False)
     event_loops.run(app(scope, receive, send))
 
     assert sent[0]["status"] == 404
@@ -105,7 +105,7 @@ def test_an_operator_may_upload_and_nothing_else(method: str, path: str, reached
     async def send(message: Message) -> None:
         sent.append(message)
 
-    app = guard.UsedRoutes(
+    app = middleware.UsedRoutes(
         framework, lambda: PlainTextResponse("", 404), may_upload=lambda _scope: True
     )
     event_loops.run(

@@ -38,7 +38,7 @@ def a_paid_order(buyer: BrowserContext) -> str:
     page = opened(buyer, "/?red-t-shirt=2")
     page.get_by_role("button", name="Pay $39.98 with Stripe (test)").click()
     pay_at_stripe(page)
-    expect(page.locator("#root .verdict").get_by_text("Paid", exact=True)).to_be_visible()
+    expect(page.locator("#root .status-headline").get_by_text("Paid", exact=True)).to_be_visible()
     number = re.search(r"number=([\w-]+)", page.url)
     assert number
     return number.group(1)

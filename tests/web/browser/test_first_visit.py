@@ -16,12 +16,12 @@ SIZES = [(1280, 720), (390, 844)]
 # What stands in the same place before and after Streamlit's page has come.
 PIECES = (
     ".masthead .brand",
-    ".masthead .mode",
+    ".masthead .mode-badge",
     ".product img",
     ".product h2",
     ".product p",
     ".price",
-    ".st-key-cart .sums",
+    ".st-key-cart .cart-table",
     ".total",
 )
 PLACES = """([root, pieces]) => pieces.flatMap((piece) =>

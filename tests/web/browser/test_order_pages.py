@@ -48,7 +48,7 @@ def bought(page: Page) -> str:
     page.goto("/?red-t-shirt=1")
     page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
     pay_at_stripe(page)
-    expect(page.locator("#root .verdict").get_by_text("Paid", exact=True)).to_be_visible()
+    expect(page.locator("#root .status-headline").get_by_text("Paid", exact=True)).to_be_visible()
     (number,) = re.findall(r"number=([0-9A-Z-]+)", page.url)
     return str(number)
 
@@ -85,7 +85,7 @@ def test_the_whole_purchase_needs_no_mouse(buyer: BrowserContext) -> None:
         page.keyboard.type(typed)
     page.keyboard.press("Enter")
 
-    expect(page.locator("#root .verdict").get_by_text("Paid", exact=True)).to_be_visible()
+    expect(page.locator("#root .status-headline").get_by_text("Paid", exact=True)).to_be_visible()
     expect(page.locator(".timeline")).to_be_visible()  # after the server's first answer
     tabbed_to(page, "Pay pressed: order saved")
     page.keyboard.press("Enter")
@@ -154,9 +154,9 @@ def test_paper_gets_the_receipt_only(buyer: BrowserContext) -> None:
     for piece in (
         ".timeline",
         ".charge-summary",
-        ".verdict",
+        ".status-headline",
         ".links",
-        ".masthead .mode",
+        ".masthead .mode-badge",
         ".masthead nav",
     ):
         expect(page.locator(piece)).to_be_hidden()
@@ -168,19 +168,19 @@ def test_a_page_that_follows_an_order_does_not_jump(buyer: BrowserContext) -> No
     page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
     page.wait_for_url(AT_STRIPE)
     page.goto("/")
-    expect(page.locator(".live")).to_be_visible()
+    expect(page.locator(".auto-refresh")).to_be_visible()
     number = page.locator(".order .number").inner_text()
     page.goto(f"/order?number={number}")
-    expect(page.locator(".live")).to_be_visible()
+    expect(page.locator(".auto-refresh")).to_be_visible()
     page.wait_for_timeout(1000)
     page.evaluate(
         "window.jumps = []; new PerformanceObserver(list => window.jumps.push("
         "...list.getEntries().map(e => e.value))).observe({type: 'layout-shift'})"
     )
-    first = page.locator(".live").get_attribute("data-at")
+    first = page.locator(".auto-refresh").get_attribute("data-at")
 
     page.wait_for_function(
-        "at => document.querySelector('.live')?.dataset.at !== at", arg=first, timeout=5000
+        "at => document.querySelector('.auto-refresh')?.dataset.at !== at", arg=first, timeout=5000
     )
     page.wait_for_timeout(2500)
 
@@ -200,7 +200,7 @@ def test_axe_finds_nothing_grave_in_the_shop(buyer: BrowserContext) -> None:
     page.get_by_role("button", name="Pay $39.98 with Stripe (test)").click()
     page.wait_for_url(AT_STRIPE)
     page.goto("/")
-    expect(page.locator(".live")).to_be_visible()
+    expect(page.locator(".auto-refresh")).to_be_visible()
 
     assert empty + filled + grave_faults_in(page, EVERY_LOOK) == []
 
@@ -216,7 +216,7 @@ def test_axe_finds_nothing_grave_on_an_order_of_any_status(
         make_it(number, status)
         page.goto(f"/order?number={number}")
         expect(
-            page.locator("#root .verdict").get_by_text(badge.buyer_word, exact=True)
+            page.locator("#root .status-headline").get_by_text(badge.buyer_word, exact=True)
         ).to_be_visible()
         for step in page.locator(".timeline summary").all()[:2]:
             step.click()

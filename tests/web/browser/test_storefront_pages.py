@@ -143,7 +143,7 @@ def test_an_open_page_shows_the_payment_and_then_stops_refreshing(
     expect(orders(page).get_by_text("Not paid yet", exact=True)).to_be_visible()
 
     pay_at_stripe(pay)
-    expect(pay.locator("#root .verdict").get_by_text("Paid", exact=True)).to_be_visible()
+    expect(pay.locator("#root .status-headline").get_by_text("Paid", exact=True)).to_be_visible()
 
     expect(orders(page).get_by_text("Paid", exact=True)).to_be_visible(timeout=3000)
     page.wait_for_timeout(1000)
@@ -157,7 +157,7 @@ def test_buying_the_same_cart_again_needs_a_confirmation(buyer: BrowserContext) 
     page = opened(buyer, "/?red-t-shirt=1")
     page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
     pay_at_stripe(page)
-    expect(page.locator("#root .verdict").get_by_text("Paid", exact=True)).to_be_visible()
+    expect(page.locator("#root .status-headline").get_by_text("Paid", exact=True)).to_be_visible()
     page.goto("/?red-t-shirt=1")
 
     page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
@@ -310,12 +310,12 @@ def test_the_pages_shift_little_while_they_load_and_have_titles_of_their_own(
     page.get_by_role("button", name="Pay $19.99 with Stripe (test)").click()
     page.wait_for_url(AT_STRIPE)
     page.goto("/?red-t-shirt=1")
-    expect(page.locator(".live")).to_be_visible()
+    expect(page.locator(".auto-refresh")).to_be_visible()
     page.wait_for_timeout(1500)
     shifts["shop"] = page.evaluate("window.shifts")
     title = page.title()
     page.goto(f"/order?number={page.locator('.order .number').inner_text()}")
-    expect(page.locator(".live")).to_be_visible()
+    expect(page.locator(".auto-refresh")).to_be_visible()
     page.wait_for_timeout(1500)
     shifts["order"] = page.evaluate("window.shifts")
 

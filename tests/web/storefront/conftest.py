@@ -15,7 +15,7 @@ from store.db import engine as db
 from store.db.models import Product
 from store.storefront import prefetch
 from store.stripe_api import transport
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support.storefront_pages import APP, ME, Browser, never_asked
 
 
@@ -45,7 +45,7 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         headers: Sequence[tuple[str, str]] = (),
         **query: str,
     ) -> AppTest:
-        given = {buyer_ids.COOKIE: cookie} if cookie else {}
+        given = {buyer_cookie.COOKIE_NAME: cookie} if cookie else {}
         client = SimpleNamespace(cookies=given, headers=headers)
         monkeypatch.setattr("streamlit.runtime.context._get_client_context", lambda: client)
         at = AppTest.from_file(str(APP), default_timeout=20)

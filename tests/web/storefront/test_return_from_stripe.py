@@ -10,9 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from store.core import errors
 from store.storefront import early_result, prefetch, server
-from store.web import buyer_ids
+from store.web import buyer_cookie
 from tests.support.storefront_pages import (
-    FRONTEND,
     ME,
     STRANGER,
     WHOSE,
@@ -91,7 +90,7 @@ def coming_back(number: str, cookie: str = ME) -> Request:
         {
             "type": "http",
             "query_string": f"number={number}&session_id=cs_test_x".encode(),
-            "headers": [(b"cookie", f"{buyer_ids.COOKIE}={cookie}".encode())],
+            "headers": [(b"cookie", f"{buyer_cookie.COOKIE_NAME}={cookie}".encode())],
         }
     )
 
@@ -188,7 +187,7 @@ def test_a_silent_stripe_leaves_the_buyer_with_a_page_that_follows_the_order(
 def back_from_stripe(number: str, cookie: str = ME) -> httpx.Response:
     """The first answer to a browser that Stripe sends back to the shop."""
     path = f"/order?number={number}&session_id=cs_test_x"
-    return Browser(*server.routes(FRONTEND)).get(path, cookie=cookie)
+    return Browser(*server.routes()).get(path, cookie=cookie)
 
 
 @pytest.fixture
@@ -202,7 +201,7 @@ def paid_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_first_answer_already_says_that_it_is_paid(paid_meanwhile: None) -> None:
     answer = back_from_stripe(an_order(red_t_shirt=2))
 
-    assert 'class="verdict"' in answer.text
+    assert 'class="status-headline"' in answer.text
     assert "Paid" in answer.text
     assert answer.headers["cache-control"] == "no-store"  # Back must not show it again
 
@@ -212,7 +211,7 @@ def test_the_first_html_contains_nothing_of_a_foreign_order(paid_meanwhile: None
     answer = back_from_stripe(an_order(STRANGER, red_t_shirt=2))
 
     assert answer.status_code == 200
-    assert 'class="verdict"' not in answer.text
+    assert 'class="status-headline"' not in answer.text
 
 
 @pytest.mark.scenario("C7")
@@ -228,4 +227,4 @@ def test_the_first_answer_waits_for_a_silent_stripe_but_a_moment_and_claims_noth
 
     assert was_silent
     assert "<title>Three Good Things</title>" in answer.text
-    assert 'class="verdict"' not in answer.text
+    assert 'class="status-headline"' not in answer.text

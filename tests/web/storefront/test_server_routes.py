@@ -11,11 +11,10 @@ from streamlit.testing.v1 import AppTest
 from store.core import errors
 from store.orders import checkout
 from store.storefront import checkout_redirect, prefetch, server
-from store.web import buyer_ids
-from store.web.index_page import Shell
+from store.web import buyer_cookie
+from store.web.index_page import IndexPage
 from tests.support.storefront_pages import (
     A_PAGE,
-    FRONTEND,
     ME,
     STRANGER,
     WHOSE,
@@ -27,7 +26,7 @@ from tests.support.storefront_pages import (
 
 
 def test_the_page_itself_names_no_route_that_is_closed() -> None:
-    page = bytes(Shell(FRONTEND).page().body).decode()
+    page = bytes(IndexPage().render().body).decode()
 
     assert "/agent/" not in page
     assert "This shop needs JavaScript" in page
@@ -36,7 +35,7 @@ def test_the_page_itself_names_no_route_that_is_closed() -> None:
 def test_the_first_page_gives_the_buyer_a_private_name(browser: Browser) -> None:
     cookie = browser.get("/", accept=A_PAGE).headers["set-cookie"]
 
-    assert buyer_ids.is_cookie(cookie.split(";")[0].removeprefix(f"{buyer_ids.COOKIE}="))
+    assert buyer_cookie.is_cookie(cookie.split(";")[0].removeprefix(f"{buyer_cookie.COOKIE_NAME}="))
     assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=31536000"} <= set(cookie.split("; "))
     assert "Secure" not in cookie
 
@@ -261,7 +260,7 @@ def test_an_unexpected_error_gets_a_number_and_hides_its_text(
 def test_the_shops_addresses_come_first_and_the_rest_is_streamlits(path: str, status: int) -> None:
     streamlits = Route("/{path:path}", lambda _request: HTMLResponse("", 418))
 
-    answer = Browser(*server.routes(FRONTEND), streamlits).get(path)
+    answer = Browser(*server.routes(), streamlits).get(path)
 
     assert answer.status_code == status
 

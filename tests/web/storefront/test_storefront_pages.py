@@ -16,7 +16,7 @@ from store.orders import checkout, history, queries
 from store.reports import order_view
 from store.storefront import prefetch
 from store.stripe_api import requests
-from store.web import buyer_ids, rendering, stripe_mode
+from store.web import buyer_cookie, rendering, stripe_mode, texts
 from tests.support.storefront_pages import (
     ME,
     STRANGER,
@@ -436,7 +436,7 @@ def test_an_order_that_a_newer_cart_replaced_says_so(visit: Callable[..., AppTes
     number = an_order(red_t_shirt=2)
     make_it(number, status="canceled", checkout_status="expired")
     with db.unit_of_work() as session:
-        order = queries.order_of_buyer(session, buyer_ids.digest(ME), number)
+        order = queries.order_of_buyer(session, buyer_cookie.buyer_hash(ME), number)
         history.log(session, order, "buyer", "cancel asked", checkout.REPLACED)
 
     assert "A newer cart took this order" in html(visit("order", number=number))
@@ -461,7 +461,7 @@ def test_a_second_payment_is_an_alert_on_both_pages(visit: Callable[..., AppTest
     paid = {"status": "paid", "payment_status": "paid", "checkout_status": "complete"}
     make_it(number, **paid, payment_intent_id="pi_own")
     with db.unit_of_work() as session:
-        order = queries.order_of_buyer(session, buyer_ids.digest(ME), number)
+        order = queries.order_of_buyer(session, buyer_cookie.buyer_hash(ME), number)
         session.add(
             Refund(
                 order_id=order.id or 0,
@@ -568,7 +568,7 @@ def test_an_error_message_has_the_number_of_its_log_line(
 
 
 def test_the_style_sheet_contains_no_markup() -> None:
-    style = (settings.ROOT / ".streamlit" / "storefront.css").read_text("utf-8")
+    style = (settings.ROOT / "store" / "web" / "static" / "storefront.css").read_text("utf-8")
 
     assert "<" not in style
 
@@ -577,7 +577,7 @@ def test_the_style_sheet_contains_no_markup() -> None:
 
 
 def test_every_status_has_a_badge_and_a_verdict() -> None:
-    assert rendering.VERDICTS.keys() == order_view.STATUS_BADGES.keys()
+    assert texts.STATUS_SENTENCES.keys() == order_view.STATUS_BADGES.keys()
 
 
 # --- the rehearsal -------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""The address a request was sent to, and the client that sent it.
+"""The address that a request was sent to, and the client that sent it.
 
-Read from the connection and the headers of a request or WebSocket handshake only. What a page
-says of itself in later messages is never used: a script can send anything.
+Read from the connection and the headers of a request or WebSocket handshake only. What later
+messages contain is never used: a script can send anything.
 """
 
 import ipaddress
@@ -14,7 +14,7 @@ from store.core import addresses, settings
 
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 UNKNOWN_CLIENT = "unknown"
-# How proxies say that the browser used HTTPS. The first entry is the hop nearest to the browser.
+# Headers in which proxies report HTTPS. The first entry is the hop nearest to the browser.
 SCHEME_HEADERS = ("x-forwarded-proto", "x-forwarded-scheme", "cloudfront-forwarded-proto")
 HTTPS_FLAGS = ("x-forwarded-ssl", "front-end-https")
 PROXY_HEADERS = (
@@ -52,7 +52,7 @@ def host_of(headers: Headers) -> addresses.Host | None:
 
 
 def over_https(scope: Scope) -> bool:
-    """True where the browser's own connection is encrypted, also in front of a proxy."""
+    """True where the browser uses HTTPS, be it to a proxy."""
     if scope["scheme"] in ("https", "wss"):
         return True
     headers = Headers(scope=scope)
@@ -106,12 +106,12 @@ def visited_address(scope: Scope) -> str | None:
         return None
     origin = own_origin(scope)
     if origin and origin.host.same(host, origin.scheme):
-        return str(origin)  # a browser knows its scheme even where no proxy says so
+        return str(origin)  # the browser's scheme, also behind a proxy that does not report it
     return f"{'https' if over_https(scope) else 'http'}://{host}"
 
 
 def is_local(scope: Scope) -> bool:
-    """True where the client runs on this computer and came without any proxy.
+    """True where the client runs on this computer and used no proxy.
 
     The Host header must name this computer as well: a page of a site whose name was made to
     resolve to 127.0.0.1 (DNS rebinding) still sends that site's name.
@@ -125,7 +125,7 @@ def is_local(scope: Scope) -> bool:
 
 
 def carried_ipv4(address: addresses.IPAddress) -> addresses.IPAddress:
-    """The IPv4 address behind NAT64 or 6to4, where one /64 or /48 would be many clients or one."""
+    """The IPv4 address inside a NAT64 or 6to4 address, whose /64 does not identify a client."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
     if address in NAT64:
@@ -134,10 +134,10 @@ def carried_ipv4(address: addresses.IPAddress) -> addresses.IPAddress:
 
 
 def client_networks(text: str) -> tuple[str, ...]:
-    """What counts as one client, narrowest first.
+    """The networks that count as one client, narrowest first.
 
-    An IPv4 address; of IPv6 the /64 that one subscriber owns, and then the /48 that one site may
-    own. This computer is one client by either of its addresses; so is all without an address.
+    An IPv4 address; of IPv6 the /64 that one subscriber owns, then the /48 that one site may own.
+    Both loopback addresses are one client, and so are all unknown addresses.
     """
     address = addresses.ip_address(text)
     if address is None:

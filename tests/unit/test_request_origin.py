@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from store.core import addresses, settings
-from store.web import handshake
+from store.web import request_origin
 
 HTTPS = ("x-forwarded-proto", "https")
 
@@ -82,7 +82,7 @@ def test_malformed_hosts_are_refused(text: str) -> None:
 def test_local_requests_come_from_loopback_to_loopback(
     host: str | None, client: tuple[str, int] | None, local: bool
 ) -> None:
-    assert handshake.is_local(scope(host, client=client)) is local
+    assert request_origin.is_local(scope(host, client=client)) is local
 
 
 @pytest.mark.scenario("P1")
@@ -93,7 +93,7 @@ def test_local_requests_come_from_loopback_to_loopback(
 def test_requests_through_a_proxy_are_not_local(header: str) -> None:
     here = scope("localhost", (header, "127.0.0.1"), client=("127.0.0.1", 1))
 
-    assert not handshake.is_local(here)
+    assert not request_origin.is_local(here)
 
 
 @pytest.mark.scenario("P5", "P8")
@@ -113,7 +113,7 @@ def test_requests_through_a_proxy_are_not_local(header: str) -> None:
     ],
 )
 def test_the_address_that_was_visited(given: dict[str, object], address: str | None) -> None:
-    assert handshake.visited_address(given) == address
+    assert request_origin.visited_address(given) == address
 
 
 @pytest.mark.scenario("P4")
@@ -134,6 +134,6 @@ def test_where_a_proxy_changes_the_host_store_url_names_the_origin(
     monkeypatch.setenv("STORE_URL", "https://shop.example/shop")
     settings.current.cache_clear()
 
-    found = handshake.own_origin(scope("127.0.0.1:8501", ("origin", origin)))
+    found = request_origin.own_origin(scope("127.0.0.1:8501", ("origin", origin)))
 
     assert (found is not None) is own

@@ -1,16 +1,16 @@
-"""What one visitor may make the storefront's server do, so that the others do not wait for it.
+"""Limits per visitor, so that one cannot slow down the storefront for the others.
 
 | what | limit |
 |---|---|
 | messages of one WebSocket | 15 a second after the first 60; 16 KB count as one message |
 | new WebSockets of one address | 30 a second after the first 300 |
 | open WebSockets of one address | 500 |
-| ways to Stripe (`/go/…`) | 16 at a time in threads of their own; 64 more may wait |
-| ways to Stripe of one buyer | 2 at a time; 62 more may wait |
+| redirects to Stripe (`/go/…`) | 16 at a time in threads of their own; 64 more may wait |
+| redirects to Stripe of one buyer | 2 at a time; 62 more may wait |
 | pages | 16 at a time in threads of their own; 256 more may wait |
 
-A message over the limit is not lost: the server reads the connection more slowly. What counts as
-one address is said by `handshake.client_networks`.
+A message over the limit is not lost: the server reads the connection more slowly. One address is
+the first of `request_origin.client_networks`.
 """
 
 from asyncio import sleep
@@ -24,13 +24,13 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from store.web.handshake import client_networks
+from store.web.request_origin import client_networks
 
 MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 15, 60
 BYTES_PER_MESSAGE = 16 * 1024
 CONNECTS_PER_SECOND, CONNECTS_AT_ONCE = 30, 300
 MAX_CONNECTIONS = 500
-MAX_ADDRESSES = 10_000  # that are remembered
+MAX_ADDRESSES = 10_000  # kept in memory
 Handler = Callable[[Request], Response]
 Endpoint = Callable[[Request], Awaitable[Response]]
 TRY_AGAIN_LATER = 1013  # of WebSocket's close codes
@@ -38,7 +38,7 @@ BUSY = "Too many visitors at once. You have not been charged. Reload in a moment
 
 
 class TokenBucket:
-    """Allows `at_once` uses, which come back at `per_second`."""
+    """Allows `at_once` uses at first, then `per_second`."""
 
     def __init__(self, per_second: float, at_once: float) -> None:
         self.per_second, self.at_once = per_second, at_once
@@ -61,7 +61,7 @@ class Visitor:
 
 
 class WebSocketLimits:
-    """ASGI middleware that holds each WebSocket, and each address's WebSockets, to the limits."""
+    """ASGI middleware that limits each WebSocket, and all WebSockets of one address."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -109,10 +109,10 @@ def paced(receive: Receive) -> Receive:
 
 
 class Threads:
-    """Runs a handler in threads of its own, for work that may take as long as Stripe's answer.
+    """Runs handlers in threads of their own, because they may wait for Stripe.
 
-    Scripts and pictures share Starlette's threads with everything else, and would wait for it.
-    Answers 503 once `waiting` requests wait for a thread.
+    In Starlette's shared threads, scripts and images would wait for them. Answers 503 once
+    `waiting` requests wait for a thread.
     """
 
     def __init__(self, threads: int, waiting: int) -> None:
@@ -139,9 +139,9 @@ class Threads:
         each: int,
         each_waiting: int,
     ) -> Endpoint:
-        """The same, where one visitor has no more than `each` of the threads.
+        """The same with at most `each` threads per visitor.
 
-        Otherwise one whose answers from Stripe hang would have them all.
+        Otherwise one visitor whose requests to Stripe hang would occupy all of them.
         """
         visitors = WeakValueDictionary[str, CapacityLimiter]()
 

@@ -37,8 +37,8 @@
   });
 
   document.addEventListener("toggle", ({ target }) => {
-    if (!target.dataset?.step) return;
-    opened[target.open ? "add" : "delete"](target.dataset.step);
+    if (!target.dataset?.entry) return;
+    opened[target.open ? "add" : "delete"](target.dataset.entry);
   }, true); // `toggle` does not bubble
 
   // Streamlit counts a typed number at Enter or when the field is left; this presses Enter at once.
@@ -63,9 +63,9 @@
     }).observe(document, { childList: true, subtree: true });
   }
 
-  window.shopReopens = () => {
-    for (const step of document.querySelectorAll("details[data-step]")) {
-      step.open = opened.has(step.dataset.step);
+  window.reopenTimeline = () => {
+    for (const entry of document.querySelectorAll("details[data-entry]")) {
+      entry.open = opened.has(entry.dataset.entry);
     }
   };
 }

@@ -1,6 +1,6 @@
-"""What every request passes before any page sees it, and every answer before it leaves.
+"""ASGI middleware that checks each request and WebSocket before a page sees it.
 
-Pure ASGI middleware: Starlette's `BaseHTTPMiddleware` would neither see WebSockets nor stream.
+Not Starlette's `BaseHTTPMiddleware`, which neither sees WebSockets nor streams.
 """
 
 import logging
@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from store.core import addresses
-from store.web import handshake
+from store.web import request_origin
+from store.web.streamlit_internals import ALL_ROUTES, UPLOADS, USED_ROUTES
 
 log = logging.getLogger(__name__)
 
@@ -32,10 +33,10 @@ FOREIGN_PAGE = (
 
 
 class ClientAddress:
-    """Gives each request the address of the client, not of the socket or of a trusted proxy.
+    """Sets each request's client to the address behind a trusted proxy.
 
-    uvicorn does this before, but compares addresses as text: on a socket for IPv4 and IPv6 a
-    trusted proxy is `::ffff:127.0.0.1`, and all its visitors would be one client.
+    uvicorn does the same before, but compares addresses as text: on a dual-stack socket a trusted
+    proxy is `::ffff:127.0.0.1`, and all its visitors would be one client.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -50,10 +51,10 @@ class ClientAddress:
 
 
 class OwnHost:
-    """Refuses a malformed Host header, and a WebSocket that a page of another site opens.
+    """Refuses a malformed Host header, and a WebSocket opened by a page of another site.
 
-    The page's script later reads from two headers what only the handshake can tell: the address
-    it was visited at, and whether the client runs on this computer.
+    Adds two headers to a WebSocket's handshake for the page's script: the visited address, and
+    whether the client runs on this computer.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -64,31 +65,31 @@ class OwnHost:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        address = handshake.visited_address(scope)
+        address = request_origin.visited_address(scope)
         if address is None and "host" in headers:  # HTTP/1.0 health checks send none
             log.warning("Refused a request: its Host header is malformed.")
             await refuse(scope, receive, send)
             return
-        kept = [(name, value) for name, value in scope["headers"] if name not in INTERNAL]
+        sent = [(name, value) for name, value in scope["headers"] if name not in INTERNAL]
         if scope["type"] == "websocket":
             if not may_connect(scope, headers):
                 log.warning(FOREIGN_PAGE, headers.get("origin", ""), headers.get("host", ""))
                 await refuse(scope, receive, send)
                 return
-            local = b"yes" if handshake.is_local(scope) else b""
-            kept += zip(INTERNAL, ((address or "").encode(), local), strict=True)
-        await self.app({**scope, "headers": kept}, receive, send)
+            local = b"yes" if request_origin.is_local(scope) else b""
+            sent += zip(INTERNAL, ((address or "").encode(), local), strict=True)
+        await self.app({**scope, "headers": sent}, receive, send)
 
 
 def may_connect(scope: Scope, headers: Headers) -> bool:
-    """A browser always names the page's origin; what sends none must not bring cookies either."""
+    """True for the shop's own Origin, and without an Origin only where no cookie is sent either."""
     if "origin" in headers:
-        return handshake.own_origin(scope) is not None
+        return request_origin.own_origin(scope) is not None
     return "cookie" not in headers
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    """400, or for a WebSocket the closing code that becomes a 403 of the handshake."""
+    """Answer 400, or close a WebSocket, whose handshake then ends with 403."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": POLICY_VIOLATION})
         return
@@ -96,23 +97,15 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await response(scope, receive, send)
 
 
-# Streamlit's own routes (1.67): what an ordinary page needs, and what else there is.
-USED_ROUTES = ("/_stcore/health", "/_stcore/host-config", "/_stcore/stream", "/media/", "/static/")
-FRAMEWORK_ROUTES = (
-    *("/_stcore", "/media", "/static", "/component", "/app", "/auth", "/oauth2callback"),
-    *("/healthz", "/stream", "/vendor", "/svg"),
-)
 READING = ("GET", "HEAD", "OPTIONS")
-UPLOADS = "/_stcore/upload_file/"
 
 
 @dataclass
 class UsedRoutes:
-    """Closes the framework's routes that no page of the shop uses.
+    """Answers `render()`, the "not found" page, for Streamlit's routes that no page uses.
 
-    An upload stays in memory, so only those may upload a file, or delete one, of whom `may_upload`
-    is true: operators, for pictures. Streamlit limits its size (`server.maxUploadSize`) and checks
-    its XSRF token. `render` is the "not found" page.
+    Uploaded files stay in memory, so only requests for which `may_upload` is true (operators') may
+    upload or delete one. Streamlit limits the size and checks its XSRF token.
     """
 
     app: ASGIApp
@@ -135,18 +128,17 @@ def is_upload(scope: Scope) -> bool:
 
 
 def is_closed(path: str, method: str) -> bool:
-    """True for a route of Streamlit's that the shop does not use, or not in this way."""
-    if not any(path == route or path.startswith(f"{route}/") for route in FRAMEWORK_ROUTES):
+    """True for a route of Streamlit's, or a method of it, that the shop does not use."""
+    if not any(path == route or path.startswith(f"{route}/") for route in ALL_ROUTES):
         return False
     return method not in READING or not path.startswith(USED_ROUTES)
 
 
 @dataclass
 class OwnPages:
-    """Replaces HTML that is not the shop's by its "not found" page, `render`.
+    """Replaces Streamlit's index page, its response to any unknown path, by `render()`.
 
-    Streamlit answers any unknown path with its index page and 200. Every page of the shop names
-    its own Content-Security-Policy, so HTML without one is that index page.
+    Each page of the shop has a Content-Security-Policy, so HTML without one is that index page.
     """
 
     app: ASGIApp

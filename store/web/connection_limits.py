@@ -1,10 +1,10 @@
-"""Connections that wait: closed where a request's head does not come, and no more than can be held.
+"""Limits on open connections: a time limit for a request's headers, and a maximum number.
 
-uvicorn has no time limit for the head of a request; its keep-alive timer ends with the first byte.
-An application is called only once the head is complete, so the limit has to stand in uvicorn's
+uvicorn has no time limit for a request's headers; its keep-alive timer ends with the first byte.
+The application is called only once they are complete, so the limit has to be in uvicorn's
 protocol classes. `limit` changes them for this process, whoever starts the server: `uvicorn
 webhook_server:app`, `python -m store` or Streamlit. Call it where the application is imported,
-before the server listens. Looked up in uvicorn 0.54.0; tests hold the attributes used here.
+before the server listens. Checked with uvicorn 0.54.0; tests check the attributes used here.
 """
 
 import logging
@@ -15,8 +15,8 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-HEAD_SECONDS = 10.0  # a head that is not complete after this, or at most twice this, never comes
-MOST = 900  # connections of one process; a soft limit of 1,024 descriptors leaves some for files
+HEADER_SECONDS = 10.0  # incomplete headers are given up after this, or at most twice this
+MAX_CONNECTIONS = 900  # of one process; of 1,024 file descriptors some are left for files
 PROTOCOLS = (
     ("uvicorn.protocols.http.httptools_impl", "HttpToolsProtocol"),
     ("uvicorn.protocols.http.h11_impl", "H11Protocol"),
@@ -24,7 +24,7 @@ PROTOCOLS = (
 
 
 def limit() -> None:
-    """Let every HTTP connection of this process be watched; harmless when done before."""
+    """Watch every HTTP connection of this process; calling it twice has no effect."""
     for module, name in PROTOCOLS:
         with suppress(ImportError):  # httptools is an extra
             protocol = getattr(import_module(module), name)
@@ -37,9 +37,9 @@ def _watching(connection_made: Callable[[Any, Any], None]) -> Callable[[Any, Any
     def watched(protocol: Any, transport: Any) -> None:
         connection_made(protocol, transport)
         protocol.connected_at = protocol.loop.time()
-        if len(protocol.connections) > MOST:
+        if len(protocol.connections) > MAX_CONNECTIONS:
             _make_room(protocol)
-        _look_later(protocol, (True, None))
+        _check_later(protocol, (True, None))
 
     return watched
 
@@ -47,34 +47,34 @@ def _watching(connection_made: Callable[[Any, Any], None]) -> Callable[[Any, Any
 def _make_room(newest: Any) -> None:
     """Close the oldest connection on which no request is under way; else the newest one."""
     waiting = [
-        known
-        for known in newest.connections
-        if isinstance(known, type(newest)) and known is not newest and _is_idle(known)
+        other
+        for other in newest.connections
+        if isinstance(other, type(newest)) and other is not newest and _is_idle(other)
     ]
-    victim = min(waiting, key=lambda known: float(known.connected_at), default=newest)
-    log.warning("More than %d connections: one that waits is closed.", MOST)
+    victim = min(waiting, key=lambda other: float(other.connected_at), default=newest)
+    log.warning("More than %d connections: an idle one is closed.", MAX_CONNECTIONS)
     victim.transport.abort()
 
 
-Seen = tuple[bool, Any]
-"""Whether a connection was waiting for a request's head, and the request it had had before."""
+LastCheck = tuple[bool, Any]
+"""Whether the connection was waiting for headers, and its previous request."""
 
 
-def _look_later(protocol: Any, seen: Seen) -> None:
-    protocol.loop.call_later(HEAD_SECONDS, _look, protocol, seen)
+def _check_later(protocol: Any, last: LastCheck) -> None:
+    protocol.loop.call_later(HEADER_SECONDS, _check, protocol, last)
 
 
-def _look(protocol: Any, seen: Seen) -> None:
-    """Close a connection that waits for the same head as at the last look."""
+def _check(protocol: Any, last: LastCheck) -> None:
+    """Close a connection that waits for the same headers as at the last check."""
     transport = protocol.transport
     if transport.is_closing() or transport.get_protocol() is not protocol:  # now a WebSocket
         return
-    # While the keep-alive timer runs, nothing of a head has come, and uvicorn closes in time.
+    # While the keep-alive timer runs, no header has come, and uvicorn closes the connection.
     waits = _is_idle(protocol) and protocol.timeout_keep_alive_task is None
-    if waits and seen[0] and seen[1] is protocol.cycle:
+    if waits and last[0] and last[1] is protocol.cycle:
         transport.abort()
     else:
-        _look_later(protocol, (waits, protocol.cycle))
+        _check_later(protocol, (waits, protocol.cycle))
 
 
 def _is_idle(protocol: Any) -> bool:

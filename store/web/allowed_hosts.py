@@ -1,4 +1,4 @@
-"""Which host names the shop answers to: Django's ALLOWED_HOSTS, as ASGI middleware."""
+"""The host names that the shop answers to: Django's ALLOWED_HOSTS as ASGI middleware."""
 
 from collections.abc import Sequence
 

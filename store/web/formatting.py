@@ -1,0 +1,146 @@
+"""How amounts, dates and times are written for one reader, by their locale and time zone."""
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from itertools import groupby
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_skeleton, format_time, format_timedelta
+from babel.numbers import format_compact_currency, format_decimal
+
+from store.core import locales, money
+from store.reports import order_view
+from store.reports.timeline import TimelineEntry
+
+MAX_ZONE_NAME = 64  # characters
+FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+
+
+@dataclass(frozen=True)
+class LocaleFormatter:
+    """Writes amounts, numbers, dates and times as one reader does.
+
+    `language` names a locale of Babel's. Formatters are keys of caches, so they do not hold the
+    locale's data.
+    """
+
+    language: str
+    zone: tzinfo
+
+    @property
+    def locale(self) -> Locale:
+        return locales.find(self.language)
+
+    @classmethod
+    def of(cls, language: str | None, timezone: str | None) -> "LocaleFormatter":
+        """From the browser's language and time zone; US English and UTC where they are unknown.
+
+        Visitors can send any text here, so nothing is cached under it.
+        """
+        return cls(str(locales.find(language)), _zone(timezone))
+
+    @lru_cache(maxsize=4096)  # noqa: B019 - formatters are few and cached anyway
+    def price(self, amount: int, currency: str) -> str:
+        return self._isolated(money.text(amount, currency, self.language))
+
+    def number(self, value: float) -> str:
+        return str(format_decimal(value, locale=self.locale))
+
+    def percent(self, share: float, digits: int = 0) -> str:
+        """ "12%" for 0.12"""
+        pattern = copy.copy(self.locale.percent_formats[None])
+        pattern.frac_prec = (digits, digits)
+        return str(pattern.apply(share, self.locale))
+
+    def short_price(self, units: float, currency: str) -> str:
+        """A rounded price for a chart's axis: "$500" or "$2.5K"."""
+        return str(
+            format_compact_currency(units, currency.upper(), locale=self.locale, fraction_digits=1)
+        )
+
+    def moment(self, at: datetime, *, seconds: bool = False) -> str:
+        """ "Nov 23, 11:24 AM" in the reader's time zone, with the year unless it is this one."""
+        return self._isolated(f"{self.day_of(at)}, {self.time_of(at, seconds=seconds)}")
+
+    def day_of(self, at: datetime) -> str:
+        """ "Nov 23" in the reader's time zone, with the year unless it is this one."""
+        local = at.astimezone(self.zone).date()
+        return self._day_of(local, local.year == datetime.now(self.zone).year)
+
+    @lru_cache(maxsize=4096)  # noqa: B019 - as above
+    def _day_of(self, local: date, this_year: bool) -> str:
+        if this_year:
+            return str(format_skeleton("MMMd", local, locale=self.locale))
+        return str(format_date(local, "medium", self.locale))
+
+    def time_of(self, at: datetime, *, seconds: bool = False) -> str:
+        """ "11:24 AM" in the reader's time zone."""
+        local = at.astimezone(self.zone).time().replace(microsecond=0)
+        return self._time_of(local, "medium" if seconds else "short")
+
+    @lru_cache(maxsize=4096)  # noqa: B019 - as above
+    def _time_of(self, local: time, length: Literal["short", "medium"]) -> str:
+        return str(format_time(local, length, locale=self.locale))
+
+    def _isolated(self, text: str) -> str:
+        """Isolate a right-to-left amount or date inside an English sentence."""
+        if self.locale.text_direction == "rtl":
+            return f"{FIRST_STRONG_ISOLATE}{text}{POP_ISOLATE}"
+        return text
+
+    def timeline(
+        self, entries: Sequence[TimelineEntry]
+    ) -> list[tuple[str, list[tuple[TimelineEntry, ...]]]]:
+        """The entries by day; consecutive ones that changed nothing form one group."""
+        return [
+            (day, [group for run in groupby(of_day, _is_news) for group in _groups(*run)])
+            for day, of_day in groupby(entries, lambda entry: self.day_of(entry.at))
+        ]
+
+    @staticmethod
+    def late(delay: timedelta) -> str:
+        return f"{format_timedelta(delay, locale='en')} late"
+
+    def evidence(self, name: str, value: Any) -> str:
+        """One value of an entry's evidence as text."""
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if name == "milliseconds":
+            return f"{value} ms"
+        if name in ("made_at_stripe", "received", "checkout_expires_at"):
+            return self.utc(datetime.fromisoformat(value))
+        return str(value)
+
+    def day(self, day: date) -> str:
+        """ "Mon, Nov 23" """
+        return str(format_skeleton("MMMEd", day, locale=self.locale))
+
+    @staticmethod
+    def utc(at: datetime) -> str:
+        return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+    @staticmethod
+    def items(items: Sequence[order_view.ItemView]) -> str:
+        return ", ".join(f"{item.quantity} × {item.name}" for item in items)
+
+
+def _is_news(entry: TimelineEntry) -> bool:
+    return entry.effect != "nothing"
+
+
+def _groups(are_news: bool, entries: Iterable[TimelineEntry]) -> list[tuple[TimelineEntry, ...]]:
+    return [(entry,) for entry in entries] if are_news else [tuple(entries)]
+
+
+def _zone(name: str | None) -> tzinfo:
+    if not name or len(name) > MAX_ZONE_NAME:
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):
+        return UTC
