@@ -310,13 +310,14 @@ CHECKS: dict[str, Callable[[], None]] = {
 def readyz() -> JSONResponse:
     """200 if webhooks can be processed; else 503, with what is wrong and how to fix it.
 
-    Signatures, reconciler and clock are hints and no reason for a 503. The clock's hint is as old
-    as this process's last response from Stripe, which is not called here.
+    Signatures, supervisor, reconciler and clock are hints and no reason for a 503. The clock's hint
+    is as old as this process's last response from Stripe, which is not called here.
     """
     results = {name: run_check(check) for name, check in CHECKS.items()}
     status = 200 if set(results.values()) == {"ok"} else 503
     hints = {
         "signatures": refused_signatures.hint(),
+        "supervisor": batcher.supervisor_problem() or "ok",
         "reconciler": reconciler_hint(),
         "clock": CLOCK_SKEW.message(),
     }

@@ -35,7 +35,7 @@ def one_order(session: Session, count: int) -> None:
 
 def catching_up(session: Session, _count: int) -> None:
     """What the reconciler asks before it asks Stripe."""
-    open_orders.unsettled_orders()
+    open_orders.undecided_orders()
     refunds.pending_refunds(session)
 
 

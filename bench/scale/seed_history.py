@@ -44,9 +44,9 @@ STATEMENTS = (
     SELECT id, 1, 'Red T-Shirt', 1999, 2 FROM orders
     """,
     """
-    INSERT INTO order_log (order_id, at, source, action, detail, evidence)
-    SELECT id, created_at, 'buyer', 'placed', 'attempt 1', '' FROM orders
-    UNION ALL SELECT id, paid_at, 'webhook', 'paid', '', '' FROM orders
+    INSERT INTO order_history (order_id, at, source, action, payload)
+    SELECT id, created_at, 'buyer', 'placed', '{{"changes":[{{"attempt":1}}]}}' FROM orders
+    UNION ALL SELECT id, paid_at, 'webhook', 'paid', '{{"changes":[]}}' FROM orders
     """,
     """
     INSERT INTO stripe_events (id, type, created_at, received_at, deliveries, outcome, order_id)

@@ -59,11 +59,11 @@ def find_order(session: Session, number: str) -> Order:
     return order
 
 
-def log_action(number: str, action: str, detail: str) -> None:
+def log_action(number: str, action: history.Action, *changes: history.Change) -> None:
     """Add what an operator did to the order's history."""
     with db.unit_of_work() as session:
         order = batch.lock_orders(session, [number]).order(number)
-        history.log(session, order, "operator", action, detail)
+        history.log(session, order, "operator", action, *changes)
 
 
 def refund_amount(written: str, currency: str, shown_left: int, language: str | None = None) -> int:
@@ -126,7 +126,7 @@ def call_off_refund(operator: str, number: str, refund_id: int) -> str:
     return "This refund is called off. What it was to give back can be refunded otherwise."
 
 
-def _sent(number: str, refund_id: int | None, act: Callable[[], Refund]) -> str:
+def _sent(number: str, refund_id: int | None, act: Callable[[], None]) -> str:
     """Submit a refund by `act`; returns the sentence about its state."""
     try:
         act()
@@ -154,7 +154,7 @@ def refresh_order(operator: str, number: str) -> str:
     with db.reading() as session:
         order = find_order(session, number)
     before = order.status
-    log_action(order.number, "asked Stripe", f"by {operator}")
+    log_action(order.number, history.Action.CHECKED, {"operator": operator})
     after = checkout_session.create_or_refresh_session(order, source="operator").status
     word = order_view.STATUS_BADGES[after].word.lower()
     return (
@@ -168,7 +168,7 @@ def cancel(operator: str, number: str) -> str:
     """Cancel an order, at Stripe first."""
     with db.reading() as session:
         order = find_order(session, number)
-    after = checkout_session.expire_checkout_session(order, f"by {operator}", "operator")
+    after = checkout_session.expire_checkout_session(order, {"operator": operator}, "operator")
     return f"Order {number} is {order_view.STATUS_BADGES[after.status].word.lower()}."
 
 
@@ -179,7 +179,8 @@ def add_note(operator: str, number: str, text: str, *, is_public: bool = False) 
         raise IncompleteForm("Write the note first.")
     with db.reading() as session:
         order = find_order(session, number)
-    log_action(order.number, "note" if is_public else "private note", f"{remark} · by {operator}")
+    action = history.Action.NOTE if is_public else history.Action.PRIVATE_NOTE
+    log_action(order.number, action, {"text": remark}, {"operator": operator})
     return "The note is added; the buyer sees it." if is_public else "The private note is added."
 
 
@@ -204,9 +205,8 @@ def refetch_event(operator: str, event_id: str) -> str:
         if outcome == "applied" and event.fact:
             number = event.fact.order_number
             order = batch.lock_orders(session, [number]).order(number)
-            history.log(
-                session, order, "operator", "looked again", f"{recorded.id} · by {operator}"
-            )
+            changes = ({"text": recorded.id}, {"operator": operator})
+            history.log(session, order, "operator", history.Action.EVENT_REFETCHED, *changes)
     return f"Fetched {recorded.type} from Stripe: {REFETCHED[outcome]}"
 
 

@@ -159,7 +159,7 @@ def missing_orders(result: AuditResult) -> None:
     )
 
 
-def differing_orders(entries: list[audit.Entry]) -> None:
+def differing_orders(entries: list[audit.OrderComparison]) -> None:
     if not entries:
         return
     st.subheader("Orders that differ")
@@ -172,7 +172,7 @@ def differing_orders(entries: list[audit.Entry]) -> None:
         st.caption(f"The first {MAX_ROWS} of {len(entries):,}.")
 
 
-def differing_order(entry: audit.Entry) -> dict[str, str]:
+def differing_order(entry: audit.OrderComparison) -> dict[str, str]:
     amounts = {
         "Ours: paid": entry.ours.paid_amount,
         "Ours: refunded": entry.ours.refunded_amount,
@@ -185,7 +185,7 @@ def differing_order(entry: audit.Entry) -> dict[str, str]:
     return {"Order": link_to_order(entry.number), **prices, "Disputes": disputes_of(entry)}
 
 
-def disputes_of(entry: audit.Entry) -> str:
+def disputes_of(entry: audit.OrderComparison) -> str:
     ours, stripes = entry.ours.disputes, entry.stripes.disputes
     if ours == stripes:
         return "agree"

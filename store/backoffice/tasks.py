@@ -63,7 +63,7 @@ class AuditResult:
     payments: Pair
     refunds: list[Pair]  # one for each currency
     disputes: Pair
-    differing: list[audit.Entry] = field(default_factory=list)
+    differing: list[audit.OrderComparison] = field(default_factory=list)
     missing: list[MissingOrder] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     strangers: int = 0
@@ -92,11 +92,11 @@ class AuditResult:
         return "agrees" if self.agrees else "differs from Stripe"
 
 
-def _payments(books: Iterable[audit.Book]) -> int:
+def _payments(books: Iterable[audit.OrderTotals]) -> int:
     return sum(payment.paid_amount > 0 for book in books for payment in book.payments.values())
 
 
-def _refunds(entries: Iterable[audit.Entry]) -> list[Pair]:
+def _refunds(entries: Iterable[audit.OrderComparison]) -> list[Pair]:
     sums: dict[str, tuple[int, int]] = {}
     for entry in entries:
         stripes, ours = sums.get(entry.currency, (0, 0))
@@ -147,13 +147,13 @@ class BackgroundTasks:
         Raises:
             TaskRunning, DatabaseUnavailable
         """
-        done = reconciler.CaughtUp()
+        done = reconciler.ReconcileResult()
 
         def progress() -> str:
             return f"{STAGES.get(done.stage, done.stage) or 'starting'} · {done}"
 
         def work() -> str:
-            reconciler.catch_up(done)
+            reconciler.reconcile_everything(done)
             return " ".join(
                 [
                     f"Reconciled: {done}.",

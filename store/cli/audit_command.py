@@ -8,7 +8,12 @@ from store.cli import preflight
 from store.cli.commands import stripe_errors
 from store.core import money
 from store.core.wording import counted
-from store.reconciliation.audit import Audit, Book, Entry, by_currency
+from store.reconciliation.audit import (
+    Audit,
+    OrderComparison,
+    OrderTotals,
+    by_currency,
+)
 from store.reconciliation.audit import audit as compare
 from store.reconciliation.restored_orders import MissingOrder
 
@@ -41,7 +46,9 @@ def as_json(result: Audit) -> str:
 
 
 def table(result: Audit) -> Iterator[str]:
-    entries = [entry for entry in result.entries if not entry.agrees or entry.stripes != Book()]
+    entries = [
+        entry for entry in result.entries if not entry.agrees or entry.stripes != OrderTotals()
+    ]
     yield from columns([HEAD, *map(row, entries)])
     others = len(result.entries) - len(entries)
     yield f"\n{len(entries)} with payments, {others} without; {verdict(result)}"
@@ -78,7 +85,7 @@ def amount_of(order: MissingOrder) -> str:
     return money.text(order.amount, order.currency)
 
 
-def row(entry: Entry) -> tuple[str, ...]:
+def row(entry: OrderComparison) -> tuple[str, ...]:
     """Amounts, and disputes as one count, or as both counts where they differ."""
     ours, stripes = entry.ours, entry.stripes
     amounts = (

@@ -39,13 +39,13 @@ def reconcile(arguments: Namespace) -> int:
     config = preflight.settings_for(arguments)
     preflight.shop_database(config)
     with stripe_errors(config):
-        done = reconciler.catch_up()
+        done = reconciler.reconcile_everything()
     print(f"Caught up with Stripe: {done}.")
     for number in done.restored:
         print(f"Order {number} is back, from what Stripe knows; its buyer's browser is not known.")
     for number, why in done.lost.items():
         print(f"Order {number} is at Stripe and could not be brought back: {why}.")
-    return 1 if done.troubles else 0
+    return 1 if done.failures else 0
 
 
 @contextmanager

@@ -162,20 +162,21 @@ class OrderItem(SQLModel, table=True):
     quantity: int = _positive("quantity")
 
 
-class OrderLog(SQLModel, table=True):
-    """The history of an order: what happened, and who reported it. Rows are never changed."""
+class HistoryEntry(SQLModel, table=True):
+    """One entry of an order's history, with who reported it; rows are added, never changed.
 
-    __tablename__ = "order_log"
-    __table_args__ = (Index("lines_of_an_order", "order_id", "id"),)
+    `action` and `payload` (JSON) are those of `orders.history`.
+    """
+
+    __tablename__ = "order_history"
+    __table_args__ = (Index("history_of_an_order", "order_id", "id"),)
 
     id: int | None = Field(default=None, primary_key=True)
     order_id: int = Field(foreign_key="orders.id")
     at: datetime = _utc(default_factory=now)
     source: str
     action: str
-    detail: str = Field(default="", sa_type=Text)
-    # JSON: ids, HTTP status, milliseconds
-    evidence: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")})
+    payload: str = Field(default='{"changes":[]}', sa_type=Text)
 
 
 MAX_LISTED = 20

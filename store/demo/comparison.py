@@ -7,13 +7,16 @@ from sqlmodel import Session, col, select
 
 from store.core import money
 from store.db import engine as db
-from store.db.models import Order, OrderLog, Refund, StripeEvent
+from store.db.models import HistoryEntry, Order, Refund, StripeEvent
 from store.demo.emulator_client import Document, EmulatorClient
 from store.orders.statuses import PAID, REFUND_VOID
 from store.orders.stripe_facts import order_number_of
+from store.reports.history_text import payload_of
 
-PAID_TEXT = "payment status paid"  # in an order's history, once its payment is known
 CLOCK_MARGIN_SECONDS = 60
+
+
+PAID_CHANGE = {"payment_status": "paid"}  # in an order's history, once its payment is known
 
 
 @dataclass
@@ -81,7 +84,7 @@ def compare_orders(stripe: EmulatorClient, numbers: Sequence[str]) -> list[Order
 
 
 def _from_database(session: Session, order: Order) -> OrderComparison:
-    history = session.exec(select(OrderLog).where(col(OrderLog.order_id) == order.id)).all()
+    history = session.exec(select(HistoryEntry).where(col(HistoryEntry.order_id) == order.id)).all()
     events = session.exec(select(StripeEvent).where(StripeEvent.order_id == order.id)).all()
     refunds = session.exec(select(Refund).where(col(Refund.order_id) == order.id)).all()
     return OrderComparison(
@@ -91,7 +94,7 @@ def _from_database(session: Session, order: Order) -> OrderComparison:
         paid_amount=order.total_amount if order.payment_status in PAID else 0,
         refunded_amount=order.refunded_amount,
         refund_count=len(refunds),
-        paid_sources=[row.source for row in history if PAID_TEXT in row.detail],
+        paid_sources=[row.source for row in history if PAID_CHANGE in payload_of(row)["changes"]],
         deliveries=sum(event.deliveries for event in events),
         effects=sum(event.outcome == "applied" and event.deliveries > 0 for event in events),
     )

@@ -21,7 +21,7 @@ from sqlmodel import Session, SQLModel, col, or_, select
 
 from store.core import clock
 from store.db import engine as db
-from store.db.models import Dispute, Order, OrderCheck, OrderLog, Refund, StripeEvent
+from store.db.models import Dispute, HistoryEntry, Order, OrderCheck, Refund, StripeEvent
 from store.demo.context import ScenarioContext
 from store.demo.emulator_client import wait_until
 from store.demo.reset import is_delivering
@@ -180,7 +180,7 @@ def _create_one(context: ScenarioContext, sample: Sample) -> None:
     checkout.refresh_order(context.buyer, number)
     if not wait_until(lambda: context.order(number).status == status, WEBHOOK_SECONDS):
         # No webhook server: then as the shop does without one.
-        reconciler.run_once(clock.now() - RECONCILE_SINCE)
+        reconciler.reconcile_recent(clock.now() - RECONCILE_SINCE)
 
 
 def planned_statuses() -> list[str]:
@@ -236,7 +236,7 @@ def _date_back(context: ScenarioContext) -> None:
 
 MOMENTS: dict[type[SQLModel], tuple[str, ...]] = {
     Order: ("created_at", "paid_at", "updated_at", "checkout_expires_at", "cancel_requested_at"),
-    OrderLog: ("at",),
+    HistoryEntry: ("at",),
     Refund: ("created_at", "updated_at"),
     Dispute: ("created_at", "updated_at"),
     StripeEvent: ("created_at", "received_at"),
@@ -257,7 +257,7 @@ def _shift_order(session: Session, order: Order, shift: timedelta) -> None:
                 setattr(row, name, moment - shift)
         session.add(row)
     note = f"sample order, dated back {shift.days} days"
-    history.log(session, order, "operator", "noted", note)
+    history.log(session, order, "operator", history.Action.NOTED, {"text": note})
 
 
 def _rows(session: Session, order: Order) -> list[Any]:
@@ -266,7 +266,7 @@ def _rows(session: Session, order: Order) -> list[Any]:
     repeats = or_(col(OrderCheck.order_id) == order.id, col(OrderCheck.event_id).in_(event_ids))
     return [
         order,
-        *session.exec(select(OrderLog).where(OrderLog.order_id == order.id)),
+        *session.exec(select(HistoryEntry).where(HistoryEntry.order_id == order.id)),
         *session.exec(select(Refund).where(Refund.order_id == order.id)),
         *session.exec(select(Dispute).where(Dispute.order_id == order.id)),
         *events,

@@ -16,7 +16,8 @@ from store.core import clock
 from store.core.errors import OrderNotFound
 from store.core.folding import folded
 from store.db import bulk
-from store.db.models import Dispute, Order, OrderItem, OrderLog, Product, Refund
+from store.db.models import Dispute, HistoryEntry, Order, OrderItem, Product, Refund
+from store.orders import history
 
 
 @dataclass(slots=True)
@@ -107,6 +108,11 @@ class OrderBatch:
     def disputes_of(self, order: OrderState) -> list[Dispute]:
         return [dispute for dispute in self.disputes if dispute.order_id == order.id]
 
+    def log(self, order_id: int, source: str, action: str, payload: str) -> None:
+        """Add an entry to an order's history, written by `save`."""
+        entry = {"order_id": order_id, "at": self.at, "source": source, "action": action}
+        self.log_rows.append(entry | {"payload": payload})
+
     def save(self) -> None:
         """Write what changed: one statement for all orders that change in the same columns."""
         by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
@@ -117,7 +123,7 @@ class OrderBatch:
                 self.originals[number] = VALUES(order)
         for rows in by_columns.values():
             bulk.update(self.session, Order, rows)
-        bulk.insert(self.session, OrderLog, self.log_rows)
+        bulk.insert(self.session, HistoryEntry, self.log_rows)
         self.log_rows.clear()
 
 
@@ -160,6 +166,5 @@ def note_inactive_products(batch: OrderBatch, paid_ids: Sequence[int], source: s
         .order_by(col(OrderItem.id))
     )
     for order_id, name in items:
-        row = {"order_id": order_id, "at": batch.at, "source": source, "action": "noted"}
-        detail = f"paid for {name}, which is no longer sold"
-        batch.log_rows.append(row | {"detail": detail, "evidence": ""})
+        payload = history.payload([{"inactive_product": name}])
+        batch.log(order_id, source, history.Action.NOTED, payload)

@@ -33,7 +33,8 @@ from store.orders.coalescing import RequestCoalescer
 from store.orders.queries import order_of_buyer
 from store.orders.statuses import PAID
 
-REPLACED = "replaced by a new cart"  # reason in the history of an order that a new cart canceled
+REPLACED = {"cancel": "new_cart"}  # in the history of an order that a new cart canceled
+BY_BUYER = {"cancel": "buyer"}
 JUST_BOUGHT = timedelta(minutes=10)
 MAX_ATTEMPTS = 4
 LOOK_UPS = RequestCoalescer()  # so that a reload loop calls Stripe once a second
@@ -200,6 +201,6 @@ def cancel(buyer: str, order_number: str) -> None:
     with db.reading() as session:
         order = order_of_buyer(session, buyer, order_number)
     if order.checkout_status in PAYABLE_CHECKOUT and (
-        expire_checkout_session(order, "asked by the buyer", "buyer").payment_status in PAID
+        expire_checkout_session(order, BY_BUYER, "buyer").payment_status in PAID
     ):
         raise OtherOrderPaid(order_number)

@@ -41,7 +41,7 @@ from store.db import engine as db
 from store.db.models import Order, OrderItem
 from store.orders import history, queries, shop_mark, transitions
 from store.orders.batch import lock_orders
-from store.orders.history import Source
+from store.orders.history import Action, Change, Source
 from store.orders.stripe_facts import CheckoutFact, Fact, GoneFact, RefusedFact, of_session
 from store.stripe_api import clock_skew, requests, transport
 from store.stripe_api.clock_skew import CLOCK_SKEW
@@ -87,7 +87,7 @@ def create_order(
     session.add(order)
     session.flush()
     bulk.insert(session, OrderItem, [_item(order, line) for line in lines])
-    history.log(session, order, "buyer", "placed", f"attempt {attempt}")
+    history.log(session, order, "buyer", Action.PLACED, {"attempt": attempt})
     return order
 
 
@@ -276,7 +276,7 @@ def _fact(session: transport.Document, order: Order, origin: str) -> CheckoutFac
     return fact
 
 
-def expire_checkout_session(order: Order, why: str, source: Source) -> Order:
+def expire_checkout_session(order: Order, why: Change, source: Source) -> Order:
     """Expire the session at Stripe and then cancel the order; it may turn out to be paid.
 
     The intention is stored before Stripe is called: if the process dies in between, the reconciler
@@ -291,7 +291,7 @@ def expire_checkout_session(order: Order, why: str, source: Source) -> Order:
         if locked.checkout_status in PAYABLE_CHECKOUT and locked.cancel_requested_at is None:
             locked.cancel_requested_at = batch.at
             batch.save()
-            history.log(session, locked, source, "cancel asked", why)
+            history.log(session, locked, source, Action.CANCEL_REQUESTED, why)
         order = queries.current(session, order)
     if order.checkout_status not in PAYABLE_CHECKOUT:
         return order

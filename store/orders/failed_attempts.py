@@ -20,11 +20,11 @@ import orjson
 from pydantic.dataclasses import dataclass
 from sqlmodel import col, select
 
-from store.db.models import MAX_LISTED, OrderLog
+from store.db.models import MAX_LISTED, HistoryEntry
 from store.orders.batch import OrderBatch, OrderState
+from store.orders.history import Action, Change
 from store.orders.stripe_facts import STRICT, Document, Fact, Id, Text, object_id, order_number_of
 
-ACTION = "attempt failed"
 # Stripe asks shops not to tell a buyer these: https://docs.stripe.com/declines/codes
 CONFIDENTIAL = frozenset(
     ["fraudulent", "lost_card", "merchant_blacklist", "pickup_card", "stolen_card"]
@@ -96,7 +96,7 @@ def _fact(
     )
 
 
-def apply(batch: OrderBatch, order: OrderState, fact: FailedAttemptFact) -> list[str]:
+def apply(batch: OrderBatch, order: OrderState, fact: FailedAttemptFact) -> list[Change]:
     """The reason of the attempt, if it is not in the history yet; changes nothing else.
 
     An event that does not fit the order is ignored: no money is at stake.
@@ -110,19 +110,20 @@ def apply(batch: OrderBatch, order: OrderState, fact: FailedAttemptFact) -> list
     if not fits:
         return []
     listed = _listed(batch, order)
-    return [] if fact.attempt in listed or len(listed) >= MAX_LISTED else [fact.message]
+    return [] if fact.attempt in listed or len(listed) >= MAX_LISTED else [{"text": fact.message}]
 
 
 def _listed(batch: OrderBatch, order: OrderState) -> set[str]:
     """The attempts in this order's history, those of the same batch included."""
     rows = batch.session.exec(
-        select(OrderLog.evidence).where(
-            col(OrderLog.order_id) == order.id, col(OrderLog.action) == ACTION
+        select(HistoryEntry.payload).where(
+            col(HistoryEntry.order_id) == order.id,
+            col(HistoryEntry.action) == Action.ATTEMPT_FAILED,
         )
     ).all()
     unsaved = [
-        line["evidence"]
+        line["payload"]
         for line in batch.log_rows
-        if line["order_id"] == order.id and line["action"] == ACTION
+        if line["order_id"] == order.id and line["action"] == Action.ATTEMPT_FAILED
     ]
-    return {json.loads(evidence)["attempt"] for evidence in (*rows, *unsaved)}
+    return {json.loads(payload)["call"]["attempt"] for payload in (*rows, *unsaved)}

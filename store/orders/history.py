@@ -1,36 +1,93 @@
-"""The history of an order: what changed and who reported it, and checks that changed nothing."""
+"""The history of an order: what changed and who reported it, and checks that changed nothing.
 
-from typing import Literal
+An entry's payload is JSON: `changes` (see `Change`), for a fact also its `origin` and `call`. The
+sentences are made where they are shown (`reports.history_text`).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import update
 from sqlmodel import Session, col, func, select
 
 from store.core import clock
 from store.db import bulk
-from store.db.models import MAX_LISTED, Order, OrderCheck, OrderLog
-from store.orders.batch import OrderState
+from store.db.models import MAX_LISTED, HistoryEntry, Order, OrderCheck
+
+if TYPE_CHECKING:
+    from store.orders.batch import OrderState
 
 Source = Literal["buyer", "redirect", "webhook", "reconciler", "operator"]
+Change = Mapping[str, Any]
+"""One change; the first key is its kind, e.g. `{"payment_status": "paid"}` or `{"text": "…"}`.
 
-PRIVATE_ACTIONS = ("private note", "refund reason")  # buyers never see these
+`{"refund": id, "amount": 1999, "currency": "usd", "status": "pending"}`; amounts are integers in
+minor units. The kinds and their sentences are listed in `reports.history_text`.
+"""
+
+
+class Action(StrEnum):
+    """What an entry is about: a new status of the order, or one of these."""
+
+    PLACED = "placed"
+    NOTED = "noted"  # a fact that did not change the status
+    ATTEMPT_FAILED = "attempt failed"
+    CANCEL_REQUESTED = "cancel asked"
+    REFUND_REQUESTED = "refund asked"
+    REFUND_REASON = "refund reason"
+    REFUND_REFUSED = "refund refused"
+    REFUND_FAILED = "refund failed"
+    REFUND_RETRIED = "refund asked again"
+    REFUND_CANCELED = "refund called off"
+    RESTORED = "restored"
+    CHECKED = "asked Stripe"
+    EVENT_REFETCHED = "looked again"
+    NOTE = "note"
+    PRIVATE_NOTE = "private note"
+
+    PENDING = "pending"
+    OPEN = "open"
+    PROCESSING = "processing"
+    PAID = "paid"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"
+    REVIEW = "review"
+
+
+PRIVATE_ACTIONS = (Action.PRIVATE_NOTE, Action.REFUND_REASON)  # buyers never see these
+
+
+def payload(changes: Sequence[Change], *, origin: str = "", call: str = "") -> str:
+    """The JSON of an entry; `call` is JSON about the API call or event that reported it."""
+    content: dict[str, Any] = {"changes": changes}
+    if origin:
+        content["origin"] = origin
+    if call:
+        content["call"] = json.loads(call)
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def log(
     session: Session,
-    order: Order | OrderState,
+    order: "Order | OrderState",
     source: Source,
-    action: str,
-    detail: str = "",
-    *,
-    evidence: str = "",
+    action: Action,
+    *changes: Change,
+    call: str = "",
 ) -> None:
-    """Add an entry to the order's history; `evidence` is JSON."""
+    """Add an entry to the order's history."""
     entry = {"order_id": order.id, "at": clock.now(), "source": source, "action": action}
-    bulk.insert(session, OrderLog, [entry | {"detail": detail, "evidence": evidence}])
+    bulk.insert(session, HistoryEntry, [entry | {"payload": payload(changes, call=call)}])
 
 
 def note_repeat(
-    session: Session, order: Order | OrderState, source: Source, *, evidence: str = ""
+    session: Session, order: "Order | OrderState", source: Source, *, evidence: str = ""
 ) -> None:
     """Store that a person checked the order and nothing had changed; not part of its history.
 

@@ -25,7 +25,7 @@ from datetime import timedelta
 
 from sqlmodel import Session, col, or_, select
 
-from store.core import clock, money
+from store.core import clock
 from store.core.errors import (
     NothingToRefund,
     OrderNotFound,
@@ -42,7 +42,7 @@ from store.db import engine as db
 from store.db.models import UNFINISHED, Dispute, Order, Refund
 from store.orders import history, second_payments, transitions
 from store.orders.batch import OrderBatch, OrderState, lock_orders
-from store.orders.history import Source
+from store.orders.history import Action, Change, Source
 from store.orders.statuses import DISPUTE_DECIDED, DISPUTE_HARMLESS, PAID, REFUND_VOID
 from store.orders.stripe_facts import (
     Fact,
@@ -99,10 +99,10 @@ def create_refund(
             idempotency_key=key,
         )
         session.add(refund)
-        requested = " by ".join(filter(None, [money.text(wanted, order.currency), operator]))
-        history.log(session, order, "operator", "refund asked", requested)
+        requested = {"amount": wanted, "currency": order.currency, "operator": operator}
+        history.log(session, order, "operator", Action.REFUND_REQUESTED, requested)
         if reason:
-            history.log(session, order, "operator", "refund reason", reason)
+            history.log(session, order, "operator", Action.REFUND_REASON, {"text": reason})
         session.flush()
         return refund
 
@@ -118,35 +118,28 @@ def left_amount(order: Order | OrderState, refunds: Iterable[Refund]) -> int:
     )
 
 
-def submit_refund(refund: Refund, *, source: Source) -> Refund:
-    """Create a written refund at Stripe, record the response and return its row as it then is.
+def submit_refund(refund: Refund, *, source: Source) -> None:
+    """Create a written refund at Stripe and record the response.
 
     Raises:
         OrderNotFound: the refund does not exist any more.
         StripeRefused: not now, but it is still owed; the reconciler retries after a pause.
         StripeError: no response; the row keeps its key and the reconciler retries.
     """
-    row, order_number = _current(refund)
-    if not row.is_unsent:
-        return row
-    try:
-        _submit(row, order_number, source)
-    except StripeRefused:
-        raise  # its pause is recorded
-    except Exception as error:
-        _put_last(row, order_number, error, source)
-        raise
-    return _current(row)[0]
-
-
-def _current(refund: Refund) -> tuple[Refund, str]:
-    """The refund's row as it is now, and its order's number."""
     with db.reading() as session:
         row = session.get(Refund, refund.id)
         order = session.get(Order, row.order_id) if row else None
     if row is None or order is None:
         raise OrderNotFound
-    return row, order.number
+    if not row.is_unsent:
+        return
+    try:
+        _submit(row, order.number, source)
+    except StripeRefused:
+        raise  # its pause is recorded
+    except Exception as error:
+        _put_last(row, order.number, error, source)
+        raise
 
 
 def _submit(refund: Refund, order_number: str, source: Source) -> None:
@@ -238,8 +231,8 @@ def _still_owed(refund: Refund, order_number: str, refused: StripeRefused, sourc
         if row.is_unsent:
             _postpone(batch, row)
         if closed or row.refusal != refusal:
-            detail = " · ".join([refusal, *closed])
-            history.log(session, order, source, "refund refused", detail, evidence=refused.call)
+            changes = [{"text": refusal}, *closed]
+            history.log(session, order, source, Action.REFUND_REFUSED, *changes, call=refused.call)
         row.refusal = refusal
         return row.is_unsent
 
@@ -265,7 +258,7 @@ def _facts_at_stripe(payment_id: str, order_number: str) -> list[Fact]:
         raise StripeUncertain(replayed=False) from error
 
 
-def _fail_if_impossible(batch: OrderBatch, order: OrderState, row: Refund) -> list[str]:
+def _fail_if_impossible(batch: OrderBatch, order: OrderState, row: Refund) -> list[Change]:
     """Mark a refund `failed` if no retry can succeed, so that its amount is refundable again."""
     others = [other for other in batch.refunds_of(order) if other is not row]
     is_disputed = any(
@@ -276,7 +269,7 @@ def _fail_if_impossible(batch: OrderBatch, order: OrderState, row: Refund) -> li
     if row.amount <= left_amount(order, others) and not is_disputed:
         return []
     row.status = "failed"
-    return ["the bank disputes this payment" if is_disputed else "less than that is left"]
+    return [{"text": "the bank disputes this payment" if is_disputed else "less than that is left"}]
 
 
 def _postpone(batch: OrderBatch, row: Refund) -> None:
@@ -295,8 +288,10 @@ def _use_new_key(refund: Refund, order_number: str, failed: StripeError, source:
             return
         row.attempt += 1
         if row.attempt == 2:  # only the first failure is logged
-            detail = "Stripe failed and made no refund; asking again under a new key"
-            history.log(session, order, source, "refund failed", detail, evidence=failed.call)
+            text = "Stripe failed and made no refund; asking again under a new key"
+            history.log(
+                session, order, source, Action.REFUND_FAILED, {"text": text}, call=failed.call
+            )
 
 
 def _put_last(refund: Refund, order_number: str, error: Exception, source: Source) -> None:
@@ -316,7 +311,7 @@ def _put_last(refund: Refund, order_number: str, error: Exception, source: Sourc
         if is_noted and row.refusal is None:
             row.refusal = "Stripe does not allow it"
             detail = f"{row.refusal}: {error.for_operator}" if isinstance(error, StoreError) else ""
-            history.log(session, order, source, "refund refused", detail)
+            history.log(session, order, source, Action.REFUND_REFUSED, {"text": detail})
 
 
 def pending_refunds(session: Session) -> list[Refund]:
@@ -360,7 +355,7 @@ def overdue(session: Session) -> list[tuple[Refund, Order]]:
     return [(refund, orders[refund.order_id]) for refund in late]
 
 
-def retry_refund(order_number: str, refund_id: int, operator: str) -> Refund:
+def retry_refund(order_number: str, refund_id: int, operator: str) -> None:
     """Create an owed refund at Stripe at once, without waiting for the end of its pause.
 
     Raises:
@@ -371,8 +366,8 @@ def retry_refund(order_number: str, refund_id: int, operator: str) -> Refund:
     with db.unit_of_work() as session:
         order, row = _owed(session, order_number, refund_id)
         row.next_try_at = None
-        history.log(session, order, "operator", "refund asked again", f"by {operator}")
-    return submit_refund(row, source="operator")
+        history.log(session, order, "operator", Action.REFUND_RETRIED, {"operator": operator})
+    submit_refund(row, source="operator")
 
 
 def cancel_refund(order_number: str, refund_id: int, operator: str) -> None:
@@ -398,8 +393,8 @@ def cancel_refund(order_number: str, refund_id: int, operator: str) -> None:
     with db.unit_of_work() as session:
         order, row = _owed(session, order_number, refund_id)
         row.status = "canceled"
-        detail = f"{money.text(row.amount, order.currency)} by {operator}"
-        history.log(session, order, "operator", "refund called off", detail)
+        canceled = {"amount": row.amount, "currency": order.currency, "operator": operator}
+        history.log(session, order, "operator", Action.REFUND_CANCELED, canceled)
 
 
 def _owed(session: Session, order_number: str, refund_id: int) -> tuple[OrderState, Refund]:

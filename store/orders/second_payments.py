@@ -11,16 +11,16 @@ dies there, neither the fact nor the row exists, and the fact is reported again.
 second waits for the lock and finds the row; the unique idempotency key would reject a second one.
 """
 
-from store.core import money
 from store.db.models import Refund
 from store.orders.batch import OrderBatch, OrderState
+from store.orders.history import Change
 from store.orders.statuses import DISPUTE_TAKEN, REFUND_VOID
 from store.orders.stripe_facts import CheckoutFact, RefundFact
 
 REASON = "duplicate"  # Stripe's reason for refunding a second payment
 
 
-def record(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> list[str]:
+def record(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> list[Change]:
     """Record a captured payment that is not the order's own, so that it is refunded once."""
     payment_id = fact.payment_intent_id
     if fact.payment_status != "paid" or not payment_id or not fact.amount or fact.livemode:
@@ -33,7 +33,7 @@ def record(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> list[str
     else:
         _add_row(batch, order, payment_id, fact.amount, fact.amount)
     return [
-        f"second payment {payment_id} by {fact.session_id}: to be refunded",
+        {"second_payment": payment_id, "checkout_session_id": fact.session_id},
         *update_owed_refund(batch, order, payment_id),
     ]
 
@@ -48,7 +48,7 @@ def matching_unsent_refund(batch: OrderBatch, order: OrderState, fact: RefundFac
     return None
 
 
-def update_owed_refund(batch: OrderBatch, order: OrderState, payment_id: str) -> list[str]:
+def update_owed_refund(batch: OrderBatch, order: OrderState, payment_id: str) -> list[Change]:
     """Make one unsent row hold exactly what is owed of a second payment; none if nothing is.
 
     Does nothing for the order's own payment. Returns what changed, for the history.
@@ -63,10 +63,9 @@ def update_owed_refund(batch: OrderBatch, order: OrderState, payment_id: str) ->
         return []
     for row in unsent:
         row.status = "failed"
-    if not owed:
-        return [f"second payment {payment_id}: nothing is owed any more"]
-    _add_row(batch, order, payment_id, owed, captured)
-    return [f"second payment {payment_id}: {money.text(owed, order.currency)} still to be refunded"]
+    if owed:
+        _add_row(batch, order, payment_id, owed, captured)
+    return [{"owed_for": payment_id, "amount": owed, "currency": order.currency}]
 
 
 def _returned_amount(batch: OrderBatch, order: OrderState, payment_id: str) -> int:

@@ -6,12 +6,11 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, SQLModel
 
-from store.core import money
 from store.core.order_status import OrderStatus
 from store.db.models import Dispute, Refund
-from store.orders import fact_checks, failed_attempts, second_payments, statuses
+from store.orders import fact_checks, failed_attempts, history, second_payments, statuses
 from store.orders.batch import OrderBatch, OrderState, lock_orders, note_inactive_products
-from store.orders.history import Source
+from store.orders.history import Action, Change, Source
 from store.orders.statuses import (
     DISPUTE_RANK,
     PAID,
@@ -31,7 +30,7 @@ from store.orders.stripe_facts import (
 )
 
 Row = TypeVar("Row", bound=SQLModel)
-# The history says that these became known, without the value: an address gives access.
+# The history names these columns without their values: an address gives access.
 PRIVATE = frozenset(["email", "checkout_url", "receipt_url"])
 
 
@@ -70,25 +69,17 @@ def _apply_fact(batch: OrderBatch, fact: Fact, source: Source) -> Applied:
         return Applied(None, changed=False)
     changes = TRANSITIONS[type(fact)](batch, order, fact)
     if fact.note:
-        changes = [*changes, fact.note]
+        changes = [*changes, {"text": fact.note}]
     if changes:
         before = order.status
         update_status(batch, order)
         if before in OrderStatus.UNPAID_FINAL and order.payment_status in PAID:
-            changes = [*changes, f"paid although it was {before}"]
-        action = order.status if order.status != before else "noted"
+            changes = [*changes, {"paid_although": before}]
+        action: str = order.status if order.status != before else Action.NOTED
         if isinstance(fact, failed_attempts.FailedAttemptFact):
-            action = failed_attempts.ACTION
-        batch.log_rows.append(
-            {
-                "order_id": order.id,
-                "at": batch.at,
-                "source": source,
-                "action": action,
-                "detail": " · ".join(filter(None, [*changes, fact.origin])),
-                "evidence": fact.call,
-            }
-        )
+            action = Action.ATTEMPT_FAILED
+        payload = history.payload(changes, origin=fact.origin, call=fact.call)
+        batch.log(order.id, source, action, payload)
     return Applied(order.id, changed=bool(changes))
 
 
@@ -101,7 +92,7 @@ def update_status(batch: OrderBatch, order: OrderState) -> None:
     order.status = statuses.status_of(order, batch.disputes_of(order)).value
 
 
-def _apply_checkout(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> list[str]:
+def _apply_checkout(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> list[Change]:
     if order.checkout_session_id not in (None, fact.session_id):
         if fact_checks.is_new_second_payment(batch, order, fact) and (
             reason := fact_checks.first_violation(fact_checks.SECOND_PAYMENT_RULES, order, fact)
@@ -124,29 +115,33 @@ def _apply_checkout(batch: OrderBatch, order: OrderState, fact: CheckoutFact) ->
     ]
 
 
-def _apply_refused(_batch: OrderBatch, order: OrderState, fact: RefusedFact) -> list[str]:
-    return _raise_rank(order, "checkout_status", "refused", SESSION_RANK) and [fact.reason]
+def _apply_refused(_batch: OrderBatch, order: OrderState, fact: RefusedFact) -> list[Change]:
+    return _raise_rank(order, "checkout_status", "refused", SESSION_RANK) and [
+        {"text": fact.reason}
+    ]
 
 
-def _apply_gone(_batch: OrderBatch, order: OrderState, fact: GoneFact) -> list[str]:
+def _apply_gone(_batch: OrderBatch, order: OrderState, fact: GoneFact) -> list[Change]:
     """Same as expired: a payment that arrives nevertheless outranks it."""
-    return _raise_rank(order, "checkout_status", "expired", SESSION_RANK) and [fact.reason]
+    return _raise_rank(order, "checkout_status", "expired", SESSION_RANK) and [
+        {"text": fact.reason}
+    ]
 
 
-def _apply_doubt(_batch: OrderBatch, order: OrderState, fact: DoubtFact) -> list[str]:
+def _apply_doubt(_batch: OrderBatch, order: OrderState, fact: DoubtFact) -> list[Change]:
     if fact.about == "checkout":
         return _fill_once(order, review_reason=fact.reason)
     return _fill_once(order, refund_review_reason=fact.reason)
 
 
-def _apply_receipt(_batch: OrderBatch, order: OrderState, fact: ReceiptFact) -> list[str]:
+def _apply_receipt(_batch: OrderBatch, order: OrderState, fact: ReceiptFact) -> list[Change]:
     """Store the receipt of the order's own charge; a second payment's receipt is ignored."""
     if fact_checks.first_violation(fact_checks.RECEIPT_RULES, order, fact):
         return []
     return _fill_once(order, receipt_url=fact.receipt_url)
 
 
-def _apply_refund(batch: OrderBatch, order: OrderState, fact: RefundFact) -> list[str]:
+def _apply_refund(batch: OrderBatch, order: OrderState, fact: RefundFact) -> list[Change]:
     if reason := fact_checks.refund_mismatch(batch, order, fact):
         return _fill_once(order, refund_review_reason=reason)
     refund = next(
@@ -172,14 +167,18 @@ def _apply_refund(batch: OrderBatch, order: OrderState, fact: RefundFact) -> lis
     ]
     if not changes:
         return []
-    amount = money.text(fact.amount, order.currency)
     return [
-        f"refund {fact.refund_id} of {amount}: {refund.status}",
+        {
+            "refund": fact.refund_id,
+            "amount": fact.amount,
+            "currency": order.currency,
+            "status": refund.status,
+        },
         *second_payments.update_owed_refund(batch, order, fact.payment_intent_id),
     ]
 
 
-def _apply_dispute(batch: OrderBatch, order: OrderState, fact: DisputeFact) -> list[str]:
+def _apply_dispute(batch: OrderBatch, order: OrderState, fact: DisputeFact) -> list[Change]:
     if reason := fact_checks.refund_mismatch(batch, order, fact):
         return _fill_once(order, refund_review_reason=reason)
     dispute = next(
@@ -202,14 +201,18 @@ def _apply_dispute(batch: OrderBatch, order: OrderState, fact: DisputeFact) -> l
         _add(batch.session, batch.disputes, dispute)
     elif not _raise_rank(dispute, "status", fact.status, DISPUTE_RANK):
         return []
-    amount = money.text(fact.amount, order.currency)
     return [
-        f"dispute {fact.dispute_id} of {amount}: {fact.status}",
+        {
+            "dispute": fact.dispute_id,
+            "amount": fact.amount,
+            "currency": order.currency,
+            "status": fact.status,
+        },
         *second_payments.update_owed_refund(batch, order, fact.payment_intent_id),
     ]
 
 
-TRANSITIONS: dict[type[Fact], Callable[[OrderBatch, OrderState, Any], list[str]]] = {
+TRANSITIONS: dict[type[Fact], Callable[[OrderBatch, OrderState, Any], list[Change]]] = {
     CheckoutFact: _apply_checkout,
     RefusedFact: _apply_refused,
     DoubtFact: _apply_doubt,
@@ -223,21 +226,21 @@ TRANSITIONS: dict[type[Fact], Callable[[OrderBatch, OrderState, Any], list[str]]
 
 def _raise_rank(
     row: OrderState | SQLModel, name: str, value: str, rank: dict[str, int]
-) -> list[str]:
+) -> list[Change]:
     """Move a ranked column forward, never back; states without a rank change nothing."""
     if rank.get(value, -1) <= rank.get(getattr(row, name), -1):
         return []
     setattr(row, name, value)
-    return [f"{name.replace('_', ' ')} {value}"]
+    return [{name: value}]
 
 
-def _fill_once(row: OrderState | SQLModel, **values: str | None) -> list[str]:
+def _fill_once(row: OrderState | SQLModel, **values: str | None) -> list[Change]:
     """Set columns that are still None; the first value stays."""
-    changes = []
+    changes: list[Change] = []
     for name, value in values.items():
         if value is not None and getattr(row, name) is None:
             setattr(row, name, value)
-            changes.append(name.replace("_", " ") + (" known" if name in PRIVATE else f" {value}"))
+            changes.append({"known": name} if name in PRIVATE else {name: value})
     return changes
 
 

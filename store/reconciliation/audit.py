@@ -1,7 +1,7 @@
-"""Stripe's records beside ours, payment by payment, and every difference between them.
+"""The audit: compares Stripe's records with ours, payment by payment.
 
-A difference is also what we still owe, what Stripe has under this shop's mark and we have not, and
-what Stripe lists in a form that cannot be read: what is absent never counts as agreement.
+Differences are also refunds that are still owed, orders with this shop's mark at Stripe that are
+missing here, and unreadable objects in Stripe's lists: absence never counts as agreement.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,7 @@ UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
 
 @dataclass
 class Payment:
-    """One payment's figures in minor units of `currency`; `owed_amount` has to go back still."""
+    """One payment's amounts in minor units of `currency`; `owed_amount` is still to be refunded."""
 
     currency: str = ""
     paid_amount: int = 0
@@ -37,8 +37,8 @@ class Payment:
 
 
 @dataclass
-class Book:
-    """One side's records of one order: its payments and disputes, by their ids at Stripe."""
+class OrderTotals:
+    """One side's records of one order: its payments and disputes, by their Stripe ids."""
 
     payments: dict[str, Payment] = field(default_factory=dict)
     disputes: dict[str, str] = field(default_factory=dict)
@@ -68,13 +68,13 @@ class Book:
 
 
 @dataclass
-class Entry:
-    """One order in both records."""
+class OrderComparison:
+    """One order in our records and in Stripe's."""
 
     number: str
     currency: str
-    ours: Book = field(default_factory=Book)
-    stripes: Book = field(default_factory=Book)
+    ours: OrderTotals = field(default_factory=OrderTotals)
+    stripes: OrderTotals = field(default_factory=OrderTotals)
 
     @property
     def difference_amount(self) -> int:
@@ -120,7 +120,7 @@ class Audit:
     that lack what is to be compared.
     """
 
-    entries: list[Entry]
+    entries: list[OrderComparison]
     strangers: list[str]
     missing: list[MissingOrder] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -151,7 +151,7 @@ class Progress:
 
 
 def audit(progress: Progress | None = None) -> Audit:
-    """Read both records. `progress` is counted up on the way.
+    """Compare both records. `progress` is updated on the way.
 
     Raises:
         StripeError, DatabaseUnavailable
@@ -159,27 +159,27 @@ def audit(progress: Progress | None = None) -> Audit:
     stripes = _Stripes(progress or Progress())
     stripes.read()  # before ours: what happens in between is then in ours too
     entries = _our_entries()
-    for number, book in stripes.books.items():
+    for number, totals_of_order in stripes.totals.items():
         if number in entries:
-            _put_beside(entries[number], book)
+            _add_stripe_totals(entries[number], totals_of_order)
     missing = restored_orders.missing_orders(stripes.sessions, entries.keys(), shop_mark.known())
-    strangers = stripes.books.keys() - entries.keys() - {order.number for order in missing}
+    strangers = stripes.totals.keys() - entries.keys() - {order.number for order in missing}
     return Audit(list(entries.values()), sorted(strangers), missing, stripes.unreadable)
 
 
-def _put_beside(entry: Entry, book: Book) -> None:
-    """A second payment may be in any currency; of it we know the amount only."""
-    entry.stripes = book
+def _add_stripe_totals(entry: OrderComparison, totals_of_order: OrderTotals) -> None:
+    """Take the currency of second payments from Stripe: only their amount is recorded here."""
+    entry.stripes = totals_of_order
     for name, payment in entry.ours.payments.items():
-        if not payment.currency and name in book.payments:
-            payment.currency = book.payments[name].currency
+        if not payment.currency and name in totals_of_order.payments:
+            payment.currency = totals_of_order.payments[name].currency
 
 
-def _our_entries() -> dict[str, Entry]:
+def _our_entries() -> dict[str, OrderComparison]:
     with db.reading() as session:
         rows = session.exec(select(Order).order_by(col(Order.id))).all()
         refunds, disputes = session.exec(select(Refund)).all(), session.exec(select(Dispute)).all()
-    entries = {order.id: Entry(order.number, order.currency) for order in rows}
+    entries = {order.id: OrderComparison(order.number, order.currency) for order in rows}
     for order in rows:
         if order.payment_status in PAID:
             name = order.payment_intent_id or order.checkout_session_id or ""
@@ -199,11 +199,11 @@ def _our_entries() -> dict[str, Entry]:
 
 
 class _Stripes:
-    """What Stripe lists: a book for each order number, and what could not be read."""
+    """What Stripe lists: totals by order number, and the ids of unreadable objects."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
-        self.books: dict[str, Book] = {}
+        self.totals: dict[str, OrderTotals] = {}
         self.sessions: list[Document] = []
         self.unreadable: list[str] = []
         self.number_of: dict[str, str] = {}
@@ -225,25 +225,25 @@ class _Stripes:
         if not (number := order_number_of(session)):
             return
         self.sessions.append(session)
-        book = self.books.setdefault(number, Book())
+        totals_of_order = self.totals.setdefault(number, OrderTotals())
         payment = object_id(session["payment_intent"])
         if payment:
             self.number_of[payment] = number
         if session["payment_status"] in PAID:
             name, currency = payment or session["id"], _text(session["currency"])
-            book.payments[name] = Payment(currency, _amount(session["amount_total"]))
+            totals_of_order.payments[name] = Payment(currency, _amount(session["amount_total"]))
 
     def _add_refund(self, refund: Document) -> None:
         self.progress.refunds += 1
         number = self.number_of.get(object_id(refund["payment_intent"]) or "")
         if number and _text(refund["status"]) not in REFUND_VOID:
-            payment = self.books[number].payment(str(object_id(refund["payment_intent"])))
+            payment = self.totals[number].payment(str(object_id(refund["payment_intent"])))
             payment.refunded_amount += _amount(refund["amount"])
 
     def _add_dispute(self, dispute: Document) -> None:
         self.progress.disputes += 1
         if number := self.number_of.get(object_id(dispute["payment_intent"]) or ""):
-            self.books[number].disputes[_text(dispute["id"])] = _text(dispute["status"])
+            self.totals[number].disputes[_text(dispute["id"])] = _text(dispute["status"])
 
 
 def _amount(value: Any) -> int:
@@ -260,7 +260,7 @@ def _text(value: Any) -> str:
 
 
 def by_currency(orders: Sequence[MissingOrder]) -> dict[str, int]:
-    """What was paid for orders that are missing here."""
+    """The amounts paid for orders that are missing here, by currency."""
     sums: dict[str, int] = {}
     for order in orders:
         if order.paid_amount:

@@ -1,9 +1,9 @@
-"""The events that no webhook brought: Stripe's list of them, through the same inbox.
+"""Events that no webhook delivered: read from Stripe's list and processed like delivered ones.
 
-No event holds up another. One that cannot be read or taken in now is remembered as an orphan with
-a time for its next try, so that the list need not be read again from where it stands. Dead before
-that is written: the pass was not done, and the next one meets the event in the list again. Two at
-once: the inbox takes each event in once.
+No event holds up another. One that cannot be read or processed now is stored as an unknown order's
+event with a time for its next try, so that the list need not be read again from there. If the
+process dies before that, the pass does not count, and the next one meets the event in the list
+again. Two at once: each event is processed once.
 """
 
 import logging
@@ -31,20 +31,20 @@ log = logging.getLogger(__name__)
 
 EVENTS_KEPT = timedelta(days=30)
 BATCH = 100
-TRIES = 50  # in one pass
+MAX_RETRIES = 50  # in one pass
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
 
 
 @dataclass
-class TakenIn:
-    """How many events had an effect, and how many could not be taken in."""
+class ProcessedEvents:
+    """How many events had an effect, and how many could not be processed."""
 
     applied: int = 0
     failed: int = 0
 
 
-def take_in(since: datetime, taken: TakenIn) -> None:
-    """Take in every event since a moment of Stripe's clock that has had no effect yet.
+def process_since(since: datetime, processed: ProcessedEvents) -> None:
+    """Process every event since a moment of Stripe's clock that has had no effect yet.
 
     Raises:
         StripeError, DatabaseUnavailable: the list cannot be read to its end.
@@ -55,41 +55,41 @@ def take_in(since: datetime, taken: TakenIn) -> None:
         oldest_first = batch[::-1]
         named = {str(event["id"]): event for event in oldest_first if _is_id(event.get("id"))}
         nameless += len(batch) - len(named)
-        _take_in_batch(named, taken)
+        _process_batch(named, processed)
         time.sleep(transport.PAUSE_SECONDS)
     if nameless:
         log.warning("%s events in Stripe's list have no id; the list is read again.", nameless)
-        taken.failed += nameless
+        processed.failed += nameless
         raise StripeUncertain(replayed=False)
 
 
-def try_again(taken: TakenIn) -> None:
-    """Fetch the events again that could not be taken in before, each after its pause.
+def retry_failed(processed: ProcessedEvents) -> None:
+    """Fetch and process again the events that failed before, each after its pause.
 
     Raises:
-        StripeError, DatabaseUnavailable: nothing can be asked or written at all.
+        StripeError, DatabaseUnavailable: nothing can be read or written at all.
     """
     now = clock.now()
     with db.reading() as session:
         due = select(StripeEvent.id, StripeEvent.received_at).where(
             col(StripeEvent.next_try_at) <= now
         )
-        rows = session.exec(due.order_by(col(StripeEvent.next_try_at)).limit(TRIES)).all()
+        rows = session.exec(due.order_by(col(StripeEvent.next_try_at)).limit(MAX_RETRIES)).all()
     received_at = dict(rows)
     with transport.time_limit(PATIENT.seconds):
         failures = each(
-            (Item("event", name, partial(_fetch, name, taken)) for name in received_at), probe
+            (Item("event", name, partial(_fetch, name, processed)) for name in received_at), probe
         )
     for item, error in failures:
         pause = min(max((now - received_at[item.name]) / 2, SHORTEST_PAUSE), LONGEST_PAUSE)
         gone = isinstance(error, StripeNotFound)
-        taken.failed += not gone
+        processed.failed += not gone
         with db.unit_of_work() as session:
             _set_next_try(session, item.name, None if gone else now + pause)
 
 
-def _fetch(name: str, taken: TakenIn) -> None:
-    _take_in_one(parsing.parse_event(requests.event(name)), taken)
+def _fetch(name: str, processed: ProcessedEvents) -> None:
+    _process_one(parsing.parse_event(requests.event(name)), processed)
     with db.unit_of_work() as session:
         _set_next_try(session, name, None)
     time.sleep(transport.PAUSE_SECONDS)
@@ -104,8 +104,8 @@ def _is_id(said: object) -> bool:
     return isinstance(said, str) and 0 < len(said) <= parsing.MAX_ID_LENGTH and said.isprintable()
 
 
-def _take_in_batch(named: Mapping[str, transport.Document], taken: TakenIn) -> None:
-    known = _known(named)
+def _process_batch(named: Mapping[str, transport.Document], processed: ProcessedEvents) -> None:
+    known = _done_or_waiting(named)
     read = dict[str, ParsedEvent]()
 
     def read_one(name: str) -> None:
@@ -116,13 +116,13 @@ def _take_in_batch(named: Mapping[str, transport.Document], taken: TakenIn) -> N
             Item("event", name, partial(read_one, name)) for name in named if name not in known
         )
         failures = each(items, probe)
-    failures += _take_in_all(read, taken)
+    failures += _process_all(read, processed)
     if failures:
-        taken.failed += len(failures)
-        _remember([named[failure.item.name] for failure in failures])
+        processed.failed += len(failures)
+        _store_failed([named[failure.item.name] for failure in failures])
 
 
-def _known(named: Mapping[str, transport.Document]) -> set[str]:
+def _done_or_waiting(named: Mapping[str, transport.Document]) -> set[str]:
     """The events that had their effect, and those that wait for their next try."""
     over = or_(
         col(StripeEvent.outcome) != "unknown_order", col(StripeEvent.next_try_at).is_not(None)
@@ -131,18 +131,18 @@ def _known(named: Mapping[str, transport.Document]) -> set[str]:
         return set(session.exec(select(StripeEvent.id).where(col(StripeEvent.id).in_(named), over)))
 
 
-def _take_in_all(read: Mapping[str, ParsedEvent], taken: TakenIn) -> list[Failure]:
-    """Take events in together, or one by one where that fails; answers those that failed."""
+def _process_all(read: Mapping[str, ParsedEvent], processed: ProcessedEvents) -> list[Failure]:
+    """Process events together, or one by one if that fails; returns those that failed."""
     alone = {
-        name: Item("event", name, partial(_take_in_one, arrival, taken))
-        for name, arrival in read.items()
+        name: Item("event", name, partial(_process_one, event, processed))
+        for name, event in read.items()
     }
     try:
         outcomes = processing.process_events(list(read.values()), source="reconciler")
     except Exception:
-        log.warning("A batch of events failed; they are taken in one by one.", exc_info=True)
+        log.warning("A batch of events failed; they are processed one by one.", exc_info=True)
         return each(alone.values(), probe)
-    taken.applied += outcomes.count("applied")
+    processed.applied += outcomes.count("applied")
     failures = [
         Failure(item, outcome)
         for item, outcome in zip(alone.values(), outcomes, strict=True)
@@ -153,15 +153,15 @@ def _take_in_all(read: Mapping[str, ParsedEvent], taken: TakenIn) -> list[Failur
     return failures
 
 
-def _take_in_one(arrival: ParsedEvent, taken: TakenIn) -> None:
-    (outcome,) = processing.process_events([arrival], source="reconciler")
+def _process_one(event: ParsedEvent, processed: ProcessedEvents) -> None:
+    (outcome,) = processing.process_events([event], source="reconciler")
     if isinstance(outcome, StripeError):
         raise outcome
-    taken.applied += outcome == "applied"
+    processed.applied += outcome == "applied"
 
 
-def _remember(failed: Sequence[transport.Document]) -> None:
-    """Keep events that could not be taken in, to fetch them again one by one."""
+def _store_failed(failed: Sequence[transport.Document]) -> None:
+    """Store events that could not be processed, to fetch them again one by one."""
     now = clock.now()
     rows = [
         {

@@ -1,14 +1,14 @@
-"""Looking up the orders that Stripe may know more of, at a cost that stays bounded.
+"""Refreshes orders that Stripe may know more about, with a bounded number of requests.
 
-Most changes are found in Stripe's list of events. What is asked here finds the rest: attempts that
-never got their session, cancellations that were not finished, and changes without an event. Many
-open sessions are read from Stripe's list, a hundred at a time: an order whose session is in the
-list of open ones is as it was; one whose session is missing there is looked up.
+Most changes are found in Stripe's list of events. This finds the rest: attempts that never got
+their session, unfinished cancellations, and changes without an event. Many open sessions are read
+from Stripe's list, a hundred at a time: an order whose session is listed as open is unchanged; one
+whose session is missing there is retrieved.
 
-No item holds up another: an order whose look-up fails is skipped. Each is given little time first;
-those that were too slow or busy are asked once more after all others. What fails then is asked
-last in the next pass, and after growing pauses. `next_check_at` is no fact: dead before it is
-written, the order is asked once more; two at once write the same.
+No item holds up another: an order that fails is skipped. Each gets little time at first; slow or
+busy ones are tried once more after all others. Orders that fail then are tried last in the next
+pass, and after growing pauses. `next_check_at` is not a fact: if the process dies before writing
+it, the order is refreshed once more; two at once write the same.
 """
 
 import logging
@@ -40,41 +40,41 @@ from store.stripe_api import requests, transport
 
 log = logging.getLogger(__name__)
 
-IN_FLIGHT = timedelta(seconds=5)  # an order that young is being sent to Stripe right now
+MIN_ORDER_AGE = timedelta(seconds=5)  # a younger order is being sent to Stripe right now
 QUICK = transport.TimeLimit(4.0, retry=False)
 PATIENT = transport.TimeLimit(10.0)
-SECOND_LOOK_SECONDS = 60.0
+SECOND_TRY_SECONDS = 60.0
 PASS_SECONDS = 300.0
-LIST_FROM = 20  # so many single questions cost about as much as the list
+LIST_FROM = 20  # so many single requests cost about as much as the list
 PAGE = 100
-# While nothing happens to an order, it is asked about after a tenth of that time, and so seldom
-# that all orders together make no more than one question in this time.
-QUESTION_EVERY = timedelta(seconds=1)
+# An unchanged order is refreshed after a tenth of the time since its last change, and so rarely
+# that all orders together cause at most one request in this time.
+REQUEST_EVERY = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=15)
 FIRST_PAUSE, LONGEST_FAILING = timedelta(seconds=30), timedelta(hours=1)
 MAYBE_LATER = (StripeUnreachable, StripeBusy, DatabaseUnavailable)
 
 
 @dataclass
-class Checked:
-    """How many orders were asked about, and how many of those failed."""
+class CheckedOrders:
+    """How many orders were refreshed, and how many failed."""
 
     looked_up: int = 0
     failed: int = 0
 
 
-def check(checked: Checked, *, everything: bool = False) -> None:
-    """Look up each order whose turn it is, or with `everything` each that is undecided.
+def refresh_due_orders(checked: CheckedOrders, *, everything: bool = False) -> None:
+    """Refresh each order that is due, or with `everything` each that is undecided.
 
     Raises:
-        StoreError: neither Stripe nor the database can be asked at all.
+        StoreError: Stripe or the database cannot be reached at all.
     """
-    due = unsettled_orders(everything=everything)
+    due = undecided_orders(everything=everything)
     listable = [order for order in due if _is_listable(order)]
     open_count, other_count = _counts()
     pages = LIST_FROM + open_count // PAGE
-    questions = min(open_count, pages) + other_count
-    least_pause = questions * QUESTION_EVERY if questions > LIST_FROM else timedelta(0)
+    requests = min(open_count, pages) + other_count
+    least_pause = requests * REQUEST_EVERY if requests > LIST_FROM else timedelta(0)
     unchanged = set[str]()
     if len(listable) > pages:
         unchanged = _listed_as_open(listable, max(least_pause, FIRST_PAUSE))
@@ -83,15 +83,15 @@ def check(checked: Checked, *, everything: bool = False) -> None:
     _look_up_each(single, least_pause, checked)
 
 
-def unsettled_orders(*, everything: bool = True) -> list[Order]:
-    """Orders whose state at Stripe may be ahead of ours, oldest first; those that fail last.
+def undecided_orders(*, everything: bool = True) -> list[Order]:
+    """Orders whose state at Stripe may be ahead of ours, oldest first; failing ones last.
 
     Orders that are being sent to Stripe are left out here and not in SQL: given a condition about
     `created_at`, SQLite reads the index of that column, with every order there ever was.
     """
     now = clock.now()
     due = or_(col(Order.next_check_at).is_(None), col(Order.next_check_at) <= now)
-    question = (
+    query = (
         select(Order)
         .where(UNDECIDED)
         .order_by(
@@ -102,8 +102,8 @@ def unsettled_orders(*, everything: bool = True) -> list[Order]:
         )
     )
     with db.reading() as session:
-        undecided = session.exec(question if everything else question.where(due))
-        return [order for order in undecided if order.created_at < now - IN_FLIGHT]
+        undecided = session.exec(query if everything else query.where(due))
+        return [order for order in undecided if order.created_at < now - MIN_ORDER_AGE]
 
 
 def _counts() -> tuple[int, int]:
@@ -123,29 +123,29 @@ def _is_listable(order: Order) -> bool:
 
 
 def _listed_as_open(listable: Sequence[Order], pause: timedelta) -> set[str]:
-    """The sessions of these orders that are open still, from Stripe's list of open ones.
+    """The sessions of these orders that are still open, from Stripe's list of open ones.
 
-    Where the list cannot be read, or the account has many more open sessions than this shop, the
-    orders that were not met are looked up one by one.
+    If the list cannot be read, or the account has many more open sessions than this shop, orders
+    that were not found in it are refreshed one by one.
     """
-    wanted = {str(order.checkout_session_id): order for order in listable}
-    met = set[str]()
-    most = PAGE * (2 + len(wanted) // LIST_FROM)
+    orders = {str(order.checkout_session_id): order for order in listable}
+    still_open = set[str]()
+    most = PAGE * (2 + len(orders) // LIST_FROM)
     try:
         for place, session in enumerate(requests.open_checkouts()):
-            if session.get("status") == "open" and session.get("id") in wanted:
-                met.add(session["id"])
-            if len(met) == len(wanted) or place == most:
+            if session.get("status") == "open" and session.get("id") in orders:
+                still_open.add(session["id"])
+            if len(still_open) == len(orders) or place == most:
                 break
     except StripeKeyRefused:
         raise
     except StoreError as error:
         log.warning("The list of open sessions cannot be read: %s", error.for_operator)
-    _write([_row(wanted[name], pause) for name in met])
-    return met
+    _write([_row(orders[session_id], pause) for session_id in still_open])
+    return still_open
 
 
-def _look_up_each(single: Sequence[Order], least_pause: timedelta, checked: Checked) -> None:
+def _look_up_each(single: Sequence[Order], least_pause: timedelta, checked: CheckedOrders) -> None:
     """Look up orders one by one: quickly, and once more those that were slow or busy."""
     answered = dict[str, bulk.Row]()
 
@@ -164,7 +164,7 @@ def _look_up_each(single: Sequence[Order], least_pause: timedelta, checked: Chec
     try:
         failures = attempt(single, QUICK, PASS_SECONDS)
         slow = [failure for failure in failures if isinstance(failure.error, MAYBE_LATER)]
-        attempt((order_of[slow_one.item.name] for slow_one in slow), PATIENT, SECOND_LOOK_SECONDS)
+        attempt((order_of[slow_one.item.name] for slow_one in slow), PATIENT, SECOND_TRY_SECONDS)
     finally:
         checked.looked_up += len(answered)
         _write(answered.values())
@@ -176,16 +176,16 @@ def _look_up_each(single: Sequence[Order], least_pause: timedelta, checked: Chec
 def _look_up(order: Order) -> Order:
     if order.cancel_requested_at and order.checkout_status in PAYABLE_CHECKOUT:
         return checkout_session.expire_checkout_session(
-            order, "finishing a cancellation", "reconciler"
+            order, {"cancel": "unfinished"}, "reconciler"
         )
     return checkout_session.create_or_refresh_session(order, source="reconciler")
 
 
 def probe() -> None:
-    """Find out whether anything can be asked and written at all.
+    """Check whether Stripe and the database can be reached at all.
 
     Raises:
-        StoreError: it cannot.
+        StoreError: one of them cannot.
     """
     with transport.time_limit(PATIENT.seconds):
         requests.clock_offset()
@@ -202,7 +202,7 @@ def _row(order: Order, pause: timedelta) -> bulk.Row:
 
 
 def _failed_row(order: Order) -> bulk.Row:
-    """Asked again in the next pass, after all others; from the second failure on after a pause."""
+    """Tried again in the next pass, after all others; from the second failure on after a pause."""
     failures = order.check_failures + 1
     pause = timedelta(0) if failures == 1 else FIRST_PAUSE * 2 ** min(failures - 2, 10)
     next_at = clock.now() + min(pause, LONGEST_FAILING)
@@ -210,7 +210,7 @@ def _failed_row(order: Order) -> bulk.Row:
 
 
 def _write(rows: Iterable[bulk.Row]) -> None:
-    """Keep when these orders are asked about next; of one that somebody holds, it is not kept."""
+    """Store when these orders are refreshed next; locked orders are skipped."""
     left = {int(row["id"]): row for row in rows}
     free = select(Order.id).where(col(Order.id).in_(bindparam("ids", expanding=True)))
     statement = free.order_by(col(Order.id)).with_for_update(skip_locked=True)

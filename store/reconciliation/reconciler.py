@@ -1,14 +1,13 @@
-"""Catching up with Stripe: what no webhook and no returning buyer has told us yet.
+"""The reconciler: records what Stripe knows and no webhook or returning buyer has reported.
 
-Each pass takes in missed events, looks up orders that may still change, and sends the refunds that
-are written down. No item holds up another: each order, event, refund and listed object is done on
-its own (`each.each`), and one that cannot be now is skipped, counted and asked last next time.
-Each stage has its try, whatever became of the one before; a missing permission or a list that
-cannot be read stops its own stage only.
+Each pass processes missed events, refreshes orders that may still change, and submits pending
+refunds. No item holds up another: each order, event, refund and listed object is processed on its
+own (`each.each`); one that fails is skipped, counted and tried last in the next pass. Each stage
+runs whatever the previous one did; a missing permission or an unreadable list stops its own stage
+only.
 
-Nothing here is trusted to run alone or to the end: two passes at once, or one that dies on any
-line, only repeat known facts. A pass that left a stage unfinished raises at its end, so that it
-does not count as done: its events are listed again.
+Two passes at once, or one that dies on any line, only repeat known facts. A pass with an unfinished
+stage raises at its end, so that it does not count as complete: its events are listed again.
 """
 
 import logging
@@ -34,8 +33,8 @@ from store.db.models import Lease, Order, Refund
 from store.orders import refunds, transitions
 from store.orders.stripe_facts import Fact, object_id, of_dispute, of_refund, of_session
 from store.reconciliation import missed_events, open_orders, restored_orders
-from store.reconciliation.missed_events import EVENTS_KEPT, TakenIn
-from store.reconciliation.open_orders import PATIENT, Checked, probe
+from store.reconciliation.missed_events import EVENTS_KEPT, ProcessedEvents
+from store.reconciliation.open_orders import PATIENT, CheckedOrders, probe
 from store.stripe_api import clock_skew, requests, transport
 from store.stripe_api.clock_skew import CLOCK_SKEW
 
@@ -43,16 +42,16 @@ log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(minutes=10)  # an event may be listed a little after its time
 BATCH = 100
-EVENTS = "events"  # the turn in which is kept up to when events are taken in, by Stripe's clock
+EVENTS = "events"  # the lease whose `processed_until` is by Stripe's clock, for missed events
 
 
 @dataclass
-class CaughtUp:
-    """What one pass did; `stage` is the one it is at."""
+class ReconcileResult:
+    """What one pass did; `stage` is its current one."""
 
     stage: str = ""
-    events_taken: TakenIn = field(default_factory=TakenIn)
-    orders_checked: Checked = field(default_factory=Checked)
+    events_taken: ProcessedEvents = field(default_factory=ProcessedEvents)
+    orders_checked: CheckedOrders = field(default_factory=CheckedOrders)
     refunds: int = 0
     older: int = 0
     failed: int = 0
@@ -68,8 +67,8 @@ class CaughtUp:
         return self.events_taken.applied
 
     @property
-    def troubles(self) -> int:
-        """Items that are left for the next pass."""
+    def failures(self) -> int:
+        """How many items are left for the next pass."""
         stages = self.events_taken.failed + self.orders_checked.failed
         return self.failed + len(self.lost) + stages
 
@@ -79,15 +78,14 @@ class CaughtUp:
             f"{counted(self.events, 'missed event')} taken in, "
             f"{counted(self.refunds, 'refund')} sent, {counted(self.older, 'older fact')} found, "
             f"{counted(len(self.restored), 'missing order')} brought back, "
-            f"{self.troubles} left for the next pass"
+            f"{self.failures} left for the next pass"
         )
 
 
 def run_forever(stop: threading.Event) -> None:
-    """Catch up every `RECONCILE_SECONDS`, taking turns with all other processes.
+    """Run a pass every `RECONCILE_SECONDS`, in one of all processes at a time, until `stop` is set.
 
-    One that has just started does so at once: it may be the one that was missing. Nothing ends
-    this loop but `stop`.
+    A process that has just started runs one at once: there may have been none before.
     """
     every, pause_seconds = timedelta(0), 30.0
     while not stop.is_set():
@@ -95,27 +93,27 @@ def run_forever(stop: threading.Event) -> None:
             pause_seconds = settings.current().reconcile_seconds
             if not db.schema_is_current():
                 seeding.migrate()
-            if CLOCK_SKEW.is_old:  # also where others have the turns, new orders need it
+            if CLOCK_SKEW.is_old:  # new orders need it, also if another process holds the lease
                 with suppress(StoreError):
                     requests.clock_offset()
             at_start, every = every, timedelta(seconds=pause_seconds)
-            _take_a_turn(at_start)
+            _run_with_lease(at_start)
         except StoreError as error:
             log.warning("Could not catch up with Stripe: %s", error.for_operator)
-        except BaseException:  # a thread that ended would be missed by nobody
+        except BaseException:  # the loop must survive any error
             log.exception("Could not catch up with Stripe")
         stop.wait(pause_seconds)
 
 
-def _take_a_turn(every: timedelta) -> None:
-    done = CaughtUp()
+def _run_with_lease(every: timedelta) -> None:
+    done = ReconcileResult()
     with leases.lease("reconciler", every=every) as mine:
         if mine is None:
             return
         try:
-            run_once(_events_since(), done, remember=True)
+            reconcile_recent(_events_since(), done, remember=True)
         finally:
-            if done.events or done.refunds or done.troubles:
+            if done.events or done.refunds or done.failures:
                 log.info("Caught up with Stripe: %s.", done)
 
 
@@ -126,52 +124,53 @@ def _events_since() -> datetime | None:
     return turn.processed_until - OVERLAP if turn and turn.processed_until else None
 
 
-def _keep_events_until(moment: datetime) -> None:
+def _store_events_until(moment: datetime) -> None:
     with db.unit_of_work() as session:
         session.merge(Lease(name=EVENTS, acquired_at=clock.now(), processed_until=moment))
 
 
-def run_once(
+def reconcile_recent(
     since: datetime | None = None,
-    done: CaughtUp | None = None,
+    done: ReconcileResult | None = None,
     *,
     everything: bool = False,
     remember: bool = False,
-) -> CaughtUp:
+) -> ReconcileResult:
     """One pass; `since` bounds the events that are listed, 30 days by default.
 
-    `done` is counted up on the way, for whoever watches. `everything` looks up every undecided
-    order, whatever its pause is still; `remember` keeps up to when events are taken in.
+    `done` is updated on the way, to show progress. `everything` refreshes every undecided order,
+    without waiting for its pause; `remember` stores up to when events are processed.
 
     Raises:
-        StoreError: a stage could not be finished; the others have had their try, and the next
-            pass continues.
+        StoreError: a stage could not be finished; all others ran, and the next pass continues.
     """
-    done = CaughtUp() if done is None else done
+    done = ReconcileResult() if done is None else done
 
     def events() -> None:
         earliest = clock_skew.stripe_now() - EVENTS_KEPT
         began = clock.now()
-        missed_events.take_in(max(since or earliest, earliest), done.events_taken)
+        missed_events.process_since(max(since or earliest, earliest), done.events_taken)
         if remember:  # what the list's answers said of Stripe's clock counts from here on
-            _keep_events_until(clock_skew.to_stripe_time(began))
+            _store_events_until(clock_skew.to_stripe_time(began))
 
     _in_turn(
         done,
         ("events", events),
-        ("events tried before", lambda: missed_events.try_again(done.events_taken)),
-        ("orders", lambda: open_orders.check(done.orders_checked, everything=everything)),
+        ("events tried before", lambda: missed_events.retry_failed(done.events_taken)),
+        (
+            "orders",
+            lambda: open_orders.refresh_due_orders(done.orders_checked, everything=everything),
+        ),
         ("refunds", lambda: _send_refunds(done)),
     )
     return done
 
 
-def _in_turn(done: CaughtUp, *stages: tuple[str, Callable[[], None]]) -> None:
-    """Let each stage have its try.
+def _in_turn(done: ReconcileResult, *stages: tuple[str, Callable[[], None]]) -> None:
+    """Run each stage, whatever the previous one raised.
 
     Raises:
-        StoreError: the first of those that ended one early. The others are in the log, unless
-            they say the same.
+        StoreError: the first error of a stage; further, different ones are logged.
     """
     errors: list[Exception] = []
     for name, stage in stages:
@@ -189,7 +188,7 @@ def _in_turn(done: CaughtUp, *stages: tuple[str, Callable[[], None]]) -> None:
         raise errors[0]
 
 
-def _send_refunds(done: CaughtUp) -> None:
+def _send_refunds(done: ReconcileResult) -> None:
     with db.reading() as session:
         due = refunds.pending_refunds(session)
 
@@ -203,19 +202,19 @@ def _send_refunds(done: CaughtUp) -> None:
         done.failed += len(each(items, probe))
 
 
-def catch_up(done: CaughtUp | None = None) -> CaughtUp:
-    """One pass, and then everything else that Stripe knows, however long ago it happened.
+def reconcile_everything(done: ReconcileResult | None = None) -> ReconcileResult:
+    """One pass, and then everything else that Stripe lists, however old.
 
-    Orders that are missing here come first, so that their events find them.
+    Missing orders are restored first, so that their events find them.
 
     Raises:
-        StoreError: as `run_once`.
+        StoreError: as `reconcile_recent`.
     """
-    done = CaughtUp() if done is None else done
+    done = ReconcileResult() if done is None else done
     number_of: dict[str, str] = {}
     _in_turn(
         done,
-        ("missing orders", lambda: _bring_back(done)),
+        ("missing orders", lambda: _restore_missing(done)),
         ("pass", lambda: _pass(done)),
         ("all sessions", lambda: _record(done, _sessions(done, number_of))),
         ("all refunds", lambda: _record(done, _refunds(done, number_of))),
@@ -224,17 +223,17 @@ def catch_up(done: CaughtUp | None = None) -> CaughtUp:
     return done
 
 
-def _bring_back(done: CaughtUp) -> None:
-    found = restored_orders.bring_back()
+def _restore_missing(done: ReconcileResult) -> None:
+    found = restored_orders.restore_missing()
     done.restored, done.lost = found.numbers, found.left
 
 
-def _pass(done: CaughtUp) -> None:
-    run_once(done=done, everything=True)
+def _pass(done: ReconcileResult) -> None:
+    reconcile_recent(done=done, everything=True)
 
 
-def _record(done: CaughtUp, facts: Iterator[Fact]) -> None:
-    """Record what a list says; facts that cannot be recorded together are recorded alone."""
+def _record(done: ReconcileResult, facts: Iterator[Fact]) -> None:
+    """Record the facts of a list; if a batch fails, each of its facts is recorded alone."""
     while batch := list(islice(facts, BATCH)):
         try:
             _record_batch(done, batch)
@@ -247,18 +246,18 @@ def _record(done: CaughtUp, facts: Iterator[Fact]) -> None:
             done.failed += len(each(alone, probe))
 
 
-def _record_batch(done: CaughtUp, batch: Sequence[Fact]) -> None:
+def _record_batch(done: ReconcileResult, batch: Sequence[Fact]) -> None:
     with db.unit_of_work() as session:
         recorded = transitions.apply_facts(session, batch, source="reconciler")
     done.older += sum(fact.changed for fact in recorded)
 
 
 def _read(
-    done: CaughtUp,
+    done: ReconcileResult,
     listed: Iterator[transport.Document],
     reader: Callable[[transport.Document], Fact | None],
 ) -> Iterator[Fact]:
-    """The facts of a list; what cannot be read is counted and skipped."""
+    """The facts of a list; unreadable objects are counted and skipped."""
     for answer in listed:
         facts: list[Fact | None] = []
         item = Item("object", str(answer.get("id")), lambda: facts.append(reader(answer)))  # noqa: B023
@@ -266,8 +265,8 @@ def _read(
         yield from (fact for fact in facts if fact)
 
 
-def _sessions(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
-    """What Stripe's list of sessions says about our orders; notes whose each payment is."""
+def _sessions(done: ReconcileResult, number_of: dict[str, str]) -> Iterator[Fact]:
+    """The facts in Stripe's list of sessions; fills `number_of` with the order of each payment."""
 
     def read(session: transport.Document) -> Fact | None:
         fact = of_session(session, origin="listed at Stripe")
@@ -278,7 +277,7 @@ def _sessions(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
     return _read(done, requests.checkouts(), read)
 
 
-def _refunds(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
+def _refunds(done: ReconcileResult, number_of: dict[str, str]) -> Iterator[Fact]:
     def read(refund: transport.Document) -> Fact | None:
         number = _order_of(object_id(refund["payment_intent"]), number_of)
         return of_refund(refund, number, origin="listed at Stripe") if number else None
@@ -286,7 +285,7 @@ def _refunds(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
     return _read(done, requests.refunds(), read)
 
 
-def _disputes(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
+def _disputes(done: ReconcileResult, number_of: dict[str, str]) -> Iterator[Fact]:
     def read(dispute: transport.Document) -> Fact | None:
         number = _order_of(object_id(dispute["payment_intent"]), number_of)
         return of_dispute(dispute, number, origin="listed at Stripe") if number else None
@@ -295,7 +294,7 @@ def _disputes(done: CaughtUp, number_of: dict[str, str]) -> Iterator[Fact]:
 
 
 def _order_of(payment: str | None, number_of: dict[str, str]) -> str | None:
-    """The number of the order of a payment, from Stripe's list of sessions or else our rows."""
+    """The order number of a payment, from Stripe's list of sessions or else from our rows."""
     if payment is None or payment in number_of:
         return number_of.get(payment or "")
     with db.reading() as session:

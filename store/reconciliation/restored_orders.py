@@ -1,13 +1,13 @@
-"""Orders that Stripe knows by this shop's mark and our database does not, as after an old backup.
+"""Restores orders that Stripe has under this shop's mark and our database has not.
 
-An order is brought back where everything it needs is at Stripe: its number, amount, currency, items
-and email. Its buyer is not: the cookie is known to their browser only, so the order stands in the
-back office and in no buyer's list.
+They are missing after an old backup was restored. An order can be restored if its number, amount,
+currency, items and email are at Stripe. Its buyer is not: the cookie is in their browser only, so
+the order appears in the back office and in no buyer's list.
 
-Each order is brought back in a transaction of its own, from what was read before it; the facts of
-its sessions are recorded in the same one, by the same rules as any other. Dead before its commit:
-nothing happened, and the next reconciliation starts again. Two at once: the unique number refuses
-the second, which leaves the order to the first.
+Each order is restored in a transaction of its own, from what was read before it; the facts of its
+sessions are applied in the same one, by the same rules as any other. If the process dies before the
+commit, nothing happened, and the next reconciliation starts again. Of two at once, the unique
+number rejects the second, which leaves the order to the first.
 """
 
 import hashlib
@@ -42,8 +42,8 @@ IMAGE = "mark.svg"
 SEEN = "brought back from Stripe"
 
 
-class CannotBringBack(StoreError):
-    """Why an order cannot be made again from what Stripe knows."""
+class CannotRestore(StoreError):
+    """Why an order cannot be restored from Stripe's records."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class MissingOrder:
 
 @dataclass
 class Restored:
-    """What came of bringing orders back: their numbers, and why others could not be."""
+    """The numbers of the restored orders, and by number why others could not be restored."""
 
     numbers: list[str] = field(default_factory=list)
     left: dict[str, str] = field(default_factory=dict)
@@ -134,8 +134,8 @@ def _charge(session: Document) -> Document | None:
     return charge if isinstance(charge, dict) else None
 
 
-def bring_back() -> Restored:
-    """Make again what is missing here; an order that cannot be is left, with the reason.
+def restore_missing() -> Restored:
+    """Restore the missing orders; returns their numbers, and why others could not be restored.
 
     Raises:
         StripeError: Stripe's list cannot be read; DatabaseUnavailable.
@@ -146,7 +146,7 @@ def bring_back() -> Restored:
     groups = _marked(filter(_is_readable, requests.checkouts()), mark)
     for number in sorted(groups.keys() - _known(groups)):
         try:
-            if _bring_back(number, groups[number]):
+            if _restore(number, groups[number]):
                 restored.numbers.append(number)
         except StoreError as error:
             restored.left[number] = error.for_operator
@@ -172,7 +172,7 @@ def _known(numbers: Collection[str]) -> set[str]:
     return found
 
 
-def _bring_back(number: str, sessions: Sequence[Document]) -> bool:
+def _restore(number: str, sessions: Sequence[Document]) -> bool:
     """False where another process has just done it."""
     own = _own(sessions)
     lines = list(_lines(own))
@@ -184,7 +184,7 @@ def _bring_back(number: str, sessions: Sequence[Document]) -> bool:
             session.flush()
             items = [_item(session, order, line, own["currency"]) for line in lines]
             bulk.insert(session, OrderItem, items)
-            history.log(session, order, "reconciler", "restored", SEEN)
+            history.log(session, order, "reconciler", history.Action.RESTORED, {"text": SEEN})
             transitions.apply_facts(session, facts, source="reconciler")
     except IntegrityError:
         if number in _known([number]):
@@ -204,22 +204,22 @@ def _lines(own: Document) -> Iterator[Line]:
     """The items of a session, which must make up its amount.
 
     Raises:
-        CannotBringBack
+        CannotRestore
     """
     if own.get("livemode") is not False:
-        raise CannotBringBack("it is a live-mode session, or does not say that it is not")
+        raise CannotRestore("it is a live-mode session, or does not say that it is not")
     amount, currency = own.get("amount_total"), own.get("currency")
     if type(amount) is not int or amount <= 0 or not isinstance(currency, str):
-        raise CannotBringBack("Stripe names no amount or no currency for it")
+        raise CannotRestore("Stripe names no amount or no currency for it")
     sum_amount = 0
     for item in requests.line_items(own["id"]):
         line = Line(item["description"], item["quantity"], item["price"]["unit_amount"])
         if line.quantity * line.unit_amount != item["amount_total"] or not line.name:
-            raise CannotBringBack("one of its items has no name, or no whole price")
+            raise CannotRestore("one of its items has no name, or no whole price")
         sum_amount += item["amount_total"]
         yield line
     if sum_amount != amount:
-        raise CannotBringBack("its items do not make up its amount")
+        raise CannotRestore("its items do not make up its amount")
 
 
 def _facts(sessions: Iterable[Document]) -> Iterator[CheckoutFact]:

@@ -35,7 +35,7 @@ STATUS_COUNTS = text(
           WHERE order_id = orders.id) AS deliveries,
         (SELECT count(*) FROM stripe_events
           WHERE order_id = orders.id AND outcome = 'applied' AND deliveries > 0) AS applied,
-        (SELECT coalesce(max(id), 0) FROM order_log WHERE order_id = orders.id) AS revision
+        (SELECT coalesce(max(id), 0) FROM order_history WHERE order_id = orders.id) AS revision
       FROM orders WHERE buyer_hash = :buyer
     ) AS of_buyer
     GROUP BY status ORDER BY status

@@ -9,14 +9,16 @@ from sqlmodel import Session, col, select
 from store.core import settings
 from store.core.errors import OrderNotFound
 from store.db import engine as db
-from store.db.models import Dispute, Order, OrderLog, Refund
+from store.db.models import Dispute, HistoryEntry, Order, Refund
 from store.orders import history, queries
+from store.orders.checkout import REPLACED
 from store.reports import charge_summary, order_view, timeline
+from store.reports.history_text import payload_of
 
 # Each change of an order adds a history entry, whose id is higher than those before.
 VERSION = text(
     """
-    SELECT (SELECT max(id) FROM order_log WHERE order_id = orders.id) AS revision,
+    SELECT (SELECT max(id) FROM order_history WHERE order_id = orders.id) AS revision,
       (SELECT count(*) FROM stripe_events WHERE order_id = orders.id) AS events,
       (SELECT sum(deliveries) FROM stripe_events WHERE order_id = orders.id) AS deliveries,
       (SELECT sum(times) FROM order_checks WHERE order_id = orders.id) AS checks
@@ -84,20 +86,22 @@ def load(session: Session, order: Order, *, for_operator: bool = False) -> Order
     )
 
 
-def _history(session: Session, order: Order, *, for_operator: bool = False) -> list[OrderLog]:
+def _history(session: Session, order: Order, *, for_operator: bool = False) -> list[HistoryEntry]:
     rows = session.exec(
-        select(OrderLog).where(col(OrderLog.order_id) == order.id).order_by(col(OrderLog.id))
+        select(HistoryEntry)
+        .where(col(HistoryEntry.order_id) == order.id)
+        .order_by(col(HistoryEntry.id))
     )
     return [row for row in rows if for_operator or row.action not in history.PRIVATE_ACTIONS]
 
 
-def _view(session: Session, order: Order, history: list[OrderLog]) -> order_view.OrderView:
+def _view(session: Session, order: Order, history: list[HistoryEntry]) -> order_view.OrderView:
     refunds = select(Refund).where(col(Refund.order_id) == order.id).order_by(col(Refund.id))
     disputes = select(Dispute).where(col(Dispute.order_id) == order.id)
     return order_view.view(
         order,
         order_view.items_of(session, [order])[order.id or 0],
-        [order_view.LogView(row.at, row.source, row.action, row.detail) for row in history],
         session.exec(refunds).all(),
         session.exec(disputes).all(),
+        is_superseded=any(REPLACED in payload_of(row)["changes"] for row in history),
     )

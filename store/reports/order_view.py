@@ -11,7 +11,6 @@ from sqlmodel import Session, col
 
 from store.core.order_status import OrderStatus
 from store.db.models import Dispute, Order, OrderItem, Product, Refund
-from store.orders.checkout import REPLACED
 from store.orders.statuses import PAID, REFUND_VOID
 
 Tone = Literal["waiting", "good", "bad", "neutral"]
@@ -104,14 +103,6 @@ class DisputeView:
 
 
 @dataclass(frozen=True)
-class LogView:
-    at: datetime
-    source: str
-    action: str
-    detail: str
-
-
-@dataclass(frozen=True)
 class OrderView:
     """An order as its buyer sees it; `*_amount` in minor units of `currency`, `*_at` in UTC.
 
@@ -124,7 +115,6 @@ class OrderView:
     total_amount: int
     refunded_amount: int
     items: tuple[ItemView, ...]
-    log: tuple[LogView, ...]
     email: str | None
     receipt_url: str | None
     checkout_session_id: str | None
@@ -136,6 +126,9 @@ class OrderView:
     review_reason: str | None = None
     refunds: tuple[RefundView, ...] = ()
     disputes: tuple[DisputeView, ...] = ()
+    was_superseded: bool = (
+        False  # canceled because a newer cart, perhaps in another tab, replaced it
+    )
 
     @property
     def is_waiting(self) -> bool:
@@ -149,11 +142,6 @@ class OrderView:
     @property
     def can_be_bought_again(self) -> bool:
         return self.status in OrderStatus.FINAL
-
-    @property
-    def was_superseded(self) -> bool:
-        """True where a newer cart, perhaps in another tab, replaced this order."""
-        return self.status == "canceled" and any(row.detail == REPLACED for row in self.log)
 
 
 def items_of(session: Session, orders: Sequence[Order]) -> Mapping[int, list[ItemView]]:
@@ -181,9 +169,10 @@ def items_of(session: Session, orders: Sequence[Order]) -> Mapping[int, list[Ite
 def view(
     order: Order,
     items: Sequence[ItemView],
-    log: Sequence[LogView],
     refunds: Sequence[Refund] = (),
     disputes: Sequence[Dispute] = (),
+    *,
+    is_superseded: bool = False,
 ) -> OrderView:
     return OrderView(
         number=order.number,
@@ -192,7 +181,6 @@ def view(
         total_amount=order.total_amount,
         refunded_amount=order.refunded_amount,
         items=tuple(items),
-        log=tuple(log),
         email=order.email,
         receipt_url=order.receipt_url,
         checkout_session_id=order.checkout_session_id,
@@ -207,4 +195,5 @@ def view(
             DisputeView(row.amount, row.status, row.reason, row.stripe_dispute_id)
             for row in disputes
         ),
+        was_superseded=is_superseded and order.status == OrderStatus.CANCELED,
     )

@@ -16,7 +16,7 @@ from sqlmodel import Session, and_, col, func, or_, select
 from store.core.errors import OrderNotFound
 from store.core.folding import folded
 from store.db import engine as db
-from store.db.models import Dispute, Order, OrderItem, OrderLog, Product, Refund, StripeEvent
+from store.db.models import Dispute, HistoryEntry, Order, OrderItem, Product, Refund, StripeEvent
 from store.orders import queries
 from store.reports import order_view
 from store.reports.sales import midnight
@@ -89,7 +89,7 @@ class OrderRecord:
 
     order: Order
     items: list[order_view.ItemView]
-    log: list[OrderLog]
+    log: list[HistoryEntry]
     refunds: list[Refund]
     disputes: list[Dispute]
     events: list[StripeEvent]
@@ -218,5 +218,5 @@ def order_record(session: Session, order_number: str) -> OrderRecord:
     return OrderRecord(
         order,
         list(order_view.items_of(session, [order])[order.id or 0]),
-        *(rows(table) for table in (OrderLog, Refund, Dispute, StripeEvent)),
+        *(rows(table) for table in (HistoryEntry, Refund, Dispute, StripeEvent)),
     )

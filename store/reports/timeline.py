@@ -1,11 +1,10 @@
 """The timeline of one order: each thing that happened to it, with its evidence.
 
-Built from three tables: the history (`order_log`), the order's events (`stripe_events`), and
+Built from three tables: the history (`order_history`), the order's events (`stripe_events`), and
 repeated deliveries and checks that changed nothing (`order_checks`).
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,8 +12,9 @@ from typing import Any, Literal
 
 from sqlmodel import Session, col, or_, select
 
-from store.db.models import MAX_LISTED, Order, OrderCheck, OrderLog, StripeEvent
-from store.orders import failed_attempts
+from store.db.models import MAX_LISTED, HistoryEntry, Order, OrderCheck, StripeEvent
+from store.orders.history import Action
+from store.reports import history_text
 from store.reports.order_view import STATUS_BADGES
 
 Effect = Literal["changed", "noted", "nothing"]
@@ -27,9 +27,6 @@ SOURCE_NAMES = {
     "reconciler": "Reconciler",
     "operator": "Back office",
 }
-# The history's text for what an event added, and the page's.
-NOTED = {"receipt url known": "receipt available", "email known": "email address known"}
-ID = re.compile(r" (?:by )?[a-z]+_[A-Za-z0-9_]{8,}")
 CREATED = "POST /v1/checkout/sessions"
 
 
@@ -84,7 +81,7 @@ def load_events(session: Session, order_id: int) -> OrderEvents:
 
 
 def entries_of(
-    order: Order, history: Sequence[OrderLog], order_events: OrderEvents
+    order: Order, history: Sequence[HistoryEntry], order_events: OrderEvents
 ) -> list[TimelineEntry]:
     """The timeline of an order, oldest entry first."""
     events = {event.id: event for event in order_events.events}
@@ -99,34 +96,37 @@ def entries_of(
     return sorted(entries, key=lambda entry: entry.at)  # stable: history rows keep their order
 
 
-def _from_history(order: Order, row: OrderLog, events: Mapping[str, StripeEvent]) -> TimelineEntry:
-    evidence = json.loads(row.evidence) if row.evidence else {}
-    event = events.get(evidence.get("event_id", ""))
-    detail = row.detail.removesuffix(evidence.get("event_id", "")).removesuffix(" · ")
-    evidence, note, late = {**evidence, "recorded": detail}, row.detail, None
-    if row.action == "placed":
-        evidence = _order_evidence(order) | {"note": row.detail}
-        note = f"{row.detail} · key {shortened(order.idempotency_key)}"
+def _from_history(
+    order: Order, row: HistoryEntry, events: Mapping[str, StripeEvent]
+) -> TimelineEntry:
+    payload = history_text.payload_of(row)
+    evidence, note, late = dict(payload.get("call", {})), history_text.text(payload), None
+    event_id = evidence.get("event_id", "")
+    event = events.get(event_id)
+    is_named = payload.get("origin", "") == event_id
+    evidence["recorded"] = history_text.text(payload, with_origin=not is_named)
+    if row.action == Action.PLACED:
+        evidence = _order_evidence(order) | {"note": note}
+        note = f"{note} · key {shortened(order.idempotency_key)}"
     elif event:
         evidence |= _event_evidence(event, delivered=row.source == "webhook")
         note = event.type
         late = _delay_if_late(row.at - event.created_at) if row.source == "webhook" else None
     elif "http_status" in evidence:
         note = _request_note(evidence)
-    effect: Effect = "changed" if row.action in ("placed", *STATUS_BADGES) else "noted"
-    return TimelineEntry(row.at, row.source, _title(row, evidence), effect, note, late, evidence)
+    effect: Effect = "changed" if row.action in (Action.PLACED, *STATUS_BADGES) else "noted"
+    return TimelineEntry(row.at, row.source, _title(row, payload), effect, note, late, evidence)
 
 
-def _title(row: OrderLog, evidence: Mapping[str, Any]) -> str:
-    if row.action == "placed":
+def _title(row: HistoryEntry, payload: history_text.Payload) -> str:
+    if row.action == Action.PLACED:
         return "Pay pressed: order saved"
-    if row.action == failed_attempts.ACTION:
-        return f"Payment attempt failed: {row.detail.rsplit(' · ', 1)[0]}"
-    if row.action == "open" and evidence.get("request") == CREATED:
+    if row.action == Action.ATTEMPT_FAILED:
+        return f"Payment attempt failed: {history_text.text(payload, with_origin=False)}"
+    if row.action == Action.OPEN and payload.get("call", {}).get("request") == CREATED:
         return "Stripe answered: checkout open"
     badge = STATUS_BADGES.get(row.action)
-    text = ID.sub("", row.detail.split(" · ")[0]) if row.action == "noted" else row.action
-    text = NOTED.get(text, text)
+    text = history_text.title(payload) if row.action == Action.NOTED else row.action
     return f"{SOURCE_NAMES.get(row.source, row.source)}: {badge.word.lower() if badge else text}"
 
 

@@ -22,6 +22,7 @@ If the process dies anywhere in here, nothing uncommitted was answered, so Strip
 Two processes at once are two transactions; see processing.py. An exception in the thread is logged,
 the requests it was working for are answered 503, and the thread continues. A second thread
 supervises it: if it hangs or has ended, waiting requests are answered and it is started again.
+The supervisor is restarted too; `/readyz` reports both.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlmodel import Session
 
 from store.core.errors import DatabaseUnavailable, QueueBroken, QueueFull, StripeBusy
+from store.core.workers import Worker
 from store.db import engine as db
 from store.orders.stripe_facts import Document
 from store.webhooks import parsing, processing
@@ -96,18 +98,18 @@ class EventBatcher:
         self._last_batch_was_shared = False
         self._busy_since: float | None = None
         self._opened = False
-        self._closed = threading.Event()
+        self._supervisor: Worker | None = None
         self.committed_at: float | None = None  # of time.time()
         self.restarts = 0
 
     def open(self) -> None:
         self._opened = True
-        self._closed = threading.Event()
         self._look_ups = ThreadPoolExecutor(LOOK_UP_THREADS, "webhook look-up")
         self._single = ThreadPoolExecutor(SINGLE_THREADS, "webhook single")
         self._slow = ThreadPoolExecutor(SLOW_THREADS, "webhook slow")
         self._start()
-        threading.Thread(target=self._supervise, name="webhook supervisor", daemon=True).start()
+        self._supervisor = Worker("webhook supervisor", self._supervise)
+        self._supervisor.start()
 
     def _start(self) -> None:
         self._thread = threading.Thread(
@@ -124,7 +126,8 @@ class EventBatcher:
     def close(self) -> None:
         """Commit and answer what has arrived, then stop."""
         self._opened = False
-        self._closed.set()
+        if self._supervisor:
+            self._supervisor.stop()
         self._waiting.put(None)
         if self._thread:
             self._thread.join(timeout=10)
@@ -139,6 +142,10 @@ class EventBatcher:
         if since is not None and (seconds := time.monotonic() - since) > limit:
             return f"The thread that commits webhooks has been busy for {seconds:.0f} seconds."
         return None
+
+    def supervisor_problem(self) -> str | None:
+        """Why the thread is not being supervised; None if it is."""
+        return self._supervisor.trouble() if self._supervisor else None
 
     async def submit(self, document: Document) -> Outcome:
         """The outcome of an event, once the event and its effect are committed.
@@ -260,13 +267,9 @@ class EventBatcher:
 
     # --- in the supervising thread ------------------------------------------------------------
 
-    def _supervise(self) -> None:
-        closed = self._closed
-        while not closed.wait(SUPERVISE_SECONDS):
-            try:
-                self._check_thread()
-            except Exception:
-                log.exception("Supervising the webhook queue failed")
+    def _supervise(self, stop: threading.Event) -> None:
+        while not stop.wait(SUPERVISE_SECONDS):
+            self._check_thread()
 
     def _check_thread(self) -> None:
         """Answer the requests that wait for a hanging thread; restart one that has ended."""

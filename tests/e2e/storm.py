@@ -166,12 +166,12 @@ class Storm:
                     process.kill()
                 process.running = None
                 process.restart()
-        open_orders.IN_FLIGHT *= 0
+        open_orders.MIN_ORDER_AGE *= 0
         wait_until(self.nothing_is_waiting, seconds=60)
         return audit.audit()
 
     def nothing_is_waiting(self) -> bool:
-        reconciler.catch_up()
+        reconciler.reconcile_everything()
         with db.reading() as session:
             return not refunds.pending_refunds(session)
 

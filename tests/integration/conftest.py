@@ -51,7 +51,7 @@ def settled(
     monkeypatch.setenv("STRIPE_API_BASE", _stripe.config.address)
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", SECRET)
     monkeypatch.setenv("RECONCILE_SECONDS", "3600")
-    monkeypatch.setattr(open_orders, "IN_FLIGHT", timedelta(0))
+    monkeypatch.setattr(open_orders, "MIN_ORDER_AGE", timedelta(0))
     monkeypatch.setattr(CLOCK_SKEW, "ahead", None)  # of a test that moved the clock
     monkeypatch.setattr(coalescing, "REUSE_SECONDS", 0)
     monkeypatch.setattr(transport, "PAUSE_SECONDS", 0)

@@ -12,10 +12,10 @@ from store.cli import audit_command, commands, preflight
 from store.core import settings
 from store.db import engine as db
 from store.db.models import (
+    HistoryEntry,
     Order,
     OrderCheck,
     OrderItem,
-    OrderLog,
     Product,
     Refund,
     ShopMark,
@@ -36,7 +36,7 @@ def restore_an_old_copy(shop: Shop, *gone: str) -> None:
     """The database as it was before these orders: nothing of them is left."""
     with db.unit_of_work() as session:
         ids = select(Order.id).where(col(Order.number).in_(gone))
-        for table in (OrderCheck, OrderLog, OrderItem, Refund, StripeEvent):
+        for table in (OrderCheck, HistoryEntry, OrderItem, Refund, StripeEvent):
             session.exec(delete(table).where(col(table.order_id).in_(ids)))
         session.exec(delete(Order).where(col(Order.number).in_(gone)))
 
@@ -73,7 +73,7 @@ def test_a_shop_that_sold_and_gave_back_agrees_with_stripe(shop: Shop) -> None:
     another_buyer(shop)
     shop.dispute(shop.a_paid_order(JEANS))
     shop.tell_all()
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     shop.tell_all()
 
     found = audit.audit()
@@ -89,7 +89,7 @@ def test_an_owed_refund_is_a_difference_until_it_is_made(shop: Shop) -> None:
     shop.pay_a_second_session(number)
     shop.tell(COMPLETED)
     shop.stripe.emulator.inject_fault("request", "refuse", times=1, match="POST /v1/refunds")
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     owed = audit.audit()
     (row,) = shop.refunds()
@@ -110,7 +110,7 @@ def test_a_manually_refunded_second_payment_is_counted_once(shop: Shop, amount: 
     shop.stripe.emulator.refund(second, amount)
     shop.tell(COMPLETED)
 
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     found = audit.audit()
 
     assert found.agrees, found.entries
@@ -254,7 +254,7 @@ def test_reconciling_brings_missing_orders_back_with_all_that_stripe_knows(shop:
     address = shop.order(open_one).checkout_url
     restore_an_old_copy(shop, number, open_one)
 
-    done = reconciler.catch_up()
+    done = reconciler.reconcile_everything()
 
     assert sorted(done.restored) == sorted([number, open_one])
     assert done.lost == {}
@@ -271,7 +271,7 @@ def test_reconciling_brings_missing_orders_back_with_all_that_stripe_knows(shop:
         assert [(i.name, i.quantity, i.unit_amount) for i in items] == [("Red T-Shirt", 2, 1999)]
     assert audit.audit().agrees
     assert shop.log(number)[0] == "restored"
-    again = reconciler.catch_up()
+    again = reconciler.reconcile_everything()
     assert (again.restored, again.older) == ([], 0)
 
 
@@ -280,7 +280,7 @@ def test_a_restored_order_has_no_buyer_and_can_still_be_paid(shop: Shop) -> None
     number = shop.an_open_order()
     session_id = shop.session_id(number)
     restore_an_old_copy(shop, number)
-    reconciler.catch_up()
+    reconciler.reconcile_everything()
 
     with db.reading() as session:
         seen = [my_orders.newest_orders(session, buyer) for buyer in (shop.buyer, "")]
@@ -301,7 +301,7 @@ def test_who_had_ordered_before_an_old_copy_was_restored_can_order_the_same_agai
     number = shop.an_open_order()
     restore_an_old_copy(shop, number)
     if reconciled:
-        reconciler.catch_up()
+        reconciler.reconcile_everything()
 
     again = shop.an_open_order()
 
@@ -318,13 +318,13 @@ def test_a_second_payment_of_a_restored_order_is_refunded_once(shop: Shop) -> No
     assert shop.stripe.pay(session.id).outcome == "succeeded"
     second = shop.stripe.intent_of(session.id).id
     shop.tell_all()
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     assert [refund.payment_intent for refund in shop.refunds_at_stripe()] == [second]
     own = shop.payment_id(number)
     restore_an_old_copy(shop, number)
 
-    reconciler.catch_up()
-    reconciler.run_once()
+    reconciler.reconcile_everything()
+    reconciler.reconcile_recent()
 
     assert shop.order(number).payment_intent_id == own
     assert [refund.payment_intent for refund in shop.refunds_at_stripe()] == [second]
@@ -339,7 +339,7 @@ def test_events_that_came_while_an_order_was_missing_count_once_it_is_back(shop:
     assert shop.stripe.pay(session_id).outcome == "succeeded"
     assert shop.tell(COMPLETED) == "unknown_order"
 
-    reconciler.catch_up()
+    reconciler.reconcile_everything()
 
     assert shop.order(number).status == "paid"
     assert shop.inbox()[shop.event(COMPLETED)["id"]].outcome in ("applied", "no_change")
@@ -352,7 +352,7 @@ def test_a_missing_product_is_restored_with_its_order_but_inactive(shop: Shop) -
     with db.unit_of_work() as session:
         session.exec(select(Product).where(col(Product.slug) == "red-t-shirt")).one().name = "New"
 
-    reconciler.catch_up()
+    reconciler.reconcile_everything()
 
     with db.reading() as session:
         product = session.exec(select(Product).where(col(Product.name) == "Red T-Shirt")).one()
@@ -372,7 +372,7 @@ def test_orders_without_this_shops_mark_are_strangers_and_no_alarm(
     assert shop.stripe.pay(session.id).outcome == "succeeded"
 
     code, table = the_command(capsys, as_json=False)
-    done = reconciler.catch_up()
+    done = reconciler.reconcile_everything()
 
     assert code == 0
     assert "1 order at Stripe belongs to another shop or database." in table
@@ -386,7 +386,7 @@ def test_a_session_that_expired_unpaid_is_not_missed(shop: Shop) -> None:
     restore_an_old_copy(shop, number)
 
     assert audit.audit().missing == []
-    assert reconciler.catch_up().restored == []
+    assert reconciler.reconcile_everything().restored == []
 
 
 @pytest.mark.scenario("J10")
@@ -420,7 +420,7 @@ def test_an_order_that_cannot_be_made_again_is_left_with_the_reason_and_keeps_no
 
     monkeypatch.setattr(requests, "checkouts", bent)
 
-    done = restored_orders.bring_back()
+    done = restored_orders.restore_missing()
 
     assert done.numbers == [good]
     assert why in done.left[odd]
@@ -441,7 +441,7 @@ def test_an_item_that_cannot_be_read_keeps_no_order_from_coming_back(
         requests, "checkouts", lambda: (s | odd if s["id"] == strange.id else s for s in listed())
     )
 
-    assert restored_orders.bring_back().numbers == [number]
+    assert restored_orders.restore_missing().numbers == [number]
 
 
 @pytest.mark.scenario("J10")
@@ -449,7 +449,7 @@ def test_two_concurrent_restores_create_each_order_once(shop: Shop) -> None:
     number = shop.a_paid_order()
     restore_an_old_copy(shop, number)
 
-    results = at_once(4, lambda _: restored_orders.bring_back())
+    results = at_once(4, lambda _: restored_orders.restore_missing())
 
     assert [r for r in results if not isinstance(r, restored_orders.Restored)] == []
     assert sum(len(result.numbers) for result in results) == 1
@@ -472,10 +472,10 @@ def test_a_crash_while_restoring_an_order_leaves_nothing_of_it(
     with monkeypatch.context() as death:
         death.setattr(transitions, "apply_facts", dies)
         with pytest.raises(KeyboardInterrupt):
-            restored_orders.bring_back()
+            restored_orders.restore_missing()
 
     assert shop.orders() == []
-    assert restored_orders.bring_back().numbers == [number]
+    assert restored_orders.restore_missing().numbers == [number]
     assert audit.audit().agrees
 
 

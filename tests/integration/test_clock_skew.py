@@ -116,11 +116,11 @@ def test_no_event_is_missed_because_the_clocks_differ(shop: Shop, off: int) -> N
     requests.clock_offset()
     number = shop.an_open_order()
     shop.pay(number)
-    reconciler._take_a_turn(timedelta(0))
+    reconciler._run_with_lease(timedelta(0))
     assert shop.order(number).status == "paid"
 
     shop.stripe.emulator.refund(shop.payment_id(number), 500)
-    reconciler._take_a_turn(timedelta(0))
+    reconciler._run_with_lease(timedelta(0))
 
     assert shop.order(number).refunded_amount == 500
 
@@ -136,11 +136,11 @@ def test_no_event_is_missed_because_the_clock_was_set_right(
     shop.pay(number)
     with monkeypatch.context() as before:
         before.setattr(clock, "now", lambda: now() + wrong)
-        reconciler._take_a_turn(timedelta(0))
+        reconciler._run_with_lease(timedelta(0))
     assert shop.order(number).status == "paid"
     shop.stripe.emulator.refund(shop.payment_id(number), 500)
 
-    reconciler._take_a_turn(timedelta(0))
+    reconciler._run_with_lease(timedelta(0))
 
     assert shop.order(number).refunded_amount == 500
 

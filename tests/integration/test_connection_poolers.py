@@ -66,7 +66,7 @@ def test_a_shop_sells_through_a_pooler(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.tell_all()
     refunds.submit_refund(refunds.create_refund(number, 100, key="form-1"), source="operator")
-    reconciler._take_a_turn(NOW)
+    reconciler._run_with_lease(NOW)
     numbers = [shop.a_paid_order({"sneakers": count}) for count in (1, 2, 3)]
     event = shop.event("checkout.session.completed")
     answers = at_once(24, lambda i: shop.deliver(event | {"id": f"evt_{i}"}).status_code)

@@ -55,7 +55,7 @@ def test_an_export_needs_no_more_memory_for_more_orders(shop: Shop, tmp_path: Pa
     few = peak_bytes(tmp_path / "few.csv")
     with db.unit_of_work() as session:
         session.connection().exec_driver_sql("DELETE FROM order_items")
-        session.connection().exec_driver_sql("DELETE FROM order_log")
+        session.connection().exec_driver_sql("DELETE FROM order_history")
         session.connection().exec_driver_sql("DELETE FROM orders")
     many_orders(shop, 8000)
     many = peak_bytes(tmp_path / "many.csv")

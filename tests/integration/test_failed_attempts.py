@@ -10,7 +10,7 @@ import pytest
 from store.db import engine as db
 from store.db.models import MAX_LISTED
 from store.orders import queries
-from store.orders.failed_attempts import ACTION
+from store.orders.history import Action
 from store.reconciliation import reconciler
 from store.reports import order_detail
 from tests.support.shop import ON_SQLITE, Shop, at_once
@@ -22,7 +22,11 @@ REPORTS = ("payment_intent.payment_failed", "charge.failed")
 
 def attempts(shop: Shop, number: str) -> list[str]:
     """The reasons of the failed attempts in an order's history."""
-    return [row.detail.split(" · ")[0] for row in shop.history(number) if row.action == ACTION]
+    return [
+        row.detail.split(" · ")[0]
+        for row in shop.history(number)
+        if row.action == Action.ATTEMPT_FAILED
+    ]
 
 
 def reports_of(shop: Shop, number: str) -> list[dict[str, Any]]:
@@ -98,7 +102,7 @@ def test_an_attempt_no_webhook_reported_is_found_by_the_reconciler(shop: Shop) -
     number = shop.an_open_order()
     shop.pay(number, DECLINED)
 
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert attempts(shop, number) == ["Your card was declined."]
     assert shop.history(number)[-1].source == "reconciler"
@@ -111,7 +115,7 @@ def test_a_confidential_decline_reason_is_not_shown_to_the_buyer(shop: Shop) -> 
     for event in reports_of(shop, number):
         shop.outcome(event)
 
-    (row,) = [row for row in shop.history(number) if row.action == ACTION]
+    (row,) = [row for row in shop.history(number) if row.action == Action.ATTEMPT_FAILED]
 
     assert "stolen" not in row.detail + row.evidence
     assert json.loads(row.evidence)["decline_code"] == "generic_decline"

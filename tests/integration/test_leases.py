@@ -212,8 +212,8 @@ def test_two_reconcilers_ask_stripe_as_often_as_one(
 ) -> None:
     asked = noted(monkeypatch)
 
-    reconciler._take_a_turn(HALF_A_MINUTE)
-    reconciler._take_a_turn(HALF_A_MINUTE)
+    reconciler._run_with_lease(HALF_A_MINUTE)
+    reconciler._run_with_lease(HALF_A_MINUTE)
 
     assert len(asked) == 1
 
@@ -231,7 +231,7 @@ def test_a_failing_run_keeps_its_interval(shop: Shop, monkeypatch: pytest.Monkey
 
     monkeypatch.setenv("RECONCILE_SECONDS", "0.1")
     settings.current.cache_clear()
-    monkeypatch.setattr(reconciler, "_take_a_turn", fails)
+    monkeypatch.setattr(reconciler, "_run_with_lease", fails)
     reconciler.run_forever(stop)
 
     assert every == [timedelta(0), *[timedelta(seconds=0.1)] * 2]
@@ -243,7 +243,7 @@ def test_the_next_run_lists_events_from_shortly_before_the_last(
     since = noted(monkeypatch)
 
     for _ in range(2):
-        reconciler._take_a_turn(NEVER_LONG_AGO)
+        reconciler._run_with_lease(NEVER_LONG_AGO)
 
     first, second = since
     assert clock.now() - first >= missed_events.EVENTS_KEPT

@@ -27,7 +27,7 @@ ACTS: dict[str, tuple[Act, str]] = {
     "cancel": (lambda shop, number: checkout.cancel(shop.buyer, number), "canceled"),
     "an operator asks": (lambda _shop, number: actions.refresh_order("Ada", number), "expired"),
     "an operator cancels": (lambda _shop, number: actions.cancel("Ada", number), "canceled"),
-    "the reconciler": (lambda _shop, _number: reconciler.run_once(), "expired"),
+    "the reconciler": (lambda _shop, _number: reconciler.reconcile_recent(), "expired"),
 }
 
 
@@ -225,5 +225,5 @@ def test_an_order_that_is_being_paid_by_debit_is_not_closed(shop: Shop) -> None:
     assert shop.order(number).status == "processing"
     shop.stripe.emulator.clear_faults()
     shop.stripe.emulator.settle_debit(payment, True)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     assert shop.order(number).status == "paid"

@@ -8,7 +8,7 @@ from sqlalchemy import event
 from sqlmodel import col, select
 
 from store.db import engine as db
-from store.db.models import Order, OrderLog, Product
+from store.db.models import HistoryEntry, Order, Product
 from store.reports import charge_summary, my_orders
 from tests.support.shop import Shop
 
@@ -112,9 +112,9 @@ def test_a_history_row_that_replaces_a_deleted_one_is_noticed(shop: Shop) -> Non
         before = charge_summary.status_counts(session, shop.buyer)
 
     with db.unit_of_work() as session:
-        first, *_, last = session.exec(select(OrderLog).order_by(col(OrderLog.id))).all()
+        first, *_, last = session.exec(select(HistoryEntry).order_by(col(HistoryEntry.id))).all()
         session.delete(first)
-        session.add(OrderLog(order_id=last.order_id, source="operator", action="noted"))
+        session.add(HistoryEntry(order_id=last.order_id, source="operator", action="noted"))
 
     with db.reading() as session:
         after = charge_summary.status_counts(session, shop.buyer)

@@ -65,7 +65,7 @@ def test_only_one_task_runs_in_all_processes_of_the_shop(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, another_process, release = BackgroundTasks(), BackgroundTasks(), threading.Event()
-    monkeypatch.setattr(reconciler, "catch_up", lambda _done: release.wait(20))
+    monkeypatch.setattr(reconciler, "reconcile_everything", lambda _done: release.wait(20))
 
     here.reconcile("Ada")
     refused = [attempt(here.compare), attempt(another_process.compare)]

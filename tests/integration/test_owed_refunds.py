@@ -95,12 +95,12 @@ def test_a_refused_refund_of_a_second_payment_is_retried_until_it_succeeds(
     number, payment = a_second_payment(shop)
     refuse(shop, times=2, code=code)
 
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     refused = states(shop)
     wait(hours=1)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     wait(hours=1)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert refused == [("requested", 3998)]
     assert states(shop) == [("succeeded", 3998)]
@@ -117,15 +117,15 @@ def test_the_pauses_between_refused_refunds_grow_and_each_try_has_a_key_of_its_o
     pauses, keys = [], set()
 
     for _ in range(14):
-        reconciler.run_once()
-        reconciler.run_once()  # which must not ask before the pause is over
+        reconciler.reconcile_recent()
+        reconciler.reconcile_recent()  # which must not ask before the pause is over
         (row,) = shop.refunds()
         assert row.next_try_at
         pauses.append(round((row.next_try_at - clock.now()).total_seconds() / 60))
         keys.add(row.attempt)
         wait(seconds=(row.next_try_at - clock.now()).total_seconds() + 1)
     shop.stripe.emulator.clear_faults()
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert pauses[:5] == [1, 2, 4, 8, 16]
     assert pauses == sorted(pauses)
@@ -141,9 +141,9 @@ def test_a_refused_refund_keeps_no_other_from_going_back(shop: Shop) -> None:
     _, other = a_second_payment(shop)
     shop.stripe.emulator.inject_fault("request", "refuse", times=None, match=stuck)
 
-    done = reconciler.run_once()
+    done = reconciler.reconcile_recent()
 
-    assert done.troubles == 1
+    assert done.failures == 1
     assert [refund.payment_intent for refund in shop.refunds_at_stripe()] == [other]
     assert [row.status for row in shop.refunds()] == ["requested", "succeeded"]
 
@@ -156,7 +156,7 @@ def test_an_owed_refund_is_shown_to_the_buyer_and_as_an_alert_to_operators(
     before = texts.status_sentence(shop.view(number)), health.check_refunds()
     refuse(shop)
 
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert "the shop is sending it back" in before[0]
     assert before[1] == []
@@ -173,7 +173,7 @@ def test_an_owed_refund_is_shown_to_the_buyer_and_as_an_alert_to_operators(
 def test_an_operator_can_have_a_refused_refund_tried_at_once(shop: Shop) -> None:
     number, payment = a_second_payment(shop)
     refuse(shop, times=2)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     (row,) = shop.refunds()
 
     still = actions.retry_refund("Ada", number, row.id or 0)
@@ -191,13 +191,15 @@ def test_an_operator_can_have_a_refused_refund_tried_at_once(shop: Shop) -> None
 def test_concurrent_refund_attempts_refund_once(shop: Shop) -> None:
     number, _ = a_second_payment(shop)
     refuse(shop, times=1)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     (row,) = shop.refunds()
 
     at_once(
         8,
         lambda place: (
-            actions.retry_refund("Ada", number, row.id or 0) if place else reconciler.run_once()
+            actions.retry_refund("Ada", number, row.id or 0)
+            if place
+            else reconciler.reconcile_recent()
         ),
     )
 
@@ -231,7 +233,7 @@ def test_a_right_that_the_key_lacks_leaves_the_refund_owed_and_alarms(shop: Shop
     actions.retry_refund("Ada", number, row.id or 0)
     stuck = health.check_refunds()
     shop.stripe.emulator.clear_faults()
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert len(stuck) == 1
     assert states(shop) == [("succeeded", 3998)]
@@ -248,7 +250,7 @@ def test_an_operators_refused_refund_stays_owed_until_it_is_called_off(shop: Sho
         refunds.create_refund(number, 3998, key="another")
     shop.stripe.emulator.clear_faults()
     off = actions.call_off_refund("Ada", number, row.id or 0)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert "The shop still owes $10.00 and asks again by itself." in said
     assert "called off" in off
@@ -300,13 +302,13 @@ def a_second_payment_by(shop: Shop, card: str) -> str:
 @pytest.mark.scenario("J4")
 def test_the_refund_of_a_second_payment_that_fails_later_is_owed_again(shop: Shop) -> None:
     number = a_second_payment_by(shop, FAILS_LATER)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     taken_on = states(shop), alert(shop).refund_state
 
     shop.stripe.emulator.move_clock(3600)
     shop.tell("refund.failed")
     again = states(shop), alert(shop).refund_state
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert taken_on == ([("succeeded", 3998)], "returned")
     assert again == ([("failed", 3998), ("requested", 3998)], "owed")
@@ -321,7 +323,7 @@ def test_a_pending_refund_of_a_second_payment_that_never_arrives_is_owed_again(
     shop: Shop, end: str
 ) -> None:
     a_second_payment_by(shop, PENDING_FIRST)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     pending = alert(shop)
 
     outcomes = [told(shop, "refund.created", status=end) for _ in range(2)]
@@ -334,7 +336,7 @@ def test_a_pending_refund_of_a_second_payment_that_never_arrives_is_owed_again(
 @pytest.mark.scenario("J4")
 def test_a_refund_that_waits_for_the_buyer_alarms_until_it_is_back(shop: Shop) -> None:
     number = a_second_payment_by(shop, PENDING_FIRST)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     told(shop, "refund.created", status="requires_action")
     waiting = (
@@ -363,7 +365,7 @@ def test_an_operators_refund_that_fails_at_stripe_is_theirs_to_decide_again(shop
 
     shop.stripe.emulator.move_clock(3600)
     shop.tell("refund.failed")
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert states(shop) == [("failed", 1000)]
     refunds.create_refund(number, 3998, key="form-2")
@@ -388,9 +390,9 @@ def test_a_manually_refunded_second_payment_is_one_finished_row(shop: Shop, firs
         (row,) = shop.refunds()
         actions.retry_refund("Ada", number, row.id or 0)
 
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     shop.tell_all()
-    reconciler.catch_up()
+    reconciler.reconcile_everything()
 
     (row,) = shop.refunds()
     assert (row.stripe_refund_id, row.status, row.amount) == (by_hand["id"], "succeeded", 3998)
@@ -412,10 +414,10 @@ def test_only_the_rest_of_a_partly_refunded_second_payment_is_refunded(
         (row,) = shop.refunds()
         actions.retry_refund("Ada", number, row.id or 0)
 
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     shop.tell_all()
     wait(days=2)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert sorted(given_back(shop)) == [1000, 2998]
     assert sorted(states(shop)) == [("failed", 3998), ("succeeded", 1000), ("succeeded", 2998)]
@@ -433,7 +435,7 @@ def test_a_manual_refund_before_its_payment_leaves_the_rest_owed(
 
     shop.tell(COMPLETED)
     shop.tell(COMPLETED)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert sorted(given_back(shop)) == [1000, 2998]
 
@@ -447,7 +449,7 @@ def test_a_refund_by_hand_of_the_orders_own_payment_is_not_taken_for_the_second_
     shop.tell("refund.created")
     assert shop.order(number).status == "refunded"
 
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     payments = {str(refund.payment_intent) for refund in shop.refunds_at_stripe()}
     assert payments == {payment, shop.payment_id(number)}
@@ -470,7 +472,7 @@ def test_a_lost_dispute_of_part_of_a_second_payment_leaves_the_rest_owed(shop: S
     with db.unit_of_work() as session:
         transitions.apply_facts(session, [lost], source="webhook")
 
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert given_back(shop) == [2998]
 
@@ -573,7 +575,7 @@ def test_the_owed_amount_is_the_same_for_every_order_of_events(life: list[Fact],
 def test_buttons_for_an_owed_refund_stand_on_the_order_and_on_the_books_page(shop: Shop) -> None:
     number, _ = a_second_payment(shop)
     refuse(shop)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     page = backoffice_section("orders", order=number)
     reconciliation = backoffice_section("reconciliation")
@@ -720,7 +722,7 @@ def test_a_refused_refund_waits_while_its_payment_cannot_be_read(shop: Shop, sha
         for row in session.exec(select(Refund)):
             row.next_try_at = None
     for _ in range(3):
-        reconciler.catch_up()
+        reconciler.reconcile_everything()
 
     assert unread == [("requested", 3998)]
     assert sum(given_back(shop)) == 3998

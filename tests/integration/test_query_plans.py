@@ -167,8 +167,8 @@ def shows(shop: Shop) -> None:
 def catches_up(shop: Shop) -> None:
     shop.pay_a_second_session(shop.a_paid_order(JEANS))
     shop.pay(shop.an_open_order())
-    reconciler._take_a_turn(timedelta(0))
-    reconciler.catch_up()
+    reconciler._run_with_lease(timedelta(0))
+    reconciler.reconcile_everything()
 
 
 def forgets(shop: Shop) -> None:

@@ -127,7 +127,7 @@ def test_a_refund_made_in_the_dashboard_is_not_repeated(shop: Shop) -> None:
     assert given_back(shop) == [3000]
     assert [row.status for row in shop.refunds()] == ["failed", "succeeded"]  # ours, and theirs
     assert "refund refused" in shop.log(number)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     assert shop.order(number).refunded_amount == 3000
     refund(number, None, key="form-2")
     assert shop.order(number).status == "refunded"
@@ -148,7 +148,7 @@ def test_a_refund_whose_answer_got_lost_is_found_again_and_not_repeated(
         refund(number, 1000)
     unknown = [(row.status, row.stripe_refund_id) for row in shop.refunds()]
     shop.stripe.emulator.clear_faults()
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert unknown == [("requested", None)]
     assert given_back(shop) == [1000]
@@ -179,12 +179,12 @@ def test_a_refund_that_always_fails_delays_no_other(shop: Shop) -> None:
     refunds.create_refund(number, 500, key="form-2")
     far_ahead = clock.now() + timedelta(minutes=1)  # so that no event tells of the first refund
 
-    done = reconciler.run_once(far_ahead)
+    done = reconciler.reconcile_recent(far_ahead)
     owed = shop.order(stuck).refunded_amount
     shop.stripe.emulator.clear_faults()
-    reconciler.run_once(far_ahead)
+    reconciler.reconcile_recent(far_ahead)
 
-    assert (done.refunds, done.troubles, owed) == (2, 1, 0)
+    assert (done.refunds, done.failures, owed) == (2, 1, 0)
     assert shop.order(number).refunded_amount == 500
     assert shop.order(stuck).refunded_amount == 1000
     assert sorted(given_back(shop)) == [500, 1000]
@@ -198,7 +198,7 @@ def test_a_refund_whose_saved_answer_is_500_gets_a_new_key_within_a_pass(shop: S
     with pytest.raises(StripeUnreachable):
         refund(number, 1000)
     tried = [(row.status, row.attempt) for row in shop.refunds()]
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert tried == [("requested", 2)]
     assert given_back(shop) == [1000]
@@ -268,9 +268,9 @@ def test_a_refund_that_was_only_written_down_is_sent_by_the_reconciler(shop: Sho
     number = shop.a_paid_order()
     refunds.create_refund(number, 1000, key="form-1")
 
-    results = at_once(3, lambda _: reconciler.run_once())
+    results = at_once(3, lambda _: reconciler.reconcile_recent())
 
-    assert all(isinstance(result, reconciler.CaughtUp) for result in results), results
+    assert all(isinstance(result, reconciler.ReconcileResult) for result in results), results
     assert given_back(shop) == [1000]
 
 
@@ -328,7 +328,7 @@ def test_a_pending_refund_counts_as_refunded(shop: Shop) -> None:
     with pytest.raises(NothingToRefund):
         refund(number, 1, key="form-2")
     shop.stripe.emulator.move_clock(3600)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert pending == ["pending"]
     assert [row.status for row in shop.refunds()] == ["succeeded"]

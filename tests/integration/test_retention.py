@@ -10,7 +10,7 @@ from sqlmodel import select
 from store.cli import main
 from store.core import clock
 from store.db import engine as db
-from store.db.models import Order, OrderCheck, OrderItem, OrderLog, StripeEvent
+from store.db.models import HistoryEntry, Order, OrderCheck, OrderItem, StripeEvent
 from store.reconciliation import retention
 from store.web import buyer_cookie
 from tests.support.shop import JEANS, Shop, at_once
@@ -68,7 +68,7 @@ def test_recent_events_are_not_pruned(shop: Shop) -> None:
 
     gone = retention.prune(30, 30)
 
-    assert gone == retention.Forgotten()
+    assert gone == retention.PruneResult()
     assert count(StripeEvent) == events
 
 
@@ -83,7 +83,7 @@ def test_events_of_an_order_that_may_still_change_stay(
 
     gone = retention.prune(30, 30)
 
-    assert gone == retention.Forgotten()
+    assert gone == retention.PruneResult()
     assert count(StripeEvent) == 1
 
 
@@ -147,7 +147,7 @@ def test_prune_deletes_all_rows_in_several_steps(
 
     retention.prune(30, 30)
 
-    assert count(StripeEvent) == count(OrderCheck) == count(OrderLog) == 0
+    assert count(StripeEvent) == count(OrderCheck) == count(HistoryEntry) == 0
     assert count(Order) == 3
 
 
@@ -170,6 +170,6 @@ def test_a_webhook_during_the_deletion_of_its_event_is_answered(
 
 
 def test_prune_keeps_events_that_stripe_still_lists() -> None:
-    assert main.days(str(retention.LEAST_DAYS)) == 30
+    assert main.days(str(retention.MIN_DAYS)) == 30
     with pytest.raises(ArgumentTypeError):
-        main.days(str(retention.LEAST_DAYS - 1))
+        main.days(str(retention.MIN_DAYS - 1))

@@ -222,7 +222,7 @@ def test_any_order_of_delivery_ends_like_a_fresh_look_up(shop: Shop) -> None:
     for event in reversed(about_told):
         shop.outcome(event)
         shop.outcome(event)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     def state(number: str) -> tuple[Any, ...]:
         order = shop.order(number)
@@ -254,7 +254,7 @@ def test_undelivered_events_are_found_by_the_reconciler(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
 
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert shop.order(number).status == "paid"
     assert shop.history(number)[-1].source == "reconciler"
@@ -268,7 +268,7 @@ def test_missed_events_go_through_the_same_inbox_and_are_not_counted_as_delivere
     shop.stripe.emulator.refund(shop.payment_id(number), 500)
     event = shop.event("refund.created")
 
-    first, second = reconciler.run_once(), reconciler.run_once()
+    first, second = reconciler.reconcile_recent(), reconciler.reconcile_recent()
 
     assert (first.refunds, second.events) == (0, 0)
     assert shop.order(number).status == "partially_refunded"
@@ -283,9 +283,9 @@ def test_two_reconcilers_at_once_only_repeat_known_facts(shop: Shop) -> None:
     shop.pay(number)
     shop.stripe.emulator.refund(shop.payment_id(number), 500)
 
-    results = at_once(3, lambda _: reconciler.run_once())
+    results = at_once(3, lambda _: reconciler.reconcile_recent())
 
-    assert all(isinstance(result, reconciler.CaughtUp) for result in results), results
+    assert all(isinstance(result, reconciler.ReconcileResult) for result in results), results
     assert shop.order(number).status == "partially_refunded"
     assert [refund.amount for refund in shop.refunds()] == [500]
     assert shop.log(number).count("paid") == 1
@@ -331,7 +331,7 @@ def test_an_orphan_is_tried_again_by_the_reconciler_too(shop: Shop) -> None:
     assert shop.outcome(event) == "unknown_order"
 
     reveal(number, hidden)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert shop.inbox()[event["id"]].outcome == "applied"
     assert shop.inbox()[event["id"]].order_id == shop.order(number).id
@@ -379,7 +379,7 @@ def test_when_cancelling_and_paying_race_the_order_follows_stripe(shop: Shop) ->
         paid, cancel = both_at_once(
             partial(shop.pay, number), partial(checkout.cancel, shop.buyer, number)
         )
-        reconciler.run_once()
+        reconciler.reconcile_recent()
 
         session = shop.stripe.client.v1.checkout.sessions.retrieve(shop.session_id(number))
         assert (paid == "succeeded") == (session.payment_status == "paid")
@@ -485,11 +485,11 @@ def test_a_bank_debit_that_failed_and_succeeded_is_what_stripe_says_now(shop: Sh
 def test_a_bank_debit_ends_without_any_webhook(shop: Shop, succeeded: bool) -> None:
     number = shop.an_open_order()
     payment = shop.pay_later(number)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     assert shop.order(number).status == "processing"
 
     shop.stripe.emulator.settle_debit(payment, succeeded)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert shop.order(number).status == ("paid" if succeeded else "failed")
 
@@ -517,8 +517,8 @@ def test_a_second_captured_payment_is_written_down_and_sent_back_once(shop: Shop
 
     outcomes = [shop.outcome(event), shop.outcome(event | {"id": "evt_again"})]
     written_down = [(refund.status, refund.payment_intent_id) for refund in shop.refunds()]
-    reconciler.run_once()
-    reconciler.run_once()
+    reconciler.reconcile_recent()
+    reconciler.reconcile_recent()
 
     assert outcomes == ["applied", "no_change"]
     assert written_down == [("requested", second)]
@@ -533,7 +533,7 @@ def test_the_refund_of_a_second_payment_leaves_the_order_paid(shop: Shop) -> Non
     number = shop.a_paid_order()
     shop.pay_a_second_session(number)
 
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     shop.tell_all()
 
     assert shop.order(number).status == "paid"
@@ -552,12 +552,12 @@ def test_a_disputed_second_payment_goes_back_once_the_dispute_is_won(
     dispute = shop.stripe.emulator.dispute(charge_of(shop, second), "duplicate")
     if heard:
         shop.tell("charge.dispute.created")
-    reconciler.run_once(clock.now() + timedelta(minutes=1))
+    reconciler.reconcile_recent(clock.now() + timedelta(minutes=1))
     meanwhile = [(row.status, row.stripe_refund_id) for row in shop.refunds()]
 
     shop.stripe.emulator.close_dispute(dispute["id"], won=True)
     shop.tell("charge.dispute.closed")
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert meanwhile == [("requested", None)]
     assert [row.status for row in shop.refunds()] == ["succeeded"]
@@ -573,7 +573,7 @@ def test_a_second_payment_taken_by_a_dispute_is_not_refunded_again(shop: Shop) -
 
     shop.stripe.emulator.close_dispute(dispute["id"], won=False)
     shop.tell_all()
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert [row.status for row in shop.refunds()] == ["failed"]
     assert shop.refunds_at_stripe() == []
@@ -589,9 +589,9 @@ def test_two_reconcilers_at_once_send_a_second_payment_back_once(shop: Shop) -> 
     shop.pay_a_second_session(number)
     shop.tell(COMPLETED)
 
-    results = at_once(4, lambda _: reconciler.run_once())
+    results = at_once(4, lambda _: reconciler.reconcile_recent())
 
-    assert all(isinstance(result, reconciler.CaughtUp) for result in results), results
+    assert all(isinstance(result, reconciler.ReconcileResult) for result in results), results
     assert len(shop.refunds_at_stripe()) == 1
     assert [refund.status for refund in shop.refunds()] == ["succeeded"]
 

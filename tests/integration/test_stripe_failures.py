@@ -230,7 +230,7 @@ def test_an_unreachable_stripe_says_that_nothing_was_charged(
     with pytest.raises(StripeUnreachable, match=NOT_CHARGED):
         checkout.checkout_url(shop.buyer, number)
     with pytest.raises(StripeUnreachable):
-        reconciler.run_once()
+        reconciler.reconcile_recent()
 
     assert shop.order(number).status == "pending"
 
@@ -268,7 +268,7 @@ def test_the_reconciler_finishes_an_order_that_a_crash_left_behind(shop: Shop, a
         order = shop.order(number)
         requests.create_checkout(order.checkout_parameters, order.idempotency_key)
 
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert shop.order(number).status == "open"
     assert payable(shop) == [shop.order(number).checkout_session_id]
@@ -286,7 +286,7 @@ def test_a_cancellation_that_a_crash_left_half_done_is_finished(
             checkout.cancel(shop.buyer, number)
     half_done = (shop.order(number).status, len(payable(shop)))
 
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     assert half_done == ("open", 1), "not canceled before Stripe says so"
     assert shop.order(number).status == "canceled"
@@ -408,9 +408,9 @@ def test_an_order_that_stripe_refuses_to_speak_about_keeps_no_other_waiting(shop
         row = session.exec(select(Order).where(Order.number == bad)).one()
         row.checkout_session_id = "cs_test_that_never_was"
 
-    done = reconciler.run_once()
+    done = reconciler.reconcile_recent()
 
-    assert done.troubles == 1
+    assert done.failures == 1
     assert shop.order(good).status == "paid"
     assert shop.order(bad).status == "open"
 

@@ -118,7 +118,7 @@ def test_open_orders_cost_few_requests_and_a_paid_one_is_found_at_once(
 
     def a_pass() -> None:
         try:
-            reconciler._take_a_turn(timedelta(0))
+            reconciler._run_with_lease(timedelta(0))
         except StripeError:
             assert events == "forbidden"
         clockwork.pass_by(EVERY)
@@ -149,13 +149,13 @@ def test_many_sessions_that_changed_are_found_by_the_list_and_looked_up_alone(
     shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/events")
     asked = counted(monkeypatch)
 
-    done = reconciler.CaughtUp()
+    done = reconciler.ReconcileResult()
     with pytest.raises(StripeError):
-        reconciler.run_once(done=done)
+        reconciler.reconcile_recent(done=done)
 
     assert {shop.order(number).status for number in paid} == {"paid"}
     assert {shop.order(number).status for number in expired} == {"expired"}
-    assert (done.looked_up, done.troubles) == (120, 0)
+    assert (done.looked_up, done.failures) == (120, 0)
     assert len(asked) < 15 + 6
 
 
@@ -172,7 +172,7 @@ def test_where_the_list_of_sessions_cannot_be_read_each_order_is_looked_up(
         shop.stripe.emulator.inject_fault("request", kind, times=None, match=match)
 
     with pytest.raises(StripeError):
-        reconciler.run_once()
+        reconciler.reconcile_recent()
 
     assert [shop.order(number).status for number in numbers[:4]] == [*["paid"] * 3, "open"]
 
@@ -183,7 +183,7 @@ def test_an_idle_order_is_looked_up_less_and_less_often(
 ) -> None:
     number = shop.an_open_order()
     shop.pay_later(number)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     assert shop.order(number).status == "processing"
     shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/events")
     clockwork, counts, look_up = Time(shop, monkeypatch), list[str](), requests.checkout
@@ -196,7 +196,7 @@ def test_an_idle_order_is_looked_up_less_and_less_often(
 
     for _ in range(120):  # an hour
         with pytest.raises(StripeError):
-            reconciler.run_once()
+            reconciler.reconcile_recent()
         clockwork.pass_by(EVERY)
 
     assert 10 < len(counts) < 40

@@ -107,7 +107,7 @@ def test_an_event_days_late_shows_its_delay(shop: Shop, monkeypatch: pytest.Monk
 def test_an_event_found_by_the_reconciler_counts_as_no_delivery(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
 
     shown = story(shop, number)
 
@@ -148,7 +148,7 @@ def test_a_second_payment_is_an_alarm_until_it_is_sent_back(shop: Shop) -> None:
     shop.tell("checkout.session.completed")
 
     alarmed = shelf(shop)
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     calmed = shelf(shop)
 
     assert (alarmed.charges, alarmed.has_open_alert) == (2, True)

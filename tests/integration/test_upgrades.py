@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import select
+from sqlmodel import col, select
 
 from store.catalog import seeding
 from store.core import settings
 from store.db import engine as db
-from store.db.models import Order, OrderLog
+from store.db.models import HistoryEntry, Order
 from store.orders import queries
-from store.reports import order_detail
+from store.reports import history_text, order_detail
 
 DATABASES = Path(__file__).parent / "databases"
 RENAMED_TABLES = {"repeats": "order_checks", "turns": "leases"}
@@ -94,7 +94,7 @@ def test_a_database_of_revision_0015_opens_with_all_its_rows(stored: str) -> Non
     before = {name: rows(name) for name in COMPARED}
     for event in before["stripe_events"]:
         event["outcome"] = RENAMED_OUTCOMES.get(event["outcome"], event["outcome"])
-    history_before = Counter(row["order_id"] for row in rows("order_log"))
+    history_before = [(row["order_id"], row["action"], row["detail"]) for row in rows("order_log")]
 
     seeding.migrate()
 
@@ -107,8 +107,17 @@ def test_a_database_of_revision_0015_opens_with_all_its_rows(stored: str) -> Non
         for row in before["orders"]:
             order = queries.order_of_buyer(session, row["buyer_hash"], row["number"])
             assert order_detail.load(session, order).order.status == row["status"]
-        history = Counter(session.exec(select(OrderLog.order_id)).all())
-    assert history == history_before
+        history = session.exec(select(HistoryEntry).order_by(col(HistoryEntry.id))).all()
+    texts = [history_text.text(history_text.payload_of(entry)) for entry in history]
+    kept = [(entry.order_id, entry.action) for entry in history]
+    assert [(*one, text) for one, text in zip(kept, texts, strict=True)] == history_before
+    changes = {
+        kind
+        for entry in history
+        for change in history_text.payload_of(entry)["changes"]
+        for kind in change
+    }
+    assert {"attempt", "checkout_status", "payment_status", "checkout_session_id"} <= changes
 
 
 @pytest.mark.scenario("E9", "A1")

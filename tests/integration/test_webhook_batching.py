@@ -17,7 +17,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 import webhook_server
 from store.db import engine as db
-from store.db.models import Dispute, Order, OrderCheck, OrderLog, Refund, StripeEvent
+from store.db.models import Dispute, HistoryEntry, Order, OrderCheck, Refund, StripeEvent
 from store.orders import transitions
 from store.orders.stripe_facts import CheckoutFact, DisputeFact, Fact, ReceiptFact, RefundFact
 from store.webhooks import batch_queue, parsing, processing
@@ -65,7 +65,7 @@ def test_five_hundred_at_once_are_each_answered_once_and_paid_once(shop: Shop) -
     assert met.statuses == {"200": 500}
     with db.reading() as session:
         assert set(session.exec(select(Order.status))) == {"paid"}
-        assert len(session.exec(select(OrderLog.order_id)).all()) == 500
+        assert len(session.exec(select(HistoryEntry.order_id)).all()) == 500
         assert set(session.exec(select(StripeEvent.deliveries))) == {1}
 
 
@@ -341,7 +341,7 @@ def test_a_batch_has_the_effect_of_its_events_one_after_the_other(
 def after(batches: Sequence[Sequence[ParsedEvent]]) -> tuple[list[Outcome], dict[str, list[Any]]]:
     """What is answered to these batches, and all that is then written anywhere."""
     with db.unit_of_work() as session:
-        for model in (OrderCheck, OrderLog, Refund, Dispute, StripeEvent, Order):
+        for model in (OrderCheck, HistoryEntry, Refund, Dispute, StripeEvent, Order):
             session.connection().execute(SQLModel.metadata.tables[model.__tablename__].delete())
     stock.fill(0, 2)
     outcomes: list[Outcome] = []
@@ -351,7 +351,7 @@ def after(batches: Sequence[Sequence[ParsedEvent]]) -> tuple[list[Outcome], dict
     with db.reading() as session:
         return outcomes, {
             model.__name__: written(session, model)
-            for model in (Order, OrderLog, Refund, Dispute, StripeEvent, OrderCheck)
+            for model in (Order, HistoryEntry, Refund, Dispute, StripeEvent, OrderCheck)
         }
 
 

@@ -890,7 +890,7 @@ def test_the_billing_address_of_an_event_is_not_stored(shop: Shop) -> None:
     with db.reading() as session:
         kept = [
             str(row)
-            for table in ("orders", "order_log", "stripe_events")
+            for table in ("orders", "order_history", "stripe_events")
             for row in session.connection().exec_driver_sql(f"SELECT * FROM {table}")
         ]
 

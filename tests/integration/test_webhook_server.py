@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 import webhook_server
 from store.backoffice import health
-from store.core import clock, settings
+from store.core import clock, settings, workers
 from store.core.workers import Worker
 from store.db import engine as db
 from store.db.write_probe import WriteProbe
@@ -106,6 +106,32 @@ def test_a_thread_that_has_ended_is_reported_and_started_again(shop: Shop) -> No
     assert (status, outcome) == (503, "ignored")
     assert "has ended" in said["queue"]
     assert ready(shop)[0] == 200
+
+
+@ON_SQLITE
+@pytest.mark.scenario("O1")
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit])
+def test_a_supervisor_that_ends_is_reported_and_started_again(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    ended, checked = threading.Event(), threading.Event()
+
+    def ends_once(_self: batch_queue.EventBatcher) -> None:
+        if ended.is_set():
+            checked.set()
+            return
+        ended.set()
+        raise error("unexpected")
+
+    monkeypatch.setattr(workers, "RESTART_SECONDS", 0.1)
+    monkeypatch.setattr(batch_queue.EventBatcher, "_check_thread", ends_once)
+    wait_until(checked.is_set)
+
+    status, said = ready(shop)
+
+    assert (status, said["queue"]) == (200, "ok")
+    assert "webhook supervisor ended" in said["supervisor"]
+    assert shop.outcome(an_event_of_no_interest("evt_1")) == "ignored"
 
 
 @ON_SQLITE

@@ -126,7 +126,7 @@ def others_are_settled(world: "World") -> None:
     world.moods = [mood for mood in world.moods if mood.trouble_id in stuck]
     world.stage.clock.seconds += 60
     began = world.stage.clock.at_stripe()
-    reconciler.catch_up()
+    reconciler.reconcile_everything()
     world.books.check()
     world.books.others_are_settled(set(stuck.values()), began)
     world.stage.points.act = happen

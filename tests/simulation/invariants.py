@@ -25,8 +25,8 @@ from tests.support.counting import Payment, count, judge
 
 OURS = ("orders", "refunds", "disputes")
 PAID_LINES = (
-    "SELECT * FROM (SELECT id, order_id FROM order_log WHERE detail LIKE 'payment status paid%'"
-    " OR detail LIKE '% payment status paid%') AS paid"
+    "SELECT * FROM (SELECT id, order_id FROM order_history"
+    """ WHERE payload LIKE '%"payment_status":"paid"%') AS paid"""
 )
 ORDER_STATUSES_PAID = frozenset(["paid", "partially_refunded", "refunded", "disputed"])
 
@@ -40,7 +40,7 @@ class Books:
         self.connection = self.engine.raw_connection()
         self.tables = {name: Table(f"SELECT * FROM {name}", make=dict) for name in OURS}
         self.tables["stripe_events"] = Table("SELECT id, deliveries FROM stripe_events", make=dict)
-        self.tables["order_log"] = Table(PAID_LINES, make=dict)
+        self.tables["order_history"] = Table(PAID_LINES, make=dict)
         sqlite = self.engine.dialect.name == "sqlite"
         self.ours = Reader(self._ask_ours, self.tables, sqlite=sqlite)
         objects = Table("SELECT id, kind, body FROM objects", order="seq", make=_parsed)
@@ -146,7 +146,7 @@ class Books:
         for identifier, answered in self.stage.arrived.items():
             event = self.tables["stripe_events"].rows.get(identifier)
             assert event and event["deliveries"] >= answered, f"I3, I6: {identifier} was lost"
-        paid = Counter(line["order_id"] for line in self.tables["order_log"].rows.values())
+        paid = Counter(line["order_id"] for line in self.tables["order_history"].rows.values())
         twice = [order for order, times in paid.items() if times > 1]
         assert not twice, f"I3: paid twice in the history of {twice}"
         known = Counter(row["stripe_refund_id"] for row in self.refunds.values())

@@ -23,7 +23,7 @@ from store.catalog import products
 from store.core import clock
 from store.core.errors import JustBought, OtherOrderPaid, StoreError, StripeUncertain
 from store.db import engine as db
-from store.db.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
+from store.db.models import Dispute, HistoryEntry, Order, OrderItem, Refund, StripeEvent
 from store.orders import checkout, refunds
 from store.orders.statuses import PAID
 from store.reconciliation import audit, reconciler
@@ -271,7 +271,7 @@ class SecondPayment(Story):
 
     def act(self) -> None:
         self.deliver()
-        reconciler.run_once(clock.now() - timedelta(hours=1))
+        reconciler.reconcile_recent(clock.now() - timedelta(hours=1))
 
     def ends_well(self, then: Then) -> None:
         (order,) = self.mine()
@@ -292,11 +292,11 @@ class RefusedSecondPayment(SecondPayment):
     def act(self) -> None:
         super().act()
         self.stage.clock.seconds += 3_600
-        reconciler.run_once(clock.now() - timedelta(hours=2))
+        reconciler.reconcile_recent(clock.now() - timedelta(hours=2))
 
     def ends_well(self, then: Then) -> None:
         self.stage.clock.seconds += 3_600  # where the first refusal came after the death
-        reconciler.run_once(clock.now() - timedelta(hours=3))
+        reconciler.reconcile_recent(clock.now() - timedelta(hours=3))
         self.deliver()
         self.books.check()
         super().ends_well(then)
@@ -320,7 +320,7 @@ class BesideAStuckOrder(Purchase):
             self.number = self.place(SHIRTS)
             self.go_and_pay(self.number)
         self.stage.clock.seconds += 60
-        reconciler.run_once(clock.now() - timedelta(hours=1))
+        reconciler.reconcile_recent(clock.now() - timedelta(hours=1))
 
 
 class BroughtBack(Story):
@@ -331,7 +331,7 @@ class BroughtBack(Story):
         self.deliver()
         with db.unit_of_work() as session:
             (order,) = session.exec(select(Order).where(col(Order.number) == self.number))
-            for table in (OrderItem, OrderLog, Refund, Dispute):
+            for table in (OrderItem, HistoryEntry, Refund, Dispute):
                 session.exec(delete(table).where(col(table.order_id) == order.id))
             session.exec(delete(StripeEvent).where(col(StripeEvent.order_id) == order.id))
             session.delete(order)
@@ -339,10 +339,10 @@ class BroughtBack(Story):
         self.books.forget()
 
     def act(self) -> None:
-        reconciler.catch_up()
+        reconciler.reconcile_everything()
 
     def ends_well(self, then: Then) -> None:
-        reconciler.catch_up()  # the pass of the story looks at the events of an hour only
+        reconciler.reconcile_everything()  # its pass reads the events of an hour only
         self.books.check()
         orders = [row for row in self.books.orders.values() if row["number"] == self.number]
         assert [row["status"] for row in orders] == ["paid"]
@@ -391,12 +391,12 @@ def test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles(
             told.act()
         else:
             for _ in range(2):  # the first may find out that something needs a new key
-                reconciler.run_once(clock.now() - timedelta(hours=1))
+                reconciler.reconcile_recent(clock.now() - timedelta(hours=1))
         told.deliver()
         books.check()
         told.ends_well(then)
         counting.count("crashes")
-    reconciler.run_once()
+    reconciler.reconcile_recent()
     books.read()
     books.judge()
     assert audit.audit().agrees

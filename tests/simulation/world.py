@@ -313,7 +313,7 @@ class World:
         """One pass of the reconciler; now and then it has just been started anew."""
         started = self.stage.clock.at_stripe()
         since = self.caught_up if self.random.random() < 0.95 else None
-        reconciler.run_once(since)
+        reconciler.reconcile_recent(since)
         self.caught_up = started - timedelta(minutes=10)
 
     def accident(self) -> None:
@@ -343,7 +343,7 @@ class World:
         while due := self.stage.due():
             self.stage.carry(due)
         for _ in range(3):  # a refund that Stripe refused waits for a day at most
-            reconciler.catch_up()
+            reconciler.reconcile_everything()
             while due := self.stage.due():
                 self.stage.carry(due)
             self.stage.clock.seconds += 90_000

@@ -28,7 +28,7 @@ from store.cli.supervisor import Program
 from store.core import settings
 from store.core.settings import EMULATOR_KEY, ROOT
 from store.db import engine as db
-from store.db.models import Order, OrderLog
+from store.db.models import HistoryEntry, Order
 from store.stripe_api import transport
 from store.web import buyer_cookie
 from store.web.buyer_cookie import cookie_name
@@ -271,8 +271,9 @@ class House:
     def log(self, order: Order) -> list[tuple[str, str]]:
         """The history of an order: who said it, and what."""
         with Session(self.engine) as session:
-            rows = select(OrderLog).where(OrderLog.order_id == order.id).order_by(col(OrderLog.id))
-            return [(row.source, row.action) for row in session.exec(rows)]
+            rows = select(HistoryEntry).where(HistoryEntry.order_id == order.id)
+            history = session.exec(rows.order_by(col(HistoryEntry.id)))
+            return [(row.source, row.action) for row in history]
 
     def sessions(self, order: Order) -> list[stripe.checkout.Session]:
         """Every Checkout Session at Stripe that names this order."""

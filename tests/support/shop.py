@@ -23,9 +23,9 @@ from store.backoffice.state import BACK_OFFICE
 from store.catalog import products
 from store.core import clock
 from store.db import engine as db
-from store.db.models import Dispute, Order, OrderItem, OrderLog, Refund, StripeEvent
+from store.db.models import Dispute, HistoryEntry, Order, OrderItem, Refund, StripeEvent
 from store.orders import checkout, history, queries
-from store.reports import order_detail, order_view
+from store.reports import history_text, order_detail, order_view
 from store.web import buyer_cookie
 from tests.support.emulator import Running, line
 from tests.support.server_thread import ServerThread
@@ -73,6 +73,16 @@ class Door:
         self._server.stop()
         webhook_server.batcher.close()
         self.client.close()
+
+
+class HistoryLine:
+    """An entry of an order's history: its sentences, and as JSON how Stripe reported it."""
+
+    def __init__(self, entry: HistoryEntry) -> None:
+        payload = history_text.payload_of(entry)
+        self.at, self.source, self.action = entry.at, entry.source, entry.action
+        self.detail = history_text.text(payload)
+        self.evidence = json.dumps(payload["call"]) if "call" in payload else ""
 
 
 @dataclass
@@ -132,7 +142,7 @@ class Shop:
                 session.add(
                     OrderItem(order_id=of, product_id=1, name="Shirt", unit_amount=1999, quantity=1)
                 )
-                history.log(session, order, "buyer", "placed", "")
+                history.log(session, order, "buyer", history.Action.PLACED, {"attempt": 1})
         return numbers
 
     def pay(self, number: str, card: str = "4242424242424242") -> str:
@@ -190,15 +200,15 @@ class Shop:
         """The actions in an order's history."""
         return [row.action for row in self.history(number)]
 
-    def history(self, number: str) -> list[OrderLog]:
+    def history(self, number: str) -> list[HistoryLine]:
         with db.reading() as session:
             rows = session.exec(
-                select(OrderLog)
-                .join(Order, col(Order.id) == col(OrderLog.order_id))
+                select(HistoryEntry)
+                .join(Order, col(Order.id) == col(HistoryEntry.order_id))
                 .where(col(Order.number) == number)
-                .order_by(col(OrderLog.id))
+                .order_by(col(HistoryEntry.id))
             )
-            return list(rows)
+            return [HistoryLine(row) for row in rows]
 
     def refunds(self) -> list[Refund]:
         with db.reading() as session:

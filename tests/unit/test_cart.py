@@ -32,7 +32,6 @@ def an_order(*items: ItemView, status: str = "open") -> OrderView:
         total_amount=sum(item.amount for item in items),
         refunded_amount=0,
         items=items,
-        log=(),
         email=None,
         receipt_url=None,
         checkout_session_id=None,

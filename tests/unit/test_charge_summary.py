@@ -41,7 +41,6 @@ def an_order(*refunds: RefundView, status: str = "paid", reason: str | None = No
         total_amount=3998,
         refunded_amount=0,
         items=(),
-        log=(),
         email=None,
         receipt_url=None,
         checkout_session_id="cs_test_1",

@@ -11,6 +11,7 @@ from store.db.models import Dispute
 from store.orders import statuses
 from store.orders.batch import OrderBatch, OrderState
 from store.orders.fact_checks import lookup_reason, mismatch
+from store.orders.history import Change
 from store.orders.stripe_facts import DoubtFact, Fact, ReceiptFact
 from store.orders.transitions import TRANSITIONS
 from tests.support.order_facts import (
@@ -33,7 +34,7 @@ def batch_of(order: OrderState) -> OrderBatch:
     return OrderBatch(Session(), {NUMBER: order})
 
 
-def apply(order: OrderState, fact: Fact) -> list[str]:
+def apply(order: OrderState, fact: Fact) -> list[Change]:
     return TRANSITIONS[type(fact)](batch_of(order), order, fact)
 
 
@@ -163,7 +164,7 @@ RECEIPT = ReceiptFact(
 def test_a_receipt_is_taken_once() -> None:
     order = known_order()
 
-    assert apply(order, RECEIPT) == ["receipt url known"]
+    assert apply(order, RECEIPT) == [{"known": "receipt_url"}]
     assert apply(order, replace(RECEIPT, receipt_url="https://pay.stripe.com/other")) == []
     assert order.receipt_url == RECEIPT.receipt_url
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from store.db.models import Order, OrderCheck, OrderLog, StripeEvent
+from store.db.models import HistoryEntry, Order, OrderCheck, StripeEvent
 from store.reports.timeline import OrderEvents, TimelineEntry, entries_of, shortened
 
 NOON = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
@@ -44,13 +44,20 @@ def an_event(deliveries: int = 1, outcome: str = "applied") -> StripeEvent:
     )
 
 
-def a_line(source: str, action: str, detail: str = "", **evidence: Any) -> OrderLog:
-    text = json.dumps(evidence) if evidence else ""
-    return OrderLog(order_id=1, at=NOON, source=source, action=action, detail=detail, evidence=text)
+RECEIPT = {"known": "receipt_url"}
+DECLINED = {"text": "Your card was declined."}
+REFUND = {"refund": "re_1234567890", "amount": 1000, "currency": "usd", "status": "pending"}
+
+
+def a_line(
+    source: str, action: str, *changes: dict[str, Any], origin: Any = "", **call: Any
+) -> HistoryEntry:
+    payload = json.dumps({"changes": changes, "origin": origin, "call": call})
+    return HistoryEntry(order_id=1, at=NOON, source=source, action=action, payload=payload)
 
 
 def steps(
-    *log: OrderLog, events: Sequence[StripeEvent] = (), again: Sequence[OrderCheck] = ()
+    *log: HistoryEntry, events: Sequence[StripeEvent] = (), again: Sequence[OrderCheck] = ()
 ) -> list[TimelineEntry]:
     return entries_of(ORDER, log, OrderEvents(events, again))
 
@@ -58,51 +65,53 @@ def steps(
 @pytest.mark.parametrize(
     ("line", "title", "effect"),
     [
-        (a_line("buyer", "placed", "attempt 1"), "Pay pressed: order saved", "changed"),
-        (a_line("buyer", "open", "", **CALL), "Stripe answered: checkout open", "changed"),
-        (a_line("webhook", "paid", "paid", event_id="evt_1"), "Webhook: paid", "changed"),
+        (a_line("buyer", "placed", {"attempt": 1}), "Pay pressed: order saved", "changed"),
+        (a_line("buyer", "open", **CALL), "Stripe answered: checkout open", "changed"),
+        (a_line("webhook", "paid", event_id="evt_1"), "Webhook: paid", "changed"),
         (a_line("redirect", "paid"), "Redirect: paid", "changed"),
         (a_line("reconciler", "expired"), "Reconciler: expired", "changed"),
         (a_line("operator", "review"), "Back office: needs review", "changed"),
         (
-            a_line("webhook", "noted", "receipt url known · evt_1", event_id="evt_1"),
+            a_line("webhook", "noted", RECEIPT, origin="evt_1", event_id="evt_1"),
             "Webhook: receipt available",
             "noted",
         ),
-        (a_line("webhook", "noted", "email known"), "Webhook: email address known", "noted"),
+        (a_line("webhook", "noted", {"known": "email"}), "Webhook: email address known", "noted"),
         (
-            a_line("webhook", "attempt failed", "Your card was declined. · evt_1"),
+            a_line("webhook", "attempt failed", DECLINED, origin="evt_1"),
             "Payment attempt failed: Your card was declined.",
             "noted",
         ),
         (
-            a_line("webhook", "noted", "refund re_1234567890 of $10.00: pending · evt_1"),
+            a_line("webhook", "noted", REFUND, origin="evt_1"),
             "Webhook: refund of $10.00: pending",
             "noted",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_line_of_the_history_becomes_a_sentence(line: OrderLog, title: str, effect: str) -> None:
+def test_a_line_of_the_history_becomes_a_sentence(
+    line: HistoryEntry, title: str, effect: str
+) -> None:
     (step,) = steps(line)
 
     assert (step.title, step.effect) == (title, effect)
 
 
 def test_a_call_of_stripe_is_shown_with_its_key_status_and_duration() -> None:
-    (step,) = steps(a_line("buyer", "open", "", **CALL))
+    (step,) = steps(a_line("buyer", "open", **CALL))
 
     assert step.note == "key 0123…cdef · HTTP 200 · 312 ms"
 
 
 def test_a_replayed_answer_says_so() -> None:
-    (step,) = steps(a_line("buyer", "open", "", **CALL | {"replayed": True}))
+    (step,) = steps(a_line("buyer", "open", **CALL | {"replayed": True}))
 
     assert step.note.endswith("the same answer again")
 
 
 def test_a_delivered_event_is_shown_as_verified_and_answered_after_the_commit() -> None:
-    line = a_line("webhook", "paid", "payment status paid · evt_1", event_id="evt_1")
+    line = a_line("webhook", "paid", {"payment_status": "paid"}, origin="evt_1", event_id="evt_1")
 
     (step,) = steps(line, events=[an_event()])
 
@@ -115,7 +124,7 @@ def test_a_delivered_event_is_shown_as_verified_and_answered_after_the_commit() 
 @pytest.mark.parametrize(("seconds", "is_late"), [(0, False), (60, False), (61, True)])
 def test_an_event_that_comes_over_a_minute_late_says_how_late(seconds: int, is_late: bool) -> None:
     delay = timedelta(seconds=seconds)
-    line = a_line("webhook", "paid", "paid · evt_1", event_id="evt_1")
+    line = a_line("webhook", "paid", origin="evt_1", event_id="evt_1")
     line.at = NOON + delay
 
     (step,) = steps(line, events=[an_event()])
@@ -170,7 +179,7 @@ def test_a_repetition_says_what_was_repeated(row: OrderCheck, title: str, note: 
 
 
 def test_the_steps_stand_in_the_order_of_their_moments() -> None:
-    paid = a_line("webhook", "paid", "paid · evt_1", event_id="evt_1")
+    paid = a_line("webhook", "paid", origin="evt_1", event_id="evt_1")
     paid.at = NOON + timedelta(seconds=2)
 
     told = steps(

@@ -27,9 +27,10 @@ from store.catalog import images, seeding
 from store.core import clock, errors, secret_files, settings
 from store.core.errors import DatabaseUnavailable
 from store.db import engine as db
-from store.db.models import Order, OrderLog, Product
+from store.db.models import HistoryEntry, Order, Product
 from store.orders import checkout
 from store.reports import sales, search
+from store.reports.history_text import payload_of, text
 from store.reports.sales import PeriodTotals, SalesReport
 from store.storefront import server
 from store.stripe_api import transport
@@ -131,11 +132,11 @@ def an_order() -> str:
 def history(number: str) -> list[tuple[str, str, str]]:
     with db.reading() as session:
         rows = session.exec(
-            select(OrderLog)
-            .join(Order, col(Order.id) == col(OrderLog.order_id))
+            select(HistoryEntry)
+            .join(Order, col(Order.id) == col(HistoryEntry.order_id))
             .where(col(Order.number) == number)
         )
-        return [(row.source, row.action, row.detail) for row in rows]
+        return [(row.source, row.action, text(payload_of(row))) for row in rows]
 
 
 # --- the way in ----------------------------------------------------------------------------------

@@ -34,9 +34,9 @@ def make_it(servers: Servers) -> Change:
                 (status, paid, ended, "amount $1.00 instead of $19.99", number),
             )
             database.execute(  # as every change does; pages look again only where there is news
-                "INSERT INTO order_log (order_id, at, source, action, detail, evidence)"
-                " SELECT id, created_at, 'operator', ?, '', '' FROM orders WHERE number = ?",
-                (status, number),
+                "INSERT INTO order_history (order_id, at, source, action, payload)"
+                " SELECT id, created_at, 'operator', ?, ? FROM orders WHERE number = ?",
+                (status, '{"changes":[]}', number),
             )
             database.commit()
 

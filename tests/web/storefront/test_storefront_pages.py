@@ -437,7 +437,7 @@ def test_an_order_that_a_newer_cart_replaced_says_so(visit: Callable[..., AppTes
     make_it(number, status="canceled", checkout_status="expired")
     with db.unit_of_work() as session:
         order = queries.order_of_buyer(session, buyer_cookie.buyer_hash(ME), number)
-        history.log(session, order, "buyer", "cancel asked", checkout.REPLACED)
+        history.log(session, order, "buyer", history.Action.CANCEL_REQUESTED, checkout.REPLACED)
 
     assert "A newer cart took this order" in html(visit("order", number=number))
 
