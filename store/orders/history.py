@@ -7,17 +7,14 @@ sentences are made where they are shown (`reports.history_text`).
 import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import update
 from sqlmodel import Session, col, func, select
 
 from store.core import clock
 from store.db import bulk
-from store.db.models import MAX_LISTED, HistoryEntry, Order, OrderCheck
-
-if TYPE_CHECKING:
-    from store.orders.batch import OrderState
+from store.db.models import MAX_LISTED, HistoryEntry, OrderCheck
 
 Source = Literal["buyer", "redirect", "webhook", "reconciler", "operator"]
 Change = Mapping[str, Any]
@@ -26,6 +23,13 @@ Change = Mapping[str, Any]
 `{"refund": id, "amount": 1999, "currency": "usd", "status": "pending"}`; amounts are integers in
 minor units. The kinds and their sentences are listed in `reports.history_text`.
 """
+
+
+class HasId(Protocol):
+    """An order, as its row or as an `OrderState`."""
+
+    @property
+    def id(self) -> int | None: ...
 
 
 class Action(StrEnum):
@@ -75,7 +79,7 @@ def payload(changes: Sequence[Change], *, origin: str = "", call: str = "") -> s
 
 def log(
     session: Session,
-    order: "Order | OrderState",
+    order: HasId,
     source: Source,
     action: Action,
     *changes: Change,
@@ -86,9 +90,7 @@ def log(
     bulk.insert(session, HistoryEntry, [entry | {"payload": payload(changes, call=call)}])
 
 
-def note_repeat(
-    session: Session, order: "Order | OrderState", source: Source, *, evidence: str = ""
-) -> None:
+def note_repeat(session: Session, order: HasId, source: Source, *, evidence: str = "") -> None:
     """Store that a person checked the order and nothing had changed; not part of its history.
 
     Anybody may reload a page thousands of times, so only the first `MAX_LISTED` checks are listed

@@ -91,7 +91,7 @@ def test_every_setting_is_documented_twice(name: str) -> None:
 def test_every_entry_of_readyz_is_documented() -> None:
     documented = first_column(section("docs/operations.md", "Health"))
 
-    assert documented == CHECKS.keys() | {"signatures", "reconciler", "clock"}
+    assert documented == CHECKS.keys() | {"signatures", "supervisor", "reconciler", "clock"}
 
 
 def test_every_metric_is_documented() -> None:
