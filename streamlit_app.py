@@ -124,8 +124,15 @@ def dismiss_button() -> None:
 
 
 def auto_refresh(part: Callable[..., None], waiting: bool, *args: Any) -> None:
-    """Draw a part of the page, and again every second while something in it is `waiting`."""
-    st.fragment(part, run_every=REFRESH_SECONDS if waiting else None)(*args)
+    """Draw a part of the page, and again every second while something in it is `waiting`.
+
+    Otherwise it is no fragment, which would cost a tenth of the rerun.
+    """
+    if waiting:
+        st.fragment(part, run_every=REFRESH_SECONDS)(*args)
+        return
+    with st.container():  # as a fragment has one, so that nothing moves afterwards
+        part(*args)
 
 
 def shop() -> None:
