@@ -17,8 +17,8 @@ from itertools import islice
 from sqlmodel import Session, col, or_, select, update
 
 from store.core import clock
-from store.core.each import Failure, Item, each, report
 from store.core.errors import StripeError, StripeNotFound, StripeUncertain
+from store.core.isolation import Failure, Item, log_failure, process_each
 from store.db import bulk
 from store.db import engine as db
 from store.db.models import StripeEvent
@@ -77,7 +77,7 @@ def retry_failed(processed: ProcessedEvents) -> None:
         rows = session.exec(due.order_by(col(StripeEvent.next_try_at)).limit(MAX_RETRIES)).all()
     received_at = dict(rows)
     with transport.time_limit(PATIENT.seconds):
-        failures = each(
+        failures = process_each(
             (Item("event", name, partial(_fetch, name, processed)) for name in received_at), probe
         )
     for item, error in failures:
@@ -115,7 +115,7 @@ def _process_batch(named: Mapping[str, transport.Document], processed: Processed
         items = (
             Item("event", name, partial(read_one, name)) for name in named if name not in known
         )
-        failures = each(items, probe)
+        failures = process_each(items, probe)
     failures += _process_all(read, processed)
     if failures:
         processed.failed += len(failures)
@@ -141,7 +141,7 @@ def _process_all(read: Mapping[str, ParsedEvent], processed: ProcessedEvents) ->
         outcomes = processing.process_events(list(read.values()), source="reconciler")
     except Exception:
         log.warning("A batch of events failed; they are processed one by one.", exc_info=True)
-        return each(alone.values(), probe)
+        return process_each(alone.values(), probe)
     processed.applied += outcomes.count("applied")
     failures = [
         Failure(item, outcome)
@@ -149,7 +149,7 @@ def _process_all(read: Mapping[str, ParsedEvent], processed: ProcessedEvents) ->
         if isinstance(outcome, StripeError)
     ]
     for failure in failures:
-        report(failure.item, failure.error)
+        log_failure(failure.item, failure.error)
     return failures
 
 

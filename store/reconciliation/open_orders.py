@@ -23,7 +23,6 @@ from sqlalchemy import bindparam, case
 from sqlmodel import col, func, or_, select
 
 from store.core import clock
-from store.core.each import Failure, Item, each
 from store.core.errors import (
     DatabaseUnavailable,
     StoreError,
@@ -31,6 +30,7 @@ from store.core.errors import (
     StripeKeyRefused,
     StripeUnreachable,
 )
+from store.core.isolation import Failure, Item, process_each
 from store.core.order_status import PAYABLE_CHECKOUT
 from store.db import bulk
 from store.db import engine as db
@@ -158,7 +158,7 @@ def _look_up_each(single: Sequence[Order], least_pause: timedelta, checked: Chec
         over = time.monotonic() + most
         items = (Item("order", order.number, partial(look_up, order)) for order in orders)
         with transport.time_limit(limit.seconds, retry=limit.retry):
-            return each(takewhile(lambda _: time.monotonic() < over, items), probe)
+            return process_each(takewhile(lambda _: time.monotonic() < over, items), probe)
 
     order_of = {order.number: order for order in single}
     try:

@@ -2,9 +2,9 @@
 
 Each pass processes missed events, refreshes orders that may still change, and submits pending
 refunds. No item holds up another: each order, event, refund and listed object is processed on its
-own (`each.each`); one that fails is skipped, counted and tried last in the next pass. Each stage
-runs whatever the previous one did; a missing permission or an unreadable list stops its own stage
-only.
+own (`isolation.process_each`); one that fails is skipped, counted and tried last in the next pass.
+Each stage runs whatever the previous one did; a missing permission or an unreadable list stops its
+own stage only.
 
 Two passes at once, or one that dies on any line, only repeat known facts. A pass with an unfinished
 stage raises at its end, so that it does not count as complete: its events are listed again.
@@ -24,8 +24,8 @@ from sqlmodel import col, select
 
 from store.catalog import seeding
 from store.core import clock, settings
-from store.core.each import Item, each
 from store.core.errors import StoreError
+from store.core.isolation import Item, process_each
 from store.core.wording import counted
 from store.db import engine as db
 from store.db import leases
@@ -199,7 +199,7 @@ def _send_refunds(done: ReconcileResult) -> None:
 
     with transport.time_limit(PATIENT.seconds):
         items = (Item("refund", str(row.id), partial(submit, row)) for row in due)
-        done.failed += len(each(items, probe))
+        done.failed += len(process_each(items, probe))
 
 
 def reconcile_everything(done: ReconcileResult | None = None) -> ReconcileResult:
@@ -243,7 +243,7 @@ def _record(done: ReconcileResult, facts: Iterator[Fact]) -> None:
                 Item("order", fact.order_number, partial(_record_batch, done, [fact]))
                 for fact in batch
             )
-            done.failed += len(each(alone, probe))
+            done.failed += len(process_each(alone, probe))
 
 
 def _record_batch(done: ReconcileResult, batch: Sequence[Fact]) -> None:
@@ -261,7 +261,7 @@ def _read(
     for answer in listed:
         facts: list[Fact | None] = []
         item = Item("object", str(answer.get("id")), lambda: facts.append(reader(answer)))  # noqa: B023
-        done.failed += len(each([item], probe))
+        done.failed += len(process_each([item], probe))
         yield from (fact for fact in facts if fact)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from store.core import clock, each, settings
+from store.core import clock, isolation, settings
 from store.core.errors import (
     StoreError,
     StripeBusy,
@@ -506,7 +506,7 @@ def test_an_unreachable_stripe_counts_as_no_orders_failure(
     with pytest.raises(StripeUnreachable):
         reconciler.reconcile_recent()
 
-    assert len(asked) == each.FAILURES_IN_A_ROW
+    assert len(asked) == isolation.FAILURES_IN_A_ROW
     assert all(shop.order(number).check_failures == 0 for number in numbers)
 
 
@@ -623,7 +623,7 @@ def test_an_item_is_named_in_the_log_with_the_request_it_made(
         raise busy
 
     with caplog.at_level(logging.WARNING):
-        failures = each.each([each.Item("event", "evt_1", trips)], lambda: None)
+        failures = isolation.process_each([isolation.Item("event", "evt_1", trips)], lambda: None)
 
     assert [failure.error for failure in failures] == [busy]
     (line,) = caplog.records
@@ -635,11 +635,11 @@ def test_several_failures_in_a_row_are_an_outage_only_where_the_probe_fails_too(
     def trips() -> None:
         raise StripeBusy
 
-    items = [each.Item("order", str(place), trips) for place in range(7)]
+    items = [isolation.Item("order", str(place), trips) for place in range(7)]
 
     def fails() -> None:
         raise StripeUnreachable
 
-    assert len(each.each(items, lambda: None)) == 7
+    assert len(isolation.process_each(items, lambda: None)) == 7
     with pytest.raises(StoreError):
-        each.each(items, fails)
+        isolation.process_each(items, fails)

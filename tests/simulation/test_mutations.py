@@ -199,7 +199,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (OWED + "an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund[sqlite-nulls]",),
     ),
     "an item that fails keeps no other from its turn": Mutation(
-        (Edit("each.each", "failures.append(Failure(item, error))", "raise"),),
+        (Edit("isolation.process_each", "failures.append(Failure(item, error))", "raise"),),
         (EACH + "a_refund_that_trips_keeps_no_other_from_going_back[sqlite-KeyError]",),
     ),
     "a stage that ends early ends no other": Mutation(

@@ -33,7 +33,7 @@ class Failure(NamedTuple):
     error: Exception
 
 
-def each(items: Iterable[Item], probe: Callable[[], object]) -> list[Failure]:
+def process_each(items: Iterable[Item], probe: Callable[[], object]) -> list[Failure]:
     """Process every item; returns those that failed, in their order.
 
     Raises:
@@ -47,7 +47,7 @@ def each(items: Iterable[Item], probe: Callable[[], object]) -> list[Failure]:
         except StripeKeyRefused:
             raise
         except Exception as error:  # noqa: BLE001 - any error is this item's own
-            report(item, error)
+            log_failure(item, error)
             failures.append(Failure(item, error))
             in_a_row += 1
             if in_a_row == FAILURES_IN_A_ROW:
@@ -58,7 +58,7 @@ def each(items: Iterable[Item], probe: Callable[[], object]) -> list[Failure]:
     return failures
 
 
-def report(item: Item, error: Exception) -> None:
+def log_failure(item: Item, error: Exception) -> None:
     """Log an item's error with the ids by which it can be found."""
     call = error.call if isinstance(error, StripeError) else ""
     request_id = orjson.loads(call).get("request_id") if call else None
