@@ -154,8 +154,8 @@ def create_code(tx: Transaction, params: Parameters) -> StripeObject:
         raise InvalidRequest(
             f"An active promotion code with `code: {code}` already exists.", param="code"
         )
-    params = params.get("restrictions", {})
-    if ("minimum_amount" in params) != ("minimum_amount_currency" in params):
+    restrictions = params.get("restrictions", {})
+    if ("minimum_amount" in restrictions) != ("minimum_amount_currency" in restrictions):
         raise missing_param("restrictions[minimum_amount_currency]")
     customer = params.get("customer")
     if customer:
@@ -174,13 +174,13 @@ def create_code(tx: Transaction, params: Parameters) -> StripeObject:
         "metadata": merge_metadata(params.get("metadata")),
         "promotion": {"coupon": coupon["id"], "type": "coupon"},
         "restrictions": {
-            "first_time_transaction": params.get("first_time_transaction", False),
-            "minimum_amount": params.get("minimum_amount"),
-            "minimum_amount_currency": params.get("minimum_amount_currency"),
+            "first_time_transaction": restrictions.get("first_time_transaction", False),
+            "minimum_amount": restrictions.get("minimum_amount"),
+            "minimum_amount_currency": restrictions.get("minimum_amount_currency"),
         },
         "times_redeemed": 0,
     }
-    options = _minimums(params)
+    options = _minimums(restrictions)
     tx.add(promotion_code, parent=coupon["id"], private={"currency_options": options})
     if promotion_code["expires_at"]:
         tx.schedule(promotion_code["expires_at"] - tx.now, "expire_code", promotion_code["id"])

@@ -10,9 +10,9 @@ from store.core.settings import ROOT
 ONE_AFTER_ANOTHER = """
 import sys
 from datetime import UTC, datetime
-from store.web.rendering import Reader
+from store.web.formatting import LocaleFormatter
 for tag in sys.argv[1:]:
-    print(Reader.of(tag, "UTC").moment(datetime(2020, 11, 23, 11, 24, tzinfo=UTC)))
+    print(LocaleFormatter.of(tag, "UTC").moment(datetime(2020, 11, 23, 11, 24, tzinfo=UTC)))
 """
 
 
@@ -31,13 +31,13 @@ NOTHING_IS_KEPT = """
 import tracemalloc
 from babel import localedata
 from store.core import locales
-from store.web.rendering import Reader
+from store.web.formatting import LocaleFormatter
 tags = sorted(set(localedata.locale_identifiers()) - {"root"})
 tracemalloc.start()
 for tag in tags:
-    Reader.of(tag.replace("_", "-"), "UTC").price(1999, "usd")
+    LocaleFormatter.of(tag.replace("_", "-"), "UTC").price(1999, "usd")
 for length in range(1000):
-    Reader.of("x" * (100_000 + length), "y" * (100_000 + length))
+    LocaleFormatter.of("x" * (100_000 + length), "y" * (100_000 + length))
 print(tracemalloc.get_traced_memory()[0] // 2**20)
 """
 
