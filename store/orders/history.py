@@ -4,11 +4,11 @@ An entry's payload is JSON: `changes` (see `Change`), for a fact also its `origi
 sentences are made where they are shown (`reports.history_text`).
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+import orjson
 from sqlalchemy import update
 from sqlmodel import Session, col, func, select
 
@@ -73,8 +73,8 @@ def payload(changes: Sequence[Change], *, origin: str = "", call: str = "") -> s
     if origin:
         content["origin"] = origin
     if call:
-        content["call"] = json.loads(call)
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+        content["call"] = orjson.Fragment(call)  # JSON already
+    return orjson.dumps(content).decode()
 
 
 def log(
