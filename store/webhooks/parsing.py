@@ -8,6 +8,7 @@ the order is marked for review.
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
@@ -71,12 +72,27 @@ def decode_body(body: bytes) -> Document:
         EventMalformed: not a snapshot event as Stripe writes them.
     """
     try:
-        event = DECODER.decode(body.decode())
+        event = _decode_json(body)
     except (ValueError, RecursionError):
         raise EventMalformed from None
     if not isinstance(event, dict) or event.get("object") not in ("event", "v2.core.event"):
         raise EventMalformed
     return event
+
+
+def _decode_json(body: bytes) -> Any:
+    """The JSON document; a repeated key or NaN is a ValueError, and integers are exact.
+
+    orjson checks neither, so its result counts only if it serialises to the same bytes; else the
+    strict parser decides. That saves a fifth of the processor time of an event, without which
+    `bench webhooks` misses its limit on PostgreSQL (0.48 instead of 0.5 times `bare`).
+    """
+    with suppress(ValueError, TypeError):
+        document = orjson.loads(body)
+        indented = orjson.OPT_INDENT_2 if body.startswith(b"{\n") else 0
+        if orjson.dumps(document, option=indented) == body:
+            return document
+    return STRICT.decode(body.decode())
 
 
 def _refuse(_constant: str) -> None:
@@ -90,7 +106,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_without_repeats)
+STRICT = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_without_repeats)
 
 
 def needs_lookup(event: Document) -> bool:
