@@ -79,16 +79,22 @@ def ask(client: stripe.StripeClient, parameters: dict[str, object]) -> float:
 def measure(asked: argparse.Namespace, folder: Path) -> tuple[list[float], list[float]]:
     """The medians of each turn: a click, and the bare question."""
     emulator, storefront = free_port(), free_port()
-    told = sample_shop.environment(f"sqlite:///{(folder / 'store.db').as_posix()}", folder, SECRET)
-    told["STRIPE_API_BASE"] = f"http://127.0.0.1:{emulator}"
+    environment = sample_shop.environment(
+        f"sqlite:///{(folder / 'store.db').as_posix()}", folder, SECRET
+    )
+    environment["STRIPE_API_BASE"] = f"http://127.0.0.1:{emulator}"
     data = ("--data", str(folder / "emulator.db"), "--secret", SECRET)
     stripes = ["stripe_emulator", "--port", str(emulator), *data]
     streamlit = ["streamlit", "run", "streamlit_app.py", "--server.port", str(storefront)]
-    client = stripe.StripeClient(EMULATOR_KEY, base_addresses={"api": told["STRIPE_API_BASE"]})
+    client = stripe.StripeClient(
+        EMULATOR_KEY, base_addresses={"api": environment["STRIPE_API_BASE"]}
+    )
     clicks, bare = [], []
-    with running(stripes, emulator), sample_shop.entered(told):
+    with running(stripes, emulator), sample_shop.entered(environment):
         seeding.migrate()
-        with running([*streamlit, "--server.headless", "true"], storefront, environment=told):
+        with running(
+            [*streamlit, "--server.headless", "true"], storefront, environment=environment
+        ):
             click(storefront)
             with db.reading() as session:
                 frozen = session.exec(select(col(Order.checkout_parameters))).one()

@@ -36,7 +36,7 @@ LONGEST_SECONDS = 120
 ROWS = {
     "page": ("a browser is given the shop's page", "hello page"),
     "ready": ("the sidecar and the emulator are ready as well", "hello page"),
-    "sent": ("whoever came at the first moment has all of the page", "hello sent"),
+    "sent": ("a visitor of the first moment has all of the page", "hello sent"),
 }
 LIMITED = "page"  # what the yardstick does as well
 

@@ -93,10 +93,10 @@ def streamlit(script: str, environment: dict[str, str]) -> Iterator[tuple[int, i
 
 def worked(process: int) -> float:
     """Milliseconds of processor that a process has had; 0 where the system does not tell."""
-    told = Path(f"/proc/{process}/stat")
-    if not told.exists():
+    stat = Path(f"/proc/{process}/stat")
+    if not stat.exists():
         return 0.0
-    fields = told.read_text("utf-8").rpartition(")")[2].split()
+    fields = stat.read_text("utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) * 1000 / TICKS
 
 
@@ -129,15 +129,15 @@ def turn(process: int, visitors: Sequence[Visitor], times: int) -> Turn:
 
 def compare(page: str, asked: argparse.Namespace, folder: Path, times: Times) -> int:
     """Fill in `times` for one page; answers how many elements it has."""
-    told = sample_shop.environment(
+    environment = sample_shop.environment(
         f"sqlite:///{(folder / f'{page}.db').as_posix()}", folder, "whsec_x"
     )
     cookie = buyer_cookie.new_cookie()
-    with sample_shop.entered(told):
+    with sample_shop.entered(environment):
         number = bought(cookie)
     page_name, query = ("order", f"number={number}") if page == "order" else ("", "")
     with ExitStack() as stack:
-        ours, our_process = stack.enter_context(streamlit("streamlit_app.py", told))
+        ours, our_process = stack.enter_context(streamlit("streamlit_app.py", environment))
         with Visitor(ours, page_name, query, cookie) as visitor:
             drawn = element_recorder.elements_of(visitor.deltas)
         (folder / f"{page}.json").write_text(json.dumps(drawn), "utf-8")

@@ -63,11 +63,11 @@ class Asked:
 
 
 @contextmanager
-def asking(count: int, told: dict[str, str]) -> Iterator[Asked]:
+def asking(count: int, environment: dict[str, str]) -> Iterator[Asked]:
     with subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "bench.scale.queries", str(count)],
         cwd=ROOT,
-        env=os.environ | told,
+        env=os.environ | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -77,14 +77,14 @@ def asking(count: int, told: dict[str, str]) -> Iterator[Asked]:
         process.stdin.close()
 
 
-def grow(count: int, told: dict[str, str]) -> Subject:
+def grow(count: int, environment: dict[str, str]) -> Subject:
     """A migrated database with a past, and its door (not yet open)."""
     started = time.perf_counter()
-    with sample_shop.entered(told):
+    with sample_shop.entered(environment):
         seed_history.write(db.engine(), count)
-        engine = create_engine(told["DATABASE_URL"])
+        engine = create_engine(environment["DATABASE_URL"])
     say(f"{count:,} orders written in {time.perf_counter() - started:.1f} s")
-    subject = Subject(OURS, free_port(), engine=engine, environment=told)
+    subject = Subject(OURS, free_port(), engine=engine, environment=environment)
     leave_open(subject)
     return subject
 
@@ -106,8 +106,8 @@ def measure(database: str, asked: argparse.Namespace, taken: Taken) -> None:
         new_database = stack.enter_context(databases.fresh(database, folder))
         shops = {}
         for count in asked.orders:
-            told = sample_shop.environment(new_database(), folder / str(count), SECRET)
-            shops[count] = grow(count, told)
+            environment = sample_shop.environment(new_database(), folder / str(count), SECRET)
+            shops[count] = grow(count, environment)
         ask(database, shops, asked.turns * ROUNDS, taken)
         knock(database, shops, asked.turns, taken)
         for subject in shops.values():

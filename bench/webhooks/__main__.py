@@ -194,13 +194,15 @@ def main() -> None:
             columns=COLUMNS,
             rows=[row(key, turns) for key in turns],
             verdicts=[*verdicts(turns), *remarks],
-            figures={" ".join(map(str, key)): [told(met) for met in turns[key]] for key in turns},
+            figures={
+                " ".join(map(str, key)): [figures_of(met) for met in turns[key]] for key in turns
+            },
         ),
         keep=not asked.dry,
     )
 
 
-def told(met: Met) -> dict[str, object]:
+def figures_of(met: Met) -> dict[str, object]:
     """What is kept of a turn; the list of accepted orders has been checked and is only counted."""
     kept = dataclasses.asdict(met)
     return kept | {"accepted": len(met.accepted), "per_second": round(met.per_second, 1)}

@@ -47,15 +47,15 @@ from djstripe import models, signals  # noqa: E402
 from djstripe.event_handlers import djstripe_receiver  # noqa: E402
 
 urlpatterns = [path("stripe/", include("djstripe.urls", namespace="djstripe"))]
-told = threading.local()
+current = threading.local()
 
 
 def remember(instance: models.WebhookEventTrigger, **_more: object) -> None:
-    told.session = instance.json_body["data"]["object"]
+    current.session = instance.json_body["data"]["object"]
 
 
 def retrieve(**_question: object) -> stripe.checkout.Session:
-    return stripe.checkout.Session.construct_from(told.session, KEY)
+    return stripe.checkout.Session.construct_from(current.session, KEY)
 
 
 signals.webhook_pre_process.connect(remember)

@@ -130,13 +130,13 @@ def subject(name: str, new_database: Callable[[], str], folder: Path) -> Subject
     url = new_database()
     if name == PEER:
         return _peer(url)
-    told = sample_shop.environment(url, folder, SECRET)
-    with sample_shop.entered(told):
-        return Subject(name, free_port(), engine=create_engine(url), environment=told)
+    environment = sample_shop.environment(url, folder, SECRET)
+    with sample_shop.entered(environment):
+        return Subject(name, free_port(), engine=create_engine(url), environment=environment)
 
 
 def _peer(url: str) -> Subject:
-    told = {
+    environment = {
         "DJANGO_DATABASE": json.dumps(for_django(url)),
         "STRIPE_WEBHOOK_SECRET": SECRET,
     }
@@ -144,7 +144,7 @@ def _peer(url: str) -> Subject:
     subprocess.run(  # noqa: S603
         [python, "-m", "bench.webhooks.baseline_djstripe"],
         cwd=ROOT,
-        env=os.environ | told,
+        env=os.environ | environment,
         check=True,
     )
     return Subject(
@@ -152,7 +152,7 @@ def _peer(url: str) -> Subject:
         free_port(),
         path="/stripe/webhook/00000000-0000-0000-0000-000000000001/",
         engine=create_engine(url),
-        environment=told,
+        environment=environment,
         events="djstripe_event",
         python=python,
     )

@@ -15,10 +15,10 @@ from store.backoffice import (
     pages_webhooks,
 )
 from store.backoffice.pages_common import (
+    STYLE,
     put,
     require_operator,
     show_message,
-    style,
 )
 from store.backoffice.sign_in import ADDRESSES
 from store.backoffice.state import BACK_OFFICE
@@ -62,7 +62,7 @@ def pages() -> list[StreamlitPage]:
 def show(section: Section, pages: Sequence[StreamlitPage]) -> None:
     """One section for an operator who is signed in; an error is one sentence on the page."""
     operator = require_operator()
-    st.html(style())
+    st.html(rendering.style(STYLE))
     with st.container(key="backoffice-head", horizontal=True, vertical_alignment="center"):
         navigation(section, pages)
         st.html(

@@ -1,9 +1,7 @@
 """What every page of the back office uses: who is signed in, actions, messages, HTML."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Concatenate, Generic, Literal, ParamSpec
 from urllib.parse import quote
@@ -16,6 +14,7 @@ from store.backoffice.state import BACK_OFFICE
 from store.core.errors import StoreError
 from store.web import buyer_cookie, rendering
 from store.web.formatting import LocaleFormatter
+from store.web.rendering import literal
 
 P = ParamSpec("P")
 Tone = Literal["good", "warning"]
@@ -105,11 +104,6 @@ def show_message() -> None:
         st.html(rendering.render("storefront", "notice", sentence=text, tone=tone))
 
 
-def literal(text: str) -> str:
-    """Text for a label or a toast, where Streamlit would otherwise read Markdown."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!~:$|<>&])", r"\\\1", text)
-
-
 # --- links to orders -----------------------------------------------------------------------------
 
 
@@ -134,8 +128,3 @@ def put(name: str, **values: Any) -> None:
 def heading(text: str) -> None:
     """The one main heading of a page."""
     put("heading", text=text)
-
-
-@cache
-def style() -> rendering.Html:
-    return rendering.Html(f"<style>{STYLE.read_text('utf-8')}</style>")

@@ -3,7 +3,11 @@
 import streamlit as st
 
 from store.backoffice import actions, pages_refunds
-from store.backoffice.pages_common import operator_action, put, reader
+from store.backoffice.pages_common import (
+    operator_action,
+    put,
+    reader,
+)
 from store.core.order_status import PAYABLE_CHECKOUT
 from store.db import engine as db
 from store.orders import refunds

@@ -7,7 +7,11 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from store.backoffice import pages_order
-from store.backoffice.pages_common import heading, put, reader
+from store.backoffice.pages_common import (
+    heading,
+    put,
+    reader,
+)
 from store.db import engine as db
 from store.db.models import Order
 from store.reports import order_view, search

@@ -9,12 +9,16 @@ from typing import Any
 
 import streamlit as st
 
-from store.backoffice.pages_common import heading, literal, reader
+from store.backoffice.pages_common import (
+    heading,
+    reader,
+)
 from store.core import money
 from store.db import engine as db
 from store.reports import sales
 from store.reports.sales import SalesReport
 from store.web import rendering
+from store.web.rendering import literal
 
 PERIODS = {f"{days} days": days for days in (7, 30, 90)}
 DEFAULT_PERIOD = "30 days"

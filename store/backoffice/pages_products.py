@@ -9,7 +9,6 @@ import streamlit as st
 from store.backoffice import actions
 from store.backoffice.pages_common import (
     heading,
-    literal,
     operator_action,
     reader,
     show_next,
@@ -22,6 +21,7 @@ from store.core.folding import folded
 from store.db import engine as db
 from store.db.models import Product
 from store.reports import search
+from store.web.rendering import literal
 
 STATES = {"active": "On sale", "archived": "Archived"}
 OPEN_FORM = "product_form"

@@ -7,7 +7,6 @@ import streamlit as st
 from store.backoffice.pages_common import (
     heading,
     link_to_order,
-    literal,
     operator_action,
     order_column,
     reader,
@@ -19,6 +18,7 @@ from store.backoffice.tasks import COMPARE, RECONCILE, AuditResult, Pair, Task
 from store.db import engine as db
 from store.orders import refunds
 from store.reconciliation import audit
+from store.web.rendering import literal
 
 PROGRESS_SECONDS = 1.0
 MAX_ROWS = 100

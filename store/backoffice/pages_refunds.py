@@ -7,7 +7,6 @@ import streamlit as st
 
 from store.backoffice import actions
 from store.backoffice.pages_common import (
-    literal,
     operator_action,
     put,
     reader,
@@ -17,6 +16,7 @@ from store.backoffice.pages_common import (
 from store.core import money
 from store.core.errors import StoreError
 from store.db.models import Order, Refund
+from store.web.rendering import literal
 
 retry = operator_action(actions.retry_refund)
 call_off = operator_action(actions.call_off_refund)

@@ -12,7 +12,6 @@ from store.backoffice import actions
 from store.backoffice.pages_common import (
     heading,
     link_to_order,
-    literal,
     operator_action,
     order_column,
     put,
@@ -26,6 +25,7 @@ from store.reports import event_search, search
 from store.reports.event_search import OUTCOMES, EventDetail, EventFilter, EventPage, EventRow
 from store.stripe_api import requests, transport
 from store.web import rendering
+from store.web.rendering import literal
 
 EVENT = "event"  # in the address: the event that is shown
 SEARCH, TYPE, OUTCOME = "event_search", "event_type", "event_outcome"

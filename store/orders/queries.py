@@ -28,7 +28,7 @@ def order_of_buyer(session: Session, buyer: str, order_number: str) -> Order:
     """The buyer's order of this number.
 
     Raises:
-        OrderNotFound: there is none, or it is somebody else's; both answer alike.
+        OrderNotFound: there is none, or it is another buyer's; the error is the same.
     """
     if not order_number.isprintable():  # PostgreSQL rejects NUL in a parameter
         raise OrderNotFound

@@ -2,7 +2,7 @@
 
 uvicorn has no time limit for a request's headers; its keep-alive timer ends with the first byte.
 The application is called only once they are complete, so the limit has to be in uvicorn's
-protocol classes. `limit` changes them for this process, whoever starts the server: `uvicorn
+protocol classes. `limit` changes them for this process, however the server is started: `uvicorn
 webhook_server:app`, `python -m store` or Streamlit. Call it where the application is imported,
 before the server listens. Checked with uvicorn 0.54.0; tests check the attributes used here.
 """

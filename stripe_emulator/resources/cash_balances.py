@@ -29,7 +29,7 @@ TRANSFER_TYPES = {
 }
 """Currency → the type of its bank transfers."""
 _ACCOUNTS: dict[str, tuple[str, str, dict[str, str]]] = {
-    "eur": ("iban", "sepa", {"bic": "EMULXXXX", "country": "DE", "iban": "DE00000000000000000000"}),
+    "eur": ("iban", "sepa", {"bic": "EMULDEFF", "country": "DE", "iban": "DE00000000000000000000"}),
     "gbp": ("sort_code", "bacs", {"account_number": "00000000", "sort_code": "000000"}),
     "jpy": (
         "zengin",

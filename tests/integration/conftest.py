@@ -86,3 +86,20 @@ def door(settled: None, _door: Door) -> Door:
 def shop(_stripe: Running, door: Door) -> Shop:
     """A shop that sells, with its webhook door open and nobody delivering but the test."""
     return Shop(_stripe, door)
+
+
+@pytest.fixture
+def empty(
+    empty_database_url: str,  # noqa: F811 - the fixture imported above
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[str]:
+    """A shop whose database has no table yet."""
+    monkeypatch.setenv("DATABASE_URL", empty_database_url)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("CURRENCY", raising=False)
+    settings.current.cache_clear()
+    yield empty_database_url
+    db.engine().dispose()
+    db.engine_for.cache_clear()
+    settings.current.cache_clear()

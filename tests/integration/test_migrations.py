@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,21 +20,6 @@ from store.db import engine as db
 from store.db import revision
 from store.db.models import Product
 from tests.support.shop import ON_SQLITE, Shop
-
-
-@pytest.fixture
-def empty(
-    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
-    """A shop whose database has no table yet."""
-    monkeypatch.setenv("DATABASE_URL", empty_database_url)
-    monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    monkeypatch.delenv("CURRENCY", raising=False)
-    settings.current.cache_clear()
-    yield empty_database_url
-    db.engine().dispose()
-    db.engine_for.cache_clear()
-    settings.current.cache_clear()
 
 
 def tables() -> set[str]:

@@ -11,12 +11,12 @@ from sqlmodel import col, select
 from streamlit.testing.v1 import AppTest
 
 from store.backoffice import auth, pages_common
-from store.backoffice.pages_common import literal
 from store.catalog import images, product_editor, products
 from store.catalog.product_editor import ProductConflict, ProductForm, ProductRefused
 from store.core import clock, money, settings
 from store.db import engine as db
 from store.db.models import OrderItem, Product
+from store.web.rendering import literal
 from tests.support.shop import ON_SQLITE, Shop, at_once
 
 BOOTS = ProductForm("Boots", "High and dry.", "89.50", "sneakers.svg", active=True)

@@ -1,8 +1,6 @@
 """`store/db/models.py` is the schema: migrations and models describe the same database."""
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +10,6 @@ from sqlalchemy import Connection, inspect
 from sqlmodel import SQLModel
 
 from store.catalog import seeding
-from store.core import settings
 from store.db import engine as db
 from store.db import revision
 
@@ -23,21 +20,6 @@ INDEXES = {
         WHERE schemaname = current_schema() AND tablename <> 'alembic_version'
     """,
 }
-
-
-@pytest.fixture
-def empty(
-    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
-    """The URL of an empty database that the settings name."""
-    monkeypatch.setenv("DATABASE_URL", empty_database_url)
-    monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    monkeypatch.delenv("CURRENCY", raising=False)
-    settings.current.cache_clear()
-    yield empty_database_url
-    db.engine().dispose()
-    db.engine_for.cache_clear()
-    settings.current.cache_clear()
 
 
 def catalog(connection: Connection) -> dict[str, Any]:

@@ -21,7 +21,10 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from store.backoffice import auth, health, pages_common, routes, sign_in, tasks
-from store.backoffice.pages_common import OPERATOR_ACTIONS, OperatorAction, literal
+from store.backoffice.pages_common import (
+    OPERATOR_ACTIONS,
+    OperatorAction,
+)
 from store.backoffice.state import BACK_OFFICE
 from store.catalog import images, seeding
 from store.core import clock, errors, secret_files, settings
@@ -36,6 +39,7 @@ from store.storefront import server
 from store.stripe_api import transport
 from store.web import buyer_cookie, rendering, request_origin
 from store.web.index_page import IndexPage
+from store.web.rendering import literal
 from tests.support import event_loops
 from tests.support.ports import free_port
 from tests.support.server_thread import ServerThread
