@@ -11,7 +11,8 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, get_args
 
@@ -44,7 +45,6 @@ from store.web import connection_limits
 from store.webhooks import parsing
 from store.webhooks.batch_queue import EventBatcher
 from store.webhooks.processing import Outcome
-from store.webhooks.refused_signatures import RefusedSignatures
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +67,35 @@ SIGNATURES_REFUSED = Counter("store_webhook_signatures_refused", "Webhooks with 
 COMMITTED_AT = Gauge("store_webhook_last_commit_timestamp_seconds", "When webhooks were last kept")
 RESTARTS = Gauge("store_webhook_queue_restarts", "Unexpected errors of the thread that commits")
 
+
+@dataclass
+class RefusedSignatures:
+    """The webhooks refused since the last accepted one, so that a wrong secret is seen."""
+
+    since: datetime | None = None
+    reason: str = ""
+    unanswered: int = 0
+
+    def refused(self, reason: str) -> None:
+        self.unanswered += 1
+        self.reason = reason
+        if self.unanswered == 1:
+            self.since = clock.now()
+
+    def accepted(self) -> None:
+        self.unanswered = 0
+
+    def hint(self) -> str:
+        """`ok`, or what to do where none has been accepted since the first was refused."""
+        if not self.unanswered or self.since is None:
+            return "ok"
+        return (
+            f"{self.unanswered} refused since {self.since:%Y-%m-%d %H:%M:%S} UTC and none accepted "
+            f"since; the last one: {self.reason} If Stripe sent them, STRIPE_WEBHOOK_SECRET is not "
+            "the signing secret of this endpoint."
+        )
+
+
 batcher = EventBatcher()
 refused_signatures = RefusedSignatures()
 probe = WriteProbe()
@@ -82,20 +111,16 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     logs.configure()
     if not settings.current().webhook_secrets:
         log.error("%s", WebhookSecretMissing())
-    await asyncio.to_thread(migrate)
+    try:
+        await asyncio.to_thread(seeding.migrate)
+    except StoreError as error:
+        log.error("The database is not ready: %s", error.for_operator)
     batcher.open()
     reconciler.start()
     gc.freeze()  # modules and models stay; collecting them again would delay every response
     yield
     reconciler.stop()
     await asyncio.to_thread(batcher.close)
-
-
-def migrate() -> None:
-    try:
-        seeding.migrate()
-    except StoreError as error:
-        log.error("The database is not ready: %s", error.for_operator)
 
 
 api = FastAPI(title="Store webhooks", lifespan=lifespan, openapi_url=None)
@@ -182,10 +207,9 @@ def log_fields(event: Document) -> dict[str, str]:
 
 
 async def stripe_webhook(scope: Scope, receive: Receive, event: dict[str, Any]) -> Outcome:
-    """The outcome of the event, once it is committed; fills `event` with its document.
+    """The outcome of the event once it is committed; a StoreError if it was not recorded.
 
-    Raises:
-        StoreError: it was not recorded.
+    Fills `event` with its document, for the log.
     """
     if scope["method"] != "POST":
         raise MethodRefused
@@ -209,11 +233,7 @@ async def stripe_webhook(scope: Scope, receive: Receive, event: dict[str, Any]) 
 
 
 def verify(body: bytes, signature: str, secrets: list[str]) -> None:
-    """Check the signature of a body, and count rejected ones.
-
-    Raises:
-        SignatureRefused
-    """
+    """Check the signature of a body; SignatureRefused, and counted, if it does not fit."""
     try:
         signatures.verify(body, signature, secrets)
     except SignatureRefused as error:
@@ -253,56 +273,51 @@ async def healthz() -> dict[str, str]:
     return {"status": "alive"}
 
 
-def check_database() -> None:
+def database_trouble() -> None:
     with db.reading() as session:
         session.connection().execute(text("SELECT 1"))
 
 
-def check_schema() -> None:
-    if not db.schema_is_current():
-        raise StoreError("The database schema is not up to date. Run: python -m store migrate")
+def schema_trouble() -> str | None:
+    if db.schema_is_current():
+        return None
+    return "The database schema is not up to date. Run: python -m store migrate"
 
 
-def check_secret() -> None:
-    if not settings.current().webhook_secrets:
-        raise WebhookSecretMissing
+def writing_trouble() -> str | None:
+    return probe.trouble()
 
 
-def check_writing() -> None:
-    if trouble := probe.trouble():
-        raise StoreError(trouble)
+def secret_trouble() -> str | None:
+    return None if settings.current().webhook_secrets else str(WebhookSecretMissing())
 
 
-def check_queue() -> None:
-    if problem := batcher.problem():
-        raise StoreError(problem)
-
-
-def reconciler_hint() -> str:
-    """`ok`, or why the reconciler does not run; webhooks are processed nevertheless."""
+def reconciler_trouble() -> str | None:
+    """Why the reconciler does not run; webhooks are processed nevertheless."""
     if trouble := reconciler.trouble():
         return trouble
     running_seconds = reconciler.running_seconds()
     late = max(LATE, timedelta(seconds=LATE_PASSES * settings.current().reconcile_seconds))
     if running_seconds is None or running_seconds < late.total_seconds():
-        return "ok"
+        return None
     try:
         with db.reading() as session:
             turn = session.get(Lease, "reconciler")
     except StoreError:
-        return "ok"  # `check_database` reports it
+        return None  # `database_trouble` reports it
     processed_until = turn.processed_until if turn else None
     if processed_until and clock.now() - processed_until < late:
-        return "ok"
+        return None
     return f"No pass has ended since {processed_until or 'the start'}. Its log lines say why."
 
 
-CHECKS: dict[str, Callable[[], None]] = {
-    "database": check_database,
-    "schema": check_schema,
-    "writing": check_writing,
-    "queue": check_queue,
-    "webhook_secret": check_secret,
+# Each returns what is wrong, if anything, or raises it as a StoreError.
+CHECKS: dict[str, Callable[[], str | None]] = {
+    "database": database_trouble,
+    "schema": schema_trouble,
+    "writing": writing_trouble,
+    "queue": batcher.problem,
+    "webhook_secret": secret_trouble,
 }
 
 
@@ -318,18 +333,17 @@ def readyz() -> JSONResponse:
     hints = {
         "signatures": refused_signatures.hint(),
         "supervisor": batcher.supervisor_problem() or "ok",
-        "reconciler": reconciler_hint(),
+        "reconciler": reconciler_trouble() or "ok",
         "clock": CLOCK_SKEW.message(),
     }
     return JSONResponse({**results, **hints}, status)
 
 
-def run_check(check: Callable[[], None]) -> str:
+def run_check(check: Callable[[], str | None]) -> str:
     try:
-        check()
+        return check() or "ok"
     except StoreError as error:
         return error.for_operator
-    return "ok"
 
 
 @api.get("/metrics")

@@ -19,6 +19,7 @@ from store.db import engine as db
 from store.db import leases
 from store.reconciliation import audit, reconciler
 from store.reconciliation.restored_orders import MissingOrder
+from store.reconciliation.result import ReconcileResult
 
 log = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class BackgroundTasks:
         Raises:
             TaskRunning, DatabaseUnavailable
         """
-        done = reconciler.ReconcileResult()
+        done = ReconcileResult()
 
         def progress() -> str:
             return f"{STAGES.get(done.stage, done.stage) or 'starting'} · {done}"
@@ -169,16 +170,16 @@ class BackgroundTasks:
         Raises:
             TaskRunning, DatabaseUnavailable
         """
-        progress = audit.Progress()
+        stripes = audit.StripeRecords()
 
         def work() -> str:
-            self.audited = AuditResult.of(audit.audit(progress))
+            self.audited = AuditResult.of(audit.audit(stripes))
             agreement = (
                 "They agree." if self.audited.agrees else "They differ; the orders stand below."
             )
             return f"Compared {self.audited.orders} orders. {agreement}"
 
-        self._start(Task(COMPARE, operator, lambda: str(progress)), work)
+        self._start(Task(COMPARE, operator, lambda: str(stripes)), work)
 
     def _start(self, task: Task, work: Callable[[], str]) -> None:
         with self.lock, ExitStack() as lease:

@@ -10,7 +10,7 @@ from store.db import engine as db
 from store.db.models import Lease, Order, Product, ShopMark
 from store.demo.emulator_client import Document, EmulatorClient, wait_until
 from store.demo.errors import NotApplicable
-from store.orders import shop_mark
+from store.orders import queries
 
 DELIVERY_TIMEOUT_SECONDS = 3
 SETTLE_SECONDS = 0.5  # by then, a request that was under way has created its session
@@ -67,7 +67,7 @@ def _has_orphaned_session(stripe: EmulatorClient) -> bool:
     An order is committed before its session is created, so the sessions are read first.
     """
     sessions = list(stripe.list_all("checkout/sessions"))
-    mark = shop_mark.known()
+    mark = queries.known_mark()
     numbers = {s["metadata"].get("order_number") for s in sessions if _is_ours(s, mark)}
     with db.reading() as session:
         existing = session.exec(select(Order.number).where(col(Order.number).in_(numbers)))
@@ -75,7 +75,7 @@ def _has_orphaned_session(stripe: EmulatorClient) -> bool:
 
 
 def _is_ours(session: Document, mark: str | None) -> bool:
-    return bool(mark) and session["metadata"].get(shop_mark.NAME) == mark
+    return bool(mark) and session["metadata"].get(queries.MARK_NAME) == mark
 
 
 def _lock_out_writers(connection: Connection) -> None:

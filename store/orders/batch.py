@@ -18,6 +18,7 @@ from store.core.folding import folded
 from store.db import bulk
 from store.db.models import Dispute, HistoryEntry, Order, OrderItem, Product, Refund
 from store.orders import history
+from store.orders.history import Change
 
 
 @dataclass(slots=True)
@@ -41,17 +42,6 @@ class OrderState:
     email: str | None = None
     receipt_url: str | None = None
     paid_at: datetime | None = None
-
-    def changes(self, before: Iterable[Any]) -> dict[str, Any]:
-        """The columns that differ from the values read, and `email_folded` with `email`."""
-        changed = {
-            name: value
-            for name, value, was in zip(NAMES, VALUES(self), before, strict=True)
-            if value != was
-        }
-        if "email" in changed:
-            changed["email_folded"] = folded(self.email or "")
-        return changed
 
 
 NAMES = tuple(column.name for column in fields(OrderState))
@@ -93,11 +83,7 @@ class OrderBatch:
         self.at = clock.now()
 
     def order(self, number: str) -> OrderState:
-        """One of the orders.
-
-        Raises:
-            OrderNotFound: it does not exist, or not any more.
-        """
+        """One of the orders; OrderNotFound if it does not exist, or not any more."""
         if number not in self.orders:
             raise OrderNotFound
         return self.orders[number]
@@ -108,19 +94,26 @@ class OrderBatch:
     def disputes_of(self, order: OrderState) -> list[Dispute]:
         return [dispute for dispute in self.disputes if dispute.order_id == order.id]
 
-    def log(self, order_id: int, source: str, action: str, payload: str) -> None:
-        """Add an entry to an order's history, written by `save`."""
+    def log(
+        self, order_id: int, source: str, action: str, changes: Sequence[Change], **by: str
+    ) -> None:
+        """Add an entry to an order's history, written by `save`; `by` as in `history.payload`."""
         entry = {"order_id": order_id, "at": self.at, "source": source, "action": action}
-        self.log_rows.append(entry | {"payload": payload})
+        self.log_rows.append(entry | {"payload": history.payload(changes, **by)})
 
     def save(self) -> None:
         """Write what changed: one statement for all orders that change in the same columns."""
         by_columns: dict[tuple[str, ...], list[dict[str, Any]]] = {}
         for number, order in self.orders.items():
-            if changes := order.changes(self.originals[number]):
-                row = {"id": order.id, **changes, "updated_at": self.at}
-                by_columns.setdefault(tuple(changes), []).append(row)
-                self.originals[number] = VALUES(order)
+            columns = zip(NAMES, VALUES(order), self.originals[number], strict=True)
+            changes = {name: value for name, value, before in columns if value != before}
+            if not changes:
+                continue
+            if "email" in changes:
+                changes["email_folded"] = folded(order.email or "")
+            row = {"id": order.id, **changes, "updated_at": self.at}
+            by_columns.setdefault(tuple(changes), []).append(row)
+            self.originals[number] = VALUES(order)
         for rows in by_columns.values():
             bulk.update(self.session, Order, rows)
         bulk.insert(self.session, HistoryEntry, self.log_rows)
@@ -166,5 +159,4 @@ def note_inactive_products(batch: OrderBatch, paid_ids: Sequence[int], source: s
         .order_by(col(OrderItem.id))
     )
     for order_id, name in items:
-        payload = history.payload([{"inactive_product": name}])
-        batch.log(order_id, source, history.Action.NOTED, payload)
+        batch.log(order_id, source, history.Action.NOTED, [{"inactive_product": name}])

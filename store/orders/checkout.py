@@ -6,7 +6,11 @@ dies in one of these steps is described at the top of checkout_session.py.
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy import bindparam
@@ -21,6 +25,7 @@ from store.core.errors import (
     OpenOrderFound,
     OtherOrderPaid,
     PriceChanged,
+    StoreError,
     StripeBusy,
 )
 from store.core.order_status import PAYABLE_CHECKOUT, OrderStatus
@@ -29,7 +34,7 @@ from store.db.models import PAYABLE, Order
 from store.orders import checkout_session, history
 from store.orders.batch import lock_orders
 from store.orders.checkout_session import create_or_refresh_session, expire_checkout_session
-from store.orders.coalescing import RequestCoalescer
+from store.orders.history import Source
 from store.orders.queries import order_of_buyer
 from store.orders.statuses import PAID
 
@@ -37,7 +42,8 @@ REPLACED = {"cancel": "new_cart"}  # in the history of an order that a new cart 
 BY_BUYER = {"cancel": "buyer"}
 JUST_BOUGHT = timedelta(minutes=10)
 MAX_ATTEMPTS = 4
-LOOK_UPS = RequestCoalescer()  # so that a reload loop calls Stripe once a second
+REUSE_SECONDS = 1.0
+MAX_ORDERS = 10_000  # beyond them, the least recently used are dropped
 
 # Built once at import: constructing a SELECT costs as much as running it.
 OF_BUYER = col(Order.buyer_hash) == bindparam("buyer")
@@ -84,9 +90,11 @@ def place(
                     return checkout_session.create_order(
                         session, buyer, fingerprint, lines, store_url, attempt=attempt
                     ).number
-                if payable.cart_fingerprint == fingerprint and _can_resume(payable):
+                is_same_cart = payable.cart_fingerprint == fingerprint
+                if is_same_cart and _is_wanted(payable) and checkout_session.is_in_time(payable):
                     return payable.number
-                if _is_unannounced(payable, fingerprint, may_replace):
+                is_announced = may_replace is None or payable.number in may_replace
+                if not is_same_cart and _is_wanted(payable) and not is_announced:
                     raise OpenOrderFound(payable.number)
         except IntegrityError:
             continue  # another tab was faster; its order exists now
@@ -100,14 +108,9 @@ def payable_order(session: Session, buyer: str) -> Order | None:
     return session.exec(PAYABLE_ORDER, params={"buyer": buyer}).first()
 
 
-def _can_resume(order: Order) -> bool:
-    return order.cancel_requested_at is None and checkout_session.is_in_time(order)
-
-
-def _is_unannounced(order: Order, fingerprint: str, announced: Collection[str] | None) -> bool:
-    """True if another cart's order would be canceled that the buyer's page did not show."""
-    is_another = order.cart_fingerprint != fingerprint and order.cancel_requested_at is None
-    return is_another and announced is not None and order.number not in announced
+def _is_wanted(order: Order) -> bool:
+    """False once its cancellation was requested, even if Stripe has not confirmed it."""
+    return order.cancel_requested_at is None
 
 
 def cart_fingerprint(buyer: str, lines: Sequence[Line]) -> str:
@@ -120,20 +123,80 @@ def cart_fingerprint(buyer: str, lines: Sequence[Line]) -> str:
 
 
 def _attempts_so_far(session: Session, buyer: str, fingerprint: str, again: bool) -> int:
-    """How many orders of this cart there are.
-
-    Raises:
-        JustBought: it was paid for minutes ago, and the buyer has not asked for it again.
-    """
+    """How many orders of this cart there are; JustBought if it was paid for minutes ago."""
     params = {"buyer": buyer, "cart_fingerprint": fingerprint}
     count, paid_at = session.exec(ATTEMPTS, params=params).one()
     if paid_at and not again and (ago := clock.now() - paid_at) < JUST_BOUGHT:
-        last = (
-            select(Order.number).where(OF_BUYER, SAME_CART, col(Order.paid_at) == paid_at).limit(1)
-        )
-        order_number = session.exec(last, params=params).one()
+        last = select(Order.number).where(OF_BUYER, SAME_CART, col(Order.paid_at) == paid_at)
+        order_number = session.exec(last.limit(1), params=params).one()
         raise JustBought(order_number, int(ago.total_seconds() // 60))
     return count
+
+
+@dataclass
+class _Calls:
+    """The last calls about one order: when they began, ended and failed."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    began: float = float("-inf")
+    ended: dict[str, float] = field(default_factory=dict)
+    error: StoreError | None = None
+    failed_at: float = float("-inf")
+
+
+class RequestCoalescer:
+    """Calls of Stripe that buyers cause: one per order at a time, and at most one per second.
+
+    Callers that arrive while a call is running wait for it and do not repeat it. The result itself
+    is in the database; only the times of calls are kept here. A process that restarts has none of
+    them and calls once more.
+    """
+
+    def __init__(self) -> None:
+        self._orders: OrderedDict[str, _Calls] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def run(
+        self, order_number: str, kind: str, call: Callable[[], object], *, reuse: Collection[str]
+    ) -> bool:
+        """Run `call` unless it has just been run; returns whether it ran here.
+
+        A result is reused if its call began after this caller arrived, or if it is at most a second
+        old and of a kind in `reuse`: a buyer who returns from paying must not see an older state.
+        Callers that waited for a call that failed get its error.
+
+        Raises:
+            StoreError: what `call` raised, for this caller or the one it waited for.
+        """
+        arrived = time.monotonic()
+        calls = self._of(order_number)
+        with calls.lock:
+            if calls.failed_at >= arrived and calls.error is not None:
+                raise calls.error
+            if calls.began >= arrived or any(
+                calls.ended.get(other, float("-inf")) >= arrived - REUSE_SECONDS for other in reuse
+            ):
+                return False
+            began = time.monotonic()
+            try:
+                call()
+            except StoreError as error:
+                calls.error, calls.failed_at = error, time.monotonic()
+                raise
+            calls.began = began
+            calls.ended[kind] = time.monotonic()
+            return True
+
+    def _of(self, order_number: str) -> _Calls:
+        with self._lock:
+            calls = self._orders.setdefault(order_number, _Calls())
+            self._orders.move_to_end(order_number)
+            while len(self._orders) > MAX_ORDERS:
+                self._orders.popitem(last=False)
+            return calls
+
+
+LOOK_UPS = RequestCoalescer()  # so that a reload loop calls Stripe once a second
 
 
 def checkout_url(buyer: str, order_number: str, *, refreshed: bool = False) -> str:
@@ -148,23 +211,22 @@ def checkout_url(buyer: str, order_number: str, *, refreshed: bool = False) -> s
     """
     with db.reading() as session:
         order = order_of_buyer(session, buyer, order_number)
-    payable = order.checkout_status in PAYABLE_CHECKOUT and order.cancel_requested_at is None
-    if payable and not refreshed:
-        LOOK_UPS.run(
-            order_number,
-            "buyer",
-            lambda: create_or_refresh_session(order, source="buyer"),
-            reuse=("buyer", "redirect"),
-        )
+    if not refreshed and order.checkout_status in PAYABLE_CHECKOUT and _is_wanted(order):
+        _refresh(order, "buyer", reuse=("buyer", "redirect"))
         with db.reading() as session:
             order = order_of_buyer(session, buyer, order_number)
-    if (
-        order.status == OrderStatus.OPEN
-        and order.checkout_url
-        and order.cancel_requested_at is None
-    ):
+    if order.status == OrderStatus.OPEN and order.checkout_url and _is_wanted(order):
         return order.checkout_url
     return f"/order?number={order_number}"
+
+
+def _refresh(order: Order, source: Source, *, reuse: Collection[str]) -> None:
+    LOOK_UPS.run(
+        order.number,
+        source,
+        lambda: create_or_refresh_session(order, source=source),
+        reuse=reuse,
+    )
 
 
 def refresh_order(buyer: str, order_number: str, *, always: bool = False) -> None:
@@ -179,12 +241,7 @@ def refresh_order(buyer: str, order_number: str, *, always: bool = False) -> Non
     with db.reading() as session:
         order = order_of_buyer(session, buyer, order_number)
     if order.status in OrderStatus.UNDECIDED or (always and order.checkout_session_id):
-        LOOK_UPS.run(
-            order_number,
-            "redirect",
-            lambda: create_or_refresh_session(order, source="redirect"),
-            reuse=("redirect",),
-        )
+        _refresh(order, "redirect", reuse=("redirect",))
     else:
         with db.unit_of_work() as session:
             locked = lock_orders(session, [order_number]).order(order_number)

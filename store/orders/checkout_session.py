@@ -39,10 +39,10 @@ from store.core.order_status import PAYABLE_CHECKOUT
 from store.db import bulk
 from store.db import engine as db
 from store.db.models import Order, OrderItem
-from store.orders import history, queries, shop_mark, transitions
+from store.orders import history, queries, transitions
 from store.orders.batch import lock_orders
 from store.orders.history import Action, Change, Source
-from store.orders.stripe_facts import CheckoutFact, Fact, GoneFact, RefusedFact, of_session
+from store.orders.stripe_facts import ClosedFact, Document, Fact, of_session, reading_answer
 from store.stripe_api import clock_skew, requests, transport
 from store.stripe_api.clock_skew import CLOCK_SKEW
 
@@ -66,9 +66,8 @@ def create_order(
 ) -> Order:
     """Add the order with the exact parameters for Stripe; it expires by Stripe's clock."""
     number = queries.new_number()
-    lifetime = min(
-        max(timedelta(minutes=settings.current().checkout_minutes), MIN_LIFETIME), MAX_LIFETIME
-    )
+    wanted = timedelta(minutes=settings.current().checkout_minutes)
+    lifetime = min(max(wanted, MIN_LIFETIME), MAX_LIFETIME)
     expires_at = clock_skew.stripe_now().replace(microsecond=0) + lifetime
     order = Order(
         number=number,
@@ -79,14 +78,24 @@ def create_order(
         attempt=attempt,
         idempotency_key=_key(cart_fingerprint, attempt, number),
         checkout_parameters=checkout_session_params(
-            number, lines, store_url, expires_at, mark=shop_mark.of_database(session)
+            number, lines, store_url, expires_at, mark=queries.shop_mark(session)
         ),
         checkout_expires_at=expires_at,
         placed_under=requests.account_fingerprint(),
     )
     session.add(order)
     session.flush()
-    bulk.insert(session, OrderItem, [_item(order, line) for line in lines])
+    items = [
+        {
+            "order_id": order.id,
+            "product_id": line.product.id,
+            "name": line.product.name,
+            "unit_amount": line.product.unit_amount,
+            "quantity": line.quantity,
+        }
+        for line in lines
+    ]
+    bulk.insert(session, OrderItem, items)
     history.log(session, order, "buyer", Action.PLACED, {"attempt": attempt})
     return order
 
@@ -98,16 +107,6 @@ def _key(cart_fingerprint: str, attempt: int, number: str) -> str:
     the rows, and Stripe still knows the keys of rows that are missing then.
     """
     return hashlib.sha256(f"{cart_fingerprint}/{attempt}/{number}".encode()).hexdigest()
-
-
-def _item(order: Order, line: Line) -> bulk.Row:
-    return {
-        "order_id": order.id,
-        "product_id": line.product.id,
-        "name": line.product.name,
-        "unit_amount": line.product.unit_amount,
-        "quantity": line.quantity,
-    }
 
 
 def checkout_session_params(
@@ -136,7 +135,7 @@ def checkout_session_params(
                 for line in lines
             ],
             "client_reference_id": order_number,
-            "metadata": metadata | {shop_mark.NAME: mark},
+            "metadata": metadata | {queries.MARK_NAME: mark},
             "payment_intent_data": {"metadata": metadata},  # Stripe does not copy the session's
             "success_url": f"{order_url}&session_id={{CHECKOUT_SESSION_ID}}",
             "cancel_url": f"{store_url}/?resume={order_number}",
@@ -168,16 +167,16 @@ def create_or_refresh_session(order: Order, *, source: Source) -> Order:
         StripeError, DatabaseUnavailable
     """
     is_noted = order.checkout_session_id is not None and source != "reconciler"
-    is_current = False
     if order.checkout_session_id is None:
-        order, is_current = _create_session(order, source)
-    if order.checkout_session_id is None or is_current:
-        return order
+        fact, is_current = _create_session(order)
+        order = _record(order, fact, source)
+        if order.checkout_session_id is None or is_current:
+            return order
     try:
-        session = requests.checkout(order.checkout_session_id)
+        fact = _fact(requests.checkout(order.checkout_session_id), order, "looked up at Stripe")
     except StripeNotFound as missing:
-        return _close_missing(order, missing, source)
-    return _record(order, _fact(session, order, "looked up at Stripe"), source, is_noted=is_noted)
+        fact = _close_missing(order, missing)
+    return _record(order, fact, source, is_noted=is_noted)
 
 
 def is_in_time(order: Order) -> bool:
@@ -186,10 +185,10 @@ def is_in_time(order: Order) -> bool:
     return order.checkout_expires_at > clock_skew.stripe_now() + minimum
 
 
-def _create_session(order: Order, source: Source) -> tuple[Order, bool]:
+def _create_session(order: Order) -> tuple[Fact, bool]:
     """Send the stored parameters, or find the session they led to if they cannot be sent again.
 
-    Returns the order, and whether Stripe created its session just now.
+    Returns what Stripe said, and whether it created the session just now.
 
     Parameters that Stripe rejects, or whose saved response is a failure, never succeed under this
     key. If a session exists nevertheless, it is in Stripe's list; if it is not there, nobody was
@@ -198,8 +197,7 @@ def _create_session(order: Order, source: Source) -> tuple[Order, bool]:
     if clock.now() < order.created_at + transport.IDEMPOTENCY_KEY_TTL:
         try:
             created = requests.create_checkout(order.checkout_parameters, order.idempotency_key)
-            fact = _fact(created, order, "session created")
-            return _record(order, fact, source), not created.replayed
+            return _fact(created, order, "session created"), not created.replayed
         except StripeRefused as refused:
             reason, call = _refusal_reason(order, refused), refused.call
         except StripeUncertain as uncertain:
@@ -209,10 +207,8 @@ def _create_session(order: Order, source: Source) -> tuple[Order, bool]:
     else:
         reason, call = "never reached Stripe", ""
     for session in requests.find_checkouts(order.number, order.created_at):
-        fact = _fact(session, order, "found in Stripe's list")
-        return _record(order, fact, source), False
-    refusal = RefusedFact(order_number=order.number, reason=reason, call=call)
-    return _record(order, refusal, source), False
+        return _fact(session, order, "found in Stripe's list"), False
+    return ClosedFact(order_number=order.number, status="refused", reason=reason, call=call), False
 
 
 def _refusal_reason(order: Order, refused: StripeRefused) -> str:
@@ -220,23 +216,18 @@ def _refusal_reason(order: Order, refused: StripeRefused) -> str:
     if refused.param != "expires_at":
         return str(refused)
     hint = CLOCK_SKEW.message()
-    log.warning(
-        "Stripe refused the time limit of order %s. This machine's clock: %s",
-        order.number,
-        hint,
-        extra={"order_number": order.number},
-    )
+    message = "Stripe refused the time limit of order %s. This machine's clock: %s"
+    log.warning(message, order.number, hint, extra={"order_number": order.number})
     off = "the shop's clock and Stripe's differ" if hint != "ok" else "it had waited for too long"
     return f"Stripe did not take the time limit of this attempt: {off}"
 
 
-def _close_missing(order: Order, missing: StripeNotFound, source: Source) -> Order:
+def _close_missing(order: Order, missing: StripeNotFound) -> Fact:
     """Close an attempt whose session Stripe does not know, once nobody can pay that session.
 
     That is certain after its time limit; before it only if the current API key created the session
     and expiring it also answers "no such session". Created with another key, it may exist in that
-    key's account and be payable until its time limit. If it turns out to be paid nevertheless, the
-    payment outranks this fact.
+    key's account and be payable until its time limit.
 
     Raises:
         StripeNotFound: the response was not Stripe's own, or the order does not wait for payment.
@@ -255,22 +246,15 @@ def _close_missing(order: Order, missing: StripeNotFound, source: Source) -> Ord
     except StripeRefused as refused:
         if refused.code != "resource_missing":
             raise missing from refused
-        reason = "Stripe does not know this session any more"
-        fact = GoneFact(order_number=order.number, reason=reason, call=missing.call)
-        return _record(order, fact, source)
-    return _record(order, _fact(expired, order, "expired at Stripe"), source)
+        reason, call = "Stripe does not know this session any more", missing.call
+        return ClosedFact(order_number=order.number, status="expired", reason=reason, call=call)
+    return _fact(expired, order, "expired at Stripe")
 
 
-def _fact(session: transport.Document, order: Order, origin: str) -> CheckoutFact:
-    """The fact in Stripe's response about the session of this order.
-
-    Raises:
-        StripeUncertain: it is not a session, or another order's.
-    """
-    try:
+def _fact(session: Document, order: Order, origin: str) -> Fact:
+    """The fact in an answer about this order's session; StripeUncertain if it is no such answer."""
+    with reading_answer():
         fact = of_session(session, origin=origin)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
-        raise StripeUncertain(replayed=False) from error
     if fact is None or fact.order_number != order.number:
         raise StripeUncertain(replayed=False)
     return fact
@@ -296,24 +280,20 @@ def expire_checkout_session(order: Order, why: Change, source: Source) -> Order:
     if order.checkout_status not in PAYABLE_CHECKOUT:
         return order
     if order.checkout_session_id is None:
-        order, _ = _create_session(order, source)
-    if order.checkout_session_id is None:
-        return order
+        order = _record(order, _create_session(order)[0], source)
+        if order.checkout_session_id is None:
+            return order
     try:
         expired = requests.expire_checkout(order.checkout_session_id)
     except StripeNotFound as missing:
-        return _close_missing(order, missing, source)
+        return _record(order, _close_missing(order, missing), source)
     except StripeRefused:
         expired = requests.checkout(order.checkout_session_id)
     return _record(order, _fact(expired, order, "expired at Stripe"), source)
 
 
 def _record(order: Order, fact: Fact, source: Source, *, is_noted: bool = False) -> Order:
-    """Apply one fact about this order and return the order as it then is.
-
-    Raises:
-        OrderNotFound: it was deleted since it was read.
-    """
+    """Apply one fact about this order and return the order as it then is."""
     with db.unit_of_work() as session:
         (applied,) = transitions.apply_facts(session, [fact], source=source)
         order = queries.current(session, order)

@@ -5,27 +5,78 @@ not fit is looked up at Stripe first (`lookup_reason`); where Stripe's answer do
 the order is marked for review and nothing is paid or refunded by it.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
 
 from store.core import money
 from store.orders.batch import OrderBatch, OrderState
 from store.orders.statuses import PAID, PAYMENT_RANK, SESSION_RANK
-from store.orders.stripe_facts import CheckoutFact, DisputeFact, DoubtFact, Fact, RefundFact
+from store.orders.stripe_facts import (
+    ChargeFact,
+    CheckoutFact,
+    DisputeFact,
+    DoubtFact,
+    Fact,
+    MoneyBackFact,
+    RefundFact,
+)
 
 MAX_DISPLAYABLE_AMOUNT = 10**15  # minor units; larger values cannot be formatted as money
 
 
-class Rule(NamedTuple):
-    """One comparison of an order with a fact: if it does not hold (`fits`), the `reason`."""
-
-    fits: Callable[[Any, Any], bool]
-    reason: Callable[[Any, Any], str]
+def mismatch(order: OrderState, fact: CheckoutFact) -> str | None:
+    """Why a Checkout Session cannot be this order's own; None if everything fits."""
+    return next(_checkout_mismatches(order, fact), None)
 
 
-def _claims_payment(fact: CheckoutFact) -> bool:
-    """Whether this fact would make the order paid, or end its Checkout Session."""
-    return fact.payment_status in PAID or fact.status == "complete"
+def second_payment_mismatch(order: OrderState, fact: CheckoutFact) -> str | None:
+    """Why another session with this order's number cannot have its payment refunded."""
+    return next(_second_payment_mismatches(order, fact), None)
+
+
+def _checkout_mismatches(order: OrderState, fact: CheckoutFact) -> Iterator[str]:
+    paid = fact.payment_status in PAID
+    if fact.livemode is not False:
+        yield _not_test_mode(fact)
+    if fact.order_number != order.number:
+        yield "another order's number"
+    if order.checkout_session_id not in (None, fact.session_id):
+        yield f"session {fact.session_id} instead of {order.checkout_session_id}"
+    if not _equal_or_absent(fact.amount, order.total_amount, fact):
+        ours = _amount_text(order.total_amount, order)
+        yield f"amount {_amount_text(fact.amount, order)} instead of {ours}"
+    if not _equal_or_absent(fact.currency, order.currency, fact):
+        yield f"currency {fact.currency} instead of {order.currency}"
+    if fact.status is not None and fact.status not in SESSION_RANK:
+        yield f"unknown session status {fact.status[:40]}"
+    if fact.payment_status not in PAYMENT_RANK:
+        yield f"unknown payment status {fact.payment_status[:40]}"
+    if paid and fact.status != "complete":
+        yield f"paid, with session status {fact.status}"
+    if fact.payment_status == "no_payment_required" and order.total_amount != 0:
+        yield f"no payment required for an order of {_amount_text(order.total_amount, order)}"
+    if fact.payment_status == "paid" and not fact.payment_intent_id:
+        yield "paid, and no payment is named"
+    if paid and order.payment_intent_id not in (None, fact.payment_intent_id):
+        yield f"payment {fact.payment_intent_id} instead of {order.payment_intent_id}"
+
+
+def _second_payment_mismatches(order: OrderState, fact: CheckoutFact) -> Iterator[str]:
+    if fact.livemode is not False:
+        yield _not_test_mode(fact)
+    if fact.status != "complete":
+        yield f"second payment with session status {fact.status}"
+    if not fact.payment_intent_id:
+        yield "second payment, and no payment is named"
+    if fact.payment_intent_id == order.payment_intent_id:
+        yield f"session {fact.session_id} names this order's own payment"
+    if fact.amount is None or not 0 < fact.amount < 2**31:
+        yield f"second payment of {_amount_text(fact.amount, order)}"
+    if fact.currency != order.currency:
+        yield f"second payment in {fact.currency} instead of {order.currency}"
+
+
+def _not_test_mode(fact: CheckoutFact) -> str:
+    return "a live-mode session" if fact.livemode else "not marked as test mode"
 
 
 def _equal_or_absent(reported: object, ours: object, fact: CheckoutFact) -> bool:
@@ -33,100 +84,9 @@ def _equal_or_absent(reported: object, ours: object, fact: CheckoutFact) -> bool
     return reported == ours or (reported is None and not _claims_payment(fact))
 
 
-NOT_LIVE = Rule(
-    lambda _order, fact: fact.livemode is False,
-    lambda _order, fact: "a live-mode session" if fact.livemode else "not marked as test mode",
-)
-CHECKOUT_RULES = (
-    NOT_LIVE,
-    Rule(
-        lambda order, fact: fact.order_number == order.number,
-        lambda _order, _fact: "another order's number",
-    ),
-    Rule(
-        lambda order, fact: order.checkout_session_id in (None, fact.session_id),
-        lambda order, fact: f"session {fact.session_id} instead of {order.checkout_session_id}",
-    ),
-    Rule(
-        lambda order, fact: _equal_or_absent(fact.amount, order.total_amount, fact),
-        lambda order, fact: (
-            f"amount {_amount_text(fact.amount, order)} instead of "
-            f"{money.text(order.total_amount, order.currency)}"
-        ),
-    ),
-    Rule(
-        lambda order, fact: _equal_or_absent(fact.currency, order.currency, fact),
-        lambda order, fact: f"currency {fact.currency} instead of {order.currency}",
-    ),
-    Rule(
-        lambda _order, fact: fact.status is None or fact.status in SESSION_RANK,
-        lambda _order, fact: f"unknown session status {fact.status[:40]}",
-    ),
-    Rule(
-        lambda _order, fact: fact.payment_status in PAYMENT_RANK,
-        lambda _order, fact: f"unknown payment status {fact.payment_status[:40]}",
-    ),
-    Rule(
-        lambda _order, fact: fact.status == "complete" or fact.payment_status not in PAID,
-        lambda _order, fact: f"paid, with session status {fact.status}",
-    ),
-    Rule(
-        lambda order, fact: fact.payment_status != "no_payment_required" or order.total_amount == 0,
-        lambda order, _fact: (
-            f"no payment required for an order of {money.text(order.total_amount, order.currency)}"
-        ),
-    ),
-    Rule(
-        lambda _order, fact: fact.payment_status != "paid" or bool(fact.payment_intent_id),
-        lambda _order, _fact: "paid, and no payment is named",
-    ),
-    Rule(
-        lambda order, fact: (
-            fact.payment_status not in PAID
-            or order.payment_intent_id in (None, fact.payment_intent_id)
-        ),
-        lambda order, fact: (
-            f"payment {fact.payment_intent_id} instead of {order.payment_intent_id}"
-        ),
-    ),
-)
-# Another Checkout Session with this order's number: its payment is refunded automatically.
-SECOND_PAYMENT_RULES = (
-    NOT_LIVE,
-    Rule(
-        lambda _order, fact: fact.status == "complete",
-        lambda _order, fact: f"second payment with session status {fact.status}",
-    ),
-    Rule(
-        lambda _order, fact: bool(fact.payment_intent_id),
-        lambda _order, _fact: "second payment, and no payment is named",
-    ),
-    Rule(
-        lambda order, fact: fact.payment_intent_id != order.payment_intent_id,
-        lambda _order, fact: f"session {fact.session_id} names this order's own payment",
-    ),
-    Rule(
-        lambda _order, fact: fact.amount is not None and 0 < fact.amount < 2**31,
-        lambda order, fact: f"second payment of {_amount_text(fact.amount, order)}",
-    ),
-    Rule(
-        lambda order, fact: fact.currency == order.currency,
-        lambda order, fact: f"second payment in {fact.currency} instead of {order.currency}",
-    ),
-)
-
-
-def mismatch(order: OrderState, fact: CheckoutFact) -> str | None:
-    """Why a Checkout Session cannot be this order's own; None if everything fits."""
-    return first_violation(CHECKOUT_RULES, order, fact)
-
-
-def first_violation(rules: Sequence[Rule], order: Any, fact: Any) -> str | None:
-    """The reason of the first rule that does not hold; None if all hold."""
-    for fits, reason in rules:
-        if not fits(order, fact):
-            return reason(order, fact)
-    return None
+def _claims_payment(fact: CheckoutFact) -> bool:
+    """Whether this fact would make the order paid, or end its Checkout Session."""
+    return fact.payment_status in PAID or fact.status == "complete"
 
 
 def _amount_text(amount: int | None, order: OrderState) -> str:
@@ -137,20 +97,14 @@ def _amount_text(amount: int | None, order: OrderState) -> str:
     return money.text(amount, order.currency) if is_displayable else "of no sense"
 
 
-RECEIPT_RULES = (
-    NOT_LIVE,
-    Rule(
-        lambda order, fact: (
-            bool(fact.payment_intent_id)
-            and order.payment_intent_id in (None, fact.payment_intent_id)
-        ),
-        lambda _order, _fact: "another payment's receipt",
-    ),
-    Rule(
-        lambda order, fact: fact.amount == order.total_amount and fact.currency == order.currency,
-        lambda _order, _fact: "the receipt of another amount",
-    ),
-)
+def is_own_charge(order: OrderState, fact: ChargeFact) -> bool:
+    """Whether a receipt or a failed attempt is one of the order's own payment."""
+    return (
+        fact.livemode is False
+        and bool(fact.payment_intent_id)
+        and order.payment_intent_id in (None, fact.payment_intent_id)
+        and (fact.amount, fact.currency) == (order.total_amount, order.currency)
+    )
 
 
 def is_new_second_payment(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> bool:
@@ -190,9 +144,7 @@ def _checkout_lookup_reason(batch: OrderBatch, order: OrderState, fact: Checkout
     return "a second payment" if is_new_second_payment(batch, order, fact) else None
 
 
-def _captured_amount(
-    batch: OrderBatch, order: OrderState, fact: RefundFact | DisputeFact
-) -> int | None:
+def _captured_amount(batch: OrderBatch, order: OrderState, fact: MoneyBackFact) -> int | None:
     """The captured amount of the refunded or disputed payment; None if it is not this order's.
 
     If the order's own payment is not recorded here yet, only an amount looked up at Stripe counts.

@@ -5,7 +5,7 @@ Two events report one attempt, in no promised order: `payment_intent.payment_fai
 Checkout copied to the payment. `attempt` identifies the attempt in both: the id of the failed
 charge, else of the payment method that was tried (Checkout makes one per attempt).
 
-`apply` adds one history entry per attempt and changes nodocument else: the session stays open, no
+`apply` adds one history entry per attempt and changes nothing else: the session stays open, no
 money moved, and status, amounts and ids of the order are left alone. It runs in the transaction
 that records the event, with the order locked. A crash before the commit leaves neither event nor
 entry, and the event is delivered again. Of two at once, the second waits for the lock and finds
@@ -21,9 +21,18 @@ from pydantic.dataclasses import dataclass
 from sqlmodel import col, select
 
 from store.db.models import MAX_LISTED, HistoryEntry
+from store.orders import fact_checks
 from store.orders.batch import OrderBatch, OrderState
 from store.orders.history import Action, Change
-from store.orders.stripe_facts import STRICT, Document, Fact, Id, Text, object_id, order_number_of
+from store.orders.stripe_facts import (
+    STRICT,
+    ChargeFact,
+    Document,
+    Id,
+    Text,
+    object_id,
+    order_number_of,
+)
 
 # Stripe asks shops not to tell a buyer these: https://docs.stripe.com/declines/codes
 CONFIDENTIAL = frozenset(
@@ -32,35 +41,31 @@ CONFIDENTIAL = frozenset(
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class FailedAttemptFact(Fact):
+class FailedAttemptFact(ChargeFact):
     """One attempt to pay that failed; `message` is Stripe's sentence for the buyer."""
 
     attempt: Id
     message: Text
-    payment_intent_id: Id | None
-    amount: int | None
-    currency: Text | None
-    livemode: bool | None
 
 
-def of_payment(intent: Document, event_id: str) -> FailedAttemptFact | None:
+def of_payment(intent: Document, *, origin: str, **_source: str) -> FailedAttemptFact | None:
     """The failed attempt in a `payment_intent`; None if it has no order number."""
     error: Document = intent.get("last_payment_error") or {}
     method: Document = error.get("payment_method") or {}
-    attempt = object_id(error.get("charge")) or object_id(method) or event_id
+    attempt = object_id(error.get("charge")) or object_id(method) or origin
     code, decline_code = error.get("code"), error.get("decline_code")
     details = _details(code, decline_code, method)
-    return _fact(intent, intent["id"], event_id, attempt, error.get("message"), details)
+    return _fact(intent, intent["id"], origin, attempt, error.get("message"), details)
 
 
-def of_charge(charge: Document, event_id: str) -> FailedAttemptFact | None:
+def of_charge(charge: Document, *, origin: str, **_source: str) -> FailedAttemptFact | None:
     """The failed attempt in a `charge`; None if it has no order number."""
     decline_code = (charge.get("outcome") or {}).get("reason")
     details = _details(
         charge.get("failure_code"), decline_code, charge.get("payment_method_details") or {}
     )
     payment, message = object_id(charge.get("payment_intent")), charge.get("failure_message")
-    return _fact(charge, payment, event_id, charge["id"], message, details)
+    return _fact(charge, payment, origin, charge["id"], message, details)
 
 
 def _details(code: Any, decline_code: Any, method: Document) -> dict[str, Any]:
@@ -101,13 +106,7 @@ def apply(batch: OrderBatch, order: OrderState, fact: FailedAttemptFact) -> list
 
     An event that does not fit the order is ignored: no money is at stake.
     """
-    fits = (
-        fact.livemode is False
-        and fact.payment_intent_id is not None
-        and order.payment_intent_id in (None, fact.payment_intent_id)
-        and (fact.amount, fact.currency) == (order.total_amount, order.currency)
-    )
-    if not fits:
+    if not fact_checks.is_own_charge(order, fact):
         return []
     listed = _listed(batch, order)
     return [] if fact.attempt in listed or len(listed) >= MAX_LISTED else [{"text": fact.message}]

@@ -33,7 +33,7 @@ class HasId(Protocol):
 
 
 class Action(StrEnum):
-    """What an entry is about: a new status of the order, or one of these."""
+    """What an entry is about: one of these, or a new status of the order (`OrderStatus`)."""
 
     PLACED = "placed"
     NOTED = "noted"  # a fact that did not change the status
@@ -50,18 +50,6 @@ class Action(StrEnum):
     EVENT_REFETCHED = "looked again"
     NOTE = "note"
     PRIVATE_NOTE = "private note"
-
-    PENDING = "pending"
-    OPEN = "open"
-    PROCESSING = "processing"
-    PAID = "paid"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    CANCELED = "canceled"
-    PARTIALLY_REFUNDED = "partially_refunded"
-    REFUNDED = "refunded"
-    DISPUTED = "disputed"
-    REVIEW = "review"
 
 
 PRIVATE_ACTIONS = (Action.PRIVATE_NOTE, Action.REFUND_REASON)  # buyers never see these

@@ -1,4 +1,9 @@
-"""Finding an order of a buyer, and new order numbers."""
+"""Finding an order of a buyer; new order numbers; the shop's mark.
+
+The mark in the metadata of this shop's Checkout Sessions tells them from other shops'. It is stored
+in the database only: a backup that is restored later has the same mark, so sessions created since
+the backup are recognised as this shop's. Another database is another shop.
+"""
 
 import secrets
 
@@ -6,16 +11,19 @@ from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from store.core.errors import OrderNotFound
-from store.db.models import Order
+from store.db import engine as db
+from store.db.models import Order, ShopMark
 
 # No vowels and no look-alikes: 16 characters are 78 bits, never a word, easy to read aloud.
 ALPHABET = "23456789BCDFGHJKLMNPQRSTVWXYZ"
 NUMBER_LENGTH = 16
+MARK_NAME = "shop"  # the mark's key in the metadata
 
 # Built once at import: constructing this SELECT costs as much as running it.
 OF_BUYER = select(Order).where(
     col(Order.number) == bindparam("number"), col(Order.buyer_hash) == bindparam("buyer")
 )
+SHOP_MARK = select(ShopMark.mark).where(col(ShopMark.id) == 1)
 
 
 def new_number() -> str:
@@ -48,3 +56,23 @@ def current(session: Session, order: Order) -> Order:
     if row is None:
         raise OrderNotFound
     return row
+
+
+def shop_mark(session: Session) -> str:
+    """The shop's mark, created on first use; call it in a transaction that writes.
+
+    If the process dies before the commit, nothing was marked. Of two at once, the primary key
+    rejects the second, whose transaction is to be repeated.
+    """
+    if mark := session.exec(SHOP_MARK).first():
+        return mark
+    made = ShopMark(mark=f"shop_{secrets.token_hex(8)}")
+    session.add(made)
+    session.flush()
+    return made.mark
+
+
+def known_mark() -> str | None:
+    """The shop's mark; None if this shop has not created a session yet."""
+    with db.reading() as session:
+        return session.exec(SHOP_MARK).first()

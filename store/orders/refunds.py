@@ -19,7 +19,7 @@ stays as it is and keeps its key. The same holds if the row's refund is not in S
 long as anything in that list cannot be read.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import timedelta
 
@@ -44,16 +44,10 @@ from store.orders import history, second_payments, transitions
 from store.orders.batch import OrderBatch, OrderState, lock_orders
 from store.orders.history import Action, Change, Source
 from store.orders.statuses import DISPUTE_DECIDED, DISPUTE_HARMLESS, PAID, REFUND_VOID
-from store.orders.stripe_facts import (
-    Fact,
-    RefundFact,
-    of_dispute,
-    of_refund,
-)
+from store.orders.stripe_facts import Fact, RefundFact, of_dispute, of_refund, reading_answer
 from store.stripe_api import requests, transport
 
 FIRST_PAUSE, MAX_PAUSE = timedelta(minutes=1), timedelta(days=1)
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 def create_refund(
@@ -183,8 +177,7 @@ def _find_existing(refund: Refund) -> transport.Document | None:
 def _find_by_key(refund: Refund) -> transport.Document | None:
     """The refund in Stripe's list, known by the key in its metadata.
 
-    Raises:
-        StripeUncertain: it is not there, but the list holds something that cannot be read.
+    StripeUncertain if it is not there, but the list holds something that cannot be read.
     """
     unreadable: StripeUncertain | None = None
     for listed in requests.refunds_of(refund.payment_intent_id):
@@ -198,16 +191,10 @@ def _find_by_key(refund: Refund) -> transport.Document | None:
     return None
 
 
+@reading_answer()
 def _fact(refund: transport.Document, order_number: str, origin: str) -> RefundFact:
-    """The fact in Stripe's response about a refund.
-
-    Raises:
-        StripeUncertain: Stripe's answer is no refund.
-    """
-    try:
-        return of_refund(refund, order_number, origin=origin)
-    except UNREADABLE as error:
-        raise StripeUncertain(replayed=False) from error
+    """The fact in an answer about a refund; StripeUncertain if it is none."""
+    return of_refund(refund, order_number, origin=origin)
 
 
 def _still_owed(refund: Refund, order_number: str, refused: StripeRefused, source: Source) -> bool:
@@ -219,9 +206,9 @@ def _still_owed(refund: Refund, order_number: str, refused: StripeRefused, sourc
     with db.unit_of_work() as session:
         batch = lock_orders(session, [order_number])
         transitions.apply_facts(session, facts, source=source, batch=batch)
-        row = session.get(Refund, refund.id)
-        if row is None or not row.is_unsent or row.attempt != refund.attempt:
-            return bool(row and row.is_unsent)
+        row = _unsent(session, refund)
+        if row is None or row.attempt != refund.attempt:
+            return row is not None
         order = batch.order(order_number)
         if row.reason == second_payments.REASON:
             closed = second_payments.update_owed_refund(batch, order, row.payment_intent_id)
@@ -238,34 +225,23 @@ def _still_owed(refund: Refund, order_number: str, refused: StripeRefused, sourc
 
 
 def _facts_at_stripe(payment_id: str, order_number: str) -> list[Fact]:
-    """Every refund and dispute of a payment, as facts; none if Stripe does not know it.
-
-    Raises:
-        StripeUncertain: one of them cannot be read.
-    """
+    """Every refund and dispute of a payment, as facts; none if Stripe does not know it."""
     try:
         refunds = requests.refunds_of(payment_id)
         disputes = requests.disputes_of(payment_id)
     except StripeRefused:
         return []
     origin = "looked up after a refusal"
-    try:
-        return [
-            *(_fact(refund, order_number, origin) for refund in refunds),
-            *(of_dispute(dispute, order_number, origin=origin) for dispute in disputes),
-        ]
-    except UNREADABLE as error:
-        raise StripeUncertain(replayed=False) from error
+    facts: list[Fact] = [_fact(refund, order_number, origin) for refund in refunds]
+    with reading_answer():
+        facts += [of_dispute(dispute, order_number, origin=origin) for dispute in disputes]
+    return facts
 
 
 def _fail_if_impossible(batch: OrderBatch, order: OrderState, row: Refund) -> list[Change]:
     """Mark a refund `failed` if no retry can succeed, so that its amount is refundable again."""
     others = [other for other in batch.refunds_of(order) if other is not row]
-    is_disputed = any(
-        dispute.payment_intent_id == row.payment_intent_id
-        and dispute.status not in DISPUTE_HARMLESS
-        for dispute in batch.disputes_of(order)
-    )
+    is_disputed = _is_disputed(batch.session, row, settled=DISPUTE_HARMLESS)
     if row.amount <= left_amount(order, others) and not is_disputed:
         return []
     row.status = "failed"
@@ -283,15 +259,13 @@ def _use_new_key(refund: Refund, order_number: str, failed: StripeError, source:
     """Raise the attempt number: Stripe repeats the saved failure under this key for a day."""
     with db.unit_of_work() as session:
         order = lock_orders(session, [order_number]).order(order_number)
-        row = session.get(Refund, refund.id)
-        if row is None or not row.is_unsent or row.attempt != refund.attempt:
+        row = _unsent(session, refund)
+        if row is None or row.attempt != refund.attempt:
             return
         row.attempt += 1
         if row.attempt == 2:  # only the first failure is logged
-            text = "Stripe failed and made no refund; asking again under a new key"
-            history.log(
-                session, order, source, Action.REFUND_FAILED, {"text": text}, call=failed.call
-            )
+            said = {"text": "Stripe failed and made no refund; asking again under a new key"}
+            history.log(session, order, source, Action.REFUND_FAILED, said, call=failed.call)
 
 
 def _put_last(refund: Refund, order_number: str, error: Exception, source: Source) -> None:
@@ -299,19 +273,24 @@ def _put_last(refund: Refund, order_number: str, error: Exception, source: Sourc
 
     An unreachable or busy Stripe says nothing about this refund; any other error is logged.
     """
-    is_noted = isinstance(error, StripeError) and not isinstance(
-        error, (StripeUnreachable, StripeBusy)
-    )
     with suppress(StoreError), db.unit_of_work() as session:
         order = lock_orders(session, [order_number]).order(order_number)
-        row = session.get(Refund, refund.id)
-        if row is None or not row.is_unsent:
+        row = _unsent(session, refund)
+        if row is None:
             return
         row.next_try_at = clock.now()
-        if is_noted and row.refusal is None:
+        if isinstance(error, StripeUnreachable | StripeBusy) or row.refusal is not None:
+            return
+        if isinstance(error, StripeError):
             row.refusal = "Stripe does not allow it"
-            detail = f"{row.refusal}: {error.for_operator}" if isinstance(error, StoreError) else ""
-            history.log(session, order, source, Action.REFUND_REFUSED, {"text": detail})
+            detail = {"text": f"{row.refusal}: {error.for_operator}"}
+            history.log(session, order, source, Action.REFUND_REFUSED, detail)
+
+
+def _unsent(session: Session, refund: Refund) -> Refund | None:
+    """The refund's row as it is now, if it is still owed; its order must be locked."""
+    row = session.get(Refund, refund.id)
+    return row if row and row.is_unsent else None
 
 
 def pending_refunds(session: Session) -> list[Refund]:
@@ -333,14 +312,17 @@ def pending_refunds(session: Session) -> list[Refund]:
     ]
 
 
-def _is_disputed(session: Session, refund: Refund) -> bool:
-    """Whether a dispute about this payment is recorded that is not decided."""
-    disputes = session.exec(select(Dispute).where(col(Dispute.order_id) == refund.order_id))
-    return any(
-        dispute.payment_intent_id == refund.payment_intent_id
-        and dispute.status not in DISPUTE_DECIDED
-        for dispute in disputes
+def _is_disputed(
+    session: Session, refund: Refund, *, settled: Collection[str] = DISPUTE_DECIDED
+) -> bool:
+    """Whether a dispute about this payment is recorded whose status is none of the settled ones."""
+    disputes = session.exec(
+        select(Dispute).where(
+            col(Dispute.order_id) == refund.order_id,
+            col(Dispute.payment_intent_id) == refund.payment_intent_id,
+        )
     )
+    return any(dispute.status not in settled for dispute in disputes)
 
 
 def overdue(session: Session) -> list[tuple[Refund, Order]]:
@@ -386,8 +368,8 @@ def cancel_refund(order_number: str, refund_id: int, operator: str) -> None:
     if row.reason == second_payments.REASON:
         raise NothingToRefund("A second payment is owed until it is back; it cannot be called off.")
     if listed := _find_by_key(row):
+        fact = _fact(listed, order_number, "looked up at Stripe")
         with db.unit_of_work() as session:
-            fact = of_refund(listed, order_number, origin="looked up at Stripe")
             transitions.apply_facts(session, [fact], source="operator")
         raise NothingToRefund("Stripe has made this refund already.")
     with db.unit_of_work() as session:

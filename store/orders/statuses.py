@@ -11,30 +11,22 @@ from store.core.order_status import OrderStatus
 from store.db.models import Dispute, Refund
 from store.orders.batch import OrderState
 
+
+def _ranked(*states: str) -> dict[str, int]:
+    """The rank of each of these states, given from the lowest to the highest."""
+    return {state: rank for rank, state in enumerate(states)}
+
+
 # `refused`: Stripe did not create a session for this attempt and never will.
-SESSION_RANK = {"none": 0, "open": 1, "refused": 2, "expired": 3, "complete": 4}
+SESSION_RANK = _ranked("none", "open", "refused", "expired", "complete")
 # `failed`: a delayed payment that did not arrive. `paid` outranks it.
-PAYMENT_RANK = {"unpaid": 0, "failed": 1, "no_payment_required": 2, "paid": 3}
-REFUND_RANK = {
-    "requested": 0,
-    "pending": 1,
-    "requires_action": 2,
-    "succeeded": 3,
-    "failed": 4,
-    "canceled": 5,
-}
-DISPUTE_RANK = {
-    "warning_needs_response": 0,
-    "warning_under_review": 1,
-    "warning_closed": 2,
-    "needs_response": 3,
-    "under_review": 4,
-    "prevented": 5,
-    "lost": 6,
-    "appeal_needs_response": 7,
-    "appeal_under_review": 8,
-    "won": 9,
-}
+PAYMENT_RANK = _ranked("unpaid", "failed", "no_payment_required", "paid")
+REFUND_RANK = _ranked("requested", "pending", "requires_action", "succeeded", "failed", "canceled")
+DISPUTE_RANK = _ranked(
+    *("warning_needs_response", "warning_under_review", "warning_closed"),
+    *("needs_response", "under_review", "prevented", "lost"),
+    *("appeal_needs_response", "appeal_under_review", "won"),
+)
 PAID = frozenset(["paid", "no_payment_required"])
 REFUND_VOID = frozenset(["failed", "canceled"])
 # An inquiry (`warning_…`) takes no money; a won or prevented dispute gives it back.

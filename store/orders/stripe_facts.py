@@ -1,12 +1,14 @@
 """Facts: what Stripe reports about an order, as typed values read from its objects."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.dataclasses import dataclass
 
+from store.core.errors import StripeUncertain
 from store.orders.statuses import REFUND_RANK
 
 Document = Mapping[str, Any]
@@ -17,6 +19,8 @@ Id = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_l
 # What an integer column holds on every database; no payment of this shop comes near.
 Amount = Annotated[int, Field(gt=0, lt=2**31)]
 STRICT = ConfigDict(strict=True)
+# What reading a document meets that is not as Stripe documents it.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -56,9 +60,13 @@ class CheckoutFact(Fact):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class RefusedFact(Fact):
-    """Stripe created no session for this attempt, and a retry would not change that."""
+class ClosedFact(Fact):
+    """This attempt cannot be paid: Stripe refused to create its session, or knows it no more.
 
+    A payment that arrives nevertheless outranks this.
+    """
+
+    status: Literal["refused", "expired"]
     reason: Text
 
 
@@ -74,17 +82,9 @@ class DoubtFact(Fact):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class GoneFact(Fact):
-    """The attempt's session does not exist at Stripe any more, so it cannot be paid."""
+class ChargeFact(Fact):
+    """What a charge reports that moves no money by itself."""
 
-    reason: Text
-
-
-@dataclass(frozen=True, kw_only=True, config=STRICT)
-class ReceiptFact(Fact):
-    """The address of the receipt of a charge."""
-
-    receipt_url: Text
     payment_intent_id: Id | None
     amount: int | None
     currency: Text | None
@@ -92,34 +92,49 @@ class ReceiptFact(Fact):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class RefundFact(Fact):
-    """The state of a refund; `key` is the idempotency key of our row if the shop requested it.
+class ReceiptFact(ChargeFact):
+    """The address of the receipt of a charge."""
+
+    receipt_url: Text
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class MoneyBackFact(Fact):
+    """The state of a refund or a dispute.
 
     `captured_amount` is the captured amount of its payment, looked up at Stripe if the payment is
     not recorded here as the order's.
     """
 
-    refund_id: Id
     payment_intent_id: Id
     amount: Amount
     currency: Text | None
     status: Text
-    key: Text | None = None
     captured_amount: Amount | None = None
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class DisputeFact(Fact):
-    """The state of a dispute; `captured_amount` as in `RefundFact`."""
+class RefundFact(MoneyBackFact):
+    """The state of a refund; `key` is the idempotency key of our row if the shop requested it."""
 
+    refund_id: Id
+    key: Text | None = None
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class DisputeFact(MoneyBackFact):
     dispute_id: Id
-    payment_intent_id: Id
-    amount: Amount
-    currency: Text | None
     livemode: bool | None
-    status: Text
     reason: Text = ""
-    captured_amount: Amount | None = None
+
+
+@contextmanager
+def reading_answer() -> Iterator[None]:
+    """Turns the errors of reading a document of Stripe's into StripeUncertain."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise StripeUncertain(replayed=False) from error
 
 
 def of_session(
@@ -143,7 +158,7 @@ def of_session(
     return CheckoutFact(
         order_number=number,
         origin=origin,
-        call=call or call_of(session),
+        call=call or getattr(session, "call", ""),
         session_id=session["id"],
         status=_state(session.get("status"), "none", "refused"),
         payment_status=payment_status,
@@ -167,63 +182,46 @@ def _payment_failed(session: Document, payment: Any) -> bool:
     )
 
 
-def of_refund(
-    refund: Document,
-    number: str,
-    *,
-    origin: str,
-    call: str = "",
-    captured_amount: int | None = None,
-) -> RefundFact:
+def of_refund(refund: Document, number: str, **source: Any) -> RefundFact:
     """The fact in a `refund`. An absent or unknown status counts as `pending`, the lowest.
+
+    `source` is the fact's `origin`, and its `call` and `captured_amount` where there are any.
 
     Raises:
         ValueError, KeyError: it is not one.
     """
     status = _state(refund.get("status"), "requested")
     return RefundFact(
-        order_number=number,
-        origin=origin,
-        call=call or call_of(refund),
         refund_id=refund["id"],
-        payment_intent_id=object_id(refund["payment_intent"]) or "",
-        amount=refund["amount"],
-        currency=refund.get("currency"),
         status=status if status in REFUND_RANK else "pending",
         key=(refund.get("metadata") or {}).get("refund_key"),
-        captured_amount=captured_amount,
+        **_money_back(refund, number, source),
     )
 
 
-def of_dispute(
-    dispute: Document,
-    number: str,
-    *,
-    origin: str,
-    call: str = "",
-    captured_amount: int | None = None,
-) -> DisputeFact:
-    """The fact in a `dispute`.
-
-    Raises:
-        ValueError, KeyError: it is not one.
-    """
+def of_dispute(dispute: Document, number: str, **source: Any) -> DisputeFact:
+    """The fact in a `dispute`; `source` and errors as in `of_refund`."""
     return DisputeFact(
-        order_number=number,
-        origin=origin,
-        call=call or call_of(dispute),
         dispute_id=dispute["id"],
-        payment_intent_id=object_id(dispute["payment_intent"]) or "",
-        amount=dispute["amount"],
-        currency=dispute.get("currency"),
         livemode=dispute.get("livemode"),
         status=dispute["status"],
         reason=dispute.get("reason") or "",
-        captured_amount=captured_amount,
+        **_money_back(dispute, number, source),
     )
 
 
-def of_charge(charge: Document, *, origin: str, call: str = "") -> ReceiptFact | None:
+def _money_back(document: Document, number: str, source: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "order_number": number,
+        "call": getattr(document, "call", ""),
+        "payment_intent_id": object_id(document["payment_intent"]) or "",
+        "amount": document["amount"],
+        "currency": document.get("currency"),
+        **source,
+    }
+
+
+def of_charge(charge: Document, *, origin: str, call: str) -> ReceiptFact | None:
     """The receipt in a `charge`; None if it has none, or no order number.
 
     Raises:
@@ -247,19 +245,10 @@ def of_charge(charge: Document, *, origin: str, call: str = "") -> ReceiptFact |
 
 
 def _state(value: Any, *ours: str) -> str | None:
-    """A state as Stripe names it.
-
-    Raises:
-        ValueError: it is not text, or one of our own states, which Stripe never uses here.
-    """
+    """A state as Stripe names it; ValueError if it is not text, or a state of our own."""
     if value is not None and (not isinstance(value, str) or value in ours):
         raise ValueError
     return value
-
-
-def call_of(response: Document) -> str:
-    """JSON about the API call that returned this document; "" if there was none."""
-    return getattr(response, "call", "")
 
 
 def order_number_of(document: Document) -> str | None:
@@ -273,11 +262,7 @@ def order_number_of(document: Document) -> str | None:
 
 
 def object_id(reference: Any) -> str | None:
-    """The id behind a field that holds an id, or the object itself where it was expanded.
-
-    Raises:
-        ValueError: it is neither.
-    """
+    """The id in a field that holds an id or the expanded object; ValueError if it is neither."""
     value = reference.get("id") if isinstance(reference, Mapping) else reference
     if value is not None and not isinstance(value, str):
         raise ValueError

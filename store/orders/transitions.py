@@ -2,34 +2,27 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlmodel import Session, SQLModel
 
 from store.core.order_status import OrderStatus
 from store.db.models import Dispute, Refund
-from store.orders import fact_checks, failed_attempts, history, second_payments, statuses
+from store.orders import fact_checks, failed_attempts, second_payments, statuses
 from store.orders.batch import OrderBatch, OrderState, lock_orders, note_inactive_products
 from store.orders.history import Action, Change, Source
-from store.orders.statuses import (
-    DISPUTE_RANK,
-    PAID,
-    PAYMENT_RANK,
-    REFUND_RANK,
-    SESSION_RANK,
-)
+from store.orders.statuses import DISPUTE_RANK, PAID, PAYMENT_RANK, REFUND_RANK, SESSION_RANK
 from store.orders.stripe_facts import (
     CheckoutFact,
+    ClosedFact,
     DisputeFact,
     DoubtFact,
     Fact,
-    GoneFact,
+    MoneyBackFact,
     ReceiptFact,
     RefundFact,
-    RefusedFact,
 )
 
-Row = TypeVar("Row", bound=SQLModel)
 # The history names these columns without their values: an address gives access.
 PRIVATE = frozenset(["email", "checkout_url", "receipt_url"])
 
@@ -78,8 +71,7 @@ def _apply_fact(batch: OrderBatch, fact: Fact, source: Source) -> Applied:
         action: str = order.status if order.status != before else Action.NOTED
         if isinstance(fact, failed_attempts.FailedAttemptFact):
             action = Action.ATTEMPT_FAILED
-        payload = history.payload(changes, origin=fact.origin, call=fact.call)
-        batch.log(order.id, source, action, payload)
+        batch.log(order.id, source, action, changes, origin=fact.origin, call=fact.call)
     return Applied(order.id, changed=bool(changes))
 
 
@@ -95,7 +87,7 @@ def update_status(batch: OrderBatch, order: OrderState) -> None:
 def _apply_checkout(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> list[Change]:
     if order.checkout_session_id not in (None, fact.session_id):
         if fact_checks.is_new_second_payment(batch, order, fact) and (
-            reason := fact_checks.first_violation(fact_checks.SECOND_PAYMENT_RULES, order, fact)
+            reason := fact_checks.second_payment_mismatch(order, fact)
         ):
             return _fill_once(order, refund_review_reason=reason)
         return second_payments.record(batch, order, fact)
@@ -115,17 +107,9 @@ def _apply_checkout(batch: OrderBatch, order: OrderState, fact: CheckoutFact) ->
     ]
 
 
-def _apply_refused(_batch: OrderBatch, order: OrderState, fact: RefusedFact) -> list[Change]:
-    return _raise_rank(order, "checkout_status", "refused", SESSION_RANK) and [
-        {"text": fact.reason}
-    ]
-
-
-def _apply_gone(_batch: OrderBatch, order: OrderState, fact: GoneFact) -> list[Change]:
-    """Same as expired: a payment that arrives nevertheless outranks it."""
-    return _raise_rank(order, "checkout_status", "expired", SESSION_RANK) and [
-        {"text": fact.reason}
-    ]
+def _apply_closed(_batch: OrderBatch, order: OrderState, fact: ClosedFact) -> list[Change]:
+    changed = _raise_rank(order, "checkout_status", fact.status, SESSION_RANK)
+    return [{"text": fact.reason}] if changed else []
 
 
 def _apply_doubt(_batch: OrderBatch, order: OrderState, fact: DoubtFact) -> list[Change]:
@@ -136,23 +120,20 @@ def _apply_doubt(_batch: OrderBatch, order: OrderState, fact: DoubtFact) -> list
 
 def _apply_receipt(_batch: OrderBatch, order: OrderState, fact: ReceiptFact) -> list[Change]:
     """Store the receipt of the order's own charge; a second payment's receipt is ignored."""
-    if fact_checks.first_violation(fact_checks.RECEIPT_RULES, order, fact):
-        return []
-    return _fill_once(order, receipt_url=fact.receipt_url)
+    is_own = fact_checks.is_own_charge(order, fact)
+    return _fill_once(order, receipt_url=fact.receipt_url) if is_own else []
 
 
 def _apply_refund(batch: OrderBatch, order: OrderState, fact: RefundFact) -> list[Change]:
     if reason := fact_checks.refund_mismatch(batch, order, fact):
         return _fill_once(order, refund_review_reason=reason)
-    refund = next(
-        (
-            refund
-            for refund in batch.refunds_of(order)
-            if refund.stripe_refund_id == fact.refund_id
-            or (refund.is_unsent and refund.idempotency_key == fact.key)
-        ),
-        None,
-    ) or second_payments.matching_unsent_refund(batch, order, fact)
+    known = (
+        refund
+        for refund in batch.refunds_of(order)
+        if refund.stripe_refund_id == fact.refund_id
+        or (refund.is_unsent and refund.idempotency_key == fact.key)
+    )
+    refund = next(known, None) or second_payments.matching_unsent_refund(batch, order, fact)
     if refund is None:
         refund = Refund(
             order_id=order.id,
@@ -160,36 +141,25 @@ def _apply_refund(batch: OrderBatch, order: OrderState, fact: RefundFact) -> lis
             amount=fact.amount,
             idempotency_key=f"stripe-{fact.refund_id}",
         )
-        _add(batch.session, batch.refunds, refund)
+        batch.session.add(refund)
+        batch.refunds.append(refund)
     changes = [
         *_fill_once(refund, stripe_refund_id=fact.refund_id),
         *_raise_rank(refund, "status", fact.status, REFUND_RANK),
     ]
     if not changes:
         return []
-    return [
-        {
-            "refund": fact.refund_id,
-            "amount": fact.amount,
-            "currency": order.currency,
-            "status": refund.status,
-        },
-        *second_payments.update_owed_refund(batch, order, fact.payment_intent_id),
-    ]
+    return _money_back(batch, order, fact, {"refund": fact.refund_id}, refund.status)
 
 
 def _apply_dispute(batch: OrderBatch, order: OrderState, fact: DisputeFact) -> list[Change]:
     if reason := fact_checks.refund_mismatch(batch, order, fact):
         return _fill_once(order, refund_review_reason=reason)
-    dispute = next(
-        (
-            dispute
-            for dispute in batch.disputes_of(order)
-            if dispute.stripe_dispute_id == fact.dispute_id
-        ),
-        None,
-    )
-    if dispute is None:
+    known = (row for row in batch.disputes_of(order) if row.stripe_dispute_id == fact.dispute_id)
+    if dispute := next(known, None):
+        if not _raise_rank(dispute, "status", fact.status, DISPUTE_RANK):
+            return []
+    else:
         dispute = Dispute(
             order_id=order.id,
             payment_intent_id=fact.payment_intent_id,
@@ -198,25 +168,23 @@ def _apply_dispute(batch: OrderBatch, order: OrderState, fact: DisputeFact) -> l
             reason=fact.reason,
             stripe_dispute_id=fact.dispute_id,
         )
-        _add(batch.session, batch.disputes, dispute)
-    elif not _raise_rank(dispute, "status", fact.status, DISPUTE_RANK):
-        return []
-    return [
-        {
-            "dispute": fact.dispute_id,
-            "amount": fact.amount,
-            "currency": order.currency,
-            "status": fact.status,
-        },
-        *second_payments.update_owed_refund(batch, order, fact.payment_intent_id),
-    ]
+        batch.session.add(dispute)
+        batch.disputes.append(dispute)
+    return _money_back(batch, order, fact, {"dispute": fact.dispute_id}, fact.status)
+
+
+def _money_back(
+    batch: OrderBatch, order: OrderState, fact: MoneyBackFact, named: Change, status: str
+) -> list[Change]:
+    """The change of a refund or dispute, and of what is owed of a second payment after it."""
+    change = {**named, "amount": fact.amount, "currency": order.currency, "status": status}
+    return [change, *second_payments.update_owed_refund(batch, order, fact.payment_intent_id)]
 
 
 TRANSITIONS: dict[type[Fact], Callable[[OrderBatch, OrderState, Any], list[Change]]] = {
     CheckoutFact: _apply_checkout,
-    RefusedFact: _apply_refused,
+    ClosedFact: _apply_closed,
     DoubtFact: _apply_doubt,
-    GoneFact: _apply_gone,
     ReceiptFact: _apply_receipt,
     RefundFact: _apply_refund,
     DisputeFact: _apply_dispute,
@@ -242,8 +210,3 @@ def _fill_once(row: OrderState | SQLModel, **values: str | None) -> list[Change]
             setattr(row, name, value)
             changes.append({"known": name} if name in PRIVATE else {name: value})
     return changes
-
-
-def _add(session: Session, rows: list[Row], row: Row) -> None:
-    session.add(row)
-    rows.append(row)

@@ -4,22 +4,23 @@ Differences are also refunds that are still owed, orders with this shop's mark a
 missing here, and unreadable objects in Stripe's lists: absence never counts as agreement.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlmodel import col, select
 
 from store.db import engine as db
 from store.db.models import Dispute, Order, Refund
-from store.orders import shop_mark
+from store.orders import queries
 from store.orders.statuses import DISPUTE_DECIDED, PAID, REFUND_VOID
-from store.orders.stripe_facts import Document, object_id, order_number_of
+from store.orders.stripe_facts import UNREADABLE, Document, object_id, order_number_of
 from store.reconciliation import restored_orders
 from store.reconciliation.restored_orders import MissingOrder
 from store.stripe_api import requests
 
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
+T = TypeVar("T")
 
 
 @dataclass
@@ -135,34 +136,19 @@ class Audit:
         return not self.missing and not self.unreadable and all(e.agrees for e in self.entries)
 
 
-@dataclass
-class Progress:
-    """How many objects an audit has read at Stripe so far."""
-
-    sessions: int = 0
-    refunds: int = 0
-    disputes: int = 0
-
-    def __str__(self) -> str:
-        return (
-            f"{self.sessions:,} Checkout Sessions, {self.refunds:,} refunds and "
-            f"{self.disputes:,} disputes read at Stripe"
-        )
-
-
-def audit(progress: Progress | None = None) -> Audit:
-    """Compare both records. `progress` is updated on the way.
+def audit(stripes: "StripeRecords | None" = None) -> Audit:
+    """Compare both records. `stripes` is filled on the way, to show progress.
 
     Raises:
         StripeError, DatabaseUnavailable
     """
-    stripes = _Stripes(progress or Progress())
+    stripes = stripes or StripeRecords()
     stripes.read()  # before ours: what happens in between is then in ours too
     entries = _our_entries()
     for number, totals_of_order in stripes.totals.items():
         if number in entries:
             _add_stripe_totals(entries[number], totals_of_order)
-    missing = restored_orders.missing_orders(stripes.sessions, entries.keys(), shop_mark.known())
+    missing = restored_orders.missing_orders(stripes.sessions, entries.keys(), queries.known_mark())
     strangers = stripes.totals.keys() - entries.keys() - {order.number for order in missing}
     return Audit(list(entries.values()), sorted(strangers), missing, stripes.unreadable)
 
@@ -198,30 +184,36 @@ def _our_entries() -> dict[str, OrderComparison]:
     return {entry.number: entry for entry in entries.values()}
 
 
-class _Stripes:
+@dataclass
+class StripeRecords:
     """What Stripe lists: totals by order number, and the ids of unreadable objects."""
 
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-        self.totals: dict[str, OrderTotals] = {}
-        self.sessions: list[Document] = []
-        self.unreadable: list[str] = []
-        self.number_of: dict[str, str] = {}
+    counts: Counter[str] = field(default_factory=Counter)
+    totals: dict[str, OrderTotals] = field(default_factory=dict)
+    sessions: list[Document] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    number_of: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.counts['sessions']:,} Checkout Sessions, {self.counts['refunds']:,} refunds "
+            f"and {self.counts['disputes']:,} disputes read at Stripe"
+        )
 
     def read(self) -> None:
-        self._each(requests.checkouts(), self._add_session)
-        self._each(requests.refunds(), self._add_refund)
-        self._each(requests.disputes(), self._add_dispute)
+        self._each("sessions", requests.checkouts(), self._add_session)
+        self._each("refunds", requests.refunds(), self._add_refund)
+        self._each("disputes", requests.disputes(), self._add_dispute)
 
-    def _each(self, listed: Iterable[Document], add: Callable[[Document], None]) -> None:
+    def _each(self, name: str, listed: Iterable[Document], add: Callable[[Document], None]) -> None:
         for item in listed:
+            self.counts[name] += 1
             try:
                 add(item)
             except UNREADABLE:
                 self.unreadable.append(str(item.get("id", "?"))[:100])
 
     def _add_session(self, session: Document) -> None:
-        self.progress.sessions += 1
         if not (number := order_number_of(session)):
             return
         self.sessions.append(session)
@@ -230,39 +222,32 @@ class _Stripes:
         if payment:
             self.number_of[payment] = number
         if session["payment_status"] in PAID:
-            name, currency = payment or session["id"], _text(session["currency"])
-            totals_of_order.payments[name] = Payment(currency, _amount(session["amount_total"]))
+            currency = _exact(str, session["currency"])
+            paid = Payment(currency, _exact(int, session["amount_total"]))
+            totals_of_order.payments[payment or session["id"]] = paid
 
     def _add_refund(self, refund: Document) -> None:
-        self.progress.refunds += 1
         number = self.number_of.get(object_id(refund["payment_intent"]) or "")
-        if number and _text(refund["status"]) not in REFUND_VOID:
+        if number and _exact(str, refund["status"]) not in REFUND_VOID:
             payment = self.totals[number].payment(str(object_id(refund["payment_intent"])))
-            payment.refunded_amount += _amount(refund["amount"])
+            payment.refunded_amount += _exact(int, refund["amount"])
 
     def _add_dispute(self, dispute: Document) -> None:
-        self.progress.disputes += 1
         if number := self.number_of.get(object_id(dispute["payment_intent"]) or ""):
-            self.totals[number].disputes[_text(dispute["id"])] = _text(dispute["status"])
+            status = _exact(str, dispute["status"])
+            self.totals[number].disputes[_exact(str, dispute["id"])] = status
 
 
-def _amount(value: Any) -> int:
-    """An amount of Stripe's; a missing one is not 0."""
-    if type(value) is not int:
-        raise TypeError
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
+def _exact(kind: type[T], value: object) -> T:
+    """A value of Stripe's of just this type; a missing amount is not 0."""
+    if type(value) is not kind:
         raise TypeError
     return value
 
 
 def by_currency(orders: Sequence[MissingOrder]) -> dict[str, int]:
     """The amounts paid for orders that are missing here, by currency."""
-    sums: dict[str, int] = {}
+    sums = Counter[str]()
     for order in orders:
-        if order.paid_amount:
-            sums[order.currency] = sums.get(order.currency, 0) + order.paid_amount
-    return sums
+        sums[order.currency] += order.paid_amount
+    return dict(+sums)  # without those of 0

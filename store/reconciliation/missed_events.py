@@ -9,8 +9,7 @@ again. Two at once: each event is processed once.
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
@@ -23,6 +22,7 @@ from store.db import bulk
 from store.db import engine as db
 from store.db.models import StripeEvent
 from store.reconciliation.open_orders import PATIENT, probe
+from store.reconciliation.result import ReconcileResult
 from store.stripe_api import requests, transport
 from store.webhooks import parsing, processing
 from store.webhooks.parsing import ParsedEvent
@@ -35,15 +35,7 @@ MAX_RETRIES = 50  # in one pass
 SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
 
 
-@dataclass
-class ProcessedEvents:
-    """How many events had an effect, and how many could not be processed."""
-
-    applied: int = 0
-    failed: int = 0
-
-
-def process_since(since: datetime, processed: ProcessedEvents) -> None:
+def process_since(since: datetime, done: ReconcileResult) -> None:
     """Process every event since a moment of Stripe's clock that has had no effect yet.
 
     Raises:
@@ -52,18 +44,18 @@ def process_since(since: datetime, processed: ProcessedEvents) -> None:
     listed = requests.events(list(parsing.HANDLERS), since)
     nameless = 0
     while batch := list(islice(listed, BATCH)):
-        oldest_first = batch[::-1]
-        named = {str(event["id"]): event for event in oldest_first if _is_id(event.get("id"))}
+        oldest_first = reversed(batch)
+        named = {event["id"]: event for event in oldest_first if parsing.is_id(event.get("id"))}
         nameless += len(batch) - len(named)
-        _process_batch(named, processed)
+        _process_batch(named, done)
         time.sleep(transport.PAUSE_SECONDS)
     if nameless:
         log.warning("%s events in Stripe's list have no id; the list is read again.", nameless)
-        processed.failed += nameless
+        done.failed += nameless
         raise StripeUncertain(replayed=False)
 
 
-def retry_failed(processed: ProcessedEvents) -> None:
+def retry_failed(done: ReconcileResult) -> None:
     """Fetch and process again the events that failed before, each after its pause.
 
     Raises:
@@ -71,25 +63,27 @@ def retry_failed(processed: ProcessedEvents) -> None:
     """
     now = clock.now()
     with db.reading() as session:
-        due = select(StripeEvent.id, StripeEvent.received_at).where(
-            col(StripeEvent.next_try_at) <= now
+        due = (
+            select(StripeEvent.id, StripeEvent.received_at)
+            .where(col(StripeEvent.next_try_at) <= now)
+            .order_by(col(StripeEvent.next_try_at))
+            .limit(MAX_RETRIES)
         )
-        rows = session.exec(due.order_by(col(StripeEvent.next_try_at)).limit(MAX_RETRIES)).all()
-    received_at = dict(rows)
+        received_at = dict(session.exec(due).all())
     with transport.time_limit(PATIENT.seconds):
         failures = process_each(
-            (Item("event", name, partial(_fetch, name, processed)) for name in received_at), probe
+            (Item("event", name, partial(_fetch, name, done)) for name in received_at), probe
         )
     for item, error in failures:
         pause = min(max((now - received_at[item.name]) / 2, SHORTEST_PAUSE), LONGEST_PAUSE)
         gone = isinstance(error, StripeNotFound)
-        processed.failed += not gone
+        done.failed += not gone
         with db.unit_of_work() as session:
             _set_next_try(session, item.name, None if gone else now + pause)
 
 
-def _fetch(name: str, processed: ProcessedEvents) -> None:
-    _process_one(parsing.parse_event(requests.event(name)), processed)
+def _fetch(name: str, done: ReconcileResult) -> None:
+    _process_one(parsing.parse_event(requests.event(name)), done)
     with db.unit_of_work() as session:
         _set_next_try(session, name, None)
     time.sleep(transport.PAUSE_SECONDS)
@@ -100,11 +94,7 @@ def _set_next_try(session: Session, name: str, at: datetime | None) -> None:
     session.connection().execute(row.values(next_try_at=at))
 
 
-def _is_id(said: object) -> bool:
-    return isinstance(said, str) and 0 < len(said) <= parsing.MAX_ID_LENGTH and said.isprintable()
-
-
-def _process_batch(named: Mapping[str, transport.Document], processed: ProcessedEvents) -> None:
+def _process_batch(named: Mapping[str, transport.Document], done: ReconcileResult) -> None:
     known = _done_or_waiting(named)
     read = dict[str, ParsedEvent]()
 
@@ -116,9 +106,9 @@ def _process_batch(named: Mapping[str, transport.Document], processed: Processed
             Item("event", name, partial(read_one, name)) for name in named if name not in known
         )
         failures = process_each(items, probe)
-    failures += _process_all(read, processed)
+    failures += _process_all(read, done)
     if failures:
-        processed.failed += len(failures)
+        done.failed += len(failures)
         _store_failed([named[failure.item.name] for failure in failures])
 
 
@@ -131,21 +121,18 @@ def _done_or_waiting(named: Mapping[str, transport.Document]) -> set[str]:
         return set(session.exec(select(StripeEvent.id).where(col(StripeEvent.id).in_(named), over)))
 
 
-def _process_all(read: Mapping[str, ParsedEvent], processed: ProcessedEvents) -> list[Failure]:
+def _process_all(read: Mapping[str, ParsedEvent], done: ReconcileResult) -> list[Failure]:
     """Process events together, or one by one if that fails; returns those that failed."""
-    alone = {
-        name: Item("event", name, partial(_process_one, event, processed))
-        for name, event in read.items()
-    }
+    alone = [Item("event", name, partial(_process_one, read[name], done)) for name in read]
     try:
         outcomes = processing.process_events(list(read.values()), source="reconciler")
     except Exception:
         log.warning("A batch of events failed; they are processed one by one.", exc_info=True)
-        return process_each(alone.values(), probe)
-    processed.applied += outcomes.count("applied")
+        return process_each(alone, probe)
+    done.events += outcomes.count("applied")
     failures = [
         Failure(item, outcome)
-        for item, outcome in zip(alone.values(), outcomes, strict=True)
+        for item, outcome in zip(alone, outcomes, strict=True)
         if isinstance(outcome, StripeError)
     ]
     for failure in failures:
@@ -153,11 +140,11 @@ def _process_all(read: Mapping[str, ParsedEvent], processed: ProcessedEvents) ->
     return failures
 
 
-def _process_one(event: ParsedEvent, processed: ProcessedEvents) -> None:
+def _process_one(event: ParsedEvent, done: ReconcileResult) -> None:
     (outcome,) = processing.process_events([event], source="reconciler")
     if isinstance(outcome, StripeError):
         raise outcome
-    processed.applied += outcome == "applied"
+    done.events += outcome == "applied"
 
 
 def _store_failed(failed: Sequence[transport.Document]) -> None:
@@ -166,8 +153,8 @@ def _store_failed(failed: Sequence[transport.Document]) -> None:
     rows = [
         {
             "id": event["id"],
-            "type": event["type"] if _is_id(event.get("type")) else "unknown",
-            "created_at": _created(event) or now,
+            "type": event["type"] if parsing.is_id(event.get("type")) else "unknown",
+            "created_at": parsing.created_at(event)[0],
             "received_at": now,
             "deliveries": 0,
             "outcome": "unknown_order",
@@ -181,10 +168,3 @@ def _store_failed(failed: Sequence[transport.Document]) -> None:
         for row in rows:
             if row["id"] not in inserted:
                 _set_next_try(session, row["id"], row["next_try_at"])
-
-
-def _created(event: transport.Document) -> datetime | None:
-    try:
-        return datetime.fromtimestamp(event["created"], UTC)
-    except (KeyError, TypeError, ValueError, OverflowError, OSError):
-        return None

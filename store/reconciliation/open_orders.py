@@ -14,7 +14,6 @@ it, the order is refreshed once more; two at once write the same.
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from itertools import takewhile
@@ -36,6 +35,7 @@ from store.db import bulk
 from store.db import engine as db
 from store.db.models import UNDECIDED, Order
 from store.orders import checkout_session
+from store.reconciliation.result import ReconcileResult
 from store.stripe_api import requests, transport
 
 log = logging.getLogger(__name__)
@@ -52,25 +52,24 @@ PAGE = 100
 REQUEST_EVERY = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=15)
 FIRST_PAUSE, LONGEST_FAILING = timedelta(seconds=30), timedelta(hours=1)
+UNFINISHED = {"cancel": "unfinished"}  # in the history of an order that was to be canceled
 MAYBE_LATER = (StripeUnreachable, StripeBusy, DatabaseUnavailable)
 
 
-@dataclass
-class CheckedOrders:
-    """How many orders were refreshed, and how many failed."""
-
-    looked_up: int = 0
-    failed: int = 0
-
-
-def refresh_due_orders(checked: CheckedOrders, *, everything: bool = False) -> None:
+def refresh_due_orders(done: ReconcileResult, *, everything: bool = False) -> None:
     """Refresh each order that is due, or with `everything` each that is undecided.
 
     Raises:
         StoreError: Stripe or the database cannot be reached at all.
     """
     due = undecided_orders(everything=everything)
-    listable = [order for order in due if _is_listable(order)]
+    listable = [
+        order
+        for order in due
+        if order.checkout_status == "open"
+        and order.checkout_session_id
+        and order.cancel_requested_at is None
+    ]
     open_count, other_count = _counts()
     pages = LIST_FROM + open_count // PAGE
     requests = min(open_count, pages) + other_count
@@ -78,9 +77,9 @@ def refresh_due_orders(checked: CheckedOrders, *, everything: bool = False) -> N
     unchanged = set[str]()
     if len(listable) > pages:
         unchanged = _listed_as_open(listable, max(least_pause, FIRST_PAUSE))
-        checked.looked_up += len(unchanged)
+        done.looked_up += len(unchanged)
     single = [order for order in due if order.checkout_session_id not in unchanged]
-    _look_up_each(single, least_pause, checked)
+    _look_up_each(single, least_pause, done)
 
 
 def undecided_orders(*, everything: bool = True) -> list[Order]:
@@ -114,14 +113,6 @@ def _counts() -> tuple[int, int]:
     return listed or 0, count - (listed or 0)
 
 
-def _is_listable(order: Order) -> bool:
-    return (
-        order.checkout_status == "open"
-        and order.checkout_session_id is not None
-        and order.cancel_requested_at is None
-    )
-
-
 def _listed_as_open(listable: Sequence[Order], pause: timedelta) -> set[str]:
     """The sessions of these orders that are still open, from Stripe's list of open ones.
 
@@ -145,13 +136,17 @@ def _listed_as_open(listable: Sequence[Order], pause: timedelta) -> set[str]:
     return still_open
 
 
-def _look_up_each(single: Sequence[Order], least_pause: timedelta, checked: CheckedOrders) -> None:
+def _look_up_each(single: Sequence[Order], least_pause: timedelta, done: ReconcileResult) -> None:
     """Look up orders one by one: quickly, and once more those that were slow or busy."""
     answered = dict[str, bulk.Row]()
 
     def look_up(order: Order) -> None:
-        now = _look_up(order)
-        answered[order.number] = _row(now, max(least_pause, _pause(now)))
+        if order.cancel_requested_at and order.checkout_status in PAYABLE_CHECKOUT:
+            order = checkout_session.expire_checkout_session(order, UNFINISHED, "reconciler")
+        else:
+            order = checkout_session.create_or_refresh_session(order, source="reconciler")
+        pause = min((clock.now() - order.updated_at) / 10, LONGEST_PAUSE)
+        answered[order.number] = _row(order, max(least_pause, pause))
         time.sleep(transport.PAUSE_SECONDS)
 
     def attempt(orders: Iterable[Order], limit: transport.TimeLimit, most: float) -> list[Failure]:
@@ -166,35 +161,19 @@ def _look_up_each(single: Sequence[Order], least_pause: timedelta, checked: Chec
         slow = [failure for failure in failures if isinstance(failure.error, MAYBE_LATER)]
         attempt((order_of[slow_one.item.name] for slow_one in slow), PATIENT, SECOND_TRY_SECONDS)
     finally:
-        checked.looked_up += len(answered)
+        done.looked_up += len(answered)
         _write(answered.values())
     failed = [failure.item.name for failure in failures if failure.item.name not in answered]
-    checked.failed += len(failed)
+    done.failed += len(failed)
     _write(_failed_row(order_of[name]) for name in failed)
 
 
-def _look_up(order: Order) -> Order:
-    if order.cancel_requested_at and order.checkout_status in PAYABLE_CHECKOUT:
-        return checkout_session.expire_checkout_session(
-            order, {"cancel": "unfinished"}, "reconciler"
-        )
-    return checkout_session.create_or_refresh_session(order, source="reconciler")
-
-
 def probe() -> None:
-    """Check whether Stripe and the database can be reached at all.
-
-    Raises:
-        StoreError: one of them cannot.
-    """
+    """Check whether Stripe and the database can be reached at all; StoreError if not."""
     with transport.time_limit(PATIENT.seconds):
         requests.clock_offset()
     with db.unit_of_work():
         pass
-
-
-def _pause(order: Order) -> timedelta:
-    return min((clock.now() - order.updated_at) / 10, LONGEST_PAUSE)
 
 
 def _row(order: Order, pause: timedelta) -> bulk.Row:

@@ -13,9 +13,8 @@ stage raises at its end, so that it does not count as complete: its events are l
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -26,15 +25,22 @@ from store.catalog import seeding
 from store.core import clock, settings
 from store.core.errors import StoreError
 from store.core.isolation import Item, process_each
-from store.core.wording import counted
 from store.db import engine as db
 from store.db import leases
 from store.db.models import Lease, Order, Refund
 from store.orders import refunds, transitions
-from store.orders.stripe_facts import Fact, object_id, of_dispute, of_refund, of_session
+from store.orders.stripe_facts import (
+    Document,
+    Fact,
+    object_id,
+    of_dispute,
+    of_refund,
+    of_session,
+)
 from store.reconciliation import missed_events, open_orders, restored_orders
-from store.reconciliation.missed_events import EVENTS_KEPT, ProcessedEvents
-from store.reconciliation.open_orders import PATIENT, CheckedOrders, probe
+from store.reconciliation.missed_events import EVENTS_KEPT
+from store.reconciliation.open_orders import PATIENT, probe
+from store.reconciliation.result import ReconcileResult
 from store.stripe_api import clock_skew, requests, transport
 from store.stripe_api.clock_skew import CLOCK_SKEW
 
@@ -42,44 +48,10 @@ log = logging.getLogger(__name__)
 
 OVERLAP = timedelta(minutes=10)  # an event may be listed a little after its time
 BATCH = 100
+LISTED = "listed at Stripe"
 EVENTS = "events"  # the lease whose `processed_until` is by Stripe's clock, for missed events
 
-
-@dataclass
-class ReconcileResult:
-    """What one pass did; `stage` is its current one."""
-
-    stage: str = ""
-    events_taken: ProcessedEvents = field(default_factory=ProcessedEvents)
-    orders_checked: CheckedOrders = field(default_factory=CheckedOrders)
-    refunds: int = 0
-    older: int = 0
-    failed: int = 0
-    restored: list[str] = field(default_factory=list)
-    lost: dict[str, str] = field(default_factory=dict)  # missing orders, and why they stay so
-
-    @property
-    def looked_up(self) -> int:
-        return self.orders_checked.looked_up
-
-    @property
-    def events(self) -> int:
-        return self.events_taken.applied
-
-    @property
-    def failures(self) -> int:
-        """How many items are left for the next pass."""
-        stages = self.events_taken.failed + self.orders_checked.failed
-        return self.failed + len(self.lost) + stages
-
-    def __str__(self) -> str:
-        return (
-            f"{counted(self.looked_up, 'open order')} looked up, "
-            f"{counted(self.events, 'missed event')} taken in, "
-            f"{counted(self.refunds, 'refund')} sent, {counted(self.older, 'older fact')} found, "
-            f"{counted(len(self.restored), 'missing order')} brought back, "
-            f"{self.failures} left for the next pass"
-        )
+Reader = Callable[[Document], Fact | None]
 
 
 def run_forever(stop: threading.Event) -> None:
@@ -124,11 +96,6 @@ def _events_since() -> datetime | None:
     return turn.processed_until - OVERLAP if turn and turn.processed_until else None
 
 
-def _store_events_until(moment: datetime) -> None:
-    with db.unit_of_work() as session:
-        session.merge(Lease(name=EVENTS, acquired_at=clock.now(), processed_until=moment))
-
-
 def reconcile_recent(
     since: datetime | None = None,
     done: ReconcileResult | None = None,
@@ -144,36 +111,41 @@ def reconcile_recent(
     Raises:
         StoreError: a stage could not be finished; all others ran, and the next pass continues.
     """
-    done = ReconcileResult() if done is None else done
-
-    def events() -> None:
-        earliest = clock_skew.stripe_now() - EVENTS_KEPT
-        began = clock.now()
-        missed_events.process_since(max(since or earliest, earliest), done.events_taken)
-        if remember:  # what the list's answers said of Stripe's clock counts from here on
-            _store_events_until(clock_skew.to_stripe_time(began))
-
+    done = done or ReconcileResult()
     _in_turn(
         done,
-        ("events", events),
-        ("events tried before", lambda: missed_events.retry_failed(done.events_taken)),
-        (
-            "orders",
-            lambda: open_orders.refresh_due_orders(done.orders_checked, everything=everything),
-        ),
-        ("refunds", lambda: _send_refunds(done)),
+        {
+            "events": lambda: _process_missed_events(since, done, remember=remember),
+            "events tried before": lambda: missed_events.retry_failed(done),
+            "orders": lambda: open_orders.refresh_due_orders(done, everything=everything),
+            "refunds": lambda: _send_refunds(done),
+        },
     )
     return done
 
 
-def _in_turn(done: ReconcileResult, *stages: tuple[str, Callable[[], None]]) -> None:
-    """Run each stage, whatever the previous one raised.
+def _process_missed_events(
+    since: datetime | None, done: ReconcileResult, *, remember: bool
+) -> None:
+    earliest = clock_skew.stripe_now() - EVENTS_KEPT
+    began = clock.now()
+    missed_events.process_since(max(since or earliest, earliest), done)
+    if not remember:
+        return
+    # What the list's answers said of Stripe's clock counts from here on.
+    processed_until = clock_skew.to_stripe_time(began)
+    with db.unit_of_work() as session:
+        lease = Lease(name=EVENTS, acquired_at=clock.now(), processed_until=processed_until)
+        session.merge(lease)
 
-    Raises:
-        StoreError: the first error of a stage; further, different ones are logged.
+
+def _in_turn(done: ReconcileResult, stages: Mapping[str, Callable[[], object]]) -> None:
+    """Run each stage, whatever the previous one raised; then raise the first error.
+
+    Further, different errors are logged.
     """
     errors: list[Exception] = []
-    for name, stage in stages:
+    for name, stage in stages.items():
         done.stage = name
         try:
             stage()
@@ -210,15 +182,32 @@ def reconcile_everything(done: ReconcileResult | None = None) -> ReconcileResult
     Raises:
         StoreError: as `reconcile_recent`.
     """
-    done = ReconcileResult() if done is None else done
+    done = done or ReconcileResult()
     number_of: dict[str, str] = {}
+
+    def read_session(session: Document) -> Fact | None:
+        fact = of_session(session, origin=LISTED)
+        if fact and fact.payment_intent_id:
+            number_of[fact.payment_intent_id] = fact.order_number
+        return fact
+
+    def read_refund(refund: Document) -> Fact | None:
+        number = _order_of(refund, number_of)
+        return of_refund(refund, number, origin=LISTED) if number else None
+
+    def read_dispute(dispute: Document) -> Fact | None:
+        number = _order_of(dispute, number_of)
+        return of_dispute(dispute, number, origin=LISTED) if number else None
+
     _in_turn(
         done,
-        ("missing orders", lambda: _restore_missing(done)),
-        ("pass", lambda: _pass(done)),
-        ("all sessions", lambda: _record(done, _sessions(done, number_of))),
-        ("all refunds", lambda: _record(done, _refunds(done, number_of))),
-        ("all disputes", lambda: _record(done, _disputes(done, number_of))),
+        {
+            "missing orders": lambda: _restore_missing(done),
+            "pass": lambda: reconcile_recent(done=done, everything=True),
+            "all sessions": lambda: _record(done, requests.checkouts(), read_session),
+            "all refunds": lambda: _record(done, requests.refunds(), read_refund),
+            "all disputes": lambda: _record(done, requests.disputes(), read_dispute),
+        },
     )
     return done
 
@@ -228,12 +217,9 @@ def _restore_missing(done: ReconcileResult) -> None:
     done.restored, done.lost = found.numbers, found.left
 
 
-def _pass(done: ReconcileResult) -> None:
-    reconcile_recent(done=done, everything=True)
-
-
-def _record(done: ReconcileResult, facts: Iterator[Fact]) -> None:
+def _record(done: ReconcileResult, listed: Iterator[Document], read: Reader) -> None:
     """Record the facts of a list; if a batch fails, each of its facts is recorded alone."""
+    facts = _read_each(done, listed, read)
     while batch := list(islice(facts, BATCH)):
         try:
             _record_batch(done, batch)
@@ -252,49 +238,18 @@ def _record_batch(done: ReconcileResult, batch: Sequence[Fact]) -> None:
     done.older += sum(fact.changed for fact in recorded)
 
 
-def _read(
-    done: ReconcileResult,
-    listed: Iterator[transport.Document],
-    reader: Callable[[transport.Document], Fact | None],
-) -> Iterator[Fact]:
+def _read_each(done: ReconcileResult, listed: Iterator[Document], read: Reader) -> Iterator[Fact]:
     """The facts of a list; unreadable objects are counted and skipped."""
     for answer in listed:
         facts: list[Fact | None] = []
-        item = Item("object", str(answer.get("id")), lambda: facts.append(reader(answer)))  # noqa: B023
+        item = Item("object", str(answer.get("id")), lambda: facts.append(read(answer)))  # noqa: B023
         done.failed += len(process_each([item], probe))
-        yield from (fact for fact in facts if fact)
+        yield from filter(None, facts)
 
 
-def _sessions(done: ReconcileResult, number_of: dict[str, str]) -> Iterator[Fact]:
-    """The facts in Stripe's list of sessions; fills `number_of` with the order of each payment."""
-
-    def read(session: transport.Document) -> Fact | None:
-        fact = of_session(session, origin="listed at Stripe")
-        if fact and fact.payment_intent_id:
-            number_of[fact.payment_intent_id] = fact.order_number
-        return fact
-
-    return _read(done, requests.checkouts(), read)
-
-
-def _refunds(done: ReconcileResult, number_of: dict[str, str]) -> Iterator[Fact]:
-    def read(refund: transport.Document) -> Fact | None:
-        number = _order_of(object_id(refund["payment_intent"]), number_of)
-        return of_refund(refund, number, origin="listed at Stripe") if number else None
-
-    return _read(done, requests.refunds(), read)
-
-
-def _disputes(done: ReconcileResult, number_of: dict[str, str]) -> Iterator[Fact]:
-    def read(dispute: transport.Document) -> Fact | None:
-        number = _order_of(object_id(dispute["payment_intent"]), number_of)
-        return of_dispute(dispute, number, origin="listed at Stripe") if number else None
-
-    return _read(done, requests.disputes(), read)
-
-
-def _order_of(payment: str | None, number_of: dict[str, str]) -> str | None:
-    """The order number of a payment, from Stripe's list of sessions or else from our rows."""
+def _order_of(document: Document, number_of: Mapping[str, str]) -> str | None:
+    """The order of a refund's or dispute's payment, from Stripe's sessions or else our rows."""
+    payment = object_id(document["payment_intent"])
     if payment is None or payment in number_of:
         return number_of.get(payment or "")
     with db.reading() as session:

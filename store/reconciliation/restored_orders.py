@@ -24,10 +24,9 @@ from store.core.errors import StoreError
 from store.db import bulk
 from store.db import engine as db
 from store.db.models import Order, OrderItem, Product
-from store.orders import history, shop_mark, transitions
+from store.orders import history, queries, transitions
 from store.orders.statuses import PAID
 from store.orders.stripe_facts import (
-    CheckoutFact,
     Document,
     object_id,
     of_session,
@@ -91,7 +90,7 @@ def _marked(sessions: Iterable[Document], mark: str | None) -> dict[str, list[Do
         metadata = session.get("metadata")
         if not isinstance(metadata, dict):
             continue  # nobody can tell whose it is
-        marked = metadata.get(shop_mark.NAME) == mark
+        marked = metadata.get(queries.MARK_NAME) == mark
         over = session.get("status") == "expired" and session.get("payment_status") not in PAID
         number = order_number_of(session)
         if mark and marked and number and not over:
@@ -119,19 +118,16 @@ def _own(sessions: Sequence[Document]) -> Document:
     def place(session: Document) -> tuple[bool, bool, int]:
         unpaid = session.get("payment_status") not in PAID
         created = session.get("created")
-        return unpaid, _went_back(session), created if type(created) is int else 0
+        went_back = bool(_charge(session).get("refunded"))
+        return unpaid, went_back, created if type(created) is int else 0
 
     return min(sessions, key=place)
 
 
-def _went_back(session: Document) -> bool:
-    return bool((_charge(session) or {}).get("refunded"))
-
-
-def _charge(session: Document) -> Document | None:
+def _charge(session: Document) -> Document:
     payment = session.get("payment_intent")
     charge = payment.get("latest_charge") if isinstance(payment, dict) else None
-    return charge if isinstance(charge, dict) else None
+    return charge if isinstance(charge, dict) else {}
 
 
 def restore_missing() -> Restored:
@@ -140,10 +136,12 @@ def restore_missing() -> Restored:
     Raises:
         StripeError: Stripe's list cannot be read; DatabaseUnavailable.
     """
-    restored, mark = Restored(), shop_mark.known()
+    restored, mark = Restored(), queries.known_mark()
     if mark is None:
         return restored
-    groups = _marked(filter(_is_readable, requests.checkouts()), mark)
+    # One odd item of a list must not end the work; the audit names it.
+    readable = (s for s in requests.checkouts() if isinstance(s.get("payment_status"), str))
+    groups = _marked(readable, mark)
     for number in sorted(groups.keys() - _known(groups)):
         try:
             if _restore(number, groups[number]):
@@ -154,12 +152,6 @@ def restore_missing() -> Restored:
             log.exception("Could not bring order %s back", number)
             restored.left[number] = "Stripe's answer about it cannot be read"
     return restored
-
-
-def _is_readable(session: Document) -> bool:
-    """One odd item of a list must not end the work; the audit names it."""
-    whole = isinstance(session.get("metadata"), dict)
-    return whole and isinstance(session.get("payment_status"), str)
 
 
 def _known(numbers: Collection[str]) -> set[str]:
@@ -176,13 +168,21 @@ def _restore(number: str, sessions: Sequence[Document]) -> bool:
     """False where another process has just done it."""
     own = _own(sessions)
     lines = list(_lines(own))
-    facts = list(_facts([own, *(other for other in sessions if other is not own)]))
+    own_first = [own, *(other for other in sessions if other is not own)]
+    facts = [fact for each in own_first if (fact := of_session(each, origin=SEEN))]
     try:
         with db.unit_of_work() as session:
             order = _order(number, own)
             session.add(order)
             session.flush()
-            items = [_item(session, order, line, own["currency"]) for line in lines]
+            items = [
+                {
+                    "order_id": order.id,
+                    "product_id": _product(session, line, order.currency).id,
+                    **asdict(line),
+                }
+                for line in lines
+            ]
             bulk.insert(session, OrderItem, items)
             history.log(session, order, "reconciler", history.Action.RESTORED, {"text": SEEN})
             transitions.apply_facts(session, facts, source="reconciler")
@@ -222,12 +222,6 @@ def _lines(own: Document) -> Iterator[Line]:
         raise CannotRestore("its items do not make up its amount")
 
 
-def _facts(sessions: Iterable[Document]) -> Iterator[CheckoutFact]:
-    for session in sessions:
-        if fact := of_session(session, origin=SEEN):
-            yield fact
-
-
 def _order(number: str, own: Document) -> Order:
     """The row as far as Stripe knows it; its buyer is a value that no cookie can have."""
     charge = _charge(own)
@@ -251,16 +245,6 @@ def _order(number: str, own: Document) -> Order:
 
 def _moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _item(session: Session, order: Order, line: Line, currency: str) -> bulk.Row:
-    return {
-        "order_id": order.id,
-        "product_id": _product(session, line, currency).id,
-        "name": line.name,
-        "unit_amount": line.unit_amount,
-        "quantity": line.quantity,
-    }
 
 
 def _product(session: Session, line: Line, currency: str) -> Product:

@@ -7,12 +7,11 @@ Rows are deleted a few hundred at a time, each batch in its own transaction, so 
 running; if interrupted, the rest is deleted the next time.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, tuple_
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement, delete, tuple_
+from sqlmodel import Session, SQLModel, col, select
 
 from store.core import clock
 from store.core.order_status import OrderStatus
@@ -43,79 +42,62 @@ def prune(days: int, history_days: int | None = None) -> PruneResult:
     """
     assert days >= MIN_DAYS
     deleted = PruneResult()
-    for events, repeats in _each(_prune_events, FIRST, days):
-        deleted.events += events
-        deleted.repeats += repeats
-    for (repeats,) in _each(_prune_checks, 0, days):
-        deleted.repeats += repeats
+    before = clock.now() - timedelta(days=days)
+    last: tuple[datetime, str] | None = FIRST
+    while last is not None:
+        last = _prune_events(before, last, deleted)
+    deleted.repeats += _prune_rows(OrderCheck, before)
     if history_days is not None:
-        for (lines,) in _each(_prune_history, 0, history_days):
-            deleted.history += lines
+        before = clock.now() - timedelta(days=history_days)
+        deleted.history = _prune_rows(HistoryEntry, before)
     return deleted
 
 
-Cursor = tuple[datetime, str] | int
-Step = Callable[[Session, datetime, "Cursor"], tuple["Cursor | None", tuple[int, ...]]]
-
-
-def _each(step: Step, cursor: Cursor | None, days: int) -> Iterator[tuple[int, ...]]:
-    """Run `step` in one transaction after another, until it returns no cursor."""
-    before = clock.now() - timedelta(days=days)
-    while cursor is not None:
-        with db.unit_of_work() as session:
-            cursor, counts = step(session, before, cursor)
-        yield counts
-
-
 def _prune_events(
-    session: Session, before: datetime, cursor: Cursor
-) -> tuple[Cursor | None, tuple[int, ...]]:
-    """Delete a batch of events; their rows are locked first, so that no duplicate is added."""
-    where = tuple_(col(StripeEvent.received_at), col(StripeEvent.id))
-    rows = session.exec(
-        select(StripeEvent.received_at, StripeEvent.id, StripeEvent.order_id)
-        .where(where > cursor, col(StripeEvent.received_at) < before)
-        .order_by(col(StripeEvent.received_at), col(StripeEvent.id))
-        .limit(BATCH)
-        .with_for_update()
-    ).all()
-    unsettled = _unsettled(session, {order for *_, order in rows if order})
-    over = [event_id for _, event_id, order in rows if order not in unsettled]
-    run = session.connection().execute
-    repeats = run(delete(OrderCheck).where(col(OrderCheck.event_id).in_(over))).rowcount
-    events = run(delete(StripeEvent).where(col(StripeEvent.id).in_(over))).rowcount
-    last = rows[-1][:2] if len(rows) == BATCH else None
-    return last, (events, repeats)
+    before: datetime, after: tuple[datetime, str], deleted: PruneResult
+) -> tuple[datetime, str] | None:
+    """Delete a batch of events with their repeats; returns its last one, None at the end.
+
+    Their rows are locked first, so that no duplicate is added.
+    """
+    place = tuple_(col(StripeEvent.received_at), col(StripeEvent.id))
+    with db.unit_of_work() as session:
+        rows = session.exec(
+            select(StripeEvent.received_at, StripeEvent.id, StripeEvent.order_id)
+            .where(place > after, col(StripeEvent.received_at) < before)
+            .order_by(col(StripeEvent.received_at), col(StripeEvent.id))
+            .limit(BATCH)
+            .with_for_update()
+        ).all()
+        unsettled = _unsettled(session, {order for *_, order in rows if order})
+        over = [event_id for _, event_id, order in rows if order not in unsettled]
+        deleted.repeats += _delete(session, OrderCheck, col(OrderCheck.event_id).in_(over))
+        deleted.events += _delete(session, StripeEvent, col(StripeEvent.id).in_(over))
+    return (rows[-1][0], rows[-1][1]) if len(rows) == BATCH else None
 
 
-def _prune_checks(
-    session: Session, before: datetime, cursor: Cursor
-) -> tuple[Cursor | None, tuple[int, ...]]:
-    return _prune_rows(OrderCheck, session, before, cursor)
+def _prune_rows(table: type[OrderCheck | HistoryEntry], before: datetime) -> int:
+    """Delete old rows; ids rise with time, so the first recent row is the end."""
+    deleted, last = 0, 0
+    while True:
+        with db.unit_of_work() as session:
+            rows = session.exec(
+                select(table.id, table.at, table.order_id)
+                .where(col(table.id) > last)
+                .order_by(col(table.id))
+                .limit(BATCH)
+            ).all()
+            old = [row for row in rows if row[1] < before]
+            unsettled = _unsettled(session, {order for *_, order in old if order})
+            over = [row_id for row_id, _, order in old if order and order not in unsettled]
+            deleted += _delete(session, table, col(table.id).in_(over))
+        if len(old) < BATCH:
+            return deleted
+        last = old[-1][0] or 0
 
 
-def _prune_history(
-    session: Session, before: datetime, cursor: Cursor
-) -> tuple[Cursor | None, tuple[int, ...]]:
-    return _prune_rows(HistoryEntry, session, before, cursor)
-
-
-def _prune_rows(
-    table: type[OrderCheck | HistoryEntry], session: Session, before: datetime, cursor: Cursor
-) -> tuple[Cursor | None, tuple[int, ...]]:
-    """Delete a batch of rows; ids rise with time, so the first recent row is the end."""
-    rows = session.exec(
-        select(table.id, table.at, table.order_id)
-        .where(col(table.id) > cursor)
-        .order_by(col(table.id))
-        .limit(BATCH)
-    ).all()
-    old = [row for row in rows if row[1] < before]
-    unsettled = _unsettled(session, {order for *_, order in old if order})
-    over = [row_id for row_id, _, order in old if order and order not in unsettled]
-    deleted = session.connection().execute(delete(table).where(col(table.id).in_(over))).rowcount
-    last = rows[-1][0] if len(old) == BATCH else None
-    return last, (deleted,)
+def _delete(session: Session, table: type[SQLModel], condition: ColumnElement[bool]) -> int:
+    return session.connection().execute(delete(table).where(condition)).rowcount
 
 
 def _unsettled(session: Session, ids: set[int]) -> set[int | None]:

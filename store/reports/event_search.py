@@ -172,7 +172,7 @@ def order_of_payload(session: Session, payload: stripe_facts.Document) -> str | 
     try:
         payment = payment or stripe_facts.object_id(resource.get("payment_intent"))
         named = stripe_facts.order_number_of(resource)
-    except parsing.UNREADABLE:
+    except stripe_facts.UNREADABLE:
         return None
     for column, value in ((Order.number, named), (Order.payment_intent_id, payment)):
         if value and value.isprintable():  # one query for each index

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from sqlmodel import Session, col, or_, select
 
+from store.core.order_status import OrderStatus
 from store.db.models import MAX_LISTED, HistoryEntry, Order, OrderCheck, StripeEvent
 from store.orders.history import Action
 from store.reports import history_text
@@ -123,7 +124,7 @@ def _title(row: HistoryEntry, payload: history_text.Payload) -> str:
         return "Pay pressed: order saved"
     if row.action == Action.ATTEMPT_FAILED:
         return f"Payment attempt failed: {history_text.text(payload, with_origin=False)}"
-    if row.action == Action.OPEN and payload.get("call", {}).get("request") == CREATED:
+    if row.action == OrderStatus.OPEN and payload.get("call", {}).get("request") == CREATED:
         return "Stripe answered: checkout open"
     badge = STATUS_BADGES.get(row.action)
     text = history_text.title(payload) if row.action == Action.NOTED else row.action

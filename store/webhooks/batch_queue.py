@@ -37,7 +37,6 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from sqlalchemy.exc import DataError, IntegrityError
-from sqlmodel import Session
 
 from store.core.errors import DatabaseUnavailable, QueueBroken, QueueFull, StripeBusy
 from store.core.workers import Worker
@@ -57,7 +56,7 @@ LOOK_UP_SECONDS = 20.0  # of all tries of one look-up at Stripe
 STUCK_SECONDS = 30.0  # in addition to the lock's time; no commit takes that long
 RESTART_SECONDS = 0.1
 SUPERVISE_SECONDS = 0.5
-LOOK_UP_THREADS, SINGLE_THREADS, SLOW_THREADS = 8, 4, 4
+THREADS = {"look-up": 8, "single": 4, "slow": 4}
 SLOW_SECONDS = 5.0  # in addition to the lock's time, to wait for a thread
 KEPT_OUT_SECONDS = 30.0
 # Time limits of a batch for a lock and for a statement. An event in a thread of its own has
@@ -69,9 +68,8 @@ CONTENTION = frozenset(["55P03", "40P01", "57014", "40001"])
 UNSUITABLE = (IntegrityError, DataError, OverflowError, UnicodeError)
 CONTRADICTED = "it contradicts what is recorded here"
 
-Loop = asyncio.AbstractEventLoop
 Result = Outcome | Doubt | Locked
-Waiting = tuple[ParsedEvent, "asyncio.Future[Result]", Loop]
+Future = asyncio.Future[Result]
 Answer = TypeVar("Answer")
 
 
@@ -83,30 +81,26 @@ class EventBatcher:
     """Takes events from many requests and answers each after its commit."""
 
     def __init__(self) -> None:
-        self._waiting: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._waiting: queue.SimpleQueue[tuple[ParsedEvent, Future] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._look_ups: ThreadPoolExecutor | None = None
-        self._single: ThreadPoolExecutor | None = None
-        self._slow: ThreadPoolExecutor | None = None
-        self._batch: list[Waiting] = []
+        self._pools: dict[str, ThreadPoolExecutor] = {}
+        self._batch: list[tuple[ParsedEvent, Future]] = []
         # One supervisor for all; a timer per request costs more than the rest of its processing.
-        self._pending: dict[asyncio.Future[Result], Waiting] = {}
+        self._pending = set[Future]()
         self._alone = set[str]()
         self._kept_out: dict[str, float] = {}  # event ids, until when
         self._in_flight = 0
         self._last_batch_was_shared = False
         self._busy_since: float | None = None
-        self._opened = False
         self._supervisor: Worker | None = None
         self.committed_at: float | None = None  # of time.time()
         self.restarts = 0
 
     def open(self) -> None:
-        self._opened = True
-        self._look_ups = ThreadPoolExecutor(LOOK_UP_THREADS, "webhook look-up")
-        self._single = ThreadPoolExecutor(SINGLE_THREADS, "webhook single")
-        self._slow = ThreadPoolExecutor(SLOW_THREADS, "webhook slow")
+        self._pools = {
+            name: ThreadPoolExecutor(count, f"webhook {name}") for name, count in THREADS.items()
+        }
         self._start()
         self._supervisor = Worker("webhook supervisor", self._supervise)
         self._supervisor.start()
@@ -125,13 +119,13 @@ class EventBatcher:
 
     def close(self) -> None:
         """Commit and answer what has arrived, then stop."""
-        self._opened = False
+        thread, self._thread = self._thread, None
         if self._supervisor:
             self._supervisor.stop()
         self._waiting.put(None)
-        if self._thread:
-            self._thread.join(timeout=10)
-        for pool in filter(None, [self._look_ups, self._single, self._slow]):
+        if thread:
+            thread.join(timeout=10)
+        for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
     def problem(self) -> str | None:
@@ -192,42 +186,39 @@ class EventBatcher:
         """Hand an event to the thread, which is started again if it has ended."""
         if time.monotonic() < self._kept_out.get(event.id, 0):
             raise Contended
-        if self._opened and self._thread and not self._thread.is_alive():
+        if self._thread and not self._thread.is_alive():
             self._restart()
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Result] = loop.create_future()
-        waiting = self._pending[answer] = (event, answer, loop)
-        self._waiting.put(waiting)
+        answer: Future = asyncio.get_running_loop().create_future()
+        self._pending.add(answer)
+        self._waiting.put((event, answer))
         try:
             return await answer
         finally:
-            del self._pending[answer]
+            self._pending.remove(answer)
 
     async def _look_up(self, call: Callable[..., Answer], *arguments: Any) -> Answer:
         """Run a call of Stripe or the database in a thread, for a bounded time."""
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
-                return await loop.run_in_executor(self._look_ups, call, *arguments)
+                return await self._in_thread("look-up", call, *arguments)
         except TimeoutError:
             raise StripeBusy from None
+
+    async def _in_thread(self, pool: str, call: Callable[..., Answer], *arguments: Any) -> Answer:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pools.get(pool), call, *arguments)
 
     async def _without_contradiction(
         self, event: ParsedEvent, error: Exception, refusals: int
     ) -> ParsedEvent:
         """The event as Stripe answers it; if the database rejects that too, only a doubt.
 
-        Raises:
-            the error itself, if the event is about no order or the doubt is rejected as well.
+        Raises the error itself if the event is about no order, or the doubt is rejected as well.
         """
         if event.fact is None or refusals > 2:
             raise error
-        log.warning(
-            "The database refuses %s: %s",
-            event.id,
-            type(error).__name__,
-            extra={"event_id": event.id, "order_number": event.fact.order_number},
-        )
+        ids = {"event_id": event.id, "order_number": event.fact.order_number}
+        log.warning("The database refuses %s: %s", event.id, type(error).__name__, extra=ids)
         if refusals == 1 and not event.fact.checked:
             return await self._look_up(parsing.look_up, event, CONTRADICTED)
         return parsing.contested(event, CONTRADICTED)
@@ -242,9 +233,12 @@ class EventBatcher:
             async with asyncio.timeout(db.LOCK_SECONDS + SLOW_SECONDS):
                 if event.id not in self._kept_out:
                     with suppress(Contended):
-                        return await self._run(self._single, event, SHORT_SECONDS)
-                self._keep_out(event.id)
-                result = await self._run(self._slow, event, slow_seconds)
+                        (result,) = await self._in_thread("single", _record, [event], SHORT_SECONDS)
+                        return result
+                if len(self._kept_out) >= MAX_IN_FLIGHT:
+                    self._kept_out.clear()
+                self._kept_out[event.id] = time.monotonic() + KEPT_OUT_SECONDS
+                (result,) = await self._in_thread("slow", _record, [event], slow_seconds)
         except (TimeoutError, Contended):
             raise DatabaseUnavailable(
                 "The database makes this event wait. Send it again."
@@ -254,17 +248,6 @@ class EventBatcher:
         self._kept_out.pop(event.id, None)
         return result
 
-    async def _run(
-        self, threads: ThreadPoolExecutor | None, event: ParsedEvent, limits: tuple[float, float]
-    ) -> Result:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(threads, _commit_one, event, limits)
-
-    def _keep_out(self, event_id: str) -> None:
-        if len(self._kept_out) >= MAX_IN_FLIGHT:
-            self._kept_out.clear()
-        self._kept_out[event_id] = time.monotonic() + KEPT_OUT_SECONDS
-
     # --- in the supervising thread ------------------------------------------------------------
 
     def _supervise(self, stop: threading.Event) -> None:
@@ -273,7 +256,7 @@ class EventBatcher:
 
     def _check_thread(self) -> None:
         """Answer the requests that wait for a hanging thread; restart one that has ended."""
-        pending = list(self._pending.values())
+        pending = list(self._pending)
         if not pending or not self._thread:
             return
         if not self._thread.is_alive():
@@ -291,16 +274,17 @@ class EventBatcher:
                 if not self._next_batch():
                     return
                 self._busy_since = time.monotonic()
-                _answer(self._batch, self._commit(self._batch))
+                results = self._commit([event for event, _ in self._batch])
+                _answer([answer for _, answer in self._batch], results)
             except BaseException as error:  # noqa: BLE001 - without its thread the queue would stop
                 self.restarts += 1
                 self._give_back(error)
 
     def _give_back(self, error: BaseException) -> None:
         """Answer the requests of the failed batch, so that Stripe delivers the events again."""
-        ids = ", ".join(event.id for event, *_ in self._batch)
+        ids = ", ".join(event.id for event, _ in self._batch)
         log.error("Unexpected error in the webhook queue; 503 for: %s", ids, exc_info=error)
-        _answer(self._batch, [QueueBroken()] * len(self._batch))
+        _answer([answer for _, answer in self._batch], [QueueBroken()] * len(self._batch))
         self._batch = []
         time.sleep(RESTART_SECONDS)
 
@@ -329,20 +313,14 @@ class EventBatcher:
             size = self._waiting.qsize()
             time.sleep(WAIT_SECONDS)
 
-    def _commit(self, batch: Sequence[Waiting]) -> list[Result | Exception]:
+    def _commit(self, batch: Sequence[ParsedEvent]) -> list[Result | Exception]:
         """Commit a batch, or the part of it that can be committed; one result per event."""
         try:
-            with db.unit_of_work() as session:
-                _limit(session, *SHORT_SECONDS)
-                results = processing.try_events(
-                    session, [event for event, *_ in batch], source="webhook", wait=False
-                )
+            results = _record(batch, SHORT_SECONDS)
             self.committed_at = time.time()
-            return list(results)
-        except DatabaseUnavailable as error:
-            if not _is_contention(error):
-                return [error] * len(batch)  # each event alone would only wait again
-            return [Contended()] * len(batch)
+            return [*results]
+        except (Contended, DatabaseUnavailable) as error:
+            return [error] * len(batch)  # a smaller batch would only wait again
         except Exception as error:  # noqa: BLE001 - each request gets the error of its event
             if len(batch) == 1:
                 return [error]
@@ -351,52 +329,39 @@ class EventBatcher:
         return [*self._commit(batch[:half]), *self._commit(batch[half:])]
 
 
-def _limit(session: Session, lock_seconds: float, statement_seconds: float) -> None:
-    """Limit how long this transaction waits for a lock and for a statement (PostgreSQL only)."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.connection().exec_driver_sql(
-            f"SET LOCAL lock_timeout = {lock_seconds * 1000:.0f}; "
-            f"SET LOCAL statement_timeout = {statement_seconds * 1000:.0f}"
-        )
+def _record(events: Sequence[ParsedEvent], limits: tuple[float, float]) -> list[Result]:
+    """Commit events in one transaction; Contended if the database makes it wait for too long.
 
-
-def _is_contention(error: DatabaseUnavailable) -> bool:
-    """True if the database is reachable and one of the batch's statements had to wait."""
-    driver = getattr(error.__cause__, "orig", None)
-    return getattr(driver, "pgcode", None) in CONTENTION
-
-
-def _commit_one(event: ParsedEvent, limits: tuple[float, float]) -> Result:
-    """Commit one event by itself.
-
-    Raises:
-        Contended: it did not succeed within these limits.
-        DatabaseUnavailable
+    `limits` are the seconds of waiting for a lock and of a statement (PostgreSQL only).
     """
     try:
         with db.unit_of_work() as session:
-            _limit(session, *limits)
-            (result,) = processing.try_events(session, [event], source="webhook", wait=False)
+            if session.get_bind().dialect.name == "postgresql":
+                lock, statement = (f"{seconds * 1000:.0f}" for seconds in limits)
+                session.connection().exec_driver_sql(
+                    f"SET LOCAL lock_timeout = {lock}; SET LOCAL statement_timeout = {statement}"
+                )
+            results = processing.try_events(session, events, source="webhook", wait=False)
     except DatabaseUnavailable as error:
-        if _is_contention(error):
+        driver = getattr(error.__cause__, "orig", None)
+        if getattr(driver, "pgcode", None) in CONTENTION:
             raise Contended from error
         raise
-    return result
+    return results
 
 
-def _answer(batch: Sequence[Waiting], results: Sequence[Result | Exception]) -> None:
+def _answer(answers: Sequence[Future], results: Sequence[Result | Exception]) -> None:
     """Answer every request of a batch; each event loop is woken only once, which is expensive."""
-    by_loop: dict[Loop, list[tuple[asyncio.Future[Result], Result | Exception]]]
-    by_loop = defaultdict(list)
-    for (_, answer, loop), result in zip(batch, results, strict=True):
-        by_loop[loop].append((answer, result))
-    for loop, answers in by_loop.items():
+    by_loop = defaultdict[asyncio.AbstractEventLoop, list[tuple[Future, Result | Exception]]](list)
+    for answer, result in zip(answers, results, strict=True):
+        by_loop[answer.get_loop()].append((answer, result))
+    for loop, answered in by_loop.items():
         with suppress(RuntimeError):  # a closed loop has no waiting requests
-            loop.call_soon_threadsafe(_set_results, answers)
+            loop.call_soon_threadsafe(_set_results, answered)
 
 
-def _set_results(answers: Sequence[tuple["asyncio.Future[Result]", Result | Exception]]) -> None:
-    for answer, result in answers:
+def _set_results(answered: Sequence[tuple[Future, Result | Exception]]) -> None:
+    for answer, result in answered:
         if answer.done():
             continue  # the request was cancelled
         if isinstance(result, Exception):

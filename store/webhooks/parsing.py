@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 import orjson
 from sqlmodel import col, select
@@ -23,6 +24,7 @@ from store.db.models import Order
 from store.orders import failed_attempts
 from store.orders.statuses import PAID
 from store.orders.stripe_facts import (
+    UNREADABLE,
     CheckoutFact,
     Document,
     DoubtFact,
@@ -40,8 +42,6 @@ MAX_ID_LENGTH = 255
 MAX_NUMBER_LENGTH = 64
 # Every database and every time zone can write these.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-# What reading a document meets that is not as Stripe documents it.
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 Subject = Literal["checkout", "refund", "dispute", "receipt", "attempt"]
 
 
@@ -109,6 +109,11 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 STRICT = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_without_repeats)
 
 
+def is_id(value: object) -> TypeGuard[str]:
+    """Whether every database stores and indexes this as the id or type of an event."""
+    return isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and value.isprintable()
+
+
 def needs_lookup(event: Document) -> bool:
     """Whether parsing the event may read the database or call Stripe to find its order."""
     return str(event.get("type")).startswith(LOOKUP_EVENT_TYPES)
@@ -124,31 +129,31 @@ def parse_event(event: Document) -> ParsedEvent:
         EventMalformed: it has no id or no type to identify it by.
         StripeError, DatabaseUnavailable: the order cannot be found now; try again later.
     """
-    try:
-        event_id, event_type = _text(event.get("id")), _text(event.get("type"))
-    except ValueError:
-        raise EventMalformed from None
-    created_at, odd = _created(event)
+    event_id, event_type = event.get("id"), event.get("type")
+    if not is_id(event_id) or not is_id(event_type):
+        raise EventMalformed
+    when, odd = created_at(event)
     handler = HANDLERS.get(event_type)
     live = event.get("livemode") is True
     if handler is None or live:
         named = None if live else named_order(event)
         concerns_orders = handler is not None
         return ParsedEvent(
-            event_id, event_type, created_at, live, concerns_orders, None, odd, order_number=named
+            event_id, event_type, when, live, concerns_orders, None, odd, order_number=named
         )
     document, fact, subject = _object_of(event), None, handler.subject
     if event.get("livemode") is not False:
         odd = odd or "the event is not marked as test mode"
     try:
-        fact = handler.read(document, event_id) if document else None
+        if document:
+            fact = handler.read(document, origin=event_id, call=event_call(event_id))
         odd = odd or ("" if document else "the event has no object")
     except UNREADABLE:
         odd = odd or f"the event's {subject} cannot be read"
     if odd:
         fact = _doubted(document, subject, event_id, odd)
     stripe_id = str(document.get("id", ""))[: MAX_ID_LENGTH + 1]
-    return ParsedEvent(event_id, event_type, created_at, live, True, fact, odd, subject, stripe_id)
+    return ParsedEvent(event_id, event_type, when, live, True, fact, odd, subject, stripe_id)
 
 
 def named_order(event: Document) -> str | None:
@@ -171,7 +176,7 @@ def _object_of(event: Document) -> Document:
     return document if isinstance(document, Mapping) else {}
 
 
-def _created(event: Document) -> tuple[datetime, str]:
+def created_at(event: Document) -> tuple[datetime, str]:
     """When Stripe made the event; where it does not say so, now, and what is odd about it."""
     try:
         moment = _moment(event.get("created"), thin=event.get("object") != "event")
@@ -195,19 +200,22 @@ def _doubted(document: Document, subject: Subject, event_id: str, odd: str) -> F
             number = order_of_payment(object_id(document["payment_intent"]))
         if number is None or not fits_a_number(number):
             return None
-        return DoubtFact(
-            order_number=number,
-            origin=event_id,
-            call=event_call(event_id),
-            reason=odd,
-            about=_about(subject),
-        )
+        return _doubt(number, event_id, odd, subject)
     except UNREADABLE:
         return None
 
 
-def _about(subject: Subject | None) -> Literal["checkout", "money back"]:
-    return "checkout" if subject == "checkout" else "money back"
+def _doubt(
+    number: str, event_id: str, reason: str, subject: Subject | None, *, checked: bool = False
+) -> DoubtFact:
+    return DoubtFact(
+        order_number=number,
+        origin=event_id,
+        call=event_call(event_id),
+        checked=checked,
+        reason=reason,
+        about="checkout" if subject == "checkout" else "money back",
+    )
 
 
 def look_up(event: ParsedEvent, reason: str) -> ParsedEvent:
@@ -235,27 +243,16 @@ def contested(event: ParsedEvent, reason: str) -> ParsedEvent:
     """The event with its fact replaced by a doubt, which marks its order for review."""
     if event.fact is None:
         return event
-    fact = DoubtFact(
-        order_number=event.fact.order_number,
-        origin=event.id,
-        call=event_call(event.id),
-        checked=True,
-        reason=reason,
-        about=_about(event.subject),
-    )
+    fact = _doubt(event.fact.order_number, event.id, reason, event.subject, checked=True)
     return event._replace(fact=fact)
 
 
 def _answer_of_stripe(event: ParsedEvent, order_number: str) -> Fact | None:
-    """What Stripe answers about the object of an event; None if it does not confirm it.
-
-    Raises:
-        StripeError: Stripe does not answer now.
-    """
+    """What Stripe answers about the object of an event; None if it does not confirm it."""
     if not event.object_id or len(event.object_id) > MAX_ID_LENGTH:
         return None
     try:
-        answer = LOOK_UPS[event.subject or "receipt"](event.object_id, order_number)
+        answer = _retrieve(event.subject, event.object_id, order_number)
     except (StripeRefused, *UNREADABLE):  # there is no such object, or it is no answer
         return None
     return answer if answer and answer.order_number == order_number else None
@@ -274,50 +271,26 @@ def _explains(event: ParsedEvent, answer: Fact) -> bool:
     return event.type != "checkout.session.completed" or answer.status == "complete"
 
 
-def _look_up_session(session_id: str, _number: str) -> Fact | None:
-    return of_session(requests.checkout(session_id), origin="")
+def _retrieve(subject: Subject | None, stripe_id: str, number: str) -> Fact | None:
+    """The fact in the object as Stripe has it now; None for what moves no money.
 
-
-def _look_up_refund(refund_id: str, number: str) -> Fact | None:
-    refund = requests.refund(refund_id)
-    captured_amount = _captured(refund, number)
-    return of_refund(refund, number, origin="", captured_amount=captured_amount)
-
-
-def _look_up_dispute(dispute_id: str, number: str) -> Fact | None:
-    dispute = requests.dispute(dispute_id)
-    captured_amount = _captured(dispute, number)
-    return of_dispute(dispute, number, origin="", captured_amount=captured_amount)
-
-
-def _captured(document: Document, number: str) -> int | None:
-    """What the payment behind a refund or dispute brought in, where it is this order's."""
+    What the payment behind a refund or dispute brought in counts where it is this order's.
+    """
+    if subject == "checkout":
+        return of_session(requests.checkout(stripe_id), origin="")
+    if subject not in ("refund", "dispute"):
+        return None
+    is_refund = subject == "refund"
+    document = requests.refund(stripe_id) if is_refund else requests.dispute(stripe_id)
     payment = requests.payment(object_id(document["payment_intent"]) or "")
-    amount: int | None = payment.get("amount_received") or None
-    return amount if order_number_of(payment) == number else None
-
-
-LOOK_UPS: Mapping[Subject, Callable[[str, str], Fact | None]] = {
-    "checkout": _look_up_session,
-    "refund": _look_up_refund,
-    "dispute": _look_up_dispute,
-    "receipt": lambda _identifier, _number: None,
-    "attempt": lambda _identifier, _number: None,
-}
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_ID_LENGTH or not value.isprintable():
-        raise ValueError
-    return value
+    is_ours = order_number_of(payment) == number
+    captured_amount = (payment.get("amount_received") if is_ours else None) or None
+    read = of_refund if is_refund else of_dispute
+    return read(document, number, origin="", captured_amount=captured_amount)
 
 
 def _moment(created: Any, *, thin: bool = False) -> datetime:
-    """A moment of Stripe's; thin events carry ISO 8601 with its zone.
-
-    Raises:
-        ValueError, OverflowError: it is none.
-    """
+    """A moment of Stripe's; thin events carry ISO 8601 with its zone. ValueError if it is none."""
     if thin and isinstance(created, str):
         moment = datetime.fromisoformat(created)
         if moment.tzinfo is None:
@@ -333,30 +306,14 @@ def event_call(event_id: str) -> str:
     return orjson.dumps({"event_id": event_id}).decode()
 
 
-def _read_receipt(charge: Document, event_id: str) -> Fact | None:
-    return of_charge(charge, origin=event_id, call=event_call(event_id))
-
-
-def _read_refund(refund: Document, event_id: str) -> Fact | None:
+def _read_refund(refund: Document, **source: str) -> Fact | None:
     number = order_number_of(refund) or order_of_payment(object_id(refund["payment_intent"]))
-    if not number:
-        return None
-    return of_refund(refund, number, origin=event_id, call=event_call(event_id))
+    return of_refund(refund, number, **source) if number else None
 
 
-def _read_dispute(dispute: Document, event_id: str) -> Fact | None:
+def _read_dispute(dispute: Document, **source: str) -> Fact | None:
     number = order_of_payment(object_id(dispute["payment_intent"]))
-    if not number:
-        return None
-    return of_dispute(dispute, number, origin=event_id, call=event_call(event_id))
-
-
-def _read_session(session: Document, event_id: str) -> Fact | None:
-    return of_session(session, origin=event_id, call=event_call(event_id))
-
-
-def _read_failed_session(session: Document, event_id: str) -> Fact | None:
-    return of_session(session, origin=event_id, call=event_call(event_id), failed=True)
+    return of_dispute(dispute, number, **source) if number else None
 
 
 def order_of_payment(payment_intent_id: str | None) -> str | None:
@@ -381,25 +338,27 @@ LOOKUP_EVENT_TYPES = ("refund.", "charge.dispute.")
 class Handler(NamedTuple):
     """How a type of event is read, and what it is about."""
 
-    read: Callable[[Any, str], Fact | None]
+    read: Callable[..., Fact | None]
     subject: Subject
 
 
+SESSION, RECEIPT = Handler(of_session, "checkout"), Handler(of_charge, "receipt")
+REFUND, DISPUTE = Handler(_read_refund, "refund"), Handler(_read_dispute, "dispute")
 HANDLERS: Mapping[str, Handler] = {
-    "checkout.session.completed": Handler(_read_session, "checkout"),
-    "checkout.session.async_payment_succeeded": Handler(_read_session, "checkout"),
-    "checkout.session.async_payment_failed": Handler(_read_failed_session, "checkout"),
-    "checkout.session.expired": Handler(_read_session, "checkout"),
-    "charge.succeeded": Handler(_read_receipt, "receipt"),
-    "charge.updated": Handler(_read_receipt, "receipt"),
+    "checkout.session.completed": SESSION,
+    "checkout.session.async_payment_succeeded": SESSION,
+    "checkout.session.async_payment_failed": Handler(partial(of_session, failed=True), "checkout"),
+    "checkout.session.expired": SESSION,
+    "charge.succeeded": RECEIPT,
+    "charge.updated": RECEIPT,
     "charge.failed": Handler(failed_attempts.of_charge, "attempt"),
     "payment_intent.payment_failed": Handler(failed_attempts.of_payment, "attempt"),
-    "refund.created": Handler(_read_refund, "refund"),
-    "refund.updated": Handler(_read_refund, "refund"),
-    "refund.failed": Handler(_read_refund, "refund"),
-    "charge.dispute.created": Handler(_read_dispute, "dispute"),
-    "charge.dispute.updated": Handler(_read_dispute, "dispute"),
-    "charge.dispute.closed": Handler(_read_dispute, "dispute"),
-    "charge.dispute.funds_withdrawn": Handler(_read_dispute, "dispute"),
-    "charge.dispute.funds_reinstated": Handler(_read_dispute, "dispute"),
+    "refund.created": REFUND,
+    "refund.updated": REFUND,
+    "refund.failed": REFUND,
+    "charge.dispute.created": DISPUTE,
+    "charge.dispute.updated": DISPUTE,
+    "charge.dispute.closed": DISPUTE,
+    "charge.dispute.funds_withdrawn": DISPUTE,
+    "charge.dispute.funds_reinstated": DISPUTE,
 }

@@ -68,9 +68,9 @@ def process_events(events: Sequence[ParsedEvent], *, source: Source) -> list[Out
                 checked = parsing.look_up(event, outcome.reason)
             except StripeError as error:
                 results.append(error)
-                continue
-            with db.unit_of_work() as session:
-                results += record_events(session, [checked], source=source)
+            else:
+                with db.unit_of_work() as session:
+                    results += record_events(session, [checked], source=source)
         elif not isinstance(outcome, Locked):
             results.append(outcome)
     return results

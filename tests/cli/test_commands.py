@@ -20,10 +20,8 @@ from store.cli import audit_command, benchmarks, pip_progress, virtualenv
 from store.cli.main import COMMANDS, main, parse, parser
 from store.core.settings import ROOT, Settings
 from store.reconciliation.audit import Audit
-from store.reconciliation.missed_events import ProcessedEvents
-from store.reconciliation.open_orders import CheckedOrders
-from store.reconciliation.reconciler import ReconcileResult
 from store.reconciliation.restored_orders import MissingOrder
+from store.reconciliation.result import ReconcileResult
 from stripe_emulator.storage.database import Storage
 from tests.support.command_line import one_sentence, store
 from tests.support.ports import free_port, port_flags
@@ -416,11 +414,7 @@ def test_reports_use_singular_and_plural(number: int) -> None:
     found = Audit(entries=[], missing=missing, strangers=["B-1"] * number)
 
     report = "\n".join(audit_command.table(found))
-    done = ReconcileResult(
-        events_taken=ProcessedEvents(applied=number),
-        orders_checked=CheckedOrders(looked_up=number),
-        refunds=number,
-    )
+    done = ReconcileResult(events=number, looked_up=number, refunds=number)
     caught_up = str(done)
 
     if number:

@@ -21,7 +21,7 @@ from store.db.models import (
     ShopMark,
     StripeEvent,
 )
-from store.orders import shop_mark, transitions
+from store.orders import queries, transitions
 from store.orders.stripe_facts import Document
 from store.reconciliation import audit, reconciler, restored_orders
 from store.reports import my_orders
@@ -313,7 +313,7 @@ def test_who_had_ordered_before_an_old_copy_was_restored_can_order_the_same_agai
 @pytest.mark.scenario("J10")
 def test_a_second_payment_of_a_restored_order_is_refunded_once(shop: Shop) -> None:
     number = shop.a_paid_order()
-    mark = shop_mark.known() or ""
+    mark = queries.known_mark() or ""
     session = shop.stripe.a_session(metadata={"order_number": number, "shop": mark})
     assert shop.stripe.pay(session.id).outcome == "succeeded"
     second = shop.stripe.intent_of(session.id).id
@@ -435,7 +435,7 @@ def test_an_item_that_cannot_be_read_keeps_no_order_from_coming_back(
 ) -> None:
     number = shop.a_paid_order()
     restore_an_old_copy(shop, number)
-    strange = shop.stripe.a_session(metadata={"order_number": "ODD", "shop": shop_mark.known()})
+    strange = shop.stripe.a_session(metadata={"order_number": "ODD", "shop": queries.known_mark()})
     listed = requests.checkouts
     monkeypatch.setattr(
         requests, "checkouts", lambda: (s | odd if s["id"] == strange.id else s for s in listed())

@@ -25,6 +25,7 @@ from store.db import engine as db
 from store.db.models import Order, StripeEvent
 from store.orders import batch, checkout_session, queries, refunds, transitions
 from store.reconciliation import open_orders, reconciler
+from store.reconciliation.result import ReconcileResult
 from store.stripe_api import requests, transport
 from tests.support.ports import free_port
 from tests.support.shop import ON_SQLITE, Shop
@@ -79,8 +80,8 @@ def hide_events(shop: Shop) -> None:
     shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match=EVENTS)
 
 
-def a_pass() -> reconciler.ReconcileResult:
-    done = reconciler.ReconcileResult()
+def a_pass() -> ReconcileResult:
+    done = ReconcileResult()
     with suppress(StripeError):
         reconciler.reconcile_recent(done=done)
     return done
@@ -401,7 +402,7 @@ def test_reconcile_everything_skips_unreadable_objects(shop: Shop, shape: str) -
         "request", "forbidden", times=None, match="GET *sessions/cs_*"
     )
 
-    done = reconciler.ReconcileResult()
+    done = ReconcileResult()
     with suppress(StripeError):
         reconciler.reconcile_everything(done)
 
@@ -463,7 +464,7 @@ def test_a_missing_permission_stops_only_its_own_step(shop: Shop, name: str) -> 
     pending = shop.place()
     shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match=NEEDED[name])
 
-    done = reconciler.ReconcileResult()
+    done = ReconcileResult()
     with suppress(StripePermissionMissing):
         reconciler.reconcile_everything(done)
 

@@ -107,7 +107,7 @@ def test_a_task_that_fails_says_so_and_frees_its_place(
 ) -> None:
     background = BackgroundTasks()
 
-    def fails(_progress: audit.Progress) -> audit.Audit:
+    def fails(_stripes: audit.StripeRecords) -> audit.Audit:
         raise error
 
     with monkeypatch.context() as patch, caplog.at_level(logging.ERROR):

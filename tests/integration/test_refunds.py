@@ -9,6 +9,7 @@ from store.core import clock
 from store.core.errors import NothingToRefund, StripeUnreachable
 from store.orders import refunds, transitions
 from store.reconciliation import reconciler
+from store.reconciliation.result import ReconcileResult
 from store.stripe_api import requests, transport
 from tests.support.shop import Shop, at_once
 
@@ -270,7 +271,7 @@ def test_a_refund_that_was_only_written_down_is_sent_by_the_reconciler(shop: Sho
 
     results = at_once(3, lambda _: reconciler.reconcile_recent())
 
-    assert all(isinstance(result, reconciler.ReconcileResult) for result in results), results
+    assert all(isinstance(result, ReconcileResult) for result in results), results
     assert given_back(shop) == [1000]
 
 

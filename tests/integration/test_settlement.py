@@ -15,6 +15,7 @@ from store.db import engine as db
 from store.db.models import Order
 from store.orders import checkout, checkout_session, queries
 from store.reconciliation import reconciler
+from store.reconciliation.result import ReconcileResult
 from store.reports import my_orders
 from store.stripe_api import requests
 from store.web import buyer_cookie
@@ -285,7 +286,7 @@ def test_two_reconcilers_at_once_only_repeat_known_facts(shop: Shop) -> None:
 
     results = at_once(3, lambda _: reconciler.reconcile_recent())
 
-    assert all(isinstance(result, reconciler.ReconcileResult) for result in results), results
+    assert all(isinstance(result, ReconcileResult) for result in results), results
     assert shop.order(number).status == "partially_refunded"
     assert [refund.amount for refund in shop.refunds()] == [500]
     assert shop.log(number).count("paid") == 1
@@ -591,7 +592,7 @@ def test_two_reconcilers_at_once_send_a_second_payment_back_once(shop: Shop) -> 
 
     results = at_once(4, lambda _: reconciler.reconcile_recent())
 
-    assert all(isinstance(result, reconciler.ReconcileResult) for result in results), results
+    assert all(isinstance(result, ReconcileResult) for result in results), results
     assert len(shop.refunds_at_stripe()) == 1
     assert [refund.status for refund in shop.refunds()] == ["succeeded"]
 

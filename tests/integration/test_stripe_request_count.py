@@ -13,8 +13,9 @@ from store.core.errors import StripeBusy, StripeError
 from store.db import bulk
 from store.db import engine as db
 from store.db.models import Order
-from store.orders import checkout, coalescing, queries
+from store.orders import checkout, queries
 from store.reconciliation import open_orders, reconciler
+from store.reconciliation.result import ReconcileResult
 from store.stripe_api import requests, transport
 from stripe_emulator.resources import checkout_sessions
 from tests.support.shop import JEANS, ON_SQLITE, STORE_URL, Shop, at_once
@@ -22,7 +23,7 @@ from tests.support.shop import JEANS, ON_SQLITE, STORE_URL, Shop, at_once
 CARTS = 300
 PASSES = 15
 EVERY = timedelta(seconds=30)
-REUSE_SECONDS = coalescing.REUSE_SECONDS
+REUSE_SECONDS = checkout.REUSE_SECONDS
 LOOK_UP = "GET /v1/checkout/sessions/{id}"
 
 
@@ -88,7 +89,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def a_second(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of the last second are reused, as outside the tests."""
-    monkeypatch.setattr(coalescing, "REUSE_SECONDS", REUSE_SECONDS)
+    monkeypatch.setattr(checkout, "REUSE_SECONDS", REUSE_SECONDS)
 
 
 class Time:
@@ -149,7 +150,7 @@ def test_many_sessions_that_changed_are_found_by_the_list_and_looked_up_alone(
     shop.stripe.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/events")
     asked = counted(monkeypatch)
 
-    done = reconciler.ReconcileResult()
+    done = ReconcileResult()
     with pytest.raises(StripeError):
         reconciler.reconcile_recent(done=done)
 
@@ -232,7 +233,7 @@ def test_many_at_once_about_one_order_share_the_question(
     shop: Shop, act: Callable[[str, str], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.an_open_order()
-    monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.RequestCoalescer())
+    monkeypatch.setattr(checkout, "LOOK_UPS", checkout.RequestCoalescer())
     shop.stripe.emulator.inject_fault("request", "slow", times=None, match=LOOK_UP, value="200")
 
     results = at_once(16, lambda _: act(shop.buyer, number))
@@ -246,7 +247,7 @@ def test_callers_that_wait_for_a_failed_request_fail_together(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.an_open_order()
-    monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.RequestCoalescer())
+    monkeypatch.setattr(checkout, "LOOK_UPS", checkout.RequestCoalescer())
     shop.stripe.emulator.inject_fault("request", "rate_limit", times=None, match=LOOK_UP)
 
     results = at_once(16, lambda _: checkout.checkout_url(shop.buyer, number))
@@ -281,7 +282,7 @@ def test_an_order_closed_meanwhile_is_not_led_to_stripe_by_an_answer_of_before(s
 
 
 def test_look_ups_of_two_orders_do_not_wait_for_each_other() -> None:
-    asked, over = coalescing.RequestCoalescer(), threading.Event()
+    asked, over = checkout.RequestCoalescer(), threading.Event()
     slow = threading.Thread(target=asked.run, args=("A", "buyer", over.wait), kwargs={"reuse": ()})
     slow.start()
 
@@ -291,8 +292,8 @@ def test_look_ups_of_two_orders_do_not_wait_for_each_other() -> None:
 
 
 def test_the_number_of_remembered_requests_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coalescing, "MAX_ORDERS", 3)
-    asked = coalescing.RequestCoalescer()
+    monkeypatch.setattr(checkout, "MAX_ORDERS", 3)
+    asked = checkout.RequestCoalescer()
     for number in "ABCD":
         asked.run(number, "buyer", lambda: None, reuse=("buyer",))
 

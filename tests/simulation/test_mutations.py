@@ -177,7 +177,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "a refund that fails at Stripe is owed again": Mutation(
         (
             Edit(
-                "transitions._apply_refund",
+                "transitions._money_back",
                 "second_payments.update_owed_refund(batch, order, fact.payment_intent_id)",
                 "second_payments.update_owed_refund(batch, order, '')",
             ),
@@ -272,7 +272,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (
             Edit(
                 "checkout.refresh_order",
-                "create_or_refresh_session(order, source='redirect')",
+                "_refresh(order, 'redirect', reuse=('redirect',))",
                 "None",
             ),
         ),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from store.orders import shop_mark
+from store.orders import queries
 from store.orders.statuses import PAID
 from store.reconciliation import audit, reconciler
 from store.reconciliation.audit import Audit
@@ -82,7 +82,7 @@ def lost(stage: Stage, known: set[str]) -> dict[str, int]:
             unknown.append(session)
     for session in unknown:
         paid = session["payment_status"] in PAID
-        ours = session["metadata"].get(shop_mark.NAME) == shop_mark.known()
+        ours = session["metadata"].get(queries.MARK_NAME) == queries.known_mark()
         if ours and (paid or session["status"] != "expired"):
             amounts[session["metadata"]["order_number"]] = session["amount_total"] if paid else 0
     stage.unmissed |= {s["id"] for s in unknown if s["metadata"]["order_number"] not in amounts}

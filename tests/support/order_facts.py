@@ -6,7 +6,7 @@ from typing import Any
 from sqlmodel import Session
 
 from store.orders.batch import OrderBatch, OrderState
-from store.orders.stripe_facts import CheckoutFact, DisputeFact, Fact, RefundFact, RefusedFact
+from store.orders.stripe_facts import CheckoutFact, ClosedFact, DisputeFact, Fact, RefundFact
 from store.orders.transitions import TRANSITIONS, update_status
 
 NUMBER, SESSION, PAYMENT = "TEST-TEST-TEST-TEST", "cs_test_1", "pi_1"
@@ -87,7 +87,7 @@ LIVES: dict[str, tuple[list[Fact], str]] = {
     "paid": (PAID_BY_CARD, "paid"),
     "expired": ([checkout("open", "unpaid"), checkout("expired", "unpaid")], "expired"),
     "expired while it was paid": ([checkout("expired", "unpaid"), *PAID_BY_CARD], "paid"),
-    "refused": ([RefusedFact(order_number=NUMBER, reason="no")], "failed"),
+    "refused": ([ClosedFact(order_number=NUMBER, status="refused", reason="no")], "failed"),
     "by bank, on its way": (BY_BANK, "processing"),
     "by bank, arrived": ([*BY_BANK, checkout("complete", "paid")], "paid"),
     "by bank, failed": ([*BY_BANK, checkout("complete", "failed")], "failed"),
