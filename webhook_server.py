@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import Any, get_args
 
 from fastapi import FastAPI, Response
@@ -50,6 +49,7 @@ log = logging.getLogger(__name__)
 
 PATHS = ("/webhooks/stripe/", "/webhooks/stripe")
 RESPONSES = {name: json.dumps({"outcome": name}).encode() for name in get_args(Outcome)}
+REFUSAL_HEADERS = {503: (b"retry-after", b"5"), 405: (b"allow", b"POST")}
 MAX_BODY_BYTES = 1024 * 1024  # Stripe's events stay far below
 BODY_SECONDS = 10.0
 # How much of a rejected body is read after the response, so that the client can read that.
@@ -166,10 +166,8 @@ async def handle_webhook(scope: Scope, receive: Receive, send: Send) -> None:
         log.exception("Unexpected error of a webhook", extra=log_fields(event))
         raise
     headers.append((b"content-length", b"%d" % len(answer)))
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers.append((b"retry-after", b"5"))
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers.append((b"allow", b"POST"))
+    if status in REFUSAL_HEADERS:
+        headers.append(REFUSAL_HEADERS[status])
     if unread:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

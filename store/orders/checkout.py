@@ -2,6 +2,9 @@
 
 An order can be paid once, and a buyer has at most one payable order. What is left if the process
 dies in one of these steps is described at the top of checkout_session.py.
+
+Each step raises OrderNotFound for an order that is unknown or another buyer's, StripeError if
+Stripe does not do what is needed, and DatabaseUnavailable.
 """
 
 import hashlib
@@ -12,6 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from sqlalchemy import bindparam
 from sqlalchemy.exc import IntegrityError
@@ -61,7 +65,7 @@ def place(
     again: bool = False,
     may_replace: Collection[str] | None = None,
 ) -> str:
-    """Write the order for this cart, or find the one that is already payable.
+    """Write the order for this cart, or find the one that is already payable; returns its number.
 
     `shown_amount` is the total on the button; `store_url` is where Stripe sends the buyer back to;
     `again` says that the buyer wants to buy the cart just paid for once more. `may_replace` are the
@@ -69,13 +73,9 @@ def place(
     transaction that locks the open order, so an order placed meanwhile in another tab is never
     canceled without notice; nothing is written if this raises.
 
-    Returns:
-        The order's number, for `/go/{number}`.
-
     Raises:
         CartError: the cart cannot be bought as it stands; each kind says why.
         OtherOrderPaid: the order to be replaced has just been paid.
-        StripeError, DatabaseUnavailable
     """
     for _ in range(MAX_ATTEMPTS):
         try:
@@ -205,9 +205,6 @@ def checkout_url(buyer: str, order_number: str, *, refreshed: bool = False) -> s
     Refreshes the order from Stripe first, unless that was done within the last second, so an old
     link never leads to a paid or expired session. Pass `refreshed=True` if the caller has just
     done so.
-
-    Raises:
-        OrderNotFound, StripeError, DatabaseUnavailable
     """
     with db.reading() as session:
         order = order_of_buyer(session, buyer, order_number)
@@ -221,12 +218,8 @@ def checkout_url(buyer: str, order_number: str, *, refreshed: bool = False) -> s
 
 
 def _refresh(order: Order, source: Source, *, reuse: Collection[str]) -> None:
-    LOOK_UPS.run(
-        order.number,
-        source,
-        lambda: create_or_refresh_session(order, source=source),
-        reuse=reuse,
-    )
+    call = partial(create_or_refresh_session, order, source=source)
+    LOOK_UPS.run(order.number, source, call, reuse=reuse)
 
 
 def refresh_order(buyer: str, order_number: str, *, always: bool = False) -> None:
@@ -234,9 +227,6 @@ def refresh_order(buyer: str, order_number: str, *, always: bool = False) -> Non
 
     An order whose payment is decided is retrieved only if `always`; else the visit is stored as a
     check that changed nothing.
-
-    Raises:
-        OrderNotFound, StripeError, DatabaseUnavailable
     """
     with db.reading() as session:
         order = order_of_buyer(session, buyer, order_number)
@@ -252,7 +242,6 @@ def cancel(buyer: str, order_number: str) -> None:
     """Cancel the buyer's order, once its session is expired at Stripe.
 
     Raises:
-        OrderNotFound, StripeError, DatabaseUnavailable
         OtherOrderPaid: too late, Stripe reports that it is paid.
     """
     with db.reading() as session:

@@ -14,8 +14,8 @@ What is left if the process dies in each step:
    commit: the next caller finds the same. Two at once write the same fact. It closes nothing while
    the session may exist in another account and be payable there.
 
-Each failure is raised as a `StoreError` of this order, an unreadable response too, so that one
-order holds up no other.
+Each failure is raised as StripeError or DatabaseUnavailable, an unreadable response too, so that
+one order holds up no other.
 """
 
 import hashlib
@@ -29,12 +29,7 @@ from sqlmodel import Session
 
 from store.catalog.products import Line
 from store.core import addresses, clock, settings
-from store.core.errors import (
-    CheckoutOutOfReach,
-    StripeNotFound,
-    StripeRefused,
-    StripeUncertain,
-)
+from store.core.errors import CheckoutOutOfReach, StripeNotFound, StripeRefused, StripeUncertain
 from store.core.order_status import PAYABLE_CHECKOUT
 from store.db import bulk
 from store.db import engine as db
@@ -146,11 +141,7 @@ def checkout_session_params(
 
 
 def _images(line: Line, store_url: str) -> dict[str, list[str]]:
-    """The product's image, if Stripe can fetch it.
-
-    An address of this machine is left out: Stripe's servers cannot reach it and may reject the
-    whole session because of it.
-    """
+    """The product's image; Stripe may reject the whole session if its servers cannot fetch it."""
     if addresses.is_loopback(store_url) and not addresses.is_loopback(transport.api_base()):
         return {}
     return {"images": [f"{store_url}/images/{quote(line.product.image)}"]}
@@ -162,9 +153,6 @@ def create_or_refresh_session(order: Order, *, source: Source) -> Order:
     Without a session it sends the order's parameters under its idempotency key. A session created
     just now is not retrieved again: nobody can have paid it yet. A check by a person that changes
     nothing is stored for the timeline; the reconciler's checks are too many for that.
-
-    Raises:
-        StripeError, DatabaseUnavailable
     """
     is_noted = order.checkout_session_id is not None and source != "reconciler"
     if order.checkout_session_id is None:
@@ -232,7 +220,6 @@ def _close_missing(order: Order, missing: StripeNotFound) -> Fact:
     Raises:
         StripeNotFound: the response was not Stripe's own, or the order does not wait for payment.
         CheckoutOutOfReach: the session may still be payable.
-        StripeError, DatabaseUnavailable
     """
     if missing.code != "resource_missing" or order.checkout_status not in PAYABLE_CHECKOUT:
         raise missing
@@ -265,9 +252,6 @@ def expire_checkout_session(order: Order, why: Change, source: Source) -> Order:
 
     The intention is stored before Stripe is called: if the process dies in between, the reconciler
     or the next click completes it. Returns the order as it then is.
-
-    Raises:
-        StripeError, DatabaseUnavailable
     """
     with db.unit_of_work() as session:
         batch = lock_orders(session, [order.number])

@@ -14,7 +14,6 @@ the address of a checkout can fail there as often as Stripe permits.
 """
 
 import json
-from typing import Any
 
 import orjson
 from pydantic.dataclasses import dataclass
@@ -50,50 +49,44 @@ class FailedAttemptFact(ChargeFact):
 
 def of_payment(intent: Document, *, origin: str, **_source: str) -> FailedAttemptFact | None:
     """The failed attempt in a `payment_intent`; None if it has no order number."""
-    error: Document = intent.get("last_payment_error") or {}
-    method: Document = error.get("payment_method") or {}
-    attempt = object_id(error.get("charge")) or object_id(method) or origin
-    code, decline_code = error.get("code"), error.get("decline_code")
-    details = _details(code, decline_code, method)
-    return _fact(intent, intent["id"], origin, attempt, error.get("message"), details)
+    return _fact(intent, intent["id"], intent.get("last_payment_error") or {}, origin)
 
 
 def of_charge(charge: Document, *, origin: str, **_source: str) -> FailedAttemptFact | None:
     """The failed attempt in a `charge`; None if it has no order number."""
-    decline_code = (charge.get("outcome") or {}).get("reason")
-    details = _details(
-        charge.get("failure_code"), decline_code, charge.get("payment_method_details") or {}
-    )
-    payment, message = object_id(charge.get("payment_intent")), charge.get("failure_message")
-    return _fact(charge, payment, origin, charge["id"], message, details)
-
-
-def _details(code: Any, decline_code: Any, method: Document) -> dict[str, Any]:
-    card: Document = method.get("card") or {}
-    return {
-        "code": code,
-        "decline_code": "generic_decline" if decline_code in CONFIDENTIAL else decline_code,
-        "card": f"{card.get('brand')} …{card.get('last4')}" if card else None,
+    error = {
+        "charge": charge["id"],
+        "message": charge.get("failure_message"),
+        "code": charge.get("failure_code"),
+        "decline_code": (charge.get("outcome") or {}).get("reason"),
+        "payment_method": charge.get("payment_method_details"),
     }
+    return _fact(charge, object_id(charge.get("payment_intent")), error, origin)
 
 
 def _fact(
-    document: Document,
-    payment_intent_id: str | None,
-    event_id: str,
-    attempt: str,
-    message: str | None,
-    details: dict[str, Any],
+    document: Document, payment_intent_id: str | None, error: Document, event_id: str
 ) -> FailedAttemptFact | None:
+    """`error` is what a `payment_intent` holds as its `last_payment_error`."""
+    method: Document = error.get("payment_method") or {}
+    card: Document = method.get("card") or {}
+    decline_code = error.get("decline_code")
+    attempt = object_id(error.get("charge")) or object_id(method) or event_id
+    call = {
+        "event_id": event_id,
+        "attempt": attempt,
+        "code": error.get("code"),
+        "decline_code": "generic_decline" if decline_code in CONFIDENTIAL else decline_code,
+        "card": f"{card.get('brand')} …{card.get('last4')}" if card else None,
+    }
     if not (number := order_number_of(document)):
         return None
-    call = {"event_id": event_id, "attempt": attempt, **details}
     return FailedAttemptFact(
         order_number=number,
         origin=event_id,
         call=orjson.dumps(call).decode(),
         attempt=attempt,
-        message=message or "Stripe gave no reason.",
+        message=error.get("message") or "Stripe gave no reason.",
         payment_intent_id=payment_intent_id,
         amount=document.get("amount"),
         currency=document.get("currency"),

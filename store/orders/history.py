@@ -66,12 +66,7 @@ def payload(changes: Sequence[Change], *, origin: str = "", call: str = "") -> s
 
 
 def log(
-    session: Session,
-    order: HasId,
-    source: Source,
-    action: Action,
-    *changes: Change,
-    call: str = "",
+    session: Session, order: HasId, source: Source, action: Action, *changes: Change, call: str = ""
 ) -> None:
     """Add an entry to the order's history."""
     entry = {"order_id": order.id, "at": clock.now(), "source": source, "action": action}

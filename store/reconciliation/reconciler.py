@@ -29,14 +29,7 @@ from store.db import engine as db
 from store.db import leases
 from store.db.models import Lease, Order, Refund
 from store.orders import refunds, transitions
-from store.orders.stripe_facts import (
-    Document,
-    Fact,
-    object_id,
-    of_dispute,
-    of_refund,
-    of_session,
-)
+from store.orders.stripe_facts import Document, Fact, object_id, of_dispute, of_refund, of_session
 from store.reconciliation import missed_events, open_orders, restored_orders
 from store.reconciliation.missed_events import EVENTS_KEPT
 from store.reconciliation.open_orders import PATIENT, probe
@@ -202,7 +195,7 @@ def reconcile_everything(done: ReconcileResult | None = None) -> ReconcileResult
     _in_turn(
         done,
         {
-            "missing orders": lambda: _restore_missing(done),
+            "missing orders": lambda: restored_orders.restore_missing(done),
             "pass": lambda: reconcile_recent(done=done, everything=True),
             "all sessions": lambda: _record(done, requests.checkouts(), read_session),
             "all refunds": lambda: _record(done, requests.refunds(), read_refund),
@@ -210,11 +203,6 @@ def reconcile_everything(done: ReconcileResult | None = None) -> ReconcileResult
         },
     )
     return done
-
-
-def _restore_missing(done: ReconcileResult) -> None:
-    found = restored_orders.restore_missing()
-    done.restored, done.lost = found.numbers, found.left
 
 
 def _record(done: ReconcileResult, listed: Iterator[Document], read: Reader) -> None:

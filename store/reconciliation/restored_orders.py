@@ -13,7 +13,7 @@ number rejects the second, which leaves the order to the first.
 import hashlib
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,12 +26,8 @@ from store.db import engine as db
 from store.db.models import Order, OrderItem, Product
 from store.orders import history, queries, transitions
 from store.orders.statuses import PAID
-from store.orders.stripe_facts import (
-    Document,
-    object_id,
-    of_session,
-    order_number_of,
-)
+from store.orders.stripe_facts import Document, object_id, of_session, order_number_of
+from store.reconciliation.result import ReconcileResult
 from store.stripe_api import requests
 
 log = logging.getLogger(__name__)
@@ -65,14 +61,6 @@ class MissingOrder:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-@dataclass
-class Restored:
-    """The numbers of the restored orders, and by number why others could not be restored."""
-
-    numbers: list[str] = field(default_factory=list)
-    left: dict[str, str] = field(default_factory=dict)
 
 
 def missing_orders(
@@ -130,28 +118,27 @@ def _charge(session: Document) -> Document:
     return charge if isinstance(charge, dict) else {}
 
 
-def restore_missing() -> Restored:
-    """Restore the missing orders; returns their numbers, and why others could not be restored.
+def restore_missing(done: ReconcileResult) -> None:
+    """Restore the missing orders; `done` gets their numbers, and why others could not be restored.
 
     Raises:
         StripeError: Stripe's list cannot be read; DatabaseUnavailable.
     """
-    restored, mark = Restored(), queries.known_mark()
+    mark = queries.known_mark()
     if mark is None:
-        return restored
+        return
     # One odd item of a list must not end the work; the audit names it.
     readable = (s for s in requests.checkouts() if isinstance(s.get("payment_status"), str))
     groups = _marked(readable, mark)
     for number in sorted(groups.keys() - _known(groups)):
         try:
             if _restore(number, groups[number]):
-                restored.numbers.append(number)
+                done.restored.append(number)
         except StoreError as error:
-            restored.left[number] = error.for_operator
+            done.lost[number] = error.for_operator
         except Exception:
             log.exception("Could not bring order %s back", number)
-            restored.left[number] = "Stripe's answer about it cannot be read"
-    return restored
+            done.lost[number] = "Stripe's answer about it cannot be read"
 
 
 def _known(numbers: Collection[str]) -> set[str]:

@@ -84,7 +84,7 @@ def try_events(
     Without `wait`, an event whose order another transaction holds is left out at once.
     """
     batch = lock_orders(session, _order_numbers(events), wait=wait)
-    left_out = _left_out(session, events, batch)
+    left_out = _left_out(events, batch)
     if not left_out:  # nearly always
         return [*record_events(session, events, source=source, batch=batch)]
     rest = [event for place, event in enumerate(events) if place not in left_out]
@@ -98,9 +98,7 @@ def _order_numbers(events: Sequence[ParsedEvent]) -> set[str]:
     return {event.fact.order_number for event in events if event.fact}
 
 
-def _left_out(
-    session: Session, events: Sequence[ParsedEvent], batch: OrderBatch
-) -> dict[int, Doubt | Locked]:
+def _left_out(events: Sequence[ParsedEvent], batch: OrderBatch) -> dict[int, Doubt | Locked]:
     """The events that cannot be recorded now, by their place."""
     doubts, left_out = dict[str, Doubt](), dict[int, Doubt | Locked]()
     for event in events:
@@ -111,7 +109,7 @@ def _left_out(
         recorded = select(StripeEvent.id).where(
             col(StripeEvent.id).in_(sorted(doubts)), col(StripeEvent.outcome) != "unknown_order"
         )
-        for event_id in session.exec(recorded):
+        for event_id in batch.session.exec(recorded):
             del doubts[event_id]
     for place, event in enumerate(events):
         if event.fact and event.fact.order_number in batch.locked_elsewhere:
@@ -141,13 +139,12 @@ def record_events(
     expected = {event_id: _expected(event, batch) for event_id, event in unique.items()}
     counts = Counter(event.id for event in events) if source == "webhook" else Counter[str]()
     new, reclassified = _register(session, unique, expected, counts)
-    to_apply = [event for event in unique.values() if event.fact and event.id in new]
-    facts = [event.fact for event in to_apply if event.fact]
-    applied = transitions.apply_facts(session, facts, source=source, batch=batch)
-    for event, effect in zip(to_apply, applied, strict=True):
-        if effect.order_id and not effect.changed and expected[event.id].outcome != "review":
-            expected[event.id] = EventOutcome("no_change", effect.order_id)
-            reclassified.add(event.id)
+    facts = {event.id: event.fact for event in unique.values() if event.fact and event.id in new}
+    applied = transitions.apply_facts(session, [*facts.values()], source=source, batch=batch)
+    for event_id, effect in zip(facts, applied, strict=True):
+        if effect.order_id and not effect.changed and expected[event_id].outcome != "review":
+            expected[event_id] = EventOutcome("no_change", effect.order_id)
+            reclassified.add(event_id)
     rows = [{"id": event_id, **expected[event_id]._asdict()} for event_id in sorted(reclassified)]
     bulk.update(session, StripeEvent, rows)
     outcomes = _outcomes(events, expected, new)

@@ -24,12 +24,19 @@ from store.db.models import (
 from store.orders import queries, transitions
 from store.orders.stripe_facts import Document
 from store.reconciliation import audit, reconciler, restored_orders
+from store.reconciliation.result import ReconcileResult
 from store.reports import my_orders
 from store.stripe_api import requests
 from store.web import buyer_cookie
 from tests.support.shop import JEANS, ON_SQLITE, Shop, at_once
 
 COMPLETED = "checkout.session.completed"
+
+
+def restore_missing() -> ReconcileResult:
+    done = ReconcileResult()
+    restored_orders.restore_missing(done)
+    return done
 
 
 def restore_an_old_copy(shop: Shop, *gone: str) -> None:
@@ -420,10 +427,10 @@ def test_an_order_that_cannot_be_made_again_is_left_with_the_reason_and_keeps_no
 
     monkeypatch.setattr(requests, "checkouts", bent)
 
-    done = restored_orders.restore_missing()
+    done = restore_missing()
 
-    assert done.numbers == [good]
-    assert why in done.left[odd]
+    assert done.restored == [good]
+    assert why in done.lost[odd]
     assert [order.number for order in shop.orders()] == [good]
     assert not audit.audit().agrees
 
@@ -441,7 +448,7 @@ def test_an_item_that_cannot_be_read_keeps_no_order_from_coming_back(
         requests, "checkouts", lambda: (s | odd if s["id"] == strange.id else s for s in listed())
     )
 
-    assert restored_orders.restore_missing().numbers == [number]
+    assert restore_missing().restored == [number]
 
 
 @pytest.mark.scenario("J10")
@@ -449,11 +456,11 @@ def test_two_concurrent_restores_create_each_order_once(shop: Shop) -> None:
     number = shop.a_paid_order()
     restore_an_old_copy(shop, number)
 
-    results = at_once(4, lambda _: restored_orders.restore_missing())
+    results = at_once(4, lambda _: restore_missing())
 
-    assert [r for r in results if not isinstance(r, restored_orders.Restored)] == []
-    assert sum(len(result.numbers) for result in results) == 1
-    assert all(result.left == {} for result in results)
+    assert [r for r in results if not isinstance(r, ReconcileResult)] == []
+    assert sum(len(result.restored) for result in results) == 1
+    assert all(result.lost == {} for result in results)
     assert shop.log(number).count("paid") == 1
     with db.reading() as session:
         assert len(session.exec(select(OrderItem)).all()) == 1
@@ -472,10 +479,10 @@ def test_a_crash_while_restoring_an_order_leaves_nothing_of_it(
     with monkeypatch.context() as death:
         death.setattr(transitions, "apply_facts", dies)
         with pytest.raises(KeyboardInterrupt):
-            restored_orders.restore_missing()
+            restore_missing()
 
     assert shop.orders() == []
-    assert restored_orders.restore_missing().numbers == [number]
+    assert restore_missing().restored == [number]
     assert audit.audit().agrees
 
 
