@@ -69,35 +69,37 @@ RESTARTS = Gauge("store_webhook_queue_restarts", "Unexpected errors of the threa
 
 
 @dataclass
-class RefusedSignatures:
-    """The webhooks refused since the last accepted one, so that a wrong secret is seen."""
+class SignatureVerifier:
+    """Verifies webhooks, and counts those refused since the last accepted one."""
 
+    refused: int = 0
     since: datetime | None = None
     reason: str = ""
-    unanswered: int = 0
 
-    def refused(self, reason: str) -> None:
-        self.unanswered += 1
-        self.reason = reason
-        if self.unanswered == 1:
-            self.since = clock.now()
-
-    def accepted(self) -> None:
-        self.unanswered = 0
+    def verify(self, body: bytes, signature: str, secrets: list[str]) -> None:
+        """Check the signature of a body; SignatureRefused if it does not fit."""
+        try:
+            signatures.verify(body, signature, secrets)
+        except SignatureRefused as error:
+            SIGNATURES_REFUSED.inc()
+            self.refused, self.reason = self.refused + 1, str(error)
+            self.since = self.since or clock.now()
+            raise
+        self.refused, self.since = 0, None
 
     def hint(self) -> str:
         """`ok`, or what to do where none has been accepted since the first was refused."""
-        if not self.unanswered or self.since is None:
+        if self.since is None:
             return "ok"
         return (
-            f"{self.unanswered} refused since {self.since:%Y-%m-%d %H:%M:%S} UTC and none accepted "
+            f"{self.refused} refused since {self.since:%Y-%m-%d %H:%M:%S} UTC and none accepted "
             f"since; the last one: {self.reason} If Stripe sent them, STRIPE_WEBHOOK_SECRET is not "
             "the signing secret of this endpoint."
         )
 
 
 batcher = EventBatcher()
-refused_signatures = RefusedSignatures()
+verifier = SignatureVerifier()
 probe = WriteProbe()
 reconciler = Worker("reconciler", reconcile.run_forever)
 connection_limits.limit()
@@ -216,7 +218,7 @@ async def stripe_webhook(scope: Scope, receive: Receive, event: dict[str, Any]) 
     secrets = settings.current().webhook_secrets
     if not secrets:
         raise WebhookSecretMissing
-    verify(body, headers.get(b"stripe-signature", b"").decode("latin-1"), secrets)
+    verifier.verify(body, headers.get(b"stripe-signature", b"").decode("latin-1"), secrets)
     event.update(parsing.decode_body(body))
     started = time.perf_counter()
     outcome = await batcher.submit(event)
@@ -228,17 +230,6 @@ async def stripe_webhook(scope: Scope, receive: Receive, event: dict[str, Any]) 
     if outcome == "review":
         log.error("Event %s was recorded for review.", event["id"], extra=log_fields(event))
     return outcome
-
-
-def verify(body: bytes, signature: str, secrets: list[str]) -> None:
-    """Check the signature of a body; SignatureRefused, and counted, if it does not fit."""
-    try:
-        signatures.verify(body, signature, secrets)
-    except SignatureRefused as error:
-        SIGNATURES_REFUSED.inc()
-        refused_signatures.refused(str(error))
-        raise
-    refused_signatures.accepted()
 
 
 async def raw_body(announced: bytes, receive: Receive) -> bytes:
@@ -329,7 +320,7 @@ def readyz() -> JSONResponse:
     results = {name: run_check(check) for name, check in CHECKS.items()}
     status = 200 if set(results.values()) == {"ok"} else 503
     hints = {
-        "signatures": refused_signatures.hint(),
+        "signatures": verifier.hint(),
         "supervisor": batcher.supervisor_problem() or "ok",
         "reconciler": reconciler_trouble() or "ok",
         "clock": CLOCK_SKEW.message(),

@@ -14,7 +14,7 @@ second waits for the lock and finds the row; the unique idempotency key would re
 from store.db.models import Refund
 from store.orders.batch import OrderBatch, OrderState
 from store.orders.history import Change
-from store.orders.statuses import DISPUTE_TAKEN, REFUND_VOID
+from store.orders.statuses import DISPUTE_TAKEN, REFUND_VOID, refunded_amount
 from store.orders.stripe_facts import CheckoutFact, RefundFact
 
 REASON = "duplicate"  # Stripe's reason for refunding a second payment
@@ -42,10 +42,9 @@ def matching_unsent_refund(batch: OrderBatch, order: OrderState, fact: RefundFac
     """The unsent row for which a refund of the same amount was made elsewhere."""
     if fact.status in REFUND_VOID:
         return None
-    for row in _rows(batch, order, fact.payment_intent_id):
-        if row.reason == REASON and row.is_unsent and row.amount == fact.amount:
-            return row
-    return None
+    unsent = (row for row in _rows(batch, order, fact.payment_intent_id) if row.is_unsent)
+    alike = (row for row in unsent if row.reason == REASON and row.amount == fact.amount)
+    return next(alike, None)
 
 
 def update_owed_refund(batch: OrderBatch, order: OrderState, payment_id: str) -> list[Change]:
@@ -57,7 +56,12 @@ def update_owed_refund(batch: OrderBatch, order: OrderState, payment_id: str) ->
     captured = max((row.payment_amount or 0 for row in rows), default=0)
     if not captured or payment_id == order.payment_intent_id:
         return []
-    owed = max(captured - _returned_amount(batch, order, payment_id), 0)
+    taken = sum(  # by the bank in a dispute
+        dispute.amount
+        for dispute in batch.disputes_of(order)
+        if dispute.payment_intent_id == payment_id and dispute.status in DISPUTE_TAKEN
+    )
+    owed = max(captured - refunded_amount(payment_id, rows) - taken, 0)
     unsent = [row for row in rows if row.is_unsent]
     if sum(row.amount for row in unsent) == owed:
         return []
@@ -66,21 +70,6 @@ def update_owed_refund(batch: OrderBatch, order: OrderState, payment_id: str) ->
     if owed:
         _add_row(batch, order, payment_id, owed, captured)
     return [{"owed_for": payment_id, "amount": owed, "currency": order.currency}]
-
-
-def _returned_amount(batch: OrderBatch, order: OrderState, payment_id: str) -> int:
-    """What Stripe has refunded or is refunding, and what the bank took in a dispute."""
-    refunded = sum(
-        row.amount
-        for row in _rows(batch, order, payment_id)
-        if row.stripe_refund_id and row.status not in REFUND_VOID
-    )
-    taken = sum(
-        dispute.amount
-        for dispute in batch.disputes_of(order)
-        if dispute.payment_intent_id == payment_id and dispute.status in DISPUTE_TAKEN
-    )
-    return refunded + taken
 
 
 def _rows(batch: OrderBatch, order: OrderState, payment_id: str) -> list[Refund]:

@@ -65,12 +65,12 @@ def _paid_status(order: OrderState, disputes: Sequence[Dispute]) -> OrderStatus:
     return OrderStatus.PARTIALLY_REFUNDED if order.refunded_amount else OrderStatus.PAID
 
 
-def refunded_amount(order: OrderState, refunds: Iterable[Refund]) -> int:
-    """The refunded part of the order's own payment; refunds of a second payment do not count."""
+def refunded_amount(payment_intent_id: str | None, refunds: Iterable[Refund]) -> int:
+    """What Stripe has refunded or is refunding of this payment."""
     return sum(
         refund.amount
         for refund in refunds
-        if refund.payment_intent_id == order.payment_intent_id
+        if refund.payment_intent_id == payment_intent_id
         and refund.stripe_refund_id
         and refund.status not in REFUND_VOID
     )

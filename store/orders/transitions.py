@@ -77,8 +77,8 @@ def _apply_fact(batch: OrderBatch, fact: Fact, source: Source) -> Applied:
 
 def update_status(batch: OrderBatch, order: OrderState) -> None:
     """Recompute the columns that follow from the facts: refunded amount, `paid_at` and status."""
-    refunded_amount = statuses.refunded_amount(order, batch.refunds_of(order))
-    order.refunded_amount = min(order.total_amount, refunded_amount)
+    refunded = statuses.refunded_amount(order.payment_intent_id, batch.refunds_of(order))
+    order.refunded_amount = min(order.total_amount, refunded)
     if order.payment_status in PAID and order.paid_at is None:
         order.paid_at = batch.at
     order.status = statuses.status_of(order, batch.disputes_of(order)).value

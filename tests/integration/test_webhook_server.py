@@ -32,7 +32,6 @@ from tests.support.ports import free_port
 from tests.support.server_thread import ServerThread
 from tests.support.shop import ON_SQLITE, Door, Shop
 from tests.support.waiting import wait_until
-from webhook_server import RefusedSignatures
 
 PATH = "/webhooks/stripe/"
 
@@ -282,7 +281,7 @@ def test_looking_whether_it_can_be_written_leaves_nothing_behind(shop: Shop) -> 
 def test_refused_signatures_are_counted_and_named_until_one_is_accepted(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhook_server, "refused_signatures", RefusedSignatures())
+    monkeypatch.setattr(webhook_server, "verifier", webhook_server.SignatureVerifier())
     event = an_event_of_no_interest("evt_1")
     for _ in range(3):
         shop.deliver(event, secret="whsec_of_another_endpoint")
