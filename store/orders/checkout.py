@@ -163,10 +163,7 @@ class RequestCoalescer:
 
         A result is reused if its call began after this caller arrived, or if it is at most a second
         old and of a kind in `reuse`: a buyer who returns from paying must not see an older state.
-        Callers that waited for a call that failed get its error.
-
-        Raises:
-            StoreError: what `call` raised, for this caller or the one it waited for.
+        A StoreError of the call is raised here, and for all callers that waited for it.
         """
         arrived = time.monotonic()
         calls = self._of(order_number)
@@ -239,11 +236,7 @@ def refresh_order(buyer: str, order_number: str, *, always: bool = False) -> Non
 
 
 def cancel(buyer: str, order_number: str) -> None:
-    """Cancel the buyer's order, once its session is expired at Stripe.
-
-    Raises:
-        OtherOrderPaid: too late, Stripe reports that it is paid.
-    """
+    """Cancel the buyer's order, once its session is expired; OtherOrderPaid if it is too late."""
     with db.reading() as session:
         order = order_of_buyer(session, buyer, order_number)
     if order.checkout_status in PAYABLE_CHECKOUT and (

@@ -33,11 +33,7 @@ def new_number() -> str:
 
 
 def order_of_buyer(session: Session, buyer: str, order_number: str) -> Order:
-    """The buyer's order of this number.
-
-    Raises:
-        OrderNotFound: there is none, or it is another buyer's; the error is the same.
-    """
+    """The buyer's order of this number; OrderNotFound if there is none, or it is another's."""
     if not order_number.isprintable():  # PostgreSQL rejects NUL in a parameter
         raise OrderNotFound
     order = session.exec(OF_BUYER, params={"number": order_number, "buyer": buyer}).first()
@@ -47,11 +43,7 @@ def order_of_buyer(session: Session, buyer: str, order_number: str) -> Order:
 
 
 def current(session: Session, order: Order) -> Order:
-    """The order's row as it is now in this transaction, its uncommitted changes included.
-
-    Raises:
-        OrderNotFound: it was deleted since `order` was read.
-    """
+    """The order's row as this transaction sees it now; OrderNotFound if it was deleted."""
     row = session.get(Order, order.id, populate_existing=True)
     if row is None:
         raise OrderNotFound

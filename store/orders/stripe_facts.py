@@ -29,10 +29,8 @@ class Fact:
 
     `call` is JSON to check it by: the event id, or the request's id, HTTP status, milliseconds.
     `checked` is True if an event reported something else first and this was then looked up at
-    Stripe; `note` says for the history what the event had reported.
-
-    Raises:
-        ValueError: a field is not of its type.
+    Stripe; `note` says for the history what the event had reported. A field that is not of its type
+    is a ValueError.
     """
 
     order_number: Text
@@ -142,10 +140,8 @@ def of_session(
 ) -> CheckoutFact | None:
     """The fact in a `checkout.session`; None if it has no order number.
 
-    `failed` says that the session's delayed payment failed, as its event reports.
-
-    Raises:
-        ValueError, KeyError: it is not a Checkout Session as Stripe documents it.
+    `failed` says that the session's delayed payment failed, as its event reports. One of UNREADABLE
+    is raised if it is not a Checkout Session as Stripe documents it.
     """
     if not (number := order_number_of(session)):
         return None
@@ -186,9 +182,7 @@ def of_refund(refund: Document, number: str, **source: Any) -> RefundFact:
     """The fact in a `refund`. An absent or unknown status counts as `pending`, the lowest.
 
     `source` is the fact's `origin`, and its `call` and `captured_amount` where there are any.
-
-    Raises:
-        ValueError, KeyError: it is not one.
+    One of UNREADABLE is raised if it is no refund.
     """
     status = _state(refund.get("status"), "requested")
     return RefundFact(
@@ -222,11 +216,7 @@ def _money_back(document: Document, number: str, source: Mapping[str, Any]) -> d
 
 
 def of_charge(charge: Document, *, origin: str, call: str) -> ReceiptFact | None:
-    """The receipt in a `charge`; None if it has none, or no order number.
-
-    Raises:
-        ValueError: the receipt's address is no HTTP address.
-    """
+    """The receipt in a `charge`, None if there is none or no order; ValueError if it is no URL."""
     number, url = order_number_of(charge), charge.get("receipt_url")
     if not number or url is None:
         return None

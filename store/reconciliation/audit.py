@@ -137,10 +137,9 @@ class Audit:
 
 
 def audit(stripes: "StripeRecords | None" = None) -> Audit:
-    """Compare both records. `stripes` is filled on the way, to show progress.
+    """Compare both records; StripeError or DatabaseUnavailable if one cannot be read.
 
-    Raises:
-        StripeError, DatabaseUnavailable
+    `stripes` is filled on the way, to show progress.
     """
     stripes = stripes or StripeRecords()
     stripes.read()  # before ours: what happens in between is then in ours too
@@ -249,5 +248,6 @@ def by_currency(orders: Sequence[MissingOrder]) -> dict[str, int]:
     """The amounts paid for orders that are missing here, by currency."""
     sums = Counter[str]()
     for order in orders:
-        sums[order.currency] += order.paid_amount
-    return dict(+sums)  # without those of 0
+        if order.paid_amount:
+            sums[order.currency] += order.paid_amount
+    return sums

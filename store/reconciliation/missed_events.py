@@ -38,8 +38,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=6)
 def process_since(since: datetime, done: ReconcileResult) -> None:
     """Process every event since a moment of Stripe's clock that has had no effect yet.
 
-    Raises:
-        StripeError, DatabaseUnavailable: the list cannot be read to its end.
+    StripeError or DatabaseUnavailable if the list cannot be read to its end.
     """
     listed = requests.events(list(parsing.HANDLERS), since)
     nameless = 0
@@ -58,8 +57,7 @@ def process_since(since: datetime, done: ReconcileResult) -> None:
 def retry_failed(done: ReconcileResult) -> None:
     """Fetch and process again the events that failed before, each after its pause.
 
-    Raises:
-        StripeError, DatabaseUnavailable: nothing can be read or written at all.
+    StripeError or DatabaseUnavailable if nothing can be read or written at all.
     """
     now = clock.now()
     with db.reading() as session:

@@ -59,8 +59,7 @@ MAYBE_LATER = (StripeUnreachable, StripeBusy, DatabaseUnavailable)
 def refresh_due_orders(done: ReconcileResult, *, everything: bool = False) -> None:
     """Refresh each order that is due, or with `everything` each that is undecided.
 
-    Raises:
-        StoreError: Stripe or the database cannot be reached at all.
+    StoreError if Stripe or the database cannot be reached at all.
     """
     due = undecided_orders(everything=everything)
     listable = [
@@ -176,16 +175,15 @@ def probe() -> None:
         pass
 
 
-def _row(order: Order, pause: timedelta) -> bulk.Row:
-    return {"id": order.id, "next_check_at": clock.now() + pause, "check_failures": 0}
+def _row(order: Order, pause: timedelta, failures: int = 0) -> bulk.Row:
+    return {"id": order.id, "next_check_at": clock.now() + pause, "check_failures": failures}
 
 
 def _failed_row(order: Order) -> bulk.Row:
     """Tried again in the next pass, after all others; from the second failure on after a pause."""
     failures = order.check_failures + 1
     pause = timedelta(0) if failures == 1 else FIRST_PAUSE * 2 ** min(failures - 2, 10)
-    next_at = clock.now() + min(pause, LONGEST_FAILING)
-    return {"id": order.id, "next_check_at": next_at, "check_failures": failures}
+    return _row(order, min(pause, LONGEST_FAILING), failures)
 
 
 def _write(rows: Iterable[bulk.Row]) -> None:

@@ -99,10 +99,8 @@ def reconcile_recent(
     """One pass; `since` bounds the events that are listed, 30 days by default.
 
     `done` is updated on the way, to show progress. `everything` refreshes every undecided order,
-    without waiting for its pause; `remember` stores up to when events are processed.
-
-    Raises:
-        StoreError: a stage could not be finished; all others ran, and the next pass continues.
+    without waiting for its pause; `remember` stores up to when events are processed. The error of a
+    stage that could not be finished is raised after all others ran; the next pass continues.
     """
     done = done or ReconcileResult()
     _in_turn(
@@ -168,12 +166,9 @@ def _send_refunds(done: ReconcileResult) -> None:
 
 
 def reconcile_everything(done: ReconcileResult | None = None) -> ReconcileResult:
-    """One pass, and then everything else that Stripe lists, however old.
+    """One pass, and then everything else that Stripe lists, however old; errors as of one pass.
 
     Missing orders are restored first, so that their events find them.
-
-    Raises:
-        StoreError: as `reconcile_recent`.
     """
     done = done or ReconcileResult()
     number_of: dict[str, str] = {}

@@ -121,8 +121,7 @@ def _charge(session: Document) -> Document:
 def restore_missing(done: ReconcileResult) -> None:
     """Restore the missing orders; `done` gets their numbers, and why others could not be restored.
 
-    Raises:
-        StripeError: Stripe's list cannot be read; DatabaseUnavailable.
+    StripeError if Stripe's list cannot be read; DatabaseUnavailable.
     """
     mark = queries.known_mark()
     if mark is None:
@@ -188,11 +187,7 @@ class Line:
 
 
 def _lines(own: Document) -> Iterator[Line]:
-    """The items of a session, which must make up its amount.
-
-    Raises:
-        CannotRestore
-    """
+    """The items of a session; CannotRestore if they do not make up its amount."""
     if own.get("livemode") is not False:
         raise CannotRestore("it is a live-mode session, or does not say that it is not")
     amount, currency = own.get("amount_total"), own.get("currency")

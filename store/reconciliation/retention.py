@@ -36,9 +36,6 @@ def prune(days: int, history_days: int | None = None) -> PruneResult:
     """Delete events and repeats older than `days`, and history older than `history_days` if given.
 
     Rows of orders that Stripe may still change stay, however old they are.
-
-    Raises:
-        DatabaseUnavailable
     """
     assert days >= MIN_DAYS
     deleted = PruneResult()

@@ -66,11 +66,7 @@ class ParsedEvent(NamedTuple):
 
 
 def decode_body(body: bytes) -> Document:
-    """The event in a webhook's body, as a JSON document.
-
-    Raises:
-        EventMalformed: not a snapshot event as Stripe writes them.
-    """
+    """The event in a webhook's body; EventMalformed if it is none as Stripe writes them."""
     try:
         event = _decode_json(body)
     except (ValueError, RecursionError):
@@ -158,11 +154,10 @@ def parse_event(event: Document) -> ParsedEvent:
 
 def named_order(event: Document) -> str | None:
     """The order number in an event's metadata, which need not be one of ours."""
-    try:
+    with suppress(*UNREADABLE):
         number = order_number_of(_object_of(event))
-    except UNREADABLE:
-        return None
-    return number if number and fits_a_number(number) else None
+        return number if number and fits_a_number(number) else None
+    return None
 
 
 def fits_a_number(text: str) -> bool:
@@ -194,15 +189,13 @@ def _doubted(document: Document, subject: Subject, event_id: str, odd: str) -> F
     """
     if subject in ("receipt", "attempt"):
         return None
-    try:
+    with suppress(*UNREADABLE):
         number = order_number_of(document)
         if number is None and subject != "checkout":
             number = order_of_payment(object_id(document["payment_intent"]))
-        if number is None or not fits_a_number(number):
-            return None
-        return _doubt(number, event_id, odd, subject)
-    except UNREADABLE:
-        return None
+        if number and fits_a_number(number):
+            return _doubt(number, event_id, odd, subject)
+    return None
 
 
 def _doubt(
@@ -318,9 +311,7 @@ def _read_dispute(dispute: Document, **source: str) -> Fact | None:
 
 def order_of_payment(payment_intent_id: str | None) -> str | None:
     """The number of the order a payment is for, from our rows or else from Stripe's metadata."""
-    if not payment_intent_id or len(payment_intent_id) > MAX_ID_LENGTH:
-        return None
-    if not payment_intent_id.isprintable():  # PostgreSQL refuses to be asked about NUL
+    if not is_id(payment_intent_id):  # PostgreSQL rejects NUL in a parameter
         return None
     with db.reading() as session:
         number = session.exec(

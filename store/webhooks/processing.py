@@ -55,9 +55,6 @@ def process_events(events: Sequence[ParsedEvent], *, source: Source) -> list[Out
     """Process events in transactions of their own, with look-ups at Stripe of doubted ones.
 
     Returns one result per event; an error is that of a look-up, whose event was not written.
-
-    Raises:
-        DatabaseUnavailable
     """
     with db.unit_of_work() as session:
         outcomes = try_events(session, events, source=source, wait=True)
