@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.dataclasses import dataclass
 
@@ -19,6 +20,10 @@ Id = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_l
 # What an integer column holds on every database; no payment of this shop comes near.
 Amount = Annotated[int, Field(gt=0, lt=2**31)]
 STRICT = ConfigDict(strict=True)
+# Stripe asks shops not to tell a buyer these: https://docs.stripe.com/declines/codes
+CONFIDENTIAL = frozenset(
+    ["fraudulent", "lost_card", "merchant_blacklist", "pickup_card", "stolen_card"]
+)
 # What reading a document meets that is not as Stripe documents it.
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError)
 
@@ -94,6 +99,19 @@ class ReceiptFact(ChargeFact):
     """The address of the receipt of a charge."""
 
     receipt_url: Text
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class FailedAttemptFact(ChargeFact):
+    """One attempt to pay that failed; `message` is Stripe's sentence for the buyer.
+
+    Two events report one attempt, in no promised order: `payment_intent.payment_failed` always, and
+    `charge.failed` where the bank was asked at all. `attempt` identifies it in both: the id of the
+    failed charge, else of the payment method that was tried (Checkout makes one per attempt).
+    """
+
+    attempt: Id
+    message: Text
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -231,6 +249,53 @@ def of_charge(charge: Document, *, origin: str, call: str) -> ReceiptFact | None
         amount=charge.get("amount"),
         currency=charge.get("currency"),
         livemode=charge.get("livemode"),
+    )
+
+
+def of_failed_payment(intent: Document, *, origin: str, **_source: str) -> FailedAttemptFact | None:
+    """The failed attempt in a `payment_intent`; None if it has no order number."""
+    return _failed_attempt(intent, intent["id"], intent.get("last_payment_error") or {}, origin)
+
+
+def of_failed_charge(charge: Document, *, origin: str, **_source: str) -> FailedAttemptFact | None:
+    """The failed attempt in a `charge`; None if it has no order number."""
+    error = {
+        "charge": charge["id"],
+        "message": charge.get("failure_message"),
+        "code": charge.get("failure_code"),
+        "decline_code": (charge.get("outcome") or {}).get("reason"),
+        "payment_method": charge.get("payment_method_details"),
+    }
+    return _failed_attempt(charge, object_id(charge.get("payment_intent")), error, origin)
+
+
+def _failed_attempt(
+    document: Document, payment_intent_id: str | None, error: Document, event_id: str
+) -> FailedAttemptFact | None:
+    """`error` is what a `payment_intent` holds as its `last_payment_error`."""
+    method: Document = error.get("payment_method") or {}
+    card: Document = method.get("card") or {}
+    decline_code = error.get("decline_code")
+    attempt = object_id(error.get("charge")) or object_id(method) or event_id
+    call = {
+        "event_id": event_id,
+        "attempt": attempt,
+        "code": error.get("code"),
+        "decline_code": "generic_decline" if decline_code in CONFIDENTIAL else decline_code,
+        "card": f"{card.get('brand')} …{card.get('last4')}" if card else None,
+    }
+    if not (number := order_number_of(document)):
+        return None
+    return FailedAttemptFact(
+        order_number=number,
+        origin=event_id,
+        call=orjson.dumps(call).decode(),
+        attempt=attempt,
+        message=error.get("message") or "Stripe gave no reason.",
+        payment_intent_id=payment_intent_id,
+        amount=document.get("amount"),
+        currency=document.get("currency"),
+        livemode=document.get("livemode"),
     )
 
 

@@ -1,14 +1,15 @@
 """How each kind of fact changes an order: `apply_facts`, the only way facts enter."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session, SQLModel, col, select
 
 from store.core.order_status import OrderStatus
-from store.db.models import Dispute, Refund
-from store.orders import fact_checks, failed_attempts, second_payments, statuses
+from store.db.models import MAX_LISTED, Dispute, HistoryEntry, Refund
+from store.orders import fact_checks, second_payments, statuses
 from store.orders.batch import OrderBatch, OrderState, lock_orders, note_inactive_products
 from store.orders.history import Action, Change, Source
 from store.orders.statuses import DISPUTE_RANK, PAID, PAYMENT_RANK, REFUND_RANK, SESSION_RANK
@@ -18,6 +19,7 @@ from store.orders.stripe_facts import (
     DisputeFact,
     DoubtFact,
     Fact,
+    FailedAttemptFact,
     MoneyBackFact,
     ReceiptFact,
     RefundFact,
@@ -69,7 +71,7 @@ def _apply_fact(batch: OrderBatch, fact: Fact, source: Source) -> Applied:
         if before in OrderStatus.UNPAID_FINAL and order.payment_status in PAID:
             changes = [*changes, {"paid_although": before}]
         action: str = order.status if order.status != before else Action.NOTED
-        if isinstance(fact, failed_attempts.FailedAttemptFact):
+        if isinstance(fact, FailedAttemptFact):
             action = Action.ATTEMPT_FAILED
         batch.log(order.id, source, action, changes, origin=fact.origin, call=fact.call)
     return Applied(order.id, changed=bool(changes))
@@ -122,6 +124,38 @@ def _apply_receipt(_batch: OrderBatch, order: OrderState, fact: ReceiptFact) -> 
     """Store the receipt of the order's own charge; a second payment's receipt is ignored."""
     is_own = fact_checks.is_own_charge(order, fact)
     return _fill_once(order, receipt_url=fact.receipt_url) if is_own else []
+
+
+def _apply_failed_attempt(
+    batch: OrderBatch, order: OrderState, fact: FailedAttemptFact
+) -> list[Change]:
+    """The reason of the attempt, if it is not in the history yet; changes nothing else.
+
+    An event that does not fit the order is ignored: no money is at stake. Attempts after the first
+    `MAX_LISTED` are not listed, because anybody with the address of a checkout can fail there as
+    often as Stripe permits.
+    """
+    if not fact_checks.is_own_charge(order, fact):
+        return []
+    listed = _listed_attempts(batch, order)
+    is_listed = fact.attempt in listed or len(listed) >= MAX_LISTED
+    return [] if is_listed else [{"text": fact.message}]
+
+
+def _listed_attempts(batch: OrderBatch, order: OrderState) -> set[str]:
+    """The failed attempts in this order's history, those of the same batch included."""
+    rows = batch.session.exec(
+        select(HistoryEntry.payload).where(
+            col(HistoryEntry.order_id) == order.id,
+            col(HistoryEntry.action) == Action.ATTEMPT_FAILED,
+        )
+    ).all()
+    unsaved = [
+        line["payload"]
+        for line in batch.log_rows
+        if line["order_id"] == order.id and line["action"] == Action.ATTEMPT_FAILED
+    ]
+    return {json.loads(payload)["call"]["attempt"] for payload in (*rows, *unsaved)}
 
 
 def _apply_refund(batch: OrderBatch, order: OrderState, fact: RefundFact) -> list[Change]:
@@ -188,7 +222,7 @@ TRANSITIONS: dict[type[Fact], Callable[[OrderBatch, OrderState, Any], list[Chang
     ReceiptFact: _apply_receipt,
     RefundFact: _apply_refund,
     DisputeFact: _apply_dispute,
-    failed_attempts.FailedAttemptFact: failed_attempts.apply,
+    FailedAttemptFact: _apply_failed_attempt,
 }
 
 

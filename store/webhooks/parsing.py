@@ -21,7 +21,6 @@ from store.core import clock
 from store.core.errors import EventMalformed, StripeRefused
 from store.db import engine as db
 from store.db.models import Order
-from store.orders import failed_attempts
 from store.orders.statuses import PAID
 from store.orders.stripe_facts import (
     UNREADABLE,
@@ -32,6 +31,8 @@ from store.orders.stripe_facts import (
     object_id,
     of_charge,
     of_dispute,
+    of_failed_charge,
+    of_failed_payment,
     of_refund,
     of_session,
     order_number_of,
@@ -342,8 +343,8 @@ HANDLERS: Mapping[str, Handler] = {
     "checkout.session.expired": SESSION,
     "charge.succeeded": RECEIPT,
     "charge.updated": RECEIPT,
-    "charge.failed": Handler(failed_attempts.of_charge, "attempt"),
-    "payment_intent.payment_failed": Handler(failed_attempts.of_payment, "attempt"),
+    "charge.failed": Handler(of_failed_charge, "attempt"),
+    "payment_intent.payment_failed": Handler(of_failed_payment, "attempt"),
     "refund.created": REFUND,
     "refund.updated": REFUND,
     "refund.failed": REFUND,

@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 
 from store.core.errors import EventMalformed
-from store.orders.failed_attempts import FailedAttemptFact
-from store.orders.stripe_facts import CheckoutFact, DoubtFact, ReceiptFact, RefundFact
+from store.orders.stripe_facts import (
+    CheckoutFact,
+    DoubtFact,
+    FailedAttemptFact,
+    ReceiptFact,
+    RefundFact,
+)
 from store.webhooks import parsing
 
 NUMBER = "TEST-TEST-TEST-TEST"
