@@ -13,7 +13,6 @@ import http.client
 import json
 import re
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,10 +20,9 @@ from pathlib import Path
 import stripe
 from sqlmodel import col, select
 
-from bench.support import machine
-from bench.support.report import Report, publish
+from bench.support.report import Report, machine_now, parser, publish, verdict
 from bench.support.servers import running
-from bench.support.statistics import figure, say, spread
+from bench.support.statistics import figure, spread
 from store.catalog import seeding
 from store.core.settings import EMULATOR_KEY
 from store.db import engine as db
@@ -76,7 +74,7 @@ def ask(client: stripe.StripeClient, parameters: dict[str, object]) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def measure(asked: argparse.Namespace, folder: Path) -> tuple[list[float], list[float]]:
+def measure(arguments: argparse.Namespace, folder: Path) -> tuple[list[float], list[float]]:
     """The medians of each turn: a click, and the bare question."""
     emulator, storefront = free_port(), free_port()
     environment = sample_shop.environment(
@@ -98,10 +96,10 @@ def measure(asked: argparse.Namespace, folder: Path) -> tuple[list[float], list[
             click(storefront)
             with db.reading() as session:
                 frozen = session.exec(select(col(Order.checkout_parameters))).one()
-            for turn in range(asked.turns + 1):  # the first one warms up
+            for turn in range(arguments.turns + 1):  # the first one warms up
                 pairs = [
                     (click(storefront), ask(client, json.loads(frozen)))
-                    for _ in range(asked.clicks)
+                    for _ in range(arguments.clicks)
                 ]
                 if turn:
                     clicks.append(statistics.median(pair[0] for pair in pairs))
@@ -110,31 +108,30 @@ def measure(asked: argparse.Namespace, folder: Path) -> tuple[list[float], list[
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m store bench checkout", description=__doc__)
-    parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--clicks", type=int, default=20)
-    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
-    asked = parser.parse_args()
-    found = machine.describe(Path(tempfile.gettempdir()))
-    say(machine.sentence(found))
+    command = parser("checkout", __doc__)
+    command.add_argument("--turns", type=int, default=7)
+    command.add_argument("--clicks", type=int, default=20)
+    arguments = command.parse_args()
+    here = machine_now()
     stripe.enable_telemetry = False
     with tempfile.TemporaryDirectory() as name:
-        clicks, bare = measure(asked, Path(name))
+        clicks, bare = measure(arguments, Path(name))
     own = spread(mine - theirs for mine, theirs in zip(clicks, bare, strict=True))
-    reached = "reached" if own.median <= AT_MOST_MILLISECONDS else "NOT reached"
     publish(
         Report(
             name="checkout",
-            command=" ".join(["python -m store bench checkout", *sys.argv[1:]]),
-            machine=found,
+            machine=here,
             columns=("click to Stripe's page ms", "bare SDK ms", "our own ms"),
             rows=[[str(spread(clicks)), str(spread(bare)), str(own)]],
             verdicts=[
-                f"our own {figure(own.median)} ms, at most {AT_MOST_MILLISECONDS} ms: {reached}"
+                verdict(
+                    f"our own {figure(own.median)} ms, at most {AT_MOST_MILLISECONDS} ms",
+                    own.median <= AT_MOST_MILLISECONDS,
+                )
             ],
             figures={"clicks": clicks, "bare": bare},
         ),
-        keep=not asked.dry,
+        dry=arguments.dry,
     )
 
 

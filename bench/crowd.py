@@ -1,4 +1,4 @@
-"""How quickly others are served while somebody attacks: 200 buyers, 64 webhook connections.
+"""How quickly others are served during an attack: 200 buyers, 64 webhook connections.
 
 `python -m store bench crowd [--seconds 60] [--buyers 200] [--webhooks 1000] [--database sqlite]`
 
@@ -32,8 +32,8 @@ from typing import Any
 
 import httpx
 
-from bench.support import databases, machine
-from bench.support.report import Report, publish
+from bench.support import databases
+from bench.support.report import Report, machine_now, parser, publish, verdict
 from bench.support.statistics import figure, say
 from store.core import clock
 from store.db import engine as db
@@ -244,20 +244,20 @@ def attacked(where: Addresses) -> Iterator[None]:
 
 @contextmanager
 def webhooks(
-    asked: argparse.Namespace, where: Addresses, secret: str, first: int
+    arguments: argparse.Namespace, where: Addresses, secret: str, first: int
 ) -> Iterator[Callable[[], Met]]:
     """Signed events of seeded orders over so many connections, in a process of its own."""
     job = Job(
         port=where.webhook_port,
         path="/webhooks/stripe/",
         connections=CONNECTIONS,
-        seconds=asked.seconds + ARRIVE_WITHIN_SECONDS,
+        seconds=arguments.seconds + ARRIVE_WITHIN_SECONDS,
         first=first,
-        count=events(asked),
+        count=events(arguments),
         secret=secret,
         template=sample_event.template(),
         marks=sample_event.MARKS,
-        per_second=asked.webhooks,
+        per_second=arguments.webhooks,
     )
     load = subprocess.Popen(
         [sys.executable, "-m", "tests.support.load_generator"],
@@ -273,9 +273,9 @@ def webhooks(
     yield lambda: Met(**json.loads(load.communicate()[0]))
 
 
-def events(asked: argparse.Namespace) -> int:
+def events(arguments: argparse.Namespace) -> int:
     """How many events are signed for one measurement."""
-    return int(asked.webhooks * (asked.seconds + ARRIVE_WITHIN_SECONDS)) + CONNECTIONS
+    return int(arguments.webhooks * (arguments.seconds + ARRIVE_WITHIN_SECONDS)) + CONNECTIONS
 
 
 def hide_from_the_reconciler() -> None:
@@ -297,15 +297,15 @@ def lost(accepted: list[int]) -> int:
 
 
 def measure(
-    asked: argparse.Namespace, where: Addresses, secret: str, first: int
+    arguments: argparse.Namespace, where: Addresses, secret: str, first: int
 ) -> tuple[Times, Met]:
-    times, seconds = Times(), ARRIVE_WITHIN_SECONDS + asked.seconds
+    times, seconds = Times(), ARRIVE_WITHIN_SECONDS + arguments.seconds
     results: Any = SPAWN.Queue()
     shares = [
-        range(first + place, first + asked.buyers, BUYER_PROCESSES)
+        range(first + place, first + arguments.buyers, BUYER_PROCESSES)
         for place in range(BUYER_PROCESSES)
     ]
-    with webhooks(asked, where, secret, first) as met:
+    with webhooks(arguments, where, secret, first) as met:
         for seeds in shares:
             SPAWN.Process(
                 target=shop_together, args=(where, seeds, seconds, results), daemon=True
@@ -318,19 +318,17 @@ def measure(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m store bench crowd", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--buyers", type=int, default=200)
-    parser.add_argument("--webhooks", type=int, default=1000, help="in a second")
-    parser.add_argument("--database", choices=databases.NAMES, default="sqlite")
-    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
-    asked = parser.parse_args()
-    found = machine.describe(Path(tempfile.gettempdir()))
-    say(machine.sentence(found))
+    command = parser("crowd", __doc__)
+    command.add_argument("--seconds", type=float, default=60)
+    command.add_argument("--buyers", type=int, default=200)
+    command.add_argument("--webhooks", type=int, default=1000, help="in a second")
+    command.add_argument("--database", choices=databases.NAMES, default="sqlite")
+    arguments = command.parse_args()
+    here = machine_now()
     measured: dict[str, tuple[Times, Met]] = {}
     with (
         tempfile.TemporaryDirectory() as name,
-        databases.fresh(asked.database, Path(name)) as new_database,
+        databases.fresh(arguments.database, Path(name)) as new_database,
     ):
         house = House(Path(name), new_database(), reconcile_seconds=3600)
         where = Addresses(house.ports[0], house.ports[1], house.stripe_address)
@@ -339,26 +337,28 @@ def main() -> None:
                 from store.core import settings  # noqa: PLC0415 - of this house
 
                 secret = settings.current().webhook_secrets[0]
-                fill(0, 2 * events(asked))
+                fill(0, 2 * events(arguments))
                 hide_from_the_reconciler()
                 house.open()
-                measured["alone"] = measure(asked, where, secret, 0)
-                say(verdict("alone", measured["alone"][0]))
+                measured["alone"] = measure(arguments, where, secret, 0)
+                say(p95_verdict("alone", measured["alone"][0]))
                 with attacked(where):
                     time.sleep(2)
-                    measured["attacked"] = measure(asked, where, secret, events(asked))
+                    measured["attacked"] = measure(arguments, where, secret, events(arguments))
         finally:
             house.close()
-    publish(report(found, measured), keep=not asked.dry)
+    publish(report(here, measured), dry=arguments.dry)
 
 
-def verdict(name: str, times: Times) -> str:
+def p95_verdict(name: str, times: Times) -> str:
     worst = max(percentile(seconds, 95) for seconds in (times.pages, times.clicks))
-    reached = "reached" if worst <= AT_MOST_SECONDS else "NOT reached"
-    return f"{name}: p95 at most {figure(worst)} s, at most {figure(AT_MOST_SECONDS)}: {reached}"
+    limit = figure(AT_MOST_SECONDS)
+    return verdict(
+        f"{name}: p95 at most {figure(worst)} s, at most {limit}", worst <= AT_MOST_SECONDS
+    )
 
 
-def report(found: dict[str, object], measured: dict[str, tuple[Times, Met]]) -> Report:
+def report(here: dict[str, object], measured: dict[str, tuple[Times, Met]]) -> Report:
     rows, verdicts = [], []
     for name, (times, met) in measured.items():
         p95 = [percentile(seconds, 95) for seconds in (times.pages, times.clicks)]
@@ -369,11 +369,10 @@ def report(found: dict[str, object], measured: dict[str, tuple[Times, Met]]) -> 
                 *(str(len(met.accepted)), str(met.statuses), str(met.lost)),
             ]
         )
-        verdicts.append(verdict(name, times))
+        verdicts.append(p95_verdict(name, times))
     return Report(
         name="crowd",
-        command=" ".join(["python -m store bench crowd", *sys.argv[1:]]),
-        machine=found,
+        machine=here,
         columns=(
             *("", "pages", "p95 s", "clicks", "p95 s", "purchases", "failures"),
             *("webhooks", "statuses", "lost"),

@@ -129,9 +129,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stored", type=int, default=100_000)
     parser.add_argument("--requests", type=int, default=2000)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        compare(Path(folder), asked.stored, asked.requests)
+        compare(Path(folder), arguments.stored, arguments.requests)
 
 
 if __name__ == "__main__":

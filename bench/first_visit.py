@@ -7,7 +7,6 @@ A real Chromium that was never here, on a line of 1.6 Mbit/s whose answers take 
 Streamlit's page is there and its script has run. CLS is how much of what was shown moved.
 """
 
-import argparse
 import json
 import sys
 import tempfile
@@ -20,8 +19,7 @@ from typing import Any
 from playwright.sync_api import Browser, CDPSession, sync_playwright
 
 from bench.startup import hello, ours
-from bench.support import machine
-from bench.support.report import Report, publish
+from bench.support.report import Report, machine_now, parser, publish, verdict
 from bench.support.servers import running
 from bench.support.statistics import figure, ratios, say, spread
 from tests.support import sample_shop
@@ -146,27 +144,23 @@ def verdicts(visits: dict[str, list[Visit]]) -> Iterator[str]:
     own = [each for kind, done in visits.items() if kind != "streamlit hello" for each in done]
     for name, (words, limit) in limits.items():
         worst = max(float(getattr(each, name)) for each in own)
-        reached = "reached" if worst <= limit else "NOT reached"
-        yield f"{words}: {figure(worst)} at worst, at most {limit:,}: {reached}"
+        yield verdict(f"{words}: {figure(worst)} at worst, at most {limit:,}", worst <= limit)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m store bench first-visit", description=__doc__)
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
-    asked = parser.parse_args()
-    found = machine.describe(Path(tempfile.gettempdir()))
-    say(machine.sentence(found))
+    command = parser("first-visit", __doc__)
+    command.add_argument("--turns", type=int, default=3)
+    arguments = command.parse_args()
+    here = machine_now()
     if found_chromium() is None:
         say("No Chromium found: install one, or name it in CHROMIUM.")
         sys.exit(2)
-    visits = measure(asked.turns)
+    visits = measure(arguments.turns)
     usable = {kind: [each.usable for each in done] for kind, done in visits.items()}
     publish(
         Report(
             name="first_visit",
-            command=" ".join(["python -m store bench first-visit", *sys.argv[1:]]),
-            machine=found,
+            machine=here,
             columns=(
                 *("page", "kB", "requests", "readable s", "usable s", "CLS"),
                 "usable: … times the yardstick",
@@ -186,7 +180,7 @@ def main() -> None:
             verdicts=list(verdicts(visits)),
             figures={kind: [asdict(each) for each in done] for kind, done in visits.items()},
         ),
-        keep=not asked.dry,
+        dry=arguments.dry,
     )
 
 

@@ -3,12 +3,11 @@
 `python -m store bench startup [--turns 5]`
 
 Ours is `python -m store` in a data folder that it has used before, the yardstick is Streamlit's own
-demonstration. Each is started twice in a turn: once it is left alone, and timed from the command
-until a browser is given its page, and ours also until the sidecar and the emulator are ready; once
-a visitor comes at the first moment, and it is timed until all of the first page has been sent.
+demonstration. Each is started twice in a turn: once without a visitor, timed from the command until
+a browser is given its page, and ours also until the webhook server and the emulator are ready; once
+with a visitor from the first moment, timed until all of the first page has been sent.
 """
 
-import argparse
 import os
 import signal
 import subprocess
@@ -19,8 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.support import machine
-from bench.support.report import Report, publish
+from bench.support.report import Report, machine_now, parser, publish, verdict
 from bench.support.statistics import figure, ratios, say, spread
 from store.cli.launch import is_up
 from store.web.buyer_cookie import new_cookie
@@ -35,7 +33,7 @@ LONGEST_SECONDS = 120
 # What is timed, and what of `streamlit hello` it is put beside.
 ROWS = {
     "page": ("a browser is given the shop's page", "hello page"),
-    "ready": ("the sidecar and the emulator are ready as well", "hello page"),
+    "ready": ("the webhook server and the emulator are ready as well", "hello page"),
     "sent": ("a visitor of the first moment has all of the page", "hello sent"),
 }
 LIMITED = "page"  # what the yardstick does as well
@@ -69,11 +67,11 @@ def started(command: Sequence[str]) -> Iterator[Until]:
 
 
 def ours(folder: Path) -> tuple[list[str], int, list[str]]:
-    """The command, the shop's port, and where the others say that they are ready."""
-    port, sidecar, emulator = (free_port() for _ in range(3))
-    ports = ("--port", port, "--webhook-port", sidecar, "--emulator-port", emulator)
+    """The command, the shop's port, and the health addresses of the others."""
+    port, webhooks, emulator = (free_port() for _ in range(3))
+    ports = ("--port", port, "--webhook-port", webhooks, "--emulator-port", emulator)
     others = [
-        f"http://127.0.0.1:{sidecar}/readyz",
+        f"http://127.0.0.1:{webhooks}/readyz",
         f"http://127.0.0.1:{emulator}/emulator/health",
     ]
     return ["store", "run", *map(str, ports), "--data-dir", str(folder)], port, others
@@ -102,18 +100,16 @@ def visited(command: Sequence[str], port: int, _others: Sequence[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m store bench startup", description=__doc__)
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
-    asked = parser.parse_args()
-    found = machine.describe(Path(tempfile.gettempdir()))
-    say(machine.sentence(found))
+    command = parser("startup", __doc__)
+    command.add_argument("--turns", type=int, default=5)
+    arguments = command.parse_args()
+    here = machine_now()
     times: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         visited(*ours(folder))  # the first start here, and everything read from the disk once
         visited(*hello())
-        for turn in range(asked.turns):
+        for turn in range(arguments.turns):
             page, ready = opening(*ours(folder))
             took = {"page": page, "ready": ready, "hello page": opening(*hello())[0]}
             took |= {"sent": visited(*ours(folder)), "hello sent": visited(*hello())}
@@ -122,24 +118,25 @@ def main() -> None:
             last = ", ".join(f"{what} {seconds:.2f} s" for what, seconds in took.items())
             say(f"turn {turn + 1}: {last}")
     beside = {what: ratios(times[what], times[other]) for what, (_, other) in ROWS.items()}
-    reached = beside[LIMITED].median <= AT_MOST
+    median = beside[LIMITED].median
     publish(
         Report(
             name="startup",
-            command=" ".join(["python -m store bench startup", *sys.argv[1:]]),
-            machine=found,
+            machine=here,
             columns=("until", "ours s", "streamlit hello s", "ours is … times"),
             rows=[
                 [said, str(spread(times[what])), str(spread(times[other])), str(beside[what])]
                 for what, (said, other) in ROWS.items()
             ],
             verdicts=[
-                f"{ROWS[LIMITED][0]}: {figure(beside[LIMITED].median)} times, at most {AT_MOST}: "
-                f"{'reached' if reached else 'NOT reached'}"
+                verdict(
+                    f"{ROWS[LIMITED][0]}: {figure(median)} times, at most {AT_MOST}",
+                    median <= AT_MOST,
+                )
             ],
             figures=dict(times),
         ),
-        keep=not asked.dry,
+        dry=arguments.dry,
     )
 
 

@@ -8,15 +8,13 @@ that leads back to the shop until the word can be read, and until the whole page
 there: the server's first answer says it already, and Streamlit's page takes its place.
 """
 
-import argparse
 import sys
 import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from bench.support import machine
-from bench.support.report import Report, publish
+from bench.support.report import Report, machine_now, parser, publish, verdict
 from bench.support.statistics import figure, say, spread
 from store.orders import checkout
 from store.web import buyer_cookie
@@ -71,33 +69,29 @@ def measure(purchases: int) -> list[tuple[float, float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m store bench time-to-paid", description=__doc__)
-    parser.add_argument("--purchases", type=int, default=50)
-    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
-    asked = parser.parse_args()
-    found = machine.describe(Path(tempfile.gettempdir()))
-    say(machine.sentence(found))
+    command = parser("time-to-paid", __doc__)
+    command.add_argument("--purchases", type=int, default=50)
+    arguments = command.parse_args()
+    here = machine_now()
     if found_chromium() is None:
         say("No Chromium found: install one, or name it in CHROMIUM.")
         sys.exit(2)
-    measured = measure(asked.purchases)
+    measured = measure(arguments.purchases)
     read, drawn = ([each[place] for each in measured] for place in (0, 1))
     worst = percentile(read, 95)
-    reached = "reached" if worst <= AT_MOST else "NOT reached"
     publish(
         Report(
             name="time_to_paid",
-            command=" ".join(["python -m store bench time-to-paid", *sys.argv[1:]]),
-            machine=found,
+            machine=here,
             columns=("purchases", "until", "seconds", "p95"),
             rows=[
                 [str(len(measured)), until, str(spread(seconds)), figure(percentile(seconds, 95))]
                 for until, seconds in (("Paid can be read", read), ("the page is drawn", drawn))
             ],
-            verdicts=[f"p95 {figure(worst)} s, at most {AT_MOST:.1f} s: {reached}"],
+            verdicts=[verdict(f"p95 {figure(worst)} s, at most {AT_MOST:.1f} s", worst <= AT_MOST)],
             figures={"read": read, "drawn": drawn},
         ),
-        keep=not asked.dry,
+        dry=arguments.dry,
     )
 
 

@@ -13,7 +13,6 @@ import argparse
 import json
 import os
 import statistics
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -24,8 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.rerun import element_recorder
-from bench.support import machine
-from bench.support.report import Report, publish
+from bench.support.report import Report, machine_now, parser, publish, verdict
 from bench.support.servers import running
 from bench.support.statistics import figure, ratios, say, spread
 from store.db import engine as db
@@ -127,7 +125,7 @@ def turn(process: int, visitors: Sequence[Visitor], times: int) -> Turn:
     return Turn(statistics.median(each for one in taken for each in one), work)
 
 
-def compare(page: str, asked: argparse.Namespace, folder: Path, times: Times) -> int:
+def compare(page: str, arguments: argparse.Namespace, folder: Path, times: Times) -> int:
     """Fill in `times` for one page; answers how many elements it has."""
     environment = sample_shop.environment(
         f"sqlite:///{(folder / f'{page}.db').as_posix()}", folder, "whsec_x"
@@ -149,9 +147,9 @@ def compare(page: str, asked: argparse.Namespace, folder: Path, times: Times) ->
             ("ours", our_process, (ours, page_name, query, cookie)),
             ("empty", empty_process, (empty, "", "", cookie)),
         )
-        for sessions in asked.sessions:
-            each = max(asked.reruns // sessions, 5)
-            for taken in range(asked.turns + 1):
+        for sessions in arguments.sessions:
+            each = max(arguments.reruns // sessions, 5)
+            for taken in range(arguments.turns + 1):
                 for name, process, where in both:
                     with opened(sessions, *where) as visitors:
                         found = turn(process, visitors, each)
@@ -161,44 +159,38 @@ def compare(page: str, asked: argparse.Namespace, folder: Path, times: Times) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m store bench rerun", description=__doc__)
-    parser.add_argument("--turns", type=int, default=7)
-    parser.add_argument("--reruns", type=int, default=50, help="in each turn, of all sessions")
-    parser.add_argument("--sessions", type=int, nargs="+", default=[1, 20])
-    parser.add_argument("--pages", nargs="+", default=["shop", "order"])
-    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
-    asked = parser.parse_args()
-    found = machine.describe(Path(tempfile.gettempdir()))
-    say(machine.sentence(found))
+    command = parser("rerun", __doc__)
+    command.add_argument("--turns", type=int, default=7)
+    command.add_argument("--reruns", type=int, default=50, help="in each turn, of all sessions")
+    command.add_argument("--sessions", type=int, nargs="+", default=[1, 20])
+    command.add_argument("--pages", nargs="+", default=["shop", "order"])
+    arguments = command.parse_args()
+    here = machine_now()
     times: Times = defaultdict(list)
     rows, verdicts = [], []
-    for page in asked.pages:
+    for page in arguments.pages:
         with tempfile.TemporaryDirectory() as name:
-            shown = compare(page, asked, Path(name), times)
-        for sessions in asked.sessions:
+            shown = compare(page, arguments, Path(name), times)
+        for sessions in arguments.sessions:
             ours, empty = (times[page, sessions, name] for name in ("ours", "empty"))
             clocks = [[each.milliseconds for each in turns] for turns in (ours, empty)]
             work = [[max(each.processor, 0.01) for each in turns] for turns in (ours, empty)]
             beside = ratios(*clocks)
             rows.append([page, str(shown), str(sessions), *(str(spread(c)) for c in clocks)])
             rows[-1] += [str(beside), *(str(spread(w)) for w in work), str(ratios(*work))]
-            reached = "reached" if beside.median <= AT_MOST else "NOT reached"
-            verdicts.append(
-                f"{page}, {sessions} sessions: {figure(beside.median)} times the empty page, "
-                f"at most {AT_MOST}: {reached}"
-            )
+            sentence = f"{page}, {sessions} sessions: {figure(beside.median)} times the empty page"
+            verdicts.append(verdict(f"{sentence}, at most {AT_MOST}", beside.median <= AT_MOST))
             say(verdicts[-1])
     publish(
         Report(
             name="rerun",
-            command=" ".join(["python -m store bench rerun", *sys.argv[1:]]),
-            machine=found,
+            machine=here,
             columns=COLUMNS,
             rows=rows,
             verdicts=verdicts,
             figures={" ".join(map(str, key)): turns for key, turns in times.items()},
         ),
-        keep=not asked.dry,
+        dry=arguments.dry,
     )
 
 

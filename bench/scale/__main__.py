@@ -2,10 +2,10 @@
 
 `python -m store bench scale [--orders 1000 100000 1000000] [--turns 5] [--database sqlite]`
 
-One database of each size, asked in turns: first the pages' and the reconciler's questions in a
-process each, from the functions that the pages call, and then the webhook door over HTTP (events a
-second, 8 connections, each event paying an order of its own). The orders are as many a day in each;
-what differs is how long the shop has been open.
+One database of each size, queried in turns: first the pages' and the reconciler's questions in a
+process each, from the functions that the pages call, and then the webhook server over HTTP (events
+a second, 8 connections, each event paying an order of its own). All have as many orders a day; what
+differs is how long the shop has been open.
 """
 
 import argparse
@@ -22,10 +22,10 @@ from pathlib import Path
 from sqlalchemy import create_engine
 
 from bench.scale import seed_history
-from bench.support import databases, machine
-from bench.support.report import Report, publish
+from bench.support import databases
+from bench.support.report import Report, machine_now, parser, publish, verdict
 from bench.support.statistics import Spread, figure, ratios, say, spread
-from bench.webhooks.__main__ import attack
+from bench.webhooks.__main__ import post_events
 from bench.webhooks.targets import OURS, SECRET, Subject, serving
 from store.db import engine as db
 from tests.support import sample_event, sample_shop
@@ -35,15 +35,15 @@ from tests.support.ports import free_port
 ORDERS = (1_000, 100_000, 1_000_000)
 AT_MOST = 1.3
 TIMES = 25
-ROUNDS = 10  # of questions for each turn of the door, which takes far longer
+ROUNDS = 10  # of queries for each turn of the webhook server, which takes far longer
 OPEN = 20
-DOOR = "door"
-DOOR_SECONDS, DOOR_ORDERS, DOOR_CONNECTIONS = 2.0, 4_000, 8
-Taken = dict[tuple[str, str, int], list[float]]  # milliseconds, by database, question and size
+WEBHOOKS = "webhooks"
+WEBHOOK_LOAD = (8, 2.0, 4_000)  # connections, seconds, orders
+Taken = dict[tuple[str, str, int], list[float]]  # milliseconds, by database, query and size
 
 
-class Asked:
-    """The process that asks one database."""
+class QueryProcess:
+    """The process that runs the queries on one database."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self.process = process
@@ -52,7 +52,7 @@ class Asked:
     def answer(self) -> str:
         assert self.process.stdout
         line = self.process.stdout.readline().strip()
-        assert line, "the questions ended; their error is above"
+        assert line, "the process ended; its error is above"
         return line
 
     def milliseconds(self, name: str) -> float:
@@ -63,7 +63,7 @@ class Asked:
 
 
 @contextmanager
-def asking(count: int, environment: dict[str, str]) -> Iterator[Asked]:
+def query_process(count: int, environment: dict[str, str]) -> Iterator[QueryProcess]:
     with subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "bench.scale.queries", str(count)],
         cwd=ROOT,
@@ -72,13 +72,13 @@ def asking(count: int, environment: dict[str, str]) -> Iterator[Asked]:
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
-        yield Asked(process)
+        yield QueryProcess(process)
         assert process.stdin
         process.stdin.close()
 
 
 def grow(count: int, environment: dict[str, str]) -> Subject:
-    """A migrated database with a past, and its door (not yet open)."""
+    """A migrated database with `count` orders, and its webhook server, not yet started."""
     started = time.perf_counter()
     with sample_shop.entered(environment):
         seed_history.write(db.engine(), count)
@@ -90,7 +90,7 @@ def grow(count: int, environment: dict[str, str]) -> Subject:
 
 
 def leave_open(subject: Subject) -> None:
-    """What the door left over expires, and the reconciler finds as many open orders everywhere."""
+    """Expire what a turn left open, so that the reconciler finds as many open orders everywhere."""
     assert subject.engine
     with subject.engine.begin() as connection:
         connection.exec_driver_sql(
@@ -100,26 +100,26 @@ def leave_open(subject: Subject) -> None:
     subject.fill(OPEN)
 
 
-def measure(database: str, asked: argparse.Namespace, taken: Taken) -> None:
+def measure(database: str, arguments: argparse.Namespace, taken: Taken) -> None:
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=asked.folder)))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=arguments.folder)))
         new_database = stack.enter_context(databases.fresh(database, folder))
         shops = {}
-        for count in asked.orders:
+        for count in arguments.orders:
             environment = sample_shop.environment(new_database(), folder / str(count), SECRET)
             shops[count] = grow(count, environment)
-        ask(database, shops, asked.turns * ROUNDS, taken)
-        knock(database, shops, asked.turns, taken)
+        measure_queries(database, shops, arguments.turns * ROUNDS, taken)
+        measure_webhooks(database, shops, arguments.turns, taken)
         for subject in shops.values():
             assert subject.engine
             subject.engine.dispose()
 
 
-def ask(database: str, shops: dict[int, Subject], turns: int, taken: Taken) -> None:
-    """Put each question to one shop after the other, in both directions by turns."""
+def measure_queries(database: str, shops: dict[int, Subject], turns: int, taken: Taken) -> None:
+    """Run each query on one database after the other, in both directions by turns."""
     with ExitStack() as stack:
         processes = {
-            count: stack.enter_context(asking(count, subject.environment))
+            count: stack.enter_context(query_process(count, subject.environment))
             for count, subject in shops.items()
         }
         for turn in range(turns + 1):  # the first one warms up
@@ -128,25 +128,25 @@ def ask(database: str, shops: dict[int, Subject], turns: int, taken: Taken) -> N
                     milliseconds = processes[count].milliseconds(name)
                     if turn:
                         taken[database, name, count].append(milliseconds)
-        say(f"{database}, {turns} turns of questions done")
+        say(f"{database}, {turns} turns of queries done")
 
 
-def knock(database: str, shops: dict[int, Subject], turns: int, taken: Taken) -> None:
-    """Measure the doors last: each turn adds thousands of orders, all of them today's."""
+def measure_webhooks(database: str, shops: dict[int, Subject], turns: int, taken: Taken) -> None:
+    """Measure the webhook servers last: each turn adds thousands of orders of today."""
     template = sample_event.template()
     with serving(list(shops.values())):
         for turn in range(turns + 1):
-            for count, door in shops.items():
-                met = attack(door, DOOR_CONNECTIONS, DOOR_SECONDS, DOOR_ORDERS, template)
+            for count, subject in shops.items():
+                met = post_events(subject, *WEBHOOK_LOAD, template)
                 assert met.lost == 0, f"{met.lost} events lost"
-                leave_open(door)
+                leave_open(subject)
                 if turn:
-                    taken[database, DOOR, count].append(1000 / met.per_second)
-            say(f"{database}, turn {turn} of the door{'' if turn else ' (not counted)'} done")
+                    taken[database, WEBHOOKS, count].append(1000 / met.per_second)
+            say(f"{database}, turn {turn} of the webhooks{'' if turn else ' (not counted)'} done")
 
 
 def compared(taken: Taken, sizes: list[int]) -> tuple[list[list[str]], list[str]]:
-    """The table, and for each question whether it stays as quick."""
+    """The table, and for each query whether it stays as quick."""
     rows, verdicts = [], []
     for database, name in dict.fromkeys((key[0], key[1]) for key in taken):
         few = taken[database, name, sizes[0]]
@@ -159,43 +159,38 @@ def compared(taken: Taken, sizes: list[int]) -> tuple[list[list[str]], list[str]
         row.append(str(beside))
         rows.append(row)
         assert beside
-        reached = "reached" if beside.median <= AT_MOST else "NOT reached"
-        verdicts.append(
-            f"{database}, {name}: {figure(beside.median)} times, at most {AT_MOST}: {reached}"
-        )
+        sentence = f"{database}, {name}: {figure(beside.median)} times, at most {AT_MOST}"
+        verdicts.append(verdict(sentence, beside.median <= AT_MOST))
     return rows, verdicts
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m store bench scale", description=__doc__)
-    parser.add_argument("--orders", type=int, nargs="+", default=list(ORDERS))
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--database", nargs="+", default=databases.NAMES, choices=databases.NAMES)
-    parser.add_argument("--folder", type=Path, help="where the databases lie (default: temporary)")
-    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
-    asked = parser.parse_args()
-    found = machine.describe(asked.folder or Path(tempfile.gettempdir()))
-    say(machine.sentence(found))
+    command = parser("scale", __doc__)
+    command.add_argument("--orders", type=int, nargs="+", default=list(ORDERS))
+    command.add_argument("--turns", type=int, default=5)
+    command.add_argument("--database", nargs="+", default=databases.NAMES, choices=databases.NAMES)
+    command.add_argument("--folder", type=Path, help="where the databases lie (default: temporary)")
+    arguments = command.parse_args()
+    here = machine_now(arguments.folder)
     taken: Taken = defaultdict(list)
-    for database in asked.database:
-        measure(database, asked, taken)
-    rows, verdicts = compared(taken, asked.orders)
-    most, least = f"{asked.orders[-1]:,}", f"{asked.orders[0]:,}"
+    for database in arguments.database:
+        measure(database, arguments, taken)
+    rows, verdicts = compared(taken, arguments.orders)
+    most, least = f"{arguments.orders[-1]:,}", f"{arguments.orders[0]:,}"
     publish(
         Report(
             name="scale",
-            command=" ".join(["python -m store bench scale", *sys.argv[1:]]),
-            machine=found,
+            machine=here,
             columns=(
                 *("database", "what"),
-                *(f"ms at {count:,}" for count in asked.orders),
+                *(f"ms at {count:,}" for count in arguments.orders),
                 f"{most} is … times {least}",
             ),
             rows=rows,
             verdicts=verdicts,
             figures={" ".join(map(str, key)): each for key, each in taken.items()},
         ),
-        keep=not asked.dry,
+        dry=arguments.dry,
     )
 
 

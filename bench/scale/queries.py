@@ -1,6 +1,6 @@
-"""What is asked of one database: a process that reads `name times` and answers with milliseconds.
+"""A process that times queries on one database: it reads `name times` and writes milliseconds.
 
-`python -m bench.scale.queries COUNT`, in the environment of a shop with a past of that length.
+`python -m bench.scale.queries COUNT`, in the environment of a shop with so many orders.
 """
 
 import random
@@ -21,8 +21,8 @@ from store.reports import search as listing
 chance = random.Random(1)  # noqa: S311
 
 
-def orders_of_a_buyer(session: Session, count: int) -> None:
-    """The orders of somebody who bought at any time in the past."""
+def orders_of_buyer(session: Session, count: int) -> None:
+    """All orders of a random buyer."""
     who = seed_history.buyer(chance.randrange(1, count + 1), count)
     assert my_orders.load(session, who).orders
 
@@ -33,8 +33,8 @@ def one_order(session: Session, count: int) -> None:
     assert order_detail.load(session, queries.order_of_buyer(session, who, f"PAST-{place:09}"))
 
 
-def catching_up(session: Session, _count: int) -> None:
-    """What the reconciler asks before it asks Stripe."""
+def reconcile(session: Session, _count: int) -> None:
+    """What the reconciler reads before it asks Stripe."""
     open_orders.undecided_orders()
     refunds.pending_refunds(session)
 
@@ -52,10 +52,10 @@ def search(session: Session, count: int) -> None:
     assert listing.search_orders(session, listing.OrderFilter(text=email)).rows
 
 
-QUESTIONS: dict[str, Callable[[Session, int], None]] = {
-    "my orders": orders_of_a_buyer,
+QUERIES: dict[str, Callable[[Session, int], None]] = {
+    "my orders": orders_of_buyer,
     "one order": one_order,
-    "reconcile": catching_up,
+    "reconcile": reconcile,
     "back office: figures": figures,
     "back office: orders": first_page,
     "back office: search": search,
@@ -63,12 +63,12 @@ QUESTIONS: dict[str, Callable[[Session, int], None]] = {
 
 
 def milliseconds(name: str, times: int, count: int) -> float:
-    """The median of so many askings, each in a transaction of its own."""
+    """The median of so many runs, each in a transaction of its own."""
     taken = []
     for _ in range(times):
         started = time.perf_counter()
         with db.reading() as session:
-            QUESTIONS[name](session, count)
+            QUERIES[name](session, count)
         taken.append((time.perf_counter() - started) * 1000)
     return sorted(taken)[times // 2]
 
@@ -77,7 +77,7 @@ def main() -> None:
     count = int(sys.argv[1])
     with db.reading() as session:
         session.connection().execute(text("SELECT 1"))
-    sys.stdout.write(f"{'|'.join(QUESTIONS)}\n")
+    sys.stdout.write(f"{'|'.join(QUERIES)}\n")
     sys.stdout.flush()
     for line in sys.stdin:
         name, times = line.strip().rsplit(" ", 1)

@@ -1,4 +1,4 @@
-"""A shop's past, written by the database itself: so many settled orders and all that hangs on them.
+"""Many settled orders with their items, history, events and refunds, written by the database.
 
 Every 86 minutes one order, up to now, whatever their number: a longer past, not a busier day. The
 shortest past is as long as what the figures of thirty days look at, which is the thirty days before
@@ -72,26 +72,24 @@ def write(engine: Engine, count: int) -> None:
     """Fill an empty, migrated database."""
     words = WORDS[engine.dialect.name]
     buyers = max(count // PER_BUYER, 1)
-    given = {
+    values = {
         "series": words["series"].format(n=count),
         "at": words["at"].format(n=count, seconds=MINUTES * 60),
         "place": words["padded"].format("i"),
         "buyer": "'past-' || " + words["padded"].format(f"i - i / {buyers} * {buyers}"),
     }
     with engine.execution_options(writes=True).begin() as connection:
-        unhurried(connection)
+        lift_time_limits(connection)
         for statement in STATEMENTS:
-            connection.exec_driver_sql(statement.format(**given))
+            connection.exec_driver_sql(statement.format(**values))
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            unhurried(connection)
+            lift_time_limits(connection)
             connection.exec_driver_sql("VACUUM ANALYZE")
-            connection.exec_driver_sql(
-                "CHECKPOINT"
-            )  # nothing of it is written during the questions
+            connection.exec_driver_sql("CHECKPOINT")  # or it would write during the measurement
 
 
-def unhurried(connection: Connection) -> None:
-    """The shop's limits are for questions of a page."""
+def lift_time_limits(connection: Connection) -> None:
+    """The shop limits a statement to what a page may wait."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET statement_timeout = 0")

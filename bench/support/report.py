@@ -1,8 +1,15 @@
-"""Where results are kept: as JSON in `bench/results/`, and as a table in `bench/README.md`."""
+"""A benchmark's command line, its results as JSON in `bench/results/`, and its table in the README.
 
+Each benchmark parses its arguments with `parser`, describes the machine with `machine_now` before
+it measures, and hands a Report to `publish`.
+"""
+
+import argparse
 import dataclasses
 import json
 import re
+import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,38 +25,62 @@ RESULTS = BENCH / "results"
 
 @dataclass(frozen=True)
 class Report:
-    """What a benchmark found, for people (`columns`, `rows`, `verdicts`) and programs (`figures`).
+    """What a benchmark measured: a table for people, and `figures` for programs.
 
-    `command` repeats the run; `verdicts` say for each thing that must be reached whether it was.
+    `name` is the benchmark's module; `verdicts` say for each limit whether it was reached.
     """
 
     name: str
-    command: str
     machine: dict[str, object]
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     verdicts: Sequence[str] = ()
     figures: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def command(self) -> str:
+        """The command that repeats the run."""
+        return " ".join(["python -m store bench", self.name.replace("_", "-"), *sys.argv[1:]])
+
     def table(self) -> str:
         lines = [self.columns, ["---"] * len(self.columns), *self.rows]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     def section(self) -> str:
-        """What stands in the README between the two marks of this benchmark."""
+        """The text between this benchmark's two marks in the README."""
         run = f"`{self.command}`, {self.machine['measured_at']}: {machine.sentence(self.machine)}."
         verdicts = "\n".join(f"- {verdict}" for verdict in self.verdicts)
         return "\n\n".join(filter(None, [run, self.table(), verdicts]))
 
 
-def publish(report: Report, *, keep: bool) -> None:
-    """Print a report; with `keep` it also takes the place of the last one."""
+def parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """The command line of `python -m store bench NAME`."""
+    made = argparse.ArgumentParser(prog=f"python -m store bench {name}", description=description)
+    made.add_argument("--dry", action="store_true", help="do not replace the kept results")
+    return made
+
+
+def machine_now(folder: Path | None = None) -> dict[str, object]:
+    """Describe and print the machine, with the disk under `folder` (default: temporary files)."""
+    found = machine.describe(folder or Path(tempfile.gettempdir()))
+    say(machine.sentence(found))
+    return found
+
+
+def verdict(sentence: str, reached: bool) -> str:
+    """The sentence about a limit, and whether the limit was reached."""
+    return f"{sentence}: {'reached' if reached else 'NOT reached'}"
+
+
+def publish(report: Report, *, dry: bool) -> None:
+    """Print a report; unless `dry`, it also replaces the last one."""
     say(f"\n{report.section()}\n")
-    if not keep:
+    if dry:
         return
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{report.name}.json"
-    file.write_text(json.dumps(dataclasses.asdict(report), indent=1) + "\n", "utf-8")
+    kept = dataclasses.asdict(report) | {"command": report.command}
+    file.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
     first, last = f"<!-- {report.name}: made by its run -->", f"<!-- end of {report.name} -->"
     marked = re.compile(f"{first}.*?{last}", re.DOTALL)
     text = README.read_text("utf-8")

@@ -2,7 +2,7 @@
 
 `python -m store bench webhooks [--seconds 3] [--turns 5] [--database sqlite] [--only ours bare]`
 
-Our door (`uvicorn webhook_server:app`, one process) and its yardsticks take turns, each on a
+Our server (`uvicorn webhook_server:app`, one process) and its yardsticks take turns, each on a
 database of its own with fresh open orders: the bare batching endpoint (`baseline_raw_driver.py`),
 the plain FastAPI + ORM endpoint (`baseline_fastapi_sqlmodel.py`), dj-stripe
 (`baseline_djstripe.py`). Before each turn the events are signed; after it the database is asked
@@ -19,8 +19,8 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-from bench.support import databases, machine
-from bench.support.report import Report, publish
+from bench.support import databases
+from bench.support.report import Report, machine_now, parser, publish, verdict
 from bench.support.statistics import Spread, figure, ratios, say, spread
 from bench.webhooks.targets import (
     BARE,
@@ -45,8 +45,10 @@ LONGEST_P99_MILLISECONDS = 100
 Turns = dict[tuple[str, int, str], list[Met]]  # by database, connections and subject
 
 
-def attack(subject: Subject, connections: int, seconds: float, count: int, template: str) -> Met:
-    """One turn: fill in orders, post their events, and look whether each has paid its order."""
+def post_events(
+    subject: Subject, connections: int, seconds: float, count: int, template: str
+) -> Met:
+    """One turn: insert orders, post their events, and check that each has paid its order."""
     if subject.name == PEER:  # see baseline_djstripe.py
         template = template.replace(f'"{sample_event.PAYMENT}"', "null")
     job = Job(
@@ -75,22 +77,22 @@ def attack(subject: Subject, connections: int, seconds: float, count: int, templ
     return met
 
 
-def measure(database: str, names: list[str], asked: argparse.Namespace, turns: Turns) -> None:
+def measure(database: str, names: list[str], arguments: argparse.Namespace, turns: Turns) -> None:
     template = sample_event.template()
     with (
-        tempfile.TemporaryDirectory(dir=asked.folder) as name,
+        tempfile.TemporaryDirectory(dir=arguments.folder) as name,
         databases.fresh(database, Path(name)) as new_database,
         served(names, new_database, Path(name)) as subjects,
     ):
-        for connections in asked.connections:
+        for connections in arguments.connections:
             rates = {}
             for subject in subjects.values():
-                warm = attack(subject, connections, WARM_SECONDS, WARM_ORDERS, template)
+                warm = post_events(subject, connections, WARM_SECONDS, WARM_ORDERS, template)
                 rates[subject.name] = warm.per_second
-            for turn in range(asked.turns):
+            for turn in range(arguments.turns):
                 for subject in subjects.values():
-                    count = int(rates[subject.name] * asked.seconds * SPARE) + 200
-                    met = attack(subject, connections, asked.seconds, count, template)
+                    count = int(rates[subject.name] * arguments.seconds * SPARE) + 200
+                    met = post_events(subject, connections, arguments.seconds, count, template)
                     rates[subject.name] = max(met.per_second, rates[subject.name])
                     turns[database, connections, subject.name].append(met)
                     say(
@@ -132,29 +134,29 @@ def row(key: tuple[str, int, str], turns: Turns) -> list[str]:
 
 
 def verdicts(turns: Turns) -> list[str]:
-    """What must be reached, beside what was."""
-    said = []
+    """One sentence per limit."""
+    sentences = []
     for database, connections, name in turns:
         ours = turns.get((database, connections, OURS))
         if not ours:
             continue
         beside = ratios(rates(ours), rates(turns[database, connections, name]))
         if connections == 64 and name in MUST:
-            said.append(verdict(f"{database}: ours beside {name}", beside, MUST[name]))
+            sentences.append(ratio_verdict(f"{database}: ours beside {name}", beside, MUST[name]))
         if connections == 1 and name == PLAIN:
-            said.append(verdict(f"{database}, one connection: ours beside {name}", beside, 1.0))
+            compared = f"{database}, one connection: ours beside {name}"
+            sentences.append(ratio_verdict(compared, beside, 1.0))
         if connections == 64 and name == OURS:
             worst = spread(met.p99_milliseconds for met in ours)
-            kept = "reached" if worst.maximum < LONGEST_P99_MILLISECONDS else "NOT reached"
-            said.append(f"{database}: p99 {worst} ms, under {LONGEST_P99_MILLISECONDS}: {kept}")
+            sentence = f"{database}: p99 {worst} ms, under {LONGEST_P99_MILLISECONDS}"
+            sentences.append(verdict(sentence, worst.maximum < LONGEST_P99_MILLISECONDS))
     lost = sum(met.lost for key, mine in turns.items() if key[2] == OURS for met in mine)
-    said.append(f"accepted by ours and lost: {lost}, wanted 0: {'NOT ' * bool(lost)}reached")
-    return said
+    sentences.append(verdict(f"accepted by ours and lost: {lost}, wanted 0", not lost))
+    return sentences
 
 
-def verdict(what: str, found: Spread, wanted: float) -> str:
-    reached = "reached" if found.median >= wanted else "NOT reached"
-    return f"{what}: {found} times, at least {wanted:g}: {reached}"
+def ratio_verdict(compared: str, found: Spread, minimum: float) -> str:
+    return verdict(f"{compared}: {found} times, at least {minimum:g}", found.median >= minimum)
 
 
 def available(wanted: list[str]) -> tuple[list[str], list[str]]:
@@ -170,27 +172,24 @@ def available(wanted: list[str]) -> tuple[list[str], list[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m store bench webhooks", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=3.0, help="how long each turn lasts")
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--connections", type=int, nargs="+", default=list(CONNECTIONS))
-    parser.add_argument("--database", nargs="+", default=databases.NAMES, choices=databases.NAMES)
+    command = parser("webhooks", __doc__)
+    command.add_argument("--seconds", type=float, default=3.0, help="how long each turn lasts")
+    command.add_argument("--turns", type=int, default=5)
+    command.add_argument("--connections", type=int, nargs="+", default=list(CONNECTIONS))
+    command.add_argument("--database", nargs="+", default=databases.NAMES, choices=databases.NAMES)
     everyone = [OURS, BARE, PLAIN, PEER, NOTHING]
-    parser.add_argument("--only", nargs="+", default=everyone, choices=everyone)
-    parser.add_argument("--folder", type=Path, help="where the databases lie (default: temporary)")
-    parser.add_argument("--dry", action="store_true", help="do not replace the kept results")
-    asked = parser.parse_args()
-    names, remarks = available(asked.only)
-    found = machine.describe(asked.folder or Path(tempfile.gettempdir()))
-    say(machine.sentence(found))
+    command.add_argument("--only", nargs="+", default=everyone, choices=everyone)
+    command.add_argument("--folder", type=Path, help="where the databases lie (default: temporary)")
+    arguments = command.parse_args()
+    names, remarks = available(arguments.only)
+    here = machine_now(arguments.folder)
     turns: Turns = defaultdict(list)
-    for database in asked.database:
-        measure(database, names, asked, turns)
+    for database in arguments.database:
+        measure(database, names, arguments, turns)
     publish(
         Report(
             name="webhooks",
-            command=" ".join(["python -m store bench webhooks", *sys.argv[1:]]),
-            machine=found,
+            machine=here,
             columns=COLUMNS,
             rows=[row(key, turns) for key in turns],
             verdicts=[*verdicts(turns), *remarks],
@@ -198,7 +197,7 @@ def main() -> None:
                 " ".join(map(str, key)): [figures_of(met) for met in turns[key]] for key in turns
             },
         ),
-        keep=not asked.dry,
+        dry=arguments.dry,
     )
 
 

@@ -1,4 +1,4 @@
-"""What is measured: our door and its yardsticks, each a server of one process with its database."""
+"""The servers that are measured, ours and its yardsticks: one process each, with its database."""
 
 import json
 import os
@@ -66,11 +66,11 @@ class Subject:
         else:
             with sample_shop.entered(self.environment):
                 sample_shop.fill(first, count)
-        self.settle()
+        self.checkpoint()
         return first
 
-    def settle(self) -> None:
-        """Let the database put down what filling it has left to do, before anybody measures."""
+    def checkpoint(self) -> None:
+        """Let the database write out what filling it left to do, before anything is measured."""
         assert self.engine is not None
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             sqlite = self.engine.dialect.name == "sqlite"
@@ -137,7 +137,7 @@ def subject(name: str, new_database: Callable[[], str], folder: Path) -> Subject
 
 def _peer(url: str) -> Subject:
     environment = {
-        "DJANGO_DATABASE": json.dumps(for_django(url)),
+        "DJANGO_DATABASE": json.dumps(django_settings(url)),
         "STRIPE_WEBHOOK_SECRET": SECRET,
     }
     python = str(peer_python())
@@ -158,7 +158,7 @@ def _peer(url: str) -> Subject:
     )
 
 
-def for_django(url: str) -> dict[str, object]:
+def django_settings(url: str) -> dict[str, object]:
     """A database URL as Django's setting, as durable as the shop's own."""
     parts = make_url(url)
     if parts.drivername.startswith("sqlite"):

@@ -42,7 +42,7 @@ def test_a_report_takes_the_place_of_the_last_one_and_of_nothing_else(
     (tmp_path / "README.md").write_text(f"{marks.format('one')}\n{marks.format('two')}\n", "utf-8")
 
     for ratio in ("0.50", "0.60"):
-        report.publish(a_report(ratio), keep=True)
+        report.publish(a_report(ratio), dry=False)
 
     said = (tmp_path / "README.md").read_text("utf-8")
     assert "0.50" not in said
@@ -54,7 +54,7 @@ def test_a_report_takes_the_place_of_the_last_one_and_of_nothing_else(
 def a_report(ratio: str) -> Report:
     machine = {"processor": "P", "cores": 2, "system": "S", "python": "3", "load_average": 0.1}
     machine |= {"sync_milliseconds": 1, "measured_at": "now"}
-    return Report("one", "python -m bench.one", machine, ["database", "ratio"], [["sqlite", ratio]])
+    return Report("one", machine, ["database", "ratio"], [["sqlite", ratio]])
 
 
 def test_an_answer_is_over_when_its_length_or_its_last_chunk_has_come() -> None:
