@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqlmodel import Session, col, select
-
 from store.catalog import images, product_editor
 from store.catalog.product_editor import ProductForm, Values
 from store.core import money
@@ -21,7 +19,7 @@ from store.core.errors import (
     StripeRefused,
 )
 from store.db import engine as db
-from store.db.models import Order, Refund, StripeEvent
+from store.db.models import Refund, StripeEvent
 from store.orders import batch, checkout_session, history, refunds
 from store.reports import order_view, search
 from store.stripe_api import requests
@@ -48,15 +46,6 @@ class IncompleteForm(StoreError):
 
 class InvalidAmount(StoreError):
     """The amount cannot be read; the sentence says how to write it."""
-
-
-def find_order(session: Session, number: str) -> Order:
-    order = session.exec(
-        select(Order).where(col(Order.number) == search.clean_query(number))
-    ).first()
-    if order is None:
-        raise OrderNotFound
-    return order
 
 
 def log_action(number: str, action: history.Action, *changes: history.Change) -> None:
@@ -95,7 +84,7 @@ def refund(
     if not KEY.fullmatch(key):
         raise IncompleteForm
     with db.reading() as session:
-        order = find_order(session, number)
+        order = search.find_order(session, number)
     created = refunds.create_refund(
         order.number,
         amount,
@@ -138,7 +127,7 @@ def _sent(number: str, refund_id: int | None, act: Callable[[], None]) -> str:
             "it will not happen twice."
         )
     with db.reading() as session:
-        order, made = find_order(session, number), session.get(Refund, refund_id)
+        order, made = search.find_order(session, number), session.get(Refund, refund_id)
     if made is None:
         raise OrderNotFound
     amount = money.text(made.amount, order.currency)
@@ -152,7 +141,7 @@ def _sent(number: str, refund_id: int | None, act: Callable[[], None]) -> str:
 def refresh_order(operator: str, number: str) -> str:
     """Fetch an order's state from Stripe and record it."""
     with db.reading() as session:
-        order = find_order(session, number)
+        order = search.find_order(session, number)
     before = order.status
     log_action(order.number, history.Action.CHECKED, {"operator": operator})
     after = checkout_session.create_or_refresh_session(order, source="operator").status
@@ -167,7 +156,7 @@ def refresh_order(operator: str, number: str) -> str:
 def cancel(operator: str, number: str) -> str:
     """Cancel an order, at Stripe first."""
     with db.reading() as session:
-        order = find_order(session, number)
+        order = search.find_order(session, number)
     after = checkout_session.expire_checkout_session(order, {"operator": operator}, "operator")
     return f"Order {number} is {order_view.STATUS_BADGES[after.status].word.lower()}."
 
@@ -178,7 +167,7 @@ def add_note(operator: str, number: str, text: str, *, is_public: bool = False) 
     if not remark:
         raise IncompleteForm("Write the note first.")
     with db.reading() as session:
-        order = find_order(session, number)
+        order = search.find_order(session, number)
     action = history.Action.NOTE if is_public else history.Action.PRIVATE_NOTE
     log_action(order.number, action, {"text": remark}, {"operator": operator})
     return "The note is added; the buyer sees it." if is_public else "The private note is added."

@@ -14,12 +14,7 @@ from store.backoffice import (
     pages_reconciliation,
     pages_webhooks,
 )
-from store.backoffice.pages_common import (
-    STYLE,
-    put,
-    require_operator,
-    show_message,
-)
+from store.backoffice.pages_common import STYLE, put, require_operator, show_message
 from store.backoffice.sign_in import ADDRESSES
 from store.backoffice.state import BACK_OFFICE
 from store.core import shop_profile
@@ -74,9 +69,7 @@ def show(section: Section, pages: Sequence[StreamlitPage]) -> None:
     try:
         section.render()
     except StoreError as error:
-        st.html(
-            rendering.render("storefront", "notice", sentence=error.for_operator, tone="warning")
-        )
+        put("notice", "storefront", sentence=error.for_operator, tone="warning")
 
 
 def navigation(current: Section, pages: Sequence[StreamlitPage]) -> None:

@@ -42,7 +42,7 @@ def require_operator() -> auth.OperatorSession:
     try:
         return current_operator()
     except auth.NotSignedIn:
-        st.html(rendering.render("back_office", "not_signed_in"))
+        put("not_signed_in")
         st.stop()
 
 
@@ -101,7 +101,7 @@ def show_message() -> None:
     if message := st.session_state.pop(MESSAGE, None):
         text, tone = message
         st.toast(literal(text), icon=":material/check:" if tone == "good" else ":material/error:")
-        st.html(rendering.render("storefront", "notice", sentence=text, tone=tone))
+        put("notice", "storefront", sentence=text, tone=tone)
 
 
 # --- links to orders -----------------------------------------------------------------------------
@@ -119,10 +119,10 @@ def order_column() -> Any:
 # --- HTML ----------------------------------------------------------------------------------------
 
 
-def put(name: str, **values: Any) -> None:
-    """Write one macro of the back office's template; values are escaped."""
-    if html := rendering.Html(rendering.render("back_office", name, reader(), **values).strip()):
-        st.html(html)
+def put(macro: str, template: str = "back_office", **values: Any) -> None:
+    """Write one macro of a template; values are escaped."""
+    if html := rendering.render(template, macro, reader(), **values).strip():
+        st.html(rendering.Html(html))
 
 
 def heading(text: str) -> None:

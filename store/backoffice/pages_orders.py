@@ -1,21 +1,20 @@
-"""Orders: the list with its filter, a page at a time."""
+"""Orders: the list with its filter, a page at a time, and one order with its actions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from store.backoffice import pages_order
-from store.backoffice.pages_common import (
-    heading,
-    put,
-    reader,
-)
+from store.backoffice import actions, pages_refunds
+from store.backoffice.pages_common import heading, operator_action, put, reader
+from store.core.order_status import PAYABLE_CHECKOUT
 from store.db import engine as db
 from store.db.models import Order
-from store.reports import order_view, search
-from store.reports.order_view import STATUS_BADGES, ItemView
+from store.orders import refunds
+from store.reports import order_detail, order_view, search
+from store.reports.order_view import STATUS_BADGES
+from store.web import rendering
 
 ANY = "Any"
 STATUS_OF_WORD = {badge.word: status for status, badge in STATUS_BADGES.items()}
@@ -23,12 +22,16 @@ COUNTED = 10_000  # orders; counting more of them would take longer than reading
 FIELDS = ("q", "status", "from", "until")  # of the filter; also the names in the address
 FILTER = "orders_filter"  # their values, while an order is open
 
+check_with_stripe = operator_action(actions.refresh_order)
+cancel = operator_action(actions.cancel)
+add_note = operator_action(actions.add_note)
+
 
 def render() -> None:
     """The order that the address names, else the list."""
     if order_number := st.query_params.get("order"):
         st.button("← All orders", type="tertiary", on_click=show_list)
-        pages_order.render(order_number)
+        order_page(order_number)
     else:
         order_list()
 
@@ -102,7 +105,7 @@ def turn_page(before: str) -> None:
         st.query_params.pop("before", None)
 
 
-def table(orders: Sequence[Order], items: Mapping[int, Sequence[ItemView]]) -> None:
+def table(orders: Sequence[Order], items: order_view.Items) -> None:
     """Sortable by each column: cells hold numbers and times and show them in the reader's way."""
     import pandas as pd  # noqa: PLC0415 - takes half a second, which a starting shop has not
 
@@ -147,3 +150,51 @@ def table(orders: Sequence[Order], items: Mapping[int, Sequence[ItemView]]) -> N
 
 def open_clicked_order() -> None:
     open_order(st.session_state.opened.label)
+
+
+# --- one order -----------------------------------------------------------------------------------
+
+
+def order_page(order_number: str) -> None:
+    with db.reading() as session:
+        order = search.find_order(session, order_number)
+        refund_rows = order_detail.refunds_of(session, order)
+        story = order_detail.load(session, order, for_operator=True)
+    put("charge_summary", "storefront", charges=story.charges, here=order.number)
+    put("order_head", order=order)
+    pages_refunds.show_dialog(order.number)
+    facts, history = st.columns([1.35, 1], gap="large")
+    with facts:
+        buttons(order, refunds.left_amount(order, refund_rows))
+        with st.container(border=True, key="receipt"):
+            put("receipt", "storefront", order=story.order)
+        for row in refund_rows:
+            pages_refunds.refund_row(order, row)
+        put("at_stripe", order=order)
+    with history, st.container(key="proof"):
+        st.html(rendering.timeline(story, reader()), unsafe_allow_javascript=True)
+        note_form(order.number)
+
+
+def buttons(order: Order, left: int) -> None:
+    """The actions that are possible now, and why a refund is not."""
+    with st.container(horizontal=True, vertical_alignment="center", key="order-actions"):
+        if left > 0 and order.status != "disputed":
+            args = (order, left)
+            st.button("Refund…", type="primary", on_click=pages_refunds.open_dialog, args=args)
+        st.button("Check with Stripe", on_click=check_with_stripe, args=(order.number,))
+        if order.checkout_status in PAYABLE_CHECKOUT:
+            st.button("Cancel this order", on_click=cancel, args=(order.number,))
+    put("refund_hint", order=order, left=left)
+
+
+def note_form(order_number: str) -> None:
+    with st.form("note", clear_on_submit=True, border=False):
+        st.text_input("Add a note", key="note_text", max_chars=actions.MAX_NOTE_LENGTH)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.checkbox("Show to the buyer", key="note_is_public")
+            st.form_submit_button("Add", on_click=submit_note, args=(order_number,))
+
+
+def submit_note(order_number: str) -> None:
+    add_note(order_number, st.session_state.note_text, is_public=st.session_state.note_is_public)

@@ -9,10 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from store.backoffice.pages_common import (
-    heading,
-    reader,
-)
+from store.backoffice.pages_common import heading, reader
 from store.core import money
 from store.db import engine as db
 from store.reports import sales

@@ -7,12 +7,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from store.backoffice import actions
-from store.backoffice.pages_common import (
-    heading,
-    operator_action,
-    reader,
-    show_next,
-)
+from store.backoffice.pages_common import heading, operator_action, reader, show_next
 from store.catalog import images, product_editor
 from store.catalog.product_editor import ProductConflict, ProductForm, ProductRefused
 from store.core import money, settings

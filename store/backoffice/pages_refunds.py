@@ -6,13 +6,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from store.backoffice import actions
-from store.backoffice.pages_common import (
-    operator_action,
-    put,
-    reader,
-    require_operator,
-    show_next,
-)
+from store.backoffice.pages_common import operator_action, put, reader, require_operator, show_next
 from store.core import money
 from store.core.errors import StoreError
 from store.db.models import Order, Refund

@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,7 +24,7 @@ from store.core.errors import StoreError, StripeNotFound
 from store.db import engine as db
 from store.orders import stripe_facts
 from store.reports import event_search, search
-from store.reports.event_search import OUTCOMES, EventDetail, EventFilter, EventPage, EventRow
+from store.reports.event_search import OUTCOMES, EventFilter, EventRow
 from store.stripe_api import requests, transport
 from store.web import rendering
 from store.web.rendering import literal
@@ -63,7 +65,7 @@ def render() -> None:
         start = older_pages[-1] if older_pages else ""
         page = event_search.find_events(session, event_filter, start)
     if page.rows:
-        event_table(page)
+        event_table(page.rows)
         pager(page, older_pages)
     elif event_filter == EventFilter():
         st.info("No events yet. Stripe sends the first ones when somebody pays.")
@@ -101,21 +103,30 @@ def filters() -> EventFilter:
     return EventFilter(search.clean_query(text), outcome or "", kind or "")
 
 
-def event_table(page: EventPage) -> None:
+def event_table(events: Sequence[EventRow]) -> None:
     """The events; the selected one is named in the address, so that it survives a reload."""
-    ids = [row.event.id for row in page.rows]
+    ids = [row.event.id for row in events]
     key = f"events_{hashlib.sha256(' '.join(ids).encode()).hexdigest()[:16]}"
     selected = st.query_params.get(EVENT)
+    rows = [
+        {
+            "Received": event.received_at,
+            "Outcome": OUTCOMES[event.outcome].label,
+            "Type": event.type,
+            "Order": link_to_order(order_number) if order_number else None,
+            "Deliveries": event.deliveries,
+            "Event": event.id,
+        }
+        for event, order_number, _ in events
+    ]
     st.dataframe(
-        colored([table_row(row) for row in page.rows]),
+        colored(rows),
         key=key,
         on_select=partial(select, key, ids),
         selection_mode="single-row",
         selection_default={"selection": {"rows": [ids.index(selected)] if selected in ids else []}},
         column_config={
-            "Received": st.column_config.DatetimeColumn(
-                format="localized", timezone=str(reader().zone)
-            ),
+            "Received": time_column(),
             "Outcome": st.column_config.TextColumn(help=LEGEND),
             "Order": order_column(),
             "Deliveries": st.column_config.NumberColumn(
@@ -128,6 +139,10 @@ def event_table(page: EventPage) -> None:
     )
 
 
+def time_column() -> Any:
+    return st.column_config.DatetimeColumn(format="localized", timezone=str(reader().zone))
+
+
 def colored(rows: list[dict[str, Any]]) -> Any:
     """The rows with each outcome in its color."""
     from pandas import DataFrame  # noqa: PLC0415 - Streamlit loads it for the first table only
@@ -138,18 +153,6 @@ def colored(rows: list[dict[str, Any]]) -> Any:
     return style.map(lambda label: f"color: {color_of[label]}", subset=["Outcome"])
 
 
-def table_row(row: EventRow) -> dict[str, Any]:
-    event = row.event
-    return {
-        "Received": event.received_at,
-        "Outcome": OUTCOMES[event.outcome].label,
-        "Type": event.type,
-        "Order": link_to_order(row.order_number) if row.order_number else None,
-        "Deliveries": event.deliveries,
-        "Event": event.id,
-    }
-
-
 def select(key: str, ids: Sequence[str]) -> None:
     rows = st.session_state[key].selection.rows
     if rows and rows[0] < len(ids):
@@ -158,7 +161,7 @@ def select(key: str, ids: Sequence[str]) -> None:
         st.query_params.pop(EVENT, None)
 
 
-def pager(page: EventPage, older_pages: list[str]) -> None:
+def pager(page: search.Page[EventRow], older_pages: list[str]) -> None:
     if not page.older and not older_pages:
         return
     with st.container(horizontal=True):
@@ -175,40 +178,43 @@ def pager(page: EventPage, older_pages: list[str]) -> None:
 
 def event_panel(event_id: str) -> None:
     with db.reading() as session:
-        detail = event_search.event_detail(session, event_id)
+        row = event_search.event_detail(session, event_id)
     with st.container(border=True, key="event"):
-        if detail is None:
+        if row is None:
             st.warning("The shop has recorded no event of this id.")
             return
-        outcome = OUTCOMES[detail.event.outcome]
-        st.subheader(literal(detail.event.type))
+        outcome = OUTCOMES[row.event.outcome]
+        st.subheader(literal(row.event.type))
         with st.container(horizontal=True, vertical_alignment="center"):
             st.badge(literal(outcome.label), color=outcome.color)
             st.caption(outcome.explanation)
         recorded, payload_side = st.columns([1, 1.3], gap="medium")
         with payload_side:
             payload = payload_of(event_id)
-            show_payload(payload)
+            if payload.sentence:
+                st.info(literal(payload.sentence))
+            else:
+                st.json(payload.document, expanded=2)
+                st.caption("Fetched from Stripe for this page. The shop does not store payloads.")
         with recorded:
-            show_recorded(detail, payload.document)
+            show_recorded(row, payload.document or {})
 
 
-def show_recorded(detail: EventDetail, document: Any) -> None:
+def show_recorded(row: EventRow, document: stripe_facts.Document) -> None:
     """What the shop recorded, where it leads, and the one thing that can be done."""
-    event = detail.event
+    event, order_number, repeated_at = row
     st.code(event.id, language=None)
     rows = {
         "Created at Stripe": reader().moment(event.created_at, seconds=True),
         "Received": reader().moment(event.received_at, seconds=True),
-        "Deliveries": deliveries(detail),
+        "Deliveries": deliveries(event.deliveries, repeated_at),
         "Signature": "verified each time: what fails the check is refused and not recorded"
         if event.deliveries
         else "none: the shop fetched it from Stripe itself",
     }
-    if pending := (document or {}).get("pending_webhooks"):
+    if pending := document.get("pending_webhooks"):
         rows["At Stripe"] = f"{pending} webhook endpoint has not accepted it yet"
     st.markdown("\n".join(f"- {label}: {literal(text)}" for label, text in rows.items()))
-    order_number = detail.order_number
     if document and not order_number:
         with db.reading() as session:
             order_number = event_search.order_of_payload(session, document)
@@ -222,34 +228,25 @@ def show_recorded(detail: EventDetail, document: Any) -> None:
     )
 
 
-def deliveries(detail: EventDetail) -> str:
+def deliveries(count: int, repeated_at: Sequence[datetime]) -> str:
     """How often and when Stripe delivered the event; the first twenty repeats have a time."""
-    count, again = detail.event.deliveries, detail.repeated_at
     if not count:
         return "none: the reconciler found it in Stripe's list of events"
     if count == 1:
         return "one"
-    times = ", ".join(reader().moment(at, seconds=True) for at in again)
-    more = count - 1 - len(again)
+    times = ", ".join(reader().moment(at, seconds=True) for at in repeated_at)
+    more = count - 1 - len(repeated_at)
     return f"{count:,}; again {times}" + (f" and {more:,} times more" if more > 0 else "")
 
 
-def stripe_links(event_id: str, document: Any) -> dict[str, str]:
+def stripe_links(event_id: str, document: stripe_facts.Document) -> dict[str, str]:
     """Pages of Stripe's dashboard, or of what stands in for Stripe: the event and its payment."""
-    links = {f"Event at {at_stripe()}": rendering.dashboard_link(event_id, "events")}
-    thing = ((document or {}).get("data") or {}).get("object") or {}
-    payment = thing.get("id") if thing.get("object") == "payment_intent" else None
-    try:
-        payment = payment or stripe_facts.object_id(thing.get("payment_intent"))
-    except ValueError:
-        payment = None
-    if payment:
-        links[f"Payment at {at_stripe()}"] = rendering.dashboard_link(payment)
+    stripe = "the emulator" if settings.current().offline else "Stripe"
+    links = {f"Event at {stripe}": rendering.dashboard_link(event_id, "events")}
+    with suppress(ValueError):
+        if payment := event_search.payment_of(document)[1]:
+            links[f"Payment at {stripe}"] = rendering.dashboard_link(payment)
     return links
-
-
-def at_stripe() -> str:
-    return "the emulator" if settings.current().offline else "Stripe"
 
 
 def refetch(event_id: str) -> None:
@@ -280,14 +277,6 @@ def fetch(event_id: str) -> Payload:
     return Payload(event_id, document)
 
 
-def show_payload(payload: Payload) -> None:
-    if payload.sentence:
-        st.info(literal(payload.sentence))
-        return
-    st.json(payload.document, expanded=2)
-    st.caption("Fetched from Stripe for this page. The shop does not store payloads.")
-
-
 def disputes() -> None:
     with db.reading() as session:
         rows = event_search.disputes(session)
@@ -307,11 +296,6 @@ def disputes() -> None:
     ]
     st.dataframe(
         table,
-        column_config={
-            "Opened": st.column_config.DatetimeColumn(
-                format="localized", timezone=str(reader().zone)
-            ),
-            "Order": order_column(),
-        },
+        column_config={"Opened": time_column(), "Order": order_column()},
         alt="Disputes, newest first",
     )

@@ -170,10 +170,20 @@ def _summary(
 
 def _alerts(order: Order | OrderView, second: Iterable[RefundView]) -> list[Alert]:
     """One alert per payment that `second` refunds, and one for an order that needs review."""
-    payments: dict[str, list[RefundView]] = {}
-    for refund in second:
-        payments.setdefault(refund.payment_intent_id, []).append(refund)
-    alerts = [_second_payment(order, payment, refunds) for payment, refunds in payments.items()]
+    alerts = []
+    for payment_id, refunds in by_payment(second).items():
+        state = refund_state(refunds)
+        alerts.append(
+            Alert(
+                "second payment",
+                order.number,
+                payment_id,
+                max(refund.payment_amount or refund.amount for refund in refunds),
+                order.currency,
+                resolved=state in ("returned", "taken"),
+                refund_state=state,
+            )
+        )
     if order.status == "review":
         contested = getattr(order, "refund_review_reason", None)
         reason = contested or order.review_reason or "what Stripe says does not fit"
@@ -181,19 +191,12 @@ def _alerts(order: Order | OrderView, second: Iterable[RefundView]) -> list[Aler
     return alerts
 
 
-def _second_payment(
-    order: Order | OrderView, payment_intent_id: str, refunds: Sequence[RefundView]
-) -> Alert:
-    state = refund_state(refunds)
-    return Alert(
-        "second payment",
-        order.number,
-        payment_intent_id,
-        max(refund.payment_amount or refund.amount for refund in refunds),
-        order.currency,
-        resolved=state in ("returned", "taken"),
-        refund_state=state,
-    )
+def by_payment(refunds: Iterable[RefundView]) -> dict[str, list[RefundView]]:
+    """The refunds of each payment, by its id at Stripe."""
+    payments: dict[str, list[RefundView]] = {}
+    for refund in refunds:
+        payments.setdefault(refund.payment_intent_id, []).append(refund)
+    return payments
 
 
 def refund_state(refunds: Sequence[RefundView]) -> RefundState:

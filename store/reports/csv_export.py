@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from sqlalchemy.orm import defer
@@ -13,8 +13,7 @@ from store.db import engine as db
 from store.db.models import Order
 from store.reports import order_view
 
-Items = Mapping[int, list[order_view.ItemView]]
-Batch = tuple[Sequence[Order], Items]
+Batch = tuple[Sequence[Order], order_view.Items]
 BATCH = 500
 # Spreadsheets run cells that begin with one of these as formulas, some also the wide forms.
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -35,18 +34,14 @@ def write_csv(session: Session, path: Path) -> int:
     """
     count = 0
     db.copy_pages(session)
-
-    def counting() -> Iterator[Batch]:
-        nonlocal count
-        for rows, items in every_order(session):
-            count += len(rows)
-            yield rows, items
-
     with (
         private_files.written_whole(path) as draft,
         draft.open("w", newline="", encoding="utf-8") as file,
     ):
-        file.writelines(csv_stream(counting()))
+        file.write(heading())
+        for rows, items in every_order(session):
+            count += len(rows)
+            file.write(csv_rows(rows, items))
     return count
 
 
@@ -65,12 +60,16 @@ def every_order(session: Session) -> Iterator[Batch]:
 
 def csv_stream(batches: Iterable[Batch]) -> Iterator[str]:
     """A CSV file as text, batch by batch."""
-    yield BYTE_ORDER_MARK + to_csv([COLUMNS])
+    yield heading()
     for rows, items in batches:
         yield csv_rows(rows, items)
 
 
-def csv_rows(rows: Sequence[Order], items: Items) -> str:
+def heading() -> str:
+    return BYTE_ORDER_MARK + to_csv([COLUMNS])
+
+
+def csv_rows(rows: Sequence[Order], items: order_view.Items) -> str:
     return to_csv(map(_cell, _row(order, items[order.id or 0])) for order in rows)
 
 

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, or_, select, tuple_
 
 from store.db.models import Dispute, Order, OrderCheck, StripeEvent
 from store.orders import stripe_facts
-from store.reports.search import OrderFilter
+from store.reports.search import OrderFilter, Page
 from store.webhooks import parsing
 
 PAGE_SIZE = 200
@@ -65,37 +65,29 @@ class EventFilter:
     type: str = ""
 
     def conditions(self) -> list[Any]:
-        conditions = []
-        if self.outcome:
-            conditions.append(col(StripeEvent.outcome) == self.outcome)
-        if self.type:
-            conditions.append(col(StripeEvent.type) == self.type)
-        return conditions
+        values = ((StripeEvent.outcome, self.outcome), (StripeEvent.type, self.type))
+        return [col(column) == value for column, value in values if value]
 
 
 class EventRow(NamedTuple):
-    """An event and the number of its order here, if it has one."""
+    """An event and the number of its order here, if it has one.
+
+    `repeated_at`, which only `event_detail` reads, are deliveries after the first (`MAX_LISTED`).
+    """
 
     event: StripeEvent
     order_number: str | None
+    repeated_at: Sequence[datetime] = ()
 
 
-@dataclass(frozen=True)
-class EventPage:
-    """`older` is the id below which the next page begins; None on the last page."""
-
-    rows: list[EventRow]
-    older: str | None = None
-
-
-def find_events(session: Session, filters: EventFilter, before: str = "") -> EventPage:
+def find_events(session: Session, filters: EventFilter, before: str = "") -> Page[EventRow]:
     """Events, newest first, below the event `before`.
 
     A search by text reads the events of at most `MAX_ORDERS` orders, and has one page only.
     """
     if filters.text:
         events = _events_about(session, filters)
-        return EventPage(_with_orders(session, events[:PAGE_SIZE]))
+        return Page(_with_orders(session, events[:PAGE_SIZE]), None)
     query = select(StripeEvent).where(*filters.conditions())
     if before and (last := session.get(StripeEvent, before)):
         position = tuple_(col(StripeEvent.received_at), col(StripeEvent.id))
@@ -103,7 +95,7 @@ def find_events(session: Session, filters: EventFilter, before: str = "") -> Eve
     newest = query.order_by(col(StripeEvent.received_at).desc(), col(StripeEvent.id).desc())
     events = list(session.exec(newest.limit(PAGE_SIZE + 1)))
     older = events[PAGE_SIZE - 1].id if len(events) > PAGE_SIZE else None
-    return EventPage(_with_orders(session, events[:PAGE_SIZE]), older)
+    return Page(_with_orders(session, events[:PAGE_SIZE]), older)
 
 
 def _events_about(session: Session, filters: EventFilter) -> list[StripeEvent]:
@@ -143,41 +135,37 @@ def event_types(session: Session) -> list[str]:
     return sorted({*parsing.HANDLERS, *session.exec(by_time.limit(NEWEST_EVENTS))})
 
 
-@dataclass(frozen=True)
-class EventDetail:
-    """One event; `repeated_at` lists deliveries after the first, up to `MAX_LISTED`."""
-
-    event: StripeEvent
-    order_number: str | None
-    repeated_at: list[datetime]
-
-
-def event_detail(session: Session, event_id: str) -> EventDetail | None:
+def event_detail(session: Session, event_id: str) -> EventRow | None:
     event = session.get(StripeEvent, event_id)
     if event is None:
         return None
-    repeats = (
-        select(OrderCheck.at)
-        .where(col(OrderCheck.event_id) == event_id)
-        .order_by(col(OrderCheck.id))
-    )
-    ((_, order_number),) = _with_orders(session, [event])
-    return EventDetail(event, order_number, list(session.exec(repeats)))
+    (row,) = _with_orders(session, [event])
+    repeats = select(OrderCheck.at).where(col(OrderCheck.event_id) == event_id)
+    return row._replace(repeated_at=session.exec(repeats.order_by(col(OrderCheck.id))).all())
+
+
+def payment_of(payload: stripe_facts.Document) -> tuple[stripe_facts.Document, str | None]:
+    """An event's object, and the id of the payment that it is or is about.
+
+    Raises:
+        ValueError: the payment's id cannot be read.
+    """
+    resource = (payload.get("data") or {}).get("object") or {}
+    payment = resource.get("id") if resource.get("object") == "payment_intent" else None
+    return resource, payment or stripe_facts.object_id(resource.get("payment_intent"))
 
 
 def order_of_payload(session: Session, payload: stripe_facts.Document) -> str | None:
     """The number of the order that an event's object names, or whose payment it is about."""
-    resource = (payload.get("data") or {}).get("object") or {}
-    payment = resource.get("id") if resource.get("object") == "payment_intent" else None
     try:
-        payment = payment or stripe_facts.object_id(resource.get("payment_intent"))
+        resource, payment = payment_of(payload)
         named = stripe_facts.order_number_of(resource)
     except stripe_facts.UNREADABLE:
         return None
     for column, value in ((Order.number, named), (Order.payment_intent_id, payment)):
         if value and value.isprintable():  # one query for each index
-            number = session.exec(select(Order.number).where(col(column) == value)).first()
-            if number:
+            query = select(Order.number).where(col(column) == value)
+            if number := session.exec(query).first():
                 return number
     return None
 

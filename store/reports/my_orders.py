@@ -81,9 +81,8 @@ def load(session: Session, buyer: str) -> MyOrders:
     orders = newest_orders(session, buyer) if counts else []
     unsettled = sum(counts.get(status, 0) for status in OrderStatus.UNDECIDED)
     if unsettled > sum(order.status in OrderStatus.UNDECIDED for order in orders):
-        orders += _orders(
-            session, buyer, *_except(orders), col(Order.status).in_(OrderStatus.UNDECIDED)
-        )
+        undecided = col(Order.status).in_(OrderStatus.UNDECIDED)
+        orders += _orders(session, buyer, [undecided], exclude=orders)
     return MyOrders(orders, counts, charge_summary.of_buyer(session, buyer, status_counts, orders))
 
 
@@ -95,26 +94,22 @@ def newest_orders(
     limit: int = RECENT,
 ) -> list[order_view.OrderView]:
     """The newest orders, of one status or all, without those in `exclude` and without history."""
-    conditions = _except(exclude)
-    if status:
-        conditions.append(col(Order.status) == status)
-    return _orders(session, buyer, *conditions, limit=limit)
-
-
-def _except(orders: Iterable[order_view.OrderView]) -> list[ColumnElement[bool]]:
-    numbers = [order.number for order in orders]
-    return [col(Order.number).not_in(numbers)] if numbers else []
+    conditions = [col(Order.status) == status] if status else []
+    return _orders(session, buyer, conditions, exclude, limit)
 
 
 def _orders(
-    session: Session, buyer: str, *conditions: ColumnElement[bool], limit: int | None = None
+    session: Session,
+    buyer: str,
+    conditions: Sequence[ColumnElement[bool]],
+    exclude: Iterable[order_view.OrderView],
+    limit: int | None = None,
 ) -> list[order_view.OrderView]:
-    rows = session.exec(
-        select(Order)
-        .where(col(Order.buyer_hash) == buyer, *conditions)
-        .order_by(col(Order.id).desc())
-        .limit(limit)
-        .options(defer(Order.checkout_parameters))  # type: ignore[arg-type]
-    ).all()
+    query = select(Order).where(col(Order.buyer_hash) == buyer, *conditions)
+    if numbers := [order.number for order in exclude]:
+        query = query.where(col(Order.number).not_in(numbers))
+    without_parameters = defer(Order.checkout_parameters)  # type: ignore[arg-type]
+    newest = query.order_by(col(Order.id).desc()).limit(limit).options(without_parameters)
+    rows = session.exec(newest).all()
     items = order_view.items_of(session, rows)
-    return [order_view.view(order, items[order.id or 0], []) for order in rows]
+    return [order_view.view(order, items[order.id or 0]) for order in rows]

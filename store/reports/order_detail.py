@@ -1,6 +1,12 @@
-"""One order as its page shows it: the order, its timeline and how often it was charged."""
+"""One order as its page shows it: the order, its timeline and how often it was charged.
 
-from dataclasses import dataclass
+The timeline also as text for people and as JSON for programs.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import lru_cache
 
 from sqlalchemy import text
@@ -86,6 +92,11 @@ def load(session: Session, order: Order, *, for_operator: bool = False) -> Order
     )
 
 
+def refunds_of(session: Session, order: Order) -> Sequence[Refund]:
+    query = select(Refund).where(col(Refund.order_id) == order.id)
+    return session.exec(query.order_by(col(Refund.id))).all()
+
+
 def _history(session: Session, order: Order, *, for_operator: bool = False) -> list[HistoryEntry]:
     rows = session.exec(
         select(HistoryEntry)
@@ -96,12 +107,68 @@ def _history(session: Session, order: Order, *, for_operator: bool = False) -> l
 
 
 def _view(session: Session, order: Order, history: list[HistoryEntry]) -> order_view.OrderView:
-    refunds = select(Refund).where(col(Refund.order_id) == order.id).order_by(col(Refund.id))
     disputes = select(Dispute).where(col(Dispute.order_id) == order.id)
     return order_view.view(
         order,
         order_view.items_of(session, [order])[order.id or 0],
-        session.exec(refunds).all(),
+        refunds_of(session, order),
         session.exec(disputes).all(),
         is_superseded=any(REPLACED in payload_of(row)["changes"] for row in history),
+    )
+
+
+# --- exports, cached because a page that refreshes itself offers the same texts again -------------
+
+
+@lru_cache(maxsize=256)
+def timeline_text(detail: OrderDetail) -> str:
+    """The timeline for a mail or a chat; a star marks entries that changed the order."""
+    charges = detail.charges
+    lines = [
+        f"Order {detail.order.number}: {detail.order.status}, {charges.charges_text}, "
+        f"{charges.webhooks_text} ({charges.ignored} without news).",
+        *(
+            f"{entry.at:%Y-%m-%d %H:%M:%S.%f}"[:-3]
+            + f" UTC {'*' if entry.effect == 'changed' else ' '} {entry.title}"
+            + (f" ({entry.note})" if entry.note else "")
+            for entry in detail.entries
+        ),
+    ]
+    return "\n".join(lines)
+
+
+@lru_cache(maxsize=256)
+def timeline_json(detail: OrderDetail) -> str:
+    """The same with all evidence; amounts in minor units, times in UTC."""
+    order = detail.order
+    return json.dumps(
+        {
+            "order": {
+                "number": order.number,
+                "status": order.status,
+                "currency": order.currency,
+                "total_amount": order.total_amount,
+                "refunded_amount": order.refunded_amount,
+                "checkout_session": order.checkout_session_id,
+                "payment_intent": order.payment_intent_id,
+                "items": order.items,
+                "refunds": order.refunds,
+                "disputes": order.disputes,
+            },
+            "charges": detail.charges,
+            "timeline": [
+                {
+                    "at": entry.at,
+                    "source": entry.source,
+                    "title": entry.title,
+                    "effect": entry.effect,
+                    "late_seconds": entry.late.total_seconds() if entry.late else None,
+                    "evidence": dict(entry.evidence),
+                }
+                for entry in detail.entries
+            ],
+        },
+        default=lambda value: value.isoformat() if isinstance(value, datetime) else asdict(value),
+        ensure_ascii=False,
+        indent=2,
     )

@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import select
 from sqlmodel import Session, col
@@ -83,14 +83,7 @@ class RefundView:
         own = order.payment_intent_id
         is_second_payment = row.reason == "duplicate" or own not in (None, row.payment_intent_id)
         return cls(
-            row.amount,
-            row.status,
-            row.stripe_refund_id,
-            row.payment_intent_id,
-            row.created_at,
-            is_second_payment,
-            row.payment_amount,
-            row.is_overdue,
+            **shared_values(cls, row), is_second_payment=is_second_payment, overdue=row.is_overdue
         )
 
 
@@ -126,9 +119,7 @@ class OrderView:
     review_reason: str | None = None
     refunds: tuple[RefundView, ...] = ()
     disputes: tuple[DisputeView, ...] = ()
-    was_superseded: bool = (
-        False  # canceled because a newer cart, perhaps in another tab, replaced it
-    )
+    was_superseded: bool = False  # canceled: a newer cart, perhaps in another tab, replaced it
 
     @property
     def is_waiting(self) -> bool:
@@ -144,7 +135,10 @@ class OrderView:
         return self.status in OrderStatus.FINAL
 
 
-def items_of(session: Session, orders: Sequence[Order]) -> Mapping[int, list[ItemView]]:
+Items = Mapping[int, Sequence[ItemView]]
+
+
+def items_of(session: Session, orders: Sequence[Order]) -> Items:
     """The items of each order, by order id; an empty list for any other id."""
     items: defaultdict[int, list[ItemView]] = defaultdict(list)
     if not orders:
@@ -166,6 +160,12 @@ def items_of(session: Session, orders: Sequence[Order]) -> Mapping[int, list[Ite
     return items
 
 
+def shared_values(view: type[Any], row: Order | Refund | Dispute) -> dict[str, Any]:
+    """The row's values under the names that the view has as well."""
+    columns = type(row).model_fields
+    return {field.name: getattr(row, field.name) for field in fields(view) if field.name in columns}
+
+
 def view(
     order: Order,
     items: Sequence[ItemView],
@@ -174,26 +174,13 @@ def view(
     *,
     is_superseded: bool = False,
 ) -> OrderView:
-    return OrderView(
-        number=order.number,
-        status=order.status,
-        currency=order.currency,
-        total_amount=order.total_amount,
-        refunded_amount=order.refunded_amount,
-        items=tuple(items),
-        email=order.email,
-        receipt_url=order.receipt_url,
-        checkout_session_id=order.checkout_session_id,
-        payment_intent_id=order.payment_intent_id,
-        created_at=order.created_at,
-        paid_at=order.paid_at,
-        is_payable=order.status in OrderStatus.PAYABLE and order.cancel_requested_at is None,
-        is_charged=order.payment_status in PAID,
-        review_reason=order.refund_review_reason or order.review_reason,
-        refunds=tuple(RefundView.of(row, order) for row in refunds),
-        disputes=tuple(
-            DisputeView(row.amount, row.status, row.reason, row.stripe_dispute_id)
-            for row in disputes
-        ),
-        was_superseded=is_superseded and order.status == OrderStatus.CANCELED,
-    )
+    values = shared_values(OrderView, order) | {
+        "items": tuple(items),
+        "is_payable": order.status in OrderStatus.PAYABLE and order.cancel_requested_at is None,
+        "is_charged": order.payment_status in PAID,
+        "review_reason": order.refund_review_reason or order.review_reason,
+        "refunds": tuple(RefundView.of(row, order) for row in refunds),
+        "disputes": tuple(DisputeView(**shared_values(DisputeView, row)) for row in disputes),
+        "was_superseded": is_superseded and order.status == OrderStatus.CANCELED,
+    }
+    return OrderView(**values)

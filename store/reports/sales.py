@@ -2,10 +2,11 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import pairwise
+from typing import NamedTuple
 
 from sqlalchemy import select as select_columns
 from sqlalchemy import text
@@ -22,20 +23,16 @@ def orders_by_status(session: Session) -> dict[str, int]:
     return dict.fromkeys(order_view.STATUS_BADGES, 0) | dict(counts)
 
 
-@dataclass(frozen=True)
-class PeriodTotals:
+class PeriodTotals(NamedTuple):
     """Revenue of a period; `refunded_amount` is the part of it that was refunded since."""
 
     revenue_amount: int = 0
     orders: int = 0
     refunded_amount: int = 0
 
-    def __add__(self, other: "PeriodTotals") -> "PeriodTotals":
-        return PeriodTotals(
-            self.revenue_amount + other.revenue_amount,
-            self.orders + other.orders,
-            self.refunded_amount + other.refunded_amount,
-        )
+    @classmethod
+    def sum_of(cls, parts: Iterable["PeriodTotals"]) -> "PeriodTotals":
+        return cls(*map(sum, zip(cls(), *parts, strict=True)))
 
     @property
     def average_amount(self) -> int:
@@ -93,24 +90,13 @@ def sales_reports(session: Session, days: int, zone: tzinfo) -> list[SalesReport
     calendar = [today - timedelta(days=back) for back in range(2 * days)][::-1]
     totals = _totals_by_day(session, calendar, zone)
     products = _revenue_by_product(session, midnight(calendar[days], zone))
-    return [
-        SalesReport(
-            currency,
-            sum(
-                (totals.get((currency, day), PeriodTotals()) for day in calendar[days:]),
-                PeriodTotals(),
-            ),
-            sum(
-                (totals.get((currency, day), PeriodTotals()) for day in calendar[:days]),
-                PeriodTotals(),
-            ),
-            {day: totals.get((currency, day), PeriodTotals()) for day in calendar[days:]},
-            products.get(currency, {}),
-        )
-        for currency in sorted(
-            {currency for currency, _ in totals} or {settings.current().currency}
-        )
-    ]
+    reports = []
+    for currency in sorted({currency for currency, _ in totals} or {settings.current().currency}):
+        per_day = {day: totals.get((currency, day), PeriodTotals()) for day in calendar}
+        now = {day: per_day.pop(day) for day in calendar[days:]}  # the days before are left
+        sums = PeriodTotals.sum_of(now.values()), PeriodTotals.sum_of(per_day.values())
+        reports.append(SalesReport(currency, *sums, now, products.get(currency, {})))
+    return reports
 
 
 def midnight(day: date, zone: tzinfo) -> datetime:

@@ -7,7 +7,7 @@ same order, so the last page costs as much as the first.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta, tzinfo
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from sqlalchemy import ColumnElement, collate, exists, tuple_
 from sqlalchemy.orm import defer
@@ -16,7 +16,7 @@ from sqlmodel import Session, and_, col, func, or_, select
 from store.core.errors import OrderNotFound
 from store.core.folding import folded
 from store.db import engine as db
-from store.db.models import Dispute, HistoryEntry, Order, OrderItem, Product, Refund, StripeEvent
+from store.db.models import Dispute, Order, OrderItem, Product, Refund, StripeEvent
 from store.orders import queries
 from store.reports import order_view
 from store.reports.sales import midnight
@@ -28,7 +28,7 @@ MAX_QUERY = 200  # characters of a search
 MAX_CODEPOINT = "\U0010ffff"
 NUMBER_CHARACTERS = frozenset(queries.ALPHABET + "-")
 
-Row = TypeVar("Row", Order, StripeEvent)
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -81,18 +81,6 @@ class Page(Generic[Row]):
 
     rows: list[Row]
     older: str | None
-
-
-@dataclass(frozen=True)
-class OrderRecord:
-    """One order with all rows about it, for operators."""
-
-    order: Order
-    items: list[order_view.ItemView]
-    log: list[HistoryEntry]
-    refunds: list[Refund]
-    disputes: list[Dispute]
-    events: list[StripeEvent]
 
 
 def clean_query(text: str) -> str:
@@ -173,7 +161,8 @@ def search_orders(
     if before.isdecimal() and (last := session.get(Order, int(before[:18]))):
         position = tuple_(col(Order.created_at), col(Order.id))
         query = query.where(position < (last.created_at, last.id))
-    return _page(list(session.exec(query.limit(limit + 1))), limit)
+    rows = list(session.exec(query.limit(limit + 1)))
+    return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
 
 
 def count_orders(session: Session, filters: OrderFilter, limit: int) -> int:
@@ -182,12 +171,7 @@ def count_orders(session: Session, filters: OrderFilter, limit: int) -> int:
     return session.exec(select(func.count()).select_from(matching)).one()
 
 
-def _page(rows: list[Row], limit: int) -> Page[Row]:
-    page = rows[:limit]
-    return Page(page, str(page[-1].id) if len(rows) > limit else None)
-
-
-def order_batches(filters: OrderFilter) -> Iterator[tuple[Sequence[Order], Any]]:
+def order_batches(filters: OrderFilter) -> Iterator[tuple[Sequence[Order], order_view.Items]]:
     """All matching orders with their items, a few hundred per short transaction."""
     before: str | None = ""
     while before is not None:
@@ -198,25 +182,13 @@ def order_batches(filters: OrderFilter) -> Iterator[tuple[Sequence[Order], Any]]
         before = page.older
 
 
-def order_record(session: Session, order_number: str) -> OrderRecord:
-    """One order with all rows about it.
+def find_order(session: Session, order_number: str) -> Order:
+    """The order of this number, whoever placed it.
 
     Raises:
         OrderNotFound
     """
-    order = session.exec(
-        select(Order).where(col(Order.number) == clean_query(order_number))
-    ).first()
-    if order is None:
-        raise OrderNotFound
-
-    def rows(table: Any) -> list[Any]:
-        query = select(table).where(table.order_id == order.id)
-        column = StripeEvent.received_at if table is StripeEvent else table.id
-        return list(session.exec(query.order_by(col(column))))
-
-    return OrderRecord(
-        order,
-        list(order_view.items_of(session, [order])[order.id or 0]),
-        *(rows(table) for table in (HistoryEntry, Refund, Dispute, StripeEvent)),
-    )
+    query = select(Order).where(col(Order.number) == clean_query(order_number))
+    if order := session.exec(query).first():
+        return order
+    raise OrderNotFound

@@ -171,12 +171,14 @@ def _no_change(event: StripeEvent) -> TimelineEntry:
 
 def _duplicate(row: OrderCheck, events: Mapping[str, StripeEvent]) -> TimelineEntry:
     if event := events.get(row.event_id or ""):
+        are_listed = event.deliveries <= MAX_LISTED
+        so_far = "" if are_listed else f" · {event.deliveries:,} deliveries so far"
         return TimelineEntry(
             row.at,
             row.source,
             "Same event again: ignored",
             "nothing",
-            _event_note(event),
+            event.type + so_far,
             _delay_if_late(row.at - event.created_at),
             _event_evidence(event, delivered=True),
         )
@@ -190,12 +192,6 @@ def _duplicate(row: OrderCheck, events: Mapping[str, StripeEvent]) -> TimelineEn
     if row.times > 1:
         note += f" · and {row.times - 1:,} more times"
     return TimelineEntry(row.at, row.source, title, "nothing", note, None, evidence)
-
-
-def _event_note(event: StripeEvent) -> str:
-    """The event's type, with the number of deliveries where not all of them are listed."""
-    are_listed = event.deliveries <= MAX_LISTED
-    return event.type if are_listed else f"{event.type} · {event.deliveries:,} deliveries so far"
 
 
 def _request_note(evidence: Mapping[str, Any]) -> str:

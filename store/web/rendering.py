@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.environment import TemplateModule
 
 from store.core import settings, shop_profile
-from store.reports import cart, order_view, timeline_export
+from store.reports import cart, order_detail, order_view
 from store.reports.order_detail import OrderDetail
 from store.web import stripe_mode, texts
 from store.web.formatting import LocaleFormatter
@@ -92,8 +92,8 @@ def timeline(detail: OrderDetail, reader: LocaleFormatter) -> Html:
         reader,
         order_number=detail.order.number,
         entries=detail.entries,
-        text=timeline_export.timeline_text(detail),
-        data=timeline_export.timeline_json(detail),
+        text=order_detail.timeline_text(detail),
+        data=order_detail.timeline_json(detail),
     )
 
 

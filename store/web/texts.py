@@ -57,11 +57,9 @@ EVIDENCE_NAMES = {
 
 def status_sentence(order: order_view.OrderView) -> str:
     """The sentence under an order's status, about a second payment first."""
-    second_payments: dict[str, list[order_view.RefundView]] = {}
-    for refund in order.refunds:
-        if refund.is_second_payment:
-            second_payments.setdefault(refund.payment_intent_id, []).append(refund)
-    for state in map(charge_summary.refund_state, second_payments.values()):
+    second_payments = [refund for refund in order.refunds if refund.is_second_payment]
+    for refunds in charge_summary.by_payment(second_payments).values():
+        state = charge_summary.refund_state(refunds)
         if state not in ("returned", "taken"):
             return SECOND_PAYMENT + SECOND_PAYMENT_STATES[state]
     if order.status == "failed" and order.checkout_session_id is None:

@@ -7,7 +7,7 @@ from store.core.errors import RefundChanged
 from store.db import engine as db
 from store.orders import queries
 from store.orders.statuses import REFUND_VOID
-from store.reports import order_detail, timeline_export
+from store.reports import order_detail
 from tests.support.order_rows import change
 from tests.support.shop import JEANS, Shop, at_once
 
@@ -70,10 +70,8 @@ def test_reasons_and_notes_are_private_unless_shown_to_the_buyer(shop: Shop) -> 
 
     with db.reading() as session:
         order = queries.order_of_buyer(session, shop.buyer, number)
-        buyers = timeline_export.timeline_text(order_detail.load(session, order))
-        operators = timeline_export.timeline_text(
-            order_detail.load(session, order, for_operator=True)
-        )
+        buyers = order_detail.timeline_text(order_detail.load(session, order))
+        operators = order_detail.timeline_text(order_detail.load(session, order, for_operator=True))
 
     assert "A new one is on its way." in buyers
     assert "Arrived broken" not in buyers

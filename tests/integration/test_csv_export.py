@@ -4,9 +4,8 @@ import csv
 import os
 import stat
 import tracemalloc
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlmodel import Session, col, select
@@ -68,7 +67,7 @@ def breaks_in_the_second_batch(monkeypatch: pytest.MonkeyPatch, error: BaseExcep
     monkeypatch.setattr(csv_export, "BATCH", 2)
     items_of, calls = order_view.items_of, []
 
-    def breaks(session: Session, rows: Sequence[Order]) -> Mapping[int, list[Any]]:
+    def breaks(session: Session, rows: Sequence[Order]) -> order_view.Items:
         calls.append(rows)
         if len(calls) > 1:
             raise error

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from store.db import engine as db
 from store.db.models import MAX_LISTED, OrderCheck
 from store.orders import checkout, checkout_session, refunds
-from store.reports import order_detail, timeline_export
+from store.reports import order_detail
 from store.webhooks import parsing, processing
 from tests.support.shop import Shop
 
@@ -115,7 +115,7 @@ def test_a_success_address_opened_thousands_of_times_is_counted_and_not_listed(
     assert sum(row.times for row in rows) == 300
     assert seen.entries[-1].note == "Stripe did not have to be asked · and 280 more times"
     assert story(shop, number).entries[-1].note.endswith("and 281 more times")
-    assert len(timeline_export.timeline_text(seen)) < 20_000
+    assert len(order_detail.timeline_text(seen)) < 20_000
 
 
 @pytest.mark.scenario("Q7")

@@ -103,7 +103,7 @@ def test_a_made_up_place_in_the_list_is_its_beginning(shop: Shop, before: str) -
 
 def test_an_unknown_order_is_not_found(shop: Shop) -> None:
     with db.reading() as session, pytest.raises(OrderNotFound):
-        search.order_record(session, "BCDF\x00")
+        search.find_order(session, "BCDF\x00")
 
 
 @pytest.mark.scenario("G7")

@@ -185,7 +185,9 @@ def operates(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.tell_all()
     with db.reading() as session:
-        search.order_record(session, number)
+        order = search.find_order(session, number)
+        order_detail.load(session, order, for_operator=True)
+        order_detail.refunds_of(session, order)
         sales.sales_reports(session, 90, UTC)
         event_search.event_detail(session, shop.event("checkout.session.completed")["id"])
         event_search.order_of_payload(session, shop.event("charge.succeeded"))

@@ -13,7 +13,7 @@ from store.core import clock
 from store.db import engine as db
 from store.orders import checkout, queries
 from store.reconciliation import reconciler
-from store.reports import my_orders, order_detail, timeline_export
+from store.reports import my_orders, order_detail
 from store.reports.charge_summary import ChargeSummary
 from store.reports.timeline import TimelineEntry
 from store.stripe_api import requests
@@ -198,8 +198,8 @@ def test_the_proof_can_be_taken_away_and_names_no_buyer(shop: Shop) -> None:
     shown = story(shop, number)
 
     text, data = (
-        timeline_export.timeline_text(shown),
-        json.loads(timeline_export.timeline_json(shown)),
+        order_detail.timeline_text(shown),
+        json.loads(order_detail.timeline_json(shown)),
     )
 
     assert text.splitlines()[0].startswith(f"Order {number}: paid, charged once, ")
