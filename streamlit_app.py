@@ -36,7 +36,7 @@ if __name__ == "__main__":  # the server does without these while it starts
     from store.orders import checkout
     from store.reports import my_orders, order_detail
     from store.reports.cart import PAY_HINT, Cart, restore_cart
-    from store.storefront import checkout_redirect, early_result, prefetch
+    from store.storefront import checkout_redirect, prefetch
     from store.web import buyer_cookie, middleware, notices, rendering, responses, stripe_mode
     from store.web.formatting import LocaleFormatter
     from store.web.notices import Notice, RepeatPurchasePrompt
@@ -462,7 +462,7 @@ def order() -> None:
     if returned:
         with (place := st.empty()):
             render("confirming", order=detail.order)
-        refresh_order(buyer, order_number, early_result.settle)
+        refresh_order(buyer, order_number, prefetch.settle)
         place.empty()
         detail = load_order(buyer, order_number)
         del st.query_params["session_id"]

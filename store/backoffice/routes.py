@@ -1,22 +1,54 @@
-"""The back office over HTTP: its pages for operators, signing in and out, orders as CSV.
+"""The back office over HTTP: its pages for operators, signing in and out, orders as CSV, images.
 
 Whatever an operator changes goes through `pages_common.operator_action`.
 """
 
+import os
+import re
 from itertools import chain
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from store.backoffice import sign_in
-from store.backoffice.presenter_sign_in import PRESENTER_SIGN_IN, post_presenter_sign_in
 from store.backoffice.sign_in import ADDRESSES, HOME, NO_STORE, SIGN_IN
 from store.backoffice.state import BACK_OFFICE
+from store.catalog import images
 from store.core.errors import StoreError
 from store.reports import csv_export, search
-from store.web import formatting, image_files, responses
+from store.web import formatting, responses
 from store.web.index_page import IndexPage
+
+NAMED_BY_CONTENT = re.compile(r"[0-9a-f]{20}\.webp")
+FOREVER, AN_HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
+
+
+class ImageFiles(StaticFiles):
+    """Serves bundled images and uploads.
+
+    An upload is named by its content and cached for ever; a bundled one may be replaced by a
+    release, and is revalidated after an hour.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(directory=images.BUNDLED_DIR)
+        self.all_directories = [images.BUNDLED_DIR, images.upload_dir()]
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        immutable = NAMED_BY_CONTENT.fullmatch(Path(full_path).name)
+        response.headers["Cache-Control"] = FOREVER if immutable else AN_HOUR
+        return response
 
 
 def export_orders(request: Request) -> Response:
@@ -47,7 +79,7 @@ def export_orders(request: Request) -> Response:
 def routes(index_page: IndexPage) -> list[BaseRoute]:
     """Everything under `/back-office`, and the images of products."""
     return [
-        Mount("/images", image_files.ImageFiles()),
+        Mount("/images", ImageFiles()),
         *(
             Route(address, sign_in.backoffice_page(index_page, page))
             for page, address in ADDRESSES.items()
@@ -55,7 +87,7 @@ def routes(index_page: IndexPage) -> list[BaseRoute]:
         ),
         Route(SIGN_IN, sign_in.show_sign_in, methods=["GET"]),
         Route(SIGN_IN, sign_in.post_sign_in, methods=["POST"]),
-        Route(PRESENTER_SIGN_IN, post_presenter_sign_in, methods=["POST"]),
+        Route(f"{SIGN_IN}/{sign_in.PRESENTER}", sign_in.post_presenter_sign_in, methods=["POST"]),
         Route("/back-office/sign-out", sign_in.post_sign_out, methods=["POST"]),
         Route("/back-office/orders.csv", export_orders, methods=["GET"]),
     ]

@@ -11,10 +11,12 @@ from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Scope
 
 from store.backoffice import auth
 from store.backoffice.auth import NotSignedIn, TooManyAttempts
 from store.backoffice.state import BACK_OFFICE
+from store.core import settings
 from store.core.errors import StoreError
 from store.web import index_page, rendering, request_origin, responses
 from store.web.buyer_cookie import cookie_name
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 HOME = "/back-office"
 SIGN_IN = "/back-office/sign-in"
+PRESENTER = "presenter"
 ADDRESSES = {  # of the pages, by the names that `page=` has in the sign-in page's address
     "": HOME,
     **{name: f"{HOME}-{name}" for name in ("orders", "products", "webhooks", "reconciliation")},
@@ -60,6 +63,14 @@ def operator_cookie(request: Request) -> str:
     return request.cookies.get(operator_cookie_name(request), "")
 
 
+def is_operator(request: Request) -> bool:
+    try:
+        BACK_OFFICE.sessions.session(operator_cookie(request))
+    except NotSignedIn:
+        return False
+    return True
+
+
 def sign_in_address(page: str, query: Mapping[str, str]) -> str:
     """The sign-in page that afterwards leads to this page of the back office."""
     return with_query(SIGN_IN, ({"page": page} if page else {}) | known_parameters(query))
@@ -90,14 +101,15 @@ def require_same_origin(request: Request) -> None:
     Raises:
         CrossOriginRequest
     """
-    headers = request.headers
-    if site := headers.get("sec-fetch-site"):
-        if site != "same-origin":
-            raise CrossOriginRequest
-        return
-    # Browsers that do not send the other header (over plain HTTP, say) send `Origin`.
-    if request_origin.own_origin(request.scope) is None:
+    if not is_same_origin(request):
         raise CrossOriginRequest
+
+
+def is_same_origin(request: Request) -> bool:
+    if site := request.headers.get("sec-fetch-site"):
+        return site == "same-origin"
+    # Browsers that do not send this header (over plain HTTP, say) send `Origin`.
+    return request_origin.own_origin(request.scope) is not None
 
 
 def require_content_length(request: Request, largest: int) -> None:
@@ -118,16 +130,12 @@ def backoffice_page(index: IndexPage, page: str) -> Callable[[Request], Response
         query = request.query_params
         if not page and ("view" in query or "order" in query):
             return RedirectResponse(current_address(query), 303, headers=NO_STORE)
-        try:
-            BACK_OFFICE.sessions.session(operator_cookie(request))
-        except NotSignedIn:
-            if request.headers.get("sec-fetch-site") == "cross-site":
-                return HTMLResponse(OPEN_AGAIN, headers=responses.PLAIN_HEADERS)
-            return RedirectResponse(sign_in_address(page, query), 303, headers=NO_STORE)
-        return index.render(
-            {"Cache-Control": "no-store", "Content-Security-Policy": "frame-ancestors 'none'"},
-            preloaded_html=rendering.render("first_page", "page"),
-        )
+        if is_operator(request):
+            headers = {**NO_STORE, "Content-Security-Policy": "frame-ancestors 'none'"}
+            return index.render(headers, preloaded_html=rendering.render("first_page", "page"))
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            return HTMLResponse(OPEN_AGAIN, headers=responses.PLAIN_HEADERS)
+        return RedirectResponse(sign_in_address(page, query), 303, headers=NO_STORE)
 
     return open_page
 
@@ -143,25 +151,17 @@ def current_address(query: Mapping[str, str]) -> str:
 def sign_in_page(message: str = "", status: int = 200, tone: str = "bad") -> HTMLResponse:
     """A page without Streamlit, whose one script moves the password out of the address."""
     nonce = secrets.token_urlsafe(16)
+    styles = Markup(index_page.styles(STYLE))  # noqa: S704 - our own files
     body = rendering.render(
-        "back_office",
-        "sign_in",
-        styles=Markup(index_page.styles(STYLE)),  # noqa: S704 - our own files
-        message=message,
-        tone=tone,
-        nonce=nonce,
+        "back_office", "sign_in", styles=styles, message=message, tone=tone, nonce=nonce
     )
-    return HTMLResponse(
-        body,
-        status,
-        headers=responses.PLAIN_HEADERS
-        | {
-            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
-            f"font-src 'self'; script-src 'nonce-{nonce}'; form-action 'self'; "
-            "frame-ancestors 'none'; base-uri 'none'",
-            "Referrer-Policy": "same-origin",  # with less the form would have no Origin
-        },
-    )
+    headers = {
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
+        f"font-src 'self'; script-src 'nonce-{nonce}'; form-action 'self'; "
+        "frame-ancestors 'none'; base-uri 'none'",
+        "Referrer-Policy": "same-origin",  # with less the form would have no Origin
+    }
+    return HTMLResponse(body, status, headers=responses.PLAIN_HEADERS | headers)
 
 
 def show_sign_in(request: Request) -> Response:
@@ -210,3 +210,40 @@ async def post_sign_out(request: Request) -> Response:
     away = RedirectResponse(f"{SIGN_IN}?signed_out=yes", 303, headers=NO_STORE)
     away.delete_cookie(operator_cookie_name(request), httponly=True, samesite="strict")
     return away
+
+
+# --- the presenter of the rehearsal, whose script opens the back office as its last step ---------
+
+
+def needs_no_password(scope: Scope) -> bool:
+    """True where a session gives nothing that the client cannot do anyway, by all of this:
+
+    - the emulator serves as Stripe, so there is no money and no real buyer;
+    - the client runs on the shop's own computer, without a proxy and under one of its names, so it
+      could use the emulator's controls and API key as well;
+    - the shop is neither published (`STORE_URL`, `ALLOWED_HOSTS`) nor has an `ADMIN_PASSWORD`: on
+      a computer with several users, set one.
+    """
+    current = settings.current()
+    guarded = current.admin_password or current.store_url or current.allowed_hosts
+    return current.offline and not guarded and request_origin.is_local(scope)
+
+
+async def post_presenter_sign_in(request: Request) -> Response:
+    """Sign the presenter in and redirect to the page; without permission, to the sign-in page.
+
+    It is decided when the request comes, and no page holds a secret.
+    """
+    query = request.query_params
+    try:
+        require_same_origin(request)
+    except StoreError as error:
+        return responses.plain_page(str(error), error.status)
+    if is_operator(request):
+        return RedirectResponse(address_after_sign_in(query), 303, headers=NO_STORE)
+    if not needs_no_password(request.scope):
+        address = sign_in_address(query.get("page", ""), query)
+        return RedirectResponse(address, 303, headers=NO_STORE)
+    secret = await run_in_threadpool(auth.password)
+    cookie = await run_in_threadpool(BACK_OFFICE.sessions.sign_in, secret, PRESENTER, "")
+    return signed_in(request, cookie)

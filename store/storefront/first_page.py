@@ -2,22 +2,26 @@
 
 Rendered by the page's own macros at the same places, so that nothing moves when Streamlit's page
 replaces it. Measured with `bench first-visit` at 1.6 Mbit/s and 300 ms: the products can be read
-after 0.5 s instead of 5.9 s.
+after 0.5 s instead of 5.9 s. With the order's state in the page that Stripe returns to (`bench
+time-to-paid`), *Paid* can be read 0.14 s after the return instead of 0.59 s.
 """
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from starlette.requests import Request
 
 from store.catalog import products as catalog
 from store.core import errors
 from store.db import engine as db
+from store.reports import order_detail
 from store.reports.cart import PAY_HINT, Cart
-from store.storefront import early_result
+from store.storefront import prefetch
+from store.storefront.checkout_redirect import is_number
 from store.web import formatting, rendering
+from store.web.buyer_cookie import buyer_of
 
-WAIT_SECONDS = 0.3  # how long the page is delayed for the products
+WAIT_SECONDS = 0.3  # how long the page is delayed for the products, or for Stripe's answer
 REHEARSAL = "/rehearsal"
 
 
@@ -62,7 +66,7 @@ def body(request: Request) -> str:
     try:
         if request.url.path == "/":
             return shop(request)
-        page = early_result.early_result_html(request) or rendering.render("first_page", "page")
+        page = early_result(request) or rendering.render("first_page", "page")
         # The rehearsal has larger type: with the other style sheet, its masthead would move.
         return page + (
             rendering.style(rendering.STATIC / "rehearsal.css")
@@ -71,6 +75,33 @@ def body(request: Request) -> str:
         )
     except errors.StoreError:
         return ""
+
+
+def early_result(request: Request) -> str:
+    """HTML with the order's state, or "" where the order still waits after `WAIT_SECONDS`.
+
+    Like the page, it shows what the database holds, and only to the order's buyer.
+    """
+    if not (future := prefetch_on_return(request)):
+        return ""
+    wait([future], WAIT_SECONDS)
+    try:
+        with db.reading() as session:
+            number = request.query_params["number"]
+            order = order_detail.order_of_buyer(session, buyer_of(request) or "", number)
+    except errors.StoreError:
+        return ""
+    if order.is_waiting:
+        return ""
+    return rendering.render("first_page", "early_result", order=order)
+
+
+def prefetch_on_return(request: Request) -> Future[object] | None:
+    """Start to settle the order where the request is Stripe's return; None elsewhere."""
+    buyer, number = buyer_of(request), request.query_params.get("number", "")
+    if "session_id" not in request.query_params or not buyer or not is_number(number):
+        return None
+    return prefetch.SETTLE_PREFETCH.start(buyer, number)
 
 
 def shop(request: Request) -> str:

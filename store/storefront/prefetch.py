@@ -50,3 +50,13 @@ class CheckoutPrefetcher:
 
 SETTLE_PREFETCH = CheckoutPrefetcher(checkout.refresh_order)
 URL_PREFETCH = CheckoutPrefetcher(checkout.checkout_url)
+
+
+def settle(buyer: str, number: str) -> None:
+    """Wait for the prefetched refresh, or refresh the order now.
+
+    Raises:
+        OrderNotFound, StripeError, DatabaseUnavailable
+    """
+    if not SETTLE_PREFETCH.result(buyer, number):
+        checkout.refresh_order(buyer, number)

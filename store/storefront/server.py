@@ -26,10 +26,9 @@ from starlette.types import Receive, Scope, Send
 from store.core import logs, settings, shop_profile
 from store.core.errors import StoreError
 from store.web import connection_limits, streamlit_internals
-from store.web.allowed_hosts import AllowedHosts
 from store.web.buyer_cookie import BuyerCookieMiddleware, buyer_of
 from store.web.index_page import STATIC, IndexPage
-from store.web.middleware import ClientAddress, OwnHost, OwnPages, UsedRoutes
+from store.web.middleware import AllowedHosts, ClientAddress, OwnAddresses, OwnHost
 from store.web.request_limits import Threads, WebSocketLimits
 from store.web.static_files import CompressedFiles, StreamlitAssets
 
@@ -185,15 +184,9 @@ def is_operator(scope: Scope) -> bool:
     """True for a request from the shop's own page by an operator with a valid session."""
     import_heavy_modules()
     from store.backoffice import sign_in
-    from store.backoffice.state import BACK_OFFICE
 
     request = Request(scope)
-    try:
-        sign_in.require_same_origin(request)
-        BACK_OFFICE.sessions.session(sign_in.operator_cookie(request))
-    except StoreError:
-        return False
-    return True
+    return sign_in.is_same_origin(request) and sign_in.is_operator(request)
 
 
 def middleware() -> list[Middleware]:
@@ -204,7 +197,6 @@ def middleware() -> list[Middleware]:
         Middleware(OwnHost),
         *([Middleware(AllowedHosts, patterns=patterns)] if allowed else []),
         Middleware(WebSocketLimits),
-        Middleware(UsedRoutes, render=not_found, may_upload=is_operator),
-        Middleware(OwnPages, render=not_found),
+        Middleware(OwnAddresses, render=not_found, may_upload=is_operator),
         Middleware(BuyerCookieMiddleware),
     ]

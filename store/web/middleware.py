@@ -5,7 +5,7 @@ Not Starlette's `BaseHTTPMiddleware`, which neither sees WebSockets nor streams.
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -26,6 +26,7 @@ ADDRESS_HEADER = "x-shop-address"
 LOCAL_HEADER = "x-shop-local"
 INTERNAL = (ADDRESS_HEADER.encode(), LOCAL_HEADER.encode())
 POLICY_VIOLATION = 1008
+FOREIGN_HOST = "This shop does not answer to this host name.\n"
 FOREIGN_PAGE = (
     "Refused a WebSocket: its Origin %.100r is not its Host %.100r. Where a proxy in front of the "
     "shop changes the Host, set STORE_URL to the shop's public address."
@@ -97,12 +98,34 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await response(scope, receive, send)
 
 
+@dataclass
+class AllowedHosts:
+    """Answers 400 to any request or WebSocket whose Host header names none of `patterns`.
+
+    Django's ALLOWED_HOSTS.
+    """
+
+    app: ASGIApp
+    patterns: Sequence[str]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket"):
+            host = Headers(scope=scope).get("host", "")
+            if not addresses.host_allowed(host, self.patterns):
+                await PlainTextResponse(FOREIGN_HOST, 400)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
 READING = ("GET", "HEAD", "OPTIONS")
 
 
 @dataclass
-class UsedRoutes:
-    """Answers `render()`, the "not found" page, for Streamlit's routes that no page uses.
+class OwnAddresses:
+    """Answers `render()`, the "not found" page, at every address that the shop does not use.
+
+    These are Streamlit's routes that no page uses, and whatever it answers with its index page:
+    each page of the shop has a Content-Security-Policy, so HTML without one is that index page.
 
     Uploaded files stay in memory, so only requests for which `may_upload` is true (operators') may
     upload or delete one. Streamlit limits the size and checks its XSRF token.
@@ -113,14 +136,28 @@ class UsedRoutes:
     may_upload: Callable[[Scope], bool]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and is_closed(scope["path"], scope["method"]):
-            if is_upload(scope) and await run_in_threadpool(self.may_upload, scope):
-                await self.app(scope, receive, send)
-                return
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        replaced = False
+
+        async def replace() -> None:
+            nonlocal replaced
+            replaced = True
             response = await run_in_threadpool(self.render)
             await response(scope, receive, send)
-            return
-        await self.app(scope, receive, send)
+
+        async def send_own(message: Message) -> None:
+            if message["type"] == "http.response.start" and is_foreign(message):
+                await replace()
+            elif not replaced:
+                await send(message)
+
+        closed = is_closed(scope["path"], scope["method"])
+        if closed and not (is_upload(scope) and await run_in_threadpool(self.may_upload, scope)):
+            await replace()
+        else:
+            await self.app(scope, receive, send_own)
 
 
 def is_upload(scope: Scope) -> bool:
@@ -132,34 +169,6 @@ def is_closed(path: str, method: str) -> bool:
     if not any(path == route or path.startswith(f"{route}/") for route in ALL_ROUTES):
         return False
     return method not in READING or not path.startswith(USED_ROUTES)
-
-
-@dataclass
-class OwnPages:
-    """Replaces Streamlit's index page, its response to any unknown path, by `render()`.
-
-    Each page of the shop has a Content-Security-Policy, so HTML without one is that index page.
-    """
-
-    app: ASGIApp
-    render: Callable[[], Response]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        replaced = False
-
-        async def send_own(message: Message) -> None:
-            nonlocal replaced
-            if message["type"] == "http.response.start" and is_foreign(message):
-                replaced = True
-                response = await run_in_threadpool(self.render)
-                await response(scope, receive, send)
-            elif not replaced:
-                await send(message)
-
-        await self.app(scope, receive, send_own)
 
 
 def is_foreign(start: Message) -> bool:

@@ -314,15 +314,15 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (OFFICE + "after_signing_out_the_cookie_is_worth_nothing",),
     ),
     "what another site sends is refused": Mutation(
-        (Edit("sign_in.require_same_origin", "site != 'same-origin'", "site == 'cross-site'"),),
+        (Edit("sign_in.is_same_origin", "site == 'same-origin'", "site != 'cross-site'"),),
         (OFFICE + "cross_site_requests_are_refused",),
     ),
     "an empty origin is no origin of ours": Mutation(
         (
             Edit(
-                "sign_in.require_same_origin",
-                "request_origin.own_origin(request.scope) is None",
-                "False",
+                "sign_in.is_same_origin",
+                "request_origin.own_origin(request.scope) is not None",
+                "True",
             ),
         ),
         (OFFICE + "cross_site_requests_are_refused",),
@@ -336,11 +336,11 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (ACCESS + "a_websocket_with_a_cookie_needs_the_shops_own_origin",),
     ),
     "the script signs in nobody from another computer": Mutation(
-        (Edit("presenter_sign_in.needs_no_password", "request_origin.is_local(scope)", "True"),),
+        (Edit("sign_in.needs_no_password", "request_origin.is_local(scope)", "True"),),
         (OFFICE + "a_stranger_is_not_signed_in_by_the_script[headers0]",),
     ),
     "no other site makes the script sign in": Mutation(
-        (Edit("presenter_sign_in.post_presenter_sign_in", "sign_in.require_same_origin(request)"),),
+        (Edit("sign_in.post_presenter_sign_in", "require_same_origin(request)"),),
         (OFFICE + "no_other_page_signs_a_presenter_in[cross-site]",),
     ),
     "a click of the rehearsal asks who makes it": Mutation(

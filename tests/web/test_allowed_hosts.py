@@ -6,7 +6,7 @@ import pytest
 
 from store.core import settings
 from store.storefront import server
-from store.web.allowed_hosts import AllowedHosts
+from store.web.middleware import AllowedHosts
 from tests.support import event_loops
 
 HOSTS = [

@@ -71,7 +71,7 @@ def test_the_body_of_a_closed_route_is_not_read() -> None:
         sent.append(message)
 
     scope = {"type": "http", "method": "PUT", "path": "/_stcore/upload_file/a/b", "headers": []}
-    app = middleware.UsedRoutes(unreachable, render, may_upload=lambda _scope: False)
+    app = middleware.OwnAddresses(unreachable, render, may_upload=lambda _scope: False)
     event_loops.run(app(scope, receive, send))
 
     assert sent[0]["status"] == 404
@@ -105,7 +105,7 @@ def test_an_operator_may_upload_and_nothing_else(method: str, path: str, reached
     async def send(message: Message) -> None:
         sent.append(message)
 
-    app = middleware.UsedRoutes(
+    app = middleware.OwnAddresses(
         framework, lambda: PlainTextResponse("", 404), may_upload=lambda _scope: True
     )
     event_loops.run(

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from streamlit.testing.v1 import AppTest
 
 from store.core import errors
-from store.storefront import early_result, prefetch, server
+from store.storefront import first_page, prefetch, server
 from store.web import buyer_cookie
 from tests.support.storefront_pages import (
     ME,
@@ -103,11 +103,11 @@ def test_stripe_is_requested_once_while_the_page_loads(
 
     settle_by(monkeypatch, lambda *whose: asked.append(whose))
 
-    early_result.prefetch_on_return(coming_back(WHOSE[1]))
-    early_result.settle(*WHOSE)
+    first_page.prefetch_on_return(coming_back(WHOSE[1]))
+    prefetch.settle(*WHOSE)
     assert asked == [WHOSE]
 
-    early_result.settle(*WHOSE)
+    prefetch.settle(*WHOSE)
     assert asked == [WHOSE, WHOSE]
 
 
@@ -116,10 +116,10 @@ def test_a_failed_prefetch_on_return_is_known_to_the_page(
 ) -> None:
     settle_by(monkeypatch, silent)
 
-    early_result.prefetch_on_return(coming_back(WHOSE[1]))
+    first_page.prefetch_on_return(coming_back(WHOSE[1]))
 
     with pytest.raises(errors.StripeUnreachable):
-        early_result.settle(*WHOSE)
+        prefetch.settle(*WHOSE)
 
 
 def test_an_old_prefetch_result_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_an_invalid_return_starts_no_prefetch(
 ) -> None:
     settle_by(monkeypatch, never_asked)
 
-    early_result.prefetch_on_return(coming_back(number, cookie))
+    first_page.prefetch_on_return(coming_back(number, cookie))
 
     assert prefetch.SETTLE_PREFETCH.started == {}
 
