@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
@@ -55,6 +55,22 @@ CANCELING = "canceling"  # the number of the order whose cancel dialog is open
 REDIRECTING = "redirecting"  # the number of the order whose Checkout is being opened
 UNCONFIRMED = "unconfirmed"  # the number of an order about which Stripe did not answer
 OLDER_PAGES = "older_pages"  # how many pages of older orders are shown
+MESSAGES, DIALOGS = (NOTICE, TOAST, PROMPT), (PROMPT, CANCELING)
+
+
+class Visit(NamedTuple):
+    """What the shop's page has read; its widgets pass it on to what they do."""
+
+    buyer: str
+    products: Sequence[catalog.ProductForSale]
+    orders: my_orders.MyOrders
+
+    @property
+    def cart(self) -> Cart:
+        """The chosen quantities at the prices that the page shows."""
+        keys = {product.slug: catalog.quantity_key(product.slug) for product in self.products}
+        quantities = {slug: st.session_state.get(key) or 0 for slug, key in keys.items()}
+        return Cart.of(self.products, quantities, self.orders.open_order)
 
 
 def cookie() -> str | None:
@@ -109,30 +125,40 @@ def clear(*keys: str) -> None:
         st.session_state.pop(key, None)
 
 
-def clear_messages() -> None:
-    clear(NOTICE, TOAST, PROMPT)
-
-
 def close_dialogs() -> None:
-    clear(PROMPT, CANCELING)
+    clear(*DIALOGS)
 
 
 def dismiss_button() -> None:
     if st.button("Dismiss", key="dismiss", type="tertiary"):
-        clear_messages()
+        clear(*MESSAGES)
         st.rerun()
 
 
-def auto_refresh(part: Callable[..., None], waiting: bool, *args: Any) -> None:
-    """Draw a part of the page, and again every second while something in it is `waiting`.
+def auto_refresh(
+    draw: Callable[[Any, bool], None], read: Callable[[], Any], already_read: Any, *at_end: str
+) -> None:
+    """Draw what was read, and again every second while it `is_waiting`; then clear `at_end`.
 
     Otherwise it is no fragment, which would cost a tenth of the rerun.
     """
+    waiting, first = already_read.is_waiting, [already_read]
+
+    def part() -> None:
+        try:
+            drawn = first.pop() if first else read()
+            if waiting and not drawn.is_waiting:
+                clear(*at_end)
+                st.rerun()  # the whole page, which then no longer refreshes
+            draw(drawn, waiting)
+        except errors.DatabaseUnavailable:
+            show_notice(notices.DATABASE_DOWN)
+
     if waiting:
-        st.fragment(part, run_every=REFRESH_SECONDS)(*args)
+        st.fragment(part, run_every=REFRESH_SECONDS)()
         return
     with st.container():  # as a fragment has one, so that nothing moves afterwards
-        part(*args)
+        part()
 
 
 def shop() -> None:
@@ -140,22 +166,21 @@ def shop() -> None:
     buyer = buyer_hash()
     with db.reading() as session:
         products = catalog.active_products(session)
-    orders = my_orders.of_buyer(buyer)
+    visit = Visit(buyer, products, my_orders.of_buyer(buyer))
     fill_cart_from_order(buyer, products)
     with st.container(key="shop"):
         with st.container(key="goods"):
             for product in products:
                 product_card(product)
         with st.container(key="side"):
-            st.fragment(cart_panel)(buyer, products, orders)
+            st.fragment(cart_panel)(visit)
         with st.container(key="past"):
             st.html('<h2 id="my-orders">My orders</h2>')
-            in_cart = cart_of(products, orders).continues_open_order
-            waiting = orders.is_waiting
-            auto_refresh(orders_panel, waiting, buyer, waiting, in_cart, [orders])
+            draw = partial(orders_panel, buyer, visit.cart.continues_open_order)
+            auto_refresh(draw, partial(my_orders.of_buyer, buyer), visit.orders)
     show_toast()
     if prompt := st.session_state.get(PROMPT):
-        repeat_purchase_dialog(buyer, products, orders, prompt)
+        repeat_purchase_dialog(visit, prompt)
     elif order_number := st.session_state.get(CANCELING):
         cancel_dialog(buyer, order_number)
 
@@ -201,7 +226,8 @@ def product_card(product: catalog.ProductForSale) -> None:
                 step=1,
                 key=catalog.quantity_key(product.slug),
                 bind="query-params",
-                on_change=clear_messages,
+                on_change=clear,
+                args=MESSAGES,
                 required=True,
                 label_visibility="collapsed",
             )
@@ -209,20 +235,12 @@ def product_card(product: catalog.ProductForSale) -> None:
                 render("price", product=product, most=catalog.MAX_QUANTITY, quantity=quantity)
 
 
-def cart_of(products: Sequence[catalog.ProductForSale], orders: my_orders.MyOrders) -> Cart:
-    """The chosen quantities at the prices that the page shows."""
-    quantities = {p.slug: st.session_state.get(catalog.quantity_key(p.slug)) or 0 for p in products}
-    return Cart.of(products, quantities, orders.open_order)
-
-
-def cart_panel(
-    buyer: str, products: Sequence[catalog.ProductForSale], orders: my_orders.MyOrders
-) -> None:
+def cart_panel(visit: Visit) -> None:
     """The cart's lines and total, the Pay button, and why it is disabled or what it will do.
 
     A fragment, so that the redirect to Stripe waits for no other part of the page.
     """
-    cart = cart_of(products, orders)
+    cart = visit.cart
     redirecting = st.session_state.pop(REDIRECTING, None)
     with st.container(border=True, key="cart"):
         render("cart", rendering.redirect_script(redirecting) if redirecting else "", cart=cart)
@@ -231,7 +249,7 @@ def cart_panel(
             if redirecting:
                 st.button("Opening Stripe…", type="primary", disabled=True, width="stretch")
                 render("redirect_note", number=redirecting)
-                prefetch.URL_PREFETCH.start(buyer, redirecting)  # while the browser follows
+                prefetch.URL_PREFETCH.start(visit.buyer, redirecting)  # while the browser follows
                 return
             error = cart.error(reader().language)
             if st.button(
@@ -240,7 +258,7 @@ def cart_panel(
                 width="stretch",
                 disabled=bool(error),
                 on_click=pay,
-                args=(buyer, products, orders),
+                args=(visit,),
                 key="pay",
             ):
                 st.rerun()  # not redirected: the whole page may have changed
@@ -263,30 +281,25 @@ def pay_note(cart: Cart, error: str) -> None:
         render("hint", sentence=PAY_HINT, usual=True)
 
 
-def pay(
-    buyer: str,
-    products: Sequence[catalog.ProductForSale],
-    orders: my_orders.MyOrders,
-    prompt: RepeatPurchasePrompt | None = None,
-) -> None:
+def pay(visit: Visit, prompt: RepeatPurchasePrompt | None = None) -> None:
     """Place the order for the chosen quantities; the page then redirects to Stripe.
 
     The shown total is passed on, so a price that has changed since is refused; and the shown
     orders, because only one of these may be replaced.
     """
-    clear_messages()
-    cart = cart_of(products, orders)
+    clear(*MESSAGES)
+    cart = visit.cart
     if cart.error(reader().language):
         return  # the page shows it at the button and at the field
     total = prompt.shown_amount if prompt else cart.total
     try:
         st.session_state[REDIRECTING] = checkout.place(
-            buyer,
+            visit.buyer,
             cart.quantities,
             shown_amount=total,
             store_url=store_url(),
             again=prompt is not None,
-            may_replace={order.number for order in orders.orders},
+            may_replace={order.number for order in visit.orders.orders},
         )
     except errors.JustBought as error:
         st.session_state[PROMPT] = RepeatPurchasePrompt(str(error), total)
@@ -314,34 +327,26 @@ def cancel(buyer: str, order_number: str) -> None:
 
 
 @st.dialog("Buy the same again?", on_dismiss=close_dialogs)
-def repeat_purchase_dialog(
-    buyer: str,
-    products: Sequence[catalog.ProductForSale],
-    orders: my_orders.MyOrders,
-    prompt: RepeatPurchasePrompt,
-) -> None:
-    st.text(prompt.sentence)
-    with st.container(horizontal=True):
-        if confirmed := st.button("Buy again", type="primary"):
-            pay(buyer, products, orders, prompt)
-        end_dialog(confirmed, "No, once is enough")
+def repeat_purchase_dialog(visit: Visit, prompt: RepeatPurchasePrompt) -> None:
+    act = partial(pay, visit, prompt)
+    decide(prompt.sentence, "Buy again", "No, once is enough", act, type="primary")
 
 
 @st.dialog("Cancel this order?", on_dismiss=close_dialogs)
 def cancel_dialog(buyer: str, order_number: str) -> None:
-    st.text(f"Order {order_number} can then no longer be paid.")
+    sentence = f"Order {order_number} can then no longer be paid."
+    act = partial(cancel, buyer, order_number)
+    decide(sentence, "Cancel the order", "Keep it", act, key="danger-cancel")
+
+
+def decide(sentence: str, yes: str, no: str, act: Callable[[], None], **options: Any) -> None:
+    """A dialog's sentence and two buttons; `options` are those of `yes`, which does `act`."""
+    st.text(sentence)
     with st.container(horizontal=True):
-        if confirmed := st.button("Cancel the order", key="danger-cancel"):
-            cancel(buyer, order_number)
-        end_dialog(confirmed, "Keep it")
-
-
-def end_dialog(confirmed: bool, no: str) -> None:
-    declined = st.button(no)
-    if declined:
-        close_dialogs()
-    if confirmed or declined:
-        st.rerun()
+        for label, do, more in ((yes, act, options), (no, close_dialogs, {})):
+            if st.button(label, **more):
+                do()
+                st.rerun()
 
 
 def cancel_button(order_number: str, label: str = "Cancel") -> None:
@@ -351,25 +356,16 @@ def cancel_button(order_number: str, label: str = "Cancel") -> None:
         st.rerun()
 
 
-def orders_panel(
-    buyer: str, polling: bool, in_cart: bool, already_read: list[my_orders.MyOrders]
-) -> None:
+def orders_panel(buyer: str, in_cart: bool, orders: my_orders.MyOrders, polling: bool) -> None:
     """The buyer's orders, newest first; refreshes itself while one of them is waiting.
 
     `in_cart`: the Pay button continues the open order, so its row has no second link to pay.
     """
-    try:
-        orders = already_read.pop() if already_read else my_orders.of_buyer(buyer)
-        if polling and not orders.is_waiting:
-            st.rerun()  # the whole page, which then no longer refreshes
-        if orders.orders:
-            order_rows(buyer, orders, in_cart)
-        else:
-            render("hint", sentence=notices.NOTHING_YET)
-            demo_page.show_first_visit_hint()
-    except errors.DatabaseUnavailable:
-        show_notice(notices.DATABASE_DOWN)
-        return
+    if orders.orders:
+        order_rows(buyer, orders, in_cart)
+    else:
+        render("hint", sentence=notices.NOTHING_YET)
+        demo_page.show_first_visit_hint()
     if polling:
         render("auto_refresh_note", at=datetime.now(UTC))
     render("charge_summary", charges=orders.charges)
@@ -468,16 +464,16 @@ def order() -> None:
         del st.query_params["session_id"]
     if st.session_state.get(CANCELING) == order_number:
         cancel_dialog(buyer, order_number)
-    waiting = detail.order.is_waiting
-    auto_refresh(order_page, waiting, buyer, order_number, waiting, [detail])
+    auto_refresh(
+        partial(order_page, buyer), partial(load_order, buyer, order_number), detail, NOTICE
+    )
 
 
 def refresh_order(buyer: str, order_number: str, settle: Callable[[str, str], None]) -> None:
     """Ask Stripe for the order's state. Without an answer the page says so and keeps refreshing,
     because the webhook or the reconciler will report it.
     """
-    clear(UNCONFIRMED)
-    clear_messages()
+    clear(UNCONFIRMED, *MESSAGES)
     try:
         settle(buyer, order_number)
     except (errors.StripeError, errors.DatabaseUnavailable):
@@ -491,23 +487,13 @@ def check_with_stripe(buyer: str, order_number: str) -> None:
         set_notice(Notice("Checked with Stripe just now.", order=order_number, at_order=True))
 
 
-def order_page(
-    buyer: str, order_number: str, polling: bool, already_read: list[order_detail.OrderDetail]
-) -> None:
+def order_page(buyer: str, detail: order_detail.OrderDetail, polling: bool) -> None:
     """Everything about one order; refreshes itself while it may still change."""
-    try:
-        detail = already_read.pop() if already_read else load_order(buyer, order_number)
-    except errors.DatabaseUnavailable:
-        show_notice(notices.DATABASE_DOWN)
-        return
     order = detail.order
-    if polling and not order.is_waiting:
-        clear(NOTICE)
-        st.rerun()
     show_toast()
     left, right = st.columns([1.35, 1], gap="large")
     with left:
-        if order.is_waiting and st.session_state.get(UNCONFIRMED) == order_number:
+        if order.is_waiting and st.session_state.get(UNCONFIRMED) == order.number:
             render("confirming", order=order)
         else:
             render("status_headline", order=order)
@@ -517,9 +503,8 @@ def order_page(
         with st.container(border=True, key="receipt"):
             render("receipt", order=order)
     with right, st.container(key="proof"):
-        html = rendering.timeline(detail, reader())
-        st.html(html, unsafe_allow_javascript=True)
-    render("charge_summary", charges=detail.charges, here=order_number)
+        st.html(rendering.timeline(detail, reader()), unsafe_allow_javascript=True)
+    render("charge_summary", charges=detail.charges, here=order.number)
 
 
 def order_note(polling: bool) -> None:

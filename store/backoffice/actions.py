@@ -146,11 +146,8 @@ def refresh_order(operator: str, number: str) -> str:
     log_action(order.number, history.Action.CHECKED, {"operator": operator})
     after = checkout_session.create_or_refresh_session(order, source="operator").status
     word = order_view.STATUS_BADGES[after].word.lower()
-    return (
-        f"Checked with Stripe: the order is {word}, as before."
-        if after == before
-        else f"Checked with Stripe: the order is now {word}."
-    )
+    state = f"{word}, as before" if after == before else f"now {word}"
+    return f"Checked with Stripe: the order is {state}."
 
 
 def cancel(operator: str, number: str) -> str:
@@ -219,17 +216,8 @@ def save_product(
     return f"Saved: {'; '.join(changes)}." if changes else "Saved. Nothing was different."
 
 
-def archive_product(operator: str, slug: str) -> str:
-    """Take a product off the shop; it can be restored."""
-    return _set_active(operator, slug, active=False)
-
-
-def restore_product(operator: str, slug: str) -> str:
-    """Put an archived product back on sale."""
-    return _set_active(operator, slug, active=True)
-
-
-def _set_active(operator: str, slug: str, *, active: bool) -> str:
+def set_active(operator: str, slug: str, active: bool) -> str:
+    """Put a product on sale, or take it off the shop; either can be undone."""
     with db.unit_of_work() as session:
         changed = product_editor.set_active(session, slug, active=active)
         name = product_editor.find(session, slug).name

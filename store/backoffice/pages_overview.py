@@ -43,8 +43,7 @@ def render() -> None:
         if len(currencies) > 1:
             st.subheader(figures.currency.upper())
         metrics(figures, days)
-        revenue_per_day(figures)
-        revenue_per_product(figures)
+        revenue_charts(figures)
 
 
 # --- the four figures ----------------------------------------------------------------------------
@@ -71,38 +70,29 @@ def sparklines_script() -> rendering.Html:
 
 
 def explanation(figures: SalesReport, days: int) -> str:
-    refunded = figures.now.refunded_amount
-    returned = f"; {reader().price(refunded, figures.currency)} of it was refunded"
-    compared = (
-        f"The arrows compare with the {days} days before."
-        if figures.before.orders
-        else f"Nothing was paid in the {days} days before, so there is nothing to compare with."
-    )
-    return (
-        "Revenue is what was paid, on the day it was paid by your clock"
-        f"{returned if refunded else ''}. {compared}"
-    )
+    refunded, returned = figures.now.refunded_amount, ""
+    if refunded:
+        returned = f"; {reader().price(refunded, figures.currency)} of it was refunded"
+    compared = f"Nothing was paid in the {days} days before, so there is nothing to compare with."
+    if figures.before.orders:
+        compared = f"The arrows compare with the {days} days before."
+    return f"Revenue is what was paid, on the day it was paid by your clock{returned}. {compared}"
 
 
 def metric(
-    label: str,
-    value: str,
-    figures: SalesReport,
-    name: str,
-    *,
-    less_is_better: bool = False,
+    label: str, value: str, figures: SalesReport, name: str, *, less_is_better: bool = False
 ) -> None:
     """One figure, an attribute `name` of `PeriodTotals`, with its change and its course."""
     delta, direction = change(figures, name, in_points=less_is_better)
-    good = (direction == "up") != less_is_better
+    color: Any = "green" if (direction == "up") != less_is_better else "red"
     st.metric(
         label,
         literal(value),
         literal(delta) if delta else None,
         delta_arrow=direction,
-        delta_color="off" if direction == "off" else "green" if good else "red",
+        delta_color="off" if direction == "off" else color,
         border=True,
-        chart_data=[getattr(totals, name) for totals in figures.totals_per_day.values()],
+        chart_data=[getattr(totals, name) for totals in figures.per_day.values()],
         chart_type="area",
     )
 
@@ -125,28 +115,16 @@ def change(figures: SalesReport, name: str, *, in_points: bool) -> tuple[str, An
 # --- charts, each beside its table ---------------------------------------------------------------
 
 
-def revenue_per_day(figures: SalesReport) -> None:
-    rows = [(reader().day(day), amount) for day, amount in figures.per_day.items()]
+def revenue_charts(figures: SalesReport) -> None:
+    per_day = [(reader().day(day), sums.revenue_amount) for day, sums in figures.per_day.items()]
+    per_product = list(figures.per_product.items())
     name = {"field": "name", "type": "ordinal", "sort": None, "title": None}
-    axis = {"labelAngle": 0, "labelOverlap": "greedy", "labelSeparation": 12, "ticks": False}
-    chart_and_table(
-        figures,
-        "Revenue per day",
-        rows,
-        {"x": name | {"axis": axis}, "y": revenue_axis(figures, rows)},
-    )
-
-
-def revenue_per_product(figures: SalesReport) -> None:
-    rows = list(figures.per_product.items())
-    name = {"field": "name", "type": "ordinal", "sort": None, "title": None}
-    axis = {"labelLimit": 150, "ticks": False}
-    chart_and_table(
-        figures,
-        "Revenue per product",
-        rows,
-        {"y": name | {"axis": axis}, "x": revenue_axis(figures, rows)},
-    )
+    days = {"labelAngle": 0, "labelOverlap": "greedy", "labelSeparation": 12, "ticks": False}
+    products = {"labelLimit": 150, "ticks": False}
+    axes = {"x": name | {"axis": days}, "y": revenue_axis(figures, per_day)}
+    chart_and_table(figures, "Revenue per day", per_day, axes)
+    axes = {"y": name | {"axis": products}, "x": revenue_axis(figures, per_product)}
+    chart_and_table(figures, "Revenue per product", per_product, axes)
 
 
 def chart_and_table(
@@ -160,21 +138,14 @@ def chart_and_table(
         st.caption("Nothing was paid in these days.")
         return
     data = [
-        {
-            "name": name,
-            "revenue": float(money.to_major_units(amount, currency)),
-            "text": price(amount, currency),
-        }
+        {"name": name, "revenue": in_major_units(figures, amount), "text": price(amount, currency)}
         for name, amount in rows
     ]
     tooltip = [{"field": "name", "title": " "}, {"field": "text", "title": "Revenue"}]
     chart, table = st.columns([2, 1], gap="medium")
     chart.vega_lite_chart(
         data,
-        {
-            "mark": {"type": "bar", "cornerRadiusEnd": 3},
-            "encoding": axes | {"tooltip": tooltip},
-        },
+        {"mark": {"type": "bar", "cornerRadiusEnd": 3}, "encoding": axes | {"tooltip": tooltip}},
         height=CHART_HEIGHT,
         alt=f"{title}. {'; '.join(f'{name}: {text}' for name, text in paid)}.",
     )
@@ -189,9 +160,7 @@ def chart_and_table(
 
 def revenue_axis(figures: SalesReport, rows: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """Round steps to just above the largest value, with labels as the reader writes money."""
-    top = max(
-        (float(money.to_major_units(amount, figures.currency)) for _, amount in rows), default=0.0
-    )
+    top = max((in_major_units(figures, amount) for _, amount in rows), default=0.0)
     step = round_step(top / 4)
     values = [step * count for count in range(ceil(top / step) + 1)]
     labels = {f"{value:g}": reader().short_price(value, figures.currency) for value in values}
@@ -200,11 +169,12 @@ def revenue_axis(figures: SalesReport, rows: Sequence[tuple[str, int]]) -> dict[
         "type": "quantitative",
         "title": None,
         "scale": {"domain": [0, values[-1]]},
-        "axis": {
-            "values": values,
-            "labelExpr": f"{json.dumps(labels)}[format(datum.value, '.12~g')]",
-        },
+        "axis": {"values": values, "labelExpr": f"{json.dumps(labels)}[{VALUE}]"},
     }
+
+
+def in_major_units(figures: SalesReport, amount: int) -> float:
+    return float(money.to_major_units(amount, figures.currency))
 
 
 def round_step(size: float) -> float:

@@ -24,8 +24,7 @@ NAME, PRICE, DESCRIPTION = "product_name", "product_price", "product_description
 ON_SALE, IMAGE = "product_on_sale", "product_image"
 
 save_product = operator_action(actions.save_product)
-archive = operator_action(actions.archive_product)
-restore = operator_action(actions.restore_product)
+set_active = operator_action(actions.set_active)
 move = operator_action(actions.move_product)
 
 
@@ -105,8 +104,9 @@ def product_row(product: Product, movable_in: list[Product] | tuple[()]) -> None
         with st.container(horizontal=True, width="content", gap="small"):
             if st.button("Edit", key=f"edit-{slug}"):
                 open_form(product)
-            label, action = ("Archive", archive) if product.active else ("Restore", restore)
-            st.button(label, key=f"state-{slug}", on_click=action, args=(slug,))
+            args = (slug, not product.active)
+            label = "Archive" if product.active else "Restore"
+            st.button(label, key=f"state-{slug}", on_click=set_active, args=args)
             for label, places, end in (("Up", -1, 0), ("Down", 1, -1)):
                 st.button(
                     label,
@@ -217,11 +217,12 @@ def uploaded(key: str) -> Upload | None:
         return None
     upload: Upload | None = st.session_state.get(f"{key}_decoded")
     if upload is None or upload.file_id != file.file_id:
+        image, error = None, ""
         try:
-            upload = Upload(file.file_id, images.read_upload(file.getvalue()))
-        except images.ImageRefused as error:
-            upload = Upload(file.file_id, None, str(error))
-        st.session_state[f"{key}_decoded"] = upload
+            image = images.read_upload(file.getvalue())
+        except images.ImageRefused as refused:
+            error = str(refused)
+        upload = st.session_state[f"{key}_decoded"] = Upload(file.file_id, image, error)
     return upload
 
 

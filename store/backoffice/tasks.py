@@ -8,7 +8,7 @@ audit writes nothing.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -71,19 +71,25 @@ class AuditResult:
 
     @classmethod
     def of(cls, result: audit.Audit) -> "AuditResult":
-        stripes = [entry.stripes for entry in result.entries]
-        ours = [entry.ours for entry in result.entries]
+        entries = result.entries
+
+        def pair(count: Callable[[audit.OrderTotals], int], currency: str = "") -> Pair:
+            compared = [entry for entry in entries if currency in ("", entry.currency)]
+            ours = sum(count(entry.ours) for entry in compared)
+            return Pair(sum(count(entry.stripes) for entry in compared), ours, currency)
+
+        payments = pair(lambda one: sum(p.paid_amount > 0 for p in one.payments.values()))
         missing_paid = sum(order.status == "paid" for order in result.missing)
         return cls(
             agrees=result.agrees,
-            orders=len(result.entries),
-            payments=Pair(_payments(stripes) + missing_paid, _payments(ours)),
-            refunds=_refunds(result.entries),
-            disputes=Pair(
-                sum(len(book.disputes) for book in stripes),
-                sum(len(book.disputes) for book in ours),
-            ),
-            differing=[entry for entry in result.entries if not entry.agrees],
+            orders=len(entries),
+            payments=Pair(payments.stripes + missing_paid, payments.ours),
+            refunds=[
+                pair(lambda one: one.refunded_amount, currency)
+                for currency in sorted({entry.currency for entry in entries})
+            ],
+            disputes=pair(lambda one: len(one.disputes)),
+            differing=[entry for entry in entries if not entry.agrees],
             missing=result.missing,
             unreadable=result.unreadable,
             strangers=len(result.strangers),
@@ -91,19 +97,6 @@ class AuditResult:
 
     def __str__(self) -> str:
         return "agrees" if self.agrees else "differs from Stripe"
-
-
-def _payments(books: Iterable[audit.OrderTotals]) -> int:
-    return sum(payment.paid_amount > 0 for book in books for payment in book.payments.values())
-
-
-def _refunds(entries: Iterable[audit.OrderComparison]) -> list[Pair]:
-    sums: dict[str, tuple[int, int]] = {}
-    for entry in entries:
-        stripes, ours = sums.get(entry.currency, (0, 0))
-        stripes += entry.stripes.refunded_amount
-        sums[entry.currency] = (stripes, ours + entry.ours.refunded_amount)
-    return [Pair(stripes, ours, currency) for currency, (stripes, ours) in sorted(sums.items())]
 
 
 @dataclass
@@ -155,12 +148,8 @@ class BackgroundTasks:
 
         def work() -> str:
             reconciler.reconcile_everything(done)
-            return " ".join(
-                [
-                    f"Reconciled: {done}.",
-                    *(f"Order {n} could not be restored: {why}." for n, why in done.lost.items()),
-                ]
-            )
+            lost = [f"Order {n} could not be restored: {why}." for n, why in done.lost.items()]
+            return " ".join([f"Reconciled: {done}.", *lost])
 
         self._start(Task(RECONCILE, operator, progress), work)
 
@@ -174,9 +163,9 @@ class BackgroundTasks:
 
         def work() -> str:
             self.audited = AuditResult.of(audit.audit(stripes))
-            agreement = (
-                "They agree." if self.audited.agrees else "They differ; the orders stand below."
-            )
+            agreement = "They agree."
+            if not self.audited.agrees:
+                agreement = "They differ; the orders stand below."
             return f"Compared {self.audited.orders} orders. {agreement}"
 
         self._start(Task(COMPARE, operator, lambda: str(stripes)), work)

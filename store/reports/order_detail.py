@@ -39,6 +39,10 @@ class OrderDetail:
     entries: tuple[timeline.TimelineEntry, ...]
     charges: charge_summary.ChargeSummary
 
+    @property
+    def is_waiting(self) -> bool:
+        return self.order.is_waiting
+
 
 def of_buyer(buyer: str, order_number: str) -> OrderDetail:
     """A buyer's order with its timeline.

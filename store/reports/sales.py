@@ -50,12 +50,8 @@ class SalesReport:
     currency: str
     now: PeriodTotals
     before: PeriodTotals
-    totals_per_day: dict[date, PeriodTotals]
+    per_day: dict[date, PeriodTotals]
     per_product: dict[str, int]
-
-    @property
-    def per_day(self) -> dict[date, int]:
-        return {day: sums.revenue_amount for day, sums in self.totals_per_day.items()}
 
 
 # The days are one JSON parameter: compiling a list of them takes SQLAlchemy longer than the query.

@@ -30,7 +30,7 @@ def test_sales_are_shown_beside_those_of_the_period_before(shop: Shop) -> None:
         sales.PeriodTotals(1000, 1, 0),
     )
     assert (usd.now.average_amount, usd.now.refund_rate) == (3998, 0.5)
-    assert list(usd.per_day.values()) == [0, 0, 0, 0, 0, 0, 3998]
+    assert [sums.revenue_amount for sums in usd.per_day.values()] == [0, 0, 0, 0, 0, 0, 3998]
     assert usd.per_product == {"Red T-Shirt": 3998}
 
 
@@ -57,8 +57,8 @@ def test_a_day_is_the_readers(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> No
         (here,) = sales.sales_reports(session, 7, UTC)
         (there,) = sales.sales_reports(session, 7, ZoneInfo("Europe/Berlin"))  # the clocks change
 
-    assert [day.day for day, amount in here.per_day.items() if amount] == [28]
-    assert [day.day for day, amount in there.per_day.items() if amount] == [29]
+    assert [day.day for day, sums in here.per_day.items() if sums.orders] == [28]
+    assert [day.day for day, sums in there.per_day.items() if sums.orders] == [29]
 
 
 def test_a_shop_where_nothing_happened_has_figures_too(shop: Shop) -> None:
