@@ -1,7 +1,6 @@
 """The pages of the back office: one for each section, with what stands above all of them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import streamlit as st
@@ -24,66 +23,50 @@ from store.web import rendering
 HEALTH_SECONDS = 5.0  # how often the health line is refreshed
 
 
-@dataclass(frozen=True)
-class Section:
-    title: str
-    key: str
-    render: Callable[[], None]
-
-
-SECTIONS = (
-    Section("Overview", "", pages_overview.render),
-    Section("Orders", "orders", pages_orders.render),
-    Section("Products", "products", pages_products.render),
-    Section("Webhooks", "webhooks", pages_webhooks.render),
-    Section("Reconciliation", "reconciliation", pages_reconciliation.render),
-)
+SECTIONS: dict[str, Callable[[], None]] = {  # by their titles
+    "Overview": pages_overview.render,
+    "Orders": pages_orders.render,
+    "Products": pages_products.render,
+    "Webhooks": pages_webhooks.render,
+    "Reconciliation": pages_reconciliation.render,
+}
 
 
 def pages() -> list[StreamlitPage]:
     """For `st.navigation`: a page for each section, at an address of its own."""
-    made: list[StreamlitPage] = []
-    made += [
-        st.Page(
-            partial(show, section, made),
-            title=f"{section.title} · Back office · {shop_profile.current().name}",
-            url_path=ADDRESSES[section.key].removeprefix("/"),
+    made: dict[str, StreamlitPage] = {}
+    for title in SECTIONS:
+        made[title] = st.Page(
+            partial(show, title, made),
+            title=f"{title} · Back office · {shop_profile.current().name}",
+            url_path=address_of(title).removeprefix("/"),
         )
-        for section in SECTIONS
-    ]
-    return made
+    return list(made.values())
 
 
-def show(section: Section, pages: Sequence[StreamlitPage]) -> None:
+def address_of(title: str) -> str:
+    return ADDRESSES["" if title == "Overview" else title.lower()]
+
+
+def show(current: str, pages: Mapping[str, StreamlitPage]) -> None:
     """One section for an operator who is signed in; an error is one sentence on the page."""
     operator = require_operator()
     st.html(rendering.style(STYLE))
     with st.container(key="backoffice-head", horizontal=True, vertical_alignment="center"):
-        navigation(section, pages)
-        st.html(
-            rendering.render("back_office", "signed_in", operator=operator.name), width="content"
-        )
+        with st.container(key="sections", horizontal=True, width="content"):
+            for title, page in pages.items():
+                if title == current:  # Streamlit's link does not say that its page is this one
+                    put("current_section", width="content", title=title, address=address_of(title))
+                else:
+                    st.page_link(page, label=title, width="content")
+        put("signed_in", width="content", operator=operator.name)
     with st.container(key="health"):
         st.fragment(health_line, run_every=HEALTH_SECONDS)()
     show_message()
     try:
-        section.render()
+        SECTIONS[current]()
     except StoreError as error:
         put("notice", "storefront", sentence=error.for_operator, tone="warning")
-
-
-def navigation(current: Section, pages: Sequence[StreamlitPage]) -> None:
-    """Links to the sections. Streamlit's link does not say that its page is the current one."""
-    with st.container(key="sections", horizontal=True, width="content"):
-        for section, page in zip(SECTIONS, pages, strict=True):
-            if section == current:
-                address = ADDRESSES[section.key]
-                link = rendering.render(
-                    "back_office", "current_section", title=section.title, address=address
-                )
-                st.html(link, width="content")
-            else:
-                st.page_link(page, label=section.title, width="content")
 
 
 def health_line() -> None:

@@ -18,6 +18,7 @@ from store.web.rendering import literal
 
 P = ParamSpec("P")
 Tone = Literal["good", "warning"]
+Width = Literal["stretch", "content"]
 MESSAGE = "backoffice_message"
 STYLE = Path(__file__).parent / "static" / "back_office.css"
 
@@ -119,10 +120,10 @@ def order_column() -> Any:
 # --- HTML ----------------------------------------------------------------------------------------
 
 
-def put(macro: str, template: str = "back_office", **values: Any) -> None:
+def put(macro: str, template: str = "back_office", width: Width = "stretch", **values: Any) -> None:
     """Write one macro of a template; values are escaped."""
     if html := rendering.render(template, macro, reader(), **values).strip():
-        st.html(rendering.Html(html))
+        st.html(rendering.Html(html), width=width)
 
 
 def heading(text: str) -> None:

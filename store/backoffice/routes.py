@@ -21,7 +21,6 @@ from store.catalog import images
 from store.core.errors import StoreError
 from store.reports import csv_export, search
 from store.web import formatting, responses
-from store.web.index_page import IndexPage
 
 NAMED_BY_CONTENT = re.compile(r"[0-9a-f]{20}\.webp")
 FOREVER, AN_HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
@@ -76,12 +75,12 @@ def export_orders(request: Request) -> Response:
     )
 
 
-def routes(index_page: IndexPage) -> list[BaseRoute]:
+def routes() -> list[BaseRoute]:
     """Everything under `/back-office`, and the images of products."""
     return [
         Mount("/images", ImageFiles()),
         *(
-            Route(address, sign_in.backoffice_page(index_page, page))
+            Route(address, sign_in.backoffice_page(page))
             for page, address in ADDRESSES.items()
             if address.startswith(HOME)
         ),

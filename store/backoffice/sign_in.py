@@ -20,7 +20,6 @@ from store.core import settings
 from store.core.errors import StoreError
 from store.web import index_page, rendering, request_origin, responses
 from store.web.buyer_cookie import cookie_name
-from store.web.index_page import IndexPage
 from store.web.request_origin import over_https
 
 STYLE = Path(__file__).parent / "static" / "sign_in.css"
@@ -123,7 +122,7 @@ def require_content_length(request: Request, largest: int) -> None:
         raise FormTooLarge
 
 
-def backoffice_page(index: IndexPage, page: str) -> Callable[[Request], Response]:
+def backoffice_page(page: str) -> Callable[[Request], Response]:
     """A page for operators; everybody else is redirected to the sign-in page."""
 
     def open_page(request: Request) -> Response:
@@ -132,7 +131,7 @@ def backoffice_page(index: IndexPage, page: str) -> Callable[[Request], Response
             return RedirectResponse(current_address(query), 303, headers=NO_STORE)
         if is_operator(request):
             headers = {**NO_STORE, "Content-Security-Policy": "frame-ancestors 'none'"}
-            return index.render(headers, preloaded_html=rendering.render("first_page", "page"))
+            return index_page.render(headers, preloaded_html=rendering.render("first_page", "page"))
         if request.headers.get("sec-fetch-site") == "cross-site":
             return HTMLResponse(OPEN_AGAIN, headers=responses.PLAIN_HEADERS)
         return RedirectResponse(sign_in_address(page, query), 303, headers=NO_STORE)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 from store.orders import checkout
 
@@ -15,41 +16,43 @@ MAX_STARTED = 1000  # requests whose browser never fetched the result
 FRESH_SECONDS = 10  # an older result may be out of date
 
 
-class CheckoutPrefetcher:
-    """Runs a request about a buyer's order in the background and keeps its result for one use."""
+class Prefetcher:
+    """Runs a request in the background, once for the same arguments at the same moment, and keeps
+    its result for one use.
+    """
 
-    def __init__(self, request: Callable[[str, str], object]) -> None:
+    def __init__(self, request: Callable[..., Any]) -> None:
         self.request = request
         self.pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="prefetch")
-        self.started: dict[tuple[str, str], tuple[float, Future[object]]] = {}
+        self.started: dict[tuple[str, ...], tuple[float, Future[Any]]] = {}
         self.lock = threading.Lock()
 
-    def start(self, buyer: str, number: str) -> Future[object]:
+    def start(self, *about: str) -> Future[Any]:
         with self.lock:
-            at, future = self.started.pop((buyer, number), (0.0, None))
+            at, future = self.started.pop(about, (0.0, None))
             if future is None or future.done():
-                at, future = time.monotonic(), self.pool.submit(self.request, buyer, number)
-            self.started[buyer, number] = at, future
+                at, future = time.monotonic(), self.pool.submit(self.request, *about)
+            self.started[about] = at, future
             while len(self.started) > MAX_STARTED:
                 del self.started[next(iter(self.started))]
         return future
 
-    def result(self, buyer: str, number: str) -> bool:
+    def result(self, *about: str) -> bool:
         """Wait for the request; False where none was started lately or it never began to run.
 
         Raises:
             OrderNotFound, StripeError, DatabaseUnavailable
         """
         with self.lock:
-            at, future = self.started.pop((buyer, number), (0.0, None))
+            at, future = self.started.pop(about, (0.0, None))
         if future is None or future.cancel() or time.monotonic() - at > FRESH_SECONDS:
             return False
         future.result()
         return True
 
 
-SETTLE_PREFETCH = CheckoutPrefetcher(checkout.refresh_order)
-URL_PREFETCH = CheckoutPrefetcher(checkout.checkout_url)
+SETTLE_PREFETCH = Prefetcher(checkout.refresh_order)
+URL_PREFETCH = Prefetcher(checkout.checkout_url)
 
 
 def settle(buyer: str, number: str) -> None:

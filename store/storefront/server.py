@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
@@ -25,9 +25,8 @@ from starlette.types import Receive, Scope, Send
 
 from store.core import logs, settings, shop_profile
 from store.core.errors import StoreError
-from store.web import connection_limits, streamlit_internals
+from store.web import connection_limits, index_page, streamlit_internals
 from store.web.buyer_cookie import BuyerCookieMiddleware, buyer_of
-from store.web.index_page import STATIC, IndexPage
 from store.web.middleware import AllowedHosts, ClientAddress, OwnAddresses, OwnHost
 from store.web.request_limits import Threads, WebSocketLimits
 from store.web.static_files import CompressedFiles, StreamlitAssets
@@ -53,7 +52,7 @@ def import_heavy_modules() -> None:
     LOADED.set()
 
 
-def open_page(index_page: IndexPage, request: Request) -> Response:
+def open_page(request: Request) -> Response:
     """One of our pages with its first HTML.
 
     While the server is still importing, a URL without a query is answered without that HTML.
@@ -72,18 +71,14 @@ def open_page(index_page: IndexPage, request: Request) -> Response:
 class LazyRoutes(BaseRoute):
     """The routes that need the heavy modules, built at the first request for one of them."""
 
-    def __init__(self, index_page: IndexPage) -> None:
-        self.index_page = index_page
-
     @cached_property
     def routes(self) -> Sequence[BaseRoute]:
         import_heavy_modules()
         from store.backoffice import routes
         from store.storefront import checkout_redirect
 
-        threads = Threads(16, waiting=64)
-        go = threads.shared_endpoint(checkout_redirect.go, buyer_of, each=2, each_waiting=62)
-        return [Route("/go/{number}", go, methods=["GET"]), *routes.routes(self.index_page)]
+        go = Threads(16, 64).endpoint(checkout_redirect.go, buyer_of, each=2, each_waiting=62)
+        return [Route("/go/{number}", go, methods=["GET"]), *routes.routes()]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["path"].startswith(LAZY_PREFIXES):
@@ -105,13 +100,12 @@ def icon(_request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
-    index_page = IndexPage()
-    page = Threads(16, waiting=256).endpoint(partial(open_page, index_page))
+    page = Threads(16, waiting=256).endpoint(open_page)
     # Streamlit compresses the responses of all other routes.
     start = Route("/", page, middleware=[Middleware(GZipMiddleware, minimum_size=1000)])
     pages = [start, *(Route(f"/{path}", page) for path in PAGES)]
-    fonts = Mount("/fonts", CompressedFiles(directory=STATIC / "fonts"))
-    return [*pages, Route(ICON, icon), fonts, LazyRoutes(index_page)]
+    fonts = Mount("/fonts", CompressedFiles(directory=index_page.STATIC / "fonts"))
+    return [*pages, Route(ICON, icon), fonts, LazyRoutes()]
 
 
 def app_options() -> dict[str, Any]:

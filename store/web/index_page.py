@@ -6,7 +6,7 @@ and loads a megabyte of fonts.
 
 import re
 from collections.abc import Mapping
-from functools import cache, cached_property
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -28,19 +28,15 @@ HEADERS = {
 }
 
 
-class IndexPage:
+def render(headers: Mapping[str, str] = {}, *, preloaded_html: str = "") -> HTMLResponse:
     """Streamlit's page, with HTML to read until its scripts have loaded."""
+    before, after = _halves(streamlit_internals.INDEX_HTML)
+    return HTMLResponse(f"{before}{preloaded_html}{after}", headers={**HEADERS, **headers})
 
-    def __init__(self, index_html: Path = streamlit_internals.INDEX_HTML) -> None:
-        self.index_html = index_html
 
-    def render(self, headers: Mapping[str, str] = {}, *, preloaded_html: str = "") -> HTMLResponse:
-        before, after = self._halves
-        return HTMLResponse(f"{before}{preloaded_html}{after}", headers={**HEADERS, **headers})
-
-    @cached_property
-    def _halves(self) -> tuple[str, str]:
-        return streamlit_internals.split_page(self.index_html, head(), NO_SCRIPT)
+@cache
+def _halves(index_html: Path) -> tuple[str, str]:
+    return streamlit_internals.split_page(index_html, head(), NO_SCRIPT)
 
 
 @cache

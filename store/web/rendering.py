@@ -7,6 +7,7 @@ name.
 import json
 import re
 import secrets
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -39,22 +40,14 @@ def render(template: str, macro: str, reader: LocaleFormatter | None = None, **v
     """
     if template == "storefront":
         year = datetime.now(reader.zone if reader else UTC).year  # dates show it unless current
-        try:
+        with suppress(TypeError):  # a value without a hash
             return _cached(macro, reader, (year, shop_profile.current()), **values)
-        except TypeError:  # a value without a hash
-            pass
-    return _render(template, macro, reader, values)
+    return Html(getattr(_macros(template, reader), macro)(**values))
 
 
 @lru_cache(maxsize=2048)
 def _cached(macro: str, reader: LocaleFormatter | None, _context: Any, **values: Any) -> Html:
-    return _render("storefront", macro, reader, values)
-
-
-def _render(
-    template: str, macro: str, reader: LocaleFormatter | None, values: dict[str, Any]
-) -> Html:
-    return Html(getattr(_macros(template, reader), macro)(**values))
+    return Html(getattr(_macros("storefront", reader), macro)(**values))
 
 
 @lru_cache(maxsize=64)

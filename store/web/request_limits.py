@@ -16,6 +16,7 @@ the first of `request_origin.client_networks`.
 from asyncio import sleep
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from math import inf
 from time import monotonic
 from weakref import WeakValueDictionary
 
@@ -118,28 +119,14 @@ class Threads:
     def __init__(self, threads: int, waiting: int) -> None:
         self.limiter, self.waiting = CapacityLimiter(threads), waiting
 
-    @property
-    def is_full(self) -> bool:
-        return self.limiter.statistics().tasks_waiting >= self.waiting
-
-    def endpoint(self, handle: Handler) -> Endpoint:
-        async def endpoint(request: Request) -> Response:
-            return too_many() if self.is_full else await self.run(handle, request)
-
-        return endpoint
-
-    async def run(self, handle: Handler, request: Request) -> Response:
-        return await to_thread.run_sync(handle, request, limiter=self.limiter)
-
-    def shared_endpoint(
+    def endpoint(
         self,
         handle: Handler,
-        visitor_of: Callable[[Request], str | None],
-        *,
-        each: int,
-        each_waiting: int,
+        visitor_of: Callable[[Request], str | None] = lambda _request: None,
+        each: float = inf,
+        each_waiting: float = inf,
     ) -> Endpoint:
-        """The same with at most `each` threads per visitor.
+        """`handle` in such a thread, with at most `each` threads per visitor.
 
         Otherwise one visitor whose requests to Stripe hang would occupy all of them.
         """
@@ -147,13 +134,10 @@ class Threads:
 
         async def endpoint(request: Request) -> Response:
             own = visitors.setdefault(visitor_of(request) or "", CapacityLimiter(each))
-            if self.is_full or own.statistics().tasks_waiting >= each_waiting:
-                return too_many()
+            is_full = self.limiter.statistics().tasks_waiting >= self.waiting
+            if is_full or own.statistics().tasks_waiting >= each_waiting:
+                return PlainTextResponse(BUSY, 503, headers={"Retry-After": "5"})
             async with own:
-                return await self.run(handle, request)
+                return await to_thread.run_sync(handle, request, limiter=self.limiter)
 
         return endpoint
-
-
-def too_many() -> Response:
-    return PlainTextResponse(BUSY, 503, headers={"Retry-After": "5"})

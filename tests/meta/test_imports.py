@@ -57,7 +57,7 @@ from starlette.requests import Request
 from store.storefront import server
 
 asked = Request({"type": "http", "path": "/", "query_string": b"", "headers": []})
-page = server.open_page(server.IndexPage(), asked)
+page = server.open_page(asked)
 print(page.status_code, *sys.modules)
 """
 

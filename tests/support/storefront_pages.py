@@ -66,7 +66,7 @@ def set_price(slug: str, amount: int) -> None:
 def settle_by(monkeypatch: pytest.MonkeyPatch, settle: Callable[[str, str], object]) -> None:
     """Let this be how Stripe is asked about an order whose buyer is back."""
     monkeypatch.setattr(checkout, "refresh_order", settle)
-    monkeypatch.setattr(prefetch, "SETTLE_PREFETCH", prefetch.CheckoutPrefetcher(settle))
+    monkeypatch.setattr(prefetch, "SETTLE_PREFETCH", prefetch.Prefetcher(settle))
 
 
 WHOSE = (buyer_cookie.buyer_hash(ME), "2222-2222-2222-2222")

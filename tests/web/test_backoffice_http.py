@@ -37,8 +37,7 @@ from store.reports.history_text import payload_of, text
 from store.reports.sales import PeriodTotals, SalesReport
 from store.storefront import server
 from store.stripe_api import transport
-from store.web import buyer_cookie, rendering, request_origin
-from store.web.index_page import IndexPage
+from store.web import buyer_cookie, rendering, request_origin, streamlit_internals
 from store.web.rendering import literal
 from tests.support import event_loops
 from tests.support.ports import free_port
@@ -98,11 +97,11 @@ def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
 
 
 @pytest.fixture
-def address(fresh_shop: None, tmp_path: Path) -> Iterator[str]:
+def address(fresh_shop: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The back office's addresses behind a real server; Streamlit's page is one word."""
     (tmp_path / "index.html").write_text("the page")
-    served = routes.routes(IndexPage(tmp_path / "index.html"))
-    app = Starlette(routes=served, middleware=server.middleware())
+    monkeypatch.setattr(streamlit_internals, "INDEX_HTML", tmp_path / "index.html")
+    app = Starlette(routes=routes.routes(), middleware=server.middleware())
     serving = ServerThread(app, port=free_port(), lifespan="off")
     yield serving.url
     serving.stop()
@@ -312,10 +311,8 @@ def test_addresses_of_one_network_are_one_client(one: str, other: str, same: boo
 class Visitors:
     """The back office as clients at other addresses reach it."""
 
-    def __init__(self, frontend: Path) -> None:
-        self.app = Starlette(
-            routes=routes.routes(IndexPage(frontend)), middleware=server.middleware()
-        )
+    def __init__(self) -> None:
+        self.app = Starlette(routes=routes.routes(), middleware=server.middleware())
 
     def sign_in(self, client: str, password: str, **headers: str) -> int:
         async def ask() -> httpx.Response:
@@ -331,9 +328,8 @@ class Visitors:
 
 
 @pytest.fixture
-def visitors(tmp_path: Path) -> Visitors:
-    (tmp_path / "index.html").write_text("the page")
-    return Visitors(tmp_path / "index.html")
+def visitors() -> Visitors:
+    return Visitors()
 
 
 @pytest.mark.scenario("P3")

@@ -50,7 +50,7 @@ def port() -> Iterator[int]:
     STRIPE_ANSWERS.clear()
     port = free_port()
     go = request_limits.Threads(2, waiting=4).endpoint(slow)
-    own = request_limits.Threads(4, waiting=4).shared_endpoint(
+    own = request_limits.Threads(4, waiting=4).endpoint(
         slow, lambda request: request.query_params["visitor"], each=2, each_waiting=3
     )
     app = Starlette(

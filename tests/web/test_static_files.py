@@ -15,7 +15,7 @@ from starlette.middleware import Middleware
 from store.catalog import seeding
 from store.core import settings
 from store.db import engine as db
-from store.storefront import first_page, server
+from store.storefront import first_page, prefetch, server
 from store.web.static_files import StreamlitAssets, compressed
 from store.web.streamlit_internals import INDEX_HTML, preloads
 from tests.support import event_loops
@@ -90,8 +90,7 @@ def test_a_silent_database_holds_the_first_html_up_for_a_moment_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     silence = threading.Event()
-    monkeypatch.setattr(first_page.ProductReader, "query", staticmethod(lambda: silence.wait(30)))
-    monkeypatch.setattr(first_page, "PRODUCTS", first_page.ProductReader())
+    monkeypatch.setattr(first_page, "PRODUCTS", prefetch.Prefetcher(lambda: silence.wait(30)))
     monkeypatch.setattr(first_page, "WAIT_SECONDS", 0.01)
 
     pages = [get("/") for _ in range(3)]

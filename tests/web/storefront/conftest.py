@@ -26,7 +26,7 @@ def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setattr(transport, "call_with_retry", never_asked)
-    monkeypatch.setattr(prefetch, "URL_PREFETCH", prefetch.CheckoutPrefetcher(never_asked))
+    monkeypatch.setattr(prefetch, "URL_PREFETCH", prefetch.Prefetcher(never_asked))
     settings.current.cache_clear()
     seeding.migrate()
     yield

@@ -123,7 +123,7 @@ def test_a_failed_prefetch_on_return_is_known_to_the_page(
 
 
 def test_an_old_prefetch_result_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    prefetcher = prefetch.CheckoutPrefetcher(lambda *_whose: None)
+    prefetcher = prefetch.Prefetcher(lambda *_whose: None)
     prefetcher.start(*WHOSE).result()
     monkeypatch.setattr(prefetch, "FRESH_SECONDS", 0)
 
@@ -137,7 +137,7 @@ def test_a_prefetch_without_a_free_thread_returns_no_result_at_once() -> None:
         asked.append(number)
         over.wait(20)
 
-    prefetcher = prefetch.CheckoutPrefetcher(ask)
+    prefetcher = prefetch.Prefetcher(ask)
     for number in "12345678":
         prefetcher.start("me", number)
     prefetcher.start("me", "9")
@@ -151,7 +151,7 @@ def test_a_prefetch_without_a_free_thread_returns_no_result_at_once() -> None:
 
 def test_only_the_latest_prefetches_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefetch, "MAX_STARTED", 2)
-    prefetcher = prefetch.CheckoutPrefetcher(lambda *_whose: None)
+    prefetcher = prefetch.Prefetcher(lambda *_whose: None)
 
     for number in "123":
         prefetcher.start("me", number).result()

@@ -11,8 +11,7 @@ from streamlit.testing.v1 import AppTest
 from store.core import errors
 from store.orders import checkout
 from store.storefront import checkout_redirect, prefetch, server
-from store.web import buyer_cookie
-from store.web.index_page import IndexPage
+from store.web import buyer_cookie, index_page
 from tests.support.storefront_pages import (
     A_PAGE,
     ME,
@@ -26,7 +25,7 @@ from tests.support.storefront_pages import (
 
 
 def test_the_page_itself_names_no_route_that_is_closed() -> None:
-    page = bytes(IndexPage().render().body).decode()
+    page = bytes(index_page.render().body).decode()
 
     assert "/agent/" not in page
     assert "This shop needs JavaScript" in page
@@ -179,7 +178,7 @@ def test_a_prefetched_checkout_makes_one_request(
     monkeypatch.setattr(
         prefetch,
         "URL_PREFETCH",
-        prefetch.CheckoutPrefetcher(lambda _, number: asked.append(number)),
+        prefetch.Prefetcher(lambda _, number: asked.append(number)),
     )
 
     prefetch.URL_PREFETCH.start(*WHOSE)
@@ -199,7 +198,7 @@ def test_a_failed_prefetch_before_checkout_is_shown_once_and_then_retried(
     monkeypatch.setattr(
         checkout, "checkout_url", lambda *_whose, refreshed: f"https://pay/{refreshed}"
     )
-    monkeypatch.setattr(prefetch, "URL_PREFETCH", prefetch.CheckoutPrefetcher(silent))
+    monkeypatch.setattr(prefetch, "URL_PREFETCH", prefetch.Prefetcher(silent))
 
     prefetch.URL_PREFETCH.start(*WHOSE)
     first, second = [browser.get(f"/go/{WHOSE[1]}", cookie=ME) for _ in range(2)]
