@@ -37,9 +37,9 @@ if __name__ == "__main__":  # the server does without these while it starts
     from store.reports import my_orders, order_detail
     from store.reports.cart import PAY_HINT, Cart, restore_cart
     from store.storefront import checkout_redirect, prefetch
-    from store.web import buyer_cookie, middleware, notices, rendering, responses, stripe_mode
+    from store.web import buyer_cookie, middleware, rendering, responses, stripe_mode, texts
     from store.web.formatting import LocaleFormatter
-    from store.web.notices import Notice, RepeatPurchasePrompt
+    from store.web.texts import Notice, RepeatPurchasePrompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,7 +81,7 @@ def buyer_hash() -> str:
     """The hash of this browser's cookie, by which the database knows the buyer."""
     value = cookie()
     if value is None:
-        show_notice(notices.NO_COOKIES)
+        show_notice(texts.NO_COOKIES)
         st.stop()
     return buyer_cookie.buyer_hash(value)
 
@@ -152,7 +152,7 @@ def auto_refresh(
                 st.rerun()  # the whole page, which then no longer refreshes
             draw(drawn, waiting)
         except errors.DatabaseUnavailable:
-            show_notice(notices.DATABASE_DOWN)
+            show_notice(texts.DATABASE_DOWN)
 
     if waiting:
         st.fragment(part, run_every=REFRESH_SECONDS)()
@@ -195,13 +195,13 @@ def fill_cart_from_order(buyer: str, products: Sequence[catalog.ProductForSale])
     try:
         order = load_order(buyer, order_number).order
     except errors.OrderNotFound:
-        notice = notices.CART_ELSEWHERE
+        notice = texts.CART_ELSEWHERE
     else:
         sentence = f"Your order {order_number}: {order.buyer_word.lower()}."
         notice = Notice(sentence, order=order_number)
         if parameter == "again" or order.is_payable:
             quantities, changes = restore_cart(order, products, reader().price)
-            notice = notices.cart_restored(changes, order_number if parameter == "again" else None)
+            notice = texts.cart_restored(changes, order_number if parameter == "again" else None)
     try:
         st.query_params.from_dict({catalog.quantity_key(s): str(n) for s, n in quantities.items()})
     except StreamlitAPIException:  # after the browser's Back: this page and its cart are in use
@@ -364,7 +364,7 @@ def orders_panel(buyer: str, in_cart: bool, orders: my_orders.MyOrders, polling:
     if orders.orders:
         order_rows(buyer, orders, in_cart)
     else:
-        render("hint", sentence=notices.NOTHING_YET)
+        render("hint", sentence=texts.NOTHING_YET)
         demo_page.show_first_visit_hint()
     if polling:
         render("auto_refresh_note", at=datetime.now(UTC))
@@ -446,12 +446,12 @@ def order() -> None:
     """One order. The return from Stripe asks Stripe once; a reload only reads."""
     returned = "session_id" in st.query_params
     if returned and cookie() is None:
-        show_notice(Notice(notices.RETURNED_ELSEWHERE))
+        show_notice(Notice(texts.RETURNED_ELSEWHERE))
     order_number = st.query_params.get("number", "")
     try:
         buyer, detail = load_with_buyer(buyer_hash(), order_number)
     except errors.OrderNotFound as error:
-        show_notice(notices.order_not_here(error, returned=returned))
+        show_notice(texts.order_not_here(error, returned=returned))
         render("back_link")
         return
     st.set_page_config(page_title=f"Order {order_number} · {shop_profile.current().name}")
@@ -478,7 +478,7 @@ def refresh_order(buyer: str, order_number: str, settle: Callable[[str, str], No
         settle(buyer, order_number)
     except (errors.StripeError, errors.DatabaseUnavailable):
         st.session_state[UNCONFIRMED] = order_number
-        set_notice(Notice(notices.UNCONFIRMED, order=order_number, at_order=True))
+        set_notice(Notice(texts.UNCONFIRMED, order=order_number, at_order=True))
 
 
 def check_with_stripe(buyer: str, order_number: str) -> None:
@@ -564,7 +564,7 @@ def main() -> None:
     try:
         page.run()
     except errors.DatabaseUnavailable:
-        show_notice(notices.DATABASE_DOWN)
+        show_notice(texts.DATABASE_DOWN)
         st.fragment(wait_for_database, run_every=2)()
     except errors.StoreError as error:
         show_notice(Notice(responses.error_text(error), "warning"))

@@ -78,8 +78,7 @@ def refund(
 ) -> str:
     """Refund an amount, once per key even if it is requested several times.
 
-    Raises:
-        NothingToRefund, RefundChanged, IncompleteForm, StripeError
+    Raises NothingToRefund, RefundChanged, IncompleteForm or StripeError.
     """
     if not KEY.fullmatch(key):
         raise IncompleteForm
@@ -99,8 +98,7 @@ def refund(
 def retry_refund(operator: str, number: str, refund_id: int) -> str:
     """Submit a refund again that Stripe has not accepted, without waiting for its next try.
 
-    Raises:
-        OrderNotFound, NothingToRefund, IncompleteForm
+    Raises OrderNotFound, NothingToRefund or IncompleteForm.
     """
     return _sent(number, refund_id, lambda: refunds.retry_refund(number, refund_id, operator))
 
@@ -108,8 +106,7 @@ def retry_refund(operator: str, number: str, refund_id: int) -> str:
 def call_off_refund(operator: str, number: str, refund_id: int) -> str:
     """Cancel a refund that Stripe has not accepted, so that its amount can be refunded again.
 
-    Raises:
-        OrderNotFound, NothingToRefund, IncompleteForm, StripeError
+    Raises OrderNotFound, NothingToRefund, IncompleteForm or StripeError.
     """
     refunds.cancel_refund(number, refund_id, operator)
     return "This refund is called off. What it was to give back can be refunded otherwise."
@@ -176,8 +173,7 @@ def refetch_event(operator: str, event_id: str) -> str:
     Idempotent: an event takes effect once, in the transaction that records it. A process that
     dies after that commit leaves out the line in the history that names the operator.
 
-    Raises:
-        IncompleteForm, StripeError, DatabaseUnavailable
+    Raises IncompleteForm, StripeError or DatabaseUnavailable.
     """
     with db.reading() as session:
         recorded = session.get(StripeEvent, search.clean_query(event_id))
@@ -187,12 +183,9 @@ def refetch_event(operator: str, event_id: str) -> str:
     (outcome,) = processing.process_events([event], source="operator")
     if isinstance(outcome, StripeError):
         raise outcome
-    with db.unit_of_work() as session:
-        if outcome == "applied" and event.fact:
-            number = event.fact.order_number
-            order = batch.lock_orders(session, [number]).order(number)
-            changes = ({"text": recorded.id}, {"operator": operator})
-            history.log(session, order, "operator", history.Action.EVENT_REFETCHED, *changes)
+    if outcome == "applied" and event.fact:
+        changes = ({"text": recorded.id}, {"operator": operator})
+        log_action(event.fact.order_number, history.Action.EVENT_REFETCHED, *changes)
     return f"Fetched {recorded.type} from Stripe: {REFETCHED[outcome]}"
 
 
@@ -201,8 +194,7 @@ def save_product(
 ) -> str:
     """Change a product, or add one where `slug` is empty. Placed orders keep what they have.
 
-    Raises:
-        ProductRefused, ImageRefused
+    Raises ProductRefused or ImageRefused.
     """
     if image:
         form = replace(form, image=images.store(image))

@@ -72,12 +72,13 @@ def is_link_secret(secret: str) -> bool:
     It has 256 random bits, so it cannot be guessed and is never throttled: whatever others do at
     the sign-in page, an operator who can read the data folder gets in.
     """
-    if settings.current().admin_password is None:
-        return hmac.compare_digest(_digest(secret), _digest(password()))
-    try:
-        expected = secret_files.read_or_create_secret(settings.current().data_dir / LINK_SECRET)
-    except StoreError:  # a data folder that cannot be written has no link
-        return False
+    expected = password()
+    if settings.current().admin_password:
+        try:
+            folder = settings.current().data_dir
+            expected = secret_files.read_or_create_secret(folder / LINK_SECRET)
+        except StoreError:  # a data folder that cannot be written has no link
+            return False
     return hmac.compare_digest(_digest(secret), _digest(expected))
 
 
@@ -120,8 +121,7 @@ class Throttle:
 
         `networks` are those of one client, narrowest first.
 
-        Raises:
-            TooManyAttempts
+        Raises TooManyAttempts.
         """
         now = clock.now()
         with self.lock:
@@ -172,11 +172,7 @@ class OperatorSessions:
         self.lock = threading.Lock()
 
     def sign_in(self, secret: str, name: str, client: str) -> str:
-        """Open a session; returns its cookie.
-
-        Raises:
-            WrongPassword, TooManyAttempts
-        """
+        """Open a session; returns its cookie. Raises WrongPassword or TooManyAttempts."""
         if not is_link_secret(secret):
             self.throttle.admit(*client_networks(client))
             if not hmac.compare_digest(_digest(secret), _digest(password())):
@@ -194,8 +190,7 @@ class OperatorSessions:
     def session(self, cookie: str) -> OperatorSession:
         """The session of this cookie; look it up anew for each page and each action.
 
-        Raises:
-            NotSignedIn
+        Raises NotSignedIn.
         """
         with self.lock:
             session = self.sessions.get(_digest(cookie))

@@ -29,11 +29,7 @@ def reader() -> LocaleFormatter:
 
 
 def current_operator() -> auth.OperatorSession:
-    """The operator's session of this browser at this moment.
-
-    Raises:
-        NotSignedIn
-    """
+    """The operator's session of this browser at this moment. Raises NotSignedIn."""
     name = buyer_cookie.cookie_name(auth.COOKIE, st.context.headers.get("Host", ""))
     return BACK_OFFICE.sessions.session(st.context.cookies.get(name, ""))
 
@@ -72,11 +68,7 @@ class OperatorAction(Generic[P]):
             show_next(error.for_operator, "warning")
 
     def run(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """For forms, which show an error at its field.
-
-        Raises:
-            NotSignedIn, and whatever `act` raises
-        """
+        """For forms, which show an error at its field. Raises NotSignedIn and what `act` raises."""
         result = self.act(current_operator().name, *args, **kwargs)
         BACK_OFFICE.health.expire()
         return result
@@ -124,8 +116,3 @@ def put(macro: str, template: str = "back_office", width: Width = "stretch", **v
     """Write one macro of a template; values are escaped."""
     if html := rendering.render(template, macro, reader(), **values).strip():
         st.html(rendering.Html(html), width=width)
-
-
-def heading(text: str) -> None:
-    """The one main heading of a page."""
-    put("heading", text=text)

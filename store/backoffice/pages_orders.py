@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from store.backoffice import actions, pages_refunds
-from store.backoffice.pages_common import heading, operator_action, put, reader
+from store.backoffice.pages_common import operator_action, put, reader
 from store.core.order_status import PAYABLE_CHECKOUT
 from store.db import engine as db
 from store.db.models import Order
@@ -47,7 +47,7 @@ def show_list() -> None:
 
 
 def order_list() -> None:
-    heading("Orders")
+    st.html("<h1>Orders</h1>")
     query = filter_of_address()
     order_filter = search.parse_filter(query, reader().zone)
     with db.reading() as session:

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from store.backoffice.pages_common import heading, reader
+from store.backoffice.pages_common import reader
 from store.core import money
 from store.db import engine as db
 from store.reports import sales
@@ -26,7 +26,7 @@ VALUE = "format(datum.value, '.12~g')"  # of an axis label, in Vega's language
 def render() -> None:
     """Everything about the chosen period, a currency at a time."""
     with st.container(horizontal=True, vertical_alignment="center", key="overview-head"):
-        heading("Overview")
+        st.html("<h1>Overview</h1>")
         period = st.segmented_control(
             "Period",
             list(PERIODS),

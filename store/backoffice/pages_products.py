@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from store.backoffice import actions
-from store.backoffice.pages_common import heading, operator_action, reader, show_next
+from store.backoffice.pages_common import operator_action, reader, show_next
 from store.catalog import images, product_editor
 from store.catalog.product_editor import ProductConflict, ProductForm, ProductRefused
 from store.core import money, settings
@@ -56,7 +56,7 @@ def render() -> None:
     with db.reading() as session:
         products = product_editor.all_products(session)
     with st.container(horizontal=True, vertical_alignment="center"):
-        heading("Products")
+        st.html("<h1>Products</h1>")
         if st.button("Add a product", icon=":material/add:", type="primary"):
             open_form(None)
     matches = filtered(products)

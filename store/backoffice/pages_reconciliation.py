@@ -5,7 +5,6 @@ from typing import Any
 import streamlit as st
 
 from store.backoffice.pages_common import (
-    heading,
     link_to_order,
     operator_action,
     order_column,
@@ -18,6 +17,7 @@ from store.backoffice.tasks import COMPARE, RECONCILE, AuditResult, Pair, Task
 from store.db import engine as db
 from store.orders import refunds
 from store.reconciliation import audit
+from store.reconciliation.restored_orders import MissingOrder
 from store.web.rendering import literal
 
 PROGRESS_SECONDS = 1.0
@@ -43,12 +43,17 @@ def compare_now(operator: str) -> str:
 
 def render() -> None:
     """While a task runs, the upper part of the page refreshes itself."""
-    heading("Reconciliation")
+    st.html("<h1>Reconciliation</h1>")
     busy = is_busy()
     st.fragment(tasks, run_every=PROGRESS_SECONDS if busy else None)(busy)
     if BACK_OFFICE.tasks.audited:
         audit_result(BACK_OFFICE.tasks.audited)
-    stuck_refunds()
+    with db.reading() as session:
+        overdue = refunds.overdue(session)
+    if overdue:  # not taken on by Stripe, or waiting for the buyer
+        st.subheader("Refunds that are stuck")
+    for refund, order in overdue[:MAX_ROWS]:
+        refund_row(order, refund, name_order=True)
 
 
 def is_busy() -> bool:
@@ -75,28 +80,24 @@ def tasks(polling: bool) -> None:
             kind: Any = "primary" if name == RECONCILE else "secondary"
             st.button(label, key=name, type=kind, disabled=busy, on_click=action)
             running = BACK_OFFICE.tasks.running
-            if running and running.name == name:
-                progress(running)
-            elif name in BACK_OFFICE.tasks.last:
-                last_run(BACK_OFFICE.tasks.last[name])
+            is_running = running and running.name == name
+            if task := running if is_running else BACK_OFFICE.tasks.last.get(name):
+                run_of(task)
     if not BACK_OFFICE.tasks.running and (since := BACK_OFFICE.tasks.runs_elsewhere()):
         status = st.status("A run is in progress in another process of this shop", expanded=True)
         status.text(f"Since {reader().moment(since, seconds=True)}")
 
 
-def progress(task: Task) -> None:
-    status = st.status(f"Working for {task.seconds:.0f} s", expanded=True)
-    status.text(task.progress())
+def run_of(task: Task) -> None:
+    """What a run does or did, since when, for how long, and who wanted it."""
+    digits = 1 if task.ended_at and task.seconds < 10 else 0
+    label = f"{'Done' if task.good else 'Failed'} in {task.seconds:.{digits}f} s"
+    state: Any = "complete" if task.good else "error"
+    if not task.ended_at:
+        label, state = f"Working for {task.seconds:.0f} s", "running"
+    status = st.status(label, state=state, expanded=True)
+    status.text(task.result if task.ended_at else task.progress())
     status.caption(literal(f"{reader().moment(task.began_at, seconds=True)}, by {task.operator}"))
-
-
-def last_run(task: Task) -> None:
-    """What the run did, when, for how long, and who wanted it."""
-    seconds = f"{task.seconds:.1f}" if task.seconds < 10 else f"{task.seconds:.0f}"
-    label = f"{'Done' if task.good else 'Failed'} in {seconds} s"
-    with st.status(label, state="complete" if task.good else "error", expanded=True):
-        st.text(task.result)
-        st.caption(literal(f"{reader().moment(task.began_at, seconds=True)}, by {task.operator}"))
 
 
 # --- the comparison ------------------------------------------------------------------------------
@@ -120,8 +121,17 @@ def audit_result(result: AuditResult) -> None:
     if result.unreadable:
         names = ", ".join(result.unreadable[:20])
         st.warning(literal(f"Stripe lists objects that cannot be read: {names}"))
-    missing_orders(result)
-    differing_orders(result.differing)
+    if result.missing:
+        st.subheader("At Stripe and missing here")
+        rows = [missing_order(order) for order in result.missing[:MAX_ROWS]]
+        st.dataframe(rows, alt="Orders that are missing here")
+    if result.differing:
+        st.subheader("Orders that differ")
+        rows = [differing_order(entry) for entry in result.differing[:MAX_ROWS]]
+        columns = {"Order": order_column()}
+        st.dataframe(rows, column_config=columns, alt="Orders that differ")
+        if len(result.differing) > MAX_ROWS:
+            st.caption(f"The first {MAX_ROWS} of {len(result.differing):,}.")
 
 
 def figure(label: str, pair: Pair) -> None:
@@ -139,37 +149,14 @@ def figure(label: str, pair: Pair) -> None:
     )
 
 
-def missing_orders(result: AuditResult) -> None:
-    if not result.missing:
-        return
-    st.subheader("At Stripe and missing here")
-    st.dataframe(
-        [
-            {
-                "Order": order.number,
-                "Created": str(order.created_at),
-                "State": order.status,
-                "Amount": reader().price(order.amount, order.currency)
-                if order.amount is not None and order.currency
-                else "unknown",
-            }
-            for order in result.missing[:MAX_ROWS]
-        ],
-        alt="Orders that are missing here",
-    )
-
-
-def differing_orders(entries: list[audit.OrderComparison]) -> None:
-    if not entries:
-        return
-    st.subheader("Orders that differ")
-    st.dataframe(
-        [differing_order(entry) for entry in entries[:MAX_ROWS]],
-        column_config={"Order": order_column()},
-        alt="Orders that differ",
-    )
-    if len(entries) > MAX_ROWS:
-        st.caption(f"The first {MAX_ROWS} of {len(entries):,}.")
+def missing_order(order: MissingOrder) -> dict[str, str]:
+    known = order.amount is not None and order.currency
+    return {
+        "Order": order.number,
+        "Created": str(order.created_at),
+        "State": order.status,
+        "Amount": reader().price(order.amount, order.currency) if known else "unknown",
+    }
 
 
 def differing_order(entry: audit.OrderComparison) -> dict[str, str]:
@@ -194,14 +181,3 @@ def disputes_of(entry: audit.OrderComparison) -> str:
         for dispute in sorted(ours.keys() | stripes.keys())
         if ours.get(dispute) != stripes.get(dispute)
     )
-
-
-def stuck_refunds() -> None:
-    """Refunds that Stripe has not taken on, or that wait for the buyer."""
-    with db.reading() as session:
-        overdue = refunds.overdue(session)
-    if not overdue:
-        return
-    st.subheader("Refunds that are stuck")
-    for refund, order in overdue[:MAX_ROWS]:
-        refund_row(order, refund, name_order=True)

@@ -12,7 +12,6 @@ import streamlit as st
 
 from store.backoffice import actions
 from store.backoffice.pages_common import (
-    heading,
     link_to_order,
     operator_action,
     order_column,
@@ -58,7 +57,7 @@ class Payload(NamedTuple):
 
 
 def render() -> None:
-    heading("Webhooks")
+    st.html("<h1>Webhooks</h1>")
     event_filter = filters()
     older_pages: list[str] = st.session_state.setdefault(OLDER_PAGES, [])
     with db.reading() as session:
@@ -66,7 +65,7 @@ def render() -> None:
         page = event_search.find_events(session, event_filter, start)
     if page.rows:
         event_table(page.rows)
-        pager(page, older_pages)
+        pager(page.older, older_pages)
     elif event_filter == EventFilter():
         st.info("No events yet. Stripe sends the first ones when somebody pays.")
     else:
@@ -161,15 +160,15 @@ def select(key: str, ids: Sequence[str]) -> None:
         st.query_params.pop(EVENT, None)
 
 
-def pager(page: search.Page[EventRow], older_pages: list[str]) -> None:
-    if not page.older and not older_pages:
+def pager(older: str | None, older_pages: list[str]) -> None:
+    if not older and not older_pages:
         return
     with st.container(horizontal=True):
         if st.button("Newer", disabled=not older_pages):
             older_pages.pop()
             st.rerun()
-        if st.button("Older", disabled=not page.older) and page.older:
-            older_pages.append(page.older)
+        if st.button("Older", disabled=not older) and older:
+            older_pages.append(older)
             st.rerun()
 
 

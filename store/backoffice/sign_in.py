@@ -95,11 +95,7 @@ def with_query(path: str, query: Mapping[str, str]) -> str:
 
 
 def require_same_origin(request: Request) -> None:
-    """Refuse a request that another site made the browser send.
-
-    Raises:
-        CrossOriginRequest
-    """
+    """Refuse a request that another site made the browser send. Raises CrossOriginRequest."""
     if not is_same_origin(request):
         raise CrossOriginRequest
 

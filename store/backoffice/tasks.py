@@ -128,8 +128,7 @@ class BackgroundTasks:
     def runs_elsewhere(self) -> datetime | None:
         """When another process of the shop began the task that it runs, if it runs one.
 
-        Raises:
-            DatabaseUnavailable
+        Raises DatabaseUnavailable.
         """
         with db.reading() as session:
             lease = leases.held(session, LEASE)
@@ -138,8 +137,7 @@ class BackgroundTasks:
     def reconcile(self, operator: str) -> None:
         """Start to process everything that Stripe knows and the shop does not.
 
-        Raises:
-            TaskRunning, DatabaseUnavailable
+        Raises TaskRunning or DatabaseUnavailable.
         """
         done = ReconcileResult()
 
@@ -156,8 +154,7 @@ class BackgroundTasks:
     def compare(self, operator: str) -> None:
         """Start to compare every payment, refund and dispute at Stripe with ours.
 
-        Raises:
-            TaskRunning, DatabaseUnavailable
+        Raises TaskRunning or DatabaseUnavailable.
         """
         stripes = audit.StripeRecords()
 

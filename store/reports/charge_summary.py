@@ -121,7 +121,17 @@ def of_buyer(
     to_check: dict[str, Order | OrderView] = {o.number: o for o in orders if o.status == "review"}
     second_payments: dict[str, list[RefundView]] = {}
     if any(row.refunds for row in counts):
-        for order, refund in _refunds_of_other_payments(session, buyer):
+        for order, refund in session.exec(
+            select(Order, Refund)
+            .join(Order, col(Order.id) == col(Refund.order_id))
+            .where(
+                col(Order.buyer_hash) == buyer,
+                or_(  # of a payment that is not the order's own
+                    col(Refund.reason) == "duplicate",
+                    col(Refund.payment_intent_id) != col(Order.payment_intent_id),
+                ),
+            )
+        ):
             to_check[order.number] = order
             second_payments.setdefault(order.number, []).append(RefundView.of(refund, order))
     alerts = [
@@ -136,21 +146,6 @@ def of_buyer(
         sum(row.applied for row in counts),
         alerts,
     )
-
-
-def _refunds_of_other_payments(session: Session, buyer: str) -> Sequence[tuple[Order, Refund]]:
-    """Refunds of payments that are not their order's own, with the order."""
-    return session.exec(
-        select(Order, Refund)
-        .join(Order, col(Order.id) == col(Refund.order_id))
-        .where(
-            col(Order.buyer_hash) == buyer,
-            or_(
-                col(Refund.reason) == "duplicate",
-                col(Refund.payment_intent_id) != col(Order.payment_intent_id),
-            ),
-        )
-    ).all()
 
 
 def of_order(order: OrderView, events: OrderEvents) -> ChargeSummary:
@@ -172,17 +167,11 @@ def _alerts(order: Order | OrderView, second: Iterable[RefundView]) -> list[Aler
     """One alert per payment that `second` refunds, and one for an order that needs review."""
     alerts = []
     for payment_id, refunds in by_payment(second).items():
-        state = refund_state(refunds)
+        state, number = refund_state(refunds), order.number
+        amount = max(refund.payment_amount or refund.amount for refund in refunds)
+        back = state in ("returned", "taken")
         alerts.append(
-            Alert(
-                "second payment",
-                order.number,
-                payment_id,
-                max(refund.payment_amount or refund.amount for refund in refunds),
-                order.currency,
-                resolved=state in ("returned", "taken"),
-                refund_state=state,
-            )
+            Alert("second payment", number, payment_id, amount, order.currency, back, state)
         )
     if order.status == "review":
         contested = getattr(order, "refund_review_reason", None)

@@ -53,11 +53,11 @@ def of_buyer(buyer: str, order_number: str) -> OrderDetail:
     Raises:
         OrderNotFound: there is none of this number, or it is another buyer's.
     """
-    if not order_number.isprintable():  # PostgreSQL accepts no NUL in a parameter
-        raise OrderNotFound
-    with db.reading() as session:
-        keys = {"buyer": buyer, "number": order_number}
-        version = session.connection().execute(VERSION, keys).first()
+    version = None
+    if order_number.isprintable():  # PostgreSQL accepts no NUL in a parameter
+        with db.reading() as session:
+            keys = {"buyer": buyer, "number": order_number}
+            version = session.connection().execute(VERSION, keys).first()
     if version is None:
         raise OrderNotFound
     return _cached(settings.current().database, buyer, order_number, tuple(version))
@@ -71,27 +71,29 @@ def _cached(
         return load(session, queries.order_of_buyer(session, buyer, order_number))
 
 
-def order_of_buyer(session: Session, buyer: str, order_number: str) -> order_view.OrderView:
-    """A buyer's order with its history, but without the timeline.
-
-    Raises:
-        OrderNotFound: there is none of this number, or it is another buyer's.
-    """
-    order = queries.order_of_buyer(session, buyer, order_number)
-    return _view(session, order, _history(session, order))
-
-
 def load(session: Session, order: Order, *, for_operator: bool = False) -> OrderDetail:
     """An order with its timeline; the caller checks that the reader may see it.
 
     Operators' private notes are included only `for_operator`.
     """
-    history = _history(session, order, for_operator=for_operator)
+    entries = select(HistoryEntry).where(col(HistoryEntry.order_id) == order.id)
+    shown = [
+        row
+        for row in session.exec(entries.order_by(col(HistoryEntry.id)))
+        if for_operator or row.action not in history.PRIVATE_ACTIONS
+    ]
     order_events = timeline.load_events(session, order.id or 0)
-    view = _view(session, order, history)
+    disputes = select(Dispute).where(col(Dispute.order_id) == order.id)
+    view = order_view.view(
+        order,
+        order_view.items_of(session, [order])[order.id or 0],
+        refunds_of(session, order),
+        session.exec(disputes).all(),
+        is_superseded=any(REPLACED in payload_of(row)["changes"] for row in shown),
+    )
     return OrderDetail(
         view,
-        tuple(timeline.entries_of(order, history, order_events)),
+        tuple(timeline.entries_of(order, shown, order_events)),
         charge_summary.of_order(view, order_events),
     )
 
@@ -99,26 +101,6 @@ def load(session: Session, order: Order, *, for_operator: bool = False) -> Order
 def refunds_of(session: Session, order: Order) -> Sequence[Refund]:
     query = select(Refund).where(col(Refund.order_id) == order.id)
     return session.exec(query.order_by(col(Refund.id))).all()
-
-
-def _history(session: Session, order: Order, *, for_operator: bool = False) -> list[HistoryEntry]:
-    rows = session.exec(
-        select(HistoryEntry)
-        .where(col(HistoryEntry.order_id) == order.id)
-        .order_by(col(HistoryEntry.id))
-    )
-    return [row for row in rows if for_operator or row.action not in history.PRIVATE_ACTIONS]
-
-
-def _view(session: Session, order: Order, history: list[HistoryEntry]) -> order_view.OrderView:
-    disputes = select(Dispute).where(col(Dispute.order_id) == order.id)
-    return order_view.view(
-        order,
-        order_view.items_of(session, [order])[order.id or 0],
-        refunds_of(session, order),
-        session.exec(disputes).all(),
-        is_superseded=any(REPLACED in payload_of(row)["changes"] for row in history),
-    )
 
 
 # --- exports, cached because a page that refreshes itself offers the same texts again -------------

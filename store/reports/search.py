@@ -107,17 +107,13 @@ def _matches(session: Session, text: str) -> ColumnElement[bool]:
     named = _email_begins(folded(text) or text)
     if set(text.upper()) <= NUMBER_CHARACTERS:
         named = or_(_number_begins(text.upper()), named)
-    products = _products_named(session, text)
+    products = []
+    if part := folded(text):
+        names = session.exec(select(Product.id, Product.name))
+        products = [key for key, name in names if key and part in folded(name)]
     if not products or session.exec(select(Order.id).where(named).limit(1)).first():
         return named
     return _has_item_of(session, products)
-
-
-def _products_named(session: Session, text: str) -> list[int]:
-    if not folded(text):
-        return []
-    names = session.exec(select(Product.id, Product.name))
-    return [key for key, name in names if key and folded(text) in folded(name)]
 
 
 def _has_item_of(session: Session, products: list[int]) -> ColumnElement[bool]:
@@ -183,11 +179,7 @@ def order_batches(filters: OrderFilter) -> Iterator[tuple[Sequence[Order], order
 
 
 def find_order(session: Session, order_number: str) -> Order:
-    """The order of this number, whoever placed it.
-
-    Raises:
-        OrderNotFound
-    """
+    """The order of this number, whoever placed it. Raises OrderNotFound."""
     query = select(Order).where(col(Order.number) == clean_query(order_number))
     if order := session.exec(query).first():
         return order

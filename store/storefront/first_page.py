@@ -37,9 +37,7 @@ PRODUCTS = Prefetcher(read_products)  # so a database that does not answer block
 def products_in_time() -> Sequence[catalog.ProductForSale]:
     """The products, read once for all visitors of the same moment.
 
-    Raises:
-        DatabaseUnavailable: also after `WAIT_SECONDS`.
-        CatalogError
+    Raises CatalogError or DatabaseUnavailable, the latter also after `WAIT_SECONDS`.
     """
     try:
         products: Sequence[catalog.ProductForSale] = PRODUCTS.start().result(WAIT_SECONDS)
@@ -73,9 +71,7 @@ def early_result(request: Request) -> str:
         return ""
     wait([future], WAIT_SECONDS)
     try:
-        with db.reading() as session:
-            number = request.query_params["number"]
-            order = order_detail.order_of_buyer(session, buyer_of(request) or "", number)
+        order = order_detail.of_buyer(buyer_of(request) or "", request.query_params["number"]).order
     except errors.StoreError:
         return ""
     if order.is_waiting:
@@ -93,9 +89,15 @@ def prefetch_on_return(request: Request) -> Future[object] | None:
 
 def shop(request: Request) -> str:
     """The products and the cart of this URL, as `streamlit_app.shop` renders them."""
-    reader = formatting.LocaleFormatter.of(language_of(request), None)
+    languages = request.headers.get("accept-language", "")  # the first is what Streamlit reports
+    language = languages.split(",")[0].split(";")[0].strip()
+    reader = formatting.LocaleFormatter.of(language, None)
     products = products_in_time()
-    cart = Cart.of(products, {p.slug: quantity_of(request, p.slug) for p in products})
+    quantities = {  # `canonical_cart_url` has removed invalid ones
+        product.slug: int(request.query_params.get(catalog.quantity_key(product.slug), 0))
+        for product in products
+    }
+    cart = Cart.of(products, quantities)
     return rendering.render(
         "first_page",
         "shop_page",
@@ -108,13 +110,3 @@ def shop(request: Request) -> str:
         refusal=cart.error(reader.language),
         paying=PAY_HINT,
     )
-
-
-def quantity_of(request: Request, slug: str) -> int:
-    """The quantity in the URL; `canonical_cart_url` has removed invalid ones."""
-    return int(request.query_params.get(catalog.quantity_key(slug), 0))
-
-
-def language_of(request: Request) -> str:
-    """The browser's preferred language, which Streamlit's page reports as well."""
-    return request.headers.get("accept-language", "").split(",")[0].split(";")[0].strip()

@@ -40,8 +40,7 @@ class Prefetcher:
     def result(self, *about: str) -> bool:
         """Wait for the request; False where none was started lately or it never began to run.
 
-        Raises:
-            OrderNotFound, StripeError, DatabaseUnavailable
+        Raises OrderNotFound, StripeError or DatabaseUnavailable.
         """
         with self.lock:
             at, future = self.started.pop(about, (0.0, None))
@@ -58,8 +57,7 @@ URL_PREFETCH = Prefetcher(checkout.checkout_url)
 def settle(buyer: str, number: str) -> None:
     """Wait for the prefetched refresh, or refresh the order now.
 
-    Raises:
-        OrderNotFound, StripeError, DatabaseUnavailable
+    Raises OrderNotFound, StripeError or DatabaseUnavailable.
     """
     if not SETTLE_PREFETCH.result(buyer, number):
         checkout.refresh_order(buyer, number)

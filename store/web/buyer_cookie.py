@@ -69,25 +69,25 @@ class BuyerCookieMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not opens_a_page(scope):
-            await self.app(scope, receive, send)
-            return
-        request = Request(scope)
-        host = request.headers.get("host", "")
-        name = cookie_name(COOKIE_NAME, host)
-        if is_cookie(request.cookies.get(name, "")):
-            await self.app(scope, receive, send)
-            return
-        header = cookie_header(scope, name, read_cookie(request.cookies, host) or new_cookie())
+        if scope["type"] == "http" and opens_a_page(scope):
+            request = Request(scope)
+            host = request.headers.get("host", "")
+            name = cookie_name(COOKIE_NAME, host)
+            if not is_cookie(request.cookies.get(name, "")):
+                value = read_cookie(request.cookies, host) or new_cookie()
+                send = sending_cookie(send, cookie_header(scope, name, value))
+        await self.app(scope, receive, send)
 
-        async def send_with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                cookie = (b"set-cookie", header.encode())
-                # A new list: responses may share one, and everybody would get this cookie.
-                message = {**message, "headers": [*message["headers"], cookie]}
-            await send(message)
 
-        await self.app(scope, receive, send_with_cookie)
+def sending_cookie(send: Send, header: str) -> Send:
+    async def send_with_cookie(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            # A new list: responses may share one, and everybody would get this cookie.
+            headers = [*message["headers"], (b"set-cookie", header.encode())]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return send_with_cookie
 
 
 def opens_a_page(scope: Scope) -> bool:

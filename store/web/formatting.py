@@ -1,7 +1,7 @@
 """How amounts, dates and times are written for one reader, by their locale and time zone."""
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
@@ -97,10 +97,14 @@ class LocaleFormatter:
         self, entries: Sequence[TimelineEntry]
     ) -> list[tuple[str, list[tuple[TimelineEntry, ...]]]]:
         """The entries by day; consecutive ones that changed nothing form one group."""
-        return [
-            (day, [group for run in groupby(of_day, _is_news) for group in _groups(*run)])
-            for day, of_day in groupby(entries, lambda entry: self.day_of(entry.at))
-        ]
+        days = []
+        for day, of_day in groupby(entries, lambda entry: self.day_of(entry.at)):
+            groups: list[tuple[TimelineEntry, ...]] = []
+            for is_news, same in groupby(of_day, lambda entry: entry.effect != "nothing"):
+                run = tuple(same)
+                groups += [(entry,) for entry in run] if is_news else [run]
+            days.append((day, groups))
+        return days
 
     @staticmethod
     def late(delay: timedelta) -> str:
@@ -127,14 +131,6 @@ class LocaleFormatter:
     @staticmethod
     def items(items: Sequence[order_view.ItemView]) -> str:
         return ", ".join(f"{item.quantity} × {item.name}" for item in items)
-
-
-def _is_news(entry: TimelineEntry) -> bool:
-    return entry.effect != "nothing"
-
-
-def _groups(are_news: bool, entries: Iterable[TimelineEntry]) -> list[tuple[TimelineEntry, ...]]:
-    return [(entry,) for entry in entries] if are_news else [tuple(entries)]
 
 
 def _zone(name: str | None) -> tzinfo:

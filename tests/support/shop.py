@@ -194,7 +194,9 @@ class Shop:
 
     def view(self, number: str) -> order_view.OrderView:
         with db.reading() as session:
-            return order_detail.order_of_buyer(session, self.buyer, number)
+            return order_detail.load(
+                session, queries.order_of_buyer(session, self.buyer, number)
+            ).order
 
     def log(self, number: str) -> list[str]:
         """The actions in an order's history."""
