@@ -11,13 +11,7 @@ import orjson
 import streamlit as st
 
 from store.backoffice import actions
-from store.backoffice.pages_common import (
-    link_to_order,
-    operator_action,
-    order_column,
-    put,
-    reader,
-)
+from store.backoffice.pages_common import link_to_order, operator_action, order_column, put, reader
 from store.core import settings
 from store.core.errors import StoreError, StripeNotFound
 from store.db import engine as db
