@@ -39,7 +39,7 @@ if __name__ == "__main__":  # the server does without these while it starts
     from store.storefront import checkout_redirect, prefetch
     from store.web import buyer_cookie, middleware, rendering, responses, stripe_mode, texts
     from store.web.formatting import LocaleFormatter
-    from store.web.texts import Notice, RepeatPurchasePrompt
+    from store.web.texts import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +50,7 @@ REFRESH_SECONDS = 1.0
 
 # Keys of st.session_state, beside the keys of widgets.
 NOTICE, TOAST = "notice", "toast"
-PROMPT = "repeat_purchase"  # the RepeatPurchasePrompt whose dialog is open
+PROMPT = "repeat_purchase"  # the sentence and the total of the dialog that is open
 CANCELING = "canceling"  # the number of the order whose cancel dialog is open
 REDIRECTING = "redirecting"  # the number of the order whose Checkout is being opened
 UNCONFIRMED = "unconfirmed"  # the number of an order about which Stripe did not answer
@@ -180,7 +180,7 @@ def shop() -> None:
             auto_refresh(draw, partial(my_orders.of_buyer, buyer), visit.orders)
     show_toast()
     if prompt := st.session_state.get(PROMPT):
-        repeat_purchase_dialog(visit, prompt)
+        repeat_purchase_dialog(visit, *prompt)
     elif order_number := st.session_state.get(CANCELING):
         cancel_dialog(buyer, order_number)
 
@@ -281,28 +281,28 @@ def pay_note(cart: Cart, error: str) -> None:
         render("hint", sentence=PAY_HINT, usual=True)
 
 
-def pay(visit: Visit, prompt: RepeatPurchasePrompt | None = None) -> None:
+def pay(visit: Visit, confirmed_total: int | None = None) -> None:
     """Place the order for the chosen quantities; the page then redirects to Stripe.
 
     The shown total is passed on, so a price that has changed since is refused; and the shown
-    orders, because only one of these may be replaced.
+    orders, because only one of these may be replaced. `confirmed_total`: to buy the same again.
     """
     clear(*MESSAGES)
     cart = visit.cart
     if cart.error(reader().language):
         return  # the page shows it at the button and at the field
-    total = prompt.shown_amount if prompt else cart.total
+    total = cart.total if confirmed_total is None else confirmed_total
     try:
         st.session_state[REDIRECTING] = checkout.place(
             visit.buyer,
             cart.quantities,
             shown_amount=total,
             store_url=store_url(),
-            again=prompt is not None,
+            again=confirmed_total is not None,
             may_replace={order.number for order in visit.orders.orders},
         )
     except errors.JustBought as error:
-        st.session_state[PROMPT] = RepeatPurchasePrompt(str(error), total)
+        st.session_state[PROMPT] = str(error), total
     except errors.OtherOrderPaid as error:
         set_notice(Notice(str(error), "good", error.number))
     except errors.StoreError as error:
@@ -327,9 +327,8 @@ def cancel(buyer: str, order_number: str) -> None:
 
 
 @st.dialog("Buy the same again?", on_dismiss=close_dialogs)
-def repeat_purchase_dialog(visit: Visit, prompt: RepeatPurchasePrompt) -> None:
-    act = partial(pay, visit, prompt)
-    decide(prompt.sentence, "Buy again", "No, once is enough", act, type="primary")
+def repeat_purchase_dialog(visit: Visit, sentence: str, total: int) -> None:
+    decide(sentence, "Buy again", "No, once is enough", partial(pay, visit, total), type="primary")
 
 
 @st.dialog("Cancel this order?", on_dismiss=close_dialogs)
@@ -423,11 +422,7 @@ def order_row(order: OrderView, in_cart: bool) -> None:
 
 
 def load_order(buyer: str, order_number: str) -> order_detail.OrderDetail:
-    """The buyer's order of this number.
-
-    Raises:
-        OrderNotFound: the same for an unknown number and another buyer's.
-    """
+    """The buyer's order of this number. Raises OrderNotFound, for another buyer's as well."""
     if not checkout_redirect.is_number(order_number):
         raise errors.OrderNotFound
     return order_detail.of_buyer(buyer, order_number)
@@ -497,25 +492,21 @@ def order_page(buyer: str, detail: order_detail.OrderDetail, polling: bool) -> N
             render("confirming", order=order)
         else:
             render("status_headline", order=order)
+        # One line of constant height: the last action's result, or that the page refreshes itself.
         with st.container(key="order-note", horizontal=True, vertical_alignment="center"):
-            order_note(polling)
+            if notice := st.session_state.get(NOTICE):
+                render("notice", sentence=notice.sentence, tone=notice.tone)
+                dismiss_button()
+            elif polling:
+                render("auto_refresh_note", at=datetime.now(UTC))
+            else:
+                render("hint", sentence="")
         order_actions(buyer, order)
         with st.container(border=True, key="receipt"):
             render("receipt", order=order)
     with right, st.container(key="proof"):
         st.html(rendering.timeline(detail, reader()), unsafe_allow_javascript=True)
     render("charge_summary", charges=detail.charges, here=order.number)
-
-
-def order_note(polling: bool) -> None:
-    """One line of constant height: the last action's result, or that the page refreshes itself."""
-    if notice := st.session_state.get(NOTICE):
-        render("notice", sentence=notice.sentence, tone=notice.tone)
-        dismiss_button()
-    elif polling:
-        render("auto_refresh_note", at=datetime.now(UTC))
-    else:
-        render("hint", sentence="")
 
 
 def order_actions(buyer: str, order: OrderView) -> None:
@@ -538,10 +529,7 @@ def rehearsal() -> None:
 
 
 def may_rehearse() -> bool:
-    """True on this computer and for a signed-in operator; checked again by each click.
-
-    The rehearsal causes faults for every buyer and deletes their orders.
-    """
+    """True on this computer and for operators, as it disturbs every buyer; each click checks it."""
     try:
         pages_common.current_operator()
     except auth.NotSignedIn:

@@ -69,8 +69,7 @@ def sign_in_url(shop: str) -> str:
 def is_link_secret(secret: str) -> bool:
     """True for the secret behind the `#` of the sign-in link.
 
-    It has 256 random bits, so it cannot be guessed and is never throttled: whatever others do at
-    the sign-in page, an operator who can read the data folder gets in.
+    Its 256 random bits cannot be guessed, so it is never throttled and always lets its reader in.
     """
     expected = password()
     if settings.current().admin_password:
@@ -106,9 +105,8 @@ class FailedLogins:
 class Throttle:
     """Limits password guessing per client, and further while many clients guess.
 
-    A password that comes too soon is refused unchecked and does not lengthen the wait. Misses count
-    for the client's own networks only: while many guess at once, each client still has one password
-    checked, and then one a minute.
+    A password that comes too soon is refused unchecked and does not lengthen the wait. While many
+    guess at once, each client still has one password checked, and then one a minute.
     """
 
     def __init__(self) -> None:
@@ -119,9 +117,7 @@ class Throttle:
     def admit(self, *networks: str) -> None:
         """Count a password as wrong before it is checked, so that concurrent guesses count, too.
 
-        `networks` are those of one client, narrowest first.
-
-        Raises TooManyAttempts.
+        `networks` are those of one client, narrowest first. Raises TooManyAttempts.
         """
         now = clock.now()
         with self.lock:
@@ -188,10 +184,7 @@ class OperatorSessions:
         return cookie
 
     def session(self, cookie: str) -> OperatorSession:
-        """The session of this cookie; look it up anew for each page and each action.
-
-        Raises NotSignedIn.
-        """
+        """The session of this cookie, at this moment. Raises NotSignedIn."""
         with self.lock:
             session = self.sessions.get(_digest(cookie))
             if session and clock.now() - session.since < SESSION_LIFETIME:

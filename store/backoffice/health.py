@@ -44,10 +44,7 @@ LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """`good` is None for what is neither good nor bad; `remedy` says how to repair what is bad.
-
-    `at` is a moment that the message ends with, as the time since then.
-    """
+    """`good` is None for neither; the message ends with the time since `at`, if there is one."""
 
     name: str
     good: bool | None

@@ -27,11 +27,7 @@ FOREVER, AN_HOUR = "public, max-age=31536000, immutable", "public, max-age=3600"
 
 
 class ImageFiles(StaticFiles):
-    """Serves bundled images and uploads.
-
-    An upload is named by its content and cached for ever; a bundled one may be replaced by a
-    release, and is revalidated after an hour.
-    """
+    """Serves uploads, which are named by their content, and images that a release may replace."""
 
     def __init__(self) -> None:
         super().__init__(directory=images.BUNDLED_DIR)

@@ -76,11 +76,7 @@ def sign_in_address(page: str, query: Mapping[str, str]) -> str:
 
 
 def address_after_sign_in(query: Mapping[str, str]) -> str:
-    """Where an operator goes after signing in.
-
-    The address of the sign-in page carries the name of a page and parameters of the back office,
-    never a path, so nobody can make it lead anywhere else.
-    """
+    """Where an operator goes after signing in: a page of ours by its name, never a given path."""
     return with_query(ADDRESSES.get(query.get("page", ""), HOME), known_parameters(query))
 
 
@@ -108,11 +104,7 @@ def is_same_origin(request: Request) -> bool:
 
 
 def require_content_length(request: Request, largest: int) -> None:
-    """Refuse a body before it is read.
-
-    Raises:
-        FormTooLarge: it is too long, or has no length.
-    """
+    """Refuse a body before it is read. Raises FormTooLarge, also where it has no length."""
     length = request.headers.get("content-length", "")
     if not length.isdecimal() or int(length[:12]) > largest:
         raise FormTooLarge
@@ -225,10 +217,7 @@ def needs_no_password(scope: Scope) -> bool:
 
 
 async def post_presenter_sign_in(request: Request) -> Response:
-    """Sign the presenter in and redirect to the page; without permission, to the sign-in page.
-
-    It is decided when the request comes, and no page holds a secret.
-    """
+    """Sign the presenter in and redirect to the page; without permission, to the sign-in page."""
     query = request.query_params
     try:
         require_same_origin(request)

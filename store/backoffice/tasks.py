@@ -126,20 +126,14 @@ class BackgroundTasks:
         self.lock = threading.Lock()
 
     def runs_elsewhere(self) -> datetime | None:
-        """When another process of the shop began the task that it runs, if it runs one.
-
-        Raises DatabaseUnavailable.
-        """
+        """When another process began the task that it runs, if it runs one."""
         with db.reading() as session:
             lease = leases.held(session, LEASE)
         return lease.acquired_at if lease and self.running is None else None
 
     def reconcile(self, operator: str) -> None:
-        """Start to process everything that Stripe knows and the shop does not.
-
-        Raises TaskRunning or DatabaseUnavailable.
-        """
-        done = ReconcileResult()
+        """Process everything that Stripe knows and the shop does not. Raises TaskRunning."""
+        done = reconciler.ReconcileResult()
 
         def progress() -> str:
             return f"{STAGES.get(done.stage, done.stage) or 'starting'} · {done}"
@@ -152,10 +146,7 @@ class BackgroundTasks:
         self._start(Task(RECONCILE, operator, progress), work)
 
     def compare(self, operator: str) -> None:
-        """Start to compare every payment, refund and dispute at Stripe with ours.
-
-        Raises TaskRunning or DatabaseUnavailable.
-        """
+        """Compare every payment, refund and dispute at Stripe with ours. Raises TaskRunning."""
         stripes = audit.StripeRecords()
 
         def work() -> str:

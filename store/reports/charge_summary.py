@@ -44,10 +44,7 @@ STATUS_COUNTS = text(
 
 
 class StatusCounts(NamedTuple):
-    """Counts over a buyer's orders of one status.
-
-    `revision` is the highest id of their history entries, so it grows with every change of them.
-    """
+    """Counts over a buyer's orders of one status; `revision` grows with every change of them."""
 
     status: str
     orders: int

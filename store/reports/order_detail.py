@@ -45,13 +45,9 @@ class OrderDetail:
 
 
 def of_buyer(buyer: str, order_number: str) -> OrderDetail:
-    """A buyer's order with its timeline.
+    """A buyer's order with its timeline. Raises OrderNotFound, for another buyer's as well.
 
-    Cached by a version that is read first: a change during the read causes a miss, never stale
-    data.
-
-    Raises:
-        OrderNotFound: there is none of this number, or it is another buyer's.
+    Cached by a version that is read first: a change during the read is a miss, never stale data.
     """
     version = None
     if order_number.isprintable():  # PostgreSQL accepts no NUL in a parameter

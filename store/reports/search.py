@@ -119,8 +119,8 @@ def _matches(session: Session, text: str) -> ColumnElement[bool]:
 def _has_item_of(session: Session, products: list[int]) -> ColumnElement[bool]:
     """Orders with an item of these products.
 
-    Where there are few, their ids are read first. Where there are many, reading the newest orders
-    one by one soon fills a page. A database that has to guess would read every item ever sold.
+    The ids of a few are read first; of many, the newest orders one by one soon fill a page. A
+    database that has to guess would read every item ever sold.
     """
     order_ids = select(OrderItem.order_id).where(col(OrderItem.product_id).in_(products))
     first = session.exec(order_ids.limit(MAX_IDS + 1)).all()

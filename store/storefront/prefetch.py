@@ -17,9 +17,7 @@ FRESH_SECONDS = 10  # an older result may be out of date
 
 
 class Prefetcher:
-    """Runs a request in the background, once for the same arguments at the same moment, and keeps
-    its result for one use.
-    """
+    """Runs a request in the background, once at a time per arguments, and keeps the result."""
 
     def __init__(self, request: Callable[..., Any]) -> None:
         self.request = request
@@ -38,10 +36,7 @@ class Prefetcher:
         return future
 
     def result(self, *about: str) -> bool:
-        """Wait for the request; False where none was started lately or it never began to run.
-
-        Raises OrderNotFound, StripeError or DatabaseUnavailable.
-        """
+        """Wait for the request; False where none was started lately or it never began to run."""
         with self.lock:
             at, future = self.started.pop(about, (0.0, None))
         if future is None or future.cancel() or time.monotonic() - at > FRESH_SECONDS:
@@ -55,9 +50,6 @@ URL_PREFETCH = Prefetcher(checkout.checkout_url)
 
 
 def settle(buyer: str, number: str) -> None:
-    """Wait for the prefetched refresh, or refresh the order now.
-
-    Raises OrderNotFound, StripeError or DatabaseUnavailable.
-    """
+    """Wait for the prefetched refresh, or refresh the order now; raises what the request raises."""
     if not SETTLE_PREFETCH.result(buyer, number):
         checkout.refresh_order(buyer, number)

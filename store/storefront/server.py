@@ -41,10 +41,9 @@ LOADED = threading.Event()
 
 
 def import_heavy_modules() -> None:
-    """Import what the pages need; returns once that is done.
+    """Import what the pages need, in every thread in the same order.
 
-    All threads import the same module first. Importing SQLAlchemy from two threads through
-    different modules can expose half-initialised ones, because its modules import each other.
+    SQLAlchemy's modules import each other: from two sides at once they may be half-initialised.
     """
     from store.backoffice import pages, routes  # noqa: F401
     from store.storefront import first_page  # noqa: F401
@@ -53,10 +52,7 @@ def import_heavy_modules() -> None:
 
 
 def open_page(request: Request) -> Response:
-    """One of our pages with its first HTML.
-
-    While the server is still importing, a URL without a query is answered without that HTML.
-    """
+    """One of our pages with its first HTML, or without it while the server is still importing."""
     if not request.url.query and not LOADED.is_set():
         return index_page.render()
     import_heavy_modules()
@@ -109,11 +105,7 @@ def routes() -> list[BaseRoute]:
 
 
 def app_options() -> dict[str, Any]:
-    """The arguments of `st.App`.
-
-    Raises:
-        SystemExit: with code 2, after one sentence: an invalid setting, or another Streamlit.
-    """
+    """The arguments of `st.App`. An invalid setting or another Streamlit ends the process (2)."""
     streamlit_internals.require_checked_version()
     if fault := settings.fault():
         sys.stderr.write(f"{fault}\n")

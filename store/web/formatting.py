@@ -25,8 +25,7 @@ FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
 class LocaleFormatter:
     """Writes amounts, numbers, dates and times as one reader does.
 
-    `language` names a locale of Babel's. Formatters are keys of caches, so they do not hold the
-    locale's data.
+    A key of caches, so it holds the name of the locale, not its data.
     """
 
     language: str
@@ -38,10 +37,7 @@ class LocaleFormatter:
 
     @classmethod
     def of(cls, language: str | None, timezone: str | None) -> "LocaleFormatter":
-        """From the browser's language and time zone; US English and UTC where they are unknown.
-
-        Visitors can send any text here, so nothing is cached under it.
-        """
+        """From the browser's language and time zone (any text); else US English and UTC."""
         return cls(str(locales.find(language)), _zone(timezone))
 
     @lru_cache(maxsize=4096)  # noqa: B019 - formatters are few and cached anyway

@@ -100,10 +100,7 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
 
 @dataclass
 class AllowedHosts:
-    """Answers 400 to any request or WebSocket whose Host header names none of `patterns`.
-
-    Django's ALLOWED_HOSTS.
-    """
+    """Django's ALLOWED_HOSTS: answers 400 where the Host header names none of `patterns`."""
 
     app: ASGIApp
     patterns: Sequence[str]

@@ -113,8 +113,7 @@ def visited_address(scope: Scope) -> str | None:
 def is_local(scope: Scope) -> bool:
     """True where the client runs on this computer and used no proxy.
 
-    The Host header must name this computer as well: a page of a site whose name was made to
-    resolve to 127.0.0.1 (DNS rebinding) still sends that site's name.
+    The Host header names this computer as well, or else this may be DNS rebinding.
     """
     headers = Headers(scope=scope)
     if any(name.startswith("x-forwarded-") or name in PROXY_HEADERS for name in headers):

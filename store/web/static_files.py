@@ -62,10 +62,7 @@ def is_for_gzip(headers: Headers) -> bool:
 
 
 class CompressedFiles(StaticFiles):
-    """A folder of files named by their content, which browsers may cache for ever.
-
-    Text is sent under gzip to clients that accept it, except for ranges.
-    """
+    """A folder of files named by their content, cached for ever; text is sent under gzip."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
@@ -89,10 +86,7 @@ class CompressedFiles(StaticFiles):
 
 
 class StreamlitAssets:
-    """ASGI middleware that serves Streamlit's scripts, styles and fonts.
-
-    Not a route, because Streamlit reserves these addresses.
-    """
+    """Serves Streamlit's files. Middleware, not a route: Streamlit reserves these addresses."""
 
     def __init__(self, app: ASGIApp, folder: Path = INDEX_HTML.parent / "static") -> None:
         self.app = app

@@ -31,10 +31,7 @@ STRIPE_ACCOUNT = StripeAccount()
 
 
 def mode_badge() -> dict[str, Any]:
-    """Template variables of the masthead's badge: its text, a hint, and the emulator's address.
-
-    `emulator` is None where Stripe itself is used.
-    """
+    """The masthead's badge: its text, a hint, and the emulator's address if it is used."""
     if settings.current().offline:
         hint = "No Stripe account, no network, no money."
         return {"mode": "Offline emulator", "hint": hint, "emulator": settings.current().api_base}

@@ -20,14 +20,6 @@ class Notice:
     at_order: bool = False
 
 
-@dataclass(frozen=True)
-class RepeatPurchasePrompt:
-    """The buyer pressed Pay for a cart that they paid for minutes ago."""
-
-    sentence: str
-    shown_amount: int
-
-
 NO_COOKIES = Notice("This shop knows you by a cookie. Allow cookies, then reload the page.")
 NOTHING_YET = "No orders yet. Your first one appears here and updates itself."
 # The same for a paid order, another buyer's and an invented number, so that nothing is revealed.
