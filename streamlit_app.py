@@ -162,7 +162,6 @@ def auto_refresh(
 
 
 def shop() -> None:
-    """The products, the cart, and this buyer's orders."""
     buyer = buyer_hash()
     with db.reading() as session:
         products = catalog.active_products(session)

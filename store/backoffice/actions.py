@@ -49,7 +49,6 @@ class InvalidAmount(StoreError):
 
 
 def log_action(number: str, action: history.Action, *changes: history.Change) -> None:
-    """Add what an operator did to the order's history."""
     with db.unit_of_work() as session:
         order = batch.lock_orders(session, [number]).order(number)
         history.log(session, order, "operator", action, *changes)

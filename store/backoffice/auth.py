@@ -153,15 +153,11 @@ class Throttle:
 
 @dataclass(frozen=True)
 class OperatorSession:
-    """An operator who is signed in."""
-
     name: str
     since: datetime
 
 
 class OperatorSessions:
-    """The operators who are signed in at this process."""
-
     def __init__(self) -> None:
         self.sessions: dict[bytes, OperatorSession] = {}
         self.throttle = Throttle()

@@ -44,7 +44,7 @@ LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """`good` is None for neither; the message ends with the time since `at`, if there is one."""
+    """`good` is None where nothing is good or bad; the message ends with the time since `at`."""
 
     name: str
     good: bool | None

@@ -24,7 +24,6 @@ STYLE = Path(__file__).parent / "static" / "back_office.css"
 
 
 def reader() -> LocaleFormatter:
-    """How this browser writes money and times."""
     return LocaleFormatter.of(st.context.locale, st.context.timezone)
 
 
@@ -75,7 +74,6 @@ class OperatorAction(Generic[P]):
 
 
 def operator_action(act: Callable[Concatenate[str, P], str]) -> OperatorAction[P]:
-    """Register a function as an operator's action."""
     action = OperatorAction(act)
     OPERATOR_ACTIONS[f"{act.__module__}.{act.__name__}"] = action
     return action

@@ -119,7 +119,6 @@ def product_row(product: Product, movable_in: list[Product] | tuple[()]) -> None
 
 
 def picture(name: str, width: int) -> None:
-    """A stored picture; its product is named beside it."""
     with st.container(width=width):
         if path := images.path_of(name):
             st.image(path, width=width, alt="")
@@ -227,7 +226,6 @@ def uploaded(key: str) -> Upload | None:
 
 
 def save(form: OpenForm, upload: Upload | None) -> None:
-    """Save the form, or say at each field why not."""
     state = st.session_state
     if upload and upload.error:
         return

@@ -39,7 +39,6 @@ def close_dialog() -> None:
 
 
 def show_dialog(order_number: str) -> None:
-    """The dialog, where it was opened for this order."""
     dialog = st.session_state.get(DIALOG)
     if dialog and dialog.order_number == order_number:
         ask_for_refund(dialog)

@@ -137,7 +137,6 @@ def time_column() -> Any:
 
 
 def colored(rows: list[dict[str, Any]]) -> Any:
-    """The rows with each outcome in its color."""
     from pandas import DataFrame  # noqa: PLC0415 - Streamlit loads it for the first table only
 
     dark = st.context.theme.type == "dark"

@@ -72,7 +72,6 @@ def export_orders(request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
-    """Everything under `/back-office`, and the images of products."""
     return [
         Mount("/images", ImageFiles()),
         *(

@@ -54,7 +54,6 @@ class FormTooLarge(StoreError):
 
 
 def operator_cookie_name(request: Request) -> str:
-    """The name of the operator's cookie at the requested address."""
     return cookie_name(auth.COOKIE, request.headers.get("host", ""))
 
 

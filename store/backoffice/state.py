@@ -9,8 +9,6 @@ from store.backoffice.tasks import BackgroundTasks
 
 
 class BackOffice:
-    """Who is signed in, the background tasks, and the health of the shop."""
-
     def __init__(self) -> None:
         self.sessions = OperatorSessions()
         self.tasks = BackgroundTasks()

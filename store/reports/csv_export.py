@@ -59,7 +59,6 @@ def every_order(session: Session) -> Iterator[Batch]:
 
 
 def csv_stream(batches: Iterable[Batch]) -> Iterator[str]:
-    """A CSV file as text, batch by batch."""
     yield heading()
     for rows, items in batches:
         yield csv_rows(rows, items)

@@ -155,7 +155,6 @@ def _event_evidence(event: StripeEvent, *, delivered: bool) -> dict[str, Any]:
 
 
 def _no_change(event: StripeEvent) -> TimelineEntry:
-    """The entry of an event that changed nothing."""
     delivered = event.deliveries > 0
     source = "webhook" if delivered else "reconciler"
     return TimelineEntry(

@@ -159,7 +159,6 @@ async def request_failed(_request: Request, error: Exception) -> Response:
 
 
 def not_found() -> Response:
-    """The response at an unknown address."""
     import_heavy_modules()
     from store.web import responses
 

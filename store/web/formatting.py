@@ -107,7 +107,6 @@ class LocaleFormatter:
         return f"{format_timedelta(delay, locale='en')} late"
 
     def evidence(self, name: str, value: Any) -> str:
-        """One value of an entry's evidence as text."""
         if isinstance(value, bool):
             return "yes" if value else "no"
         if name == "milliseconds":

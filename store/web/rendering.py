@@ -92,7 +92,6 @@ def timeline(detail: OrderDetail, reader: LocaleFormatter) -> Html:
 
 @lru_cache
 def style(file: Path) -> Html:
-    """A style sheet as an element of the page."""
     return Html(f"<style>{file.read_text('utf-8')}</style>")
 
 
@@ -101,12 +100,10 @@ def order_link(order_number: str) -> str:
 
 
 def go_link(order_number: str) -> str:
-    """The address that redirects to this order's Checkout."""
     return f"/go/{quote(order_number, safe='')}"
 
 
 def again_link(order_number: str) -> str:
-    """The shop with the cart of this order."""
     return f"/?again={quote(order_number, safe='')}"
 
 

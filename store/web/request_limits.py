@@ -54,8 +54,6 @@ class TokenBucket:
 
 
 class Visitor:
-    """The WebSockets of one address."""
-
     def __init__(self) -> None:
         self.connections = 0
         self.connects = TokenBucket(CONNECTS_PER_SECOND, CONNECTS_AT_ONCE)

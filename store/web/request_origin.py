@@ -69,7 +69,6 @@ def over_https(scope: Scope) -> bool:
 
 
 def first(value: str) -> str:
-    """The first entry of a comma-separated header, trimmed and in lower case."""
     return value.partition(",")[0].strip().lower()
 
 

@@ -21,7 +21,6 @@ PLAIN_HEADERS = {
 
 
 def plain_page(sentence: str, status: int, links: dict[str, str] | None = None) -> HTMLResponse:
-    """An HTML page with one sentence and links."""
     links = links or {"Back to the shop": "/"}
     heading = "Not found" if status == HTTPStatus.NOT_FOUND else "That did not work"
     body = rendering.render(
