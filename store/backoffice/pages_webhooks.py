@@ -46,8 +46,8 @@ class Payload(NamedTuple):
     """An event as Stripe has it, or why it cannot be shown."""
 
     event_id: str
-    document: Any = None
-    sentence: str = ""
+    document: Any
+    sentence: str
 
 
 def render() -> None:
@@ -251,22 +251,21 @@ def payload_of(event_id: str) -> Payload:
     payload: Payload | None = st.session_state.get(PAYLOAD)
     if payload is None or payload.event_id != event_id:
         with st.spinner("Fetching the payload from Stripe …"):
-            payload = fetch(event_id)
-        st.session_state[PAYLOAD] = payload
+            payload = st.session_state[PAYLOAD] = Payload(event_id, *fetch(event_id))
     return payload
 
 
-def fetch(event_id: str) -> Payload:
+def fetch(event_id: str) -> tuple[Any, str]:
     try:
         with transport.time_limit(PAYLOAD_SECONDS, retry=False):
             document = event_search.without_secrets(requests.event(event_id))
     except StripeNotFound:
-        return Payload(event_id, sentence=GONE)
+        return None, GONE
     except StoreError as error:
-        return Payload(event_id, sentence=error.for_operator)
+        return None, error.for_operator
     if len(orjson.dumps(document)) > MAX_PAYLOAD_BYTES:
-        return Payload(event_id, sentence="This payload is too large to be shown here.")
-    return Payload(event_id, document)
+        return None, "This payload is too large to be shown here."
+    return document, ""
 
 
 def disputes() -> None:

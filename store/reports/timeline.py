@@ -6,7 +6,7 @@ repeated deliveries and checks that changed nothing (`order_checks`).
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -88,11 +88,13 @@ def entries_of(
     events = {event.id: event for event in order_events.events}
     entries = [_from_history(order, row, events) for row in history]
     in_history = {entry.evidence.get("event_id") for entry in entries}
-    entries += [
-        _no_change(event)
-        for event in order_events.events
-        if event.id not in in_history and event.outcome != "applied"
-    ]
+    for event in order_events.events:
+        if event.id not in in_history and event.outcome != "applied":
+            delivered = event.deliveries > 0
+            source = "webhook" if delivered else "reconciler"
+            title = f"{SOURCE_NAMES[source]}: nothing new"
+            entry = TimelineEntry(event.received_at, source, title, "nothing", event.type)
+            entries.append(_with_event(entry, event, delivered=delivered))
     entries += [_duplicate(row, events) for row in order_events.repeats]
     return sorted(entries, key=lambda entry: entry.at)  # stable: history rows keep their order
 
@@ -107,7 +109,14 @@ def _from_history(
     is_named = payload.get("origin", "") == event_id
     evidence["recorded"] = history_text.text(payload, with_origin=not is_named)
     if row.action == Action.PLACED:
-        evidence = _order_evidence(order) | {"note": note}
+        evidence = {
+            "order": order.number,
+            "idempotency_key": order.idempotency_key,
+            "total_amount": order.total_amount,
+            "currency": order.currency,
+            "checkout_expires_at": order.checkout_expires_at.isoformat(),
+            "note": note,
+        }
         note = f"{note} · key {shortened(order.idempotency_key)}"
     elif event:
         evidence |= _event_evidence(event, delivered=row.source == "webhook")
@@ -131,16 +140,6 @@ def _title(row: HistoryEntry, payload: history_text.Payload) -> str:
     return f"{SOURCE_NAMES.get(row.source, row.source)}: {badge.word.lower() if badge else text}"
 
 
-def _order_evidence(order: Order) -> dict[str, Any]:
-    return {
-        "order": order.number,
-        "idempotency_key": order.idempotency_key,
-        "total_amount": order.total_amount,
-        "currency": order.currency,
-        "checkout_expires_at": order.checkout_expires_at.isoformat(),
-    }
-
-
 def _event_evidence(event: StripeEvent, *, delivered: bool) -> dict[str, Any]:
     """Evidence of an event; a delivered one was answered 200 after its effect was committed."""
     evidence = {
@@ -154,33 +153,18 @@ def _event_evidence(event: StripeEvent, *, delivered: bool) -> dict[str, Any]:
     return evidence | receipt if delivered else evidence
 
 
-def _no_change(event: StripeEvent) -> TimelineEntry:
-    delivered = event.deliveries > 0
-    source = "webhook" if delivered else "reconciler"
-    return TimelineEntry(
-        event.received_at,
-        source,
-        f"{SOURCE_NAMES[source]}: nothing new",
-        "nothing",
-        event.type,
-        _delay_if_late(event.received_at - event.created_at) if delivered else None,
-        _event_evidence(event, delivered=delivered),
-    )
+def _with_event(entry: TimelineEntry, event: StripeEvent, *, delivered: bool) -> TimelineEntry:
+    late = _delay_if_late(entry.at - event.created_at) if delivered else None
+    return replace(entry, late=late, evidence=_event_evidence(event, delivered=delivered))
 
 
 def _duplicate(row: OrderCheck, events: Mapping[str, StripeEvent]) -> TimelineEntry:
     if event := events.get(row.event_id or ""):
         are_listed = event.deliveries <= MAX_LISTED
         so_far = "" if are_listed else f" · {event.deliveries:,} deliveries so far"
-        return TimelineEntry(
-            row.at,
-            row.source,
-            "Same event again: ignored",
-            "nothing",
-            event.type + so_far,
-            _delay_if_late(row.at - event.created_at),
-            _event_evidence(event, delivered=True),
-        )
+        title, note = "Same event again: ignored", event.type + so_far
+        entry = TimelineEntry(row.at, row.source, title, "nothing", note)
+        return _with_event(entry, event, delivered=True)
     evidence = json.loads(row.evidence) if row.evidence else {}
     title = f"{SOURCE_NAMES.get(row.source, row.source)}: nothing new at Stripe"
     if row.source == "buyer":

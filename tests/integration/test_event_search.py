@@ -167,7 +167,7 @@ def test_a_payload_that_cannot_be_shown_is_one_sentence(
 
     monkeypatch.setattr(requests, "event", event)
 
-    payload = pages_webhooks.fetch("evt_1")
+    document, shown = pages_webhooks.fetch("evt_1")
 
-    assert payload.sentence == sentence
-    assert (payload.document is None) == bool(sentence)
+    assert shown == sentence
+    assert (document is None) == bool(sentence)
