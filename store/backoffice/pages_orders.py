@@ -88,13 +88,8 @@ def filter_of_address() -> dict[str, str]:
         status = st.selectbox("Status", words, key="status", width=190, **options)
         since = st.date_input("From", None, key="from", width=140, **options)
         until = st.date_input("Until", None, key="until", width=140, **options)
-    query = {
-        "q": text or "",
-        "status": STATUS_OF_WORD.get(status or ANY, ""),
-        "from": since.isoformat() if since else "",
-        "until": until.isoformat() if until else "",
-    }
-    return {name: value for name, value in query.items() if value}
+    query = {"q": text, "status": STATUS_OF_WORD.get(status or ANY), "from": since, "until": until}
+    return {name: str(value) for name, value in query.items() if value}
 
 
 def turn_page(before: str) -> None:

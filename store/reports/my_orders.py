@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
@@ -81,8 +80,7 @@ def load(session: Session, buyer: str) -> MyOrders:
     orders = newest_orders(session, buyer) if counts else []
     unsettled = sum(counts.get(status, 0) for status in OrderStatus.UNDECIDED)
     if unsettled > sum(order.status in OrderStatus.UNDECIDED for order in orders):
-        undecided = col(Order.status).in_(OrderStatus.UNDECIDED)
-        orders += _orders(session, buyer, [undecided], exclude=orders)
+        orders += newest_orders(session, buyer, exclude=orders, limit=None, undecided=True)
     return MyOrders(orders, counts, charge_summary.of_buyer(session, buyer, status_counts, orders))
 
 
@@ -91,21 +89,16 @@ def newest_orders(
     buyer: str,
     status: str = "",
     exclude: Iterable[order_view.OrderView] = (),
-    limit: int = RECENT,
+    limit: int | None = RECENT,
+    *,
+    undecided: bool = False,
 ) -> list[order_view.OrderView]:
-    """The newest orders, of one status or all, without those in `exclude` and without history."""
-    conditions = [col(Order.status) == status] if status else []
-    return _orders(session, buyer, conditions, exclude, limit)
-
-
-def _orders(
-    session: Session,
-    buyer: str,
-    conditions: Sequence[ColumnElement[bool]],
-    exclude: Iterable[order_view.OrderView],
-    limit: int | None = None,
-) -> list[order_view.OrderView]:
-    query = select(Order).where(col(Order.buyer_hash) == buyer, *conditions)
+    """The newest orders, all or of a status, without those in `exclude` and without history."""
+    query = select(Order).where(col(Order.buyer_hash) == buyer)
+    if status:
+        query = query.where(col(Order.status) == status)
+    if undecided:
+        query = query.where(col(Order.status).in_(OrderStatus.UNDECIDED))
     if numbers := [order.number for order in exclude]:
         query = query.where(col(Order.number).not_in(numbers))
     without_parameters = defer(Order.checkout_parameters)  # type: ignore[arg-type]
