@@ -13,11 +13,10 @@ from store.db import engine as db
 from store.db.models import Order
 from store.orders import refunds
 from store.reports import order_detail, order_view, search
-from store.reports.order_view import STATUS_BADGES
 from store.web import rendering
 
 ANY = "Any"
-STATUS_OF_WORD = {badge.word: status for status, badge in STATUS_BADGES.items()}
+STATUS_OF_WORD = {badge.word: status for status, badge in order_view.STATUS_BADGES.items()}
 COUNTED = 10_000  # orders; counting more of them would take longer than reading a page of them
 FIELDS = ("q", "status", "from", "until")  # of the filter; also the names in the address
 FILTER = "orders_filter"  # their values, while an order is open
@@ -108,7 +107,7 @@ def table(orders: Sequence[Order], items: order_view.Items) -> None:
     frame = pd.DataFrame(
         {  # what a phone has no room for comes last
             "Order": [order.number for order in orders],
-            "Status": [STATUS_BADGES[order.status].text for order in orders],
+            "Status": [order_view.STATUS_BADGES[order.status].text for order in orders],
             "Total": [order.total_amount for order in orders],
             "Refunded": [order.refunded_amount or None for order in orders],
             "Placed": [order.created_at for order in orders],

@@ -15,7 +15,6 @@ from store.db import engine as db
 from store.reports import sales
 from store.reports.sales import SalesReport
 from store.web import rendering
-from store.web.rendering import literal
 
 PERIODS = {f"{days} days": days for days in (7, 30, 90)}
 DEFAULT_PERIOD = "30 days"
@@ -60,7 +59,7 @@ def metrics(figures: SalesReport, days: int) -> None:
         rate = reader().percent(now.refund_rate, 1) if now.orders else "–"
         metric("Refund rate", rate, figures, "refund_rate", less_is_better=True)
     st.html(sparklines_script(), unsafe_allow_javascript=True)
-    st.caption(literal(explanation(figures, days)))
+    st.caption(rendering.literal(explanation(figures, days)))
 
 
 @cache
@@ -87,8 +86,8 @@ def metric(
     color: Any = "green" if (direction == "up") != less_is_better else "red"
     st.metric(
         label,
-        literal(value),
-        literal(delta) if delta else None,
+        rendering.literal(value),
+        rendering.literal(delta) if delta else None,
         delta_arrow=direction,
         delta_color="off" if direction == "off" else color,
         border=True,

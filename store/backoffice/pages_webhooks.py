@@ -20,7 +20,6 @@ from store.reports import event_search, search
 from store.reports.event_search import OUTCOMES, EventFilter, EventRow
 from store.stripe_api import requests, transport
 from store.web import rendering
-from store.web.rendering import literal
 
 EVENT = "event"  # in the address: the event that is shown
 SEARCH, TYPE, OUTCOME = "event_search", "event_type", "event_outcome"
@@ -176,15 +175,15 @@ def event_panel(event_id: str) -> None:
             st.warning("The shop has recorded no event of this id.")
             return
         outcome = OUTCOMES[row.event.outcome]
-        st.subheader(literal(row.event.type))
+        st.subheader(rendering.literal(row.event.type))
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.badge(literal(outcome.label), color=outcome.color)
+            st.badge(rendering.literal(outcome.label), color=outcome.color)
             st.caption(outcome.explanation)
         recorded, payload_side = st.columns([1, 1.3], gap="medium")
         with payload_side:
             payload = payload_of(event_id)
             if payload.sentence:
-                st.info(literal(payload.sentence))
+                st.info(rendering.literal(payload.sentence))
             else:
                 st.json(payload.document, expanded=2)
                 st.caption("Fetched from Stripe for this page. The shop does not store payloads.")
@@ -206,7 +205,7 @@ def show_recorded(row: EventRow, document: stripe_facts.Document) -> None:
     }
     if pending := document.get("pending_webhooks"):
         rows["At Stripe"] = f"{pending} webhook endpoint has not accepted it yet"
-    st.markdown("\n".join(f"- {label}: {literal(text)}" for label, text in rows.items()))
+    st.markdown("\n".join(f"- {label}: {rendering.literal(text)}" for label, text in rows.items()))
     if document and not order_number:
         with db.reading() as session:
             order_number = event_search.order_of_payload(session, document)

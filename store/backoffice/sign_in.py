@@ -14,13 +14,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Scope
 
 from store.backoffice import auth
-from store.backoffice.auth import NotSignedIn, TooManyAttempts
 from store.backoffice.state import BACK_OFFICE
 from store.core import settings
 from store.core.errors import StoreError
 from store.web import index_page, rendering, request_origin, responses
 from store.web.buyer_cookie import cookie_name
-from store.web.request_origin import over_https
 
 STYLE = Path(__file__).parent / "static" / "sign_in.css"
 log = logging.getLogger(__name__)
@@ -64,7 +62,7 @@ def operator_cookie(request: Request) -> str:
 def is_operator(request: Request) -> bool:
     try:
         BACK_OFFICE.sessions.session(operator_cookie(request))
-    except NotSignedIn:
+    except auth.NotSignedIn:
         return False
     return True
 
@@ -167,7 +165,7 @@ async def post_sign_in(request: Request) -> Response:
         cookie = await run_in_threadpool(BACK_OFFICE.sessions.sign_in, password, name, client)
     except StoreError as error:
         answer = sign_in_page(str(error), error.status)
-        if isinstance(error, TooManyAttempts):
+        if isinstance(error, auth.TooManyAttempts):
             answer.headers["Retry-After"] = str(error.seconds)
         log.warning("Sign-in refused: %s", error)
         return answer
@@ -182,7 +180,7 @@ def signed_in(request: Request, cookie: str) -> Response:
         cookie,
         httponly=True,
         samesite="strict",
-        secure=over_https(request.scope),
+        secure=request_origin.over_https(request.scope),
     )
     return there
 

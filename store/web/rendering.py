@@ -19,7 +19,6 @@ from jinja2.environment import TemplateModule
 
 from store.core import settings, shop_profile
 from store.reports import cart, order_detail, order_view
-from store.reports.order_detail import OrderDetail
 from store.web import stripe_mode, texts
 from store.web.formatting import LocaleFormatter
 
@@ -77,7 +76,7 @@ def _environment() -> Environment:
     return environment
 
 
-def timeline(detail: OrderDetail, reader: LocaleFormatter) -> Html:
+def timeline(detail: order_detail.OrderDetail, reader: LocaleFormatter) -> Html:
     """An order's timeline with its two exports; it contains a script."""
     return render(
         "storefront",
