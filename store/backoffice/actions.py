@@ -10,14 +10,7 @@ from dataclasses import replace
 
 from store.catalog import images, product_editor
 from store.catalog.product_editor import ProductForm, Values
-from store.core import money
-from store.core.errors import (
-    DatabaseUnavailable,
-    OrderNotFound,
-    StoreError,
-    StripeError,
-    StripeRefused,
-)
+from store.core import errors, money
 from store.db import engine as db
 from store.db.models import Refund, StripeEvent
 from store.orders import batch, checkout_session, history, refunds
@@ -40,11 +33,11 @@ REFETCHED = {
 }
 
 
-class IncompleteForm(StoreError):
+class IncompleteForm(errors.StoreError):
     sentence = "This form was not complete. Reload the page, then try again."
 
 
-class InvalidAmount(StoreError):
+class InvalidAmount(errors.StoreError):
     """The amount cannot be read; the sentence says how to write it."""
 
 
@@ -115,9 +108,9 @@ def _sent(number: str, refund_id: int | None, act: Callable[[], None]) -> str:
     """Submit a refund by `act`; returns the sentence about its state."""
     try:
         act()
-    except StripeRefused:
+    except errors.StripeRefused:
         pass  # the row says why
-    except (StripeError, DatabaseUnavailable):
+    except (errors.StripeError, errors.DatabaseUnavailable):
         return (
             "Stripe has not answered yet. The refund is written down and is sent again by itself; "
             "it will not happen twice."
@@ -125,7 +118,7 @@ def _sent(number: str, refund_id: int | None, act: Callable[[], None]) -> str:
     with db.reading() as session:
         order, made = search.find_order(session, number), session.get(Refund, refund_id)
     if made is None:
-        raise OrderNotFound
+        raise errors.OrderNotFound
     amount = money.text(made.amount, order.currency)
     if made.is_unsent:
         return f"{made.refusal}. The shop still owes {amount} and asks again by itself."
@@ -180,7 +173,7 @@ def refetch_event(operator: str, event_id: str) -> str:
         raise IncompleteForm("The shop has recorded no event of this id.")
     event = parsing.parse_event(requests.event(recorded.id))
     (outcome,) = processing.process_events([event], source="operator")
-    if isinstance(outcome, StripeError):
+    if isinstance(outcome, errors.StripeError):
         raise outcome
     if outcome == "applied" and event.fact:
         changes = ({"text": recorded.id}, {"operator": operator})

@@ -19,13 +19,7 @@ from functools import partial
 from sqlmodel import func, select
 
 from store.backoffice.tasks import RECONCILE, BackgroundTasks
-from store.core import clock, money, settings
-from store.core.errors import (
-    DatabaseUnavailable,
-    StoreError,
-    StripeKeyRefused,
-    StripePermissionMissing,
-)
+from store.core import clock, errors, money, settings
 from store.db import engine as db
 from store.db.models import Lease, StripeEvent
 from store.db.write_probe import WriteProbe
@@ -82,7 +76,7 @@ def check_database(probe: WriteProbe) -> HealthCheck:
     try:
         kind = {"sqlite": "SQLite"}.get(db.engine().dialect.name, "PostgreSQL")
         current = db.schema_is_current()
-    except DatabaseUnavailable:
+    except errors.DatabaseUnavailable:
         return HealthCheck("Database", False, "does not answer", "python -m store doctor says why.")
     if not current:
         return HealthCheck(
@@ -104,12 +98,12 @@ def check_stripe() -> list[HealthCheck]:
     started = time.monotonic()
     try:
         ahead = requests.clock_offset().total_seconds()
-    except StripeKeyRefused:
+    except errors.StripeKeyRefused:
         remedy = "Set STRIPE_SECRET_KEY to a test key from dashboard.stripe.com/test/apikeys."
         return failed("refuses the key", remedy)
-    except StripePermissionMissing as missing:
+    except errors.StripePermissionMissing as missing:
         return failed("the key lacks a permission", missing.for_operator)
-    except StoreError as error:
+    except errors.StoreError as error:
         start = "Start the shop with python -m store."
         return failed("does not answer", start if offline else error.for_operator)
     milliseconds = round((time.monotonic() - started) * 1000)
@@ -180,7 +174,7 @@ def run_checks(tasks: BackgroundTasks, probe: WriteProbe) -> list[HealthCheck]:
     for name, check in checks.items():
         try:
             result = check()
-        except DatabaseUnavailable:  # which has a check of its own
+        except errors.DatabaseUnavailable:  # which has a check of its own
             result = [] if check is check_refunds else HealthCheck(name, None, "unknown")
         except Exception:  # one check that fails unexpectedly must not hide the others
             log.exception("The check %r failed", name)
