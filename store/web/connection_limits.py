@@ -39,7 +39,7 @@ def _watching(connection_made: Callable[[Any, Any], None]) -> Callable[[Any, Any
         protocol.connected_at = protocol.loop.time()
         if len(protocol.connections) > MAX_CONNECTIONS:
             _make_room(protocol)
-        _check_later(protocol, (True, None))
+        protocol.loop.call_later(HEADER_SECONDS, _check, protocol, True, None)
 
     return watched
 
@@ -56,25 +56,17 @@ def _make_room(newest: Any) -> None:
     victim.transport.abort()
 
 
-LastCheck = tuple[bool, Any]
-"""Whether the connection was waiting for headers, and its previous request."""
-
-
-def _check_later(protocol: Any, last: LastCheck) -> None:
-    protocol.loop.call_later(HEADER_SECONDS, _check, protocol, last)
-
-
-def _check(protocol: Any, last: LastCheck) -> None:
+def _check(protocol: Any, was_waiting: bool, last_request: Any) -> None:
     """Close a connection that waits for the same headers as at the last check."""
     transport = protocol.transport
     if transport.is_closing() or transport.get_protocol() is not protocol:  # now a WebSocket
         return
     # While the keep-alive timer runs, no header has come, and uvicorn closes the connection.
     waits = _is_idle(protocol) and protocol.timeout_keep_alive_task is None
-    if waits and last[0] and last[1] is protocol.cycle:
+    if waits and was_waiting and last_request is protocol.cycle:
         transport.abort()
     else:
-        _check_later(protocol, (waits, protocol.cycle))
+        protocol.loop.call_later(HEADER_SECONDS, _check, protocol, waits, protocol.cycle)
 
 
 def _is_idle(protocol: Any) -> bool:

@@ -10,7 +10,6 @@ import os
 import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 from anyio import to_thread
 from starlette.datastructures import Headers
@@ -32,21 +31,16 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 LOCK = threading.Lock()
 
 
-class Compressed(NamedTuple):
-    body: bytes
-    etag: str
-
-
-def compressed(path: str, modified_ns: int) -> Compressed:
-    """A file's content under gzip; concurrent requests compress it once."""
+def compressed(path: str, modified_ns: int) -> tuple[bytes, str]:
+    """A file's content under gzip, and its ETag; concurrent requests compress it once."""
     with LOCK:
         return _compressed(path, modified_ns)
 
 
 @lru_cache(maxsize=512)  # Streamlit has 320 such files, 6 MB when compressed
-def _compressed(path: str, _modified_ns: int) -> Compressed:
+def _compressed(path: str, _modified_ns: int) -> tuple[bytes, str]:
     body = gzip.compress(Path(path).read_bytes(), mtime=0)
-    return Compressed(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'
 
 
 def is_for_gzip(headers: Headers) -> bool:
