@@ -68,7 +68,6 @@ def _environment() -> Environment:
         badges=order_view.STATUS_BADGES,
         quantity_error=cart.quantity_error,
         texts=texts,
-        again_link=again_link,
         dashboard_link=dashboard_link,
         go_link=go_link,
         order_link=order_link,
@@ -100,10 +99,6 @@ def order_link(order_number: str) -> str:
 
 def go_link(order_number: str) -> str:
     return f"/go/{quote(order_number, safe='')}"
-
-
-def again_link(order_number: str) -> str:
-    return f"/?again={quote(order_number, safe='')}"
 
 
 def dashboard_link(object_id: str, section: str = "payments") -> str:
