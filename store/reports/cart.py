@@ -60,10 +60,9 @@ class Cart:
         """True where the open order is for exactly this cart at today's prices."""
         if self.open_order is None:
             return False
-        ordered = {item.slug: (item.quantity, item.unit_amount) for item in self.open_order.items}
-        chosen = {
-            line.product.slug: (line.quantity, line.product.unit_amount) for line in self.lines
-        }
+        ordered = {(item.slug, item.quantity, item.unit_amount) for item in self.open_order.items}
+        lines = [(line.product, line.quantity) for line in self.lines]
+        chosen = {(product.slug, quantity, product.unit_amount) for product, quantity in lines}
         return (ordered, self.open_order.currency) == (chosen, self.currency)
 
     @property

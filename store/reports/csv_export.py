@@ -38,7 +38,7 @@ def write_csv(session: Session, path: Path) -> int:
         private_files.written_whole(path) as draft,
         draft.open("w", newline="", encoding="utf-8") as file,
     ):
-        file.write(heading())
+        file.write(BYTE_ORDER_MARK + to_csv([COLUMNS]))
         for rows, items in every_order(session):
             count += len(rows)
             file.write(csv_rows(rows, items))
@@ -59,13 +59,9 @@ def every_order(session: Session) -> Iterator[Batch]:
 
 
 def csv_stream(batches: Iterable[Batch]) -> Iterator[str]:
-    yield heading()
+    yield BYTE_ORDER_MARK + to_csv([COLUMNS])
     for rows, items in batches:
         yield csv_rows(rows, items)
-
-
-def heading() -> str:
-    return BYTE_ORDER_MARK + to_csv([COLUMNS])
 
 
 def csv_rows(rows: Sequence[Order], items: order_view.Items) -> str:

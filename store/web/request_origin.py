@@ -17,14 +17,7 @@ UNKNOWN_CLIENT = "unknown"
 # Headers in which proxies report HTTPS. The first entry is the hop nearest to the browser.
 SCHEME_HEADERS = ("x-forwarded-proto", "x-forwarded-scheme", "cloudfront-forwarded-proto")
 HTTPS_FLAGS = ("x-forwarded-ssl", "front-end-https")
-PROXY_HEADERS = (
-    "forwarded",
-    "via",
-    "x-real-ip",
-    "x-client-ip",
-    "true-client-ip",
-    "cf-connecting-ip",
-)
+PROXY_HEADERS = "forwarded via x-real-ip x-client-ip true-client-ip cf-connecting-ip".split()
 
 
 @dataclass(frozen=True)
@@ -61,11 +54,8 @@ def over_https(scope: Scope) -> bool:
             return value in ("https", "wss")
     if any(first(headers.get(name, "")) == "on" for name in HTTPS_FLAGS):
         return True
-    element = first(headers.get("forwarded", ""))
-    parameters = (part.partition("=") for part in element.split(";"))
-    return any(
-        name.strip() == "proto" and value.strip(' "') == "https" for name, _, value in parameters
-    )
+    parts = (part.partition("=") for part in first(headers.get("forwarded", "")).split(";"))
+    return any(name.strip() == "proto" and value.strip(' "') == "https" for name, _, value in parts)
 
 
 def first(value: str) -> str:

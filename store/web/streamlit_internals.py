@@ -81,11 +81,7 @@ def preloads(index_html: Path) -> Iterable[str]:
 
 def imports(manifest: Mapping[str, Mapping[str, list[str]]], names: Iterable[str]) -> list[str]:
     """These entries of Vite's manifest and all that they import, each once."""
-    entries: dict[str, None] = {}
     waiting = [name for name in names if name in manifest]
-    while waiting:
-        name = waiting.pop(0)
-        if name not in entries:
-            entries[name] = None
-            waiting += manifest[name].get("imports", [])
-    return list(entries)
+    for name in waiting:  # which grows meanwhile
+        waiting += [new for new in manifest[name].get("imports", []) if new not in waiting]
+    return waiting
