@@ -42,9 +42,6 @@ def require_operator() -> auth.OperatorSession:
         st.stop()
 
 
-# --- what an operator does -----------------------------------------------------------------------
-
-
 OPERATOR_ACTIONS: "dict[str, OperatorAction[Any]]" = {}
 
 
@@ -79,9 +76,6 @@ def operator_action(act: Callable[Concatenate[str, P], str]) -> OperatorAction[P
     return action
 
 
-# --- messages ------------------------------------------------------------------------------------
-
-
 def show_next(text: str, tone: Tone = "good") -> None:
     """Show a message with the next run of the page."""
     st.session_state[MESSAGE] = (text, tone)
@@ -95,9 +89,6 @@ def show_message() -> None:
         put("notice", "storefront", sentence=text, tone=tone)
 
 
-# --- links to orders -----------------------------------------------------------------------------
-
-
 def link_to_order(order_number: str) -> str:
     return f"{ADDRESSES['orders']}?order={quote(order_number, safe='')}"
 
@@ -105,9 +96,6 @@ def link_to_order(order_number: str) -> str:
 def order_column() -> Any:
     """A column of a table whose values are `link_to_order`; it shows the number."""
     return st.column_config.LinkColumn(display_text=r"order=(.+)$")
-
-
-# --- HTML ----------------------------------------------------------------------------------------
 
 
 def put(macro: str, template: str = "back_office", width: Width = "stretch", **values: Any) -> None:

@@ -146,9 +146,6 @@ def open_clicked_order() -> None:
     open_order(st.session_state.opened.label)
 
 
-# --- one order -----------------------------------------------------------------------------------
-
-
 def order_page(order_number: str) -> None:
     with db.reading() as session:
         order = search.find_order(session, order_number)

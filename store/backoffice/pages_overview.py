@@ -45,9 +45,6 @@ def render() -> None:
         revenue_charts(figures)
 
 
-# --- the four figures ----------------------------------------------------------------------------
-
-
 def metrics(figures: SalesReport, days: int) -> None:
     """Each figure beside the period before, or none of them where that had no payment."""
     now, price = figures.now, reader().price
@@ -109,9 +106,6 @@ def change(figures: SalesReport, name: str, *, in_points: bool) -> tuple[str, An
     if abs(now - before) < 0.0005:
         return "as before", "off"
     return size, "up" if now > before else "down"
-
-
-# --- charts, each beside its table ---------------------------------------------------------------
 
 
 def revenue_charts(figures: SalesReport) -> None:

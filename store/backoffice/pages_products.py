@@ -124,9 +124,6 @@ def picture(name: str, width: int) -> None:
             st.image(path, width=width, alt="")
 
 
-# --- the form ------------------------------------------------------------------------------------
-
-
 def open_form(product: Product | None) -> None:
     """Fill the dialog's fields, which keep what is typed until it is saved or cancelled."""
     state = st.session_state

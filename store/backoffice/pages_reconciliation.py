@@ -100,9 +100,6 @@ def run_of(task: Task) -> None:
     status.caption(literal(f"{reader().moment(task.began_at, seconds=True)}, by {task.operator}"))
 
 
-# --- the comparison ------------------------------------------------------------------------------
-
-
 def audit_result(result: AuditResult) -> None:
     if result.agrees:
         st.success("Stripe and the shop agree on every payment, refund and dispute.")

@@ -92,9 +92,6 @@ def refund(operator: str, dialog: RefundDialog, amount: str, reason: str) -> str
     )
 
 
-# --- refunds that Stripe has not accepted --------------------------------------------------------
-
-
 def refund_row(order: Order, row: Refund, *, name_order: bool = False) -> None:
     """One refund and its state; one not accepted by Stripe can be submitted again or called off."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"refund-{row.id}"):

@@ -164,9 +164,6 @@ def pager(older: str | None, older_pages: list[str]) -> None:
             st.rerun()
 
 
-# --- one event -----------------------------------------------------------------------------------
-
-
 def event_panel(event_id: str) -> None:
     with db.reading() as session:
         row = event_search.event_detail(session, event_id)

@@ -196,9 +196,6 @@ async def post_sign_out(request: Request) -> Response:
     return away
 
 
-# --- the presenter of the rehearsal, whose script opens the back office as its last step ---------
-
-
 def needs_no_password(scope: Scope) -> bool:
     """True where a session gives nothing that the client cannot do anyway, by all of this:
 
@@ -214,7 +211,7 @@ def needs_no_password(scope: Scope) -> bool:
 
 
 async def post_presenter_sign_in(request: Request) -> Response:
-    """Sign the presenter in and redirect to the page; without permission, to the sign-in page."""
+    """Sign a presenter in, for the last step of the rehearsal; else redirect to the sign-in page."""
     query = request.query_params
     try:
         require_same_origin(request)

@@ -1,6 +1,7 @@
 """One order as its page shows it: the order, its timeline and how often it was charged.
 
-The timeline also as text for people and as JSON for programs.
+The timeline also as text for people and as JSON for programs, both cached: a page that refreshes
+itself offers them again and again.
 """
 
 import json
@@ -97,9 +98,6 @@ def load(session: Session, order: Order, *, for_operator: bool = False) -> Order
 def refunds_of(session: Session, order: Order) -> Sequence[Refund]:
     query = select(Refund).where(col(Refund.order_id) == order.id)
     return session.exec(query.order_by(col(Refund.id))).all()
-
-
-# --- exports, cached because a page that refreshes itself offers the same texts again -------------
 
 
 @lru_cache(maxsize=256)
