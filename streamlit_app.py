@@ -200,7 +200,10 @@ def fill_cart_from_order(buyer: str, products: Sequence[catalog.ProductForSale])
         notice = Notice(sentence, order=order_number)
         if parameter == "again" or order.is_payable:
             quantities, changes = restore_cart(order, products, reader().price)
-            notice = texts.cart_restored(changes, order_number if parameter == "again" else None)
+            intro = texts.CART_AS_LEFT
+            if parameter == "again":
+                intro = f"Your cart is that of order {order_number}."
+            notice = Notice(" ".join([intro, *changes]))
     try:
         st.query_params.from_dict({catalog.quantity_key(s): str(n) for s, n in quantities.items()})
     except StreamlitAPIException:  # after the browser's Back: this page and its cart are in use
@@ -445,7 +448,8 @@ def order() -> None:
     try:
         buyer, detail = load_with_buyer(buyer_hash(), order_number)
     except errors.OrderNotFound as error:
-        show_notice(texts.order_not_here(error, returned=returned))
+        elsewhere = f"{error} It may belong to another browser."
+        show_notice(Notice(f"{texts.RETURNED_ELSEWHERE} {error}" if returned else elsewhere))
         render("back_link")
         return
     st.set_page_config(page_title=f"Order {order_number} · {shop_profile.current().name}")

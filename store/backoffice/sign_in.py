@@ -211,7 +211,7 @@ def needs_no_password(scope: Scope) -> bool:
 
 
 async def post_presenter_sign_in(request: Request) -> Response:
-    """Sign a presenter in, for the last step of the rehearsal; else redirect to the sign-in page."""
+    """Sign a presenter in for the last step of the rehearsal, or redirect to the sign-in page."""
     query = request.query_params
     try:
         require_same_origin(request)

@@ -1,9 +1,7 @@
 """What pages say: notices to the buyer, and words for statuses, refunds and evidence."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from store.core.errors import OrderNotFound
 from store.reports import charge_summary, order_view
 
 
@@ -30,6 +28,7 @@ RETURNED_ELSEWHERE = (
 CART_ELSEWHERE = Notice(
     "Your cart and your orders are shown in the browser that you chose them in."
 )
+CART_AS_LEFT = "Your cart is as you left it. You have not been charged."
 UNCONFIRMED = "Stripe has not answered yet. This page follows your order by itself."
 DATABASE_DOWN = Notice(
     "The shop's database does not answer. This page comes back by itself.", "warning"
@@ -97,17 +96,3 @@ def status_sentence(order: order_view.OrderView) -> str:
     if order.status == "failed" and order.checkout_session_id is None:
         return NOT_OPENED
     return SUPERSEDED if order.was_superseded else STATUS_SENTENCES[order.status]
-
-
-def order_not_here(error: OrderNotFound, *, returned: bool) -> Notice:
-    """For an unknown order and another buyer's; `returned`: the browser comes from Stripe."""
-    if returned:
-        return Notice(f"{RETURNED_ELSEWHERE} {error}")
-    return Notice(f"{error} It may belong to another browser.")
-
-
-def cart_restored(changes: Sequence[str], again: str | None) -> Notice:
-    """The cart was filled from an order: the one to buy `again`, or one left unpaid at Stripe."""
-    left = "Your cart is as you left it. You have not been charged."
-    intro = f"Your cart is that of order {again}." if again else left
-    return Notice(" ".join([intro, *changes]))
