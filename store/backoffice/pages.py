@@ -51,7 +51,7 @@ def address_of(title: str) -> str:
 def show(current: str, pages: Mapping[str, StreamlitPage]) -> None:
     """One section for an operator who is signed in; an error is one sentence on the page."""
     operator = require_operator()
-    st.html(rendering.style(STYLE))
+    st.html(rendering.element(STYLE))
     with st.container(key="backoffice-head", horizontal=True, vertical_alignment="center"):
         with st.container(key="sections", horizontal=True, width="content"):
             for title, page in pages.items():

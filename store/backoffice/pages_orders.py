@@ -164,7 +164,11 @@ def order_page(order_number: str) -> None:
         put("at_stripe", order=order)
     with history, st.container(key="proof"):
         st.html(rendering.timeline(story, reader()), unsafe_allow_javascript=True)
-        note_form(order.number)
+        with st.form("note", clear_on_submit=True, border=False):
+            st.text_input("Add a note", key="note_text", max_chars=actions.MAX_NOTE_LENGTH)
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.checkbox("Show to the buyer", key="note_is_public")
+                st.form_submit_button("Add", on_click=submit_note, args=(order.number,))
 
 
 def buttons(order: Order, left: int) -> None:
@@ -177,14 +181,6 @@ def buttons(order: Order, left: int) -> None:
         if order.checkout_status in PAYABLE_CHECKOUT:
             st.button("Cancel this order", on_click=cancel, args=(order.number,))
     put("refund_hint", order=order, left=left)
-
-
-def note_form(order_number: str) -> None:
-    with st.form("note", clear_on_submit=True, border=False):
-        st.text_input("Add a note", key="note_text", max_chars=actions.MAX_NOTE_LENGTH)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.checkbox("Show to the buyer", key="note_is_public")
-            st.form_submit_button("Add", on_click=submit_note, args=(order_number,))
 
 
 def submit_note(order_number: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from functools import cache
 from math import ceil, floor, log10
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from store.web import rendering
 PERIODS = {f"{days} days": days for days in (7, 30, 90)}
 DEFAULT_PERIOD = "30 days"
 CHART_HEIGHT = 260
+SPARKLINES = Path(__file__).parent / "static" / "sparklines.js"
 VALUE = "format(datum.value, '.12~g')"  # of an axis label, in Vega's language
 
 
@@ -55,14 +55,8 @@ def metrics(figures: SalesReport, days: int) -> None:
         metric("Average order", average, figures, "average_amount")
         rate = reader().percent(now.refund_rate, 1) if now.orders else "–"
         metric("Refund rate", rate, figures, "refund_rate", less_is_better=True)
-    st.html(sparklines_script(), unsafe_allow_javascript=True)
+    st.html(rendering.element(SPARKLINES), unsafe_allow_javascript=True)
     st.caption(rendering.literal(explanation(figures, days)))
-
-
-@cache
-def sparklines_script() -> rendering.Html:
-    script = Path(__file__).parent / "static" / "sparklines.js"
-    return rendering.Html(f"<script>{script.read_text('utf-8')}</script>")
 
 
 def explanation(figures: SalesReport, days: int) -> str:
@@ -154,7 +148,8 @@ def chart_and_table(
 def revenue_axis(figures: SalesReport, rows: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """Round steps to just above the largest value, with labels as the reader writes money."""
     top = max((in_major_units(figures, amount) for _, amount in rows), default=0.0)
-    step = round_step(top / 4)
+    power = 10.0 ** floor(log10(top / 4)) if top > 0 else 1.0
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= top / 4)
     values = [step * count for count in range(ceil(top / step) + 1)]
     labels = {f"{value:g}": reader().short_price(value, figures.currency) for value in values}
     return {
@@ -168,9 +163,3 @@ def revenue_axis(figures: SalesReport, rows: Sequence[tuple[str, int]]) -> dict[
 
 def in_major_units(figures: SalesReport, amount: int) -> float:
     return float(money.to_major_units(amount, figures.currency))
-
-
-def round_step(size: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50 … above `size`."""
-    power = 10.0 ** floor(log10(size)) if size > 0 else 1.0
-    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= size)

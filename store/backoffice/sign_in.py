@@ -100,20 +100,17 @@ def is_same_origin(request: Request) -> bool:
     return request_origin.own_origin(request.scope) is not None
 
 
-def require_content_length(request: Request, largest: int) -> None:
-    """Refuse a body before it is read. Raises FormTooLarge, also where it has no length."""
-    length = request.headers.get("content-length", "")
-    if not length.isdecimal() or int(length[:12]) > largest:
-        raise FormTooLarge
-
-
 def backoffice_page(page: str) -> Callable[[Request], Response]:
     """A page for operators; everybody else is redirected to the sign-in page."""
 
     def open_page(request: Request) -> Response:
         query = request.query_params
         if not page and ("view" in query or "order" in query):
-            return RedirectResponse(current_address(query), 303, headers=NO_STORE)
+            view = "orders" if "order" in query else query["view"]  # in earlier versions
+            name = OLD_VIEWS.get(view, view)
+            path = ADDRESSES[name] if name in ADDRESSES and name != "rehearsal" else HOME
+            address = with_query(path, known_parameters(query))
+            return RedirectResponse(address, 303, headers=NO_STORE)
         if is_operator(request):
             headers = {**NO_STORE, "Content-Security-Policy": "frame-ancestors 'none'"}
             return index_page.render(headers, preloaded_html=rendering.render("first_page", "page"))
@@ -122,14 +119,6 @@ def backoffice_page(page: str) -> Callable[[Request], Response]:
         return RedirectResponse(sign_in_address(page, query), 303, headers=NO_STORE)
 
     return open_page
-
-
-def current_address(query: Mapping[str, str]) -> str:
-    """Today's address of a page that earlier versions had at `/back-office?view=…`."""
-    view = "orders" if "order" in query else query["view"]
-    page = OLD_VIEWS.get(view, view)
-    path = ADDRESSES[page] if page in ADDRESSES and page != "rehearsal" else HOME
-    return with_query(path, known_parameters(query))
 
 
 def sign_in_page(message: str = "", status: int = 200, tone: str = "bad") -> HTMLResponse:
@@ -158,7 +147,9 @@ async def post_sign_in(request: Request) -> Response:
     """A password in, a session cookie out."""
     try:
         require_same_origin(request)
-        require_content_length(request, MAX_SIGN_IN_BYTES)
+        length = request.headers.get("content-length", "")
+        if not length.isdecimal() or int(length[:12]) > MAX_SIGN_IN_BYTES:
+            raise FormTooLarge  # before the body is read
         form = await request.form(max_files=0, max_fields=8)
         password, name = (str(form.get(field, "")) for field in ("password", "name"))
         client = request.client.host if request.client else ""

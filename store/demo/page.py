@@ -23,7 +23,7 @@ render = partial(rendering.render, "rehearsal")
 def show(buyer: str, store_url: str, may_rehearse: MayRehearse) -> None:
     """The page of one visitor; `may_rehearse` is called again by each click."""
     rehearsal = runner.REHEARSALS.of(buyer)
-    st.html(rendering.style(rendering.STATIC / "rehearsal.css"))
+    st.html(rendering.element(rendering.STATIC / "rehearsal.css"))
     if not may_rehearse():
         st.html(render("not_allowed"))
         return

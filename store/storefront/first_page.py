@@ -54,7 +54,7 @@ def body(request: Request) -> str:
         page = early_result(request) or rendering.render("first_page", "page")
         # The rehearsal has larger type: with the other style sheet, its masthead would move.
         return page + (
-            rendering.style(rendering.STATIC / "rehearsal.css")
+            rendering.element(rendering.STATIC / "rehearsal.css")
             if request.url.path == REHEARSAL
             else ""
         )

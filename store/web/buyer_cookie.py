@@ -75,7 +75,8 @@ class BuyerCookieMiddleware:
             name = cookie_name(COOKIE_NAME, host)
             if not is_cookie(request.cookies.get(name, "")):
                 value = read_cookie(request.cookies, host) or new_cookie()
-                send = sending_cookie(send, cookie_header(scope, name, value))
+                cookie = f"{name}={value}; Path=/; Max-Age={COOKIE_MAX_AGE}; HttpOnly; SameSite=Lax"
+                send = sending_cookie(send, cookie + ("; Secure" if over_https(scope) else ""))
         await self.app(scope, receive, send)
 
 
@@ -98,10 +99,3 @@ def opens_a_page(scope: Scope) -> bool:
     if destination := headers.get("sec-fetch-dest"):
         return destination in ("document", "iframe")
     return "text/html" in headers.get("accept", "")
-
-
-def cookie_header(scope: Scope, name: str, value: str) -> str:
-    return (
-        f"{name}={value}; Path=/; Max-Age={COOKIE_MAX_AGE}; "
-        f"HttpOnly; SameSite=Lax{'; Secure' if over_https(scope) else ''}"
-    )

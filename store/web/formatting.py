@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
@@ -38,7 +39,11 @@ class LocaleFormatter:
     @classmethod
     def of(cls, language: str | None, timezone: str | None) -> "LocaleFormatter":
         """From the browser's language and time zone (any text); else US English and UTC."""
-        return cls(str(locales.find(language)), _zone(timezone))
+        zone: tzinfo = UTC
+        if timezone and len(timezone) <= MAX_ZONE_NAME:
+            with suppress(ValueError, OSError, KeyError):
+                zone = ZoneInfo(timezone)
+        return cls(str(locales.find(language)), zone)
 
     @lru_cache(maxsize=4096)  # noqa: B019 - formatters are few and cached anyway
     def price(self, amount: int, currency: str) -> str:
@@ -126,12 +131,3 @@ class LocaleFormatter:
     @staticmethod
     def items(items: Sequence[order_view.ItemView]) -> str:
         return ", ".join(f"{item.quantity} × {item.name}" for item in items)
-
-
-def _zone(name: str | None) -> tzinfo:
-    if not name or len(name) > MAX_ZONE_NAME:
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, KeyError):
-        return UTC

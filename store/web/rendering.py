@@ -89,8 +89,10 @@ def timeline(detail: order_detail.OrderDetail, reader: LocaleFormatter) -> Html:
 
 
 @lru_cache
-def style(file: Path) -> Html:
-    return Html(f"<style>{file.read_text('utf-8')}</style>")
+def element(file: Path) -> Html:
+    """A style sheet or a script as an element of the page."""
+    tag = "script" if file.suffix == ".js" else "style"
+    return Html(f"<{tag}>{file.read_text('utf-8')}</{tag}>")
 
 
 def order_link(order_number: str) -> str:

@@ -76,16 +76,11 @@ def own_origin(scope: Scope) -> Origin | None:
     host = host_of(headers)
     if host and origin.host.same(host, origin.scheme):
         return origin if origin.scheme == "https" or not over_https(scope) else None
-    store = store_origin()
+    scheme, _, rest = (settings.current().store_url or "").partition("://")
+    store = Origin.parse(f"{scheme}://{rest.partition('/')[0]}")
     if store and origin.scheme == store.scheme and origin.host.same(store.host, store.scheme):
         return origin
     return None
-
-
-def store_origin() -> Origin | None:
-    """Scheme and host of `STORE_URL`; None where it is not set."""
-    scheme, _, rest = (settings.current().store_url or "").partition("://")
-    return Origin.parse(f"{scheme}://{rest.partition('/')[0]}")
 
 
 def visited_address(scope: Scope) -> str | None:
@@ -112,15 +107,6 @@ def is_local(scope: Scope) -> bool:
     return bool(host and host.is_loopback and address and address.is_loopback)
 
 
-def carried_ipv4(address: addresses.IPAddress) -> addresses.IPAddress:
-    """The IPv4 address inside a NAT64 or 6to4 address, whose /64 does not identify a client."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    return address.sixtofour or address
-
-
 def client_networks(text: str) -> tuple[str, ...]:
     """The networks that count as one client, narrowest first.
 
@@ -132,7 +118,9 @@ def client_networks(text: str) -> tuple[str, ...]:
         return (UNKNOWN_CLIENT,)
     if str(address) in ("127.0.0.1", "::1"):
         return ("this computer",)
-    address = carried_ipv4(address)
+    if isinstance(address, ipaddress.IPv6Address):  # one that carries an IPv4 address is that
+        ipv4 = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF) if address in NAT64 else None
+        address = ipv4 or address.sixtofour or address
     if address.version == 4 or address.is_link_local:
         return (str(address),)
     return tuple(str(ipaddress.ip_network((int(address), bits), strict=False)) for bits in (64, 48))
