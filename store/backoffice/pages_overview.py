@@ -54,7 +54,7 @@ def metrics(figures: SalesReport, days: int) -> None:
         average = price(now.average_amount, figures.currency) if now.orders else "–"
         metric("Average order", average, figures, "average_amount")
         rate = reader().percent(now.refund_rate, 1) if now.orders else "–"
-        metric("Refund rate", rate, figures, "refund_rate", less_is_better=True)
+        metric("Refund rate", rate, figures, "refund_rate")
     st.html(rendering.element(SPARKLINES), unsafe_allow_javascript=True)
     st.caption(rendering.literal(explanation(figures, days)))
 
@@ -69,12 +69,11 @@ def explanation(figures: SalesReport, days: int) -> str:
     return f"Revenue is what was paid, on the day it was paid by your clock{returned}. {compared}"
 
 
-def metric(
-    label: str, value: str, figures: SalesReport, name: str, *, less_is_better: bool = False
-) -> None:
+def metric(label: str, value: str, figures: SalesReport, name: str) -> None:
     """One figure, an attribute `name` of `PeriodTotals`, with its change and its course."""
-    delta, direction = change(figures, name, in_points=less_is_better)
-    color: Any = "green" if (direction == "up") != less_is_better else "red"
+    delta, direction = change(figures, name)
+    is_good = (direction == "up") != (name == "refund_rate")
+    color: Any = "green" if is_good else "red"
     st.metric(
         label,
         rendering.literal(value),
@@ -87,18 +86,17 @@ def metric(
     )
 
 
-def change(figures: SalesReport, name: str, *, in_points: bool) -> tuple[str, Any]:
+def change(figures: SalesReport, name: str) -> tuple[str, Any]:
     """The difference to the period before in words, and the direction of its arrow."""
     now, before = getattr(figures.now, name), getattr(figures.before, name)
     is_average = name in ("average_amount", "refund_rate")
     if not figures.before.orders or (is_average and not figures.now.orders):
         return "", "off"
-    if in_points:
-        size = f"{reader().number(round(abs(now - before) * 100, 1))} points"
-    else:
-        size = reader().percent(abs(now - before) / before if before else 0)
     if abs(now - before) < 0.0005:
         return "as before", "off"
+    size = reader().percent(abs(now - before) / before if before else 0)
+    if name == "refund_rate":
+        size = f"{reader().number(round(abs(now - before) * 100, 1))} points"
     return size, "up" if now > before else "down"
 
 
