@@ -36,7 +36,7 @@ if __name__ == "__main__":  # the server does without these while it starts
     from store.orders import checkout
     from store.reports import my_orders, order_detail
     from store.reports.cart import PAY_HINT, Cart, restore_cart
-    from store.storefront import checkout_redirect, prefetch
+    from store.storefront import prefetch
     from store.web import buyer_cookie, middleware, rendering, responses, stripe_mode, texts
     from store.web.formatting import LocaleFormatter
     from store.web.texts import Notice
@@ -192,7 +192,7 @@ def fill_cart_from_order(buyer: str, products: Sequence[catalog.ProductForSale])
         return
     quantities: dict[str, int] = {}
     try:
-        order = load_order(buyer, order_number).order
+        order = order_detail.of_buyer(buyer, order_number).order
     except errors.OrderNotFound:
         notice = texts.CART_ELSEWHERE
     else:
@@ -317,7 +317,7 @@ def cancel(buyer: str, order_number: str) -> None:
     sentence, tone = "Canceled. You have not been charged.", "waiting"
     try:
         checkout.cancel(buyer, order_number)
-        order = load_order(buyer, order_number).order
+        order = order_detail.of_buyer(buyer, order_number).order
         if order.status != "canceled":
             status = order.buyer_word.lower()
             sentence, tone = f"This order could not be canceled any more: {status}.", "warning"
@@ -423,20 +423,13 @@ def order_row(order: OrderView, in_cart: bool) -> None:
             cancel_button(order.number)
 
 
-def load_order(buyer: str, order_number: str) -> order_detail.OrderDetail:
-    """The buyer's order of this number. Raises OrderNotFound, for another buyer's as well."""
-    if not checkout_redirect.is_number(order_number):
-        raise errors.OrderNotFound
-    return order_detail.of_buyer(buyer, order_number)
-
-
 def load_with_buyer(buyer: str, order_number: str) -> tuple[str, order_detail.OrderDetail]:
     """An order of this visitor or of their rehearsal, which buys as another buyer."""
     try:
-        return buyer, load_order(buyer, order_number)
+        return buyer, order_detail.of_buyer(buyer, order_number)
     except errors.OrderNotFound:
         rehearsing = demo_runner.rehearsal_buyer(buyer)
-        return rehearsing, load_order(rehearsing, order_number)
+        return rehearsing, order_detail.of_buyer(rehearsing, order_number)
 
 
 def order() -> None:
@@ -458,12 +451,15 @@ def order() -> None:
             render("confirming", order=detail.order)
         refresh_order(buyer, order_number, prefetch.settle)
         place.empty()
-        detail = load_order(buyer, order_number)
+        detail = order_detail.of_buyer(buyer, order_number)
         del st.query_params["session_id"]
     if st.session_state.get(CANCELING) == order_number:
         cancel_dialog(buyer, order_number)
     auto_refresh(
-        partial(order_page, buyer), partial(load_order, buyer, order_number), detail, NOTICE
+        partial(order_page, buyer),
+        partial(order_detail.of_buyer, buyer, order_number),
+        detail,
+        NOTICE,
     )
 
 

@@ -103,11 +103,11 @@ def table(orders: Sequence[Order], items: order_view.Items) -> None:
     """Sortable by each column: cells hold numbers and times and show them in the reader's way."""
     import pandas as pd  # noqa: PLC0415 - takes half a second, which a starting shop has not
 
-    local = reader()
+    local, badges = reader(), [order_view.STATUS_BADGES[order.status] for order in orders]
     frame = pd.DataFrame(
         {  # what a phone has no room for comes last
             "Order": [order.number for order in orders],
-            "Status": [order_view.STATUS_BADGES[order.status].text for order in orders],
+            "Status": [f"{badge.glyph} {badge.word}" for badge in badges],
             "Total": [order.total_amount for order in orders],
             "Refunded": [order.refunded_amount or None for order in orders],
             "Placed": [order.created_at for order in orders],

@@ -5,6 +5,7 @@ itself offers them again and again.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ from store.orders.checkout import REPLACED
 from store.reports import charge_summary, order_view, timeline
 from store.reports.history_text import payload_of
 
+NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
 # Each change of an order adds a history entry, whose id is higher than those before.
 VERSION = text(
     """
@@ -51,13 +53,18 @@ def of_buyer(buyer: str, order_number: str) -> OrderDetail:
     Cached by a version that is read first: a change during the read is a miss, never stale data.
     """
     version = None
-    if order_number.isprintable():  # PostgreSQL accepts no NUL in a parameter
+    if is_number(order_number):
         with db.reading() as session:
             keys = {"buyer": buyer, "number": order_number}
             version = session.connection().execute(VERSION, keys).first()
     if version is None:
         raise OrderNotFound
     return _cached(settings.current().database, buyer, order_number, tuple(version))
+
+
+def is_number(text: str) -> bool:
+    """True for the shape of an order number; anything else is not looked up."""
+    return NUMBER.fullmatch(text) is not None
 
 
 @lru_cache(maxsize=1000)

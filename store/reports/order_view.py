@@ -25,10 +25,6 @@ class Badge:
     tone: Tone
     buyer_word: str
 
-    @property
-    def text(self) -> str:
-        return f"{self.glyph} {self.word}"
-
 
 STATUS_BADGES = {
     "pending": Badge("○", "Pending", "waiting", "Payment not begun"),

@@ -1,6 +1,5 @@
 """`/go/{number}`: the redirect to Stripe Checkout, and the validation of the shop's URLs."""
 
-import re
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -9,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from store.catalog import products
 from store.core import errors
 from store.orders import checkout
+from store.reports import order_detail
 from store.storefront import prefetch
 from store.web import rendering
 from store.web.buyer_cookie import buyer_of
@@ -17,7 +17,6 @@ from store.web.responses import error_text, plain_page
 OTHER_PARAMETERS = ("resume", "again", "embed")
 PARAMETERS = (*OTHER_PARAMETERS, products.QUANTITY_PREFIX)
 QUANTITIES = frozenset(map(str, range(products.MAX_QUANTITY + 1)))
-NUMBER = re.compile(r"[A-Za-z0-9-]{1,40}")
 
 
 def canonical_cart_url(request: Request) -> str | None:
@@ -35,16 +34,11 @@ def canonical_cart_url(request: Request) -> str | None:
     return None if valid == parameters or request.url.path != "/" else f"/?{urlencode(valid)}"
 
 
-def is_number(text: str) -> bool:
-    """True for the shape of an order number; anything else is not looked up."""
-    return NUMBER.fullmatch(text) is not None
-
-
 def go(request: Request) -> Response:
     """Redirect to the order's Checkout Session, or to its page once it cannot be paid any more."""
     number = request.path_params["number"]
     try:
-        if not is_number(number):
+        if not order_detail.is_number(number):
             raise errors.OrderNotFound
         buyer = buyer_of(request) or ""
         refreshed = prefetch.URL_PREFETCH.result(buyer, number)

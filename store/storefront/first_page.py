@@ -17,7 +17,6 @@ from store.db import engine as db
 from store.reports import order_detail
 from store.reports.cart import PAY_HINT, Cart
 from store.storefront import prefetch
-from store.storefront.checkout_redirect import is_number
 from store.storefront.prefetch import Prefetcher
 from store.web import formatting, rendering
 from store.web.buyer_cookie import buyer_of
@@ -82,7 +81,7 @@ def early_result(request: Request) -> str:
 def prefetch_on_return(request: Request) -> Future[object] | None:
     """Start to settle the order where the request is Stripe's return; None elsewhere."""
     buyer, number = buyer_of(request), request.query_params.get("number", "")
-    if "session_id" not in request.query_params or not buyer or not is_number(number):
+    if "session_id" not in request.query_params or not buyer or not order_detail.is_number(number):
         return None
     return prefetch.SETTLE_PREFETCH.start(buyer, number)
 
