@@ -3,7 +3,6 @@
 Whatever an operator changes goes through `pages_common.operator_action`.
 """
 
-import os
 import re
 from itertools import chain
 from pathlib import Path
@@ -33,15 +32,9 @@ class ImageFiles(StaticFiles):
         super().__init__(directory=images.BUNDLED_DIR)
         self.all_directories = [images.BUNDLED_DIR, images.upload_dir()]
 
-    def file_response(
-        self,
-        full_path: str | os.PathLike[str],
-        stat_result: os.stat_result,
-        scope: Scope,
-        status_code: int = 200,
-    ) -> Response:
-        response = super().file_response(full_path, stat_result, scope, status_code)
-        immutable = NAMED_BY_CONTENT.fullmatch(Path(full_path).name)
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        immutable = NAMED_BY_CONTENT.fullmatch(Path(path).name)
         response.headers["Cache-Control"] = FOREVER if immutable else AN_HOUR
         return response
 

@@ -7,7 +7,6 @@ from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlencode
 
-from markupsafe import Markup
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -124,7 +123,7 @@ def backoffice_page(page: str) -> Callable[[Request], Response]:
 def sign_in_page(message: str = "", status: int = 200, tone: str = "bad") -> HTMLResponse:
     """A page without Streamlit, whose one script moves the password out of the address."""
     nonce = secrets.token_urlsafe(16)
-    styles = Markup(index_page.styles(STYLE))  # noqa: S704 - our own files
+    styles = index_page.styles(STYLE)
     body = rendering.render(
         "back_office", "sign_in", styles=styles, message=message, tone=tone, nonce=nonce
     )

@@ -1,16 +1,8 @@
 """Limits per visitor, so that one cannot slow down the storefront for the others.
 
-| what | limit |
-|---|---|
-| messages of one WebSocket | 15 a second after the first 60; 16 KB count as one message |
-| new WebSockets of one address | 30 a second after the first 300 |
-| open WebSockets of one address | 500 |
-| redirects to Stripe (`/go/…`) | 16 at a time in threads of their own; 64 more may wait |
-| redirects to Stripe of one buyer | 2 at a time; 62 more may wait |
-| pages | 16 at a time in threads of their own; 256 more may wait |
-
 A message over the limit is not lost: the server reads the connection more slowly. One address is
-the first of `request_origin.client_networks`.
+the first of `request_origin.client_networks`. How many pages and redirects to Stripe may run and
+wait at once stands where their routes are: `storefront.server`.
 """
 
 from asyncio import sleep
