@@ -13,9 +13,10 @@ cart is in the URL, and the buyer's identity is in a cookie.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
@@ -36,15 +37,11 @@ if __name__ == "__main__":  # the server does without these while it starts
     from store.orders import checkout
     from store.reports import my_orders, order_detail
     from store.reports.cart import PAY_HINT, Cart, restore_cart
+    from store.reports.order_view import OrderView
     from store.storefront import prefetch
     from store.web import buyer_cookie, middleware, rendering, responses, stripe_mode, texts
     from store.web.formatting import LocaleFormatter
     from store.web.texts import Notice
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from store.reports.order_view import OrderView
 
 REFRESH_SECONDS = 1.0
 

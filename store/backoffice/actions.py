@@ -48,11 +48,7 @@ def log_action(number: str, action: history.Action, *changes: history.Change) ->
 
 
 def refund_amount(written: str, currency: str, shown_left: int, language: str | None = None) -> int:
-    """Read the amount of a refund, as it is written in `language`.
-
-    Raises:
-        InvalidAmount: not an amount, or more than is left.
-    """
+    """Read an amount as written in `language`. Raises InvalidAmount, also above what is left."""
     try:
         amount = money.parse_amount(written, currency, language)
     except ValueError as error:

@@ -27,10 +27,7 @@ BYTE_ORDER_MARK = "\ufeff"  # so that spreadsheets read UTF-8
 def write_csv(session: Session, path: Path) -> int:
     """Write every order to a CSV file, oldest first; returns how many there were.
 
-    Reads a few hundred orders at a time; the file is complete or not there at all.
-
-    Raises:
-        OSError: the file cannot be written.
+    Reads a few hundred orders at a time; the file is complete or not there at all (OSError).
     """
     count = 0
     db.copy_pages(session)

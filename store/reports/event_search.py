@@ -145,11 +145,7 @@ def event_detail(session: Session, event_id: str) -> EventRow | None:
 
 
 def payment_of(payload: stripe_facts.Document) -> tuple[stripe_facts.Document, str | None]:
-    """An event's object, and the id of the payment that it is or is about.
-
-    Raises:
-        ValueError: the payment's id cannot be read.
-    """
+    """An event's object, and its payment's id. Raises ValueError where that cannot be read."""
     resource = (payload.get("data") or {}).get("object") or {}
     payment = resource.get("id") if resource.get("object") == "payment_intent" else None
     return resource, payment or stripe_facts.object_id(resource.get("payment_intent"))
