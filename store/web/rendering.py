@@ -58,10 +58,8 @@ def _macros(template: str, reader: LocaleFormatter | None) -> TemplateModule:
 @lru_cache
 def _environment() -> Environment:
     store = settings.ROOT / "store"
-    folders = [store / "web" / "templates", store / "backoffice" / "templates"]
-    environment = Environment(
-        loader=FileSystemLoader(folders), autoescape=True, undefined=StrictUndefined
-    )
+    loader = FileSystemLoader([store / "web" / "templates", store / "backoffice" / "templates"])
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     environment.globals.update(
         profile=shop_profile.current,
         mode_badge=stripe_mode.mode_badge,
