@@ -56,10 +56,10 @@ def show(current: str, pages: Mapping[str, StreamlitPage]) -> None:
         with st.container(key="sections", horizontal=True, width="content"):
             for title, page in pages.items():
                 if title == current:  # Streamlit's link does not say that its page is this one
-                    put("current_section", width="content", title=title, address=address_of(title))
+                    put("current_section", fits=True, title=title, address=address_of(title))
                 else:
                     st.page_link(page, label=title, width="content")
-        put("signed_in", width="content", operator=operator.name)
+        put("signed_in", fits=True, operator=operator.name)
     with st.container(key="health"):
         st.fragment(health_line, run_every=HEALTH_SECONDS)()
     show_message()

@@ -18,7 +18,6 @@ from store.web.rendering import literal
 
 P = ParamSpec("P")
 Tone = Literal["good", "warning"]
-Width = Literal["stretch", "content"]
 MESSAGE = "backoffice_message"
 STYLE = Path(__file__).parent / "static" / "back_office.css"
 
@@ -98,7 +97,7 @@ def order_column() -> Any:
     return st.column_config.LinkColumn(display_text=r"order=(.+)$")
 
 
-def put(macro: str, template: str = "back_office", width: Width = "stretch", **values: Any) -> None:
+def put(macro: str, template: str = "back_office", *, fits: bool = False, **values: Any) -> None:
     """Write one macro of a template; values are escaped."""
     if html := rendering.render(template, macro, reader(), **values).strip():
-        st.html(rendering.Html(html), width=width)
+        st.html(rendering.Html(html), width="content" if fits else "stretch")

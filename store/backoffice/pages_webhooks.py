@@ -58,7 +58,8 @@ def render() -> None:
         page = event_search.find_events(session, event_filter, start)
     if page.rows:
         event_table(page.rows)
-        pager(page.older, older_pages)
+        if page.older or older_pages:
+            pager(page.older, older_pages)
     elif event_filter == EventFilter():
         st.info("No events yet. Stripe sends the first ones when somebody pays.")
     else:
@@ -153,8 +154,6 @@ def select(key: str, ids: Sequence[str]) -> None:
 
 
 def pager(older: str | None, older_pages: list[str]) -> None:
-    if not older and not older_pages:
-        return
     with st.container(horizontal=True):
         if st.button("Newer", disabled=not older_pages):
             older_pages.pop()

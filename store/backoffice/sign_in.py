@@ -68,22 +68,19 @@ def is_operator(request: Request) -> bool:
 
 def sign_in_address(page: str, query: Mapping[str, str]) -> str:
     """The sign-in page that afterwards leads to this page of the back office."""
-    return with_query(SIGN_IN, ({"page": page} if page else {}) | known_parameters(query))
+    return with_parameters(SIGN_IN, query, {"page": page} if page else {})
 
 
 def address_after_sign_in(query: Mapping[str, str]) -> str:
     """Where an operator goes after signing in: a page of ours by its name, never a given path."""
-    return with_query(ADDRESSES.get(query.get("page", ""), HOME), known_parameters(query))
+    return with_parameters(ADDRESSES.get(query.get("page", ""), HOME), query)
 
 
-def known_parameters(query: Mapping[str, str]) -> dict[str, str]:
-    """The parameters that the pages of the back office have, shortened."""
+def with_parameters(path: str, query: Mapping[str, str], more: Mapping[str, str] = {}) -> str:
+    """The path with `more` and those parameters that the pages of the back office have."""
     known = {name: value for name, value in query.items() if name in PARAMETERS and value}
-    return {name: value[:MAX_PARAMETER_LENGTH] for name, value in known.items()}
-
-
-def with_query(path: str, query: Mapping[str, str]) -> str:
-    return f"{path}?{urlencode(query)}" if query else path
+    kept = {**more, **{name: value[:MAX_PARAMETER_LENGTH] for name, value in known.items()}}
+    return f"{path}?{urlencode(kept)}" if kept else path
 
 
 def require_same_origin(request: Request) -> None:
@@ -108,8 +105,7 @@ def backoffice_page(page: str) -> Callable[[Request], Response]:
             view = "orders" if "order" in query else query["view"]  # in earlier versions
             name = OLD_VIEWS.get(view, view)
             path = ADDRESSES[name] if name in ADDRESSES and name != "rehearsal" else HOME
-            address = with_query(path, known_parameters(query))
-            return RedirectResponse(address, 303, headers=NO_STORE)
+            return RedirectResponse(with_parameters(path, query), 303, headers=NO_STORE)
         if is_operator(request):
             headers = {**NO_STORE, "Content-Security-Policy": "frame-ancestors 'none'"}
             return index_page.render(headers, preloaded_html=rendering.render("first_page", "page"))

@@ -17,7 +17,6 @@ from store.orders.statuses import PAID
 from store.reports.order_view import OrderView, RefundView
 from store.reports.timeline import OrderEvents
 
-Cause = Literal["second payment", "review"]
 # The state of a second payment's refund: not sent yet, not sent although tried for long, accepted
 # by Stripe, waiting for the buyer's details, refunded, or withdrawn by the bank.
 RefundState = Literal["owed", "overdue", "pending", "requires_action", "returned", "taken"]
@@ -59,7 +58,7 @@ class StatusCounts(NamedTuple):
 class Alert:
     """Why a charge does not fit its order; `resolved` once the money is back."""
 
-    cause: Cause
+    cause: Literal["second payment", "review"]
     order_number: str
     detail: str
     amount: int
