@@ -8,7 +8,6 @@ wait at once stands where their routes are: `storefront.server`.
 from asyncio import sleep
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from math import inf
 from time import monotonic
 from weakref import WeakValueDictionary
 
@@ -112,22 +111,29 @@ class Threads:
     def endpoint(
         self,
         handle: Handler,
-        visitor_of: Callable[[Request], str | None] = lambda _request: None,
-        each: float = inf,
-        each_waiting: float = inf,
+        visitor_of: Callable[[Request], str | None] | None = None,
+        each: int = 0,
+        each_waiting: int = 0,
     ) -> Endpoint:
-        """`handle` in such a thread, with at most `each` threads per visitor.
+        """`handle` in such a thread, with at most `each` threads per visitor if they are told apart.
 
         Otherwise one visitor whose requests to Stripe hang would occupy all of them.
         """
         visitors = WeakValueDictionary[str, CapacityLimiter]()
 
         async def endpoint(request: Request) -> Response:
+            if self.limiter.statistics().tasks_waiting >= self.waiting:
+                return too_many()
+            if visitor_of is None:
+                return await to_thread.run_sync(handle, request, limiter=self.limiter)
             own = visitors.setdefault(visitor_of(request) or "", CapacityLimiter(each))
-            is_full = self.limiter.statistics().tasks_waiting >= self.waiting
-            if is_full or own.statistics().tasks_waiting >= each_waiting:
-                return PlainTextResponse(BUSY, 503, headers={"Retry-After": "5"})
+            if own.statistics().tasks_waiting >= each_waiting:
+                return too_many()
             async with own:
                 return await to_thread.run_sync(handle, request, limiter=self.limiter)
 
         return endpoint
+
+
+def too_many() -> Response:
+    return PlainTextResponse(BUSY, 503, headers={"Retry-After": "5"})
