@@ -115,7 +115,7 @@ class Threads:
         each: int = 0,
         each_waiting: int = 0,
     ) -> Endpoint:
-        """`handle` in such a thread, with at most `each` threads per visitor if they are told apart.
+        """`handle` in such a thread, and at most `each` of them at a time for one visitor.
 
         Otherwise one visitor whose requests to Stripe hang would occupy all of them.
         """
