@@ -133,7 +133,7 @@ class BackgroundTasks:
 
     def reconcile(self, operator: str) -> None:
         """Process everything that Stripe knows and the shop does not. Raises TaskRunning."""
-        done = reconciler.ReconcileResult()
+        done = ReconcileResult()
 
         def progress() -> str:
             return f"{STAGES.get(done.stage, done.stage) or 'starting'} · {done}"
