@@ -35,7 +35,7 @@ from store.core.workers import Worker
 from store.db import engine as db
 from store.db.models import Lease
 from store.db.write_probe import WriteProbe
-from store.orders.stripe_facts import Document
+from store.orders.stripe_facts import Document, nested
 from store.reconciliation import reconciler as reconcile
 from store.reports import sales
 from store.stripe_api import signatures
@@ -197,11 +197,10 @@ async def drain(receive: Receive) -> None:
 
 def log_fields(event: Document) -> dict[str, str]:
     """The fields of a log line about an event, as far as the event has them."""
-    request = event.get("request")
     fields = {
         "event_id": event.get("id"),
         "order_number": parsing.named_order(event),
-        "request_id": request.get("id") if isinstance(request, dict) else None,
+        "request_id": nested(event, "request").get("id"),
     }
     return {name: str(value)[:255] for name, value in fields.items() if value}
 

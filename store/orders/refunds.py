@@ -206,9 +206,9 @@ def _still_owed(refund: Refund, order_number: str, refused: StripeRefused, sourc
     with db.unit_of_work() as session:
         batch = lock_orders(session, [order_number])
         transitions.apply_facts(session, facts, source=source, batch=batch)
-        row = _unsent(session, refund)
-        if row is None or row.attempt != refund.attempt:
-            return row is not None
+        row = session.get(Refund, refund.id)
+        if row is None or not row.is_unsent or row.attempt != refund.attempt:
+            return row is not None and row.is_unsent
         order = batch.order(order_number)
         if row.reason == second_payments.REASON:
             closed = second_payments.update_owed_refund(batch, order, row.payment_intent_id)
@@ -257,10 +257,9 @@ def _postpone(batch: OrderBatch, row: Refund) -> None:
 
 def _use_new_key(refund: Refund, order_number: str, failed: StripeError, source: Source) -> None:
     """Raise the attempt number: Stripe repeats the saved failure under this key for a day."""
-    with db.unit_of_work() as session:
-        order = lock_orders(session, [order_number]).order(order_number)
-        row = _unsent(session, refund)
-        if row is None or row.attempt != refund.attempt:
+    with suppress(NothingToRefund), db.unit_of_work() as session:
+        order, row = _owed(session, order_number, refund.id)
+        if row.attempt != refund.attempt:
             return
         row.attempt += 1
         if row.attempt == 2:  # only the first failure is logged
@@ -274,10 +273,7 @@ def _put_last(refund: Refund, order_number: str, error: Exception, source: Sourc
     An unreachable or busy Stripe says nothing about this refund; any other error is logged.
     """
     with suppress(StoreError), db.unit_of_work() as session:
-        order = lock_orders(session, [order_number]).order(order_number)
-        row = _unsent(session, refund)
-        if row is None:
-            return
+        order, row = _owed(session, order_number, refund.id)
         row.next_try_at = clock.now()
         if isinstance(error, StripeUnreachable | StripeBusy) or row.refusal is not None:
             return
@@ -285,12 +281,6 @@ def _put_last(refund: Refund, order_number: str, error: Exception, source: Sourc
             row.refusal = "Stripe does not allow it"
             detail = {"text": f"{row.refusal}: {error.for_operator}"}
             history.log(session, order, source, Action.REFUND_REFUSED, detail)
-
-
-def _unsent(session: Session, refund: Refund) -> Refund | None:
-    """The refund's row as it is now, if it is still owed; its order must be locked."""
-    row = session.get(Refund, refund.id)
-    return row if row and row.is_unsent else None
 
 
 def pending_refunds(session: Session) -> list[Refund]:
@@ -379,7 +369,7 @@ def cancel_refund(order_number: str, refund_id: int, operator: str) -> None:
         history.log(session, order, "operator", Action.REFUND_CANCELED, canceled)
 
 
-def _owed(session: Session, order_number: str, refund_id: int) -> tuple[OrderState, Refund]:
+def _owed(session: Session, order_number: str, refund_id: int | None) -> tuple[OrderState, Refund]:
     """A locked order, and one of its refunds that Stripe has not accepted."""
     order = lock_orders(session, [order_number]).order(order_number)
     row = session.get(Refund, refund_id)

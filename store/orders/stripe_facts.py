@@ -19,6 +19,8 @@ Text = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", max_length=5000)]
 Id = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", min_length=1, max_length=255)]
 # What an integer column holds on every database; no payment of this shop comes near.
 Amount = Annotated[int, Field(gt=0, lt=2**31)]
+# States of a delayed payment that failed; its session is complete and cannot be paid again.
+UNPAYABLE = ("requires_payment_method", "canceled")
 STRICT = ConfigDict(strict=True)
 # Stripe asks shops not to tell a buyer these: https://docs.stripe.com/declines/codes
 CONFIDENTIAL = frozenset(
@@ -163,11 +165,11 @@ def of_session(
     """
     if not (number := order_number_of(session)):
         return None
-    payment = session.get("payment_intent")
-    charge = payment.get("latest_charge") if isinstance(payment, Mapping) else None
+    payment = nested(session, "payment_intent")
+    is_over = session.get("status") == "complete" and payment.get("status") in UNPAYABLE
     expires_at = session.get("expires_at")
     payment_status = _state(session["payment_status"], "failed") or ""
-    if payment_status == "unpaid" and (failed or _payment_failed(session, payment)):
+    if payment_status == "unpaid" and (failed or is_over):
         payment_status = "failed"
     return CheckoutFact(
         order_number=number,
@@ -179,20 +181,11 @@ def of_session(
         amount=session.get("amount_total"),
         currency=session.get("currency"),
         livemode=session.get("livemode"),
-        payment_intent_id=object_id(payment),
+        payment_intent_id=object_id(session.get("payment_intent")),
         url=session.get("url"),
         expires_at=datetime.fromtimestamp(expires_at, UTC) if expires_at else None,
         email=(session.get("customer_details") or {}).get("email"),
-        receipt_url=charge.get("receipt_url") if isinstance(charge, Mapping) else None,
-    )
-
-
-def _payment_failed(session: Document, payment: Any) -> bool:
-    """True if a delayed payment of a complete session failed; it cannot be paid again."""
-    return (
-        session.get("status") == "complete"
-        and isinstance(payment, Mapping)
-        and payment.get("status") in ("requires_payment_method", "canceled")
+        receipt_url=nested(payment, "latest_charge").get("receipt_url"),
     )
 
 
@@ -314,6 +307,14 @@ def order_number_of(document: Document) -> str | None:
     """
     number = (document.get("metadata") or {}).get("order_number")
     return number if isinstance(number, str) and number else None
+
+
+def nested(document: Document, *path: str) -> Document:
+    """The object inside the document that this path leads to; empty if there is none."""
+    for name in path:
+        value = document.get(name)
+        document = value if isinstance(value, Mapping) else {}
+    return document
 
 
 def object_id(reference: Any) -> str | None:

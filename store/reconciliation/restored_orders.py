@@ -26,13 +26,14 @@ from store.db import engine as db
 from store.db.models import Order, OrderItem, Product
 from store.orders import history, queries, transitions
 from store.orders.statuses import PAID
-from store.orders.stripe_facts import Document, object_id, of_session, order_number_of
+from store.orders.stripe_facts import Document, nested, object_id, of_session, order_number_of
 from store.reconciliation.result import ReconcileResult
 from store.stripe_api import requests
 
 log = logging.getLogger(__name__)
 
 BATCH = 500
+CHARGE = ("payment_intent", "latest_charge")
 IMAGE = "mark.svg"
 SEEN = "brought back from Stripe"
 
@@ -106,16 +107,10 @@ def _own(sessions: Sequence[Document]) -> Document:
     def place(session: Document) -> tuple[bool, bool, int]:
         unpaid = session.get("payment_status") not in PAID
         created = session.get("created")
-        went_back = bool(_charge(session).get("refunded"))
+        went_back = bool(nested(session, *CHARGE).get("refunded"))
         return unpaid, went_back, created if type(created) is int else 0
 
     return min(sessions, key=place)
-
-
-def _charge(session: Document) -> Document:
-    payment = session.get("payment_intent")
-    charge = payment.get("latest_charge") if isinstance(payment, dict) else None
-    return charge if isinstance(charge, dict) else {}
 
 
 def restore_missing(done: ReconcileResult) -> None:
@@ -206,7 +201,7 @@ def _lines(own: Document) -> Iterator[Line]:
 
 def _order(number: str, own: Document) -> Order:
     """The row as far as Stripe knows it; its buyer is a value that no cookie can have."""
-    charge = _charge(own)
+    charge = nested(own, *CHARGE)
     paid_at = charge["created"] if charge and own["payment_status"] in PAID else None
     return Order(
         number=number,

@@ -28,6 +28,7 @@ from store.orders.stripe_facts import (
     Document,
     DoubtFact,
     Fact,
+    nested,
     object_id,
     of_charge,
     of_dispute,
@@ -138,7 +139,7 @@ def parse_event(event: Document) -> ParsedEvent:
         return ParsedEvent(
             event_id, event_type, when, live, concerns_orders, None, odd, order_number=named
         )
-    document, fact, subject = _object_of(event), None, handler.subject
+    document, fact, subject = nested(event, "data", "object"), None, handler.subject
     if event.get("livemode") is not False:
         odd = odd or "the event is not marked as test mode"
     try:
@@ -156,7 +157,7 @@ def parse_event(event: Document) -> ParsedEvent:
 def named_order(event: Document) -> str | None:
     """The order number in an event's metadata, which need not be one of ours."""
     with suppress(*UNREADABLE):
-        number = order_number_of(_object_of(event))
+        number = order_number_of(nested(event, "data", "object"))
         return number if number and fits_a_number(number) else None
     return None
 
@@ -164,12 +165,6 @@ def named_order(event: Document) -> str | None:
 def fits_a_number(text: str) -> bool:
     """True for text that every database stores and indexes as an order number."""
     return text.isprintable() and 0 < len(text) <= MAX_NUMBER_LENGTH
-
-
-def _object_of(event: Document) -> Document:
-    data = event.get("data")
-    document = data.get("object") if isinstance(data, Mapping) else None
-    return document if isinstance(document, Mapping) else {}
 
 
 def created_at(event: Document) -> tuple[datetime, str]:
