@@ -163,7 +163,7 @@ def create_or_refresh_session(order: Order, *, source: Source) -> Order:
     try:
         fact = _fact(requests.checkout(order.checkout_session_id), order, "looked up at Stripe")
     except StripeNotFound as missing:
-        fact = _close_missing(order, missing)
+        fact, is_noted = _close_missing(order, missing), False
     return _record(order, fact, source, is_noted=is_noted)
 
 
