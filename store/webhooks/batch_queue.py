@@ -276,17 +276,13 @@ class EventBatcher:
                 self._busy_since = time.monotonic()
                 results = self._commit([event for event, _ in self._batch])
                 _answer([answer for _, answer in self._batch], results)
-            except BaseException as error:  # noqa: BLE001 - without its thread the queue would stop
+            except BaseException as error:
                 self.restarts += 1
-                self._give_back(error)
-
-    def _give_back(self, error: BaseException) -> None:
-        """Answer the requests of the failed batch, so that Stripe delivers the events again."""
-        ids = ", ".join(event.id for event, _ in self._batch)
-        log.error("Unexpected error in the webhook queue; 503 for: %s", ids, exc_info=error)
-        _answer([answer for _, answer in self._batch], [QueueBroken()] * len(self._batch))
-        self._batch = []
-        time.sleep(RESTART_SECONDS)
+                ids = ", ".join(event.id for event, _ in self._batch)
+                log.error("Unexpected error in the webhook queue; 503 for: %s", ids, exc_info=error)
+                _answer([answer for _, answer in self._batch], [QueueBroken()] * len(self._batch))
+                self._batch = []
+                time.sleep(RESTART_SECONDS)
 
     def _next_batch(self) -> bool:
         """Take all waiting events, at least one; False once closed."""

@@ -216,14 +216,15 @@ def look_up(event: ParsedEvent, reason: str) -> ParsedEvent:
     Raises:
         StripeError, DatabaseUnavailable: not now; the event must be delivered again.
     """
-    fact = event.fact
+    fact, answer = event.fact, None
     if fact is None or event.subject is None:
         return event
-    answer = _answer_of_stripe(event, fact.order_number)
-    if answer is None or not _explains(event, answer):
+    if 0 < len(event.object_id) <= MAX_ID_LENGTH:
+        with suppress(StripeRefused, *UNREADABLE):  # there is no such object, or it is no answer
+            answer = _retrieve(event.subject, event.object_id, fact.order_number)
+    if answer is None or answer.order_number != fact.order_number or not _explains(event, answer):
         return contested(event, reason)
-    note = f"the event says: {reason}; Stripe was asked"
-    call = event_call(event.id)
+    note, call = f"the event says: {reason}; Stripe was asked", event_call(event.id)
     fact = replace(answer, note=note, origin=event.id, call=call, checked=True)
     return event._replace(fact=fact)
 
@@ -234,17 +235,6 @@ def contested(event: ParsedEvent, reason: str) -> ParsedEvent:
         return event
     fact = _doubt(event.fact.order_number, event.id, reason, event.subject, checked=True)
     return event._replace(fact=fact)
-
-
-def _answer_of_stripe(event: ParsedEvent, order_number: str) -> Fact | None:
-    """What Stripe answers about the object of an event; None if it does not confirm it."""
-    if not event.object_id or len(event.object_id) > MAX_ID_LENGTH:
-        return None
-    try:
-        answer = _retrieve(event.subject, event.object_id, order_number)
-    except (StripeRefused, *UNREADABLE):  # there is no such object, or it is no answer
-        return None
-    return answer if answer and answer.order_number == order_number else None
 
 
 def _explains(event: ParsedEvent, answer: Fact) -> bool:
@@ -260,7 +250,7 @@ def _explains(event: ParsedEvent, answer: Fact) -> bool:
     return event.type != "checkout.session.completed" or answer.status == "complete"
 
 
-def _retrieve(subject: Subject | None, stripe_id: str, number: str) -> Fact | None:
+def _retrieve(subject: Subject, stripe_id: str, number: str) -> Fact | None:
     """The fact in the object as Stripe has it now; None for what moves no money.
 
     What the payment behind a refund or dispute brought in counts where it is this order's.

@@ -70,7 +70,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
     ),
     "an event has its effect once": Mutation(
-        (Edit("processing._register", "unseen | unknown", "set(first)"),),
+        (Edit("processing._register", "unseen | unknown", "set(unique)"),),
         (SETTLING + "a_webhook_delivered_twice_pays_once[sqlite]",),
     ),
     "the inbox has an end": Mutation(
