@@ -93,11 +93,13 @@ class EventBatcher:
         self._in_flight = 0
         self._last_batch_was_shared = False
         self._busy_since: float | None = None
+        self._opened = False
         self._supervisor: Worker | None = None
         self.committed_at: float | None = None  # of time.time()
         self.restarts = 0
 
     def open(self) -> None:
+        self._opened = True
         self._pools = {
             name: ThreadPoolExecutor(count, f"webhook {name}") for name, count in THREADS.items()
         }
@@ -119,12 +121,12 @@ class EventBatcher:
 
     def close(self) -> None:
         """Commit and answer what has arrived, then stop."""
-        thread, self._thread = self._thread, None
+        self._opened = False
         if self._supervisor:
             self._supervisor.stop()
         self._waiting.put(None)
-        if thread:
-            thread.join(timeout=10)
+        if self._thread:
+            self._thread.join(timeout=10)
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -186,7 +188,7 @@ class EventBatcher:
         """Hand an event to the thread, which is started again if it has ended."""
         if time.monotonic() < self._kept_out.get(event.id, 0):
             raise Contended
-        if self._thread and not self._thread.is_alive():
+        if self._opened and self._thread and not self._thread.is_alive():
             self._restart()
         answer: Future = asyncio.get_running_loop().create_future()
         self._pending.add(answer)
