@@ -109,12 +109,11 @@ def is_own_charge(order: OrderState, fact: ChargeFact) -> bool:
 
 def is_new_second_payment(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> bool:
     """Whether a session that is not the order's own captured a payment not recorded here."""
-    known = (
+    return fact.payment_status == "paid" and not any(
         refund.payment_amount
         for refund in batch.refunds_of(order)
         if refund.payment_intent_id == fact.payment_intent_id
     )
-    return fact.payment_status == "paid" and not any(known)
 
 
 def lookup_reason(batch: OrderBatch, order: OrderState, fact: Fact) -> str | None:
