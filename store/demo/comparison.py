@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
@@ -14,8 +15,6 @@ from store.orders.stripe_facts import order_number_of
 from store.reports.history_text import payload_of
 
 CLOCK_MARGIN_SECONDS = 60
-
-
 PAID_CHANGE = {"payment_status": "paid"}  # in an order's history, once its payment is known
 
 
@@ -53,15 +52,14 @@ class OrderComparison:
             return f"charged {charges} times and marked paid {times} times"
         if self.is_lost:
             return "Stripe has the money and our database does not know"
-        return self._amounts("paid", self.paid_amount, self.stripe_charge_amounts) or (
-            self._amounts("refunded", self.refunded_amount, self.stripe_refund_amounts)
-        )
-
-    def _amounts(self, word: str, ours: int, stripes: list[int]) -> str | None:
-        if ours == sum(stripes):
-            return None
-        our_text, stripe_text = (money.text(n, self.currency) for n in (ours, sum(stripes)))
-        return f"our database says {our_text} {word}, Stripe {stripe_text}"
+        for word, ours, stripes in (
+            ("paid", self.paid_amount, sum(self.stripe_charge_amounts)),
+            ("refunded", self.refunded_amount, sum(self.stripe_refund_amounts)),
+        ):
+            if ours != stripes:
+                our_text, stripe_text = (money.text(n, self.currency) for n in (ours, stripes))
+                return f"our database says {our_text} {word}, Stripe {stripe_text}"
+        return None
 
 
 def compare_orders(stripe: EmulatorClient, numbers: Sequence[str]) -> list[OrderComparison]:
@@ -70,8 +68,6 @@ def compare_orders(stripe: EmulatorClient, numbers: Sequence[str]) -> list[Order
     Raises:
         EmulatorUnreachable, DatabaseUnavailable
     """
-    if not numbers:
-        return []
     with db.reading() as session:
         rows = list(session.exec(select(Order).where(col(Order.number).in_(numbers))))
         orders = {row.number: _from_database(session, row) for row in rows}
@@ -112,17 +108,16 @@ def _add_stripe_side(stripe: EmulatorClient, order: OrderComparison, checkout: D
             order.stripe_refund_amounts.append(refund["amount"])
 
 
-@dataclass(frozen=True)
-class Totals:
+class Totals(NamedTuple):
     """Sums over many orders; `charged_twice` and `lost` must stay 0."""
 
-    orders: int = 0
-    charges: int = 0
-    deliveries: int = 0
-    effects: int = 0
-    charged_twice: int = 0
-    lost: int = 0
-    differing: int = 0
+    orders: int
+    charges: int
+    deliveries: int
+    effects: int
+    charged_twice: int
+    lost: int
+    differing: int
 
     @classmethod
     def of(cls, orders: Sequence[OrderComparison]) -> "Totals":

@@ -9,10 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-
-from sqlmodel import col, select
 
 from store.catalog import products as catalog
 from store.core.errors import OtherOrderPaid, StoreError
@@ -30,22 +29,13 @@ MAX_TRIES = 3
 Result = TypeVar("Result")
 
 
-@dataclass(frozen=True)
-class ScenarioResult:
-    """The order concerned, what happened in words, and whether that is what was expected."""
-
-    number: str
-    outcome: str
-    passed: bool
-
-
 @dataclass
 class ScenarioContext:
     """`buyer` is the hash of the buyer who orders; `numbers` collects the orders placed."""
 
     buyer: str
     store_url: str
-    stripe: EmulatorClient
+    stripe: EmulatorClient = field(default_factory=EmulatorClient.current)
     email: str = "ada@example.com"
     numbers: list[str] = field(default_factory=list)
 
@@ -90,12 +80,12 @@ class ScenarioContext:
         checkout.checkout_url(self.buyer, number)
         return number
 
-    def pay(self, number: str, card: str = "4242424242424242") -> str:
-        return self.stripe.pay(self.session_id(number), card, self.email)
+    def pay(self, number: str, card: str = "4242424242424242") -> None:
+        self.stripe.pay(self.session_id(number), card, self.email)
 
-    def paid(self, cart: dict[str, int] | None = None) -> str:
+    def paid(self) -> str:
         """A new order that is paid, also in our database."""
-        number = self.open(cart)
+        number = self.open()
         self.pay(number)
         checkout.refresh_order(self.buyer, number)
         return number
@@ -109,21 +99,16 @@ class ScenarioContext:
         for _ in range(MAX_TRIES):
             number = self.open()
             delay = str(WEBHOOK_DELAY_SECONDS)
-            fault = self.stripe.inject_fault("delivery", "delay", COMPLETED, value=delay)
-            try:
+            with self.stripe.fault("delivery", "delay", COMPLETED, value=delay):
                 self.pay(number)
-            finally:
-                self.stripe.clear_fault(fault)
-            event = self.stripe.completed_event(self.session_id(number))
+            event = self.stripe.event_of(self.session_id(number))
             if not self.stripe.attempts(event["id"]):
                 return number, event
         raise NotApplicable("Other payments keep coming in between. Try again in a quiet moment.")
 
     def cancel(self, number: str) -> None:
-        try:
+        with suppress(OtherOrderPaid):
             checkout.cancel(self.buyer, number)
-        except OtherOrderPaid:
-            return
 
     # --- reading ---------------------------------------------------------------------------------
 
@@ -144,14 +129,11 @@ class ScenarioContext:
     def compare(self, number: str) -> OrderComparison:
         return compare_orders(self.stripe, [number])[0]
 
-    def received(self, event_id: str) -> StripeEvent | None:
-        """The event's row in our database, if it was delivered."""
+    def has_received(self, event_id: str) -> bool:
+        """True if the event was delivered to our database."""
         with db.reading() as session:
-            row = session.exec(select(StripeEvent).where(col(StripeEvent.id) == event_id)).first()
-        return row if row and row.deliveries else None
-
-    def wait_for_event(self, event_id: str) -> bool:
-        return wait_until(lambda: self.received(event_id) is not None, WEBHOOK_TIMEOUT_SECONDS)
+            row = session.get(StripeEvent, event_id)
+        return row is not None and row.deliveries > 0
 
     def wait_for_status(self, number: str, status: str) -> bool:
         """Wait for a webhook's effect; False where it did not come in time."""

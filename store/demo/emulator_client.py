@@ -4,14 +4,13 @@ Does not use the shop's own Stripe client, so that a fault there cannot hide its
 rehearsal.
 """
 
-import http.client
-import json
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from typing import Any
-from urllib.parse import quote, urlencode
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import requests
 
 from store.core import settings
 from store.demo.errors import EmulatorUnreachable, NotApplicable
@@ -20,79 +19,71 @@ TIMEOUT_SECONDS = 20
 HEALTH_TIMEOUT_SECONDS = 2
 POLL_SECONDS = 0.02
 COMPLETED = "checkout.session.completed"
-# Without a proxy: the emulator and the webhook server are on this computer.
-LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 Document = dict[str, Any]
+Result = TypeVar("Result")
 
 
-def send(request: urllib.request.Request, seconds: float = TIMEOUT_SECONDS) -> tuple[int, bytes]:
-    """The status and body of the response, errors included.
+def send(
+    method: str, url: str, *, seconds: float = TIMEOUT_SECONDS, **options: Any
+) -> requests.Response:
+    """The response, also one that reports an error.
 
     Raises:
-        OSError, HTTPException: no response.
+        RequestException: no response.
     """
-    try:
-        with LOCAL.open(request, timeout=seconds) as response:
-            return response.status, response.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read()
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy: both servers are on this computer
+        return session.request(method, url, timeout=seconds, **options)
 
 
 def is_up(url: str) -> bool:
     """True where a health check at `url` answers 200."""
     try:
-        return send(urllib.request.Request(url), HEALTH_TIMEOUT_SECONDS)[0] == 200  # noqa: S310
-    except (OSError, ValueError, http.client.HTTPException):
+        return send("GET", url, seconds=HEALTH_TIMEOUT_SECONDS).status_code == 200
+    except requests.RequestException:
         return False
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Poll until `condition` is true; False if it was not in time."""
+def wait_until(condition: Callable[[], Result], seconds: float) -> Result:
+    """Poll until the result of `condition` is true or the time is over; returns its last result."""
     deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
+    while not (result := condition()) and time.monotonic() <= deadline:
         time.sleep(POLL_SECONDS)
-    return True
+    return result
 
 
+@dataclass(frozen=True)
 class EmulatorClient:
-    """The emulator at the address where the shop finds Stripe."""
+    """The emulator at the address `base`, where the shop finds Stripe."""
 
-    def __init__(self, base: str, key: str) -> None:
-        self.base, self.key = base, key
+    base: str
+    key: str
 
     @classmethod
     def current(cls) -> "EmulatorClient":
         return cls(settings.current().api_base or "", settings.current().api_key)
 
-    def _request(
-        self, method: str, path: str, body: bytes | None = None, kind: str = "json"
-    ) -> Any:
-        content = "application/json" if kind == "json" else "application/x-www-form-urlencoded"
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": content}
-        request = urllib.request.Request(self.base + path, body, headers, method=method)  # noqa: S310
+    def _request(self, method: str, path: str, **options: Any) -> Any:
+        headers = {"Authorization": f"Bearer {self.key}"}
         try:
-            status, text = send(request)
-            document = json.loads(text)
-        except (OSError, http.client.HTTPException, ValueError):
+            response = send(method, self.base + path, headers=headers, **options)
+            document = response.json()
+        except requests.RequestException:
             raise EmulatorUnreachable from None
-        if status != 200:
-            path = path.partition("?")[0]
-            raise NotApplicable(f"The emulator refused {method} {path} ({status}).")
+        if response.status_code != 200:
+            raise NotApplicable(f"The emulator refused {method} {path} ({response.status_code}).")
         return document
 
-    def control(self, method: str, path: str, **body: Any) -> Any:
-        data = json.dumps(body).encode() if method == "POST" else None
-        return self._request(method, f"/emulator/{path}", data)
+    def control(self, method: str, path: str, **values: Any) -> Any:
+        options = {"json" if method == "POST" else "params": values}
+        return self._request(method, f"/emulator/{path}", **options)
 
     def get(self, path: str, **query: str | int) -> Document:
-        document: Document = self._request("GET", f"/v1/{path}?{urlencode(query)}")
+        document: Document = self._request("GET", f"/v1/{path}", params=query)
         return document
 
     def post(self, path: str, **form: str | int) -> Document:
-        document: Document = self._request("POST", f"/v1/{path}", urlencode(form).encode(), "form")
+        document: Document = self._request("POST", f"/v1/{path}", data=form)
         return document
 
     def list_all(self, path: str, **query: str | int) -> Iterator[Document]:
@@ -115,53 +106,49 @@ class EmulatorClient:
         return next((str(e["url"]) for e in endpoints if e["status"] == "enabled"), None)
 
     def session(self, session_id: str) -> Document:
-        return self.get(f"checkout/sessions/{quote(session_id)}")
+        return self.get(f"checkout/sessions/{session_id}")
 
-    def completed_event(self, session_id: str) -> Document:
-        """The `checkout.session.completed` event of a session."""
-        for event in self.list_all("events", type=COMPLETED):
-            if event["data"]["object"]["id"] == session_id:
+    def event_of(self, object_id: str, kind: str = COMPLETED) -> Document:
+        """The event of this type about this object."""
+        for event in self.list_all("events", type=kind):
+            if event["data"]["object"]["id"] == object_id:
                 return event
         raise NotApplicable("Stripe has no event for this payment.")
 
     # --- controls --------------------------------------------------------------------------------
 
-    def pay(self, session_id: str, card: str, email: str) -> str:
+    def pay(self, session_id: str, card: str, email: str) -> None:
         """Pay as on the pay page; like Stripe this waits for the webhook's first response."""
-        path = f"sessions/{quote(session_id)}/pay"
-        payment = self.control("POST", path, number=card, email=email)
-        return str(payment["outcome"])
+        self.control("POST", f"sessions/{session_id}/pay", number=card, email=email)
 
-    def inject_fault(
-        self, target: str, kind: str, match: str, *, times: int = 1, value: str = ""
-    ) -> int:
-        """Let the next `times` matching requests or deliveries fail; the fault's id."""
-        fault = {"target": target, "kind": kind, "match": match, "times": times, "value": value}
-        return int(self.control("POST", "troubles", **fault)["id"])
+    @contextmanager
+    def fault(self, target: str, kind: str, match: str, **more: str | int) -> Iterator[None]:
+        """Let the next matching request or delivery fail, or the next `times`, until the end.
 
-    def clear_fault(self, fault: int) -> None:
-        """Remove a fault that has not been used up, so that it meets nobody else."""
-        self.control("DELETE", f"troubles/{fault}")
+        A fault that has not been used up is removed then, so that it meets nobody else.
+        """
+        fault = {"target": target, "kind": kind, "match": match, **more}
+        name = self.control("POST", "troubles", **fault)["id"]
+        try:
+            yield
+        finally:
+            self.control("DELETE", f"troubles/{name}")
 
     def deliveries(self, event_id: str) -> list[Document]:
         """The deliveries of an event with their attempts, newest first."""
-        deliveries: list[Document] = self.control("GET", f"deliveries?event={quote(event_id)}")
+        deliveries: list[Document] = self.control("GET", "deliveries", event=event_id)
         return deliveries
 
-    def attempts(self, event_id: str) -> list[Document]:
-        return [a for delivery in self.deliveries(event_id) for a in delivery["attempts"]]
+    def attempts(self, event_id: str, *, besides: Collection[str] = ()) -> list[Document]:
+        """The attempts to deliver an event, without those of the deliveries `besides`."""
+        deliveries = [d for d in self.deliveries(event_id) if d["id"] not in besides]
+        return [attempt for delivery in deliveries for attempt in delivery["attempts"]]
 
     def resend(self, event_id: str) -> Document:
         """Deliver an event once more; the attempt that got a response."""
         earlier = {delivery["id"] for delivery in self.deliveries(event_id)}
-        self.control("POST", f"events/{quote(event_id)}/resend")
-        attempts: list[Document] = []
-
-        def is_delivered() -> bool:
-            new = [d for d in self.deliveries(event_id) if d["id"] not in earlier]
-            attempts[:] = [attempt for delivery in new for attempt in delivery["attempts"]]
-            return bool(attempts)
-
-        if not wait_until(is_delivered, TIMEOUT_SECONDS):
+        self.control("POST", f"events/{event_id}/resend")
+        attempts = wait_until(lambda: self.attempts(event_id, besides=earlier), TIMEOUT_SECONDS)
+        if not attempts:
             raise NotApplicable("The emulator did not deliver the event in time.")
         return attempts[0]

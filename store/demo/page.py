@@ -10,9 +10,12 @@ from typing import Any
 import streamlit as st
 
 from store.core import settings
-from store.demo import runner
+from store.core.errors import StoreError
+from store.demo import reset, runner
+from store.demo.emulator_client import EmulatorClient
 from store.demo.runner import Rehearsal
 from store.demo.script import STEPS
+from store.demo.webhook_client import WebhookClient
 from store.web import rendering
 
 REFRESH_SECONDS = 0.5
@@ -78,7 +81,7 @@ def results(
             if st.button(runner.RESET, disabled=was_busy):
                 st.session_state.resetting = may_rehearse()
                 st.rerun()
-        st.html(render("status", rehearsal=rehearsal, webhooks_up=runner.webhooks_are_up()))
+        st.html(render("status", rehearsal=rehearsal, webhooks_up=webhooks_are_up()))
         with st.container(key="scenarios", gap=None):
             st.html(render("columns"))
             for place, row in enumerate(rehearsal.rows):
@@ -87,6 +90,13 @@ def results(
                 with st.container(horizontal=True, key=f"scenario-{place}"):
                     button(scenario.name, width="stretch", help=scenario.about, type=kind)
                     st.html(render("row", row=row))
+
+
+def webhooks_are_up() -> bool:
+    try:
+        return bool(WebhookClient.connect(EmulatorClient.current()))
+    except StoreError:
+        return False
 
 
 def show_first_visit_hint() -> None:
@@ -101,7 +111,7 @@ def close_dialog() -> None:
 
 @st.dialog("Start a fresh demo?", on_dismiss=close_dialog)
 def confirm_reset(rehearsal: Rehearsal, may_rehearse: MayRehearse) -> None:
-    st.text(runner.reset_warning())
+    st.text(reset.warning())
     with st.container(horizontal=True):
         confirmed = st.button("Delete every order", type="primary")
         if confirmed and may_rehearse():

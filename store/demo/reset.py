@@ -8,7 +8,7 @@ from sqlmodel import SQLModel, col, func, insert, select
 from store.catalog import products as catalog
 from store.db import engine as db
 from store.db.models import Lease, Order, Product, ShopMark
-from store.demo.emulator_client import Document, EmulatorClient, wait_until
+from store.demo.emulator_client import EmulatorClient, wait_until
 from store.demo.errors import NotApplicable
 from store.orders import queries
 
@@ -19,10 +19,14 @@ MAX_ROUNDS = 5
 KEPT_TABLES = (Lease.__tablename__, ShopMark.__tablename__)
 
 
-def order_count() -> int:
-    """How many orders a reset would delete, of all buyers."""
+def warning() -> str:
+    """The warning shown before everything is deleted."""
     with db.reading() as session:
-        return session.exec(select(func.count()).select_from(Order)).one()
+        count = session.exec(select(func.count()).select_from(Order)).one()
+    return (
+        f"All orders of this shop ({count}), everybody's, are deleted here and in the emulator, "
+        "and the products are as on the first day."
+    )
 
 
 def reset_demo(stripe: EmulatorClient) -> None:
@@ -66,16 +70,13 @@ def _has_orphaned_session(stripe: EmulatorClient) -> bool:
 
     An order is committed before its session is created, so the sessions are read first.
     """
-    sessions = list(stripe.list_all("checkout/sessions"))
+    metadata = [session["metadata"] for session in stripe.list_all("checkout/sessions")]
     mark = queries.known_mark()
-    numbers = {s["metadata"].get("order_number") for s in sessions if _is_ours(s, mark)}
+    ours = [data for data in metadata if mark and data.get(queries.MARK_NAME) == mark]
+    numbers = {data.get("order_number") for data in ours}
     with db.reading() as session:
         existing = session.exec(select(Order.number).where(col(Order.number).in_(numbers)))
         return bool(numbers - set(existing))
-
-
-def _is_ours(session: Document, mark: str | None) -> bool:
-    return bool(mark) and session["metadata"].get(queries.MARK_NAME) == mark
 
 
 def _lock_out_writers(connection: Connection) -> None:
@@ -91,5 +92,5 @@ def _lock_out_writers(connection: Connection) -> None:
 def is_delivering(stripe: EmulatorClient) -> bool:
     """True while an event is due for delivery."""
     now = stripe.control("GET", "clock")["now"]
-    deliveries = stripe.control("GET", "deliveries?limit=50")
+    deliveries = stripe.control("GET", "deliveries", limit=50)
     return any(d["next_attempt_at"] and d["next_attempt_at"] <= now for d in deliveries)

@@ -6,9 +6,10 @@ a fault at the emulator could otherwise meet another visitor's order.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Literal
 
 from store.core import settings
 from store.core.errors import StoreError
@@ -17,15 +18,13 @@ from store.demo.comparison import OrderComparison, Totals, compare_orders
 from store.demo.context import ScenarioContext
 from store.demo.emulator_client import EmulatorClient
 from store.demo.errors import EmulatorUnreachable, NotApplicable, NotWithRealStripe
-from store.demo.results import Progress, ResultRow, State
-from store.demo.scenarios import SCENARIOS
+from store.demo.scenarios import SCENARIOS, Scenario
 from store.demo.script import Script
-from store.demo.webhook_client import WebhookClient
 from store.web import responses
 
 MAX_REHEARSALS = 200
-RUN_ALL, SAMPLE_ORDERS = "Run all", "25 sample orders"  # button labels
-RESET = "Fresh demo"
+RUN_ALL, SAMPLE_ORDERS, RESET = "Run all", "25 sample orders", "Fresh demo"  # button labels
+State = Literal["waiting", "running", "passed", "failed", "skipped"]
 
 
 def rehearsal_buyer(visitor: str) -> str:
@@ -34,6 +33,62 @@ def rehearsal_buyer(visitor: str) -> str:
     So the visitor's own open order stays payable, and *My orders* holds only what they bought.
     """
     return f"rehearsal-{visitor}"
+
+
+@dataclass
+class ResultRow:
+    """One scenario on the page: what is expected, and what came of it."""
+
+    scenario: Scenario
+    state: State = "waiting"
+    outcome: str = ""
+    milliseconds: int = 0
+    number: str | None = None
+
+    @property
+    def duration(self) -> str:
+        seconds = self.milliseconds / 1000
+        return f"{self.milliseconds} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+    def run(self, context: ScenarioContext) -> None:
+        """Run and judge the scenario; an unexpected error fails this row and stops no other."""
+        self.state, started = "running", time.monotonic()
+        try:
+            result = self.scenario.run(context)
+            self.number = result.number
+            orders = compare_orders(context.stripe, context.numbers)
+            differences = [order.difference for order in orders if order.difference]
+            self.outcome = "; ".join([result.outcome, *differences])
+            self.state = "passed" if result.passed and not differences else "failed"
+        except NotApplicable as reason:
+            self.state, self.outcome = "skipped", str(reason)
+        except Exception as error:  # noqa: BLE001 - shown, and the next scenario runs
+            self.state, self.outcome = "failed", sentence_of(error)
+        self.milliseconds = round((time.monotonic() - started) * 1000)
+
+
+def sentence_of(error: Exception) -> str:
+    """The error's own sentence; of an unexpected one, its id, under which the log has the rest."""
+    return str(error) if isinstance(error, StoreError) else responses.log_unexpected(error)
+
+
+@dataclass
+class Progress:
+    """Work that goes on: `done` of `total` parts of `name`; `part` is the one under way."""
+
+    name: str
+    total: int = 1
+    done: int = 0
+    part: str = ""
+    started: bool = False
+
+    def __str__(self) -> str:
+        if not self.started:
+            return f"{self.name}: waiting for another visitor's rehearsal"
+        if self.total == 1:
+            return f"{self.name} …"
+        count = f"{self.name}: {self.done} of {self.total}"
+        return f"{count}, now “{self.part}”" if self.part else count
 
 
 @dataclass
@@ -67,114 +122,85 @@ class Rehearsal:
 
     def start(self, name: str, store_url: str) -> None:
         """Start the work of the button `name`; Stripe sends buyers back to `store_url`."""
+        context = ScenarioContext(self.buyer, store_url)
         if name == RUN_ALL:
-            self._start(Progress(name, len(self.rows)), lambda: self._run_all(store_url))
+            self._start(Progress(name, len(self.rows)), self._run_all, context)
         elif name == SAMPLE_ORDERS:
             total = len(sample_orders.SAMPLES)
-            self._start(Progress(name, total), lambda: self._create_samples(store_url))
+            self._start(Progress(name, total), self._create_samples, context)
         else:
-            (row,) = [row for row in self.rows if row.scenario.name == name]
-            self._start(Progress(name, 1), lambda: self._run([row], store_url))
+            rows = [row for row in self.rows if row.scenario.name == name]
+            self._start(Progress(name), self._run, context, rows)
 
     def start_reset(self) -> None:
-        self._start(Progress(RESET, 1), self._reset)
+        self._start(Progress(RESET), self._reset)
 
-    def _start(self, progress: Progress, work: Callable[[], None]) -> None:
+    def _start(self, progress: Progress, work: Callable[..., None], *arguments: object) -> None:
         """Queue the work; does nothing while other work of this visitor goes on (double click)."""
         with self._starting:
             if self.progress:
                 return
             self.progress = progress
         self.summary = ""
-        self.rehearsals.executor.submit(self._work, progress, work)
+        self.rehearsals.executor.submit(self._work, progress, work, *arguments)
 
-    def _work(self, progress: Progress, work: Callable[[], None]) -> None:
+    def _work(self, progress: Progress, work: Callable[..., None], *arguments: object) -> None:
         progress.started = True
         try:
-            work()
-        except StoreError as error:
-            self.summary, self.good = str(error), False
-        except Exception as error:  # noqa: BLE001 - shown with an error id; the log has the rest
-            self.summary, self.good = responses.log_unexpected(error), False
+            work(progress, *arguments)
+        except Exception as error:  # noqa: BLE001 - shown where the summary is
+            self.summary, self.good = sentence_of(error), False
         finally:
             self.progress = None
 
-    # --- scenarios -------------------------------------------------------------------------------
+    # --- the work --------------------------------------------------------------------------------
 
-    def _run_all(self, store_url: str) -> None:
-        self.orders.clear()
-        for row in self.rows:
-            row.state, row.outcome, row.number = "waiting", "", None
-        self._run(self.rows, store_url)
+    def _run_all(self, progress: Progress, context: ScenarioContext) -> None:
+        self.clear()
+        self._run(progress, context, self.rows)
         self._compare(list(self.orders))  # again: late webhooks count too
         passed = sum(row.state == "passed" for row in self.rows)
         self.good = (passed, self.totals.differing) == (len(self.rows), 0)
         self.summary = f"{passed} of {len(self.rows)} passed"
 
-    def _run(self, rows: Sequence[ResultRow], store_url: str) -> None:
+    def _run(self, progress: Progress, context: ScenarioContext, rows: Iterable[ResultRow]) -> None:
         for row in rows:
-            context = ScenarioContext(self.buyer, store_url, EmulatorClient.current())
-            row.state = "running"
-            if self.progress:
-                self.progress.part = row.scenario.name
-            started = time.monotonic()
-            row.state, row.outcome = self._run_one(row, context)
-            row.milliseconds = round((time.monotonic() - started) * 1000)
+            progress.part = row.scenario.name
+            context.numbers = []
+            row.run(context)
             self._compare(context.numbers)
-            self._advance()
-
-    def _run_one(self, row: ResultRow, context: ScenarioContext) -> tuple[State, str]:
-        """Run and judge one scenario; an unexpected error fails this row and stops no other."""
-        try:
-            result = row.scenario.run(context)
-            row.number = result.number
-            orders = compare_orders(context.stripe, context.numbers)
-        except NotApplicable as reason:
-            return "skipped", str(reason)
-        except StoreError as error:
-            return "failed", str(error)
-        except Exception as error:  # noqa: BLE001 - as above
-            return "failed", responses.log_unexpected(error)
-        differences = [order.difference for order in orders if order.difference]
-        state: State = "passed" if result.passed and not differences else "failed"
-        return state, "; ".join([result.outcome, *differences])
+            progress.done += 1
 
     def _compare(self, numbers: Sequence[str]) -> None:
         for order in compare_orders(EmulatorClient.current(), numbers):
             self.orders[order.number] = order
 
-    def _advance(self) -> None:
-        if self.progress:
-            self.progress.done += 1
-
-    # --- the shop's contents ---------------------------------------------------------------------
-
-    def _create_samples(self, store_url: str) -> None:
-        context = ScenarioContext(self.buyer, store_url, EmulatorClient.current())
+    def _create_samples(self, progress: Progress, context: ScenarioContext) -> None:
         are_new = not sample_orders.existing()
         for _ in sample_orders.create(context):
-            self._advance()
-        numbers = list(sample_orders.existing().values())
+            progress.done += 1
+        orders = sample_orders.existing().values()
+        numbers, statuses = [order.number for order in orders], [order.status for order in orders]
         differing = Totals.of(compare_orders(context.stripe, numbers)).differing
-        statuses = sample_orders.statuses()
-        as_planned = statuses == sample_orders.planned_statuses() or not are_new
+        as_planned = sorted(statuses) == sample_orders.planned_statuses() or not are_new
         self.good = as_planned and not differing
         kinds = f"{len(numbers)} sample orders over 90 days, in {len(set(statuses))} statuses"
         agree = f"{differing} differ from Stripe" if differing else "Stripe agrees"
         note = "" if as_planned else " (not as planned)"
-        self.summary = f"{kinds}{note}; {agree}"
-        if not are_new:
-            self.summary += "; they were here before"
+        before = "" if are_new else "; they were here before"
+        self.summary = f"{kinds}{note}; {agree}{before}"
 
-    def _reset(self) -> None:
+    def _reset(self, _progress: Progress) -> None:
         reset.reset_demo(EmulatorClient.current())
-        self.rehearsals.clear()
+        for rehearsal in list(self.rehearsals.by_visitor.values()):
+            rehearsal.clear()
         self.summary, self.good = "A fresh demo: no orders, here or in the emulator", True
 
     def clear(self) -> None:
+        """Clear the results."""
         self.orders.clear()
         self.summary = ""
-        self.rows = [ResultRow(scenario) for scenario in SCENARIOS]
+        self.rows = [ResultRow(row.scenario) for row in self.rows]
 
 
 class Rehearsals:
@@ -203,25 +229,5 @@ class Rehearsals:
             self.by_visitor.pop(other, None)
         return rehearsal
 
-    def clear(self) -> None:
-        """Clear the results of all visitors, because their orders were deleted."""
-        for rehearsal in list(self.by_visitor.values()):
-            rehearsal.clear()
-
 
 REHEARSALS = Rehearsals()
-
-
-def webhooks_are_up() -> bool:
-    try:
-        return bool(WebhookClient.connect(EmulatorClient.current()))
-    except StoreError:
-        return False
-
-
-def reset_warning() -> str:
-    """The warning shown before everything is deleted."""
-    return (
-        f"All orders of this shop ({reset.order_count()}), everybody's, are deleted here and in "
-        "the emulator, and the products are as on the first day."
-    )

@@ -35,10 +35,6 @@ RECONCILE_SINCE = timedelta(minutes=10)
 BUYER = "sample-order-"  # no cookie's hash begins like this
 
 
-def _pay(context: ScenarioContext, number: str) -> None:
-    context.pay(number)
-
-
 def _pay_at_second_try(context: ScenarioContext, number: str) -> None:
     context.pay(number, DECLINED_CARD)
     context.pay(number)
@@ -61,10 +57,6 @@ def _expire(context: ScenarioContext, number: str) -> None:
     context.stripe.post(f"checkout/sessions/{context.session_id(number)}/expire")
 
 
-def _leave_open(context: ScenarioContext, number: str) -> None:
-    pass
-
-
 def _refund(context: ScenarioContext, number: str, *, amounts: Sequence[int | None]) -> None:
     context.pay(number)
     checkout.refresh_order(context.buyer, number)
@@ -84,7 +76,7 @@ def _dispute(context: ScenarioContext, number: str, *, won: bool = False) -> Non
 
 # What happens to an order after the click, and the status that it ends in.
 ENDINGS: dict[str, tuple[Callable[[ScenarioContext, str], None], str]] = {
-    "paid": (_pay, "paid"),
+    "paid": (ScenarioContext.pay, "paid"),
     "declined first": (_pay_at_second_try, "paid"),
     "late payment": (partial(_finish_debit, succeeded=True), "paid"),
     "dispute won": (partial(_dispute, won=True), "paid"),
@@ -96,7 +88,7 @@ ENDINGS: dict[str, tuple[Callable[[ScenarioContext, str], None], str]] = {
     "expired": (_expire, "expired"),
     "canceled": (ScenarioContext.cancel, "canceled"),
     "processing": (_debit, "processing"),
-    "open": (_leave_open, "open"),
+    "open": (lambda *_: None, "open"),
 }
 EMAILS = tuple(
     f"{name}@example.com" for name in ("ada", "grace", "alan", "edsger", "barbara", "donald", "lin")
@@ -147,13 +139,12 @@ def buyer_of(place: int) -> str:
     return f"{BUYER}{place + 1:02}"
 
 
-def existing() -> dict[str, str]:
-    """The sample orders that are here: number by buyer."""
+def existing() -> dict[str, Order]:
+    """The sample orders that are here, by buyer."""
+    query = select(Order).where(col(Order.buyer_hash).startswith(BUYER))
     with db.reading() as session:
-        query = select(Order.buyer_hash, Order.number).where(
-            col(Order.buyer_hash).startswith(BUYER)
-        )
-        return dict(session.exec(query.order_by(col(Order.id).desc())).all())
+        orders = session.exec(query.order_by(col(Order.id).desc()))
+        return {order.buyer_hash: order for order in orders}
 
 
 def create(context: ScenarioContext) -> Iterator[str]:
@@ -187,13 +178,6 @@ def planned_statuses() -> list[str]:
     return sorted(ENDINGS[sample.ending][1] for sample in SAMPLES)
 
 
-def statuses() -> list[str]:
-    """The statuses of the sample orders that are here."""
-    with db.reading() as session:
-        query = select(Order.status).where(col(Order.number).in_(list(existing().values())))
-        return sorted(session.exec(query))
-
-
 # --- dates ---------------------------------------------------------------------------------------
 
 
@@ -209,29 +193,23 @@ def _date_back(context: ScenarioContext) -> None:
     Dead between the two, the emulator's dates are old and ours are not; the amounts agree all the
     same, and the next press finishes it.
     """
-    numbers, now = existing(), clock.now()
-    planned = {
-        numbers[buyer_of(place)]: _placed_at(place, now)
-        for place, sample in enumerate(SAMPLES)
-        if sample.days_ago and buyer_of(place) in numbers
-    }
-    with db.reading() as session:
-        rows = list(session.exec(select(Order).where(col(Order.number).in_(list(planned)))))
-    young = {
-        row.number: row.checkout_session_id
-        for row in rows
-        if row.checkout_session_id and row.created_at - planned[row.number] > timedelta(days=1)
-    }
-    sessions = {
-        session_id: int(planned[number].timestamp()) for number, session_id in young.items()
-    }
-    if not sessions:
+    orders, now = existing(), clock.now()
+    shifts: dict[int | None, timedelta] = {}
+    sessions = {}
+    for place, sample in enumerate(SAMPLES):
+        order, placed_at = orders.get(buyer_of(place)), _placed_at(place, now)
+        if not (sample.days_ago and order and order.checkout_session_id):
+            continue
+        if order.created_at - placed_at > timedelta(days=1):
+            shifts[order.id] = order.created_at - placed_at
+            sessions[order.checkout_session_id] = int(placed_at.timestamp())
+    if not shifts:
         return
     context.stripe.control("POST", "date_back", sessions=sessions)
+    query = select(Order).where(col(Order.id).in_(shifts)).order_by(col(Order.id))
     with db.unit_of_work() as session:
-        query = select(Order).where(col(Order.number).in_(list(young)))
-        for order in session.exec(query.order_by(col(Order.id)).with_for_update()):
-            _shift_order(session, order, order.created_at - planned[order.number])
+        for order in session.exec(query.with_for_update()):
+            _shift_order(session, order, shifts[order.id])
 
 
 MOMENTS: dict[type[SQLModel], tuple[str, ...]] = {
@@ -261,14 +239,9 @@ def _shift_order(session: Session, order: Order, shift: timedelta) -> None:
 
 
 def _rows(session: Session, order: Order) -> list[Any]:
-    events = session.exec(select(StripeEvent).where(StripeEvent.order_id == order.id)).all()
-    event_ids = [event.id for event in events]
-    repeats = or_(col(OrderCheck.order_id) == order.id, col(OrderCheck.event_id).in_(event_ids))
-    return [
-        order,
-        *session.exec(select(HistoryEntry).where(HistoryEntry.order_id == order.id)),
-        *session.exec(select(Refund).where(Refund.order_id == order.id)),
-        *session.exec(select(Dispute).where(Dispute.order_id == order.id)),
-        *events,
-        *session.exec(select(OrderCheck).where(repeats)),
-    ]
+    rows: list[Any] = [order]
+    for model in (HistoryEntry, Refund, Dispute, StripeEvent):
+        rows += session.exec(select(model).where(col(model.order_id) == order.id))
+    events = [row.id for row in rows if isinstance(row, StripeEvent)]
+    checks = or_(col(OrderCheck.order_id) == order.id, col(OrderCheck.event_id).in_(events))
+    return [*rows, *session.exec(select(OrderCheck).where(checks))]

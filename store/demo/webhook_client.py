@@ -1,20 +1,18 @@
 """The webhook server as the emulator meets it: send it events, check its health, stop it."""
 
 import hmac
-import http.client
 import json
 import os
 import signal
 import time
-import urllib.request
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin
+
+import requests
 
 from store.core import settings
-from store.demo.emulator_client import EmulatorClient, is_up, send, wait_until
+from store.demo.emulator_client import Document, EmulatorClient, is_up, send, wait_until
 from store.demo.errors import NotApplicable, NoWebhookServer
 
 PID_FILE = "WEBHOOK_SERVER_PID_FILE"  # an environment variable: set by `python -m store`
@@ -35,8 +33,8 @@ OUTCOME_TEXTS = {
 class WebhookResponse:
     """What the webhook server answered; `outcome` is empty where it refused."""
 
-    status: int
-    outcome: str
+    status: int = 0
+    outcome: str = ""
 
     @classmethod
     def parse(cls, status: int | None, body: str | bytes) -> "WebhookResponse":
@@ -66,21 +64,17 @@ class WebhookClient:
         Raises:
             NoWebhookServer: the emulator has no endpoint, or nothing listens there.
         """
-        url = stripe.webhook_url()
-        if url is None or not settings.current().webhook_secrets:
-            raise NoWebhookServer
-        client = cls(url)
-        if not client.is_ready():
+        client = cls(stripe.webhook_url() or "")
+        if not settings.current().webhook_secrets or not client.is_ready():
             raise NoWebhookServer
         return client
 
     def is_ready(self) -> bool:
         """True while the process accepts webhooks."""
-        parts = urlsplit(self.url)
-        return is_up(f"{parts.scheme}://{parts.netloc}/readyz")
+        return is_up(urljoin(self.url, "/readyz"))
 
     def post(
-        self, event: Any, *, secret: str | None = None, age_seconds: int = 0
+        self, event: Document, *, secret: str | None = None, age_seconds: int = 0
     ) -> WebhookResponse:
         """Sign an event as Stripe does (scheme v1) and post it.
 
@@ -89,14 +83,14 @@ class WebhookClient:
         body = json.dumps(event).encode()
         timestamp = int(time.time()) - age_seconds
         key = (secret or settings.current().webhook_secrets[0]).encode()
-        signature = hmac.new(key, b"%d." % timestamp + body, sha256).hexdigest()
-        header = f"t={timestamp},v1={signature}"
-        headers = {"Content-Type": "application/json", "Stripe-Signature": header}
-        request = urllib.request.Request(self.url, body, headers)  # noqa: S310
+        signature = hmac.new(key, b"%d." % timestamp + body, "sha256").hexdigest()
+        headers = {"Stripe-Signature": f"t={timestamp},v1={signature}"}
+        headers["Content-Type"] = "application/json"
         try:
-            return WebhookResponse.parse(*send(request))
-        except (OSError, http.client.HTTPException):
-            return WebhookResponse(0, "")
+            response = send("POST", self.url, data=body, headers=headers)
+        except requests.RequestException:
+            return WebhookResponse()
+        return WebhookResponse.parse(response.status_code, response.content)
 
     def stop(self) -> None:
         """End the process as `kill -9` does; the supervisor starts it again.

@@ -20,12 +20,11 @@ from store.db import engine as db
 from store.db.models import HistoryEntry, Order, Product, Refund
 from store.demo import reset, runner, sample_orders
 from store.demo.comparison import Totals, compare_orders
-from store.demo.context import ScenarioContext, ScenarioResult
+from store.demo.context import ScenarioContext
 from store.demo.emulator_client import EmulatorClient
 from store.demo.errors import NotApplicable
-from store.demo.results import ResultRow
-from store.demo.runner import Rehearsal, Rehearsals
-from store.demo.scenarios import SCENARIOS, Scenario
+from store.demo.runner import Rehearsal, Rehearsals, ResultRow
+from store.demo.scenarios import SCENARIOS, Scenario, ScenarioResult
 from store.demo.script import FILE, STEPS, Script
 from store.orders import checkout, fact_checks, refunds
 from store.reconciliation import audit, reconciler
