@@ -8,12 +8,7 @@ from store.cli import preflight
 from store.cli.commands import stripe_errors
 from store.core import money
 from store.core.wording import counted
-from store.reconciliation.audit import (
-    Audit,
-    OrderComparison,
-    OrderTotals,
-    by_currency,
-)
+from store.reconciliation.audit import Audit, OrderComparison, OrderTotals, by_currency
 from store.reconciliation.audit import audit as compare
 from store.reconciliation.restored_orders import MissingOrder
 
@@ -25,8 +20,7 @@ HEAD = (
 
 def audit(arguments: Namespace) -> int:
     """Print the comparison; the exit code is 0 if Stripe and the shop agree, else 1."""
-    config = preflight.settings_for(arguments)
-    preflight.shop_database(config)
+    config = preflight.shop(arguments)
     with stripe_errors(config):
         result = compare()
     print(as_json(result) if arguments.json else "\n".join(table(result)))

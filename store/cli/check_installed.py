@@ -9,6 +9,7 @@ import importlib
 import importlib.metadata
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -17,34 +18,30 @@ REQUIREMENT = re.compile(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*(?:==\s*([^\
 
 def faults(lines: Iterable[str]) -> Iterator[str]:
     modules = modules_by_package()
-    for line in lines:
-        if match := REQUIREMENT.match(line.strip()):
-            yield from faults_of(match[1], match[2], modules)
-
-
-def faults_of(name: str, version: str | None, modules: dict[str, list[str]]) -> Iterator[str]:
-    try:
-        installed = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        yield f"{name} is not installed"
-        return
-    if version and installed != version:
-        yield f"{name} is {installed} instead of {version}"
-        return
-    for module in modules.get(normal(name), []):
+    for match in filter(None, (REQUIREMENT.match(line.strip()) for line in lines)):
+        name, version = match.groups()
         try:
-            importlib.import_module(module)
-        except Exception as error:  # noqa: BLE001 - an import may raise anything
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            yield f"{name} cannot be imported ({reason})"
+            installed = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            yield f"{name} is not installed"
+            continue
+        if version not in (None, installed):
+            yield f"{name} is {installed} instead of {version}"
+            continue
+        for module in modules[normal(name)]:
+            try:
+                importlib.import_module(module)
+            except Exception as error:  # noqa: BLE001 - an import may raise anything
+                reason = (str(error).splitlines() or [type(error).__name__])[0]
+                yield f"{name} cannot be imported ({reason})"
 
 
-def modules_by_package() -> dict[str, list[str]]:
-    modules: dict[str, list[str]] = {}
+def modules_by_package() -> defaultdict[str, list[str]]:
+    modules = defaultdict(list)
     for module, packages in importlib.metadata.packages_distributions().items():
         if module.isidentifier() and not module.startswith("_"):
             for package in set(packages):
-                modules.setdefault(normal(package), []).append(module)
+                modules[normal(package)].append(module)
     return modules
 
 
@@ -52,11 +49,7 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def main(file: str) -> int:
-    lines = list(faults(Path(file).read_text(encoding="utf-8").splitlines()))
-    sys.stdout.write("".join(f"{fault}\n" for fault in lines))
-    return 1 if lines else 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1]))
+    found = list(faults(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()))
+    sys.stdout.write("".join(f"{fault}\n" for fault in found))
+    raise SystemExit(bool(found))

@@ -1,15 +1,11 @@
-"""Child processes of the supervisor, which may import their libraries before they are released.
+"""Child processes of the supervisor: how they are started and ended on each system."""
 
-Imports little, because `run.py` starts the first one before everything else is imported.
-"""
-
-import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from store.cli.virtualenv import ROOT
@@ -37,11 +33,12 @@ def raise_file_limit() -> None:
     import resource  # noqa: PLC0415 - not on Windows
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft in (hard, resource.RLIM_INFINITY):
+        return
     for limit in (hard, MACOS_FILES):
-        if soft != resource.RLIM_INFINITY and (hard == resource.RLIM_INFINITY or soft < hard):
-            with suppress(ValueError, OSError):  # macOS: "unlimited" is more than it gives
-                resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-                return
+        with suppress(ValueError, OSError):  # macOS: "unlimited" is more than it gives
+            resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+            return
 
 
 def kill_group(process: Process) -> None:
@@ -68,21 +65,3 @@ def start(command: Sequence[str], environment: Mapping[str, str]) -> Process:
         cwd=ROOT,
         **OWN_GROUP,
     )
-
-
-@contextmanager
-def preloaded_process(libraries: Sequence[str], arguments: Sequence[str]) -> Iterator[Process]:
-    """A process that imports `libraries` and waits for `release`; without it, it runs nothing."""
-    with start(child_command("--preload", ",".join(libraries), *arguments), os.environ) as process:
-        try:
-            yield process
-        finally:
-            kill_group(process)
-
-
-def release(process: Process, environment: Mapping[str, str]) -> None:
-    """Let a preloaded process run its module, in this environment."""
-    assert process.stdin is not None
-    with suppress(OSError):  # it is dead, which the supervisor notices where it waits for it
-        process.stdin.write(json.dumps(dict(environment)).encode() + b"\n")
-        process.stdin.flush()

@@ -8,6 +8,7 @@ import ast
 import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 # Python's own that change no behaviour of the shop; every other PYTHON… is dropped.
@@ -44,14 +45,24 @@ def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_foreign(name: str) -> bool:
-    if name in KEPT_PYTHON:
-        return False
-    return name in DROPPED or name.startswith(DROPPED_PREFIXES)
+    return name not in KEPT_PYTHON and (name in DROPPED or name.startswith(DROPPED_PREFIXES))
 
 
 def steers_python(name: str) -> bool:
     """True for a variable that a running interpreter has read: it must be restarted without it."""
     return name.startswith("PYTHON") and is_foreign(name)
+
+
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a program in the cleaned environment, and return its output and exit code."""
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=cleaned(os.environ),
+        check=False,
+    )
 
 
 def pip_environment(python: Path) -> dict[str, str]:
@@ -60,17 +71,8 @@ def pip_environment(python: Path) -> dict[str, str]:
     A `user`, `target`, `prefix`, `dry-run` or `no-deps`, from a variable or a file, would put the
     packages elsewhere, or nowhere, and report success.
     """
-    environment = cleaned(os.environ)
-    listed = subprocess.run(
-        [str(python), "-I", "-m", "pip", "config", "list"],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env=environment,
-        check=False,
-    )
-    kept = pip_options(listed.stdout)
-    others = {name: value for name, value in environment.items() if not name.startswith("PIP_")}
+    kept = pip_options(run(python, "-I", "-m", "pip", "config", "list").stdout)
+    others = {name: v for name, v in cleaned(os.environ).items() if not name.startswith("PIP_")}
     return {**others, **kept, "PIP_CONFIG_FILE": os.devnull, "PIP_NO_INPUT": "1"}
 
 
@@ -80,14 +82,13 @@ def pip_options(listed: str) -> dict[str, str]:
     >>> pip_options("global.index-url='https://example.com/simple'\\ninstall.user='true'")
     {'PIP_INDEX_URL': 'https://example.com/simple'}
     """
-    options: dict[str, dict[str, str]] = {section: {} for section in PIP_SECTIONS}
-    for line in listed.splitlines():
-        key, _, value = line.partition("=")
-        section, _, option = key.rpartition(".")
-        if section in options and option in KEPT_PIP:
-            try:
-                options[section][option] = str(ast.literal_eval(value))
-            except (SyntaxError, ValueError):
-                continue  # not a line of the list
-    merged = {option: v for section in PIP_SECTIONS for option, v in options[section].items()}
-    return {f"PIP_{option.upper().replace('-', '_')}": value for option, value in merged.items()}
+    options: dict[str, str] = {}
+    for wanted in PIP_SECTIONS:
+        for line in listed.splitlines():
+            key, _, value = line.partition("=")
+            section, _, option = key.rpartition(".")
+            if section == wanted and option in KEPT_PIP:
+                with suppress(SyntaxError, ValueError):  # not a line of the list
+                    name = f"PIP_{option.upper().replace('-', '_')}"
+                    options[name] = str(ast.literal_eval(value))
+    return options

@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
@@ -11,20 +12,13 @@ from store.catalog import products, seeding
 from store.cli import preflight
 from store.cli.launch import is_up
 from store.cli.preflight import CannotStart
-from store.core import settings
-from store.core.errors import (
-    DatabaseUnavailable,
-    StripeError,
-    StripeKeyRefused,
-    StripeUnreachable,
-)
+from store.core import private_files, settings
+from store.core.errors import DatabaseUnavailable, StripeKeyRefused, StripeUnreachable
 from store.core.wording import counted
 from store.db import backup as backups
 from store.db import engine as db
 from store.reconciliation import reconciler, retention
 from store.reports import csv_export as exporter
-
-WHILE_RUNNING = "While it runs, Fresh demo on its Rehearsal page does the same."
 
 
 def migrate(arguments: Namespace) -> int:
@@ -36,8 +30,7 @@ def migrate(arguments: Namespace) -> int:
 
 def reconcile(arguments: Namespace) -> int:
     """Refresh every open order from Stripe, and process the events that were missed."""
-    config = preflight.settings_for(arguments)
-    preflight.shop_database(config)
+    config = preflight.shop(arguments)
     with stripe_errors(config):
         done = reconciler.reconcile_everything()
     print(f"Caught up with Stripe: {done}.")
@@ -50,24 +43,21 @@ def reconcile(arguments: Namespace) -> int:
 
 @contextmanager
 def stripe_errors(config: settings.Settings) -> Iterator[None]:
-    """Turn errors of Stripe into sentences for the person at the terminal."""
+    """Turn errors of Stripe into sentences that say what to do."""
     try:
         yield
     except StripeKeyRefused:
         raise CannotStart(preflight.KEY_REFUSED) from None
-    except StripeUnreachable as error:
+    except StripeUnreachable:
         if not config.offline:
-            raise CannotStart(error.for_operator) from None
+            raise
         raise CannotStart(
             f"Stripe does not answer at {config.api_base}; start the shop first: python -m store."
         ) from None
-    except StripeError as error:
-        raise CannotStart(error.for_operator) from None
 
 
 def export(arguments: Namespace) -> int:
-    config = preflight.settings_for(arguments)
-    preflight.shop_database(config)
+    preflight.shop(arguments)
     try:
         with db.reading() as session:
             count = exporter.write_csv(session, arguments.file)
@@ -88,8 +78,7 @@ def backup(arguments: Namespace) -> int:
 
 
 def prune(arguments: Namespace) -> int:
-    config = preflight.settings_for(arguments)
-    preflight.shop_database(config)
+    preflight.shop(arguments)
     gone = retention.prune(arguments.days, arguments.history_days)
     entries = counted(gone.history, "history entry", "history entries")
     print(
@@ -107,36 +96,23 @@ def reset(arguments: Namespace) -> int:
             "reset is for the offline demo only: with STRIPE_SECRET_KEY set, Stripe would "
             "still have the orders that the shop deleted."
         )
-    with stopped(config):
+    folder = config.data_dir
+    if not (folder / "emulator.db").exists():
+        preflight.require_shop(config)
+    hint = " While it runs, Fresh demo on its Rehearsal page does the same."
+    with preflight.lock_data_folder(folder, hint), preflight.lock_emulator(folder, hint):
         if is_up(f"{config.api_base}/emulator/health"):
             raise CannotStart(f"An emulator is running at {config.api_base}; stop it first.")
         products.seed_rows()  # raises for a mistake in its file, before anything is deleted
         # Before the question: another program's files are refused.
-        preflight.emulator_file(config.data_dir, must_be_database=False)
-        preflight.shop_database(config)
-        where = db.location()
-        if not arguments.yes and not agreed(f"Delete every order in {where}? [y/N] "):
+        preflight.emulator_file(folder, must_be_database=False)
+        preflight.shop(arguments)
+        if not arguments.yes and not agreed(f"Delete every order in {db.location()}? [y/N] "):
             print("Nothing was changed.")
             return 0
-        delete_orders(config)
+        delete_orders(folder)
     print("A fresh demo is ready: python -m store")
     return 0
-
-
-@contextmanager
-def stopped(config: settings.Settings) -> Iterator[None]:
-    """Lock the data folder and the emulator's file, so that no shop starts meanwhile.
-
-    Raises:
-        CannotStart: there is no shop, or it runs.
-    """
-    if not (config.data_dir / "emulator.db").exists():
-        preflight.require_shop(config)
-    try:
-        with preflight.lock_data_folder(config.data_dir), preflight.lock_emulator(config.data_dir):
-            yield
-    except preflight.AlreadyRunning as error:
-        raise CannotStart(f"{error} {WHILE_RUNNING}") from None
 
 
 def agreed(question: str) -> bool:
@@ -145,20 +121,18 @@ def agreed(question: str) -> bool:
     return input(question).strip().lower() in ("y", "yes")
 
 
-def delete_orders(config: settings.Settings) -> None:
+def delete_orders(folder: Path) -> None:
     """Empty our tables and delete the emulator's file, in one transaction.
 
     If anything fails, or the process dies before the commit, our orders are still there, and the
     next reset finishes the work.
     """
-    names = ("emulator.db", "emulator.db-wal", "emulator.db-shm", "emulator.db-journal")
     try:
         with seeding.recreated():
-            for name in names:
-                (config.data_dir / name).unlink(missing_ok=True)
+            for suffix in ("", *private_files.SIDE_FILES):
+                (folder / f"emulator.db{suffix}").unlink(missing_ok=True)
     except OSError as error:
         raise CannotStart(f"Cannot delete {error.filename} ({error.strerror}).") from None
     except (DatabaseUnavailable, DBAPIError) as error:
-        raise CannotStart(
-            f"Nothing was deleted in {db.location()}: {db.driver_message(error)}."
-        ) from None
+        sentence = f"Nothing was deleted in {db.location()}: {db.driver_message(error)}."
+        raise CannotStart(sentence) from None

@@ -1,5 +1,9 @@
-"""The commands for developers: `test` and `bench`."""
+"""The commands for developers: `test` and `bench`, and the names of the benchmarks.
 
+Standard library only: `bench --list` imports no benchmark and works before anything is installed.
+"""
+
+import ast
 import os
 import subprocess
 import sys
@@ -8,15 +12,20 @@ from argparse import Namespace
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from store.cli import benchmarks
 from store.cli.virtualenv import ROOT
+from store.core.errors import StoreError
 
+BENCHMARKS = ROOT / "bench"
 # More than processors, because tests mostly wait for processes that they start; each worker has a
 # PostgreSQL and a browser of its own.
 WORKERS = min((os.cpu_count() or 1) + 1, 4)
 QUICK = (("ruff", "format", "--check"), ("ruff", "check"))
 BESIDE = (("mypy",), ("scripts.audit_dependencies",))
 TESTS = ("pytest", "-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
+
+
+class UnknownBenchmark(StoreError):
+    """The sentence lists the names that exist."""
 
 
 def test(arguments: Namespace) -> int:
@@ -29,6 +38,13 @@ def test(arguments: Namespace) -> int:
         return max(worst, run(TESTS), *(each.result() for each in beside))
 
 
+def bench(arguments: Namespace) -> int:
+    """Every benchmark, or the named one with the arguments that follow it."""
+    if arguments.name is None:
+        return in_turn([(f"bench.{name}",) for name in names()])
+    return in_turn([(f"bench.{arguments.name}", *arguments.rest)])
+
+
 def in_turn(steps: Sequence[Sequence[str]]) -> int:
     """Run Python modules one after the other, all of them, and return the worst exit code."""
     return max((run(step) for step in steps), default=0)
@@ -36,10 +52,9 @@ def in_turn(steps: Sequence[Sequence[str]]) -> int:
 
 def run(step: Sequence[str], *, quietly: bool = False) -> int:
     """Run a Python module and print how it ended; `quietly` prints its output only then."""
-    name = " ".join(step)
+    name, started = " ".join(step), time.monotonic()
     if not quietly:
         print(f"\n── {name}", flush=True)
-    started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-m", *step],
         cwd=ROOT,
@@ -56,8 +71,36 @@ def run(step: Sequence[str], *, quietly: bool = False) -> int:
     return code
 
 
-def bench(arguments: Namespace) -> int:
-    """Every benchmark, or the named one with the arguments that follow it."""
-    if arguments.name is None:
-        return in_turn([(f"bench.{name}",) for name in benchmarks.names()])
-    return in_turn([(f"bench.{arguments.name}", *arguments.rest)])
+def names() -> list[str]:
+    """The benchmarks: modules in `bench/`, and its folders that can be run."""
+    modules = {file.stem for file in BENCHMARKS.glob("[!_]*.py")}
+    return sorted(modules | {file.parent.name for file in BENCHMARKS.glob("*/__main__.py")})
+
+
+def display_name(name: str) -> str:
+    """A benchmark's name as people write it."""
+    return name.replace("_", "-")
+
+
+def module(text: str) -> str:
+    """The module of the benchmark of this name, written with hyphens or underscores.
+
+    Raises:
+        UnknownBenchmark
+    """
+    name = text.replace("-", "_")
+    if name not in names():
+        existing = ", ".join(map(display_name, names()))
+        raise UnknownBenchmark(f"There is no benchmark {text}; there are: {existing}.")
+    return name
+
+
+def listing() -> str:
+    """A line for each benchmark: its name, and the first paragraph of its docstring."""
+    lines = []
+    for name in names():
+        file, package = BENCHMARKS / f"{name}.py", BENCHMARKS / name / "__main__.py"
+        source = (file if file.exists() else package).read_text("utf-8")
+        about = (ast.get_docstring(ast.parse(source)) or "").split("\n\n")[0]
+        lines.append(f"{display_name(name):<18} {' '.join(about.split())}")
+    return "\n".join(lines)

@@ -62,9 +62,8 @@ def flush() -> None:
         raise
     except OSError as error:
         stop_printing(sys.stdout)
-        raise CannotPrint(
-            f"The output cannot be written ({error.strerror}); the work itself was done."
-        ) from None
+        sentence = f"The output cannot be written ({error.strerror}); the work itself was done."
+        raise CannotPrint(sentence) from None
 
 
 def stop_printing(*streams: TextIO) -> None:
@@ -80,7 +79,7 @@ def report(error: BaseException) -> int:
     incident = secrets.token_hex(4)
     lines = "".join(traceback.format_exception(error))
     entry = f"{datetime.now(UTC).isoformat()} error {incident}\n{lines}\n"
-    where = next(filter(None, (appended(file, entry) for file in log_files())), None)
+    where = logged(entry)
     first_line = (str(error).strip().splitlines() or [""])[0][:200]
     what = f"{type(error).__name__}{': ' if first_line else ''}{first_line}"
     details = f"the details are under that number in {where}" if where else "it could not be logged"
@@ -90,18 +89,13 @@ def report(error: BaseException) -> int:
     return 1
 
 
-def log_files() -> list[Path]:
-    folder = os.environ.get("DATA_DIR", "").strip()
-    named = [Path(folder) / LOG] if folder else []
-    return [*named, ROOT / "data" / LOG, Path(tempfile.gettempdir()) / LOG]
-
-
-def appended(file: Path, entry: str) -> Path | None:
-    """The file, if the entry could be written to it; readable by its owner only."""
-    try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace") as log:
-            log.write(entry)
-    except OSError:
-        return None
-    return file
+def logged(entry: str) -> Path | None:
+    """The first log that could be written, readable by its owner only; None if none could."""
+    for folder in (os.environ.get("DATA_DIR", "").strip(), ROOT / "data", tempfile.gettempdir()):
+        with suppress(OSError):
+            file = Path(folder or ROOT / "data", LOG)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace") as log:
+                log.write(entry)
+            return file
+    return None

@@ -6,20 +6,19 @@ killed. Standard library only.
 
 import errno
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
 BUSY, LOCKED = 5, 6  # SQLite's result codes; the higher bits only say more of them
+Lock = AbstractContextManager[sqlite3.Connection]
 
 
 class Held(Exception):
     """Another process holds the lock, and did not release it in time."""
 
 
-@contextmanager
-def exclusive(path: Path, *, wait_seconds: float) -> Iterator[None]:
-    """Hold the lock on the file at `path` meanwhile.
+def acquire(path: Path, *, wait_seconds: float) -> Lock:
+    """The lock on the file at `path`, acquired; the end of its `with` block releases it.
 
     Raises:
         Held: another process holds the lock.
@@ -28,15 +27,11 @@ def exclusive(path: Path, *, wait_seconds: float) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab"):  # SQLite's own message would not say why
         lock = sqlite3.connect(path, timeout=wait_seconds, isolation_level=None)
-    with closing(lock):
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error as error:
-            if is_busy(error):
-                raise Held from error
-            raise OSError(errno.EIO, str(error)) from error  # a full disk, or no file of ours
-        yield
-
-
-def is_busy(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (BUSY, LOCKED)
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.Error as error:
+        lock.close()
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (BUSY, LOCKED):
+            raise Held from error
+        raise OSError(errno.EIO, str(error)) from error  # a full disk, or no file of ours
+    return closing(lock)

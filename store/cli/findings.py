@@ -1,14 +1,29 @@
-"""`Finding`: one result of `python -m store doctor`."""
+"""`Finding`, one result of `python -m store doctor`, and the findings about this machine's shop."""
 
+import difflib
 import logging
+import os
+import platform
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from store.core.errors import StoreError
+from pydantic import SecretStr
+
+from store.catalog import products
+from store.core import addresses, credentials, setting_sources, settings, shop_profile
+from store.core.errors import SettingsError, StoreError
+from store.core.settings import Settings
+from store.core.wording import counted
+from store.db import engine as db
 
 log = logging.getLogger(__name__)
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
+ROOM_BYTES = 100 * 1024 * 1024
 
 
 class Finding(NamedTuple):
@@ -20,17 +35,127 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def guarded(name: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The findings; an unexpected error becomes a finding, so that the others follow."""
+def guarded(name: str, findings: Iterable[Finding], remedy: str = "") -> Iterator[Finding]:
+    """The findings; an error becomes a finding with this remedy, so that the others follow."""
     try:
         yield from findings
     except StoreError as error:
-        yield Finding(WRONG, name, error.for_operator)
+        yield Finding(WRONG, name, error.for_operator, remedy)
     except Exception as error:
         log.exception("The %s could not be examined.", name)
-        yield Finding(
-            WRONG,
-            name,
-            f"The {name} could not be examined ({type(error).__name__}).",
-            "The lines on standard error say more.",
+        message = f"The {name} could not be examined ({type(error).__name__})."
+        yield Finding(WRONG, name, message, "The lines on standard error say more.")
+
+
+def programs() -> Iterator[Finding]:
+    yield Finding(OK, "python", f"Python {platform.python_version()} in {sys.prefix}")
+
+
+def setting_files() -> Iterator[Finding]:
+    """Which files are read, and names in them that are no settings."""
+    names = {name.upper() for name in Settings.model_fields}
+    for path in (settings.ENV_FILE, settings.SECRETS_FILE):
+        if not path.exists():
+            yield Finding(OK, "setting files", f"{path} is not there, nor needed")
+            continue
+        yield Finding(OK, "setting files", f"{path} is read")
+        for name in sorted(names_in(path) - names):
+            for close in difflib.get_close_matches(name, names, 1, cutoff=0.75):
+                message = f"{path.name} names {name}, which is no setting"
+                yield Finding(NOTE, "setting files", message, f"If {close} is meant, correct it.")
+
+
+def names_in(path: Path) -> set[str]:
+    try:
+        if path == settings.ENV_FILE:
+            return {name.upper() for name, _ in setting_sources.env_values(path)}
+        return {name.upper() for name in setting_sources.toml_document(path)}
+    except SettingsError:
+        return set()  # reported with the settings
+
+
+def setting_values(config: Settings) -> Iterator[Finding]:
+    values = {name: getattr(config, name) for name in sorted(Settings.model_fields)}
+    unset = [
+        name
+        for name, field in Settings.model_fields.items()
+        if values[name] == field.get_default(call_default_factory=True)
+    ]
+    for name in sorted(values.keys() - set(unset)):
+        yield Finding(OK, "settings", f"{name.upper()} = {masked(values[name])}")
+    yield from unencrypted(config)
+    yield Finding(OK, "settings", f"left at their defaults: {', '.join(sorted(unset)).upper()}")
+
+
+def unencrypted(config: Settings) -> Iterator[Finding]:
+    """Addresses of other machines to which secrets would be sent unencrypted."""
+    carried = {"store_url": "the cookies of buyers and operators", "stripe_api_base": "the key"}
+    for name, secret in carried.items():
+        address = getattr(config, name) or ""
+        if address.startswith("http:") and not addresses.is_loopback(address):
+            message = f"{name.upper()} is not HTTPS: {secret} can be read on the way"
+            yield Finding(NOTE, "settings", message, "Use an address that begins with https://.")
+
+
+def masked(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(masked(one) for one in value)
+    if isinstance(value, SecretStr):
+        return credentials.masked(value.get_secret_value())
+    return str(value)
+
+
+def shop_file() -> Iterator[Finding]:
+    """Whether `data/shop.toml` can be read."""
+    yield Finding(OK, "shop.toml", f"The shop is called {shop_profile.current().name}")
+
+
+def price_list() -> Iterator[Finding]:
+    """Whether the products of a fresh shop can be read and sold in its currency."""
+    count = counted(len(products.seed_rows()), "product")
+    yield Finding(OK, "price list", f"{count} in data/products.toml")
+
+
+def data_folder(config: Settings) -> Iterator[Finding]:
+    """Whether the data folder can be written; only writing a file detects a full disk."""
+    folder = config.data_dir
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    try:
+        with tempfile.NamedTemporaryFile(dir=there, prefix="doctor-") as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+        room = shutil.disk_usage(there).free
+    except OSError as error:
+        message = f"The data folder {folder} cannot be written ({error.strerror})"
+        remedy = (
+            "Give this user the right to write there, make room, or choose another one: DATA_DIR."
         )
+        yield Finding(WRONG, "data folder", message, remedy)
+        return
+    if room < ROOM_BYTES:
+        left = f"{room // 1024 // 1024} MB"
+        yield Finding(NOTE, "data folder", f"Only {left} are left in {folder}", "Make room.")
+    yield Finding(OK, "data folder", f"The data folder {folder} can be written")
+
+
+def database() -> Iterator[Finding]:
+    try:
+        if not db.exists():
+            message = f"There is no shop in {db.location()} yet"
+            yield Finding(NOTE, "database", message, "python -m store makes it.")
+            return
+    except StoreError:
+        pass  # reported below, with the reason
+    sound = True
+    for check in db.findings():
+        sound &= check.ok
+        yield Finding(OK if check.ok else WRONG, "database", check.sentence, check.remedy)
+    if not sound:
+        return
+    message = f"The database {db.location()} answers"
+    if db.schema_is_current():
+        yield Finding(OK, "database", f"{message} and its schema is current")
+    else:
+        remedy = "python -m store migrate (starting the shop does it, too)."
+        yield Finding(NOTE, "database", f"{message}; its schema is not current", remedy)

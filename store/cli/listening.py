@@ -28,12 +28,6 @@ class UnknownHost(StoreError):
     """`--host` names nothing that a server could listen on."""
 
 
-def storefront_command(arguments: Namespace) -> list[str]:
-    """The module and the arguments of the storefront's process."""
-    listen_on = addresses_of(arguments)
-    return ["store.cli.serve", "storefront", str(arguments.port), *listen_on]
-
-
 def addresses_of(arguments: Namespace) -> list[str]:
     """The addresses that the storefront and the webhook server listen on."""
     return addresses(getattr(arguments, "host", None))
@@ -54,7 +48,7 @@ def addresses(host: str | None) -> list[str]:
             f"--host {host} is not an address or name that this computer knows; use 0.0.0.0 for "
             "every network, or leave it out for this computer alone."
         ) from None
-    named = list(dict.fromkeys(str(info[4][0]) for info in infos))
+    named = [str(info[4][0]) for info in infos]
     every = [ANY_IPV4, ANY_IPV6] if ANY_IPV6 in named else named
     families = {family_of(address) for address in every if address in (ANY_IPV4, ANY_IPV6)}
     own = [address for address in LOOPBACK if family_of(address) not in families]
@@ -77,8 +71,7 @@ def bound(address: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, ALONE_ON_PORT, 1)
         if family == socket.AF_INET6:  # IPv4 has a socket of its own
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        where = socket.getaddrinfo(address, port, family, socket.SOCK_STREAM)[0][4]
-        listener.bind(where)
+        listener.bind(socket.getaddrinfo(address, port, family, socket.SOCK_STREAM)[0][4])
     except BaseException:
         listener.close()
         raise
@@ -91,7 +84,7 @@ def listeners(hosts: list[str], port: int) -> list[socket.socket]:
     Raises:
         OSError: the port is in use at one of them.
     """
-    made: list[socket.socket] = []
+    made = []
     for address in hosts:
         try:
             made.append(bound(address, port))

@@ -7,24 +7,16 @@ import argparse
 import importlib
 import platform
 import re
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from store import __version__
-from store.cli import benchmarks, failures, virtualenv
+from store.cli import dev, failures, virtualenv
 from store.core.errors import StoreError
 
 RUNTIME = ["requirements.txt"]
 DEVELOPMENT = ["requirements.txt", "requirements-dev.txt"]
-PORTS = {
-    "--port": (8501, "the shop"),
-    "--webhook-port": (8000, "the webhook server"),
-    "--emulator-port": (8502, "the emulator"),
-}
-
-
 TOP_LEVEL_FLAGS = ("-h", "--help", "--version")
 
 
@@ -36,7 +28,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "run": Command("start the shop (the same as no command at all)", "run:run"),
+    "run": Command("start the shop (the same as no command at all)", "launch:run"),
     "test": Command(
         "formatter, linter, types and every test",
         "dev:test",
@@ -61,8 +53,6 @@ COMMANDS = {
     ),
 }
 
-Subparsers = dict[str, argparse.ArgumentParser]
-
 
 def whole_number(text: str, least: int, most: int) -> int:
     if text.isascii() and text.isdecimal() and least <= int(text) <= most:
@@ -77,14 +67,6 @@ def port(text: str) -> int:
 def days(text: str) -> int:
     """At least 30 days, as long as Stripe lists an event: one deleted sooner is fetched again."""
     return whole_number(text, 30, 36_500)
-
-
-class ListBenchmarks(argparse.Action):
-    """`--list`: prints the benchmarks and exits, before anything is installed."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_rest: object) -> None:
-        sys.stdout.write(f"{benchmarks.listing()}\n")
-        parser.exit()
 
 
 def folder(text: str) -> Path:
@@ -103,9 +85,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(
         title="commands", dest="command", metavar="COMMAND", required=True
     )
-    subparsers = {}
-    for name, command in COMMANDS.items():
-        subparsers[name] = commands.add_parser(
+    subparsers = {
+        name: commands.add_parser(
             name,
             help=command.summary,
             description=f"{command.summary[0].upper()}{command.summary[1:]}.",
@@ -113,8 +94,15 @@ def parser() -> argparse.ArgumentParser:
             allow_abbrev=False,
             add_help=name != "bench",  # each benchmark has a help of its own
         )
-    add_common_options(subparsers)
-    add_own_options(subparsers)
+        for name, command in COMMANDS.items()
+    }
+
+    def add(names: str, flag: str, **options: Any) -> None:
+        for name in names.split():
+            subparsers[name].add_argument(flag, **options)
+
+    add_common_options(add)
+    add_own_options(add)
     top.epilog = (
         f"options of run, which may be left out: python -m store --port 8080\n"
         f"{options_of(subparsers['run'])}\n\n"
@@ -123,74 +111,55 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def add_common_options(subparsers: Subparsers) -> None:
+def add_common_options(add: Callable[..., None]) -> None:
     """The options that several commands have."""
-    for name, command in subparsers.items():
-        if COMMANDS[name].requirements == RUNTIME:
-            command.add_argument(
-                "--data-dir",
-                type=folder,
-                metavar="FOLDER",
-                help="where the database and the secrets are stored (default: DATA_DIR, else data)",
-            )
-    for name, flags in {
-        **dict.fromkeys(("run", "doctor"), tuple(PORTS)),
-        **dict.fromkeys(("reconcile", "audit", "reset"), ("--emulator-port",)),
-    }.items():
-        add_ports(subparsers[name], *flags)
-    for name in ("run", "doctor"):
-        subparsers[name].add_argument(
-            "--no-emulator", action="store_true", help="no emulator, even without a Stripe key"
-        )
+    add(
+        " ".join(name for name in COMMANDS if COMMANDS[name].requirements == RUNTIME),
+        "--data-dir",
+        type=folder,
+        metavar="FOLDER",
+        help="where the database and the secrets are stored (default: DATA_DIR, else data)",
+    )
+    for flag, default, what, names in (
+        ("--port", 8501, "the shop", "run doctor"),
+        ("--webhook-port", 8000, "the webhook server", "run doctor"),
+        ("--emulator-port", 8502, "the emulator", "run doctor reconcile audit reset"),
+    ):
+        text = f"where {what} listens (default: {default})"
+        add(names, flag, type=port, default=default, metavar="PORT", help=text)
+    text = "no emulator, even without a Stripe key"
+    add("run doctor", "--no-emulator", action="store_true", help=text)
 
 
-def add_own_options(subparsers: Subparsers) -> None:
+def add_own_options(add: Callable[..., None]) -> None:
     """The options and arguments that only one command has."""
-    subparsers["run"].add_argument(
+    add(
+        "run",
         "--host",
         metavar="ADDRESS",
         help="also listen there (0.0.0.0: every network), so that other computers reach the shop "
         "and the webhooks; the emulator never leaves this computer (default: this computer alone)",
     )
-    subparsers["run"].add_argument(
-        "--open", action="store_true", help="open the shop in the browser once it is ready"
-    )
-    subparsers["audit"].add_argument("--json", action="store_true", help="print JSON, not a table")
-    subparsers["doctor"].add_argument("--json", action="store_true", help="print JSON, for scripts")
-    subparsers["export"].add_argument("file", type=Path, metavar="FILE.csv")
-    subparsers["backup"].add_argument("file", type=Path, metavar="FILE")
-    subparsers["prune"].add_argument(
-        "--days", type=days, default=90, help="how old they must be (default: 90, at least 30)"
-    )
-    subparsers["prune"].add_argument(
-        "--history-days",
-        type=days,
-        metavar="DAYS",
-        help="also delete entries of the orders' history that are older than this",
-    )
-    subparsers["reset"].add_argument("--yes", action="store_true", help="do not ask")
-    subparsers["bench"].add_argument("name", nargs="?", help="which one (see --list); default: all")
-    subparsers["bench"].add_argument(
-        "--list", action=ListBenchmarks, nargs=0, help="list the benchmarks and exit"
-    )
+    text = "open the shop in the browser once it is ready"
+    add("run", "--open", action="store_true", help=text)
+    add("audit", "--json", action="store_true", help="print JSON, not a table")
+    add("doctor", "--json", action="store_true", help="print JSON, for scripts")
+    add("export", "file", type=Path, metavar="FILE.csv")
+    add("backup", "file", type=Path, metavar="FILE")
+    text = "how old they must be (default: 90, at least 30)"
+    add("prune", "--days", type=days, default=90, help=text)
+    text = "also delete entries of the orders' history that are older than this"
+    add("prune", "--history-days", type=days, metavar="DAYS", help=text)
+    add("reset", "--yes", action="store_true", help="do not ask")
+    add("bench", "name", nargs="?", help="which one (see --list); default: all")
+    text = "list the benchmarks and exit"
+    add("bench", "--list", action="store_true", help=text)
 
 
 def options_of(command: argparse.ArgumentParser) -> str:
     """The lines of a command's help that explain its options, without `--help`."""
     text = re.split(r"options:.*\n", command.format_help())[-1].rstrip()
     return re.sub(r"^.*-h.*, .*--help.*\n", "", text, count=1, flags=re.MULTILINE)
-
-
-def add_ports(command: argparse.ArgumentParser, *flags: str) -> None:
-    for flag in flags:
-        default, what = PORTS[flag]
-        command.add_argument(
-            flag,
-            type=port,
-            default=default,
-            metavar="PORT",
-            help=f"where {what} listens (default: {default})",
-        )
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
@@ -213,8 +182,11 @@ def main(words: Sequence[str]) -> int:
     arguments = parse(words)
     command = COMMANDS[arguments.command]
     try:
+        if arguments.command == "bench" and arguments.list:
+            print(dev.listing())
+            return 0
         if arguments.command == "bench" and arguments.name:
-            arguments.name = benchmarks.module(arguments.name)
+            arguments.name = dev.module(arguments.name)
         virtualenv.ready(command.requirements, words)
         module, function = command.function.split(":")
         work = getattr(importlib.import_module(f"store.cli.{module}"), function)

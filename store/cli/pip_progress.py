@@ -8,9 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TextIO
 
 STEP_SECONDS = 0.5  # between two updates of the line
 LOG_STEP_SECONDS = 15.0  # between two lines, where the output is no terminal
@@ -29,7 +28,7 @@ def call(command: Sequence[str], environment: Mapping[str, str], folder: Path) -
         errors="replace",
     ) as pip:
         assert pip.stdout
-        progress = Progress(sys.stdout)
+        progress = Progress()
         reader = threading.Thread(target=progress.follow, args=(pip.stdout,), daemon=True)
         reader.start()
         try:
@@ -37,43 +36,37 @@ def call(command: Sequence[str], environment: Mapping[str, str], folder: Path) -
                 progress.draw()
                 reader.join(STEP_SECONDS)
         finally:
-            progress.end()
+            if sys.stdout.isatty():
+                print(f"\r{'':<{WIDTH}}\r", end="", flush=True)
         return pip.wait()
 
 
 class Progress:
     """What pip is doing, and for how long."""
 
-    def __init__(self, out: TextIO) -> None:
-        self.out, self.moves = out, out.isatty()
-        self.doing, self.printed = "Looking for packages", ""
-        self.began = self.drawn_at = time.monotonic()
+    def __init__(self) -> None:
+        self.doing = "Looking for packages"
+        self.began = self.next_line_at = time.monotonic()
 
-    def follow(self, lines: IO[str]) -> None:
+    def follow(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.doing = doing(line) or self.doing
 
     def draw(self) -> None:
         now = time.monotonic()
         line = f"  {self.doing} … {now - self.began:.0f} s"
-        if self.moves:
-            self.out.write(f"\r{line[:WIDTH]:<{WIDTH}}")
-        elif self.printed == "" or now - self.drawn_at >= LOG_STEP_SECONDS:
-            self.out.write(f"{line}\n")
-            self.drawn_at, self.printed = now, line
-        self.out.flush()
-
-    def end(self) -> None:
-        if self.moves:
-            self.out.write(f"\r{'':<{WIDTH}}\r")
-            self.out.flush()
+        if sys.stdout.isatty():
+            print(f"\r{line[:WIDTH]:<{WIDTH}}", end="", flush=True)
+        elif now >= self.next_line_at:
+            print(line, flush=True)
+            self.next_line_at = now + LOG_STEP_SECONDS
 
 
 def doing(line: str) -> str:
     """What pip is doing according to a line of its output; "" if the line does not say."""
     word, _, rest = line.strip().partition(" ")
-    if word == "Collecting":
-        return f"Looking for {rest.split()[0]}" if rest else ""
+    if word == "Collecting" and rest:
+        return f"Looking for {rest.split()[0]}"
     if word == "Downloading":
         return f"Downloading {rest}"
     if line.startswith("Installing collected packages:"):

@@ -1,16 +1,15 @@
-"""Checks before anything starts; each error is one sentence that says what to do."""
+"""Checks before anything starts; each raises `CannotStart` with a sentence that says what to do."""
 
 import os
 import sqlite3
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from store.cli import listening
-from store.cli.file_lock import Held, exclusive
-from store.cli.listening import addresses_of
+from store.cli.file_lock import Held, Lock, acquire
+from store.cli.listening import addresses_of, port_fault
 from store.core import private_files, settings
 from store.core.errors import (
     DatabaseUnavailable,
@@ -23,8 +22,6 @@ from store.core.errors import (
 from store.db import revision
 
 PORT_FLAGS = ("--port", "--webhook-port", "--emulator-port")
-
-
 KEY_REFUSED = (
     "Stripe does not accept STRIPE_SECRET_KEY (it may have been rolled, or copied in part): "
     "take a test key from https://dashboard.stripe.com/test/apikeys."
@@ -33,10 +30,6 @@ KEY_REFUSED = (
 
 class CannotStart(StoreError):
     """The shop cannot start; the sentence says what the operator must change."""
-
-
-class AlreadyRunning(CannotStart):
-    """A shop or an emulator is using this data folder."""
 
 
 def settings_for(arguments: Namespace) -> settings.Settings:
@@ -68,72 +61,48 @@ def ports_of(config: settings.Settings, arguments: Namespace) -> dict[str, int]:
 
 
 def ports(config: settings.Settings, arguments: Namespace) -> None:
-    """Check that every port is free.
-
-    Raises:
-        CannotStart: a port is not free.
-    """
+    """Check that every port is free."""
     seen: dict[int, str] = {}
-    wanted = addresses_of(arguments)
     for flag, port in ports_of(config, arguments).items():
         if port in seen:
             raise CannotStart(f"{seen[port]} and {flag} are both {port}; choose two ports.")
         seen[port] = flag
-        hosts = ["127.0.0.1"] if flag == "--emulator-port" else wanted
-        if fault := listening.port_fault(port, hosts):
+        hosts = ["127.0.0.1"] if flag == "--emulator-port" else addresses_of(arguments)
+        if fault := port_fault(port, hosts):
             raise CannotStart(f"Port {port} {fault}; choose another one with {flag}.")
 
 
-def port_fault(port: int) -> str | None:
-    """Why no process of ours can listen on this port; None if one can."""
-    return listening.port_fault(port, list(listening.LOOPBACK))
+def lock_data_folder(data_dir: Path, hint: str = "") -> Lock:
+    """Lock the data folder, so that no second shop and no reset uses it at the same time."""
+    return _acquire(
+        data_dir / "running.lock",
+        f"A shop is already running in {data_dir}; stop it, or choose another folder with "
+        f"--data-dir.{hint}",
+    )
 
 
-@contextmanager
-def lock_data_folder(data_dir: Path) -> Iterator[None]:
-    """Lock the data folder, so that no second shop and no reset uses it at the same time.
-
-    Raises:
-        CannotStart: the folder is held by another process, or cannot be written.
-    """
-    with ExitStack() as stack:
-        try:
-            private_files.make_folder(data_dir)
-            stack.enter_context(exclusive(data_dir / "running.lock", wait_seconds=0.5))
-        except Held:
-            raise AlreadyRunning(
-                f"A shop is already running in {data_dir}; stop it, or choose another folder "
-                "with --data-dir."
-            ) from None
-        except OSError as error:
-            raise CannotStart(
-                f"Cannot write to the data folder {data_dir} ({error.strerror})."
-            ) from None
-        yield
+def lock_emulator(data_dir: Path, hint: str = "") -> Lock:
+    """Lock the emulator's file, whatever port an emulator using it might listen on."""
+    held = f"An emulator is running with {data_dir / 'emulator.db'}; stop it first.{hint}"
+    return _acquire(data_dir / "emulator.db.lock", held)
 
 
-@contextmanager
-def lock_emulator(data_dir: Path) -> Iterator[None]:
-    """Lock the emulator's file, whatever port an emulator using it might listen on.
-
-    Raises:
-        CannotStart: an emulator uses it.
-    """
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(exclusive(data_dir / "emulator.db.lock", wait_seconds=0.5))
-        except Held:
-            raise AlreadyRunning(
-                f"An emulator is running with {data_dir / 'emulator.db'}; stop it first."
-            ) from None
-        yield
+def _acquire(file: Path, held: str) -> Lock:
+    """The lock, acquired; `held` is the sentence if another process holds it."""
+    try:
+        private_files.make_folder(file.parent)
+        return acquire(file, wait_seconds=0.5)
+    except Held:
+        raise CannotStart(held) from None
+    except OSError as error:
+        sentence = f"Cannot write to the data folder {file.parent} ({error.strerror})."
+        raise CannotStart(sentence) from None
 
 
 def emulator_file(data_dir: Path, *, must_be_database: bool = True) -> None:
-    """Check the emulator's file before it is written or deleted.
+    """Check that the emulator's file, which will be written or deleted, is not another program's.
 
-    Raises:
-        CannotStart: it is another program's, or with `must_be_database` no database at all.
+    With `must_be_database` it must be a database.
     """
     file, fault = data_dir / "emulator.db", ""
     try:
@@ -150,45 +119,37 @@ def emulator_file(data_dir: Path, *, must_be_database: bool = True) -> None:
 
 
 def require_shop(config: settings.Settings) -> None:
-    """Check that a shop was started with this database before; creates nothing.
-
-    Raises:
-        CannotStart: there is none, or the database does not answer.
-    """
-    if config.database_url is None and revision.is_current_in(config.sqlite_file):
+    """Check that a shop was started with this database before; creates nothing."""
+    if _is_current(config):
         return
     from store.db import engine as db  # noqa: PLC0415 - a second start does without it
 
     with database_errors():
         if not db.exists():
-            raise CannotStart(
-                f"There is no shop in {db.location()} yet; "
-                "the first start makes it: python -m store"
-            )
+            sentence = f"There is no shop in {db.location()} yet; the first start makes it: "
+            raise CannotStart(f"{sentence}python -m store")
 
 
-def shop_database(config: settings.Settings) -> None:
-    """Bring the database of a shop that was started before up to date.
-
-    Raises:
-        CannotStart: as `require_shop` and `database`.
-    """
+def shop(arguments: Namespace) -> settings.Settings:
+    """The settings of a shop that was started before, its database brought up to date."""
+    config = settings_for(arguments)
     require_shop(config)
     database(config)
+    return config
 
 
 def database(config: settings.Settings) -> None:
-    """Connect to the database, create it if there is none, and bring its schema up to date.
-
-    Raises:
-        CannotStart: it does not answer, not to these credentials, or is not fit for the shop.
-    """
-    if config.database_url is None and revision.is_current_in(config.sqlite_file):
+    """Connect to the database, create it if there is none, and bring its schema up to date."""
+    if _is_current(config):
         return
     from store.catalog import seeding  # noqa: PLC0415 - a second start does without it
 
     with database_errors():
         seeding.migrate()
+
+
+def _is_current(config: settings.Settings) -> bool:
+    return config.database_url is None and revision.is_current_in(config.sqlite_file)
 
 
 @contextmanager
@@ -198,29 +159,22 @@ def database_errors() -> Iterator[None]:
 
     try:
         yield
-    except DatabaseUnusable as error:
-        raise CannotStart(error.for_operator) from None
+    except DatabaseUnusable:
+        raise
     except DatabaseUnavailable as error:
-        raise CannotStart(
-            f"The database {db.location()} cannot be used: {db.driver_message(error)}."
-        ) from None
+        sentence = f"The database {db.location()} cannot be used: {db.driver_message(error)}."
+        raise CannotStart(sentence) from None
 
 
 class StripeAccount(NamedTuple):
     """The key's account, shortened; empty, with the `cause`, if Stripe did not answer."""
 
-    name: str
+    name: str = ""
     cause: str = ""
 
 
-def stripe_account() -> StripeAccount | None:
-    """Whether Stripe accepts the key; None offline.
-
-    Raises:
-        CannotStart: Stripe does not accept the key, or cannot be reached in this environment.
-    """
-    if settings.current().offline:
-        return None
+def stripe_account() -> StripeAccount:
+    """The account of the key; an error if Stripe does not accept it, or there is no way there."""
     # Importing Stripe's library takes half a second, which a start without a key can save.
     from store.stripe_api import network, requests, transport  # noqa: PLC0415
 
@@ -233,5 +187,5 @@ def stripe_account() -> StripeAccount | None:
     except StripeKeyRefused:
         raise CannotStart(KEY_REFUSED) from None
     except StripeError as error:
-        return StripeAccount("", error.for_operator)
+        return StripeAccount(cause=error.for_operator)
     return StripeAccount(f"acct_…{str(account)[-4:]}")

@@ -9,7 +9,6 @@ configures the storefront. Checked with Streamlit 1.67 and uvicorn 0.54.
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -63,10 +62,7 @@ def configure_streamlit(port: int) -> None:
     """Set the port, and let Streamlit read the project's own files only."""
     from streamlit import config  # noqa: PLC0415 - not in the webhook server
 
-    def project_files(file_name: str) -> list[str]:
-        return [str(Path(ROOT, ".streamlit", file_name))]
-
-    config.get_config_files = project_files
+    config.get_config_files = lambda file_name: [str(ROOT / ".streamlit" / file_name)]
     options = config.get_config_options(
         force_reparse=True, options_from_flags={"server.port": port, "server.headless": True}
     )

@@ -15,12 +15,9 @@ KEYS = "https://dashboard.stripe.com/test/apikeys"
 
 def stripe(config: Settings) -> Iterator[Finding]:
     if config.offline:
-        yield Finding(
-            OK,
-            "stripe",
-            f"No Stripe key: offline, with {config.api_base} in Stripe's place",
-            f"For Stripe test mode set STRIPE_SECRET_KEY=sk_test_… ({KEYS}).",
-        )
+        message = f"No Stripe key: offline, with {config.api_base} in Stripe's place"
+        remedy = f"For Stripe test mode set STRIPE_SECRET_KEY=sk_test_… ({KEYS})."
+        yield Finding(OK, "stripe", message, remedy)
         return
     yield from route()
     try:
@@ -28,9 +25,8 @@ def stripe(config: Settings) -> Iterator[Finding]:
     except preflight.CannotStart as error:
         yield Finding(WRONG, "stripe", str(error))
         return
-    if account is None or not account.name:
-        cause = account.cause if account else ""
-        yield Finding(WRONG, "stripe", f"Stripe does not answer: {cause}")
+    if not account.name:
+        yield Finding(WRONG, "stripe", f"Stripe does not answer: {account.cause}")
         return
     yield Finding(OK, "stripe", f"Stripe accepts the key (account {account.name})")
     yield from needed_permissions()
@@ -45,11 +41,8 @@ def route() -> Iterator[Finding]:
         route = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         yield Finding(OK, "proxy", f"Requests to Stripe go through {route} ({proxy.variable})")
     if address.startswith("https:") and (authorities := network.authorities_variable()):
-        yield Finding(
-            OK,
-            "certificate",
-            f"Certificates are checked against {authorities.value} ({authorities.variable})",
-        )
+        message = f"Certificates are checked against {authorities.value} ({authorities.variable})"
+        yield Finding(OK, "certificate", message)
 
 
 def needed_permissions() -> Iterator[Finding]:
@@ -62,17 +55,13 @@ def needed_permissions() -> Iterator[Finding]:
         except StripePermissionMissing as error:
             complete = False
             name = f", {error.permission}" if error.permission else ""
-            yield Finding(
-                WRONG,
-                "permissions",
-                f"The key may not {permission.purpose} ({request}{name})",
-                f"Give it the permission “{permission.name}” at {KEYS}.",
-            )
+            message = f"The key may not {permission.purpose} ({request}{name})"
+            remedy = f"Give it the permission “{permission.name}” at {KEYS}."
+            yield Finding(WRONG, "permissions", message, remedy)
         except StripeError as error:
             complete = False
-            yield Finding(
-                WRONG, "permissions", f"{request} could not be tried: {error.for_operator}"
-            )
+            message = f"{request} could not be tried: {error.for_operator}"
+            yield Finding(WRONG, "permissions", message)
     if complete:
         yield Finding(OK, "permissions", "The key has every permission that the shop needs")
 
@@ -81,9 +70,8 @@ def clock() -> Iterator[Finding]:
     """Whether this machine's clock agrees with Stripe's, by the last response."""
     if CLOCK_SKEW.ahead is None:
         return
-    hint = CLOCK_SKEW.message()
+    hint, seconds = CLOCK_SKEW.message(), abs(CLOCK_SKEW.ahead.total_seconds())
     if hint == "ok":
-        seconds = abs(CLOCK_SKEW.ahead.total_seconds())
         yield Finding(OK, "clock", f"This machine's clock is Stripe's, to {seconds:.0f} s")
     else:
         yield Finding(WRONG, "clock", f"This machine's clock is {hint}")
@@ -91,10 +79,11 @@ def clock() -> Iterator[Finding]:
 
 def webhooks(config: Settings) -> Iterator[Finding]:
     if not config.accepts_webhooks:
-        yield Finding(
-            NOTE,
-            "webhooks",
-            "STRIPE_WEBHOOK_SECRET is not set: payments are confirmed on return, not by webhook",
-            "Run stripe listen --forward-to localhost:8000/webhooks/stripe/ and set the "
-            "whsec_… that it prints.",
+        message = (
+            "STRIPE_WEBHOOK_SECRET is not set: payments are confirmed on return, not by webhook"
         )
+        remedy = (
+            "Run stripe listen --forward-to localhost:8000/webhooks/stripe/ and set the "
+            "whsec_… that it prints."
+        )
+        yield Finding(NOTE, "webhooks", message, remedy)

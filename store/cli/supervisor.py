@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from store.cli.child_process import GENTLE_END, Process, kill_group, release, start
+from store.cli.child_process import GENTLE_END, Process, kill_group, start
 from store.cli.process_log import Log
 from store.core.errors import StoreError
 
@@ -31,14 +31,13 @@ class Program:
 
     `pid_file` holds the process id while it runs. Deleting the file before ending the process, as
     the rehearsal does, marks that end as intended: it does not count as a death.
-    The first run uses the process `preloaded`, if any, and waits for `start_after`.
+    The first run waits for `start_after`.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     pid_file: Path | None = None
-    preloaded: Process | None = None
     start_after: Callable[[], Awaitable[None]] | None = None
 
 
@@ -68,31 +67,26 @@ def supervise(
     Raises:
         RestartLimitReached: one of them died too often.
     """
-    asyncio.run(_supervise(programs, when_started, policy, as_json))
-
-
-async def _supervise(
-    programs: Sequence[Program],
-    when_started: Callable[[Log], Coroutine[Any, Any, None]],
-    policy: RestartPolicy,
-    as_json: bool,
-) -> None:
     log = Log([program.name for program in programs], as_json=as_json)
-    stop_on_signals(asyncio.current_task(), log)
-    try:
-        async with asyncio.TaskGroup() as group:
-            for program in programs:
-                group.create_task(keep_running(program, policy, log))
-            group.create_task(when_started(log))
-    except asyncio.CancelledError:
-        log.line("store", "Everything is stopped.")
-    except BaseExceptionGroup as failures:
-        raise failures.exceptions[0] from None
+
+    async def run_all() -> None:
+        stop_on_signals(log)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for program in programs:
+                    group.create_task(keep_running(program, policy, log))
+                group.create_task(when_started(log))
+        except asyncio.CancelledError:
+            log.line("store", "Everything is stopped.")
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    asyncio.run(run_all())
 
 
-def stop_on_signals(task: asyncio.Task[Any] | None, log: Log) -> None:
+def stop_on_signals(log: Log) -> None:
     """The first signal asks every program to end, a second one kills them."""
-    loop = asyncio.get_running_loop()
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
 
     def stop(number: int) -> None:
@@ -118,29 +112,26 @@ async def keep_running(program: Program, policy: RestartPolicy, log: Log) -> Non
     while True:
         code, was_intended = await run_once(program, policy, log)
         if was_intended:
-            seconds = policy.intended_stop_seconds
-            log.line(
-                "store", f"The {program.name} was stopped. Starting it again in {seconds:g} s."
-            )
-            await asyncio.sleep(seconds)
-            continue
-        reason, now = exit_reason(code), time.monotonic()
-        deaths.append(now)
-        recent = sum(now - death < policy.within_seconds for death in deaths)
-        if recent == policy.deaths:
-            raise RestartLimitReached(
-                f"The {program.name} died {recent} times within {policy.within_seconds:g} "
-                f"seconds, the last time with {reason}; the lines above that begin with "
-                f"{program.name} say why. Everything was stopped."
-            )
-        pause = min(policy.pause_seconds * 2 ** (recent - 1), LONGEST_PAUSE_SECONDS)
-        log.line("store", f"The {program.name} died ({reason}). Starting it again in {pause:g} s.")
+            pause, how = policy.intended_stop_seconds, "was stopped"
+        else:
+            now = time.monotonic()
+            deaths.append(now)
+            recent = sum(now - death < policy.within_seconds for death in deaths)
+            if recent == policy.deaths:
+                raise RestartLimitReached(
+                    f"The {program.name} died {recent} times within {policy.within_seconds:g} "
+                    f"seconds, the last time with {exit_reason(code)}; the lines above that begin "
+                    f"with {program.name} say why. Everything was stopped."
+                )
+            pause = min(policy.pause_seconds * 2 ** (recent - 1), LONGEST_PAUSE_SECONDS)
+            how = f"died ({exit_reason(code)})"
+        log.line("store", f"The {program.name} {how}. Starting it again in {pause:g} s.")
         await asyncio.sleep(pause)
 
 
 async def run_once(program: Program, policy: RestartPolicy, log: Log) -> tuple[int, bool]:
     """The exit code of one run, and whether its end was intended (see `Program`)."""
-    process = start_or_release(program)
+    process = start(program.command, {**os.environ, **program.environment})
     ended = in_thread(process.wait)
     log.line("store", f"The {program.name} is process {process.pid}.")
     printing = in_thread(print_lines, program.name, process, log)
@@ -155,14 +146,6 @@ async def run_once(program: Program, policy: RestartPolicy, log: Log) -> tuple[i
         if process.stdin:
             process.stdin.close()
         await asyncio.wait([printing], timeout=1)
-
-
-def start_or_release(program: Program) -> Process:
-    environment = {**os.environ, **program.environment}
-    if program.preloaded and program.preloaded.poll() is None:
-        release(program.preloaded, environment)
-        return program.preloaded
-    return start(program.command, environment)
 
 
 def in_thread(work: Callable[..., Result], *args: Any) -> asyncio.Future[Result]:
@@ -203,9 +186,7 @@ async def end(process: Process, ended: asyncio.Future[int], grace_seconds: float
     try:
         if not ended.done():
             process.send_signal(GENTLE_END)
-            await asyncio.wait_for(asyncio.shield(ended), grace_seconds)
-    except TimeoutError:
-        pass
+            await asyncio.wait([ended], timeout=grace_seconds)
     finally:
         kill_group(process)
         if not ended.done():
@@ -213,6 +194,4 @@ async def end(process: Process, ended: asyncio.Future[int], grace_seconds: float
 
 
 def exit_reason(code: int) -> str:
-    if code >= 0:
-        return f"exit code {code}"
-    return f"signal {signal.Signals(-code).name}"
+    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"

@@ -11,14 +11,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 from store.cli import pip_progress
-from store.cli.clean_environment import cleaned, pip_environment, steers_python
-from store.cli.file_lock import Held, exclusive
+from store.cli.clean_environment import cleaned, pip_environment, run, steers_python
+from store.cli.file_lock import Held, Lock, acquire
 from store.core.errors import StoreError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,19 +60,16 @@ def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
         start_over(python, words)
 
 
-@contextmanager
-def install_lock(folder: Path) -> Iterator[None]:
-    """Hold the lock on an installation in `folder`; a second start waits for the first."""
+def install_lock(folder: Path) -> Lock:
+    """The lock on an installation in `folder`; a second start waits for the first."""
     lock = folder / "store-install.lock"
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(exclusive(lock, wait_seconds=0))
-        except Held:
-            print("Another start is installing; waiting for it …", flush=True)
-            stack.enter_context(exclusive(lock, wait_seconds=1800))
-        except OSError as error:
-            raise NotReady(f"Cannot write to {folder} ({error.strerror}).") from None
-        yield
+    try:
+        return acquire(lock, wait_seconds=0)
+    except Held:
+        print("Another start is installing; waiting for it …", flush=True)
+        return acquire(lock, wait_seconds=1800)
+    except OSError as error:
+        raise NotReady(f"Cannot write to {folder} ({error.strerror}).") from None
 
 
 def python_of(home: Path) -> Path:
@@ -83,15 +80,7 @@ def works(python: Path) -> bool:
     """False after a first start was killed, or after an update of the system's Python."""
     check = "import sys, pip._internal.cli.main; sys.exit(sys.version_info < (3, 11))"
     try:
-        return (
-            subprocess.run(
-                [python, "-I", "-c", check],
-                capture_output=True,
-                env=cleaned(os.environ),
-                check=False,
-            ).returncode
-            == 0
-        )
+        return run(python, "-I", "-c", check).returncode == 0
     except OSError:
         return False
 
@@ -111,84 +100,55 @@ def make() -> None:
             f"Cannot write to {OWN} ({error.strerror}): give this user the right to, or activate "
             "a virtual environment somewhere else, then run the same command again."
         ) from None
-    command = [sys.executable, "-m", "venv", "--clear", str(OWN)]
-    made = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env=cleaned(os.environ),
-        check=False,
-    )
+    made = run(sys.executable, "-m", "venv", "--clear", OWN)
     if made.returncode:
         lines = (made.stderr or made.stdout).strip().splitlines()
         reason = lines[-1] if lines else f"exit code {made.returncode}"
         raise NotReady(f"Python could not make a virtual environment in {OWN}: {reason}")
 
 
-def stamp(home: Path, name: str) -> Path:
-    return home / f"store-{Path(name).stem}.installed"
-
-
-def fingerprint(home: Path, name: str) -> str:
+def fingerprint(home: Path, name: str) -> bytes:
     """A hash of the requirements and the Python they were installed for."""
     files = [home / "pyvenv.cfg", ROOT / "requirements.txt", ROOT / name]
-    return hashlib.sha256(
-        b"\0".join([STAMP_VERSION, *(file.read_bytes() for file in files)])
-    ).hexdigest()
+    parts = [STAMP_VERSION, *(file.read_bytes() for file in files)]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest().encode()
 
 
 def missing(home: Path, python: Path, requirements: Sequence[str]) -> list[str]:
     """The requirements files that are not, or no longer, installed."""
-    return [
-        name
-        for name in requirements
-        if not is_remembered(home, name) and fault_of(home, python, name)
-    ]
-
-
-def is_remembered(home: Path, name: str) -> bool:
-    try:
-        return stamp(home, name).read_text(encoding="ascii") == fingerprint(home, name)
-    except (OSError, UnicodeError):
-        return False
+    return [name for name in requirements if fault_of(home, python, name)]
 
 
 def fault_of(home: Path, python: Path, name: str) -> str | None:
     """What is wrong with the packages of a requirements file; None, and stored, if nothing is."""
+    stamp = home / f"store-{Path(name).stem}.installed"
+    with suppress(OSError):
+        if stamp.read_bytes() == fingerprint(home, name):
+            return None
     if (home / UNFINISHED).exists():
         return "an earlier installation was interrupted"
-    checked = subprocess.run(
-        [str(python), "-I", str(CHECK), str(ROOT / name)],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        env=cleaned(os.environ),
-        check=False,
-    )
+    checked = run(python, "-I", CHECK, ROOT / name)
     if checked.returncode:
         return (checked.stdout.splitlines() or ["the packages could not be examined"])[0]
     with suppress(OSError):  # read-only: then each start checks
-        stamp(home, name).write_text(fingerprint(home, name), encoding="ascii")
+        stamp.write_bytes(fingerprint(home, name))
     return None
 
 
 def install(home: Path, python: Path, names: Sequence[str]) -> None:
     """Install the requirements files `names` by pip, showing its progress."""
-    pip = [str(python), "-I", "-m", "pip"]
     what = " and ".join(names)
     print(f"Installing {what} into {home} … {USUALLY}", flush=True)
-    if subprocess.run([*pip, "--version"], capture_output=True, check=False).returncode:
-        subprocess.run([python, "-I", "-m", "ensurepip"], capture_output=True, check=False)
-    clean = pip_environment(python)
-    command = [*pip, "install", "--disable-pip-version-check"]
-    unfinished = home / UNFINISHED
-    if unfinished.exists():  # killed in the middle: packages may only look complete
-        command.append("--ignore-installed")
+    if run(python, "-I", "-m", "pip", "--version").returncode:
+        run(python, "-I", "-m", "ensurepip")
+    environment, unfinished = pip_environment(python), home / UNFINISHED
+    # Killed in the middle: packages may only look complete.
+    again = ["--ignore-installed"] if unfinished.exists() else []
+    command = [str(python), "-I", "-m", "pip", "install", "--disable-pip-version-check"]
     try:
         unfinished.touch()
-        command += [f"-r{name}" for name in names]
-        failed = pip_progress.call(command, clean, ROOT)
+        command += [*again, *(f"-r{name}" for name in names)]
+        failed = pip_progress.call(command, environment, ROOT)
         unfinished.unlink()
     except OSError as error:
         raise NotReady(f"Cannot write to {home} ({error.strerror}).") from None
@@ -198,7 +158,7 @@ def install(home: Path, python: Path, names: Sequence[str]) -> None:
             "(behind a proxy or mirror: HTTPS_PROXY, PIP_INDEX_URL), then run the same command "
             "again."
         )
-    if fault := next(filter(None, (fault_of(home, python, name) for name in names)), None):
+    for fault in filter(None, (fault_of(home, python, name) for name in names)):
         raise NotReady(
             f"pip reports that {what} is installed in {home}, but {fault}: remove that "
             "environment (or choose another one), then run the same command again."

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from store import __version__
-from store.cli import audit_command, benchmarks, pip_progress, virtualenv
+from store.cli import audit_command, dev, pip_progress, virtualenv
 from store.cli.main import COMMANDS, main, parse, parser
 from store.core.settings import ROOT, Settings
 from store.reconciliation.audit import Audit
@@ -401,7 +401,7 @@ def test_a_benchmark_gets_its_own_arguments() -> None:
     arguments = parse(["bench", "first-visit", "--turns", "2", "--help"])
 
     assert (arguments.name, arguments.rest) == ("first-visit", ["--turns", "2", "--help"])
-    assert benchmarks.module("first-visit") == "first_visit"
+    assert dev.module("first-visit") == "first_visit"
 
 
 # --- one and many ---------------------------------------------------------------------------------

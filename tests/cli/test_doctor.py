@@ -16,7 +16,6 @@ from pydantic import SecretStr
 from store.cli import (
     doctor,
     findings,
-    machine_findings,
     preflight,
     process_findings,
     stripe_findings,
@@ -245,8 +244,8 @@ def test_a_start_that_cannot_reach_stripe_fails_with_one_sentence(
     ],
 )
 def test_of_a_secret_only_its_prefix_and_four_characters_are_shown(secret: str, shown: str) -> None:
-    assert machine_findings.masked(SecretStr(secret)) == shown
-    assert machine_findings.masked([SecretStr(secret)] * 2) == f"{shown}, {shown}"
+    assert findings.masked(SecretStr(secret)) == shown
+    assert findings.masked([SecretStr(secret)] * 2) == f"{shown}, {shown}"
 
 
 @pytest.mark.scenario("M6")
@@ -285,7 +284,7 @@ def test_unencrypted_addresses_are_noted(
 ) -> None:
     monkeypatch.setenv(name, address)
 
-    found = list(machine_findings.unencrypted(settings.load()))
+    found = list(findings.unencrypted(settings.load()))
 
     assert [finding.state for finding in found] == [NOTE] * noted
 
@@ -308,7 +307,7 @@ def test_a_data_folder_that_cannot_be_written_is_wrong(
 
     monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
 
-    (found,) = machine_findings.data_folder(chosen)
+    (found,) = findings.data_folder(chosen)
 
     assert found.state == WRONG
     assert "cannot be written (No space left on device)" in found.message
@@ -319,7 +318,7 @@ def test_doctor_accepts_a_data_folder_that_does_not_exist_yet_and_creates_nothin
 ) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "a" / "b"))
 
-    found = list(machine_findings.data_folder(settings.load()))
+    found = list(findings.data_folder(settings.load()))
 
     assert found[-1].state == OK
     assert list(tmp_path.iterdir()) == []
@@ -331,7 +330,7 @@ def test_a_name_that_is_no_setting_but_nearly_one_is_pointed_out(
     (tmp_path / ".env").write_text("STRIPE_SECERT_KEY=x\nPATH_OF_ANOTHER=y\nCURRENCY=usd\n")
     (tmp_path / "secrets.toml").write_text('ADMIN_PASWORD = "x"\n[connections]\na = 1\n')
 
-    notes = [found for found in machine_findings.setting_files() if found.state == NOTE]
+    notes = [found for found in findings.setting_files() if found.state == NOTE]
 
     assert [note.remedy for note in notes] == [
         "If STRIPE_SECRET_KEY is meant, correct it.",

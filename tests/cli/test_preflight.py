@@ -34,7 +34,7 @@ def test_two_processes_cannot_have_the_same_port(tmp_path: Path) -> None:
     said = one_sentence(store("--port", port, "--webhook-port", port, DATA_DIR=str(tmp_path)))
 
     assert f"--port and --webhook-port are both {port}" in said
-    assert running_with(port) == []  # the storefront stood by, and never began
+    assert running_with(port) == []
 
 
 def test_a_live_key_is_refused_and_never_printed(tmp_path: Path) -> None:

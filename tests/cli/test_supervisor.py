@@ -6,15 +6,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from store.cli import launch as launched
-from store.cli import supervisor
-from store.cli.child_process import Process, preloaded_process, release
 from store.cli.launch import ShopProcesses, is_up
 from store.cli.main import parse
 from store.core import settings
@@ -207,57 +204,6 @@ def test_the_shop_keeps_running_when_the_log_pipe_is_closed(
     assert len(launcher.alive()) == 2
     launcher.process.terminate()
     wait_until(lambda: launcher.alive() == [])
-
-
-@pytest.fixture
-def ticker(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """A tiny program that stands by; what it is called, and the folder for the file it leaves."""
-    (tmp_path / "ticker.py").write_text(TICKER)
-    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
-        yield lambda *words: stack.enter_context(
-            preloaded_process(["colorsys"], ["ticker", *words])
-        )
-
-
-def test_a_preloaded_process_runs_in_the_environment_given_at_its_release(
-    ticker: Callable[..., Process], tmp_path: Path
-) -> None:
-    waiting = ticker("storefront", "dies")
-    assert waiting.stdout is not None
-
-    release(waiting, {"PIDS": str(tmp_path), "WORD": "\udcff line\nend"})
-
-    assert waiting.stdout.read() == b"out of paper\n"
-    assert waiting.wait() == 3
-    assert [file.stem for file in tmp_path.glob("*.[0-9]*")] == ["storefront"]
-
-
-def test_a_preloaded_process_ends_unstarted_when_its_launcher_is_gone(
-    ticker: Callable[..., Process], tmp_path: Path
-) -> None:
-    waiting = ticker("storefront", "dies")
-    assert waiting.stdin is not None
-
-    waiting.stdin.close()  # as the system does when a launcher is killed
-
-    assert waiting.wait() == 0
-    assert list(tmp_path.glob("*.[0-9]*")) == []
-
-
-def test_a_preloaded_process_that_died_is_replaced(
-    ticker: Callable[..., Process],
-) -> None:
-    waiting = ticker("storefront", "calm")
-    waiting.kill()
-    waiting.wait()
-
-    begun = supervisor.start_or_release(
-        supervisor.Program("storefront", [sys.executable, "-V"], preloaded=waiting)
-    )
-
-    with begun:
-        assert begun is not waiting
 
 
 def test_the_emulator_does_not_wait_for_a_page_that_never_comes(

@@ -7,7 +7,7 @@ import pytest
 from bench.support import report
 from bench.support.report import Report
 from bench.support.statistics import Spread, figure, ratios, spread
-from store.cli.benchmarks import display_name, names
+from store.cli.dev import display_name, names
 from store.core.settings import ROOT
 from tests.support.load_generator import is_whole
 from tests.support.percentiles import percentile
