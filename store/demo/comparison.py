@@ -1,8 +1,8 @@
 """Orders compared with Stripe: what Stripe charged and refunded, and what our database says."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
@@ -108,25 +108,16 @@ def _add_stripe_side(stripe: EmulatorClient, order: OrderComparison, checkout: D
             order.stripe_refund_amounts.append(refund["amount"])
 
 
-class Totals(NamedTuple):
+def totals(orders: Collection[OrderComparison]) -> Counter[str]:
     """Sums over many orders; `charged_twice` and `lost` must stay 0."""
-
-    orders: int
-    charges: int
-    deliveries: int
-    effects: int
-    charged_twice: int
-    lost: int
-    differing: int
-
-    @classmethod
-    def of(cls, orders: Sequence[OrderComparison]) -> "Totals":
-        return cls(
-            orders=len(orders),
-            charges=sum(len(order.stripe_charge_amounts) for order in orders),
-            deliveries=sum(order.deliveries for order in orders),
-            effects=sum(order.effects for order in orders),
-            charged_twice=sum(order.charged_twice for order in orders),
-            lost=sum(order.is_lost for order in orders),
-            differing=sum(order.difference is not None for order in orders),
+    sums = Counter(orders=len(orders))
+    for order in orders:
+        sums.update(
+            charges=len(order.stripe_charge_amounts),
+            deliveries=order.deliveries,
+            effects=order.effects,
+            charged_twice=order.charged_twice,
+            lost=order.is_lost,
+            differing=order.difference is not None,
         )
+    return sums

@@ -23,7 +23,7 @@ from store.demo.errors import NotApplicable
 from store.demo.webhook_client import WebhookClient
 from store.orders import checkout, queries
 
-WEBHOOK_DELAY_SECONDS = 20  # for a scenario that delivers the event itself before that
+WEBHOOK_DELAY_SECONDS = "20"  # for a scenario that delivers the event itself before that
 WEBHOOK_TIMEOUT_SECONDS = 15
 MAX_TRIES = 3
 Result = TypeVar("Result")
@@ -41,10 +41,7 @@ class ScenarioContext:
 
     @property
     def webhooks(self) -> WebhookClient:
-        """
-        Raises:
-            NoWebhookServer
-        """
+        """The running webhook server; raises `NoWebhookServer`."""
         return WebhookClient.connect(self.stripe)
 
     # --- buying ----------------------------------------------------------------------------------
@@ -98,8 +95,7 @@ class ScenarioContext:
         """
         for _ in range(MAX_TRIES):
             number = self.open()
-            delay = str(WEBHOOK_DELAY_SECONDS)
-            with self.stripe.fault("delivery", "delay", COMPLETED, value=delay):
+            with self.stripe.fault("delivery", "delay", COMPLETED, value=WEBHOOK_DELAY_SECONDS):
                 self.pay(number)
             event = self.stripe.event_of(self.session_id(number))
             if not self.stripe.attempts(event["id"]):
@@ -117,10 +113,9 @@ class ScenarioContext:
             return queries.order_of_buyer(session, self.buyer, number)
 
     def session_id(self, number: str) -> str:
-        session_id = self.order(number).checkout_session_id
-        if session_id is None:
-            raise NotApplicable("This order never reached Stripe.")
-        return session_id
+        if session_id := self.order(number).checkout_session_id:
+            return session_id
+        raise NotApplicable("This order never reached Stripe.")
 
     def payment_id(self, number: str) -> str:
         """The payment at Stripe, whether our database knows it or not."""
@@ -144,14 +139,14 @@ class ScenarioContext:
     def false_event(self, number: str, **changes: Any) -> Document:
         """An event that says an open order is paid, though it is not."""
         session = self.stripe.session(self.session_id(number))
-        session |= {"status": "complete", "payment_status": "paid", "url": None}
+        session |= {"status": "complete", "payment_status": "paid", "url": None, **changes}
         return {
             "id": f"evt_rehearsal_{secrets.token_hex(8)}",
             "object": "event",
             "type": COMPLETED,
             "created": int(time.time()),
-            "livemode": False,
-            "data": {"object": session | changes},
+            "livemode": session["livemode"],
+            "data": {"object": session},
         }
 
 

@@ -23,23 +23,17 @@ Document = dict[str, Any]
 Result = TypeVar("Result")
 
 
-def send(
-    method: str, url: str, *, seconds: float = TIMEOUT_SECONDS, **options: Any
-) -> requests.Response:
-    """The response, also one that reports an error.
-
-    Raises:
-        RequestException: no response.
-    """
+def send(method: str, url: str, **options: Any) -> requests.Response:
+    """The response, also one that reports an error; raises `RequestException` if there is none."""
     with requests.Session() as session:
         session.trust_env = False  # no proxy: both servers are on this computer
-        return session.request(method, url, timeout=seconds, **options)
+        return session.request(method, url, **{"timeout": TIMEOUT_SECONDS, **options})
 
 
 def is_up(url: str) -> bool:
     """True where a health check at `url` answers 200."""
     try:
-        return send("GET", url, seconds=HEALTH_TIMEOUT_SECONDS).status_code == 200
+        return send("GET", url, timeout=HEALTH_TIMEOUT_SECONDS).status_code == 200
     except requests.RequestException:
         return False
 
@@ -79,12 +73,10 @@ class EmulatorClient:
         return self._request(method, f"/emulator/{path}", **options)
 
     def get(self, path: str, **query: str | int) -> Document:
-        document: Document = self._request("GET", f"/v1/{path}", params=query)
-        return document
+        return dict(self._request("GET", f"/v1/{path}", params=query))
 
     def post(self, path: str, **form: str | int) -> Document:
-        document: Document = self._request("POST", f"/v1/{path}", data=form)
-        return document
+        return dict(self._request("POST", f"/v1/{path}", data=form))
 
     def list_all(self, path: str, **query: str | int) -> Iterator[Document]:
         """Every item of a list, newest first, page after page."""
@@ -136,8 +128,7 @@ class EmulatorClient:
 
     def deliveries(self, event_id: str) -> list[Document]:
         """The deliveries of an event with their attempts, newest first."""
-        deliveries: list[Document] = self.control("GET", "deliveries", event=event_id)
-        return deliveries
+        return list(self.control("GET", "deliveries", event=event_id))
 
     def attempts(self, event_id: str, *, besides: Collection[str] = ()) -> list[Document]:
         """The attempts to deliver an event, without those of the deliveries `besides`."""

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from sqlalchemy import Connection
 from sqlmodel import SQLModel, col, func, insert, select
 
 from store.catalog import products as catalog
@@ -57,7 +56,10 @@ def reset_demo(stripe: EmulatorClient) -> None:
 def _empty_both(stripe: EmulatorClient, products: list[dict[str, Any]]) -> None:
     with db.unit_of_work() as session:
         connection = session.connection()
-        _lock_out_writers(connection)
+        # Wait for running writers and block new ones, so that no new row refers to a deleted one:
+        # orders first and events second, as all writers lock. SQLite has one writer anyway.
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("LOCK TABLE orders, stripe_events IN EXCLUSIVE MODE")
         for table in reversed(SQLModel.metadata.sorted_tables):
             if table.name not in KEPT_TABLES:
                 connection.execute(table.delete())
@@ -77,16 +79,6 @@ def _has_orphaned_session(stripe: EmulatorClient) -> bool:
     with db.reading() as session:
         existing = session.exec(select(Order.number).where(col(Order.number).in_(numbers)))
         return bool(numbers - set(existing))
-
-
-def _lock_out_writers(connection: Connection) -> None:
-    """Wait for running writers and block new ones, so that no new row refers to a deleted one.
-
-    Orders first and events second, the order in which all writers lock; every other row refers
-    to one of them. SQLite has one writer at a time anyway.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("LOCK TABLE orders, stripe_events IN EXCLUSIVE MODE")
 
 
 def is_delivering(stripe: EmulatorClient) -> bool:

@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from store.core.errors import StoreError, StripeError
 from store.core.wording import counted
 from store.demo.comparison import OrderComparison
-from store.demo.context import (
-    MAX_TRIES,
-    WEBHOOK_TIMEOUT_SECONDS,
-    ScenarioContext,
-    run_concurrently,
-)
+from store.demo.context import MAX_TRIES, WEBHOOK_TIMEOUT_SECONDS, ScenarioContext, run_concurrently
 from store.demo.emulator_client import wait_until
 from store.demo.errors import NotApplicable
 from store.demo.webhook_client import START_SECONDS, WebhookResponse
@@ -37,21 +32,20 @@ class ScenarioResult:
     passed: bool
 
 
+Run = Callable[[ScenarioContext], ScenarioResult]
+
+
 @dataclass(frozen=True)
 class Scenario:
-    """`about` says what happens and `expected` what should come of it, both before it runs;
-    `run` causes the fault and returns what came of it.
-    """
+    """`about` says what happens, `expected` what should come of it, and `run` what came of it."""
 
     name: str
     about: str
     expected: str
-    run: Callable[[ScenarioContext], ScenarioResult]
+    run: Run
 
 
-def scenario(
-    name: str, *, expected: str
-) -> Callable[[Callable[[ScenarioContext], ScenarioResult]], Scenario]:
+def scenario(name: str, *, expected: str) -> Callable[[Run], Scenario]:
     """Make a scenario of a function, whose docstring is the text on the page."""
     return lambda run: Scenario(name, inspect.getdoc(run) or "", expected, run)
 
@@ -168,7 +162,7 @@ def live_mode(context: ScenarioContext) -> ScenarioResult:
     """A correctly signed event of Stripe's live mode reaches this test shop."""
     webhooks = context.webhooks
     number = context.open()
-    response = webhooks.post(context.false_event(number, livemode=True) | {"livemode": True})
+    response = webhooks.post(context.false_event(number, livemode=True))
     return _still_open(context, number, response.text, response.outcome == "livemode")
 
 

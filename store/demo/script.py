@@ -4,13 +4,15 @@ The state is kept in one small file in the data folder, so it survives a reload,
 restart. Where the file cannot be written, it lasts as long as the process.
 """
 
-import json
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass as validated
 
 from store.core import private_files, settings
 
@@ -36,11 +38,11 @@ STEPS = (
 )
 
 
-@dataclass
+@validated
 class Script:
     """`step` counts from 0 and is `len(STEPS)` at the end; `started_at` is None while paused."""
 
-    step: int = 0
+    step: Annotated[int, Field(ge=0, le=len(STEPS))] = 0
     seconds_before: float = 0.0
     started_at: float | None = None
 
@@ -80,30 +82,26 @@ class Script:
     def save(self, buyer: str) -> None:
         """Write the state of this presenter; the oldest of many presenters are dropped."""
         with LOCK, suppress(OSError):
-            states = _read()
-            states.pop(buyer, None)
-            states[buyer] = asdict(self)
-            kept = dict(list(states.items())[-MAX_PRESENTERS:])
+            others = {name: script for name, script in _read().items() if name != buyer}
+            kept = dict([*others.items(), (buyer, self)][-MAX_PRESENTERS:])
             with private_files.written_whole(_path()) as file:
-                file.write_text(json.dumps(kept), "utf-8")
+                file.write_bytes(STATES.dump_json(kept))
 
     @classmethod
     def load(cls, buyer: str) -> "Script":
         """The state of this presenter; a file that cannot be read counts as none."""
-        try:
-            script = cls(**_read().get(buyer, {}))
-            return script if 0 <= script.step <= len(STEPS) and script.seconds >= 0 else cls()
-        except TypeError:
-            return cls()
+        return _read().get(buyer) or cls()
+
+
+STATES = TypeAdapter(dict[str, Script])
 
 
 def _path() -> Path:
     return settings.current().data_dir / FILE
 
 
-def _read() -> dict[str, Any]:
+def _read() -> dict[str, Script]:
     try:
-        states = json.loads(_path().read_text("utf-8"))
+        return STATES.validate_json(_path().read_bytes())
     except (OSError, ValueError):
         return {}
-    return states if isinstance(states, dict) else {}
