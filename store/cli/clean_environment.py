@@ -41,16 +41,11 @@ PIP_SECTIONS = ("global", "install", ":env:")  # the later one wins, as in pip
 
 def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment for this process and all that it starts."""
-    return {name: value for name, value in environment.items() if not is_foreign(name)}
-
-
-def is_foreign(name: str) -> bool:
-    return name not in KEPT_PYTHON and (name in DROPPED or name.startswith(DROPPED_PREFIXES))
-
-
-def steers_python(name: str) -> bool:
-    """True for a variable that a running interpreter has read: it must be restarted without it."""
-    return name.startswith("PYTHON") and is_foreign(name)
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in KEPT_PYTHON or not (name in DROPPED or name.startswith(DROPPED_PREFIXES))
+    }
 
 
 def run(*command: str | Path) -> subprocess.CompletedProcess[str]:

@@ -75,16 +75,12 @@ def names_in(path: Path) -> set[str]:
 
 
 def setting_values(config: Settings) -> Iterator[Finding]:
-    values = {name: getattr(config, name) for name in sorted(Settings.model_fields)}
-    unset = [
-        name
-        for name, field in Settings.model_fields.items()
-        if values[name] == field.get_default(call_default_factory=True)
-    ]
-    for name in sorted(values.keys() - set(unset)):
-        yield Finding(OK, "settings", f"{name.upper()} = {masked(values[name])}")
+    chosen = config.model_dump(exclude_defaults=True).keys()
+    for name in sorted(chosen):
+        yield Finding(OK, "settings", f"{name.upper()} = {masked(getattr(config, name))}")
     yield from unencrypted(config)
-    yield Finding(OK, "settings", f"left at their defaults: {', '.join(sorted(unset)).upper()}")
+    unset = ", ".join(sorted(Settings.model_fields.keys() - chosen)).upper()
+    yield Finding(OK, "settings", f"left at their defaults: {unset}")
 
 
 def unencrypted(config: Settings) -> Iterator[Finding]:

@@ -13,8 +13,7 @@ from store.cli import failures, preflight
 from store.cli.child_process import child_command, raise_file_limit
 from store.cli.listening import addresses_of, beyond_loopback
 from store.cli.preflight import StripeAccount
-from store.cli.process_log import Log
-from store.cli.supervisor import Program, RestartLimitReached, supervise
+from store.cli.supervisor import Log, Program, RestartLimitReached, supervise
 from store.core import shop_profile
 from store.core.settings import Settings
 
@@ -119,13 +118,13 @@ class ShopProcesses:
     def health_urls(self) -> dict[str, str]:
         """The health URL of each process, by name; without a webhook secret `readyz` is 503."""
         path = "readyz" if self.settings.accepts_webhooks else "healthz"
-        addresses = {
+        urls = {
             WEBHOOK_SERVER: f"{self.webhook_server_url}/{path}",
             "storefront": f"http://127.0.0.1:{self.arguments.port}/_stcore/health",
         }
-        return addresses | (
-            {"emulator": f"{self.emulator_url}/emulator/health"} if self.has_emulator else {}
-        )
+        if self.has_emulator:
+            urls["emulator"] = f"{self.emulator_url}/emulator/health"
+        return urls
 
     async def announce(self, log: Log) -> None:
         """Wait until every process answers, then print the addresses."""

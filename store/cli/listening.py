@@ -34,11 +34,7 @@ def addresses_of(arguments: Namespace) -> list[str]:
 
 
 def addresses(host: str | None) -> list[str]:
-    """The addresses to listen on for `--host`: always loopback, then what the name stands for.
-
-    Raises:
-        UnknownHost: it is neither an address nor a known name.
-    """
+    """The addresses to listen on for `--host`: always loopback, then what the name stands for."""
     if host is None:
         return list(LOOPBACK)
     try:
@@ -60,11 +56,7 @@ def family_of(address: str) -> socket.AddressFamily:
 
 
 def bound(address: str, port: int) -> socket.socket:
-    """A socket that owns the port at this one address, and does not listen yet.
-
-    Raises:
-        OSError: the port cannot be used there.
-    """
+    """A socket that owns the port at this one address, and does not listen yet."""
     family = family_of(address)
     listener = socket.socket(family)
     try:

@@ -17,7 +17,6 @@ from store.core.errors import StoreError
 
 RUNTIME = ["requirements.txt"]
 DEVELOPMENT = ["requirements.txt", "requirements-dev.txt"]
-TOP_LEVEL_FLAGS = ("-h", "--help", "--version")
 
 
 class Command(NamedTuple):
@@ -164,7 +163,7 @@ def options_of(command: argparse.ArgumentParser) -> str:
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The parsed command line; `rest` holds what is passed on to another program."""
-    if not words or (words[0].startswith("-") and words[0] not in TOP_LEVEL_FLAGS):
+    if not words or (words[0][0:1] == "-" and words[0] not in ("-h", "--help", "--version")):
         words = ["run", *words]
     top = parser()
     if words[0] == "bench" and words[1:2] in (["-h"], ["--help"]):

@@ -1,8 +1,10 @@
 """Supervisor: keeps several programs running, restarts them, prefixes their logs, stops all."""
 
 import asyncio
+import json
 import os
 import signal
+import sys
 import threading
 import time
 from collections import deque
@@ -10,14 +12,16 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 from typing import Any, TypeVar
 
 from store.cli.child_process import GENTLE_END, Process, kill_group, start
-from store.cli.process_log import Log
 from store.core.errors import StoreError
 
 LONGEST_PAUSE_SECONDS = 8.0
+COLOURS = cycle((36, 33, 32, 35, 34))  # ANSI: cyan, yellow, green, magenta, blue
 Result = TypeVar("Result")
 
 
@@ -53,6 +57,51 @@ class RestartPolicy:
     pause_seconds: float = 0.5
     grace_seconds: float = 8
     intended_stop_seconds: float = 3  # long enough to be seen
+
+
+class Log:
+    """Prints lines with the time and the name of the program that wrote them.
+
+    With `as_json` each line is an object; a program's own JSON object gets its name added.
+    """
+
+    def __init__(self, names: Sequence[str], *, as_json: bool = False) -> None:
+        self.colours = dict(zip(names, COLOURS, strict=False))
+        self.width = max(len(name) for name in [*names, "store"])
+        self.as_json = as_json
+        self.lock = threading.Lock()
+        self.coloured = "NO_COLOR" not in os.environ and sys.stdout.isatty()
+
+    def line(self, name: str, text: bytes | str) -> None:
+        message = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+        formatted = self.json_line if self.as_json else self.text_line
+        # The shop goes on when the terminal or the reading program is gone.
+        with self.lock, suppress(OSError):
+            for line in message.splitlines():
+                print(formatted(name, line), flush=True)
+
+    def text_line(self, name: str, line: str) -> str:
+        prefix = f"{datetime.now().astimezone():%H:%M:%S} {name.ljust(self.width)} | "
+        colour = self.colours.get(name)
+        return f"\033[{colour}m{prefix}\033[0m{line}" if self.coloured and colour else prefix + line
+
+    def json_line(self, name: str, line: str) -> str:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = None
+        if not isinstance(entry, dict):
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            entry = {"time": now, "level": "INFO", "logger": name, "message": line}
+        return json.dumps({**entry, "program": name}, ensure_ascii=False)
+
+    def notice(self, text: str) -> None:
+        """Print a text for people, which no program wrote."""
+        if self.as_json:
+            self.line("store", "\n".join(filter(None, map(str.strip, text.splitlines()))))
+            return
+        with suppress(OSError):
+            print(text, flush=True)
 
 
 def supervise(

@@ -11,21 +11,26 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from store.cli import pip_progress
-from store.cli.clean_environment import cleaned, pip_environment, run, steers_python
+from store.cli.clean_environment import cleaned, pip_environment, run
 from store.cli.file_lock import Held, Lock, acquire
 from store.core.errors import StoreError
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ROOT / ".venv"
+OWN_PYTHON = OWN / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 UNFINISHED = "store-install-unfinished"
 CHECK = ROOT / "store" / "cli" / "check_installed.py"
 USUALLY = "(the first time usually two minutes, and 600 MB on the disk)"
+STEP_SECONDS = 0.5  # between two updates of the line that shows pip's progress
+LOG_STEP_SECONDS = 15.0  # between two lines, where the output is no terminal
+WIDTH = 78
 STAMP_VERSION = b"imported"  # older stamps relied on pip's exit code only
 
 
@@ -44,7 +49,7 @@ def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
     """
     inside = sys.prefix != sys.base_prefix
     home = Path(sys.prefix) if inside else OWN
-    python = Path(sys.executable) if inside else python_of(OWN)
+    python = Path(sys.executable) if inside else OWN_PYTHON
     complete = (inside or works(python)) and not missing(home, python, requirements)
     if not complete:
         with install_lock(home if inside else ROOT / "data"):
@@ -53,9 +58,10 @@ def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
             if stale := missing(home, python, requirements):
                 install(home, python, stale)
     foreign = os.environ.keys() - cleaned(os.environ).keys()
-    steered = any(map(steers_python, foreign))
     for name in foreign:
         del os.environ[name]
+    # A running interpreter has read its own variables: it must be restarted without them.
+    steered = any(name.startswith("PYTHON") for name in foreign)
     if steered or not (inside and complete):
         start_over(python, words)
 
@@ -70,10 +76,6 @@ def install_lock(folder: Path) -> Lock:
         return acquire(lock, wait_seconds=1800)
     except OSError as error:
         raise NotReady(f"Cannot write to {folder} ({error.strerror}).") from None
-
-
-def python_of(home: Path) -> Path:
-    return home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
 def works(python: Path) -> bool:
@@ -148,7 +150,7 @@ def install(home: Path, python: Path, names: Sequence[str]) -> None:
     try:
         unfinished.touch()
         command += [*again, *(f"-r{name}" for name in names)]
-        failed = pip_progress.call(command, environment, ROOT)
+        failed = run_pip(command, environment, ROOT)
         unfinished.unlink()
     except OSError as error:
         raise NotReady(f"Cannot write to {home} ({error.strerror}).") from None
@@ -163,6 +165,64 @@ def install(home: Path, python: Path, names: Sequence[str]) -> None:
             f"pip reports that {what} is installed in {home}, but {fault}: remove that "
             "environment (or choose another one), then run the same command again."
         )
+
+
+def run_pip(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> int:
+    """Run pip and return its exit code; its errors are printed as they come."""
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as pip:
+        assert pip.stdout
+        progress = Progress()
+        reader = threading.Thread(target=progress.follow, args=(pip.stdout,), daemon=True)
+        reader.start()
+        try:
+            while reader.is_alive():
+                progress.draw()
+                reader.join(STEP_SECONDS)
+        finally:
+            if sys.stdout.isatty():
+                print(f"\r{'':<{WIDTH}}\r", end="", flush=True)
+        return pip.wait()
+
+
+class Progress:
+    """What pip is doing, and for how long: minutes, for most of which pip prints nothing."""
+
+    def __init__(self) -> None:
+        self.doing = "Looking for packages"
+        self.began = self.next_line_at = time.monotonic()
+
+    def follow(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.doing = doing(line) or self.doing
+
+    def draw(self) -> None:
+        now = time.monotonic()
+        line = f"  {self.doing} … {now - self.began:.0f} s"
+        if sys.stdout.isatty():
+            print(f"\r{line[:WIDTH]:<{WIDTH}}", end="", flush=True)
+        elif now >= self.next_line_at:
+            print(line, flush=True)
+            self.next_line_at = now + LOG_STEP_SECONDS
+
+
+def doing(line: str) -> str:
+    """What pip is doing according to a line of its output; "" if the line does not say."""
+    word, _, rest = line.strip().partition(" ")
+    if word == "Collecting" and rest:
+        return f"Looking for {rest.split()[0]}"
+    if word == "Downloading":
+        return f"Downloading {rest}"
+    if line.startswith("Installing collected packages:"):
+        return f"Unpacking {line.count(',') + 1} packages"
+    return ""
 
 
 def start_over(python: Path, words: Sequence[str]) -> NoReturn:

@@ -32,17 +32,15 @@ def reset_demo(stripe: EmulatorClient) -> None:
     """Empty both sides while nothing can write to ours; repeat where something came between.
 
     Rows are deleted in one transaction and no table is dropped, so the other processes go on
-    working on an empty shop; a buyer whose order is gone reads that there is none.
-    If the process dies before the commit, our rows are still there, and the next reset finishes
-    it. Of two resets at once, the second waits for the first.
+    working on an empty shop. If the process dies before the commit, our rows are still there, and
+    the next reset finishes it. Of two resets at once, the second waits for the first.
 
     A buyer's request that had read an order before may create its session afterwards. Such a
     session has no order, so both sides are emptied again.
 
     Raises:
-        EmulatorUnreachable: nothing was deleted.
+        EmulatorUnreachable, ProductsFileError, DatabaseUnavailable: nothing was deleted.
         NotApplicable: buyers kept ordering.
-        ProductsFileError, DatabaseUnavailable
     """
     products = catalog.seed_rows()
     wait_until(lambda: not is_delivering(stripe), DELIVERY_TIMEOUT_SECONDS)

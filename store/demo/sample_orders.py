@@ -1,13 +1,12 @@
 """Twenty-five sample orders of the last 90 days, the same every time.
 
 Each is placed, paid, refunded or disputed through the shop's own interfaces, by a buyer of its
-own, so amounts and states are true on both sides. Afterwards all are dated back together: first
-in the emulator, in one transaction, then in our database, in one transaction. Both set absolute
-times, so repeating them changes nothing.
+own, so amounts and states are true on both sides. Then all are dated back to absolute times: first
+in the emulator, then in our database, each in one transaction.
 
 If the process dies on the way, the orders made so far stay, undated; the next press makes those
-that are missing and dates all of them. Pressed twice, or by two visitors, no sample is made again:
-its buyer has an order. (Two at once take turns: see `runner.Rehearsals`.)
+that are missing and dates all of them. No sample is made twice: its buyer has an order. Two presses
+at once take turns: see `runner.Rehearsals`.
 """
 
 import time
@@ -42,9 +41,8 @@ def _pay_at_second_try(context: ScenarioContext, number: str) -> None:
 
 def _debit(context: ScenarioContext, number: str, outcome: str = "succeeds") -> None:
     """Pay by bank debit: Checkout completes at once, the money arrives (or not) later."""
-    session_id = context.session_id(number)
-    paying = {"outcome": outcome, "email": context.email}
-    context.stripe.control("POST", f"sessions/{session_id}/pay_later", **paying)
+    path = f"sessions/{context.session_id(number)}/pay_later"
+    context.stripe.control("POST", path, outcome=outcome, email=context.email)
 
 
 def _finish_debit(context: ScenarioContext, number: str, *, succeeded: bool) -> None:
@@ -90,9 +88,7 @@ ENDINGS: dict[str, tuple[Callable[[ScenarioContext, str], None], str]] = {
     "processing": (_debit, "processing"),
     "open": (lambda *_: None, "open"),
 }
-EMAILS = tuple(
-    f"{name}@example.com" for name in ("ada", "grace", "alan", "edsger", "barbara", "donald", "lin")
-)
+NAMES = ("ada", "grace", "alan", "edsger", "barbara", "donald", "lin")
 SHIRT, JEANS, SNEAKERS = "red-t-shirt", "blue-jeans", "sneakers"
 
 
@@ -148,14 +144,11 @@ def existing() -> dict[str, Order]:
 
 
 def create(context: ScenarioContext) -> Iterator[str]:
-    """Make the samples that are missing, then date all back; yields each one's buyer when done.
-
-    Raises:
-        StoreError: the shop could not sell something; those already made stay.
-    """
+    """Make the samples that are missing, then date all back; yields each one's buyer when done."""
     present = existing()
     for place, sample in enumerate(SAMPLES):
-        context.buyer, context.email = buyer_of(place), EMAILS[place % len(EMAILS)]
+        context.buyer = buyer_of(place)
+        context.email = f"{NAMES[place % len(NAMES)]}@example.com"
         if context.buyer not in present:
             _create_one(context, sample)
         yield context.buyer
@@ -190,8 +183,7 @@ def _placed_at(place: int, now: datetime) -> datetime:
 def _date_back(context: ScenarioContext) -> None:
     """Let each sample have been placed on its day, in the emulator and here.
 
-    Dead between the two, the emulator's dates are old and ours are not; the amounts agree all the
-    same, and the next press finishes it.
+    If the process dies between the two, the amounts agree, and the next press dates ours.
     """
     orders, now = existing(), clock.now()
     shifts: dict[int | None, timedelta] = {}

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from store import __version__
-from store.cli import audit_command, dev, pip_progress, virtualenv
+from store.cli import audit_command, dev, virtualenv
 from store.cli.main import COMMANDS, main, parse, parser
 from store.core.settings import ROOT, Settings
 from store.reconciliation.audit import Audit
@@ -433,7 +433,7 @@ def test_the_progress_line_shows_what_pip_is_doing() -> None:
         "Installing collected packages: a, b, c",
     ]
 
-    assert [pip_progress.doing(line) for line in said] == [
+    assert [virtualenv.doing(line) for line in said] == [
         "Looking for streamlit==1.67.0",
         "Downloading streamlit-1.67.0-py3-none-any.whl (9.1 MB)",
         "",
@@ -446,7 +446,7 @@ def test_pips_errors_and_its_exit_code_are_seen(
 ) -> None:
     program = "import sys; print('Collecting x'); sys.stderr.write('no network'); sys.exit(3)"
 
-    code = pip_progress.call([sys.executable, "-c", program], os.environ, tmp_path)
+    code = virtualenv.run_pip([sys.executable, "-c", program], os.environ, tmp_path)
 
     shown = capfd.readouterr()
     assert (code, shown.err) == (3, "no network")

@@ -17,7 +17,6 @@ from store.cli import (
     doctor,
     findings,
     preflight,
-    process_findings,
     stripe_findings,
 )
 from store.cli.findings import NOTE, OK, WRONG, Finding
@@ -413,7 +412,7 @@ def test_doctor_reports_the_sidecars_health(
         ports = Namespace(
             port=free_port(), webhook_port=server.server_port, emulator_port=1, no_emulator=True
         )
-        found = list(process_findings.processes(chosen, ports))
+        found = list(doctor.processes(chosen, ports))
 
     ours = [finding for finding in found if finding.name == "webhook server"]
     assert [finding.state for finding in ours] == states
@@ -432,7 +431,7 @@ def test_another_program_on_the_sidecars_port_is_not_taken_for_it(
         ports = Namespace(
             port=free_port(), webhook_port=server.server_port, emulator_port=1, no_emulator=True
         )
-        found = list(process_findings.processes(chosen, ports))
+        found = list(doctor.processes(chosen, ports))
 
     (ours,) = [finding for finding in found if finding.name == "webhook server"]
     assert ours.state == WRONG
