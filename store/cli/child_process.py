@@ -1,9 +1,20 @@
-"""Child processes of the supervisor: how they are started and ended on each system."""
+"""Child processes of the supervisor: how they are started and ended on each system.
+
+`python -m store.cli.child_process MODULE ARGUMENT …` runs a module until the supervisor ends, which
+holds the other end of standard input. The operating system closes it when the supervisor ends, also
+by `kill -9`, so no orphan keeps a port or the database.
+
+An argument `env:NAME` is replaced by that environment variable: every user of the computer can
+read a command line, so a secret must not be on it.
+"""
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -20,6 +31,7 @@ else:
     GENTLE_END = signal.SIGTERM
 
 Process = subprocess.Popen[bytes]
+GRACE_SECONDS = 5
 MACOS_FILES = 10_240  # OPEN_MAX, where the limit is called unlimited
 
 
@@ -52,16 +64,41 @@ def kill_group(process: Process) -> None:
 
 
 def child_command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "store.cli.child_main", *arguments]
+    return [sys.executable, "-m", "store.cli.child_process", *arguments]
 
 
 def start(command: Sequence[str], environment: Mapping[str, str]) -> Process:
     return subprocess.Popen(
         command,
-        stdin=subprocess.PIPE,  # see child_main
+        stdin=subprocess.PIPE,  # see `exit_with_parent`
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**environment, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"},
         cwd=ROOT,
         **OWN_GROUP,
     )
+
+
+def exit_with_parent() -> None:
+    """End this process when its standard input ends, which only the supervisor can write to."""
+    while os.read(0, 1024):
+        pass
+    signal_all(signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    if os.name == "posix":
+        signal_all(signal.SIGKILL)
+    os._exit(1)
+
+
+def signal_all(number: int) -> None:
+    """Signal this process and, if it leads a process group, everything it has started."""
+    if os.name == "posix" and os.getpgrp() == os.getpid():
+        os.killpg(os.getpid(), number)
+    else:
+        os.kill(os.getpid(), number)
+
+
+if __name__ == "__main__":
+    threading.Thread(target=exit_with_parent, daemon=True).start()
+    sys.argv = [os.environ[a[4:]] if a.startswith("env:") else a for a in sys.argv[1:]]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

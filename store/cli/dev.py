@@ -24,10 +24,6 @@ BESIDE = (("mypy",), ("scripts.audit_dependencies",))
 TESTS = ("pytest", "-n", str(WORKERS), "--dist", "loadfile", "--no-loadscope-reorder")
 
 
-class UnknownBenchmark(StoreError):
-    """The sentence lists the names that exist."""
-
-
 def test(arguments: Namespace) -> int:
     """Run formatter, linter, types, audits and every test; with arguments, only pytest."""
     if arguments.rest:
@@ -83,15 +79,11 @@ def display_name(name: str) -> str:
 
 
 def module(text: str) -> str:
-    """The module of the benchmark of this name, written with hyphens or underscores.
-
-    Raises:
-        UnknownBenchmark
-    """
+    """The module of the benchmark of this name, written with hyphens or underscores."""
     name = text.replace("-", "_")
     if name not in names():
         existing = ", ".join(map(display_name, names()))
-        raise UnknownBenchmark(f"There is no benchmark {text}; there are: {existing}.")
+        raise StoreError(f"There is no benchmark {text}; there are: {existing}.")
     return name
 
 

@@ -5,6 +5,8 @@ option, an environment that is not ready).
 """
 
 import json
+import platform
+import sys
 from argparse import Namespace
 from collections.abc import Iterator
 
@@ -23,26 +25,25 @@ FINE = ("ok", "alive", "not compared with Stripe's yet")  # states that need no 
 
 def doctor(arguments: Namespace) -> int:
     """Print every finding; 1 if one of them is wrong, else 0."""
-    results = examine(arguments)
+    results = []
+    for finding in examine(arguments):
+        results.append(finding)
+        if not arguments.json:  # at once, because the next finding may take long
+            print_finding(finding)
     if arguments.json:
-        every = list(results)
-        print(json.dumps([finding._asdict() for finding in every], indent=2, ensure_ascii=False))
-    else:
-        every = [print_finding(finding) for finding in results]
-    return int(any(finding.state == WRONG for finding in every))
+        print(json.dumps([finding._asdict() for finding in results], indent=2, ensure_ascii=False))
+    return int(any(finding.state == WRONG for finding in results))
 
 
-def print_finding(finding: Finding) -> Finding:
-    """Print a finding and return it; called for each at once, because the next may take long."""
+def print_finding(finding: Finding) -> None:
     state = "WRONG" if finding.state == WRONG else finding.state
     print(f"{state:>6}  {finding.message}", flush=True)
     if finding.remedy:
         print(f"        → {finding.remedy}", flush=True)
-    return finding
 
 
 def examine(arguments: Namespace) -> Iterator[Finding]:
-    yield from guarded("programs", findings.programs())
+    yield Finding(OK, "python", f"Python {platform.python_version()} in {sys.prefix}")
     yield from guarded("setting files", findings.setting_files())
     try:
         config = preflight.settings_for(arguments)

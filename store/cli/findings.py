@@ -3,11 +3,10 @@
 import difflib
 import logging
 import os
-import platform
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,10 +44,6 @@ def guarded(name: str, findings: Iterable[Finding], remedy: str = "") -> Iterato
         log.exception("The %s could not be examined.", name)
         message = f"The {name} could not be examined ({type(error).__name__})."
         yield Finding(WRONG, name, message, "The lines on standard error say more.")
-
-
-def programs() -> Iterator[Finding]:
-    yield Finding(OK, "python", f"Python {platform.python_version()} in {sys.prefix}")
 
 
 def setting_files() -> Iterator[Finding]:
@@ -136,18 +131,15 @@ def data_folder(config: Settings) -> Iterator[Finding]:
 
 
 def database() -> Iterator[Finding]:
-    try:
+    with suppress(StoreError):  # reported below, with the reason
         if not db.exists():
             message = f"There is no shop in {db.location()} yet"
             yield Finding(NOTE, "database", message, "python -m store makes it.")
             return
-    except StoreError:
-        pass  # reported below, with the reason
-    sound = True
-    for check in db.findings():
-        sound &= check.ok
+    checks = list(db.findings())
+    for check in checks:
         yield Finding(OK if check.ok else WRONG, "database", check.sentence, check.remedy)
-    if not sound:
+    if not all(check.ok for check in checks):
         return
     message = f"The database {db.location()} answers"
     if db.schema_is_current():

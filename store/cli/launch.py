@@ -28,11 +28,7 @@ LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def run(arguments: Namespace) -> int:
-    """Serve until a signal; 1 if a process could not be kept running.
-
-    Raises:
-        StoreError: nothing was started.
-    """
+    """Serve until a signal; 1 if a process could not be kept running, an error if none started."""
     raise_file_limit()
     config = preflight.settings_for(arguments)
     shop_profile.current()  # a mistake in its file is found before anything starts
@@ -162,7 +158,7 @@ class ShopProcesses:
 
     def warning_lines(self) -> list[str]:
         """A warning if other computers can reach the shop."""
-        opened = list(beyond_loopback(addresses_of(self.arguments)))
+        opened = beyond_loopback(addresses_of(self.arguments))
         if not opened:
             return []
         shop = ", ".join(f"http://{address}:{self.arguments.port}" for address in opened)

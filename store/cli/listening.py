@@ -7,7 +7,6 @@ import errno
 import socket
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
 
 from store.core.errors import StoreError
 
@@ -24,10 +23,6 @@ else:
     ALONE_ON_PORT = socket.SO_REUSEADDR
 
 
-class UnknownHost(StoreError):
-    """`--host` names nothing that a server could listen on."""
-
-
 def addresses_of(arguments: Namespace) -> list[str]:
     """The addresses that the storefront and the webhook server listen on."""
     return addresses(getattr(arguments, "host", None))
@@ -40,7 +35,7 @@ def addresses(host: str | None) -> list[str]:
     try:
         infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise UnknownHost(
+        raise StoreError(
             f"--host {host} is not an address or name that this computer knows; use 0.0.0.0 for "
             "every network, or leave it out for this computer alone."
         ) from None
@@ -113,8 +108,7 @@ def port_fault(port: int, hosts: list[str]) -> str | None:
     return None
 
 
-def beyond_loopback(hosts: list[str]) -> Iterator[str]:
+def beyond_loopback(hosts: list[str]) -> list[str]:
     """The addresses that other computers can reach, as people write them."""
-    for address in hosts:
-        if address not in LOOPBACK and not address.startswith("127."):
-            yield f"[{address}]" if ":" in address else address
+    reachable = [each for each in hosts if each not in LOOPBACK and not each.startswith("127.")]
+    return [f"[{address}]" if ":" in address else address for address in reachable]

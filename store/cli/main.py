@@ -39,7 +39,7 @@ COMMANDS = {
         "explain what is set, reachable or wrong, and how to repair it", "doctor:doctor"
     ),
     "reconcile": Command("catch up with Stripe now", "commands:reconcile"),
-    "audit": Command("compare every payment at Stripe with ours", "audit_command:audit"),
+    "audit": Command("compare every payment at Stripe with ours", "commands:audit"),
     "export": Command("write every order to a CSV file", "commands:export"),
     "backup": Command("copy the database, consistent while the shop runs", "commands:backup"),
     "prune": Command("delete old events, in small steps, while the shop runs", "commands:prune"),

@@ -1,4 +1,4 @@
-"""Checks before anything starts; each raises `CannotStart` with a sentence that says what to do."""
+"""Checks before a start; each raises a `StoreError` with a sentence that says what to do."""
 
 import os
 import sqlite3
@@ -33,11 +33,7 @@ class CannotStart(StoreError):
 
 
 def settings_for(arguments: Namespace) -> settings.Settings:
-    """The settings with the command line's options, for this process and those it starts.
-
-    Raises:
-        SettingsError: a value is missing, malformed or dangerous.
-    """
+    """The settings with the command line's options, for this process and those it starts."""
     if arguments.data_dir:
         os.environ["DATA_DIR"] = str(arguments.data_dir)
     config = settings.load()
@@ -74,11 +70,8 @@ def ports(config: settings.Settings, arguments: Namespace) -> None:
 
 def lock_data_folder(data_dir: Path, hint: str = "") -> Lock:
     """Lock the data folder, so that no second shop and no reset uses it at the same time."""
-    return _acquire(
-        data_dir / "running.lock",
-        f"A shop is already running in {data_dir}; stop it, or choose another folder with "
-        f"--data-dir.{hint}",
-    )
+    held = f"A shop is already running in {data_dir}; stop it, or choose another folder with "
+    return _acquire(data_dir / "running.lock", f"{held}--data-dir.{hint}")
 
 
 def lock_emulator(data_dir: Path, hint: str = "") -> Lock:

@@ -27,7 +27,6 @@ OWN = ROOT / ".venv"
 OWN_PYTHON = OWN / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 UNFINISHED = "store-install-unfinished"
 CHECK = ROOT / "store" / "cli" / "check_installed.py"
-USUALLY = "(the first time usually two minutes, and 600 MB on the disk)"
 STEP_SECONDS = 0.5  # between two updates of the line that shows pip's progress
 LOG_STEP_SECONDS = 15.0  # between two lines, where the output is no terminal
 WIDTH = 78
@@ -42,10 +41,8 @@ def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
     """Make sure that this process runs in an environment with the `requirements`.
 
     Installs what is missing, and restarts the command in the other environment if needed. Removes
-    variables of other programs, restarting if the interpreter has already read one.
-
-    Raises:
-        NotReady: nothing was started.
+    variables of other programs, restarting if the interpreter has already read one. If the
+    environment cannot be prepared, `NotReady` says why.
     """
     inside = sys.prefix != sys.base_prefix
     home = Path(sys.prefix) if inside else OWN
@@ -140,7 +137,8 @@ def fault_of(home: Path, python: Path, name: str) -> str | None:
 def install(home: Path, python: Path, names: Sequence[str]) -> None:
     """Install the requirements files `names` by pip, showing its progress."""
     what = " and ".join(names)
-    print(f"Installing {what} into {home} … {USUALLY}", flush=True)
+    usually = "the first time usually two minutes, and 600 MB on the disk"
+    print(f"Installing {what} into {home} … ({usually})", flush=True)
     if run(python, "-I", "-m", "pip", "--version").returncode:
         run(python, "-I", "-m", "ensurepip")
     environment, unfinished = pip_environment(python), home / UNFINISHED

@@ -63,11 +63,7 @@ class OrderComparison:
 
 
 def compare_orders(stripe: EmulatorClient, numbers: Sequence[str]) -> list[OrderComparison]:
-    """These orders on both sides, in this order; those that do not exist are left out.
-
-    Raises:
-        EmulatorUnreachable, DatabaseUnavailable
-    """
+    """These orders on both sides, in this order; those that do not exist are left out."""
     with db.reading() as session:
         rows = list(session.exec(select(Order).where(col(Order.number).in_(numbers))))
         orders = {row.number: _from_database(session, row) for row in rows}
@@ -98,14 +94,13 @@ def _from_database(session: Session, order: Order) -> OrderComparison:
 
 def _add_stripe_side(stripe: EmulatorClient, order: OrderComparison, checkout: Document) -> None:
     order.sessions.append(checkout["id"])
-    if not (payment := checkout["payment_intent"]):
-        return
-    for charge in stripe.list_all("charges", payment_intent=payment):
-        if charge["status"] == "succeeded":
-            order.stripe_charge_amounts.append(charge["amount"])
-    for refund in stripe.list_all("refunds", payment_intent=payment):
-        if refund["status"] not in REFUND_VOID:
-            order.stripe_refund_amounts.append(refund["amount"])
+    if payment := checkout["payment_intent"]:
+        charges = stripe.list_all("charges", payment_intent=payment)
+        refunds = stripe.list_all("refunds", payment_intent=payment)
+        paid = [charge["amount"] for charge in charges if charge["status"] == "succeeded"]
+        given_back = [refund["amount"] for refund in refunds if refund["status"] not in REFUND_VOID]
+        order.stripe_charge_amounts += paid
+        order.stripe_refund_amounts += given_back
 
 
 def totals(orders: Collection[OrderComparison]) -> Counter[str]:

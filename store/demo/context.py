@@ -44,8 +44,6 @@ class ScenarioContext:
         """The running webhook server; raises `NoWebhookServer`."""
         return WebhookClient.connect(self.stripe)
 
-    # --- buying ----------------------------------------------------------------------------------
-
     def place(self, cart: dict[str, int] | None = None) -> str:
         """Press Pay with no other order open; the order's number."""
         self.cancel_payable_order()
@@ -106,8 +104,6 @@ class ScenarioContext:
         with suppress(OtherOrderPaid):
             checkout.cancel(self.buyer, number)
 
-    # --- reading ---------------------------------------------------------------------------------
-
     def order(self, number: str) -> Order:
         with db.reading() as session:
             return queries.order_of_buyer(session, self.buyer, number)
@@ -133,8 +129,6 @@ class ScenarioContext:
     def wait_for_status(self, number: str, status: str) -> bool:
         """Wait for a webhook's effect; False where it did not come in time."""
         return wait_until(lambda: self.order(number).status == status, WEBHOOK_TIMEOUT_SECONDS)
-
-    # --- causing faults --------------------------------------------------------------------------
 
     def false_event(self, number: str, **changes: Any) -> Document:
         """An event that says an open order is paid, though it is not."""

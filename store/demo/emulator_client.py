@@ -87,8 +87,6 @@ class EmulatorClient:
                 return
             query["starting_after"] = page["data"][-1]["id"]
 
-    # --- Stripe objects --------------------------------------------------------------------------
-
     def is_up(self) -> bool:
         return is_up(f"{self.base}/emulator/health")
 
@@ -106,8 +104,6 @@ class EmulatorClient:
             if event["data"]["object"]["id"] == object_id:
                 return event
         raise NotApplicable("Stripe has no event for this payment.")
-
-    # --- controls --------------------------------------------------------------------------------
 
     def pay(self, session_id: str, card: str, email: str) -> None:
         """Pay as on the pay page; like Stripe this waits for the webhook's first response."""

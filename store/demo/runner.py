@@ -119,8 +119,6 @@ class Rehearsal:
         act()
         self.script.save(self.visitor)
 
-    # --- starting --------------------------------------------------------------------------------
-
     def start(self, name: str, store_url: str) -> None:
         """Start the work of the button `name`; Stripe sends buyers back to `store_url`."""
         context = ScenarioContext(self.buyer, store_url)
@@ -153,8 +151,6 @@ class Rehearsal:
             self.summary, self.good = sentence_of(error), False
         finally:
             self.progress = None
-
-    # --- the work --------------------------------------------------------------------------------
 
     def _run_all(self, progress: Progress, context: ScenarioContext) -> None:
         self.clear()
@@ -212,11 +208,7 @@ class Rehearsals:
         self.executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rehearsal")
 
     def of(self, visitor: str) -> Rehearsal:
-        """This visitor's rehearsal; the oldest idle ones are dropped.
-
-        Raises:
-            NotWithRealStripe, EmulatorUnreachable
-        """
+        """This visitor's rehearsal, beside a running emulator; the oldest idle ones are dropped."""
         if not settings.current().offline:
             raise NotWithRealStripe
         if not EmulatorClient.current().is_up():

@@ -171,9 +171,6 @@ def planned_statuses() -> list[str]:
     return sorted(ENDINGS[sample.ending][1] for sample in SAMPLES)
 
 
-# --- dates ---------------------------------------------------------------------------------------
-
-
 def _placed_at(place: int, now: datetime) -> datetime:
     """A time of day that differs from sample to sample, so that no two look alike."""
     day = now - timedelta(days=SAMPLES[place].days_ago)

@@ -50,9 +50,6 @@ def scenario(name: str, *, expected: str) -> Callable[[Run], Scenario]:
     return lambda run: Scenario(name, inspect.getdoc(run) or "", expected, run)
 
 
-# --- webhooks ------------------------------------------------------------------------------------
-
-
 @scenario("Webhook twice", expected="the second is ignored")
 def delivered_twice(context: ScenarioContext) -> ScenarioResult:
     """Stripe delivers the same payment event a second time."""
@@ -177,9 +174,6 @@ def _still_open(
 
 def _word(status: str) -> str:
     return order_view.STATUS_BADGES[status].word.lower()
-
-
-# --- clicks, lost responses and a stopped process -------------------------------------------------
 
 
 @scenario("Two tabs at once", expected="1 order, 1 checkout, 1 charge")

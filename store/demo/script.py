@@ -8,7 +8,6 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter
@@ -77,14 +76,12 @@ class Script:
     def reset(self) -> None:
         self.step, self.seconds_before, self.started_at = 0, 0.0, None
 
-    # --- keeping ---------------------------------------------------------------------------------
-
     def save(self, buyer: str) -> None:
         """Write the state of this presenter; the oldest of many presenters are dropped."""
         with LOCK, suppress(OSError):
             others = {name: script for name, script in _read().items() if name != buyer}
             kept = dict([*others.items(), (buyer, self)][-MAX_PRESENTERS:])
-            with private_files.written_whole(_path()) as file:
+            with private_files.written_whole(settings.current().data_dir / FILE) as file:
                 file.write_bytes(STATES.dump_json(kept))
 
     @classmethod
@@ -96,12 +93,8 @@ class Script:
 STATES = TypeAdapter(dict[str, Script])
 
 
-def _path() -> Path:
-    return settings.current().data_dir / FILE
-
-
 def _read() -> dict[str, Script]:
     try:
-        return STATES.validate_json(_path().read_bytes())
+        return STATES.validate_json((settings.current().data_dir / FILE).read_bytes())
     except (OSError, ValueError):
         return {}

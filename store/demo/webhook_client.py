@@ -86,12 +86,9 @@ class WebhookClient:
         return WebhookResponse.parse(response.status_code, response.content)
 
     def stop(self) -> None:
-        """End the process as `kill -9` does; the supervisor starts it again.
+        """End the process as `kill -9` does, if there is a supervisor, which starts it again.
 
         The PID file goes first: by that the supervisor knows that the end was intended.
-
-        Raises:
-            NotApplicable: nothing would start it again.
         """
         pid_file = Path(os.environ.get(PID_FILE, ""))
         try:

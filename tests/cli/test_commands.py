@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from store import __version__
-from store.cli import audit_command, dev, virtualenv
+from store.cli import commands, dev, virtualenv
 from store.cli.main import COMMANDS, main, parse, parser
 from store.core.settings import ROOT, Settings
 from store.reconciliation.audit import Audit
@@ -413,7 +413,7 @@ def test_reports_use_singular_and_plural(number: int) -> None:
     missing = [MissingOrder("A-1", "paid", 1999, "usd", "", ())] * number
     found = Audit(entries=[], missing=missing, strangers=["B-1"] * number)
 
-    report = "\n".join(audit_command.table(found))
+    report = "\n".join(commands.table(found))
     done = ReconcileResult(events=number, looked_up=number, refunds=number)
     caught_up = str(done)
 

@@ -378,7 +378,7 @@ import sys
 from store.cli.supervisor import RestartPolicy, Program, supervise
 async def started(log):
     pass
-command = [sys.executable, "-m", "store.cli.child_main", "parent"]
+command = [sys.executable, "-m", "store.cli.child_process", "parent"]
 supervise([Program("parent", command)], started, RestartPolicy(pause_seconds=30, grace_seconds=0.5))
 """
 

@@ -44,7 +44,7 @@ from store.cli.supervisor import RestartLimitReached, RestartPolicy, Program, su
 async def started(log):
     log.line("store", "started")
 
-tether = [sys.executable, "-m", "store.cli.child_main", "ticker"]
+tether = [sys.executable, "-m", "store.cli.child_process", "ticker"]
 pairs = [words.split("-") for words in sys.argv[1:]]
 folder = pathlib.Path(os.environ["PIDS"])
 programs = [

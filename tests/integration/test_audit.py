@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import col, delete, select
 
 from store.backoffice import actions
-from store.cli import audit_command, commands, preflight
+from store.cli import commands, preflight
 from store.core import settings
 from store.db import engine as db
 from store.db.models import (
@@ -105,7 +105,7 @@ def test_an_owed_refund_is_a_difference_until_it_is_made(shop: Shop) -> None:
 
     assert (owed.agrees, owed.difference_amount) == (False, 3998)
     assert (owed.entries[0].ours.owed_amount, owed.entries[0].difference_amount) == (3998, 3998)
-    assert "Refunds are owed for 1." in "\n".join(audit_command.table(owed))
+    assert "Refunds are owed for 1." in "\n".join(commands.table(owed))
     assert (back.agrees, back.difference_amount) == (True, 0)
 
 
@@ -133,7 +133,7 @@ def test_equal_sums_of_different_payments_are_a_difference(shop: Shop) -> None:
     found = audit.audit()
 
     assert (found.agrees, found.difference_amount) == (False, 7996)
-    assert "in different payments" in "\n".join(audit_command.table(found))
+    assert "in different payments" in "\n".join(commands.table(found))
 
 
 @pytest.mark.scenario("J10")
@@ -190,7 +190,7 @@ def test_one_item_that_cannot_be_read_does_not_end_the_audit(
     assert found.unreadable == [odd.id]
     assert not found.agrees
     assert [(e.number, e.agrees) for e in found.entries] == [(number, True)]
-    assert odd.id in "\n".join(audit_command.table(found))
+    assert odd.id in "\n".join(commands.table(found))
 
 
 @pytest.mark.scenario("J10")
@@ -215,7 +215,7 @@ def test_a_refund_that_only_we_know_of_is_a_difference(shop: Shop) -> None:
 
 
 def the_command(capsys: pytest.CaptureFixture[str], *, as_json: bool) -> tuple[int, str]:
-    code = audit_command.audit(Namespace(json=as_json))
+    code = commands.audit(Namespace(json=as_json))
     return code, capsys.readouterr().out
 
 
