@@ -136,10 +136,11 @@ def database() -> Iterator[Finding]:
             message = f"There is no shop in {db.location()} yet"
             yield Finding(NOTE, "database", message, "python -m store makes it.")
             return
-    checks = list(db.findings())
-    for check in checks:
+    sound = True
+    for check in db.findings():
+        sound &= check.ok
         yield Finding(OK if check.ok else WRONG, "database", check.sentence, check.remedy)
-    if not all(check.ok for check in checks):
+    if not sound:
         return
     message = f"The database {db.location()} answers"
     if db.schema_is_current():

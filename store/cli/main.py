@@ -163,7 +163,7 @@ def options_of(command: argparse.ArgumentParser) -> str:
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The parsed command line; `rest` holds what is passed on to another program."""
-    if not words or (words[0][0:1] == "-" and words[0] not in ("-h", "--help", "--version")):
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
         words = ["run", *words]
     top = parser()
     if words[0] == "bench" and words[1:2] in (["-h"], ["--help"]):
