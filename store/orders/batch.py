@@ -91,6 +91,9 @@ class OrderBatch:
     def refunds_of(self, order: OrderState) -> list[Refund]:
         return [refund for refund in self.refunds if refund.order_id == order.id]
 
+    def refunds_of_payment(self, order: OrderState, payment_id: str | None) -> list[Refund]:
+        return [row for row in self.refunds_of(order) if row.payment_intent_id == payment_id]
+
     def disputes_of(self, order: OrderState) -> list[Dispute]:
         return [dispute for dispute in self.disputes if dispute.order_id == order.id]
 

@@ -110,9 +110,7 @@ def is_own_charge(order: OrderState, fact: ChargeFact) -> bool:
 def is_new_second_payment(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> bool:
     """Whether a session that is not the order's own captured a payment not recorded here."""
     return fact.payment_status == "paid" and not any(
-        refund.payment_amount
-        for refund in batch.refunds_of(order)
-        if refund.payment_intent_id == fact.payment_intent_id
+        refund.payment_amount for refund in batch.refunds_of_payment(order, fact.payment_intent_id)
     )
 
 
@@ -148,11 +146,8 @@ def _captured_amount(batch: OrderBatch, order: OrderState, fact: MoneyBackFact) 
 
     If the order's own payment is not recorded here yet, only an amount looked up at Stripe counts.
     """
-    second = (
-        refund.payment_amount
-        for refund in batch.refunds_of(order)
-        if refund.payment_intent_id == fact.payment_intent_id and refund.payment_amount
-    )
+    rows = batch.refunds_of_payment(order, fact.payment_intent_id)
+    second = (row.payment_amount for row in rows if row.payment_amount)
     if captured := next(second, fact.captured_amount):
         return captured
     return order.total_amount if order.payment_intent_id == fact.payment_intent_id else None

@@ -25,7 +25,7 @@ def record(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> list[Cha
     payment_id = fact.payment_intent_id
     if fact.payment_status != "paid" or not payment_id or not fact.amount or fact.livemode:
         return []
-    rows = _rows(batch, order, payment_id)
+    rows = batch.refunds_of_payment(order, payment_id)
     if any(row.payment_amount for row in rows):
         return update_owed_refund(batch, order, payment_id)
     if rows:  # a refund made by hand was reported before the payment
@@ -42,9 +42,9 @@ def matching_unsent_refund(batch: OrderBatch, order: OrderState, fact: RefundFac
     """The unsent row for which a refund of the same amount was made elsewhere."""
     if fact.status in REFUND_VOID:
         return None
-    unsent = (row for row in _rows(batch, order, fact.payment_intent_id) if row.is_unsent)
-    alike = (row for row in unsent if row.reason == REASON and row.amount == fact.amount)
-    return next(alike, None)
+    rows = batch.refunds_of_payment(order, fact.payment_intent_id)
+    owed = (row for row in rows if row.reason == REASON and row.is_unsent)
+    return next((row for row in owed if row.amount == fact.amount), None)
 
 
 def update_owed_refund(batch: OrderBatch, order: OrderState, payment_id: str) -> list[Change]:
@@ -52,7 +52,7 @@ def update_owed_refund(batch: OrderBatch, order: OrderState, payment_id: str) ->
 
     Does nothing for the order's own payment. Returns what changed, for the history.
     """
-    rows = _rows(batch, order, payment_id)
+    rows = batch.refunds_of_payment(order, payment_id)
     captured = max((row.payment_amount or 0 for row in rows), default=0)
     if not captured or payment_id == order.payment_intent_id:
         return []
@@ -72,14 +72,10 @@ def update_owed_refund(batch: OrderBatch, order: OrderState, payment_id: str) ->
     return [{"owed_for": payment_id, "amount": owed, "currency": order.currency}]
 
 
-def _rows(batch: OrderBatch, order: OrderState, payment_id: str) -> list[Refund]:
-    return [row for row in batch.refunds_of(order) if row.payment_intent_id == payment_id]
-
-
 def _add_row(
     batch: OrderBatch, order: OrderState, payment_id: str, amount: int, captured: int
 ) -> None:
-    place = len(_rows(batch, order, payment_id)) + 1
+    place = len(batch.refunds_of_payment(order, payment_id)) + 1
     key = f"second-payment-{payment_id}"
     row = Refund(
         order_id=order.id,
