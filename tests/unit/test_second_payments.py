@@ -92,3 +92,15 @@ def test_each_unsent_row_has_an_idempotency_key_of_its_own() -> None:
     rows = rows_after(SECOND, given_back("succeeded", 1000))
 
     assert len({row.idempotency_key for row in rows}) == len(rows) == 3
+
+
+@pytest.mark.parametrize("before", [[], [SECOND]], ids=["the first", "one more"])
+def test_a_second_payment_that_is_not_named_is_for_review(before: list[Fact]) -> None:
+    order = known_order()
+    ledger = OrderBatch(Session(), {NUMBER: order})
+    nameless = replace(SECOND, payment_intent_id=None)
+    for fact in (PAID_FACT, *before, nameless):
+        TRANSITIONS[type(fact)](ledger, order, fact)
+
+    assert order.refund_review_reason == "second payment, and no payment is named"
+    assert len(ledger.refunds) == len(before)
