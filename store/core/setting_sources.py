@@ -4,13 +4,13 @@ Every process reads the same files in this order. Streamlit would copy the third
 environment, so `.streamlit/config.toml` turns that off.
 """
 
+import os
 import re
 import tomllib
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dotenv.parser import parse_stream
 
@@ -19,34 +19,32 @@ from store.core.errors import SettingsError
 TOML_PLACE = re.compile(r"\((at line \d+), column \d+\)$")
 
 
-@dataclass(frozen=True)
-class Source:
-    """The values of one source by lower-case name; `origin` is its file, empty for none."""
+class Entry(NamedTuple):
+    """The value of a setting, and the file that it comes from; empty for the environment."""
 
+    value: str
     origin: str
-    values: Mapping[str, str]
 
 
-def read(
-    names: Collection[str], environment: Mapping[str, str], env_file: Path, secrets_file: Path
-) -> list[Source]:
-    """The values for `names`, the source that wins first; a blank value counts as not set.
+def read(names: Collection[str], env_file: Path, secrets_file: Path) -> dict[str, Entry]:
+    """The entries for `names` in the source that wins; a blank value counts as not set.
 
     Raises:
         SettingsError: a file is there and cannot be read.
     """
-    sources = {
-        "": environment.items(),
-        env_file.name: env_values(env_file),
-        f"{secrets_file.parent.name}/{secrets_file.name}": toml_values(secrets_file, names),
-    }
-    return [Source(origin, _selected(names, values)) for origin, values in sources.items()]
-
-
-def _selected(names: Collection[str], values: Collection[tuple[str, str]]) -> dict[str, str]:
-    """Names count in any case; a name in capitals wins over its other spellings."""
-    ordered = sorted(values, key=lambda pair: pair[0].isupper())
-    return {name.lower(): v for name, v in ordered if name.lower() in names and v.strip()}
+    env, secrets = env_values(env_file), toml_values(secrets_file, names)
+    secrets_origin = f"{secrets_file.parent.name}/{secrets_file.name}"
+    entries = dict[str, Entry]()
+    for origin, values in (
+        (secrets_origin, secrets),
+        (env_file.name, env),
+        ("", os.environ.items()),  # replaces the entries of the others
+    ):
+        # Names count in any case; a name in capitals wins over its other spellings.
+        for name, value in sorted(values, key=lambda pair: pair[0].isupper()):
+            if name.lower() in names and value.strip():
+                entries[name.lower()] = Entry(value, origin)
+    return entries
 
 
 def env_values(path: Path) -> list[tuple[str, str]]:
@@ -73,7 +71,15 @@ def toml_values(path: Path, names: Collection[str]) -> list[tuple[str, str]]:
     Raises:
         SettingsError: the file is not TOML, or one of `names` is no plain value.
     """
-    return list(_plain(path, toml_document(path), names))
+    values = []
+    for name, value in toml_document(path).items():
+        if name.lower() not in names:
+            continue
+        items = value if isinstance(value, list) else [value]
+        if not all(isinstance(item, str | int | float) for item in items):
+            raise SettingsError(f"{name.upper()} in {path} must be a text or a number.")
+        values.append((name, ",".join(map(str, items))))
+    return values
 
 
 def toml_document(path: Path) -> dict[str, Any]:
@@ -87,18 +93,6 @@ def toml_document(path: Path) -> dict[str, Any]:
         place = TOML_PLACE.search(str(error))
         where = f" ({place[1]})" if place else ""
         raise SettingsError(f"{path} is not valid TOML{where}.") from None
-
-
-def _plain(
-    path: Path, document: Mapping[str, Any], names: Collection[str]
-) -> Iterator[tuple[str, str]]:
-    for name, value in document.items():
-        if name.lower() not in names:
-            continue
-        items = value if isinstance(value, list) else [value]
-        if not all(isinstance(item, str | int | float) for item in items):
-            raise SettingsError(f"{name.upper()} in {path} must be a text or a number.")
-        yield name, ",".join(map(str, items))
 
 
 def read_text(path: Path) -> str:

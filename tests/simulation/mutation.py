@@ -29,7 +29,7 @@ WILDCARD = re.compile(r"_\d")
 LEFT_BEHIND = shutil.ignore_patterns("*.db*", "*_secret", "*_password", "*_token", ".env")
 LIBRARIES = (
     "alembic babel.numbers fastapi hypothesis httpx jinja2 PIL.Image playwright.sync_api "
-    "prometheus_client pydantic_settings pytest sqlmodel streamlit.testing.v1 stripe uvicorn"
+    "prometheus_client pydantic pytest sqlmodel streamlit.testing.v1 stripe uvicorn"
 )
 
 
