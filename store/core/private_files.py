@@ -6,6 +6,7 @@ project's own, or contains only files of the shop; in any other folder only our 
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
@@ -77,8 +78,8 @@ def close(path: Path) -> None:
 def written_whole(path: Path) -> Iterator[Path]:
     """A temporary file to write to, which replaces `path` when the block ends.
 
-    If interrupted, `path` keeps its old content. Anything but a regular file, such as /dev/stdout,
-    is written to directly.
+    Its content and name are on disk then. If interrupted, `path` keeps its old content. Anything
+    but a regular file, such as /dev/stdout, is written to directly.
 
     Raises:
         OSError: it cannot be written.
@@ -88,12 +89,25 @@ def written_whole(path: Path) -> Iterator[Path]:
         yield path
         return
     path = path.resolve()  # a link stays one
-    draft = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    descriptor, name = tempfile.mkstemp(".part", f"{path.name[:100]}.", path.parent)
+    os.close(descriptor)
+    draft = Path(name)
     try:
         yield draft
         with draft.open("r+b") as file:
             os.fsync(file.fileno())
         draft.replace(path)
+        with suppress(OSError), opened(path.parent) as folder:  # Windows opens no folders
+            os.fsync(folder)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[int]:
+    """The descriptor of a folder, to lock it or to put its names on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)

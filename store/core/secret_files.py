@@ -37,11 +37,7 @@ def read_or_create_secret(path: Path, prefix: str = "") -> str:
             return secret
         private_files.make_folder(path.parent)
         with _locked(path.parent):
-            if (secret := _read(path, prefix)) is not None:
-                return secret
-            if path.exists():
-                log.warning("%s held no usable secret; a new one was made.", path)
-            return _write(path, prefix + secrets.token_urlsafe(32))
+            return _read(path, prefix) or _create(path, prefix)
     except OSError as error:
         raise SettingsError(f"Cannot keep a secret in {path} ({error.strerror}).") from None
 
@@ -57,38 +53,20 @@ def _read(path: Path, prefix: str) -> str | None:
     return None
 
 
-def _write(path: Path, secret: str) -> str:
-    """Replace `path` atomically by a rename; hard links are missing on some disks."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        with os.fdopen(os.open(draft, flags, 0o600), "w", encoding="ascii") as file:
-            file.write(secret)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-    with suppress(OSError), _opened(path.parent) as descriptor:  # Windows opens no folders
-        os.fsync(descriptor)
+def _create(path: Path, prefix: str) -> str:
+    if path.exists():
+        log.warning("%s held no usable secret; a new one was made.", path)
+    secret = prefix + secrets.token_urlsafe(32)
+    with private_files.written_whole(path) as draft:
+        draft.write_text(secret, "ascii")
     return secret
-
-
-@contextmanager
-def _opened(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which the operating system releases if this process dies."""
     if sys.platform != "win32":
-        with _opened(folder) as descriptor, ExitStack() as stack:
+        with private_files.opened(folder) as descriptor, ExitStack() as stack:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
             except OSError:  # some network disks have none for folders
