@@ -57,8 +57,9 @@ class StripeResponse(Document):
     With `replayed`, Stripe stored the answer when the key was first used, and it may be old.
     """
 
-    call: str = ""
-    replayed: bool = True
+    def __init__(self, document: Document, call: str = "", *, replayed: bool = True) -> None:
+        super().__init__(document)
+        self.call, self.replayed = call, replayed
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class TimeLimit:
 
 TIME_LIMIT: ContextVar[TimeLimit | None] = ContextVar("TIME_LIMIT", default=None)
 # When the current call has to end, by `time.monotonic()`.
-DEADLINE: ContextVar[float] = ContextVar("DEADLINE", default=float("inf"))
+DEADLINE = ContextVar("DEADLINE", default=float("inf"))
 
 
 @contextmanager
@@ -112,7 +113,7 @@ class DeadlineClient(stripe.RequestsClient):
         if seconds_left() <= 0:
             raise stripe.APIConnectionError("The time is over.", should_retry=False)  # type: ignore[no-untyped-call]
         content, status, response_headers = self.send(method, url, headers, post_data)
-        CLOCK_SKEW.update(_lowercase(response_headers).get("date", ""))
+        CLOCK_SKEW.update(response_headers.get("Date", ""))
         return content, status, response_headers
 
     def send(
@@ -192,10 +193,10 @@ def to_store_error(error: stripe.StripeError) -> StripeError:
             mapped.code = _identifier(error.code)
             mapped.param = _identifier(getattr(error, "param", None))
             if isinstance(mapped, StripePermissionMissing):
-                mapped.permission = _permission(error)
+                named = PERMISSION.search(str(error.user_message or ""))
+                mapped.permission = named.group() if named else ""
             return mapped
-    replayed = _lowercase(error.headers or {}).get("idempotent-replayed") == "true"
-    return StripeUncertain(replayed=replayed, for_operator=_cause(error))
+    return StripeUncertain(replayed=_is_replayed(error.headers or {}), for_operator=_cause(error))
 
 
 def _cause(error: stripe.StripeError) -> str:
@@ -218,12 +219,6 @@ def _not_stripe(http_status: int | None) -> str:
 def _identifier(value: object) -> str:
     """Stripe's name for something; empty for anything longer or odder than a name."""
     return value if isinstance(value, str) and value.isidentifier() and len(value) < 60 else ""
-
-
-def _permission(error: stripe.StripeError) -> str:
-    """The permission that Stripe names in its sentence about a restricted key."""
-    match = PERMISSION.search(str(error.user_message or ""))
-    return match.group() if match else ""
 
 
 # --- calls ----------------------------------------------------------------------------------------
@@ -255,7 +250,7 @@ def paginate(path: str, params: Mapping[str, Any]) -> Iterator[StripeResponse]:
         if not isinstance(items, list):
             raise StripeUncertain(replayed=False)
         items = [item if isinstance(item, dict) else {} for item in items]
-        yield from (_with_call(item, page.call) for item in items)
+        yield from (StripeResponse(item, page.call) for item in items)
         if not page.get("has_more"):
             return
         last = next((item["id"] for item in items[::-1] if isinstance(item.get("id"), str)), "")
@@ -271,10 +266,14 @@ def call_with_retry(
 ) -> StripeResponse:
     """Make one call; retry it under its own key while Stripe is busy and there is time left.
 
+    The SDK's typed methods make an object of each dictionary in an answer, which took more than
+    half of a call's processor time; `raw_request` is its documented way without.
+
     Raises:
         StripeError: one of the tree in errors.py; its `call` describes the last answer, if any.
     """
-    limit = TIME_LIMIT.get() or TimeLimit(CALL_SECONDS)
+    limit, current = TIME_LIMIT.get() or TimeLimit(CALL_SECONDS), settings.current()
+    client, request = client_for(current.api_key, current.api_base), f"{method} {path}"
     DEADLINE.set(time.monotonic() + limit.seconds)
     options: Document = {"idempotency_key": key} if key else {}
     if not limit.retry:
@@ -282,16 +281,9 @@ def call_with_retry(
     for pause in (*BUSY_PAUSES_SECONDS, None):
         started = time.monotonic()
         try:
-            response = client().raw_request(method.lower(), path, **params, **options)
+            response = client.raw_request(method.lower(), path, **params, **options)
         except stripe.StripeError as error:
-            mapped = to_store_error(error)
-            if error.http_status:
-                status, headers = error.http_status, _lowercase(error.headers or {})
-                mapped.call = _describe(f"{method} {path}", status, headers, key, started)
-            if isinstance(mapped, StripeRefused) and mapped.param in PARAMETER_SETTINGS:
-                log.error("%s", mapped.for_operator)
-            if isinstance(mapped, StripePermissionMissing):
-                mapped.route = f"{method} {path}"
+            mapped = _failure(error, request, key, started)
             again = limit.retry and isinstance(mapped, StripeBusy)
             if pause is None or not again or pause > seconds_left():
                 raise mapped from error
@@ -299,41 +291,26 @@ def call_with_retry(
             # The SDK fails on JSON that is not Stripe's, such as a proxy's `{"error": "down"}`.
             raise StripeUncertain(replayed=False, for_operator=_not_stripe(None)) from error
         else:
-            return _response(f"{method} {path}", response, key, started)
+            if not isinstance(response.data, dict) or "object" not in response.data:
+                raise StripeUncertain(replayed=False)
+            call = _describe(request, response.code, response.headers, key, started)
+            return StripeResponse(response.data, call, replayed=_is_replayed(response.headers))
         time.sleep(pause)
     raise AssertionError("the last pass either returns or raises")
 
 
-def client() -> StripeClient:
-    """The SDK's client for the current settings."""
-    current = settings.current()
-    return client_for(current.api_key, current.api_base)
-
-
-def _response(
-    request: str, response: stripe.StripeResponse, key: str | None, started: float
-) -> StripeResponse:
-    """What Stripe answered, as plain dictionaries.
-
-    The SDK's typed methods make an object of each dictionary in an answer, which took more than
-    half of a call's processor time; `raw_request` is its documented way without.
-
-    Raises:
-        StripeUncertain: it was JSON, but no object of Stripe's.
-    """
-    if not isinstance(response.data, dict) or "object" not in response.data:
-        raise StripeUncertain(replayed=False)
-    headers = _lowercase(response.headers)
-    described = _describe(request, response.code, headers, key, started)
-    answer = _with_call(response.data, described)
-    answer.replayed = headers.get("idempotent-replayed") == "true"
-    return answer
-
-
-def _with_call(document: Document, call: str) -> StripeResponse:
-    answer = StripeResponse(document)
-    answer.call = call
-    return answer
+def _failure(
+    error: stripe.StripeError, request: str, key: str | None, started: float
+) -> StripeError:
+    """The store's error, with what is known of the call."""
+    mapped = to_store_error(error)
+    if error.http_status:
+        mapped.call = _describe(request, error.http_status, error.headers or {}, key, started)
+    if isinstance(mapped, StripeRefused) and mapped.param in PARAMETER_SETTINGS:
+        log.error("%s", mapped.for_operator)
+    if isinstance(mapped, StripePermissionMissing):
+        mapped.route = request
+    return mapped
 
 
 def _describe(
@@ -344,13 +321,13 @@ def _describe(
         {
             "request": request,
             "http_status": status,
-            "request_id": headers.get("request-id"),
-            "idempotency_key": key or headers.get("idempotency-key"),
-            "replayed": headers.get("idempotent-replayed") == "true",
+            "request_id": headers.get("Request-Id"),
+            "idempotency_key": key or headers.get("Idempotency-Key"),
+            "replayed": _is_replayed(headers),
             "milliseconds": round((time.monotonic() - started) * 1000),
         }
     )
 
 
-def _lowercase(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items()}
+def _is_replayed(headers: Mapping[str, str]) -> bool:
+    return headers.get("Idempotent-Replayed") == "true"
