@@ -7,8 +7,9 @@ begins with the name of the setting. No sentence contains the value.
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 HOST = re.compile(r"([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?", re.I | re.ASCII)
@@ -24,9 +25,6 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 EXAMPLE = "must be an address such as https://shop.example.com"
 
 
-# --- hosts ----------------------------------------------------------------------------------------
-
-
 def host_name(text: str, *, underscores: bool = False) -> str:
     """A host as browsers send it: lower case, punycode, an IPv6 address in brackets.
 
@@ -36,9 +34,18 @@ def host_name(text: str, *, underscores: bool = False) -> str:
     try:
         address = ipaddress.ip_address(text[1:-1] if bracketed else text)
     except ValueError:
-        name = _ascii(text.rstrip("."))
+        name = text.rstrip(".")
     else:
         return f"[{address}]" if address.version == 6 else str(address)
+    if name.isascii():
+        name = name.lower()
+    else:
+        import idna  # noqa: PLC0415 - large tables, which few shops need
+
+        try:
+            name = idna.encode(name, uts46=True).decode("ascii")
+        except idna.IDNAError:
+            raise ValueError("holds no valid host name") from None
     labels = name.split(".")
     if "_" in name and not underscores:
         raise ValueError("has an underscore in its host name, which Stripe and browsers refuse")
@@ -46,17 +53,6 @@ def host_name(text: str, *, underscores: bool = False) -> str:
     if len(name) > 253 or labels[-1].isdigit() or not all(map(fits.fullmatch, labels)):
         raise ValueError("holds no valid host name")
     return name
-
-
-def _ascii(name: str) -> str:
-    if name.isascii():
-        return name.lower()
-    import idna  # noqa: PLC0415 - large tables, which few shops need
-
-    try:
-        return idna.encode(name, uts46=True).decode("ascii")
-    except idna.IDNAError:
-        raise ValueError("holds no valid host name") from None
 
 
 def host_pattern(text: str) -> str:
@@ -70,9 +66,7 @@ def host_pattern(text: str) -> str:
         raise ValueError("holds a * that is no entry of its own; write .example.com for subdomains")
     if re.fullmatch(r"(\[.*\]|[^:]*):[0-9]+", text):
         raise ValueError("holds a port, which is not compared; write the host name alone")
-    if text.startswith("."):
-        return f".{host_name(text[1:])}"
-    return host_name(text)
+    return f".{host_name(text[1:])}" if text.startswith(".") else host_name(text)
 
 
 def host_allowed(header: str, patterns: Sequence[str]) -> bool:
@@ -82,11 +76,10 @@ def host_allowed(header: str, patterns: Sequence[str]) -> bool:
     """
     if "*" in patterns:
         return True
-    read = HOST_HEADER.fullmatch(header)
-    if read is None:
+    if not (match := HOST_HEADER.fullmatch(header)):
         return False
     try:
-        host = host_name(read[1], underscores=True)
+        host = host_name(match[1], underscores=True)
     except ValueError:
         return False
     return any(
@@ -101,9 +94,6 @@ def host_of(address: str) -> str:
     return f"{netloc.partition(']')[0]}]" if "]" in netloc else netloc.partition(":")[0]
 
 
-# --- addresses ------------------------------------------------------------------------------------
-
-
 def web_address(text: str, *, public: bool = False) -> str:
     """An http(s) URL to which a path can be appended; `public` ones are used by browsers."""
     try:
@@ -111,7 +101,7 @@ def web_address(text: str, *, public: bool = False) -> str:
         port = parts.port
     except ValueError:
         raise ValueError(EXAMPLE) from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or "\\" in text:
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or "\\" in text:
         raise ValueError(EXAMPLE)
     if any(sign in text for sign in "?# \t\r\n") or port == 0 or not text.isprintable():
         raise ValueError(f"{EXAMPLE}, without ? or #")
@@ -138,13 +128,11 @@ def email(text: str) -> str:
         host = host_name(domain)
     except ValueError:
         host = ""
-    full = "." in host and not host.rpartition(".")[2].isdigit() and len(host.split(".")[-1]) > 1
-    if len(local) > 64 or len(text) > 254 or not LOCAL_PART.fullmatch(local) or not full:
+    top = host.rpartition(".")[2] if "." in host else ""
+    is_full = len(top) > 1 and not top.isdigit() and LOCAL_PART.fullmatch(local)
+    if not is_full or len(local) > 64 or len(text) > 254:
         raise ValueError("is not an e-mail address that Stripe accepts")
     return f"{local}@{host}"
-
-
-# --- the database ---------------------------------------------------------------------------------
 
 
 def database_url(text: str, root: Path) -> str:
@@ -169,8 +157,9 @@ def _sqlite_url(text: str, root: Path) -> str:
     if parameters or name.startswith("file:"):
         raise ValueError("must be sqlite:/// and a plain path, without parameters")
     path = local_path(unquote(name), root)
-    if is_folder(path):
-        raise ValueError("names a folder; it must name a file")
+    with suppress(OSError):
+        if path.is_dir():
+            raise ValueError("names a folder; it must name a file")
     return sqlite_url(path)
 
 
@@ -199,18 +188,16 @@ def _postgresql_url(text: str) -> str:
             "holds special characters in its password that must be percent-encoded (@ is %40, "
             "/ is %2F, # is %23, ? is %3F)"
         )
-    _check_parameters(parts.query)
+    if parts.query:
+        _check_parameters([name for name, _ in parse_qsl(parts.query, keep_blank_values=True)])
     return text
 
 
-def _check_parameters(query: str) -> None:
-    if not query:
-        return
+def _check_parameters(names: Sequence[str]) -> None:
     # Imported here: the driver takes a twentieth of a second, and few URLs have parameters.
     from psycopg2 import ProgrammingError  # noqa: PLC0415
     from psycopg2.extensions import parse_dsn  # noqa: PLC0415
 
-    names = [name for name, _ in parse_qsl(query, keep_blank_values=True)]
     for name in names:
         shown = name if re.fullmatch(r"\w{1,40}", name) else "one"
         try:
@@ -226,9 +213,6 @@ def _check_parameters(query: str) -> None:
             raise ValueError(f"has the parameter {shown} more than once")
 
 
-# --- paths ----------------------------------------------------------------------------------------
-
-
 def local_path(text: str, root: Path) -> Path:
     """An absolute path: `~` is the home folder, and a relative path lies under `root`."""
     if text.startswith("$") or "${" in text:
@@ -239,13 +223,6 @@ def local_path(text: str, root: Path) -> Path:
         return root / Path(text).expanduser()
     except RuntimeError:
         raise ValueError("begins with ~ and a user that has no home folder") from None
-
-
-def is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
 
 
 def folder(text: str, root: Path) -> Path:
@@ -260,8 +237,7 @@ def folder(text: str, root: Path) -> Path:
     return path
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """A host name in lower case (an IPv6 address in brackets), and its port where one is given."""
 
     name: str
@@ -298,9 +274,7 @@ def ip_address(text: str) -> IPAddress | None:
         address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
-        return address.ipv4_mapped
-    return address
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def is_loopback(address: str) -> bool:

@@ -40,6 +40,7 @@ StoreError
             └── CheckoutOutOfReach  an open session that may be payable where the key cannot see it
 """
 
+import json
 from datetime import datetime
 from http import HTTPStatus
 
@@ -81,8 +82,6 @@ class DatabaseUnavailable(StoreError):
 
 
 class DatabaseUnusable(DatabaseUnavailable):
-    """`for_operator` says what is in the way and how to mend it."""
-
     operator_sentence = "The database cannot be used; python -m store doctor says why."
 
 
@@ -155,8 +154,7 @@ class QuantityRefused(CartError):
 
 
 class AmountRefused(CartError):
-    sentence = "This total is outside what can be paid by card. Nothing was ordered."
-    operator_sentence = "This total is outside what can be paid by card."
+    sentence = "This total is outside what can be paid by card."
 
 
 class PriceChanged(CartError):
@@ -166,8 +164,6 @@ class PriceChanged(CartError):
 
 
 class OpenOrderFound(CartError):
-    """Another tab placed an order since this page was rendered; Pay again replaces it."""
-
     def __init__(self, number: str) -> None:
         super().__init__(
             f"You have another order that is not paid yet, {number}. Paying for this cart cancels "
@@ -177,10 +173,6 @@ class OpenOrderFound(CartError):
 
 
 class JustBought(CartError):
-    """The buyer paid for the same cart minutes ago; the page asks whether to buy it again."""
-
-    sentence = "You have just bought exactly this. Buy it once more?"
-
     def __init__(self, number: str, minutes: int) -> None:
         when = "less than a minute ago" if minutes < 1 else f"{minutes} min ago"
         super().__init__(f"You bought exactly this {when}. Buy it once more?")
@@ -193,8 +185,6 @@ class OrderNotFound(StoreError):
 
 
 class OtherOrderPaid(StoreError):
-    """The order that a new cart was to replace turned out to be paid at Stripe."""
-
     status = HTTPStatus.CONFLICT
 
     def __init__(self, number: str) -> None:
@@ -226,9 +216,12 @@ class StripeError(StoreError):
     sentence = "Stripe could not do this. You have not been charged."
     operator_sentence = "Stripe could not do this."
     status = HTTPStatus.BAD_GATEWAY
-    call = ""
-    code = ""
-    param = ""
+    call = code = param = ""
+
+    @property
+    def request_id(self) -> str | None:
+        """The id by which Stripe finds the request in its logs, if it answered."""
+        return json.loads(self.call).get("request_id") if self.call else None
 
 
 class StripeUnreachable(StripeError):
@@ -276,9 +269,7 @@ class StripePermissionMissing(StripeError):
         "This shop's Stripe key lacks a permission, so this cannot be done now. "
         "You have not been charged."
     )
-
-    route = ""
-    permission = ""
+    route = permission = ""
 
     @property
     def for_operator(self) -> str:

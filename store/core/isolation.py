@@ -9,8 +9,6 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
-import orjson
-
 from store.core.errors import StoreError, StripeError, StripeKeyRefused
 
 log = logging.getLogger(__name__)
@@ -60,8 +58,7 @@ def process_each(items: Iterable[Item], probe: Callable[[], object]) -> list[Fai
 
 def log_failure(item: Item, error: Exception) -> None:
     """Log an item's error with the ids by which it can be found."""
-    call = error.call if isinstance(error, StripeError) else ""
-    request_id = orjson.loads(call).get("request_id") if call else None
+    request_id = error.request_id if isinstance(error, StripeError) else None
     id_field = {"event": "event_id", "order": "order_number"}.get(item.subject, "object_id")
     ids = {id_field: item.name, "request_id": request_id}
     suffix = f" (Stripe request {request_id})" if request_id else ""

@@ -6,7 +6,6 @@ request id if a StripeError is among the arguments.
 
 import json
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,19 +48,12 @@ class Text(logging.Formatter):
 def fields(record: logging.LogRecord) -> dict[str, Any]:
     """What was passed as `extra=`, and the request id of a StripeError."""
     extra = {name: value for name, value in vars(record).items() if name not in STANDARD}
-    for error in stripe_errors(record):
-        if error.call and (request_id := json.loads(error.call).get("request_id")):
-            extra.setdefault("request_id", request_id)
-    return extra
-
-
-def stripe_errors(record: logging.LogRecord) -> Iterator[StripeError]:
-    """Each StripeError among the arguments, or raised."""
-    raised = [record.exc_info[1]] if record.exc_info else []
+    raised = record.exc_info[1] if record.exc_info else None
     arguments = record.args if isinstance(record.args, tuple) else ()
-    for each in (*arguments, *raised):
-        if isinstance(each, StripeError):
-            yield each
+    for error in (*arguments, raised):
+        if isinstance(error, StripeError) and error.request_id:
+            extra.setdefault("request_id", error.request_id)
+    return extra
 
 
 def configure() -> None:

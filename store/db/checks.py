@@ -4,7 +4,7 @@ Each finding is one sentence, with the remedy as another. Checking changes nothi
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -14,7 +14,6 @@ from store.core.errors import DatabaseUnusable, SchemaUnknown
 from store.db import models, revision
 
 LEAST_POSTGRESQL = (10, 0)
-NEWER = "version"
 # Tables and columns of every revision.
 OUR_TABLES = {"orders", "products", "order_items", "refunds", "disputes", "stripe_events"}
 OUR_COLUMNS = {"number", "idempotency_key", "checkout_session_id", "refunded_amount"}
@@ -24,10 +23,11 @@ ELSEWHERE = (
     "CREATE SCHEMA shop, then ?options=-csearch_path=shop at the end of DATABASE_URL."
 )
 SESSION = """
-SELECT version(), current_user, current_database(), current_schema(),
-       current_setting('transaction_read_only') = 'on',
-       has_schema_privilege(current_schema(), 'CREATE'),
-       quote_ident(current_user), quote_ident(current_schema())
+SELECT version(), current_database() AS database, current_schema() AS namespace,
+       current_user AS role, quote_ident(current_user) AS quoted_role,
+       quote_ident(current_schema()) AS quoted_schema,
+       current_setting('transaction_read_only') = 'on' AS read_only,
+       has_schema_privilege(current_schema(), 'CREATE') AS may_create
 """
 # Tables that belong to an extension are left out: they are no other program's.
 RELATIONS = """
@@ -45,12 +45,12 @@ WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S
 
 
 class Finding(NamedTuple):
-    """The result of one check; `remedy` is empty where nothing has to be done."""
+    """The result of one check; `newer` is a failure: the schema is of a later version."""
 
-    name: str
     ok: bool
     sentence: str
     remedy: str = ""
+    newer: bool = False
 
 
 def ensure_usable(connection: Connection) -> None:
@@ -62,7 +62,7 @@ def ensure_usable(connection: Connection) -> None:
     """
     for finding in findings(connection):
         if not finding.ok:
-            if finding.name == NEWER:
+            if finding.newer:
                 raise SchemaUnknown
             raise DatabaseUnusable(for_operator=f"{finding.sentence} {finding.remedy}".strip())
 
@@ -76,94 +76,86 @@ def findings(connection: Connection) -> Iterator[Finding]:
 
 
 def _postgresql(connection: Connection) -> Iterator[Finding]:
-    row = connection.exec_driver_sql(SESSION).one()
-    version, role, database, namespace, read_only, may_create, quoted_role, quoted_schema = row
-    numbers = connection.dialect.server_version_info or (0,)
+    session = connection.exec_driver_sql(SESSION).one()
+    role, database, namespace = session.role, session.database, session.namespace
+    version, numbers = session.version, connection.dialect.server_version_info or (0,)
     if not version.startswith("PostgreSQL ") or numbers < LEAST_POSTGRESQL:
         least = LEAST_POSTGRESQL[0]
         sentence = f"The server of {database} is {version[:60]}, not PostgreSQL {least} or later."
-        yield Finding("server", False, sentence, "Use one that is.")
+        yield Finding(False, sentence, "Use one that is.")
         return
-    yield Finding("server", True, f"PostgreSQL {numbers[0]}, text in UTF8")
-    if read_only:
+    yield Finding(True, f"PostgreSQL {numbers[0]}, text in UTF8")
+    if session.read_only:
         sentence = f"The database {database} takes no writes: it is a standby, or set to read only."
-        yield Finding("writable", False, sentence, "Name its primary server in DATABASE_URL.")
+        yield Finding(False, sentence, "Name its primary server in DATABASE_URL.")
         return
     if namespace is None:
         sentence = f"No schema that the role {role} may use is in its search path in {database}."
-        remedy = f"Run: CREATE SCHEMA shop AUTHORIZATION {quoted_role}; and set search_path to it."
-        yield Finding("rights", False, sentence, remedy)
+        remedy = (
+            f"CREATE SCHEMA shop AUTHORIZATION {session.quoted_role}; and set search_path to it."
+        )
+        yield Finding(False, sentence, f"Run: {remedy}")
         return
     rows = connection.exec_driver_sql(RELATIONS).all()
     tables = {row.relname for row in rows if row.relkind != "S"}
     marks = [row for row in rows if row.relname == "alembic_version"]
     if not all(row.usable for row in marks):
-        yield _rights(marks, role, quoted_role, quoted_schema, current=True)
+        yield _rights(marks, session, current=True)
         return
-    state = _state_of(connection, tables)
-    yield _ownership(state, f"{database}, schema {namespace},")
-    if state not in ("empty", "ours"):
+    yield (owner := _ownership(connection, tables, f"{database}, schema {namespace},"))
+    if not owner.ok:
         return
-    current = state == "ours" and _revisions(connection, tables) == [revision.newest_revision()]
-    if not current and not may_create:
-        yield Finding(
-            "rights",
-            False,
-            f"The role {role} may not create tables in the schema {namespace} of {database}.",
-            f"As its owner, run: GRANT USAGE, CREATE ON SCHEMA {quoted_schema} TO {quoted_role};",
-        )
+    current = revisions(connection, tables) == [revision.newest_revision()]
+    if not current and not session.may_create:
+        sentence = f"The role {role} may not create tables in the schema {namespace} of {database}."
+        grant = f"GRANT USAGE, CREATE ON SCHEMA {session.quoted_schema} TO {session.quoted_role};"
+        yield Finding(False, sentence, f"As its owner, run: {grant}")
         return
     names = {*models.Order.metadata.tables, *FORMER_TABLES, "alembic_version"}
     ours = [row for row in rows if row.relname.removesuffix("_id_seq") in names]
-    yield _rights(ours, role, quoted_role, quoted_schema, current=current)
+    yield _rights(ours, session, current=current)
 
 
-def _rights(
-    ours: list[Any], role: str, quoted_role: str, quoted_schema: str, *, current: bool
-) -> Finding:
+def _rights(ours: Iterable[Any], session: Any, *, current: bool) -> Finding:
+    role, schema, quoted_role = session.role, session.quoted_schema, session.quoted_role
     for row in ours:
         if not current and not row.owned:
             sentence = (
                 f"{row.relname} belongs to the role {row.owner}; {role} cannot bring it up to date."
             )
-            return Finding(
-                "rights", False, sentence, f"Run python -m store migrate as {row.owner}."
-            )
+            return Finding(False, sentence, f"Run python -m store migrate as {row.owner}.")
         if not row.usable:
-            sentence = f"The role {role} may not read and write {row.relname}."
-            remedy = (
-                f"As its owner, run: GRANT ALL ON ALL TABLES IN SCHEMA {quoted_schema} TO "
-                f"{quoted_role}; GRANT ALL ON ALL SEQUENCES IN SCHEMA {quoted_schema} TO "
-                f"{quoted_role};"
+            grants = (
+                f"GRANT ALL ON ALL {kind} IN SCHEMA {schema} TO {quoted_role};"
+                for kind in ("TABLES", "SEQUENCES")
             )
-            return Finding("rights", False, sentence, remedy)
-    return Finding("rights", True, f"The role {role} has the rights that it needs")
+            sentence = f"The role {role} may not read and write {row.relname}."
+            return Finding(False, sentence, f"As its owner, run: {' '.join(grants)}")
+    return Finding(True, f"The role {role} has the rights that it needs")
 
 
 def _sqlite(connection: Connection) -> Iterator[Finding]:
     yield sqlite_version()
-    mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar()
     file = str(connection.engine.url.database)
     rows = connection.exec_driver_sql(
         "SELECT name FROM sqlite_master"
         " WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     )
-    state = _state_of(connection, set(rows.scalars()))
-    yield _ownership(state, file)
-    if state in ("empty", "ours") and mode != "wal":
+    yield (owner := _ownership(connection, set(rows.scalars()), file))
+    if owner.ok and connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
         sentence = f"The disk of {file} lacks what SQLite needs for several processes at once."
-        yield Finding("disk", False, sentence, "Set DATA_DIR to a local disk, not a network drive.")
+        yield Finding(False, sentence, "Set DATA_DIR to a local disk, not a network drive.")
 
 
 def sqlite_version() -> Finding:
     """Whether the SQLite library of this Python supports every statement of the shop."""
     version, least = sqlite3.sqlite_version, ".".join(map(str, revision.LEAST_SQLITE))
     if sqlite3.sqlite_version_info >= revision.LEAST_SQLITE and _knows_json():
-        return Finding("SQLite", True, f"SQLite {version}")
+        return Finding(True, f"SQLite {version}")
     sentence = (
         f"This Python comes with SQLite {version}, and the shop needs {least} or later with JSON."
     )
-    return Finding("SQLite", False, sentence, "Use a newer Python, or PostgreSQL by DATABASE_URL.")
+    return Finding(False, sentence, "Use a newer Python, or PostgreSQL by DATABASE_URL.")
 
 
 def _knows_json() -> bool:
@@ -176,42 +168,39 @@ def _knows_json() -> bool:
     return True
 
 
-def _ownership(state: str, where: str) -> Finding:
-    if state == "foreign":
-        sentence = (
-            f"The database {where} is in use by another program, so nothing is written there."
-        )
-        return Finding("owner", False, sentence, ELSEWHERE)
-    if state == "newer":
-        sentence = f"The database {where} was made by a newer version of this shop."
-        return Finding(NEWER, False, sentence, "Update the shop first.")
-    description = "is empty" if state == "empty" else "holds this shop"
-    return Finding("owner", True, f"The database {where} {description}")
-
-
-def _state_of(connection: Connection, tables: set[str]) -> str:
-    """`empty`, `ours`, `newer` (ours, but of a later version) or `foreign`.
+def _ownership(connection: Connection, tables: set[str], where: str) -> Finding:
+    """Whether the database is empty, or holds a shop that this version can bring up to date.
 
     A shop is created only in an empty database. It is recognised by its revision and by a set of
     tables and columns that no other program has; tables that others add later do not matter.
     """
-    revisions = _revisions(connection, tables)
-    if not tables or (tables == {"alembic_version"} and revisions == []):
-        return "empty"
-    if not tables >= OUR_TABLES or revisions is None or len(revisions) != 1:
-        return "foreign"
-    if not _columns(connection, "orders") >= OUR_COLUMNS:
-        return "foreign"
-    return "ours" if revisions[0] in revision.revisions() else "newer"
+    recorded = revisions(connection, tables)
+    if not tables or (tables == {"alembic_version"} and recorded == []):
+        return Finding(True, f"The database {where} is empty")
+    is_shop = tables >= OUR_TABLES and _columns(connection, "orders") >= OUR_COLUMNS
+    if not is_shop or recorded is None or len(recorded) != 1:
+        sentence = f"The database {where} is in use by another program"
+        return Finding(False, f"{sentence}, so nothing is written there.", ELSEWHERE)
+    if recorded[0] not in revision.revisions():
+        sentence = f"The database {where} was made by a newer version of this shop."
+        return Finding(False, sentence, "Update the shop first.", newer=True)
+    return Finding(True, f"The database {where} holds this shop")
 
 
-def _revisions(connection: Connection, tables: set[str]) -> list[str] | None:
+def revisions(connection: Connection, tables: Collection[str]) -> list[str] | None:
     """The revisions in Alembic's table; None if there is no such table of Alembic's."""
     if "alembic_version" not in tables:
         return None
     if _columns(connection, "alembic_version") != {"version_num"}:
         return None
     return list(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars())
+
+
+def is_current(connection: Connection) -> bool:
+    """True if the database has exactly the schema of this version."""
+    return revisions(connection, inspect(connection).get_table_names()) == [
+        revision.newest_revision()
+    ]
 
 
 def _columns(connection: Connection, table: str) -> set[str]:

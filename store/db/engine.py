@@ -26,7 +26,7 @@ from sqlmodel import Session, create_engine
 
 from store.core import private_files, settings
 from store.core.errors import DatabaseUnavailable, DatabaseUnusable, SchemaUnknown, StoreError
-from store.db import checks, models, postgresql, revision
+from store.db import checks, models, postgresql
 from store.db.checks import Finding
 
 if TYPE_CHECKING:
@@ -115,11 +115,7 @@ def unit_of_work() -> Iterator[Session]:
         DatabaseUnavailable: locked for too long, gone, full or read-only. Nothing was written,
             unless the connection broke during the commit; repeating the work is safe then too.
     """
-    with (
-        translate_db_errors(),
-        Session(engine(), expire_on_commit=False) as session,
-        session.begin(),
-    ):
+    with translate_db_errors(), _session() as session, session.begin():
         session.connection(execution_options={"writes": True})
         yield session
 
@@ -127,10 +123,7 @@ def unit_of_work() -> Iterator[Session]:
 @contextmanager
 def reading() -> Iterator[Session]:
     """One transaction that reads; it is never committed."""
-    with (
-        translate_db_errors(),
-        Session(engine(), expire_on_commit=False, autoflush=False) as session,
-    ):
+    with translate_db_errors(), _session(autoflush=False) as session:
         yield session
 
 
@@ -189,8 +182,8 @@ def migrate(seed: Callable[[Connection], None]) -> None:
     """
     with translate_db_errors(), engine().connect() as connection:
         checks.ensure_usable(connection)
-    if schema_is_current():
-        return
+        if checks.is_current(connection):
+            return
     with schema_transaction() as connection:
         _upgrade(connection)
         seed(connection)
@@ -263,10 +256,7 @@ def schema_is_current() -> bool:
         DatabaseUnavailable: the database cannot be reached.
     """
     with translate_db_errors(), engine().connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return False
-        versions = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalars()
-        return list(versions) == [revision.newest_revision()]
+        return checks.is_current(connection)
 
 
 def findings() -> Iterator[Finding]:
@@ -275,14 +265,14 @@ def findings() -> Iterator[Finding]:
     try:
         where = location()
         with translate_db_errors(), engine().connect() as connection:
-            yield Finding("connection", True, f"The database {where} answers")
+            yield Finding(True, f"The database {where} answers")
             yield from checks.findings(connection)
     except DatabaseUnusable as error:
-        yield Finding("connection", False, error.for_operator)
+        yield Finding(False, error.for_operator)
     except StoreError as error:
         sentence = f"The database {where} cannot be used: {driver_message(error)}."
         remedy = "Start it, or correct DATABASE_URL; without DATABASE_URL a file is used."
-        yield Finding("connection", False, sentence, remedy)
+        yield Finding(False, sentence, remedy)
 
 
 def location() -> str:

@@ -17,9 +17,8 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select, update
@@ -38,8 +37,7 @@ ACTIVE_HOLDERS: set[str] = set()
 process with the same id, as in a restarted container."""
 
 
-@dataclass(frozen=True)
-class HeldLease:
+class HeldLease(NamedTuple):
     """A lease that this process holds; `processed_until` is None before the first completed run."""
 
     acquired_at: datetime
@@ -58,50 +56,38 @@ def lease(name: str, *, every: timedelta) -> Iterator[HeldLease | None]:
     holder = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(4)}"
     ACTIVE_HOLDERS.add(holder)
     try:
-        with _lease(name, holder, every) as held_lease:
-            yield held_lease
+        held_lease = _acquire(name, holder, every)
+        if held_lease is None:
+            yield None
+            return
+        processed_until = held_lease.processed_until
+        try:
+            with _renewed(name, holder):
+                yield held_lease
+            processed_until = held_lease.acquired_at
+        finally:
+            _update(name, holder, processed_until=processed_until, holder=None, held_until=None)
     finally:
         ACTIVE_HOLDERS.discard(holder)
-
-
-@contextmanager
-def _lease(name: str, holder: str, every: timedelta) -> Iterator[HeldLease | None]:
-    held_lease = _acquire(name, holder, every)
-    if held_lease is None:
-        yield None
-        return
-    finished = threading.Event()
-    renewal = threading.Thread(target=_renew, args=(name, holder, finished), daemon=True)
-    renewal.start()
-    processed_until = held_lease.processed_until
-    try:
-        yield held_lease
-        processed_until = held_lease.acquired_at
-    finally:
-        finished.set()
-        renewal.join()
-        _update(name, holder, processed_until=processed_until, holder=None, held_until=None)
 
 
 def _acquire(name: str, holder: str, every: timedelta) -> HeldLease | None:
     try:
         with db.unit_of_work() as session:
-            return _acquire_row(session, name, holder, every)
+            query = select(Lease).where(col(Lease.name) == name).with_for_update()
+            row = session.exec(query).first()
+            # Read under the lock: an earlier time would make the row look like one of a clock
+            # that was set back, and the lease would be taken from its holder.
+            now = clock.now()
+            if row is None:
+                row = Lease(name=name, acquired_at=now)
+                session.add(row)
+            elif _is_held(row, now) or row.acquired_at <= now < row.acquired_at + every:
+                return None
+            row.acquired_at, row.holder, row.held_until = now, holder, now + LEASE_DURATION
+            return HeldLease(now, row.processed_until)
     except IntegrityError:  # another process inserted the first row of this name
         return None
-
-
-def _acquire_row(session: Session, name: str, holder: str, every: timedelta) -> HeldLease | None:
-    row = session.exec(select(Lease).where(col(Lease.name) == name).with_for_update()).first()
-    now = clock.now()  # read under the lock: an earlier time would make the row look like one of
-    # a clock that was set back, and the lease would be taken from its holder
-    if row is None:
-        row = Lease(name=name, acquired_at=now)
-        session.add(row)
-    elif _is_held(row, now) or row.acquired_at <= now < row.acquired_at + every:
-        return None
-    row.acquired_at, row.holder, row.held_until = now, holder, now + LEASE_DURATION
-    return HeldLease(now, row.processed_until)
 
 
 def held(session: Session, name: str) -> Lease | None:
@@ -126,20 +112,30 @@ def _has_ended(holder: str) -> bool:
         return holder not in ACTIVE_HOLDERS
     try:
         os.kill(int(process_id), 0)  # signal 0 only checks
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
+    except (OSError, OverflowError) as error:
+        return isinstance(error, ProcessLookupError)
     return False
 
 
-def _renew(name: str, holder: str, finished: threading.Event) -> None:
-    """Renew until the work is finished. A renewal that fails is tried again after a pause."""
-    while not finished.wait(RENEW_SECONDS):
-        try:
-            _update(name, holder, held_until=clock.now() + LEASE_DURATION)
-        except DatabaseUnavailable as error:
-            log.warning("The lease of %s could not be renewed: %s", name, error.for_operator)
+@contextmanager
+def _renewed(name: str, holder: str) -> Iterator[None]:
+    """Renew during the block. A renewal that fails is tried again after a pause."""
+    finished = threading.Event()
+
+    def renew() -> None:
+        while not finished.wait(RENEW_SECONDS):
+            try:
+                _update(name, holder, held_until=clock.now() + LEASE_DURATION)
+            except DatabaseUnavailable as error:
+                log.warning("The lease of %s could not be renewed: %s", name, error.for_operator)
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()
 
 
 def _update(name: str, holder: str, /, **values: Any) -> None:

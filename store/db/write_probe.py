@@ -9,7 +9,7 @@ between rolls it back; two processes write a row each.
 import logging
 import threading
 import time
-from typing import Any
+from concurrent.futures import Future
 
 from store.core import clock
 from store.core.errors import StoreError
@@ -28,42 +28,38 @@ class WriteProbe:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._done = threading.Event()
-        self._database: Any = None
-        self._began_at = 0.0
-        self._trouble: str | None = None
+        self._database: object = None
+        self._began_at = float("-inf")
+        self._result: Future[str | None] = Future()
+        self._result.set_result(None)
 
     def trouble(self) -> str | None:
         """Why the database takes no writes, for operators; None if it does."""
         with self._lock:
             self._begin()
-            done, began_at = self._done, self._began_at
-        if not done.wait(TIMEOUT_SECONDS):
+            result, began_at = self._result, self._began_at
+        try:
+            return result.result(TIMEOUT_SECONDS)
+        except TimeoutError:
             seconds = time.monotonic() - began_at
             return f"A small write has been waiting for {seconds:.0f} seconds: something locks it."
-        return self._trouble
 
     def _begin(self) -> None:
         """Start a write if the last one is old, or was in another database."""
         database, now = _database(), time.monotonic()
-        same = self._database == database
-        running = same and not self._done.is_set() and self._began_at
-        if running or (same and now - self._began_at < MAX_AGE_SECONDS):
+        is_recent = not self._result.done() or now - self._began_at < MAX_AGE_SECONDS
+        if is_recent and self._database == database:
             return
-        self._database, self._began_at, self._done = database, now, threading.Event()
-        thread = threading.Thread(
-            target=self._write, args=(self._done,), name="write probe", daemon=True
-        )
-        thread.start()
+        self._database, self._began_at, self._result = database, now, Future()
+        threading.Thread(target=_write, args=(self._result,), daemon=True).start()
 
-    def _write(self, done: threading.Event) -> None:
-        trouble = "The write was not finished."
-        try:
-            trouble = _trouble_of_a_write() or ""
-        finally:
-            if done is self._done:
-                self._trouble = trouble or None
-            done.set()
+
+def _write(result: "Future[str | None]") -> None:
+    trouble: str | None = "The write was not finished."
+    try:
+        trouble = _trouble_of_a_write()
+    finally:
+        result.set_result(trouble)
 
 
 def _database() -> object:
