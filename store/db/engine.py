@@ -11,17 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, event, inspect, make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DatabaseError,
-    DataError,
-    DBAPIError,
-    InternalError,
-    OperationalError,
-    ProgrammingError,
-)
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import URL, Connection, Engine, event, exc, inspect, make_url
 from sqlmodel import Session, create_engine
 
 from store.core import private_files, settings
@@ -54,7 +44,7 @@ def engine_for(url: str) -> Engine:
     """
     try:
         place = make_url(url)
-    except (ArgumentError, ValueError):
+    except (exc.ArgumentError, ValueError):
         raise DatabaseUnusable(for_operator=UNREADABLE) from None
     if place.get_backend_name() != "sqlite":
         return postgresql.engine_of(place, LOCK_SECONDS)
@@ -141,20 +131,22 @@ def translate_db_errors() -> Iterator[None]:
     """Raise the driver's operational errors as DatabaseUnavailable."""
     try:
         yield
-    except PoolTimeout as error:  # more work at once than there are connections
+    except exc.TimeoutError as error:  # more work at once than there are connections
         raise DatabaseUnavailable from error
-    except DBAPIError as error:
-        broken = type(error) is DatabaseError  # SQLite: the file is not a database
+    except exc.DBAPIError as error:
+        broken = type(error) is exc.DatabaseError  # SQLite: the file is not a database
         # A read-only PostgreSQL server reports an internal error.
-        outage = broken or isinstance(error, (OperationalError, InternalError))
+        outage = broken or isinstance(error, (exc.OperationalError, exc.InternalError))
         # No statement: the connection was refused, by the driver or while it was set up.
-        outage |= error.statement is None and isinstance(error, (ProgrammingError, DataError))
+        outage |= error.statement is None and isinstance(
+            error, (exc.ProgrammingError, exc.DataError)
+        )
         if outage or error.connection_invalidated or refused(error):
             raise DatabaseUnavailable from error
         raise
 
 
-def refused(error: DBAPIError) -> bool:
+def refused(error: exc.DBAPIError) -> bool:
     """True if our PostgreSQL role lacks a right, which an administrator may grant at any time."""
     return getattr(error.orig, "pgcode", None) == INSUFFICIENT_PRIVILEGE
 
@@ -228,7 +220,7 @@ def _upgrade(connection: Connection) -> None:
         command.upgrade(config, "head")
     except CommandError as error:
         raise SchemaUnknown from error
-    except ProgrammingError as error:
+    except exc.ProgrammingError as error:
         if refused(error):
             raise
         sentence = f"The schema cannot be changed: {error.orig}".strip()

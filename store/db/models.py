@@ -6,17 +6,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    CheckConstraint,
-    DateTime,
-    Dialect,
-    Index,
-    Text,
-    TextClause,
-    TypeDecorator,
-    event,
-    text,
-)
+import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from store.core.clock import now
@@ -24,16 +14,16 @@ from store.core.folding import folded
 from store.core.order_status import PAYABLE_CHECKOUT, OrderStatus, sql_in
 
 
-class UtcDateTime(TypeDecorator[datetime]):
+class UtcDateTime(sa.TypeDecorator[datetime]):
     """A time in UTC. SQLite stores no zone, so UTC is added on reading."""
 
-    impl = DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         return value.astimezone(UTC) if value else None
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:
         if value is None:
             return None
         time: datetime = value
@@ -46,11 +36,13 @@ def _utc(**options: Any) -> Any:
 
 def _positive(name: str) -> Any:
     """A column of this name that holds a number above zero."""
-    return Field(sa_column_args=[CheckConstraint(f"{name} > 0")])
+    return Field(sa_column_args=[sa.CheckConstraint(f"{name} > 0")])
 
 
-def _partial_index(name: str, *columns: str, where: TextClause, unique: bool = False) -> Index:
-    return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+def _partial_index(
+    name: str, *columns: str, where: sa.TextClause, unique: bool = False
+) -> sa.Index:
+    return sa.Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 class Product(SQLModel, table=True):
@@ -71,15 +63,15 @@ class Product(SQLModel, table=True):
 
 # At most one order per buyer may be payable: a unique index on this condition refuses a second
 # one from another tab, process or server.
-PAYABLE = text(sql_in("checkout_status", PAYABLE_CHECKOUT))
+PAYABLE = sa.text(sql_in("checkout_status", PAYABLE_CHECKOUT))
 # Orders that may still change at Stripe, a small part of all. A query uses the index on this
 # condition only if it repeats it word for word.
-UNDECIDED = text(f"({PAYABLE} OR {sql_in('status', OrderStatus.UNDECIDED)})")
+UNDECIDED = sa.text(f"({PAYABLE} OR {sql_in('status', OrderStatus.UNDECIDED)})")
 # Refunds that have not ended yet, whether they exist at Stripe or not.
-UNFINISHED = text("status IN ('requested', 'pending', 'requires_action')")
+UNFINISHED = sa.text("status IN ('requested', 'pending', 'requires_action')")
 # Events that the reconciler could not apply yet.
-TO_TRY = text("next_try_at IS NOT NULL")
-NAMES_AN_ORDER = text("order_number IS NOT NULL")
+TO_TRY = sa.text("next_try_at IS NOT NULL")
+NAMES_AN_ORDER = sa.text("order_number IS NOT NULL")
 
 
 class Order(SQLModel, table=True):
@@ -97,15 +89,15 @@ class Order(SQLModel, table=True):
     __table_args__ = (
         _partial_index("one_payable_order_per_buyer", "buyer_hash", where=PAYABLE, unique=True),
         # With every column that is counted of a buyer's orders: no row of `orders` is read for it.
-        Index("orders_of_a_buyer", "buyer_hash", "id", "status", "payment_status"),
+        sa.Index("orders_of_a_buyer", "buyer_hash", "id", "status", "payment_status"),
         _partial_index("undecided_orders", "id", where=UNDECIDED),
-        Index("orders_by_creation", "created_at", "id"),
-        Index("orders_by_status", "status", "created_at", "id"),
+        sa.Index("orders_by_creation", "created_at", "id"),
+        sa.Index("orders_by_status", "status", "created_at", "id"),
         # With every column that the sales figures add up.
-        Index("orders_by_payment", "paid_at", "currency", "total_amount", "refunded_amount"),
+        sa.Index("orders_by_payment", "paid_at", "currency", "total_amount", "refunded_amount"),
         # A prefix is found by this index only in the order of bytes, which SQLite always uses.
         # SQLAlchemy writes an operator class verbatim, so the collation can stand in its place.
-        Index("orders_by_email", "email_folded", postgresql_ops={"email_folded": 'COLLATE "C"'}),
+        sa.Index("orders_by_email", "email_folded", postgresql_ops={"email_folded": 'COLLATE "C"'}),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -118,9 +110,9 @@ class Order(SQLModel, table=True):
     cart_fingerprint: str = Field(index=True)
     attempt: int
     idempotency_key: str = Field(unique=True)
-    checkout_parameters: str = Field(sa_type=Text)
+    checkout_parameters: str = Field(sa_type=sa.Text)
     checkout_session_id: str | None = Field(default=None, unique=True)
-    checkout_url: str | None = Field(default=None, sa_type=Text)
+    checkout_url: str | None = Field(default=None, sa_type=sa.Text)
     checkout_expires_at: datetime = _utc()
     placed_under: str | None = None
 
@@ -129,8 +121,8 @@ class Order(SQLModel, table=True):
     payment_intent_id: str | None = Field(default=None, unique=True)
     cancel_requested_at: datetime | None = _utc(default=None)
     # Why the payment needs review, and why a reported refund or dispute does.
-    review_reason: str | None = Field(default=None, sa_type=Text)
-    refund_review_reason: str | None = Field(default=None, sa_type=Text)
+    review_reason: str | None = Field(default=None, sa_type=sa.Text)
+    refund_review_reason: str | None = Field(default=None, sa_type=sa.Text)
 
     check_failures: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     next_check_at: datetime | None = _utc(default=None)
@@ -138,13 +130,13 @@ class Order(SQLModel, table=True):
     refunded_amount: int = 0
     email: str | None = None
     email_folded: str | None = None  # as it is searched; follows `email`
-    receipt_url: str | None = Field(default=None, sa_type=Text)
+    receipt_url: str | None = Field(default=None, sa_type=sa.Text)
     created_at: datetime = _utc(default_factory=now)
     paid_at: datetime | None = _utc(default=None)
     updated_at: datetime = _utc(default_factory=now, sa_column_kwargs={"onupdate": now})
 
 
-@event.listens_for(Order.email, "set")
+@sa.event.listens_for(Order.email, "set")
 def _fold_email(order: Order, email: str | None, *_event: Any) -> None:
     order.email_folded = folded(email) if email else None
 
@@ -169,14 +161,14 @@ class HistoryEntry(SQLModel, table=True):
     """
 
     __tablename__ = "order_history"
-    __table_args__ = (Index("history_of_an_order", "order_id", "id"),)
+    __table_args__ = (sa.Index("history_of_an_order", "order_id", "id"),)
 
     id: int | None = Field(default=None, primary_key=True)
     order_id: int = Field(foreign_key="orders.id")
     at: datetime = _utc(default_factory=now)
     source: str
     action: str
-    payload: str = Field(default='{"changes":[]}', sa_type=Text)
+    payload: str = Field(default='{"changes":[]}', sa_type=sa.Text)
 
 
 MAX_LISTED = 20
@@ -197,7 +189,7 @@ class OrderCheck(SQLModel, table=True):
     source: str
     event_id: str | None = Field(default=None, foreign_key="stripe_events.id", index=True)
     order_id: int | None = Field(default=None, foreign_key="orders.id", index=True)
-    evidence: str = Field(default="", sa_type=Text)
+    evidence: str = Field(default="", sa_type=sa.Text)
     times: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
@@ -224,7 +216,7 @@ class Refund(SQLModel, table=True):
     idempotency_key: str = Field(unique=True)
     attempt: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
     next_try_at: datetime | None = _utc(default=None)
-    refusal: str | None = Field(default=None, sa_type=Text)
+    refusal: str | None = Field(default=None, sa_type=sa.Text)
     stripe_refund_id: str | None = Field(default=None, unique=True)
     created_at: datetime = _utc(default_factory=now)
     updated_at: datetime = _utc(default_factory=now, sa_column_kwargs={"onupdate": now})
@@ -269,9 +261,9 @@ class StripeEvent(SQLModel, table=True):
     __tablename__ = "stripe_events"
     __table_args__ = (
         _partial_index("events_to_try", "next_try_at", where=TO_TRY),
-        Index("events_by_arrival", "received_at", "id"),
-        Index("events_of_an_order", "order_id", "outcome", "deliveries"),
-        Index("events_by_outcome", "outcome", "received_at", "id"),
+        sa.Index("events_by_arrival", "received_at", "id"),
+        sa.Index("events_of_an_order", "order_id", "outcome", "deliveries"),
+        sa.Index("events_by_outcome", "outcome", "received_at", "id"),
         _partial_index("events_naming_an_order", "order_number", where=NAMES_AN_ORDER),
     )
 

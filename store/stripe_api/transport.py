@@ -20,17 +20,7 @@ import stripe
 import urllib3
 from stripe import StripeClient
 
-from store.core import settings
-from store.core.errors import (
-    StripeBusy,
-    StripeError,
-    StripeKeyRefused,
-    StripeNotFound,
-    StripePermissionMissing,
-    StripeRefused,
-    StripeUncertain,
-    StripeUnreachable,
-)
+from store.core import errors, settings
 from store.stripe_api import network
 from store.stripe_api.clock_skew import CLOCK_SKEW
 
@@ -172,31 +162,33 @@ PARAMETER_SETTINGS = {
 """What to correct where Stripe refuses a parameter that comes from a setting."""
 
 # The first row that fits decides; the SDK's class follows the HTTP status.
-ERROR_MAP: tuple[tuple[type[stripe.StripeError], int | None, type[StripeError]], ...] = (
-    (stripe.APIConnectionError, None, StripeUnreachable),
-    (stripe.RateLimitError, None, StripeBusy),
-    (stripe.AuthenticationError, None, StripeKeyRefused),
-    (stripe.PermissionError, None, StripePermissionMissing),
-    (stripe.APIError, 409, StripeBusy),
-    (stripe.InvalidRequestError, 404, StripeNotFound),
-    (stripe.InvalidRequestError, None, StripeRefused),
-    (stripe.IdempotencyError, None, StripeRefused),
-    (stripe.CardError, None, StripeRefused),
+ERROR_MAP: tuple[tuple[type[stripe.StripeError], int | None, type[errors.StripeError]], ...] = (
+    (stripe.APIConnectionError, None, errors.StripeUnreachable),
+    (stripe.RateLimitError, None, errors.StripeBusy),
+    (stripe.AuthenticationError, None, errors.StripeKeyRefused),
+    (stripe.PermissionError, None, errors.StripePermissionMissing),
+    (stripe.APIError, 409, errors.StripeBusy),
+    (stripe.InvalidRequestError, 404, errors.StripeNotFound),
+    (stripe.InvalidRequestError, None, errors.StripeRefused),
+    (stripe.IdempotencyError, None, errors.StripeRefused),
+    (stripe.CardError, None, errors.StripeRefused),
 )
 
 
-def to_store_error(error: stripe.StripeError) -> StripeError:
+def to_store_error(error: stripe.StripeError) -> errors.StripeError:
     """The store's error for one of the SDK's."""
     for kind, http_status, store_error in ERROR_MAP:
         if isinstance(error, kind) and http_status in (None, error.http_status):
             mapped = store_error(for_operator=_cause(error))
             mapped.code = _identifier(error.code)
             mapped.param = _identifier(getattr(error, "param", None))
-            if isinstance(mapped, StripePermissionMissing):
+            if isinstance(mapped, errors.StripePermissionMissing):
                 named = PERMISSION.search(str(error.user_message or ""))
                 mapped.permission = named.group() if named else ""
             return mapped
-    return StripeUncertain(replayed=_is_replayed(error.headers or {}), for_operator=_cause(error))
+    return errors.StripeUncertain(
+        replayed=_is_replayed(error.headers or {}), for_operator=_cause(error)
+    )
 
 
 def _cause(error: stripe.StripeError) -> str:
@@ -248,14 +240,14 @@ def paginate(path: str, params: Mapping[str, Any]) -> Iterator[StripeResponse]:
         page = get(path, {**params, **cursor, "limit": 100})
         items = page.get("data")
         if not isinstance(items, list):
-            raise StripeUncertain(replayed=False)
+            raise errors.StripeUncertain(replayed=False)
         items = [item if isinstance(item, dict) else {} for item in items]
         yield from (StripeResponse(item, page.call) for item in items)
         if not page.get("has_more"):
             return
         last = next((item["id"] for item in items[::-1] if isinstance(item.get("id"), str)), "")
         if not last or last in cursors:
-            raise StripeUncertain(replayed=False)
+            raise errors.StripeUncertain(replayed=False)
         cursors.add(last)
         cursor["starting_after"] = last
         time.sleep(PAUSE_SECONDS)
@@ -284,15 +276,15 @@ def call_with_retry(
             response = client.raw_request(method.lower(), path, **params, **options)
         except stripe.StripeError as error:
             mapped = _failure(error, request, key, started)
-            again = limit.retry and isinstance(mapped, StripeBusy)
+            again = limit.retry and isinstance(mapped, errors.StripeBusy)
             if pause is None or not again or pause > seconds_left():
                 raise mapped from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             # The SDK fails on JSON that is not Stripe's, such as a proxy's `{"error": "down"}`.
-            raise StripeUncertain(replayed=False, for_operator=_not_stripe(None)) from error
+            raise errors.StripeUncertain(replayed=False, for_operator=_not_stripe(None)) from error
         else:
             if not isinstance(response.data, dict) or "object" not in response.data:
-                raise StripeUncertain(replayed=False)
+                raise errors.StripeUncertain(replayed=False)
             call = _describe(request, response.code, response.headers, key, started)
             return StripeResponse(response.data, call, replayed=_is_replayed(response.headers))
         time.sleep(pause)
@@ -301,14 +293,14 @@ def call_with_retry(
 
 def _failure(
     error: stripe.StripeError, request: str, key: str | None, started: float
-) -> StripeError:
+) -> errors.StripeError:
     """The store's error, with what is known of the call."""
     mapped = to_store_error(error)
     if error.http_status:
         mapped.call = _describe(request, error.http_status, error.headers or {}, key, started)
-    if isinstance(mapped, StripeRefused) and mapped.param in PARAMETER_SETTINGS:
+    if isinstance(mapped, errors.StripeRefused) and mapped.param in PARAMETER_SETTINGS:
         log.error("%s", mapped.for_operator)
-    if isinstance(mapped, StripePermissionMissing):
+    if isinstance(mapped, errors.StripePermissionMissing):
         mapped.route = request
     return mapped
 
