@@ -1,7 +1,8 @@
 """Where settings come from: the environment, then `.env`, then `.streamlit/secrets.toml`.
 
 Every process reads the same files in this order. Streamlit would copy the third one over the
-environment, so `.streamlit/config.toml` turns that off.
+environment, so `.streamlit/config.toml` turns that off. A file that cannot be read raises
+SettingsError with its path and the line, never with its content.
 """
 
 import os
@@ -27,19 +28,14 @@ class Entry(NamedTuple):
 
 
 def read(names: Collection[str], env_file: Path, secrets_file: Path) -> dict[str, Entry]:
-    """The entries for `names` in the source that wins; a blank value counts as not set.
-
-    Raises:
-        SettingsError: a file is there and cannot be read.
-    """
-    env, secrets = env_values(env_file), toml_values(secrets_file, names)
-    secrets_origin = f"{secrets_file.parent.name}/{secrets_file.name}"
+    """The entries for `names` in the source that wins; a blank value counts as not set."""
+    sources = {
+        "": os.environ.items(),
+        env_file.name: env_values(env_file),
+        f"{secrets_file.parent.name}/{secrets_file.name}": toml_values(secrets_file, names),
+    }
     entries = dict[str, Entry]()
-    for origin, values in (
-        (secrets_origin, secrets),
-        (env_file.name, env),
-        ("", os.environ.items()),  # replaces the entries of the others
-    ):
+    for origin, values in reversed(sources.items()):  # the first one replaces the others' entries
         # Names count in any case; a name in capitals wins over its other spellings.
         for name, value in sorted(values, key=lambda pair: pair[0].isupper()):
             if name.lower() in names and value.strip():
@@ -48,11 +44,7 @@ def read(names: Collection[str], env_file: Path, secrets_file: Path) -> dict[str
 
 
 def env_values(path: Path) -> list[tuple[str, str]]:
-    """The lines of an `.env` file, taken literally: nothing like `${NAME}` is replaced.
-
-    Raises:
-        SettingsError: the file cannot be read, or a line of it is no `NAME=value`.
-    """
+    """The lines of an `.env` file, taken literally: nothing like `${NAME}` is replaced."""
     values = []
     for binding in parse_stream(StringIO(read_text(path))):
         if binding.error or (binding.key is not None and binding.value is None):
@@ -66,27 +58,19 @@ def env_values(path: Path) -> list[tuple[str, str]]:
 
 
 def toml_values(path: Path, names: Collection[str]) -> list[tuple[str, str]]:
-    """The top-level keys of a TOML file; tables belong to others.
-
-    Raises:
-        SettingsError: the file is not TOML, or one of `names` is no plain value.
-    """
+    """The top-level keys of a TOML file that are `names`; tables belong to others."""
     values = []
     for name, value in toml_document(path).items():
-        if name.lower() not in names:
-            continue
-        items = value if isinstance(value, list) else [value]
-        if not all(isinstance(item, str | int | float) for item in items):
-            raise SettingsError(f"{name.upper()} in {path} must be a text or a number.")
-        values.append((name, ",".join(map(str, items))))
+        if name.lower() in names:
+            items = value if isinstance(value, list) else [value]
+            if not all(isinstance(item, str | int | float) for item in items):
+                raise SettingsError(f"{name.upper()} in {path} must be a text or a number.")
+            values.append((name, ",".join(map(str, items))))
     return values
 
 
 def toml_document(path: Path) -> dict[str, Any]:
-    """
-    Raises:
-        SettingsError: the file cannot be read, or is not TOML.
-    """
+    """The content of a TOML file."""
     try:
         return tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
@@ -96,11 +80,7 @@ def toml_document(path: Path) -> dict[str, Any]:
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, with or without a byte order mark; empty where there is none.
-
-    Raises:
-        SettingsError: it is a folder, cannot be read, or is not UTF-8.
-    """
+    """The text of a file in UTF-8, with or without a byte order mark; empty where there is none."""
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -115,6 +95,5 @@ def read_text(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise SettingsError(
-            f"Line {line} of {path} is not UTF-8; save the file as UTF-8."
-        ) from None
+        sentence = f"Line {line} of {path} is not UTF-8; save the file as UTF-8."
+        raise SettingsError(sentence) from None

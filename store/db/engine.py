@@ -2,6 +2,7 @@
 
 SQLite runs in WAL with `synchronous=FULL`: nothing is answered before its commit is on disk.
 Writers begin with `BEGIN IMMEDIATE`; two that take the lock at their first write would conflict.
+Whatever connects raises DatabaseUnavailable where the database cannot be reached.
 """
 
 import sqlite3
@@ -82,11 +83,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def engine() -> Engine:
-    """The engine of the database in the settings.
-
-    Raises:
-        DatabaseUnavailable: the folder of the SQLite file cannot be made.
-    """
+    """The engine of the database in the settings."""
     try:
         return engine_for(settings.current().database)
     except OSError as error:
@@ -168,7 +165,6 @@ def migrate(seed: Callable[[Connection], None]) -> None:
     may have done so while it waited.
 
     Raises:
-        DatabaseUnavailable: the database cannot be reached or written.
         DatabaseUnusable: it is another program's, or not fit for this one; nothing was written.
         SchemaUnknown: the schema is newer than this program.
     """
@@ -228,11 +224,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def exists() -> bool:
-    """True if the database has tables or views; checking creates no file.
-
-    Raises:
-        DatabaseUnavailable: the database cannot be reached.
-    """
+    """True if the database has tables or views; checking creates no file."""
     url = make_url(settings.current().database)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         return False
@@ -242,11 +234,7 @@ def exists() -> bool:
 
 
 def schema_is_current() -> bool:
-    """True if the database has exactly the schema of this version.
-
-    Raises:
-        DatabaseUnavailable: the database cannot be reached.
-    """
+    """True if the database has exactly the schema of this version."""
     with translate_db_errors(), engine().connect() as connection:
         return checks.is_current(connection)
 
@@ -268,11 +256,7 @@ def findings() -> Iterator[Finding]:
 
 
 def location() -> str:
-    """The database's file, or its name and host, without user, password and options.
-
-    Raises:
-        DatabaseUnusable: the URL cannot be read.
-    """
+    """The database's file, or its name and host, without user, password and options."""
     address = settings.current().database
     # Not by the engine on SQLite: making it creates the folder.
     url = make_url(address) if address.startswith("sqlite") else engine().url
