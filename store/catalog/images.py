@@ -6,7 +6,6 @@ file format, no location of the photo.
 
 import hashlib
 import io
-import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,8 +18,6 @@ UPLOAD_TYPES = ("png", "jpg", "jpeg", "webp")
 MAX_UPLOAD_MB = 5  # also in .streamlit/config.toml
 MAX_UPLOAD_PIXELS = 25_000_000  # before decoding: 100 MB of memory
 MAX_STORED_PX = 1000  # a side, as stored
-
-WRITING = threading.Lock()
 
 
 class ImageRefused(StoreError):
@@ -41,14 +38,9 @@ def upload_dir() -> Path:
 
 def listed() -> list[str]:
     """The file names of all images, sorted; the shop's mark is none of them."""
-    names = {
-        file.name
-        for folder in (BUNDLED_DIR, upload_dir())
-        if folder.is_dir()
-        for file in folder.iterdir()
-        if file.suffix in SUFFIXES and file.name != shop_profile.current().mark.name
-    }
-    return sorted(names)
+    files = (file for folder in (BUNDLED_DIR, upload_dir()) for file in folder.glob("*"))
+    names = {file.name for file in files if file.suffix in SUFFIXES}
+    return sorted(names - {shop_profile.current().mark.name})
 
 
 def path_of(name: str) -> Path | None:
@@ -69,18 +61,15 @@ def read_upload(data: bytes) -> Image:
     from PIL import Image as Pillow  # noqa: PLC0415
     from PIL import ImageOps  # noqa: PLC0415
 
+    smaller = "Save it smaller, then try again."
     if len(data) > MAX_UPLOAD_MB * 1024 * 1024:
-        raise ImageRefused(
-            f"The picture is larger than {MAX_UPLOAD_MB} MB. Save it smaller, then try again."
-        )
+        raise ImageRefused(f"The picture is larger than {MAX_UPLOAD_MB} MB. {smaller}")
     try:
         with Pillow.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as picture:
             width, height = picture.size
             if width * height > MAX_UPLOAD_PIXELS:  # before anything is decoded
-                raise ImageRefused(
-                    f"The picture has {width} × {height} pixels, which is too many. "
-                    "Save it smaller, then try again."
-                )
+                size = f"{width} × {height} pixels"
+                raise ImageRefused(f"The picture has {size}, which is too many. {smaller}")
             picture.draft("RGB", (MAX_STORED_PX * 2, MAX_STORED_PX * 2))  # JPEG: decode smaller
             plain = ImageOps.exif_transpose(picture).convert("RGBA")
     except ImageRefused:
@@ -102,13 +91,13 @@ def store(image: Image) -> str:
     Raises:
         ImageRefused: the data folder cannot be written.
     """
+    file = upload_dir() / image.name
     try:
-        private_files.make_folder(upload_dir().parent)
-        upload_dir().mkdir(exist_ok=True)
-        with WRITING:
-            if not (upload_dir() / image.name).is_file():
-                with private_files.written_whole(upload_dir() / image.name) as draft:
-                    draft.write_bytes(image.data)
+        private_files.make_folder(file.parent.parent)
+        file.parent.mkdir(exist_ok=True)
+        if not file.is_file():
+            with private_files.written_whole(file) as draft:
+                draft.write_bytes(image.data)
     except OSError as error:
         raise ImageRefused(f"The picture could not be saved: {error.strerror}.") from error
     return image.name

@@ -21,7 +21,6 @@ from store.db.models import Product
 MAX_NAME_LENGTH = 120
 MAX_DESCRIPTION_LENGTH = 500
 MAX_SLUG_LENGTH = 60
-FIELDS = ("name", "description", "unit_amount", "image", "active")
 LABELS = {
     "name": "Name",
     "description": "Description",
@@ -29,6 +28,7 @@ LABELS = {
     "image": "Picture",
     "active": "On sale",
 }
+FIELDS = tuple(LABELS)
 
 Values = Mapping[str, Any]  # a product's columns, by the names in `FIELDS`
 
@@ -37,7 +37,7 @@ class ProductRefused(StoreError):
     """The form cannot be saved; `fields` has one sentence for each wrong field."""
 
     def __init__(self, fields: Mapping[str, str], sentence: str = "") -> None:
-        named = (f"{LABELS.get(field, field)}: {text}" for field, text in fields.items())
+        named = (f"{LABELS[field]}: {text}" for field, text in fields.items())
         super().__init__(sentence or " ".join(named))
         self.fields = fields
 
@@ -168,9 +168,8 @@ def _difference(name: str, before: Any, after: Any, currency: str) -> str:
         return "on sale again" if after else "no longer on sale"
     if name == "image":
         return "new picture"
-    return f"{LABELS[name].lower()} {_shown(name, before, currency)} → " + _shown(
-        name, after, currency
-    )
+    old, new = (_shown(name, value, currency) for value in (before, after))
+    return f"{LABELS[name].lower()} {old} → {new}"
 
 
 def _shown(name: str, value: Any, currency: str) -> str:

@@ -1,18 +1,15 @@
 """The products on sale, and the price of a cart."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlmodel import Session, text
 
-from store.catalog import price_list
 from store.core import money, settings
 from store.core.errors import AmountRefused, CatalogError, EmptyCart, QuantityRefused
 
 MAX_QUANTITY = 10
-# Query parameters and widget keys use `quantity-<slug>`, so that a product called "Pay", "Notice"
-# or "Resume" does not collide with names of the page.
+# In query parameters and widget keys: a product called "Pay" collides with no name of the page.
 QUANTITY_PREFIX = "quantity-"
 # Run at each rerun of the page; loading model instances takes four times as long.
 ON_SALE = text(
@@ -35,8 +32,7 @@ class ProductForSale(NamedTuple):
     image: str
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One product in a cart, at its current price."""
 
     product: ProductForSale
@@ -94,12 +90,3 @@ def price_cart(session: Session, cart: Mapping[str, int]) -> list[Line]:
     if limit := money.limit(total, lines[0].product.currency):
         raise AmountRefused(f"{limit} Nothing was ordered.")
     return lines
-
-
-def seed_rows() -> list[dict[str, Any]]:
-    """The products of `data/products.toml` as rows for a new database, priced in `CURRENCY`.
-
-    Raises:
-        ProductsFileError
-    """
-    return price_list.rows(settings.current().currency)

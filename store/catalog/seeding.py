@@ -1,12 +1,11 @@
 """The database brought up to date, with the products of `data/products.toml` in a new one."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection
 from sqlmodel import insert, select
 
-from store.catalog import products
+from store.catalog import price_list
 from store.db import engine as db
 from store.db.models import Product
 
@@ -23,18 +22,15 @@ def migrate() -> None:
     db.migrate(_seed)
 
 
-@contextmanager
-def recreated() -> Iterator[None]:
+def recreated() -> AbstractContextManager[None]:
     """Our tables as in a new database, committed at the end of the block; all else stays.
 
     Raises:
-        ProductsFileError, DatabaseUnavailable, DatabaseUnusable, SchemaUnknown: nothing was
-            deleted.
+        ProductsFileError, DatabaseUnavailable, DatabaseUnusable, SchemaUnknown: nothing is deleted.
     """
-    with db.recreated(_seed):
-        yield
+    return db.recreated(_seed)
 
 
 def _seed(connection: Connection) -> None:
     if connection.execute(select(Product.id).limit(1)).first() is None:
-        connection.execute(insert(Product), products.seed_rows())
+        connection.execute(insert(Product), price_list.rows())
