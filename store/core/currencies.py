@@ -25,13 +25,13 @@ class Currency(NamedTuple):
         """True for currencies of whole units that Stripe counts in hundredths (ISK, UGX)."""
         return self.digits == 2 and self.step == 100
 
+    def shown_digits(self, amount: int) -> int:
+        """How many decimals of an amount are written: none in currencies of whole units."""
+        return 0 if self.whole and amount % self.step == 0 else self.digits
 
-CURRENCIES = {
-    code: Currency(*row)
-    for code, row in json.loads((Path(__file__).parent / "currencies.json").read_text("utf-8"))[
-        "currencies"
-    ].items()
-}
+
+TABLE = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+CURRENCIES = {code: Currency(*row) for code, row in TABLE["currencies"].items()}
 # For an old order or an event in a currency that Stripe no longer accepts.
 UNKNOWN = Currency(digits=2, step=1, minimum=50, maximum=99_999_999)
 

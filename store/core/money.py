@@ -20,11 +20,6 @@ SEPARATORS = str.maketrans({"٫": ".", "٬": ",", "’": "'", "،": ","})
 LARGEST_STORED = 2**31 - 1  # an amount is a 32-bit column
 
 
-def decimals(currency: str) -> int:
-    """How many digits of an amount in minor units are decimals."""
-    return currencies.of(currency).digits
-
-
 def parse_list_price(price: str, currency: str) -> int:
     """A price such as "19.99" in minor units of `currency`.
 
@@ -40,8 +35,9 @@ def parse_list_price(price: str, currency: str) -> int:
         raise ValueError(f"{price!r} is not a price") from None
     if not number.is_finite() or number <= 0:
         raise ValueError(f"{price!r} is not a price")
-    amount = number.scaleb(decimals(currency) or 2)
-    if amount != amount.to_integral_value() or not is_valid_increment(int(amount), currency):
+    row = currencies.of(currency)
+    amount = number.scaleb(row.digits or 2)
+    if amount != amount.to_integral_value() or int(amount) % row.step:
         raise ValueError(
             f"{price!r} cannot be charged in {currency.upper()}; write it like {example(currency)}"
         )
@@ -57,20 +53,15 @@ def parse_amount(text: str, currency: str, locale: str | None = None) -> int:
     Raises:
         ValueError: one sentence that says how to write it.
     """
-    number = _plain_number(text, currency, locales.find(locale))
+    number, row = _plain_number(text, currency, locales.find(locale)), currencies.of(currency)
+    code, like = currency.upper(), f"like {example(currency, locale)}."
     if number is None:
-        raise ValueError(f"Write the amount in digits, like {example(currency, locale)}.")
-    units = Decimal(number).scaleb(decimals(currency))
-    if units != units.to_integral_value():
-        raise ValueError(
-            f"{currency.upper()} has no such small change: write it like "
-            f"{example(currency, locale)}."
-        )
-    if not is_valid_increment(int(units), currency):
-        raise ValueError(
-            f"Stripe does not charge such a fraction of {currency.upper()}: write it like "
-            f"{example(currency, locale)}."
-        )
+        raise ValueError(f"Write the amount in digits, {like}")
+    units = Decimal(number).scaleb(row.digits)
+    if units % 1:
+        raise ValueError(f"{code} has no such small change: write it {like}")
+    if units % row.step:
+        raise ValueError(f"Stripe does not charge such a fraction of {code}: write it {like}")
     return int(units)
 
 
@@ -107,34 +98,20 @@ def example(currency: str, locale: str | None = None) -> str:
     """How a price in this currency is written: 19.99 (or 19,99), 1999, 20 or 19.990."""
     if currencies.of(currency).whole:
         return "20"
-    amount = {0: 1999, 2: 1999, 3: 19990}[decimals(currency)]
+    amount = 19990 if currencies.of(currency).digits == 3 else 1999
     return input_text(amount, currency, locale)
-
-
-def is_valid_increment(amount: int, currency: str) -> bool:
-    """True if `amount` is a multiple of the smallest unit that Stripe charges in `currency`."""
-    return amount % currencies.of(currency).step == 0
 
 
 def to_major_units(amount: int, currency: str) -> Decimal:
     """An amount of minor units in major units: 3998 cents are 39.98."""
-    return Decimal(amount).scaleb(-decimals(currency))
+    return Decimal(amount).scaleb(-currencies.of(currency).digits)
 
 
 def input_text(amount: int, currency: str, locale: str | None = None) -> str:
     """An amount for a form field: "1234,50", without currency sign or groups."""
-    digits = (
-        0
-        if currencies.of(currency).whole and is_valid_increment(amount, currency)
-        else decimals(currency)
-    )
+    digits = currencies.of(currency).shown_digits(amount)
     point = locales.find(locale).number_symbols["latn"]["decimal"]
     return f"{to_major_units(amount, currency):.{digits}f}".replace(".", point)
-
-
-def minimum(currency: str) -> int:
-    """The smallest total that can be paid by card."""
-    return currencies.of(currency).minimum
 
 
 def maximum(currency: str) -> int:
@@ -145,8 +122,9 @@ def maximum(currency: str) -> int:
 
 def limit(amount: int, currency: str, locale: str | None = None) -> str:
     """Why a total of `amount` cannot be paid by card, as a sentence; "" if it can."""
-    if amount < minimum(currency):
-        least = text(minimum(currency), currency, locale)
+    minimum = currencies.of(currency).minimum
+    if amount < minimum:
+        least = text(minimum, currency, locale)
         return f"A payment by card is at least {least}. Add something to your cart."
     if amount > maximum(currency):
         most = text(maximum(currency), currency, locale)
@@ -159,13 +137,10 @@ def text(amount: int, currency: str, locale: str | None = None) -> str:
 
     It is exact: as many decimals as Stripe charges, none in currencies of whole units.
     """
-    row, babel_locale = currencies.of(currency), locales.find(locale)
-    digits = 0 if row.whole and is_valid_increment(amount, currency) else row.digits
+    digits, babel_locale = currencies.of(currency).shown_digits(amount), locales.find(locale)
     pattern: NumberPattern = copy.copy(babel_locale.currency_formats["standard"])
     pattern.frac_prec = (digits, digits)
-    units = to_major_units(amount, currency)
-    amount_text = pattern.apply(
-        units, babel_locale, currency=currency.upper(), currency_digits=False
-    )
+    units, code = to_major_units(amount, currency), currency.upper()
+    amount_text = pattern.apply(units, babel_locale, currency=code, currency_digits=False)
     # Pages are in English: a right-to-left mark would show "US$" as "$US", at the other end.
     return str(amount_text).replace("\N{RIGHT-TO-LEFT MARK}", "")

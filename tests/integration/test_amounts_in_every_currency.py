@@ -88,4 +88,4 @@ def test_major_units_lose_nothing(amount: int, currency: str) -> None:
     shown = money.to_major_units(amount, currency)
 
     assert isinstance(shown, Decimal)
-    assert int(shown.scaleb(money.decimals(currency))) == amount
+    assert int(shown.scaleb(currencies.of(currency).digits)) == amount
