@@ -13,8 +13,8 @@ class OrderStatus(StrEnum):
 
     `PAYABLE`: the buyer may go on to Stripe. `WAITING`: something may change without the buyer
     doing anything in the shop. `UNDECIDED`: Stripe may know more than we do, so the reconciler
-    asks. `FINAL`: all others; only a new event changes them. `UNPAID_FINAL`: closed without a
-    payment; money that arrives nevertheless is kept and marked in the order's history.
+    asks; only a new event changes the others. `UNPAID_FINAL`: closed without a payment; money that
+    arrives nevertheless is kept and marked in the order's history.
     """
 
     PENDING = "pending"  # not yet at Stripe
@@ -33,14 +33,6 @@ class OrderStatus(StrEnum):
     WAITING = nonmember(frozenset({"pending", "open", "processing"}))
     UNDECIDED = nonmember(frozenset({"pending", "open", "processing", "review"}))
     UNPAID_FINAL = nonmember(frozenset({"failed", "expired", "canceled"}))
-    FINAL = nonmember(
-        frozenset(
-            {
-                *("paid", "partially_refunded", "refunded", "disputed"),
-                *("failed", "expired", "canceled"),
-            }
-        )
-    )
 
 
 # States of an order's Checkout Session in which it can be paid: not yet created, or open.

@@ -16,8 +16,7 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 OURS = (
     *("store.db*", "emulator.db*", "*.lock", "webhook-server.pid", "store.log*", ".git*"),
-    *("admin_password*", "webhook_secret*", "sign_in_token*", "pictures"),
-    "rehearsal.json",
+    *("admin_password*", "webhook_secret*", "sign_in_token*", "pictures", "rehearsal.json"),
     *("products.toml", "shop.toml", "images"),
 )
 """Names of the shop's files in a data folder, as patterns."""

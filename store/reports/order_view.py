@@ -128,7 +128,7 @@ class OrderView:
 
     @property
     def can_be_bought_again(self) -> bool:
-        return self.status in OrderStatus.FINAL
+        return self.status not in OrderStatus.UNDECIDED
 
 
 Items = Mapping[int, Sequence[ItemView]]

@@ -104,35 +104,30 @@ def _proxy_fault(proxy: Variable) -> str:
 
 
 def _authorities_fault(authorities: Variable) -> str:
-    folder = Path(authorities.value).is_dir()
+    path = authorities.value
+    folder = Path(path).is_dir()
     try:
-        ssl.create_default_context(
-            cafile=None if folder else authorities.value,
-            capath=authorities.value if folder else None,
-        )
+        ssl.create_default_context(cafile=None if folder else path, capath=path if folder else None)
     except FileNotFoundError:
-        return f"The certificate file of {authorities.variable} is not there: {authorities.value}."
+        return f"The certificate file of {authorities.variable} is not there: {path}."
     except ssl.SSLError:
-        return f"{authorities.variable} holds no PEM certificate: {authorities.value}."
+        return f"{authorities.variable} holds no PEM certificate: {path}."
     except OSError as error:
-        return f"{authorities.variable} cannot be read ({error.strerror}): {authorities.value}."
+        return f"{authorities.variable} cannot be read ({error.strerror}): {path}."
     return ""
 
 
 # The first row with an error of the chain decides.
-CAUSES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    (
-        (exceptions.ProxyError,),
-        "No way to {host}{through}: it cannot be reached, or refuses.",
-    ),
+CAUSES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (exceptions.ProxyError, "No way to {host}{through}: it cannot be reached, or refuses."),
     (
         (exceptions.SSLError, ssl.SSLError),
         "No TLS connection to {host} comes about{through}: its port may speak plain HTTP.",
     ),
     ((exceptions.Timeout, TimeoutError), "Time-out: {host} does not answer{through} in time."),
-    ((socket.gaierror,), "DNS: the name {host} is not known here."),
-    ((ConnectionRefusedError,), "Nothing listens at {url}."),
-    ((BaseException,), "The connection to {host}{through} breaks."),
+    (socket.gaierror, "DNS: the name {host} is not known here."),
+    (ConnectionRefusedError, "Nothing listens at {url}."),
+    (BaseException, "The connection to {host}{through} breaks."),
 )
 
 
@@ -155,12 +150,9 @@ def _certificate(error: ssl.SSLCertVerificationError, host: str) -> str:
         return f"The certificate of {host} is out of date by this machine's clock."
     if error.verify_code == 62:
         return f"The certificate that answers for {host} is another host's."
+    advice = "where a proxy signs it anew, name its certificate authority with REQUESTS_CA_BUNDLE"
     if named := authorities_variable():
         advice = f"the authority that signed it is not in {named.value} ({named.variable})"
-    else:
-        advice = (
-            "where a proxy signs it anew, name its certificate authority with REQUESTS_CA_BUNDLE"
-        )
     return f"The certificate of {host} is not trusted: {advice}."
 
 

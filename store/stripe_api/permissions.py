@@ -5,24 +5,23 @@ first, so an error about the parameters (400 or 404) means that the key has the 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from store.core.errors import StripeRefused
 from store.stripe_api import requests, transport
 
 MISSING_SESSION = "/v1/checkout/sessions/cs_test_doctor"
+WRONG_REFUND = {"payment_intent": "pi_doctor", "reason": "doctor"}
 
 
-@dataclass(frozen=True)
-class Permission:
+class Permission(NamedTuple):
     """A permission by its name in Stripe's Dashboard, and what the shop uses it for."""
 
     name: str
     purpose: str
     method: str
     path: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = {}
 
 
 NEEDED = (
@@ -33,23 +32,14 @@ NEEDED = (
         requests.SESSIONS,
         {"mode": "doctor"},
     ),
-    Permission(
-        "Checkout Sessions: Write",
-        "expire checkouts",
-        "POST",
-        f"{MISSING_SESSION}/expire",
-    ),
+    Permission("Checkout Sessions: Write", "expire checkouts", "POST", f"{MISSING_SESSION}/expire"),
     Permission("Checkout Sessions: Read", "look a checkout up", "GET", MISSING_SESSION),
     Permission("Checkout Sessions: Read", "list checkouts", "GET", requests.SESSIONS, {"limit": 1}),
     Permission("PaymentIntents: Read", "look a payment up", "GET", "/v1/payment_intents/pi_doctor"),
     Permission("Charges and Refunds: Read", "look a charge up", "GET", "/v1/charges/ch_doctor"),
     Permission("Charges and Refunds: Read", "list refunds", "GET", "/v1/refunds", {"limit": 1}),
     Permission(
-        "Charges and Refunds: Write",
-        "refund a payment",
-        "POST",
-        "/v1/refunds",
-        {"payment_intent": "pi_doctor", "reason": "doctor"},
+        "Charges and Refunds: Write", "refund a payment", "POST", "/v1/refunds", WRONG_REFUND
     ),
     Permission("Disputes: Read", "list disputes", "GET", "/v1/disputes", {"limit": 1}),
     Permission("Events: Read", "fetch webhooks that got lost", "GET", "/v1/events", {"limit": 1}),
