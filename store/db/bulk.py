@@ -1,11 +1,10 @@
 """Insert and update many rows by one statement, on both databases.
 
 The rows are one JSON parameter, which `json_to_recordset` expands on PostgreSQL and `json_each`
-on SQLite: a batch costs the driver about as much as one row. SQLite before 3.35 has neither
-RETURNING nor UPDATE … FROM; there rows are changed one by one, and ids that were selected first
-cannot change in between, because SQLite has a single writer. Statements bypass SQLAlchemy's
-compiler, which costs more than the database for a batch of one. Table and column names come from
-the models, never from input.
+on SQLite: a batch costs the driver about as much as one row. SQLite before 3.35 may have neither
+RETURNING nor UPDATE … FROM; there, ids that were selected first cannot change in between, because
+SQLite has a single writer. Statements bypass SQLAlchemy's compiler, which costs more than the
+database for a batch of one. Table and column names come from the models, never from input.
 """
 
 import json
@@ -39,26 +38,15 @@ def insert_new(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> 
     connection = session.connection()
     if not _is_old(connection.dialect):
         return set(_run(connection, _insertion_of_new, model, rows).scalars())
-    ids = [row["id"] for row in rows]
-    statement = (
-        f"SELECT id FROM {model.__tablename__} WHERE id IN (SELECT value FROM json_each(:ids))"  # noqa: S608
-    )
-    existing = set(connection.exec_driver_sql(statement, {"ids": json.dumps(ids)}).scalars())
+    existing = set(_run(connection, _selection_of_ids, model, rows).scalars())
     _run(connection, _insertion_of_new, model, rows)
-    return set(ids) - existing
+    return {str(row["id"]) for row in rows} - existing
 
 
 def update(session: Session, model: type[SQLModel], rows: Sequence[Row]) -> None:
     """Change the rows with these `id`s, which must be locked, or two transactions may deadlock."""
-    if not rows:
-        return
-    connection = session.connection()
-    if not _is_old(connection.dialect):
-        _run(connection, _change, model, rows)
-        return
-    table = model.metadata.tables[str(model.__tablename__)]
-    statement = _change(table, tuple(rows[0]), connection.dialect)
-    connection.exec_driver_sql(statement, [_bound(row) for row in rows])
+    if rows:
+        _run(session.connection(), _change, model, rows)
 
 
 def exists(
@@ -105,14 +93,6 @@ def _is_old(dialect: Dialect) -> bool:
     return not dialect.insert_returning
 
 
-def _bound(row: Row) -> dict[str, Any]:
-    """The values as SQLite's driver takes them."""
-    return {
-        name: _on_sqlite(value) if isinstance(value, datetime) else value
-        for name, value in row.items()
-    }
-
-
 @lru_cache(maxsize=64)
 def _insertion(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
     # After a bare FROM, SQLite parses ON as part of a join; WHERE makes it unambiguous.
@@ -128,11 +108,20 @@ def _insertion_of_new(table: Table, names: tuple[str, ...], dialect: Dialect) ->
     return f"{_insertion(table, names, dialect)} ON CONFLICT (id) DO NOTHING{returning}"
 
 
+def _selection_of_ids(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
+    fresh = _unfolded(table, names, dialect)
+    return f"SELECT id FROM {table.name} WHERE id IN (SELECT id FROM {fresh} AS fresh)"  # noqa: S608
+
+
 @lru_cache(maxsize=64)
 def _change(table: Table, names: tuple[str, ...], dialect: Dialect) -> str:
     if _is_old(dialect):
-        changes = ", ".join(f"{name} = :{name}" for name in names if name != "id")
-        return f"UPDATE {table.name} SET {changes} WHERE id = :id"  # noqa: S608
+        changed = ", ".join(name for name in names if name != "id")
+        fresh = f"{_unfolded(table, names, dialect)} AS fresh"
+        return (
+            f"UPDATE {table.name} SET ({changed}) = (SELECT {changed} FROM {fresh} "  # noqa: S608
+            f"WHERE fresh.id = {table.name}.id) WHERE id IN (SELECT id FROM {fresh})"
+        )
     changes = ", ".join(f"{name} = fresh.{name}" for name in names if name != "id")
     by_id = ""
     if dialect.name == "postgresql":  # its planner cannot know how few rows come, and scans all
