@@ -180,7 +180,7 @@ def _find_by_key(refund: Refund) -> transport.Document | None:
     StripeUncertain if it is not there, but the list holds something that cannot be read.
     """
     unreadable: StripeUncertain | None = None
-    for listed in requests.refunds_of(refund.payment_intent_id):
+    for listed in requests.refunds(payment_intent=refund.payment_intent_id):
         try:
             if _fact(listed, "", "listed at Stripe").key == refund.idempotency_key:
                 return listed
@@ -227,8 +227,8 @@ def _still_owed(refund: Refund, order_number: str, refused: StripeRefused, sourc
 def _facts_at_stripe(payment_id: str, order_number: str) -> list[Fact]:
     """Every refund and dispute of a payment, as facts; none if Stripe does not know it."""
     try:
-        refunds = requests.refunds_of(payment_id)
-        disputes = requests.disputes_of(payment_id)
+        refunds = list(requests.refunds(payment_intent=payment_id))
+        disputes = list(requests.disputes(payment_intent=payment_id))
     except StripeRefused:
         return []
     origin = "looked up after a refusal"

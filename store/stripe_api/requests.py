@@ -82,7 +82,7 @@ def expire_checkout(session_id: str) -> StripeResponse:
     return post(f"{SESSIONS}/{_escaped(session_id)}/expire", {})
 
 
-def find_checkouts(order_number: str, since: datetime) -> list[Document]:
+def find_checkouts(order_number: str, since: datetime) -> list[StripeResponse]:
     """The sessions created for an order, found by listing; for an answer that got lost.
 
     `since` may be a day off: the clocks of this machine and of Stripe need not agree.
@@ -92,14 +92,10 @@ def find_checkouts(order_number: str, since: datetime) -> list[Document]:
     """
     start = int(since.timestamp())
     created = {"gte": start - 86_400, "lte": start + 2 * 86_400}
-    sessions, unreadable = list[Document](), False
-    for session in paginate(SESSIONS, {"created": created, "expand": LISTED_PAYMENT}):
-        metadata = session.get("metadata")
-        if not isinstance(metadata, dict):
-            unreadable = True
-        elif metadata.get("order_number") == order_number:
-            sessions.append(session)
-    if unreadable and not sessions:
+    listed = list(paginate(SESSIONS, {"created": created, "expand": LISTED_PAYMENT}))
+    readable = [session for session in listed if isinstance(session.get("metadata"), dict)]
+    sessions = [each for each in readable if each["metadata"].get("order_number") == order_number]
+    if not sessions and len(readable) < len(listed):
         raise StripeUncertain(replayed=False)
     return sessions
 
@@ -132,14 +128,9 @@ def create_refund(
     return post("/v1/refunds", params, key=key)
 
 
-def refunds_of(payment_intent_id: str) -> list[Document]:
-    """Every refund of a payment, newest first."""
-    return list(paginate("/v1/refunds", {"payment_intent": payment_intent_id}))
-
-
-def refunds() -> Iterator[Document]:
-    """Every refund of the account, newest first."""
-    return paginate("/v1/refunds", {})
+def refunds(**of: str) -> Iterator[Document]:
+    """Every refund of the account, or of one `payment_intent`, newest first."""
+    return paginate("/v1/refunds", of)
 
 
 def dispute(dispute_id: str) -> Document:
@@ -147,14 +138,9 @@ def dispute(dispute_id: str) -> Document:
     return get(f"/v1/disputes/{_escaped(dispute_id)}", {})
 
 
-def disputes_of(payment_intent_id: str) -> list[Document]:
-    """Every dispute of a payment, newest first."""
-    return list(paginate("/v1/disputes", {"payment_intent": payment_intent_id}))
-
-
-def disputes() -> Iterator[Document]:
-    """Every dispute of the account, newest first."""
-    return paginate("/v1/disputes", {})
+def disputes(**of: str) -> Iterator[Document]:
+    """Every dispute of the account, or of one `payment_intent`, newest first."""
+    return paginate("/v1/disputes", of)
 
 
 def event(event_id: str) -> Document:
