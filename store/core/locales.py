@@ -21,7 +21,9 @@ def find(name: str | None) -> Locale:
     if not name or len(name) > MAX_NAME_LENGTH or not TAG.fullmatch(name):
         return DEFAULT_LOCALE
     language, *rest = name.replace("-", "_").split("_")
-    parts = [language.lower(), *(_cased(part) for part in rest)]
+    # A script of four letters begins with a capital, a territory is written in capitals.
+    cased = (part.title() if len(part) == 4 and part.isalpha() else part.upper() for part in rest)
+    parts = [language.lower(), *cased]
     identifiers, subtags = _identifiers()
     # Only known subtags are passed to Babel, which caches every identifier it is given.
     for identifier in ("_".join(parts), "_".join((parts[0], parts[-1])), parts[0]):
@@ -39,10 +41,6 @@ def _identifiers() -> tuple[frozenset[str], frozenset[str]]:
     return identifiers, frozenset(
         part for identifier in identifiers for part in identifier.split("_")
     )
-
-
-def _cased(part: str) -> str:
-    return part.title() if len(part) == 4 and part.isalpha() else part.upper()
 
 
 @lru_cache(maxsize=MAX_LOADED)

@@ -61,11 +61,7 @@ def _copy(source: Path, draft: Path) -> None:
 
 def pg_dump(url: URL, target: Path) -> str:
     """The command that copies a PostgreSQL database; the password is asked for."""
-    words = ["pg_dump", "--format=custom", f"--file={target}"]
-    for flag, value in (
-        ("host", url.host or url.query.get("host")),
-        ("port", url.port),
-        ("username", url.username),
-    ):
-        words += [f"--{flag}={value}"] if value else []
-    return shlex.join([*words, str(url.database)])
+    host = url.host or url.query.get("host")
+    places = {"host": host, "port": url.port, "username": url.username}
+    flags = [f"--{name}={value}" for name, value in places.items() if value]
+    return shlex.join(["pg_dump", "--format=custom", f"--file={target}", *flags, f"{url.database}"])

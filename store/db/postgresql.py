@@ -37,8 +37,7 @@ def engine_of(url: URL, lock_seconds: int) -> Engine:
         "random_page_cost": "1.1",
     }
     url_settings, options = options_of(url)
-    arguments: dict[str, Any] = {"connect_timeout": lock_seconds, "client_encoding": "utf8"}
-    arguments = {name: v for name, v in arguments.items() if name not in url.query}
+    timeout = {} if "connect_timeout" in url.query else {"connect_timeout": lock_seconds}
     engine = create_engine(
         url.difference_update_query(["options", "client_encoding"]),
         hide_parameters=True,
@@ -47,7 +46,7 @@ def engine_of(url: URL, lock_seconds: int) -> Engine:
         pool_size=10,
         max_overflow=20,
         # Passed even if empty: otherwise the driver sends the variable PGOPTIONS.
-        connect_args=arguments | {"client_encoding": "utf8", "options": options},
+        connect_args={**timeout, "client_encoding": "utf8", "options": options},
     )
     _apply(engine, limits | url_settings)
     return engine

@@ -11,7 +11,7 @@ import threading
 import time
 from concurrent.futures import Future
 
-from store.core import clock
+from store.core import clock, settings
 from store.core.errors import StoreError
 from store.db import engine as db
 from store.db.models import OrderCheck
@@ -28,7 +28,7 @@ class WriteProbe:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._database: object = None
+        self._database = ""
         self._began_at = float("-inf")
         self._result: Future[str | None] = Future()
         self._result.set_result(None)
@@ -46,7 +46,7 @@ class WriteProbe:
 
     def _begin(self) -> None:
         """Start a write if the last one is old, or was in another database."""
-        database, now = _database(), time.monotonic()
+        database, now = settings.current().database, time.monotonic()
         is_recent = not self._result.done() or now - self._began_at < MAX_AGE_SECONDS
         if is_recent and self._database == database:
             return
@@ -55,30 +55,19 @@ class WriteProbe:
 
 
 def _write(result: "Future[str | None]") -> None:
+    """Insert and delete a row; the result is why that failed, None if it did not."""
     trouble: str | None = "The write was not finished."
-    try:
-        trouble = _trouble_of_a_write()
-    finally:
-        result.set_result(trouble)
-
-
-def _database() -> object:
-    try:
-        return id(db.engine())
-    except StoreError:
-        return None
-
-
-def _trouble_of_a_write() -> str | None:
     try:
         with db.unit_of_work() as session:
             row = OrderCheck(at=clock.now(), source="health", evidence=FILLER)
             session.add(row)
             session.flush()
             session.delete(row)
+        trouble = None
     except StoreError as error:
-        return error.for_operator
+        trouble = error.for_operator
     except Exception as error:
         log.exception("The test write failed")
-        return f"A small write failed: {type(error).__name__}."
-    return None
+        trouble = f"A small write failed: {type(error).__name__}."
+    finally:
+        result.set_result(trouble)
