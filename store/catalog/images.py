@@ -52,11 +52,7 @@ def path_of(name: str) -> Path | None:
 
 
 def read_upload(data: bytes) -> Image:
-    """An uploaded image as it will be stored. Nothing is written yet.
-
-    Raises:
-        ImageRefused: one sentence for the field of the form.
-    """
+    """An uploaded image as it will be stored; ImageRefused has a sentence for the form."""
     # Imported here: uploads are rare, and the decoder would slow down every start.
     from PIL import Image as Pillow  # noqa: PLC0415
     from PIL import ImageOps  # noqa: PLC0415
@@ -87,9 +83,6 @@ def store(image: Image) -> str:
     """Write an upload into the folder of uploads; returns its name.
 
     A crash between this and the change of the product leaves a file that no product uses.
-
-    Raises:
-        ImageRefused: the data folder cannot be written.
     """
     file = upload_dir() / image.name
     try:

@@ -2,7 +2,8 @@
 
 Each change is one transaction with the product's row locked. Two operators who save at the same
 time are serialised: fields that only one of them changed are merged, a field that both changed is
-refused until the second operator has seen the first one's value.
+refused until the second operator has seen the first one's value. What cannot be saved, or concerns
+a product that does not exist, raises ProductRefused.
 """
 
 import re
@@ -62,11 +63,7 @@ class ProductForm:
     locale: str | None = None
 
     def values(self, currency: str) -> dict[str, Any]:
-        """The validated columns.
-
-        Raises:
-            ProductRefused: with every wrong field.
-        """
+        """The validated columns; ProductRefused has a sentence for every wrong field."""
         readers: dict[str, Callable[[], Any]] = {
             "name": lambda: one_line(self.name, MAX_NAME_LENGTH),
             "description": lambda: one_line(self.description, MAX_DESCRIPTION_LENGTH),
@@ -85,11 +82,7 @@ class ProductForm:
 
 
 def one_line(text: str, max_length: int) -> str:
-    """The text with single spaces.
-
-    Raises:
-        ValueError: it is empty, too long or has control characters; without the field's name.
-    """
+    """The text with single spaces; ValueError if it is empty, too long or cannot be printed."""
     line = " ".join(text.split())
     if not line:
         raise ValueError("write something; Stripe shows it to the buyer.")
@@ -125,11 +118,7 @@ def values_of(product: Product) -> dict[str, Any]:
 
 
 def find(session: Session, slug: str, *, lock: bool = False) -> Product:
-    """The product with this slug, locked for a change on request.
-
-    Raises:
-        ProductRefused: it does not exist.
-    """
+    """The product with this slug, locked for a change on request."""
     query = select(Product).where(col(Product.slug) == slug)
     product = session.exec(query.with_for_update() if lock else query).first()
     if product is None:
@@ -143,7 +132,6 @@ def change(session: Session, slug: str, form: ProductForm, opened: Values) -> li
     Returns the differences in words. Unchanged fields keep what another operator has saved since.
 
     Raises:
-        ProductRefused: a field is wrong, or the product does not exist.
         ProductConflict: another operator has changed one of the same fields; nothing is saved.
     """
     product = find(session, slug, lock=True)
@@ -184,9 +172,6 @@ def add(session: Session, form: ProductForm) -> Product:
     """Add a product at the end of the shop; its slug is made from its name.
 
     Of two concurrent additions with one slug, the unique constraint refuses the second.
-
-    Raises:
-        ProductRefused
     """
     currency = settings.current().currency
     values = form.values(currency)
@@ -206,11 +191,7 @@ def _new_slug(name: str, taken: set[str]) -> str:
 
 
 def set_active(session: Session, slug: str, *, active: bool) -> bool:
-    """Put a product on sale or archive it. Returns False if nothing changed.
-
-    Raises:
-        ProductRefused: the product does not exist.
-    """
+    """Put a product on sale or archive it. Returns False if nothing changed."""
     product = find(session, slug, lock=True)
     before, product.active = product.active, active
     return before != active
@@ -221,9 +202,6 @@ def move(session: Session, slug: str, places: int) -> tuple[int, int]:
 
     Moving beyond either end changes nothing. All rows are locked in id order, so two moves cannot
     deadlock. `updated_at` of the products does not change.
-
-    Raises:
-        ProductRefused: the product does not exist.
     """
     rows = session.exec(select(Product).order_by(col(Product.id)).with_for_update()).all()
     ordered = sorted(rows, key=lambda product: (product.position, product.id))

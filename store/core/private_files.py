@@ -25,11 +25,7 @@ SIDE_FILES = ("-wal", "-shm", "-journal")
 
 
 def make_folder(path: Path) -> None:
-    """Create a private folder, or make an existing one of ours private.
-
-    Raises:
-        OSError: it does not exist and cannot be created.
-    """
+    """Create a private folder, or make an existing one of ours private."""
     if path.is_dir():
         if _is_ours_alone(path):
             close(path)
@@ -79,9 +75,6 @@ def written_whole(path: Path) -> Iterator[Path]:
 
     Its content and name are on disk then. If interrupted, `path` keeps its old content. Anything
     but a regular file, such as /dev/stdout, is written to directly.
-
-    Raises:
-        OSError: it cannot be written.
     """
     is_device = path.absolute().parts[1:2] in (("dev",), ("proc",))
     if is_device or (path.exists() and not path.is_file()):

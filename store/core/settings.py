@@ -182,11 +182,7 @@ class Settings(BaseModel):
 
 
 def load() -> Settings:
-    """Read the settings anew.
-
-    Raises:
-        SettingsError: one sentence with the variable's name, never its value.
-    """
+    """Read the settings anew; SettingsError has the names of wrong ones, never a value."""
     entries = setting_sources.read(Settings.model_fields, ENV_FILE, SECRETS_FILE)
     try:
         return Settings.model_validate({name: entry.value for name, entry in entries.items()})

@@ -30,11 +30,7 @@ def current() -> ShopProfile:
 
 
 def read(file: Path) -> ShopProfile:
-    """The profile in a file.
-
-    Raises:
-        SettingsError: the file cannot be read, or a field in it is missing or wrong.
-    """
+    """The profile in a file; SettingsError if a field is missing or wrong."""
     try:
         fields = toml_files.read(file)
         if wrong := FIELDS ^ fields.keys():

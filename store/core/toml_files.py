@@ -6,11 +6,7 @@ from typing import Any
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The content of a file.
-
-    Raises:
-        ValueError: it cannot be read; the text continues a sentence that begins with its name.
-    """
+    """The content of a file; the text of a ValueError continues a sentence after its name."""
     try:
         return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except OSError as error:

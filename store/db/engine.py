@@ -38,11 +38,7 @@ UNREADABLE = (
 
 @lru_cache(maxsize=4)
 def engine_for(url: str) -> Engine:
-    """The engine of a database URL.
-
-    Raises:
-        DatabaseUnusable: the URL cannot be read.
-    """
+    """The engine of a database URL; DatabaseUnusable if it cannot be read."""
     try:
         place = make_url(url)
     except (exc.ArgumentError, ValueError):

@@ -49,9 +49,6 @@ def lease(name: str, *, every: timedelta) -> Iterator[HeldLease | None]:
     """Hold this lease; yields None where another process holds it or took it within `every`.
 
     `processed_until` moves on only if the block ends without an exception.
-
-    Raises:
-        DatabaseUnavailable
     """
     holder = f"{socket.gethostname()} {os.getpid()} {secrets.token_hex(4)}"
     ACTIVE_HOLDERS.add(holder)

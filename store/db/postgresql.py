@@ -97,11 +97,7 @@ def options_of(url: URL) -> tuple[dict[str, str], str]:
 
 
 def refuse_encoding(connection: Any) -> None:
-    """Accept UTF8 only: other encodings cannot store every name, or store it unchecked.
-
-    Raises:
-        DatabaseUnusable
-    """
+    """Accept UTF8 only: other encodings cannot store every name, or store it unchecked."""
     encoding = connection.get_parameter_status("server_encoding")
     if encoding in ("UTF8", None):
         return

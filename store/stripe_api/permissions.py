@@ -48,12 +48,7 @@ NEEDED = (
 
 
 def attempt(permission: Permission) -> None:
-    """Make the harmless request of a permission.
-
-    Raises:
-        StripePermissionMissing: the key lacks the permission.
-        StripeError: the request failed for another reason.
-    """
+    """Make the harmless request of a permission; StripePermissionMissing if the key lacks it."""
     send = transport.post if permission.method == "POST" else transport.get
     try:
         send(permission.path, permission.parameters)

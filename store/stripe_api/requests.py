@@ -30,11 +30,7 @@ def _account_of(_key: str, _base: str | None) -> str:
 
 
 def account() -> str | None:
-    """The id of the account behind the key (`acct_…`); None offline.
-
-    Raises:
-        StripeKeyRefused, StripeUnreachable: only answers are cached, so the next call tries again.
-    """
+    """The id of the account behind the key (`acct_…`); None offline. Only answers are cached."""
     current = settings.current()
     return None if current.offline else _account_of(current.api_key, current.api_base)
 
@@ -74,11 +70,7 @@ def line_items(session_id: str) -> Iterator[Document]:
 
 
 def expire_checkout(session_id: str) -> StripeResponse:
-    """Make an open session unpayable.
-
-    Raises:
-        StripeRefused: it is not open any more; retrieve it to see what it became.
-    """
+    """Make an open session unpayable; StripeRefused if it is not open any more."""
     return post(f"{SESSIONS}/{_escaped(session_id)}/expire", {})
 
 
@@ -154,11 +146,7 @@ def events(types: list[str], since: datetime) -> Iterator[Document]:
 
 
 def clock_offset() -> timedelta:
-    """How far this machine's clock is ahead of Stripe's now, to the second.
-
-    Raises:
-        StripeError: Stripe does not answer, or does not accept the key.
-    """
+    """How far this machine's clock is ahead of Stripe's now, to the second."""
     get(SESSIONS, {"limit": 1})  # its Date header is what counts
     return CLOCK_SKEW.ahead or timedelta(0)
 

@@ -118,11 +118,7 @@ class DeadlineClient(stripe.RequestsClient):
 
 
 def read_body(raw: Any, deadline: float) -> bytes:
-    """The body of an answer; the socket's own timeout would not stop one that trickles in.
-
-    Raises:
-        stripe.APIConnectionError: it broke off, or took too long.
-    """
+    """The body of an answer; the socket's own timeout would not stop one that trickles in."""
     body = bytearray()
     try:
         while chunk := raw.read1(CHUNK_BYTES, decode_content=True):
