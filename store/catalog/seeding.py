@@ -1,13 +1,28 @@
-"""The database brought up to date, with the products of `data/products.toml` in a new one."""
+"""The database brought up to date, with the products of `data/products.toml` in a new one.
 
+A mistake in the file is one sentence with its name, the product and the field.
+"""
+
+import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection
 from sqlmodel import insert, select
 
-from store.catalog import price_list
+from store.catalog import images, product_editor
+from store.catalog.product_editor import MAX_SLUG_LENGTH, one_line
+from store.core import clock, money, settings, shop_profile
+from store.core.errors import ProductsFileError
 from store.db import engine as db
 from store.db.models import Product
+
+FILE = settings.ROOT / "data" / "products.toml"
+NAME = "data/products.toml"
+PRICE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,3})?", re.ASCII)
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def migrate() -> None:
@@ -33,4 +48,97 @@ def recreated() -> AbstractContextManager[None]:
 
 def _seed(connection: Connection) -> None:
     if connection.execute(select(Product.id).limit(1)).first() is None:
-        connection.execute(insert(Product), price_list.rows())
+        connection.execute(insert(Product), first_products())
+
+
+def first_products(currency: str = "", file: Path = FILE) -> list[dict[str, Any]]:
+    """The products of the file, in its order, as rows of `products`, priced in `CURRENCY`.
+
+    Raises:
+        ProductsFileError: the file cannot be read, or a product in it cannot be sold.
+    """
+    products = dict[str, dict[str, Any]]()
+    currency = currency or settings.current().currency
+    for place, entry in enumerate(_entries(file), start=1):
+        try:
+            product = _product(entry, currency)
+            if product["slug"] in products:
+                raise ValueError("slug: another product before it has the same one")
+        except ValueError as error:
+            slug = entry.get("slug") if isinstance(entry, dict) else None
+            named = isinstance(slug, str) and slug[:MAX_SLUG_LENGTH]
+            label = repr(named) if named else f"number {place}"
+            raise ProductsFileError(f"{NAME}, product {label}: {error}.") from None
+        products[product["slug"]] = product
+    return list(products.values())
+
+
+def _entries(file: Path) -> list[Any]:
+    """The `[[products]]` of the file."""
+    try:
+        content = shop_profile.read_toml(file)
+    except ValueError as error:
+        raise ProductsFileError(f"{NAME}{error}.") from None
+    start = "each starts with [[products]]"
+    if unknown := sorted(content.keys() - {"products"}):
+        raise ProductsFileError(f"{NAME} has {unknown[0][:40]!r} outside of any product; {start}.")
+    entries = content.get("products")
+    if not isinstance(entries, list) or not entries:
+        raise ProductsFileError(f"{NAME} has no products; {start}.")
+    return entries
+
+
+def _product(entry: Any, currency: str) -> dict[str, Any]:
+    """One product as a row. Raises ValueError, with the field before a colon."""
+    readers: dict[str, Callable[[str], Any]] = {
+        "slug": _slug,
+        "name": lambda text: one_line(text, product_editor.MAX_NAME_LENGTH),
+        "description": lambda text: one_line(text, product_editor.MAX_DESCRIPTION_LENGTH),
+        "price": lambda text: _amount(text, currency),
+        "image": _image,
+    }
+    if not isinstance(entry, dict):
+        raise ValueError("it is not a table of fields")
+    for field in readers:
+        if field not in entry:
+            raise ValueError(f"{field}: it is missing")
+        if not isinstance(entry[field], str):
+            example = f'"{money.example(currency)}"' if field == "price" else f'{field} = "…"'
+            raise ValueError(f"{field}: it must be text in quotes, such as {example}")
+    if unknown := sorted(entry.keys() - readers.keys()):
+        raise ValueError(f"{unknown[0][:40]}: there is no such field, only {', '.join(readers)}")
+    values = dict[str, Any]()
+    for field, read in readers.items():
+        try:
+            values[field] = read(entry[field])
+        except ValueError as error:
+            raise ValueError(f"{field}: {error}".removesuffix(".")) from None
+    amount = values.pop("price")
+    return values | {
+        "unit_amount": amount,
+        "currency": currency,
+        "active": True,
+        "updated_at": clock.now(),
+    }
+
+
+def _slug(slug: str) -> str:
+    if not SLUG.fullmatch(slug) or len(slug) > MAX_SLUG_LENGTH:
+        raise ValueError(f"it must be small letters, digits and hyphens, at most {MAX_SLUG_LENGTH}")
+    return slug
+
+
+def _amount(price: str, currency: str) -> int:
+    if not PRICE.fullmatch(price) or not price.strip("0."):
+        raise ValueError(f"{price[:20]!r} is no price such as {money.example(currency)}")
+    amount = money.parse_list_price(price, currency)
+    if amount > money.maximum(currency):
+        most = money.text(money.maximum(currency), currency)
+        raise ValueError(f"a payment by card is at most {most}")
+    return amount
+
+
+def _image(image: str) -> str:
+    if image not in images.listed():
+        raise ValueError(f"there is no {image[:60]!r} in data/images")
+    return image

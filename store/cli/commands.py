@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from store.catalog import price_list, seeding
+from store.catalog import seeding
 from store.cli import preflight
 from store.cli.launch import is_up
 from store.cli.preflight import CannotStart
@@ -112,7 +112,7 @@ def reset(arguments: Namespace) -> int:
     with preflight.lock_data_folder(folder, hint), preflight.lock_emulator(folder, hint):
         if is_up(f"{config.api_base}/emulator/health"):
             raise CannotStart(f"An emulator is running at {config.api_base}; stop it first.")
-        price_list.rows()  # raises for a mistake in its file, before anything is deleted
+        seeding.first_products()  # raises for a mistake in its file, before anything is deleted
         # Before the question: another program's files are refused.
         preflight.emulator_file(folder, must_be_database=False)
         preflight.shop(arguments)

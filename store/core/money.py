@@ -32,7 +32,7 @@ def parse_list_price(price: str, currency: str) -> int:
     try:
         number = Decimal(price)
     except InvalidOperation:
-        raise ValueError(f"{price!r} is not a price") from None
+        number = Decimal("NaN")
     if not number.is_finite() or number <= 0:
         raise ValueError(f"{price!r} is not a price")
     row = currencies.of(currency)

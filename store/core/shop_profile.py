@@ -1,10 +1,10 @@
 """`data/shop.toml`: what the shop is called and how it presents itself."""
 
-from dataclasses import dataclass
+import tomllib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from store.core import toml_files
 from store.core.errors import SettingsError
 from store.core.settings import ROOT
 
@@ -14,8 +14,7 @@ FIELDS = {"name", "motto", "mark"}
 MAX_LENGTH = 80
 
 
-@dataclass(frozen=True)
-class ShopProfile:
+class ShopProfile(NamedTuple):
     """The shop's name, its motto, and the file of its mark, an SVG image that is no product's."""
 
     name: str
@@ -32,7 +31,7 @@ def current() -> ShopProfile:
 def read(file: Path) -> ShopProfile:
     """The profile in a file; SettingsError if a field is missing or wrong."""
     try:
-        fields = toml_files.read(file)
+        fields = read_toml(file)
         if wrong := FIELDS ^ fields.keys():
             name = min(wrong)[:40]
             state = "is missing" if name in FIELDS else f"is none of {', '.join(sorted(FIELDS))}"
@@ -48,3 +47,16 @@ def read(file: Path) -> ShopProfile:
     except ValueError as error:
         raise SettingsError(f"{FILE.relative_to(ROOT).as_posix()}{error}.") from None
     return ShopProfile(fields["name"], fields["motto"], mark)
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """The content of a file; the text of a ValueError continues a sentence after its name."""
+    try:
+        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise ValueError(f" cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ValueError(f", line {line}, is not UTF-8 text") from None
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        raise ValueError(f" is not TOML: {error}") from None

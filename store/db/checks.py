@@ -5,10 +5,10 @@ Each finding is one sentence, with the remedy as another. Checking changes nothi
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import closing
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, inspect
+from sqlalchemy.exc import DBAPIError
 
 from store.core.errors import DatabaseUnusable, SchemaUnknown
 from store.db import models, revision
@@ -135,7 +135,13 @@ def _rights(ours: Iterable[Any], session: Any, *, current: bool) -> Finding:
 
 
 def _sqlite(connection: Connection) -> Iterator[Finding]:
-    yield sqlite_version()
+    version, least = sqlite3.sqlite_version, ".".join(map(str, revision.LEAST_SQLITE))
+    if sqlite3.sqlite_version_info >= revision.LEAST_SQLITE and _knows_json(connection):
+        yield Finding(True, f"SQLite {version}")
+    else:
+        needed = f"the shop needs {least} or later with JSON."
+        sentence = f"This Python comes with SQLite {version}, and {needed}"
+        yield Finding(False, sentence, "Use a newer Python, or PostgreSQL by DATABASE_URL.")
     file = str(connection.engine.url.database)
     rows = connection.exec_driver_sql(
         "SELECT name FROM sqlite_master"
@@ -147,24 +153,12 @@ def _sqlite(connection: Connection) -> Iterator[Finding]:
         yield Finding(False, sentence, "Set DATA_DIR to a local disk, not a network drive.")
 
 
-def sqlite_version() -> Finding:
-    """Whether the SQLite library of this Python supports every statement of the shop."""
-    version, least = sqlite3.sqlite_version, ".".join(map(str, revision.LEAST_SQLITE))
-    if sqlite3.sqlite_version_info >= revision.LEAST_SQLITE and _knows_json():
-        return Finding(True, f"SQLite {version}")
-    sentence = (
-        f"This Python comes with SQLite {version}, and the shop needs {least} or later with JSON."
-    )
-    return Finding(False, sentence, "Use a newer Python, or PostgreSQL by DATABASE_URL.")
-
-
-def _knows_json() -> bool:
+def _knows_json(connection: Connection) -> bool:
     """Before 3.38 it could be left out when SQLite was built."""
-    with closing(sqlite3.connect(":memory:")) as connection:
-        try:
-            connection.execute("SELECT json_extract('[1]', '$[0]')")
-        except sqlite3.Error:
-            return False
+    try:
+        connection.exec_driver_sql("SELECT json_extract('[1]', '$[0]')")
+    except DBAPIError:
+        return False
     return True
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, event, exc, inspect, make_url
+from sqlalchemy import Connection, Engine, event, exc, inspect, make_url
 from sqlmodel import Session, create_engine
 
 from store.core import private_files, settings
@@ -45,18 +45,11 @@ def engine_for(url: str) -> Engine:
         raise DatabaseUnusable(for_operator=UNREADABLE) from None
     if place.get_backend_name() != "sqlite":
         return postgresql.engine_of(place, LOCK_SECONDS)
-    return _sqlite_engine(place)
-
-
-def _sqlite_engine(url: URL) -> Engine:
-    file = Path(url.database or "")
+    file = Path(place.database or "")
     private_files.make_folder(file.parent)
+    timeout = {"timeout": LOCK_SECONDS}
     engine = create_engine(
-        url,
-        hide_parameters=True,
-        connect_args={"timeout": LOCK_SECONDS},
-        pool_size=10,
-        max_overflow=40,
+        place, hide_parameters=True, connect_args=timeout, pool_size=10, max_overflow=40
     )
     event.listen(engine, "do_connect", lambda *_: private_files.make_database(file))
     event.listen(engine, "connect", _prepare_sqlite)

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlmodel import SQLModel, col, func, insert, select
 
-from store.catalog import price_list
+from store.catalog import seeding
 from store.db import engine as db
 from store.db.models import Lease, Order, Product, ShopMark
 from store.demo.emulator_client import EmulatorClient, wait_until
@@ -42,7 +42,7 @@ def reset_demo(stripe: EmulatorClient) -> None:
         EmulatorUnreachable, ProductsFileError, DatabaseUnavailable: nothing was deleted.
         NotApplicable: buyers kept ordering.
     """
-    products = price_list.rows()
+    products = seeding.first_products()
     wait_until(lambda: not is_delivering(stripe), DELIVERY_TIMEOUT_SECONDS)
     for _ in range(MAX_ROUNDS):
         _empty_both(stripe, products)

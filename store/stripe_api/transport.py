@@ -148,8 +148,6 @@ def api_base() -> str:
     return settings.current().api_base or network.STRIPE
 
 
-# --- errors ---------------------------------------------------------------------------------------
-
 PARAMETER_SETTINGS = {
     "success_url": "STORE_URL is an address that it accepts",
     "cancel_url": "STORE_URL is an address that it accepts",
@@ -207,9 +205,6 @@ def _not_stripe(http_status: int | None) -> str:
 def _identifier(value: object) -> str:
     """Stripe's name for something; empty for anything longer or odder than a name."""
     return value if isinstance(value, str) and value.isidentifier() and len(value) < 60 else ""
-
-
-# --- calls ----------------------------------------------------------------------------------------
 
 
 def get(path: str, params: Mapping[str, Any]) -> StripeResponse:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from store.catalog import price_list
+from store.catalog import seeding
 from store.core.errors import ProductsFileError
 
 SHIRT = {
@@ -30,7 +30,7 @@ def told(tmp_path: Path, content: str | bytes, currency: str = "usd") -> str:
     file = tmp_path / "products.toml"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
     with pytest.raises(ProductsFileError) as refused:
-        price_list.rows(currency, file)
+        seeding.first_products(currency, file)
     return str(refused.value)
 
 
@@ -126,7 +126,7 @@ def test_a_file_that_is_no_price_list_is_refused_in_one_sentence(
 def test_a_file_that_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path) -> None:
     for nothing in (tmp_path / "gone.toml", tmp_path):
         with pytest.raises(ProductsFileError, match=r"products.toml cannot be read \(.+\)\.$"):
-            price_list.rows("usd", nothing)
+            seeding.first_products("usd", nothing)
 
 
 @pytest.mark.scenario("K2")
@@ -144,11 +144,11 @@ def test_the_products_of_the_file_become_rows(tmp_path: Path) -> None:
     file = tmp_path / "products.toml"
     file.write_bytes(b"\xef\xbb\xbf" + written({}, {"slug": '"two"', "price": '"5"'}).encode())
 
-    shirt, two = price_list.rows("usd", file)
+    shirt, two = seeding.first_products("usd", file)
 
     assert (shirt["slug"], shirt["unit_amount"], shirt["currency"]) == ("red-t-shirt", 1999, "usd")
     assert (two["slug"], two["unit_amount"]) == ("two", 500)
-    assert [row["unit_amount"] for row in price_list.rows("isk", _whole(tmp_path))] == [2000]
+    assert [row["unit_amount"] for row in seeding.first_products("isk", _whole(tmp_path))] == [2000]
 
 
 def _whole(tmp_path: Path) -> Path:
