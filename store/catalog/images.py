@@ -12,7 +12,7 @@ from typing import NamedTuple
 from store.core import private_files, settings, shop_profile
 from store.core.errors import StoreError
 
-BUNDLED_DIR = settings.ROOT / "data" / "images"
+BUNDLED_DIR = shop_profile.IMAGES
 SUFFIXES = (".svg", ".webp", ".png", ".jpg", ".jpeg")
 UPLOAD_TYPES = ("png", "jpg", "jpeg", "webp")
 MAX_UPLOAD_MB = 5  # also in .streamlit/config.toml

@@ -39,6 +39,9 @@ PERMISSION = re.compile(r"\brak_[a-z_]{1,50}")
 stripe.enable_telemetry = False  # it would write a file into the home folder
 
 Document = dict[str, Any]
+Headers = Mapping[str, str] | None
+Answer = tuple[Any, int, Mapping[str, str]]
+"""The body of an HTTP response, its status and its headers."""
 
 
 class StripeResponse(Document):
@@ -93,22 +96,15 @@ class DeadlineClient(stripe.RequestsClient):
         self._longest = seconds
 
     def request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str] | None,
-        post_data: Any = None,
-        **_usage: Any,
-    ) -> tuple[Any, int, Mapping[str, str]]:
+        self, method: str, url: str, headers: Headers, post_data: Any = None, **_usage: Any
+    ) -> Answer:
         if seconds_left() <= 0:
             raise stripe.APIConnectionError("The time is over.", should_retry=False)  # type: ignore[no-untyped-call]
         content, status, response_headers = self.send(method, url, headers, post_data)
         CLOCK_SKEW.update(response_headers.get("Date", ""))
         return content, status, response_headers
 
-    def send(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
-    ) -> tuple[Any, int, Mapping[str, str]]:
+    def send(self, method: str, url: str, headers: Headers, post_data: Any) -> Answer:
         """One attempt, whose answer is read to its end within the time, however slow it is."""
         if getattr(self._thread_local, "session", None) is None:
             self._thread_local.session = network.Session()  # instead of the SDK's own
