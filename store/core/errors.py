@@ -59,16 +59,8 @@ class StoreError(Exception):
 
     def __init__(self, sentence: str | None = None, *, for_operator: str = "") -> None:
         super().__init__(sentence or self.sentence)
-        self._for_operator = for_operator
-
-    @property
-    def for_operator(self) -> str:
-        """The operator's sentence: the one passed, the class's, or else the buyer's."""
-        if self._for_operator:
-            return self._for_operator
-        if self.operator_sentence and str(self) == self.sentence:
-            return self.operator_sentence
-        return str(self)
+        class_sentence = "" if sentence else self.operator_sentence
+        self.for_operator = for_operator or class_sentence or str(self)
 
 
 class SettingsError(StoreError):
@@ -269,14 +261,8 @@ class StripePermissionMissing(StripeError):
         "This shop's Stripe key lacks a permission, so this cannot be done now. "
         "You have not been charged."
     )
+    operator_sentence = "The restricted Stripe key lacks a permission."
     route = permission = ""
-
-    @property
-    def for_operator(self) -> str:
-        """The missing permission and the request that needs it."""
-        permission = f" {self.permission}" if self.permission else ""
-        request = f" for {self.route}" if self.route else ""
-        return f"The restricted Stripe key lacks the permission{permission}{request}."
 
 
 class StripeRefused(StripeError):

@@ -45,7 +45,7 @@ def read(file: Path) -> ShopProfile:
         if mark.parent != IMAGES or mark.suffix != ".svg" or not mark.is_file():
             raise ValueError(f": mark: there is no SVG image {fields['mark']!r} in data/images")
     except ValueError as error:
-        raise SettingsError(f"{FILE.relative_to(ROOT).as_posix()}{error}.") from None
+        raise SettingsError(f"data/shop.toml{error}.") from None
     return ShopProfile(fields["name"], fields["motto"], mark)
 
 
@@ -58,5 +58,5 @@ def read_toml(file: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise ValueError(f", line {line}, is not UTF-8 text") from None
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+    except (RecursionError, ValueError) as error:
         raise ValueError(f" is not TOML: {error}") from None

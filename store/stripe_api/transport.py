@@ -172,9 +172,6 @@ def to_store_error(error: stripe.StripeError) -> errors.StripeError:
             mapped = store_error(for_operator=_cause(error))
             mapped.code = _identifier(error.code)
             mapped.param = _identifier(getattr(error, "param", None))
-            if isinstance(mapped, errors.StripePermissionMissing):
-                named = PERMISSION.search(str(error.user_message or ""))
-                mapped.permission = named.group() if named else ""
             return mapped
     return errors.StripeUncertain(
         replayed=_is_replayed(error.headers or {}), for_operator=_cause(error)
@@ -288,7 +285,10 @@ def _failure(
     if isinstance(mapped, errors.StripeRefused) and mapped.param in PARAMETER_SETTINGS:
         log.error("%s", mapped.for_operator)
     if isinstance(mapped, errors.StripePermissionMissing):
-        mapped.route = request
+        named = PERMISSION.search(str(error.user_message or ""))
+        mapped.route, mapped.permission = request, named.group() if named else ""
+        permission = f"permission {mapped.permission}".strip()
+        mapped.for_operator = f"The restricted Stripe key lacks the {permission} for {request}."
     return mapped
 
 
