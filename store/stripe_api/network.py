@@ -49,12 +49,9 @@ class Session(requests.Session):
     ) -> dict[str, Any]:
         """`verify` is the SDK's own list of authorities."""
         proxy, authorities = proxy_for(str(url)), authorities_variable()
-        return {
-            "proxies": {urlsplit(str(url)).scheme: proxy.value} if proxy else {},
-            "stream": stream,
-            "verify": authorities.value if authorities else verify,
-            "cert": cert,
-        }
+        proxies = {urlsplit(str(url)).scheme: proxy.value} if proxy else {}
+        verify = authorities.value if authorities else verify
+        return {"proxies": proxies, "stream": stream, "verify": verify, "cert": cert}
 
 
 def proxy_for(url: str) -> Variable | None:
