@@ -12,7 +12,7 @@ from store.catalog import images, product_editor
 from store.catalog.product_editor import ProductConflict, ProductForm, ProductRefused
 from store.core import money, settings
 from store.core.errors import StoreError
-from store.core.folding import folded
+from store.core.text import folded
 from store.db import engine as db
 from store.db.models import Product
 from store.reports import search

@@ -15,7 +15,7 @@ from store.cli.launch import is_up
 from store.cli.preflight import CannotStart
 from store.core import money, private_files, settings
 from store.core.errors import DatabaseUnavailable, StripeKeyRefused, StripeUnreachable
-from store.core.wording import counted
+from store.core.text import counted
 from store.db import backup as backups
 from store.db import engine as db
 from store.reconciliation import audit as comparison

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
-from store.catalog import products
+from store.catalog import seeding
 from store.core import addresses, credentials, setting_sources, settings, shop_profile
 from store.core.errors import SettingsError, StoreError
 from store.core.settings import Settings
-from store.core.wording import counted
+from store.core.text import counted
 from store.db import engine as db
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def shop_file() -> Iterator[Finding]:
 
 def price_list() -> Iterator[Finding]:
     """Whether the products of a fresh shop can be read and sold in its currency."""
-    count = counted(len(products.seed_rows()), "product")
+    count = counted(len(seeding.first_products()), "product")
     yield Finding(OK, "price list", f"{count} in data/products.toml")
 
 

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
 from store.core.clock import now
-from store.core.folding import folded
 from store.core.order_status import PAYABLE_CHECKOUT, OrderStatus, sql_in
+from store.core.text import folded
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from store.core.errors import StoreError, StripeError
-from store.core.wording import counted
+from store.core.text import counted
 from store.demo.comparison import OrderComparison
 from store.demo.context import MAX_TRIES, WEBHOOK_TIMEOUT_SECONDS, ScenarioContext, run_concurrently
 from store.demo.emulator_client import wait_until

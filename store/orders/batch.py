@@ -14,7 +14,7 @@ from sqlmodel import Session, bindparam, col, select
 
 from store.core import clock
 from store.core.errors import OrderNotFound
-from store.core.folding import folded
+from store.core.text import folded
 from store.db import bulk
 from store.db.models import Dispute, HistoryEntry, Order, OrderItem, Product, Refund
 from store.orders import history

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from store.core.wording import counted
+from store.core.text import counted
 
 
 @dataclass

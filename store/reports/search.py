@@ -14,7 +14,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, and_, col, func, or_, select
 
 from store.core.errors import OrderNotFound
-from store.core.folding import folded
+from store.core.text import folded
 from store.db import engine as db
 from store.db.models import Dispute, Order, OrderItem, Product, Refund, StripeEvent
 from store.orders import queries

@@ -4,7 +4,7 @@ from datetime import UTC, date
 
 import pytest
 
-from store.core.folding import folded
+from store.core.text import folded
 from store.reports import search
 
 

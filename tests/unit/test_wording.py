@@ -2,7 +2,7 @@
 
 import pytest
 
-from store.core.wording import counted
+from store.core.text import counted
 
 
 @pytest.mark.parametrize(
