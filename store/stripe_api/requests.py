@@ -7,7 +7,7 @@ Every creating request carries an idempotency key derived from a row of ours. Al
 import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from urllib.parse import quote
 
@@ -84,10 +84,14 @@ def find_checkouts(order_number: str, since: datetime) -> list[StripeResponse]:
     """
     start = int(since.timestamp())
     created = {"gte": start - 86_400, "lte": start + 2 * 86_400}
-    listed = list(paginate(SESSIONS, {"created": created, "expand": LISTED_PAYMENT}))
-    readable = [session for session in listed if isinstance(session.get("metadata"), dict)]
-    sessions = [each for each in readable if each["metadata"].get("order_number") == order_number]
-    if not sessions and len(readable) < len(listed):
+    sessions, unreadable = list[StripeResponse](), False
+    for session in paginate(SESSIONS, {"created": created, "expand": LISTED_PAYMENT}):
+        metadata = session.get("metadata")
+        if not isinstance(metadata, dict):
+            unreadable = True
+        elif metadata.get("order_number") == order_number:
+            sessions.append(session)
+    if unreadable and not sessions:
         raise StripeUncertain(replayed=False)
     return sessions
 
@@ -102,14 +106,15 @@ def checkouts() -> Iterator[Document]:
     return paginate(SESSIONS, {"expand": LISTED_PAYMENT})
 
 
-def payment(payment_intent_id: str) -> Document:
-    """The PaymentIntent as it is now."""
-    return get(f"/v1/payment_intents/{_escaped(payment_intent_id)}", {})
+def _retrieve(path: str, stripe_id: str) -> StripeResponse:
+    """The object of this id as it is now."""
+    return get(f"{path}/{_escaped(stripe_id)}", {})
 
 
-def refund(refund_id: str) -> Document:
-    """The refund as it is now."""
-    return get(f"/v1/refunds/{_escaped(refund_id)}", {})
+payment = partial(_retrieve, "/v1/payment_intents")
+refund = partial(_retrieve, "/v1/refunds")
+dispute = partial(_retrieve, "/v1/disputes")
+event = partial(_retrieve, "/v1/events")  # which Stripe keeps for 30 days
 
 
 def create_refund(
@@ -125,19 +130,9 @@ def refunds(**of: str) -> Iterator[Document]:
     return paginate("/v1/refunds", of)
 
 
-def dispute(dispute_id: str) -> Document:
-    """The dispute as it is now."""
-    return get(f"/v1/disputes/{_escaped(dispute_id)}", {})
-
-
 def disputes(**of: str) -> Iterator[Document]:
     """Every dispute of the account, or of one `payment_intent`, newest first."""
     return paginate("/v1/disputes", of)
-
-
-def event(event_id: str) -> Document:
-    """One event; Stripe keeps it for 30 days."""
-    return get(f"/v1/events/{_escaped(event_id)}", {})
 
 
 def events(types: list[str], since: datetime) -> Iterator[Document]:
