@@ -11,7 +11,7 @@ import threading
 import time
 from concurrent.futures import Future
 
-from store.core import clock, settings
+from store.core import clock
 from store.core.errors import StoreError
 from store.db import engine as db
 from store.db.models import OrderCheck
@@ -28,7 +28,7 @@ class WriteProbe:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._database = ""
+        self._database: object = None
         self._began_at = float("-inf")
         self._result: Future[str | None] = Future()
         self._result.set_result(None)
@@ -46,12 +46,19 @@ class WriteProbe:
 
     def _begin(self) -> None:
         """Start a write if the last one is old, or was in another database."""
-        database, now = settings.current().database, time.monotonic()
+        database, now = _database(), time.monotonic()
         is_recent = not self._result.done() or now - self._began_at < MAX_AGE_SECONDS
         if is_recent and self._database == database:
             return
         self._database, self._began_at, self._result = database, now, Future()
         threading.Thread(target=_write, args=(self._result,), daemon=True).start()
+
+
+def _database() -> object:
+    try:
+        return id(db.engine())
+    except StoreError:
+        return None
 
 
 def _write(result: "Future[str | None]") -> None:
