@@ -44,11 +44,7 @@ class Line(NamedTuple):
 
 
 def active_products(session: Session) -> list[ProductForSale]:
-    """The products on sale, in the order set by operators.
-
-    Raises:
-        CatalogError: a product is in another currency than the shop, so that no total exists.
-    """
+    """The products on sale, in the order set by operators; CatalogError for other currencies."""
     products = [ProductForSale._make(row) for row in session.connection().execute(ON_SALE)]
     currency = settings.current().currency
     if others := sorted({product.currency for product in products} - {currency}):

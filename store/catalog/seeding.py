@@ -40,8 +40,7 @@ def migrate() -> None:
 def recreated() -> AbstractContextManager[None]:
     """Our tables as in a new database, committed at the end of the block; all else stays.
 
-    Raises:
-        ProductsFileError, DatabaseUnavailable, DatabaseUnusable, SchemaUnknown: nothing is deleted.
+    An error, such as ProductsFileError, leaves the database as it is.
     """
     return db.recreated(_seed)
 
@@ -52,11 +51,7 @@ def _seed(connection: Connection) -> None:
 
 
 def first_products(currency: str = "", file: Path = FILE) -> list[dict[str, Any]]:
-    """The products of the file, in its order, as rows of `products`, priced in `CURRENCY`.
-
-    Raises:
-        ProductsFileError: the file cannot be read, or a product in it cannot be sold.
-    """
+    """The products of the file as rows of `products`; ProductsFileError if one cannot be sold."""
     products = dict[str, dict[str, Any]]()
     currency = currency or settings.current().currency
     for place, entry in enumerate(_entries(file), start=1):

@@ -198,11 +198,10 @@ class RefundChanged(NothingToRefund):
 
 
 class StripeError(StoreError):
-    """Stripe did not do what was requested.
+    """`call` describes the request and the answer, if any: status, ids, milliseconds, as JSON.
 
-    `call` describes the request and the answer, if any: status, ids, milliseconds, as JSON. `code`
-    is Stripe's error code, such as `charge_already_refunded`, `param` the parameter concerned, such
-    as `expires_at`; both may be empty.
+    `code` is Stripe's error code (`charge_already_refunded`), `param` the parameter concerned
+    (`expires_at`); both may be empty.
     """
 
     sentence = "Stripe could not do this. You have not been charged."
@@ -225,11 +224,7 @@ class StripeUnreachable(StripeError):
 
 
 class StripeUncertain(StripeUnreachable):
-    """Stripe answered, but the answer does not say whether it acted.
-
-    `replayed` is true if Stripe repeats a failure that it stored for this idempotency key: that
-    key can never succeed.
-    """
+    """`replayed`: Stripe repeats a failure stored for this idempotency key; it cannot succeed."""
 
     def __init__(self, *, replayed: bool, for_operator: str = "") -> None:
         super().__init__(for_operator=for_operator)
@@ -251,11 +246,7 @@ class StripeKeyRefused(StripeError):
 
 
 class StripePermissionMissing(StripeError):
-    """The key is a restricted one that lacks the permission for this request.
-
-    `route` is the request (`GET /v1/events`), `permission` Stripe's name for the permission
-    (`rak_event_read`), if Stripe named it.
-    """
+    """`route` is the request (`GET /v1/events`), `permission` Stripe's name (`rak_event_read`)."""
 
     sentence = (
         "This shop's Stripe key lacks a permission, so this cannot be done now. "

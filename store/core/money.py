@@ -24,10 +24,7 @@ def parse_list_price(price: str, currency: str) -> int:
     """A price such as "19.99" in minor units of `currency`.
 
     A price list is written with two decimals; where the currency has none, its digits count
-    as whole units ("19.99" is 1999 yen).
-
-    Raises:
-        ValueError: not a price, or one that Stripe could not charge in this currency.
+    as whole units ("19.99" is 1999 yen). ValueError if Stripe could not charge it.
     """
     try:
         number = Decimal(price)
@@ -48,10 +45,8 @@ def parse_amount(text: str, currency: str, locale: str | None = None) -> int:
     """An entered amount in minor units: "1,234.50", "1.234,50 €", "٤٩٫٩٩", "500" of yen.
 
     Group separators must be those of the locale, so "1.999" is 1999 in German and 1.999 in
-    English. A comma or point that can only be a decimal separator is one in any locale.
-
-    Raises:
-        ValueError: one sentence that says how to write it.
+    English. A comma or point that can only be a decimal separator is one in any locale. A
+    ValueError says how to write it.
     """
     number, row = _plain_number(text, currency, locales.find(locale)), currencies.of(currency)
     code, like = currency.upper(), f"like {example(currency, locale)}."

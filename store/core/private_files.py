@@ -52,9 +52,9 @@ def make_database(path: Path) -> None:
     An existing file is not opened, because closing it would release this process's locks on it.
     SQLite gives its side files the same permissions. SQLite itself reports if it cannot be created.
     """
-    if not path.exists():
-        with suppress(OSError):
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    with suppress(OSError):
+        if not path.exists():
+            path.touch(0o600, exist_ok=False)
     for end in ("", *SIDE_FILES):
         close(path.with_name(path.name + end))
 

@@ -23,10 +23,7 @@ def write(target: Path) -> int:
     """Copy the database to a new file; returns its size in bytes.
 
     SQLite copies a snapshot including the log, and blocks no other process. The copy is checked
-    before it gets its name, and is a single file without a log.
-
-    Raises:
-        BackupRefused: nothing was written.
+    before it gets its name, and is a single file without a log. After BackupRefused there is none.
     """
     url = db.engine().url
     if url.get_backend_name() != "sqlite":

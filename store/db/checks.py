@@ -54,12 +54,7 @@ class Finding(NamedTuple):
 
 
 def ensure_usable(connection: Connection) -> None:
-    """Run every check.
-
-    Raises:
-        SchemaUnknown: the schema is of a newer version.
-        DatabaseUnusable: another check failed; the sentence is its finding with the remedy.
-    """
+    """Raise SchemaUnknown for a newer version's schema, DatabaseUnusable for any other failure."""
     for finding in findings(connection):
         if not finding.ok:
             if finding.newer:

@@ -149,9 +149,8 @@ def _alembic() -> "Config":
 def migrate(seed: Callable[[Connection], None]) -> None:
     """Bring the schema up to date, all of it or nothing; harmless where it already is.
 
-    `seed` fills in the first rows, in the same transaction as the migrations. The database is
-    checked before the first write, and once more by the one process that may migrate: another one
-    may have done so while it waited.
+    `seed` fills in the first rows in the same transaction. The database is checked before the first
+    write, and once more by the one process that may migrate: another may have done so meanwhile.
 
     Raises:
         DatabaseUnusable: it is another program's, or not fit for this one; nothing was written.
@@ -168,11 +167,7 @@ def migrate(seed: Callable[[Connection], None]) -> None:
 
 @contextmanager
 def recreated(seed: Callable[[Connection], None]) -> Iterator[None]:
-    """Our tables as in a new database, committed at the end of the block; all else stays.
-
-    Raises:
-        DatabaseUnavailable, DatabaseUnusable, SchemaUnknown: nothing was deleted.
-    """
+    """Our tables as in a new database, committed at the end of the block; all else stays."""
     with schema_transaction() as connection:
         models.Order.metadata.drop_all(connection)
         connection.exec_driver_sql("DROP TABLE alembic_version")

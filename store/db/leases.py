@@ -3,11 +3,10 @@
 A lease saves calls to Stripe; correctness does not depend on it, because facts applied twice
 change nothing. `processed_until` is stored with it, so that the next holder continues there.
 
-A lease is a row with its holder and an expiry time, renewed while the work runs. An advisory lock
-would stay with a session of a connection pooler. The lease of a process that died is free at once
-where another process on the same machine sees that its holder is gone, else `LEASE_DURATION` after
-the last renewal. The row is locked while it is read and taken, so one of two concurrent processes
-gets it. A clock that was set back frees a lease early.
+A lease is a row with its holder and an expiry time, renewed while the work runs; an advisory lock
+would stay with a session of a connection pooler. It is free at once where a process on the same
+machine sees that its holder ended, else `LEASE_DURATION` after the last renewal. A clock that was
+set back frees it early. The row is locked while it is read and taken.
 """
 
 import logging

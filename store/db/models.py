@@ -13,6 +13,9 @@ from store.core.clock import now
 from store.core.order_status import PAYABLE_CHECKOUT, OrderStatus, sql_in
 from store.core.text import folded
 
+MAX_LISTED = 20  # checks and redeliveries of an order or event that have a row each
+OVERDUE = timedelta(minutes=15)  # how long a refund may stay unsent before an operator should act
+
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
     """A time in UTC. SQLite stores no zone, so UTC is added on reading."""
@@ -171,9 +174,6 @@ class HistoryEntry(SQLModel, table=True):
     payload: str = Field(default='{"changes":[]}', sa_type=sa.Text)
 
 
-MAX_LISTED = 20
-
-
 class OrderCheck(SQLModel, table=True):
     """A redelivered event (`event_id` set) or a status check (`order_id` set) that changed nothing.
 
@@ -191,9 +191,6 @@ class OrderCheck(SQLModel, table=True):
     order_id: int | None = Field(default=None, foreign_key="orders.id", index=True)
     evidence: str = Field(default="", sa_type=sa.Text)
     times: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
-
-
-OVERDUE = timedelta(minutes=15)
 
 
 class Refund(SQLModel, table=True):

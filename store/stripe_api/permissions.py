@@ -5,6 +5,7 @@ first, so an error about the parameters (400 or 404) means that the key has the 
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from store.core.errors import StripeRefused
@@ -49,8 +50,5 @@ NEEDED = (
 
 def attempt(permission: Permission) -> None:
     """Make the harmless request of a permission; StripePermissionMissing if the key lacks it."""
-    send = transport.post if permission.method == "POST" else transport.get
-    try:
-        send(permission.path, permission.parameters)
-    except StripeRefused:
-        return  # Stripe checked the parameters, so the key has the permission
+    with suppress(StripeRefused):  # Stripe checked the parameters, so the key has the permission
+        transport.call_with_retry(permission.method, permission.path, permission.parameters)

@@ -45,11 +45,7 @@ def account_fingerprint() -> str:
 
 
 def create_checkout(parameters: str, key: str) -> StripeResponse:
-    """Create the Checkout Session of these frozen parameters (JSON); the same key, the same one.
-
-    Raises:
-        StripeRefused: Stripe refuses, or the parameters are not a JSON object.
-    """
+    """Create the Checkout Session of these frozen parameters (JSON); the same key, the same one."""
     try:
         params = json.loads(parameters)
     except ValueError as error:

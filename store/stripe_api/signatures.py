@@ -12,10 +12,8 @@ MAX_HEADER_LENGTH = 4096  # two secrets make about 150 characters
 def verify(body: bytes, header: str, secrets: list[str]) -> None:
     """Verify a webhook's raw bytes against its `Stripe-Signature`, with each secret in use.
 
-    The SDK accepts a timestamp any distance in the future; here it is refused like an old one.
-
-    Raises:
-        SignatureRefused: no secret fits, or the timestamp is over five minutes off.
+    SignatureRefused if no secret fits, or the timestamp is over five minutes off; the SDK accepts
+    any distance in the future.
     """
     if not header.isascii() or len(header) > MAX_HEADER_LENGTH:
         raise SignatureRefused

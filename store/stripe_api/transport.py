@@ -216,8 +216,7 @@ def post(path: str, params: Mapping[str, Any], *, key: str | None = None) -> Str
 def paginate(path: str, params: Mapping[str, Any]) -> Iterator[StripeResponse]:
     """Every object of a list, page after page; an item that is no object is an empty one.
 
-    Raises:
-        StripeUncertain: a page is no list, or does not say where the next one begins.
+    StripeUncertain if a page is no list, or does not say where the next one begins.
     """
     cursor, cursors = dict[str, Any](), set[str]()
     while True:
@@ -243,10 +242,8 @@ def call_with_retry(
     """Make one call; retry it under its own key while Stripe is busy and there is time left.
 
     The SDK's typed methods make an object of each dictionary in an answer, which took more than
-    half of a call's processor time; `raw_request` is its documented way without.
-
-    Raises:
-        StripeError: one of the tree in errors.py; its `call` describes the last answer, if any.
+    half of a call's processor time; `raw_request` is its documented way without. An error's `call`
+    describes the last answer, if any.
     """
     limit, current = TIME_LIMIT.get() or TimeLimit(CALL_SECONDS), settings.current()
     client, request = client_for(current.api_key, current.api_base), f"{method} {path}"
