@@ -1,4 +1,8 @@
-"""The shop's command line as a person starts it: a process with an environment of its own."""
+"""The shop's command line as a person starts it: a process with an environment of its own.
+
+Most of these processes are forks of one that has loaded the libraries. Where a test chooses the
+Python, the folder, or a variable that is no setting of the shop, a new Python starts.
+"""
 
 import os
 import re
@@ -7,9 +11,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from store.core.settings import Settings
+from tests.support.preloaded_python import preloaded_python
+
 ROOT = Path(__file__).resolve().parents[2]
 BASE_PYTHON = Path(sys.base_prefix, "bin/python3" if os.name != "nt" else "python.exe")
 PACKAGES = next(path for path in sys.path if path.endswith("site-packages"))
+SETTINGS = {name.upper() for name in Settings.model_fields}
+LONGEST_SECONDS = 240
 KEPT = ("PATH", "HOME", "SYSTEMROOT", "TEMP", "LANG")
 
 
@@ -21,13 +30,18 @@ def clean(**more: str) -> dict[str, str]:
 def store(
     *words: str, python: str | Path = sys.executable, cwd: Path = ROOT, **environment: str
 ) -> subprocess.CompletedProcess[str]:
+    """What `python -m store words…` says, and how it ends."""
+    usual = (python, cwd) == (sys.executable, ROOT) and environment.keys() <= SETTINGS
+    if usual and hasattr(os, "fork"):
+        started = preloaded_python(ROOT, tuple(clean().items()))
+        return started.run("store", words, clean(**environment), LONGEST_SECONDS)
     return subprocess.run(
         [python, "-m", "store", *words],
         cwd=cwd,
         env=clean(**environment),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=LONGEST_SECONDS,
         check=False,
     )
 
