@@ -26,7 +26,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("store", "stripe_emulator", "data", ".streamlit", "streamlit_app.py", "webhook_server.py")
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.db*", "*.lock", "*secret", "admin_password")
+LEFT_OUT = shutil.ignore_patterns("*.pyc.*", "*.db*", "*.lock", "*secret", "admin_password")
 LONGEST_SECONDS = 90
 OPEN = "open"
 READ_ONLY = 'mount --bind "$P" "$P" && mount -o remount,ro,bind "$P"'
@@ -212,7 +212,7 @@ def run(case: Case, base: Path, number: int) -> str:
         started = subprocess.Popen(
             command(case, places, numbers),
             cwd=places["project"],
-            env=environment(case, places, base),
+            env=environment(case, places),
             stdout=stack.enter_context(out.open("wb")),
             stderr=stack.enter_context(err.open("wb")),
         )
@@ -233,9 +233,9 @@ def make_project(project: Path) -> None:
             shutil.copy2(source, project / name)
 
 
-def environment(case: Case, places: Mapping[str, str], base: Path) -> dict[str, str]:
+def environment(case: Case, places: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    kept |= {"HOME": places["home"], "PYTHONPYCACHEPREFIX": str(base / "compiled")}
+    kept["HOME"] = places["home"]
     kept |= {name: value.format(**places) for name, value in case.environment.items()}
     kept |= {"P": places["project"], "D": places["data"]}
     return {name: value for name, value in kept.items() if name not in case.without}

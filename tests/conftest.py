@@ -2,6 +2,7 @@
 
 import os
 import random
+import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -11,20 +12,27 @@ from scripts import scenarios_table
 from tests.support import counting
 from tests.support.chromium import browsers, installed_chromium, lent_browsers  # noqa: F401 - fixtures
 
+# Tests start Python hundreds of times: without bytecode each would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 REQUIRE_ALL = os.environ.get("STORE_REQUIRE_ALL") == "1"
 PASSED, FAILED = set[str](), set[str]()
 """The scenarios that a test of this run has proven, and those that a test has not."""
 
-# Where several processes share a run, these begin first: what takes longest must not begin last.
+# Where several processes share a run, these begin first, and what comes last is short.
 LONG = (
     "tests/simulation/test_mutations.py",
-    "tests/simulation/test_crashes.py",
     "tests/cli/test_virtualenv.py",
-    "tests/cli/test_supervisor.py",
+    "tests/web/browser/",
     "tests/e2e/",
     "tests/simulation/",
-    "tests/web/browser/",
-    "tests/cli/test_commands.py",
+    "tests/emulator/test_openapi.py",
+    "tests/cli/",
+    "tests/web/",
+    "tests/emulator/",
+    "tests/integration/",
+    "tests/meta/",
 )
 
 

@@ -26,7 +26,7 @@ from stripe_emulator.storage.database import Storage
 from tests.support.command_line import one_sentence, store
 from tests.support.ports import free_port, port_flags
 
-IGNORED = shutil.ignore_patterns("__pycache__", "*.db*", "*.lock")
+IGNORED = shutil.ignore_patterns("*.pyc.*", "*.db*", "*.lock")
 KEY = "sk_test_51abcdefghijklmnopqrstuvwxyz"
 
 

@@ -15,9 +15,9 @@ from tests.support.command_line import BASE_PYTHON, PACKAGES, ROOT, clean, one_s
 
 def a_project(folder: Path) -> Path:
     """A copy of the shop whose only requirement is a package that borrows ours."""
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "store", folder / "store", ignore=ignore)
-    shutil.copytree(ROOT / "data", folder / "data", ignore=shutil.ignore_patterns("*.db*"))
+    ignored = shutil.ignore_patterns("*.pyc.*", "*.db*")
+    for name in ("store", "data"):
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
     borrowed = a_wheel(folder, "borrowed", {"borrowed.pth": f"{PACKAGES}\n"})
     (folder / "requirements.txt").write_text(borrowed)
     return folder

@@ -172,6 +172,12 @@ def test_stripe_returns_to_the_host_of_the_websocket_handshake(shop: House, port
 ELSEWHERE = {"X-Forwarded-For": "192.0.2.7"}
 
 
+@pytest.fixture(scope="module")
+def placed_order(shop: House, port: int) -> None:
+    """There is an order that could be deleted."""
+    success_url(shop, port, f"127.0.0.1:{port}")
+
+
 def rehearsal(port: int, cookie: str, **visitor: object) -> Visitor:
     return Visitor(port, page="rehearsal", cookie=cookie, **visitor)  # type: ignore[arg-type]
 
@@ -215,7 +221,7 @@ def test_on_this_computer_and_for_an_operator_the_rehearsal_is_open(
 @pytest.mark.scenario("P1")
 @pytest.mark.parametrize("button", ["Run all", "25 sample orders", "Webhook twice", "Fresh demo"])
 def test_a_click_after_signing_out_does_nothing(
-    shop: House, port: int, browser: httpx.Client, button: str
+    shop: House, port: int, placed_order: None, browser: httpx.Client, button: str
 ) -> None:
     operator = sign_in(shop, browser)
     cookie = buyer_cookie.new_cookie()

@@ -26,7 +26,9 @@ NEEDED = (
 )
 SOURCES = ("*.py", "store/**/*.py", "stripe_emulator/**/*.py")
 WILDCARD = re.compile(r"_\d")
-LEFT_BEHIND = shutil.ignore_patterns("*.db*", "*_secret", "*_password", "*_token", ".env")
+LEFT_BEHIND = shutil.ignore_patterns(
+    *("*.pyc.*", "*.db*", "*_secret", "*_password", "*_token", ".env")
+)
 LIBRARIES = (
     "alembic babel.numbers fastapi hypothesis httpx jinja2 PIL.Image playwright.sync_api "
     "prometheus_client pydantic pytest sqlmodel streamlit.testing.v1 stripe uvicorn"

@@ -87,9 +87,14 @@ def serve() -> str:
         if pid == 0:
             become(**command)
             return str(command["module"])
-        print(pid, flush=True)
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        answer(pid)
+        answer(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     raise SystemExit
+
+
+def answer(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
 
 
 def become(module: str, words: list[str], environment: dict[str, str], folder: str) -> None:
