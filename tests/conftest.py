@@ -1,5 +1,6 @@
 """What holds for every test: nothing may quietly be left out, and all is counted in the end."""
 
+import gc
 import os
 import random
 import sys
@@ -67,6 +68,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.user_properties += [("scenario", name) for name in mark.args]
     if hasattr(config, "workerinput"):
         items.sort(key=_begins)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is loaded by now out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def _begins(item: pytest.Item) -> int:

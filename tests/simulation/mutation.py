@@ -7,6 +7,7 @@ that has loaded the libraries already, which is most of what a short run of test
 """
 
 import ast
+import gc
 import multiprocessing
 import os
 import re
@@ -83,6 +84,8 @@ def judge(copy: Path, mutation: Mutation) -> str:
     os.environ["CRASH_EVERY"] = "1"
 
     import pytest  # noqa: PLC0415 - by now in the copy's folder
+
+    gc.freeze()  # pytest ends with ten full collections, and the libraries are no garbage
 
     words = ["-x", "--tb=line", "-k", "not postgresql or waits", "-p", "no:cacheprovider"]
     pytest.main([*words, f"--basetemp={copy / 'temporary'}", *mutation.tests])

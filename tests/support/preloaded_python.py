@@ -103,7 +103,8 @@ def become(module: str, words: list[str], environment: dict[str, str], folder: s
     os.environ.update(environment)
     sys.argv[:] = [module, *words]
     sys.path[0] = str(Path.cwd())
-    for descriptor, file in enumerate([os.devnull, *(Path(folder, name) for name in OUTPUTS)]):
+    files = [os.devnull, *(str(Path(folder, name)) for name in OUTPUTS)]
+    for descriptor, file in enumerate(files):
         opened = os.open(file, os.O_RDWR | os.O_CREAT)
         os.dup2(opened, descriptor)
         os.close(opened)
