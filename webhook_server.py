@@ -185,13 +185,12 @@ async def drain(receive: Receive) -> None:
 
     Closing the connection while the client still sends would reset it and lose the response.
     """
-    left = DRAINED_BYTES
+    left, more = DRAINED_BYTES, True
     with suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_SECONDS):
-            while left > 0:
+            while more and left > 0:
                 message = await receive()
-                if not message.get("more_body", False):
-                    return
+                more = message.get("more_body", False)
                 left -= len(message.get("body", b""))
 
 

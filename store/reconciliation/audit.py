@@ -144,20 +144,14 @@ def audit(stripes: "StripeRecords | None" = None) -> Audit:
     stripes = stripes or StripeRecords()
     stripes.read()  # before ours: what happens in between is then in ours too
     entries = _our_entries()
-    for number, totals_of_order in stripes.totals.items():
-        if number in entries:
-            _add_stripe_totals(entries[number], totals_of_order)
+    for entry in entries.values():
+        entry.stripes = stripes.totals.get(entry.number, entry.stripes)
+        for name, payment in entry.ours.payments.items():  # of a second one, we have no currency
+            theirs = entry.stripes.payments.get(name, payment)
+            payment.currency = payment.currency or theirs.currency
     missing = restored_orders.missing_orders(stripes.sessions, entries.keys(), queries.known_mark())
     strangers = stripes.totals.keys() - entries.keys() - {order.number for order in missing}
     return Audit(list(entries.values()), sorted(strangers), missing, stripes.unreadable)
-
-
-def _add_stripe_totals(entry: OrderComparison, totals_of_order: OrderTotals) -> None:
-    """Take the currency of second payments from Stripe: only their amount is recorded here."""
-    entry.stripes = totals_of_order
-    for name, payment in entry.ours.payments.items():
-        if not payment.currency and name in totals_of_order.payments:
-            payment.currency = totals_of_order.payments[name].currency
 
 
 def _our_entries() -> dict[str, OrderComparison]:
