@@ -104,18 +104,16 @@ def table(orders: Sequence[Order], items: order_view.Items) -> None:
     import pandas as pd  # noqa: PLC0415 - takes half a second, which a starting shop has not
 
     local, badges = reader(), [order_view.STATUS_BADGES[order.status] for order in orders]
-    frame = pd.DataFrame(
-        {  # what a phone has no room for comes last
-            "Order": [order.number for order in orders],
-            "Status": [f"{badge.glyph} {badge.word}" for badge in badges],
-            "Total": [order.total_amount for order in orders],
-            "Refunded": [order.refunded_amount or None for order in orders],
-            "Placed": [order.created_at for order in orders],
-            "Items": [local.items(items[order.id or 0]) for order in orders],
-            "Email": [order.email or "" for order in orders],
-        }
-    )
-    styler = frame.style.format(local.moment, subset=["Placed"])
+    columns = {  # what a phone has no room for comes last
+        "Order": [order.number for order in orders],
+        "Status": [f"{badge.glyph} {badge.word}" for badge in badges],
+        "Total": [order.total_amount for order in orders],
+        "Refunded": [order.refunded_amount or None for order in orders],
+        "Placed": [order.created_at for order in orders],
+        "Items": [local.items(items[order.id or 0]) for order in orders],
+        "Email": [order.email or "" for order in orders],
+    }
+    styler = pd.DataFrame(columns).style.format(local.moment, subset=["Placed"])
     for currency in {order.currency for order in orders}:
         rows = [place for place, order in enumerate(orders) if order.currency == currency]
         styler.format(
