@@ -96,16 +96,12 @@ def shop(request: Request) -> str:
         product.slug: int(request.query_params.get(catalog.quantity_key(product.slug), 0))
         for product in products
     }
-    cart = Cart.of(products, quantities)
     return rendering.render(
         "first_page",
         "shop_page",
         reader,
         products=products,
-        quantities=cart.quantities,
+        cart=Cart.of(products, quantities),
         most=catalog.MAX_QUANTITY,
-        cart=cart,
-        button=cart.button_label(reader.price(cart.total, cart.currency)),
-        refusal=cart.error(reader.language),
         paying=PAY_HINT,
     )
