@@ -97,10 +97,10 @@ def store_url() -> str:
     return store_settings.current().store_url or visited or "http://localhost:8501"
 
 
-def render(macro: str, script: str = "", **values: Any) -> None:
+def render(macro: str, script: str = "", *, has_script: bool = False, **values: Any) -> None:
     """Write one macro of the storefront's template; every value in it is escaped."""
     html = rendering.Html(rendering.render("storefront", macro, reader(), **values) + script)
-    st.html(html, unsafe_allow_javascript=bool(script))
+    st.html(html, unsafe_allow_javascript=bool(script) or has_script)
 
 
 def show_notice(notice: Notice) -> None:
@@ -501,7 +501,7 @@ def order_page(buyer: str, detail: order_detail.OrderDetail, polling: bool) -> N
         with st.container(border=True, key="receipt"):
             render("receipt", order=order)
     with right, st.container(key="proof"):
-        st.html(rendering.timeline(detail, reader()), unsafe_allow_javascript=True)
+        render("timeline", has_script=True, detail=detail)
     render("charge_summary", charges=detail.charges, here=order.number)
 
 

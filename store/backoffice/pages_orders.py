@@ -54,13 +54,8 @@ def order_list() -> None:
         count = search.count_orders(session, order_filter, COUNTED)
         items = order_view.items_of(session, page.rows)
     st.session_state[FILTER] = {key: st.session_state[key] for key in FIELDS}
-    put(
-        "count",
-        count=reader().number(min(count, COUNTED)),
-        more=count > COUNTED,
-        one=count == 1,
-        query=urlencode({**query, "zone": str(reader().zone)}),
-    )
+    export = urlencode({**query, "zone": str(reader().zone)})
+    put("count", count=count, most=COUNTED, query=export)
     if not page.rows:
         put("no_orders", filtered=bool(query))
         return
@@ -161,7 +156,8 @@ def order_page(order_number: str) -> None:
             pages_refunds.refund_row(order, row)
         put("at_stripe", order=order)
     with history, st.container(key="proof"):
-        st.html(rendering.timeline(story, reader()), unsafe_allow_javascript=True)
+        html = rendering.render("storefront", "timeline", reader(), detail=story)
+        st.html(html, unsafe_allow_javascript=True)
         with st.form("note", clear_on_submit=True, border=False):
             st.text_input("Add a note", key="note_text", max_chars=actions.MAX_NOTE_LENGTH)
             with st.container(horizontal=True, vertical_alignment="center"):

@@ -119,9 +119,8 @@ def backoffice_page(page: str) -> Callable[[Request], Response]:
 def sign_in_page(message: str = "", status: int = 200, tone: str = "bad") -> HTMLResponse:
     """A page without Streamlit, whose one script moves the password out of the address."""
     nonce = secrets.token_urlsafe(16)
-    styles = index_page.styles(STYLE)
     body = rendering.render(
-        "back_office", "sign_in", styles=styles, message=message, tone=tone, nonce=nonce
+        "back_office", "sign_in", style=STYLE, message=message, tone=tone, nonce=nonce
     )
     headers = {
         "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "

@@ -19,7 +19,7 @@ from jinja2.environment import TemplateModule
 
 from store.core import settings, shop_profile
 from store.reports import cart, order_detail, order_view
-from store.web import stripe_mode, texts
+from store.web import index_page, stripe_mode, texts
 from store.web.formatting import LocaleFormatter
 
 STATIC = Path(__file__).parent / "static"
@@ -66,24 +66,14 @@ def _environment() -> Environment:
         badges=order_view.STATUS_BADGES,
         quantity_error=cart.quantity_error,
         texts=texts,
+        styles=index_page.styles,
+        timeline_text=order_detail.timeline_text,
+        timeline_json=order_detail.timeline_json,
         dashboard_link=dashboard_link,
         go_link=go_link,
         order_link=order_link,
     )
     return environment
-
-
-def timeline(detail: order_detail.OrderDetail, reader: LocaleFormatter) -> Html:
-    """An order's timeline with its two exports; it contains a script."""
-    return render(
-        "storefront",
-        "timeline",
-        reader,
-        order_number=detail.order.number,
-        entries=detail.entries,
-        text=order_detail.timeline_text(detail),
-        data=order_detail.timeline_json(detail),
-    )
 
 
 @lru_cache

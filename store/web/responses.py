@@ -7,7 +7,7 @@ from http import HTTPStatus
 from starlette.responses import HTMLResponse
 
 from store.core import errors
-from store.web import index_page, rendering
+from store.web import rendering
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +24,7 @@ def plain_page(sentence: str, status: int, links: dict[str, str] | None = None) 
     links = links or {"Back to the shop": "/"}
     heading = "Not found" if status == HTTPStatus.NOT_FOUND else "That did not work"
     body = rendering.render(
-        "plain_page",
-        "plain_page",
-        styles=index_page.styles(),
-        heading=heading,
-        sentence=sentence,
-        links=links,
+        "plain_page", "plain_page", heading=heading, sentence=sentence, links=links
     )
     return HTMLResponse(body, status, headers=PLAIN_HEADERS)
 
