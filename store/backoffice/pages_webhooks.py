@@ -12,7 +12,6 @@ import streamlit as st
 
 from store.backoffice import actions
 from store.backoffice.pages_common import link_to_order, operator_action, order_column, put, reader
-from store.core import settings
 from store.core.errors import StoreError, StripeNotFound
 from store.db import engine as db
 from store.orders import stripe_facts
@@ -205,7 +204,10 @@ def show_recorded(row: EventRow, document: stripe_facts.Document) -> None:
     if document and not order_number:
         with db.reading() as session:
             order_number = event_search.order_of_payload(session, document)
-    put("event_links", order_number=order_number, links=stripe_links(event.id, document))
+    payment = None
+    with suppress(ValueError):
+        payment = event_search.payment_of(document)[1]
+    put("event_links", order_number=order_number, event_id=event.id, payment=payment)
     st.button(
         "Fetch again from Stripe",
         icon=":material/refresh:",
@@ -224,16 +226,6 @@ def deliveries(count: int, repeated_at: Sequence[datetime]) -> str:
     times = ", ".join(reader().moment(at, seconds=True) for at in repeated_at)
     more = count - 1 - len(repeated_at)
     return f"{count:,}; again {times}" + (f" and {more:,} times more" if more > 0 else "")
-
-
-def stripe_links(event_id: str, document: stripe_facts.Document) -> dict[str, str]:
-    """Pages of Stripe's dashboard, or of what stands in for Stripe: the event and its payment."""
-    stripe = "the emulator" if settings.current().offline else "Stripe"
-    links = {f"Event at {stripe}": rendering.dashboard_link(event_id, "events")}
-    with suppress(ValueError):
-        if payment := event_search.payment_of(document)[1]:
-            links[f"Payment at {stripe}"] = rendering.dashboard_link(payment)
-    return links
 
 
 def refetch(event_id: str) -> None:
