@@ -376,7 +376,19 @@ def order_rows(buyer: str, orders: my_orders.MyOrders, in_cart: bool) -> None:
         with db.reading() as session:
             return my_orders.newest_orders(session, buyer, status, **conditions)
 
-    status = status_filter(orders) if orders.filters else ""
+    status = ""
+    if orders.filters:
+        status = st.pills(
+            "Orders by status",
+            ["", *orders.filters],
+            format_func=orders.filter_label,
+            default="",
+            required=True,
+            key="status",
+            label_visibility="collapsed",
+            on_change=clear,
+            args=(OLDER_PAGES,),
+        )
     newest = read() if status else orders.orders
     with st.container(key="orders", gap=None):
         render("order_columns")
@@ -392,21 +404,6 @@ def order_rows(buyer: str, orders: my_orders.MyOrders, in_cart: bool) -> None:
         if expander.open and len(older) < remaining:
             more = {OLDER_PAGES: pages + 1}
             expander.button("Show more", key="more", on_click=st.session_state.update, kwargs=more)
-
-
-def status_filter(orders: my_orders.MyOrders) -> str:
-    """The status to show, or "" for all."""
-    return st.pills(
-        "Orders by status",
-        ["", *orders.filters],
-        format_func=orders.filter_label,
-        default="",
-        required=True,
-        key="status",
-        label_visibility="collapsed",
-        on_change=clear,
-        args=(OLDER_PAGES,),
-    )
 
 
 def order_row(order: OrderView, in_cart: bool) -> None:

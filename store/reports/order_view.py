@@ -139,20 +139,15 @@ def items_of(session: Session, orders: Sequence[Order]) -> Items:
     items: defaultdict[int, list[ItemView]] = defaultdict(list)
     if not orders:
         return items
+    columns = (Product.slug, OrderItem.name, OrderItem.quantity, OrderItem.unit_amount)
     rows = session.connection().execute(
-        select(
-            col(OrderItem.order_id),
-            col(Product.slug),
-            col(OrderItem.name),
-            col(OrderItem.quantity),
-            col(OrderItem.unit_amount),
-        )
+        select(col(OrderItem.order_id), *map(col, columns))
         .join(Product, col(Product.id) == col(OrderItem.product_id))
         .where(col(OrderItem.order_id).in_([order.id for order in orders]))
         .order_by(col(OrderItem.id))
     )
-    for order_id, slug, name, quantity, unit_amount in rows:
-        items[order_id].append(ItemView(slug, name, quantity, unit_amount))
+    for order_id, *values in rows:
+        items[order_id].append(ItemView(*values))
     return items
 
 

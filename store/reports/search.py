@@ -104,9 +104,16 @@ def _matches(session: Session, text: str) -> ColumnElement[bool]:
     ):
         if text.startswith(prefixes):
             return col(Order.id).in_(select(table).where(col(column) == text))
-    named = _email_begins(folded(text) or text)
-    if set(text.upper()) <= NUMBER_CHARACTERS:
-        named = or_(_number_begins(text.upper()), named)
+    begin, number = folded(text) or text, text.upper()
+    # Ranges, so that every database uses its index: emails by code points as there, and numbers
+    # also where the collation sorts hyphens in its own way.
+    by_code_point = "C" if db.engine().dialect.name == "postgresql" else "BINARY"
+    email = collate(col(Order.email_folded), by_code_point)  # type: ignore[arg-type]
+    named = and_(email >= begin, email < begin + MAX_CODEPOINT)
+    if set(number) <= NUMBER_CHARACTERS:
+        numbers, highest = col(Order.number), number + "Z" * queries.NUMBER_LENGTH * 2
+        begins = numbers.startswith(number, autoescape=True)
+        named = or_(and_(numbers >= number, numbers <= highest, begins), named)
     products = []
     if part := folded(text):
         names = session.exec(select(Product.id, Product.name))
@@ -128,20 +135,6 @@ def _has_item_of(session: Session, products: list[int]) -> ColumnElement[bool]:
         return col(Order.id).in_(set(first))
     item = select(OrderItem.id).where(col(OrderItem.order_id) == col(Order.id) + 0)
     return exists(item.where(col(OrderItem.product_id).in_(products)))
-
-
-def _number_begins(text: str) -> ColumnElement[bool]:
-    """The range lets every database use its index, however its collation sorts hyphens."""
-    number = col(Order.number)
-    highest = text + "Z" * queries.NUMBER_LENGTH * 2
-    return and_(number >= text, number <= highest, number.startswith(text, autoescape=True))
-
-
-def _email_begins(text: str) -> ColumnElement[bool]:
-    """A range by code points, as the index is sorted on both databases."""
-    by_code_point = "C" if db.engine().dialect.name == "postgresql" else "BINARY"
-    email = collate(col(Order.email_folded), by_code_point)  # type: ignore[arg-type]
-    return and_(email >= text, email < text + MAX_CODEPOINT)
 
 
 def search_orders(

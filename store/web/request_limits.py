@@ -44,10 +44,10 @@ class TokenBucket:
         return max(0.0, -self.tokens / self.per_second)
 
 
-class Visitor:
-    def __init__(self) -> None:
-        self.connections = 0
-        self.connects = TokenBucket(CONNECTS_PER_SECOND, CONNECTS_AT_ONCE)
+class Visitor(TokenBucket):
+    """One address: how fast it may open WebSockets, and how many are open."""
+
+    connections = 0
 
 
 class WebSocketLimits:
@@ -68,13 +68,13 @@ class WebSocketLimits:
             return
         visitor.connections += 1
         try:
-            await sleep(visitor.connects.take())
+            await sleep(visitor.take())
             await self.app(scope, paced(receive), send)
         finally:
             visitor.connections -= 1
 
     def visitor(self, network: str) -> Visitor:
-        visitor = self.visitors.pop(network, None) or Visitor()
+        visitor = self.visitors.pop(network, None) or Visitor(CONNECTS_PER_SECOND, CONNECTS_AT_ONCE)
         self.visitors[network] = visitor
         if len(self.visitors) > MAX_ADDRESSES:
             idle = next((name for name, v in self.visitors.items() if not v.connections), None)
