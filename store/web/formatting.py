@@ -4,10 +4,10 @@ import copy
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -20,6 +20,9 @@ from store.reports.timeline import TimelineEntry
 
 MAX_ZONE_NAME = 64  # characters
 FIRST_STRONG_ISOLATE, POP_ISOLATE = "\u2068", "\u2069"
+skeleton_date = lru_cache(maxsize=4096)(format_skeleton)
+medium_date = lru_cache(maxsize=4096)(format_date)
+clock_time = lru_cache(maxsize=4096)(format_time)
 
 
 @dataclass(frozen=True)
@@ -71,22 +74,14 @@ class LocaleFormatter:
     def day_of(self, at: datetime) -> str:
         """ "Nov 23" in the reader's time zone, with the year unless it is this one."""
         local = at.astimezone(self.zone).date()
-        return self._day_of(local, local.year == datetime.now(self.zone).year)
-
-    @lru_cache(maxsize=4096)  # noqa: B019 - as above
-    def _day_of(self, local: date, this_year: bool) -> str:
-        if this_year:
-            return str(format_skeleton("MMMd", local, locale=self.locale))
-        return str(format_date(local, "medium", self.locale))
+        if local.year == datetime.now(self.zone).year:
+            return skeleton_date("MMMd", local, locale=self.language)
+        return medium_date(local, locale=self.language)
 
     def time_of(self, at: datetime, *, seconds: bool = False) -> str:
         """ "11:24 AM" in the reader's time zone."""
         local = at.astimezone(self.zone).time().replace(microsecond=0)
-        return self._time_of(local, "medium" if seconds else "short")
-
-    @lru_cache(maxsize=4096)  # noqa: B019 - as above
-    def _time_of(self, local: time, length: Literal["short", "medium"]) -> str:
-        return str(format_time(local, length, locale=self.locale))
+        return clock_time(local, "medium" if seconds else "short", locale=self.language)
 
     def _isolated(self, text: str) -> str:
         """Isolate a right-to-left amount or date inside an English sentence."""
