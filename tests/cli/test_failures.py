@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from store.cli import failures, main, virtualenv
 from tests.cli.test_host_environment import running
+from tests.support import loopback
 from tests.support.command_line import ROOT, clean, one_sentence, store
 from tests.support.ports import port_flags
 from tests.support.waiting import wait_until
@@ -138,9 +138,9 @@ def test_json_lines_are_all_that_the_terminal_gets_and_visits_add_none(tmp_path:
     with running(tmp_path, LOG_FORMAT="json", RECONCILE_SECONDS="3600") as shop:
         before = len(shop.said().splitlines())
         for _ in range(10):
-            httpx.get(f"http://127.0.0.1:{shop.shop}/")
-            httpx.get(f"http://127.0.0.1:{shop.sidecar}/readyz")
-        httpx.post(f"http://127.0.0.1:{shop.sidecar}/webhooks/stripe/", content=b"{}")
+            loopback.get(f"http://127.0.0.1:{shop.shop}/")
+            loopback.get(f"http://127.0.0.1:{shop.sidecar}/readyz")
+        loopback.post(f"http://127.0.0.1:{shop.sidecar}/webhooks/stripe/", content=b"{}")
         wait_until(lambda: len(shop.said().splitlines()) > before)
         entries = [json.loads(line) for line in shop.said().splitlines()]
 
@@ -156,6 +156,6 @@ def test_the_terminal_is_quiet_about_visits(tmp_path: Path) -> None:
     with running(tmp_path, RECONCILE_SECONDS="3600") as shop:
         before = shop.said()
         for _ in range(10):
-            httpx.get(f"http://127.0.0.1:{shop.shop}/")
-            httpx.get(f"http://127.0.0.1:{shop.sidecar}/readyz")
+            loopback.get(f"http://127.0.0.1:{shop.shop}/")
+            loopback.get(f"http://127.0.0.1:{shop.sidecar}/readyz")
         assert shop.said() == before

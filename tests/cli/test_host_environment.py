@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
 import pytest
 
 from store.cli import listening
 from store.cli.clean_environment import cleaned, pip_options
+from tests.support import loopback
 from tests.support.command_line import (
     ROOT,
     clean,
@@ -144,8 +144,8 @@ def test_variables_and_files_of_other_programs_change_nothing(
     try:
         there = OF_OTHERS | {"PYTHONPATH": str(shadow), "HOME": str(home)}
         with running(tmp_path, **there) as shop:
-            page = httpx.get(f"http://127.0.0.1:{shop.shop}/")
-            health = httpx.get(f"http://127.0.0.1:{shop.sidecar}/readyz")
+            page = loopback.get(f"http://127.0.0.1:{shop.shop}/")
+            health = loopback.get(f"http://127.0.0.1:{shop.sidecar}/readyz")
             pids = shop.pids()
             workers = [pid for pid in pids if children_of(pid)]
             limits = [limit_of(pid) for pid in pids]
@@ -191,8 +191,8 @@ def listening_sockets(pids: list[int]) -> list[tuple[int, str]]:
 def test_localhost_is_served_on_ipv4_and_ipv6_and_no_other_address_is(tmp_path: Path) -> None:
     with running(tmp_path) as shop:
         for host in ("127.0.0.1", "[::1]") if has_ipv6() else ("127.0.0.1",):
-            assert httpx.get(f"http://{host}:{shop.shop}/_stcore/health").status_code == 200
-            assert httpx.get(f"http://{host}:{shop.sidecar}/healthz").status_code == 200
+            assert loopback.get(f"http://{host}:{shop.shop}/_stcore/health").status_code == 200
+            assert loopback.get(f"http://{host}:{shop.sidecar}/healthz").status_code == 200
         for port in (shop.shop, shop.sidecar, shop.emulator):
             assert not accepts(own_address(), port)
         assert "WARNING" not in shop.said()
@@ -202,7 +202,7 @@ def test_localhost_is_served_on_ipv4_and_ipv6_and_no_other_address_is(tmp_path: 
 def test_the_host_flag_opens_the_shop_and_says_what_that_means(tmp_path: Path) -> None:
     with running(tmp_path, "--host", "0.0.0.0") as shop:
         opened = [accepts(own_address(), p) for p in (shop.shop, shop.sidecar, shop.emulator)]
-        here = httpx.get(f"http://127.0.0.1:{shop.shop}/_stcore/health").status_code
+        here = loopback.get(f"http://127.0.0.1:{shop.shop}/_stcore/health").status_code
 
     assert (opened, here) == ([True, True, False], 200)
     assert f"WARNING: other computers can reach the shop (http://0.0.0.0:{shop.shop})" in (

@@ -21,7 +21,6 @@ from argparse import Namespace
 from collections import Counter
 from pathlib import Path
 
-import httpx
 from sqlmodel import text
 
 from store.cli.launch import ShopProcesses, is_up
@@ -29,6 +28,7 @@ from store.core import settings
 from store.db import engine as db
 from store.orders import refunds
 from store.reconciliation import audit, open_orders, reconciler
+from tests.support import loopback
 from tests.support.buyers import Crowd
 from tests.support.counting import COUNTED, count
 from tests.support.databases import Postgres
@@ -152,14 +152,14 @@ class Storm:
         while not self.over.wait(chance.random() * 2 * TROUBLE_SECONDS):
             target, kind = chance.choice(FAULTS)
             asked = {"target": target, "kind": kind, "times": chance.randint(1, 3)}
-            httpx.post(f"{self.house.stripe_address}/emulator/troubles", json=asked, timeout=30)
+            loopback.post(f"{self.house.stripe_address}/emulator/troubles", json=asked, timeout=30)
             self.counts["faults"] += 1
 
     # --- and then --------------------------------------------------------------------------------
 
     def calm(self) -> audit.Audit:
         """Everything runs again and nothing fails any more: catch up, and read both books."""
-        httpx.delete(f"{self.house.stripe_address}/emulator/troubles").raise_for_status()
+        loopback.delete(f"{self.house.stripe_address}/emulator/troubles").raise_for_status()
         for process in self.processes:
             if not is_up(process.health):
                 if process.running:

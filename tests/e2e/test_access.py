@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 from store.backoffice import auth
 from store.web import buyer_cookie
 from store.web.buyer_cookie import cookie_name
+from tests.support import loopback
 from tests.support.processes import CLIENT_LIMITS, House
 from tests.support.websocket_client import Visitor
 
@@ -39,10 +40,9 @@ def port(shop: House) -> int:
 
 @pytest.fixture
 def browser(shop: House) -> Iterator[httpx.Client]:
-    with httpx.Client(
+    with loopback.Client(
         base_url=shop.address,
         headers={"Origin": shop.address},
-        trust_env=False,
         limits=CLIENT_LIMITS,
     ) as client:
         yield client
@@ -249,7 +249,7 @@ def test_two_shops_on_one_host_keep_their_operators_and_buyers_apart(
 ) -> None:
     other = new_house()
     other.open("storefront")
-    with httpx.Client(trust_env=False, headers=PAGE, limits=CLIENT_LIMITS) as browser:
+    with loopback.Client(headers=PAGE, limits=CLIENT_LIMITS) as browser:
         for house in (shop, other):
             browser.get(house.address)
             secret = house.sign_in_link.partition("#")[2]

@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from store.web import buyer_cookie
+from tests.support import loopback
 from tests.support import nginx as proxy
 from tests.support.browser_actions import (
     enter,
@@ -80,7 +80,7 @@ def before_named(named: dict[str, ThreadingHTTPServer], tmp_path: Path) -> Itera
 
 def served_by(nginx: proxy.Proxy, cookie: str = "", path: str = "/") -> str:
     jar = {buyer_cookie.COOKIE_NAME: cookie} if cookie else {}
-    return httpx.get(f"{nginx.address}{path}", cookies=jar, trust_env=False).text
+    return loopback.get(f"{nginx.address}{path}", cookies=jar).text
 
 
 def test_a_buyer_stays_with_one_storefront_and_buyers_spread_over_both(
@@ -102,7 +102,7 @@ def test_nginx_passes_on_the_client_address_and_websockets(
     asked = {"Upgrade": "websocket", "Connection": "Upgrade", "Host": "shop.example.com"}
     cookie = {"Cookie": f"{buyer_cookie.COOKIE_NAME}={buyer_cookie.new_cookie()}"}
 
-    answer = httpx.get(before_named.address, headers=asked | cookie, trust_env=False)
+    answer = loopback.get(before_named.address, headers=asked | cookie)
 
     seen = named[answer.text].seen  # type: ignore[attr-defined]
     assert seen["Host"] == seen["X-Forwarded-Host"] == "shop.example.com"
@@ -117,7 +117,7 @@ def test_an_event_that_one_sidecar_breaks_off_goes_to_the_other(
     named["sidecar 1"].breaks_off = True  # type: ignore[attr-defined]
 
     url = f"{before_named.address}/webhooks/stripe/"
-    answers = {httpx.post(url, content=b"{}", trust_env=False).text for _ in range(6)}
+    answers = {loopback.post(url, content=b"{}").text for _ in range(6)}
 
     assert answers == {"sidecar 2"}
     assert hasattr(named["sidecar 1"], "seen")

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import event, text
 from sqlmodel import SQLModel, col, select
@@ -32,6 +31,7 @@ from store.reports import my_orders
 from store.stripe_api import requests, signatures, transport
 from store.web import buyer_cookie
 from store.webhooks import batch_queue, parsing, processing
+from tests.support import loopback
 from tests.support.shop import ON_SQLITE, SECRET, STORE_URL, Shop
 from tests.support.waiting import wait_until
 
@@ -48,7 +48,7 @@ def heard(shop: Shop) -> Shop:
     )
     rolled = {"seconds": 0, "secret": SECRET}
     address = f"{shop.stripe.config.address}/emulator/endpoints/{endpoint.id}/roll"
-    httpx.post(address, json=rolled).raise_for_status()
+    loopback.post(address, json=rolled).raise_for_status()
     return shop
 
 

@@ -11,7 +11,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -27,6 +26,7 @@ from store.web import connection_limits
 from store.webhooks import batch_queue
 from tests.integration.test_webhook_batching import an_event_of_no_interest
 from tests.integration.test_webhook_endpoint import a_completed_checkout, signed
+from tests.support import loopback
 from tests.support.database_failures import ON_POSTGRESQL, break_connections, full, read_only
 from tests.support.ports import free_port
 from tests.support.server_thread import ServerThread
@@ -343,7 +343,7 @@ def test_an_ordinary_client_can_read_why_its_body_is_refused(
     body = b"x" * (8 * webhook_server.MAX_BODY_BYTES)
     content: Any = (body[at : at + 65536] for at in range(0, len(body), 65536)) if chunked else body
 
-    with httpx.Client(base_url=door.url) as client:
+    with loopback.Client(base_url=door.url) as client:
         answer = client.request(method, PATH, content=content)
 
     assert answer.status_code == (413 if method == "POST" else 405)
@@ -424,8 +424,8 @@ def test_behind_a_prefix_webhooks_come_in(shop: Shop, http: str, prefix: str) ->
 
     with serving(root_path="/hooks", http=http) as url:
         headers = {"Stripe-Signature": signed(body)}
-        answer = httpx.post(f"{url}{prefix}{PATH}", content=body, headers=headers)
-        alive = httpx.get(f"{url}/healthz")
+        answer = loopback.post(f"{url}{prefix}{PATH}", content=body, headers=headers)
+        alive = loopback.get(f"{url}/healthz")
 
     assert answer.json() == {"outcome": "applied"}
     assert alive.status_code == 200
@@ -454,7 +454,7 @@ def test_connections_that_send_half_a_head_are_closed_and_others_are_served(
             line.sendall(sent)
             line.settimeout(20)
 
-        assert httpx.get(f"{url}/healthz").status_code == 200
+        assert loopback.get(f"{url}/healthz").status_code == 200
         assert all(is_closed(line) for line in lines)
 
 
@@ -490,7 +490,7 @@ def test_a_slow_answer_and_a_connection_that_is_used_again_are_left_alone(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection_limits, "HEADER_SECONDS", 0.2)
-    with serving(timeout_keep_alive=30) as url, httpx.Client(base_url=url) as client:
+    with serving(timeout_keep_alive=30) as url, loopback.Client(base_url=url) as client:
         ports = set()
         for _ in range(5):
             answer = client.get("/healthz")
@@ -507,7 +507,7 @@ def test_over_the_cap_the_connections_that_wait_make_room(
 ) -> None:
     monkeypatch.setattr(connection_limits, "MAX_CONNECTIONS", 20)
     with serving() as url, many_lines(url, 60) as lines:
-        statuses = [httpx.get(f"{url}/healthz").status_code for _ in range(5)]
+        statuses = [loopback.get(f"{url}/healthz").status_code for _ in range(5)]
         for line in lines:
             line.settimeout(0.2)
 
@@ -536,4 +536,4 @@ def test_the_uvicorn_attributes_in_use_exist(shop: Shop) -> None:
     for protocol in (HttpToolsProtocol, H11Protocol):
         assert vars(protocol)["watched"]
     with serving() as url:
-        assert httpx.get(f"{url}/healthz").status_code == 200
+        assert loopback.get(f"{url}/healthz").status_code == 200

@@ -22,6 +22,7 @@ from store.core.errors import StoreError
 from store.db import engine as db
 from store.orders import checkout, refunds
 from store.web import buyer_cookie
+from tests.support import loopback
 
 BUYERS = 20
 CARTS = ({"red-t-shirt": 2}, {"blue-jeans": 1}, {"sneakers": 1, "red-t-shirt": 1})
@@ -89,7 +90,7 @@ def visit(crowd: Crowd, chance: random.Random, cookie: str) -> None:
     number = checkout.place(buyer, cart, shown_amount=shown, store_url=crowd.shops[0], again=True)
     crowd.counts["clicks"] += 1
     for _ in range(chance.randint(1, 2)):  # some click twice
-        answer = httpx.get(
+        answer = loopback.get(
             f"{chance.choice(crowd.shops)}/go/{number}",
             cookies={buyer_cookie.COOKIE_NAME: cookie},
             timeout=30,
@@ -101,7 +102,7 @@ def visit(crowd: Crowd, chance: random.Random, cookie: str) -> None:
         checkout.cancel(buyer, number)
         return
     paying = f"{crowd.stripe}/emulator/sessions/{session_id}/pay"
-    paid = httpx.post(paying, json={}, timeout=30).json()
+    paid = loopback.post(paying, json={}, timeout=30).json()
     crowd.counts["payments"] += paid.get("outcome") == "succeeded"
     if chance.random() < 0.5:
         checkout.refresh_order(buyer, number)

@@ -32,6 +32,7 @@ from store.db.models import HistoryEntry, Order
 from store.stripe_api import transport
 from store.web import buyer_cookie
 from store.web.buyer_cookie import cookie_name
+from tests.support import loopback
 from tests.support.counting import Payment, count, judge
 from tests.support.ports import FLAGS, free_port
 from tests.support.waiting import wait_until
@@ -337,17 +338,17 @@ class House:
     def trouble(self, kind: str, request: str, value: str = "") -> None:
         """Let the next such request to Stripe go wrong."""
         asked = {"target": "request", "kind": kind, "match": request, "value": value}
-        httpx.post(f"{self.stripe_address}/emulator/troubles", json=asked).raise_for_status()
+        loopback.post(f"{self.stripe_address}/emulator/troubles", json=asked).raise_for_status()
 
     def deliver_again(self, order: Order) -> None:
         """Let Stripe send the order's completed checkout once more, and wait for the 2xx."""
         listed = self.stripe.events.list({"type": "checkout.session.completed", "limit": 100})
         event = next(e for e in listed.data if e.data.object["id"] == order.checkout_session_id)
         controls = f"{self.stripe_address}/emulator"
-        httpx.post(f"{controls}/events/{event.id}/resend", json={}).raise_for_status()
+        loopback.post(f"{controls}/events/{event.id}/resend", json={}).raise_for_status()
 
         def has_arrived() -> bool:
-            newest = httpx.get(f"{controls}/deliveries", params={"event": event.id}).json()[0]
+            newest = loopback.get(f"{controls}/deliveries", params={"event": event.id}).json()[0]
             return bool(newest["state"] == "succeeded")
 
         wait_until(has_arrived)
@@ -383,11 +384,10 @@ class House:
         """A buyer without a browser: the name the database knows, and a client with the cookie."""
         cookie = buyer_cookie.new_cookie()
         self.secrets |= {cookie, buyer_cookie.buyer_hash(cookie)}
-        client = httpx.Client(
+        client = loopback.Client(
             base_url=self.address,
             cookies={buyer_cookie.COOKIE_NAME: cookie},
             timeout=30,
-            trust_env=False,
             limits=CLIENT_LIMITS,
         )
         return buyer_cookie.buyer_hash(cookie), client

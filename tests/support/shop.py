@@ -27,6 +27,7 @@ from store.db.models import Dispute, HistoryEntry, Order, OrderItem, Refund, Str
 from store.orders import checkout, history, queries
 from store.reports import history_text, order_detail, order_view
 from store.web import buyer_cookie
+from tests.support import loopback
 from tests.support.emulator import Running, line
 from tests.support.server_thread import ServerThread
 
@@ -65,7 +66,7 @@ class Door:
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
-        self.client = httpx.Client(base_url=self.url, timeout=30)
+        self.client = loopback.Client(base_url=self.url, timeout=30)
         webhook_server.batcher.open()
         self._server = ServerThread(webhook_server.app, port=port, lifespan="off")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from tests.support import loopback
 from tests.support.ports import is_listening
 
 
@@ -44,6 +45,6 @@ def wait_for_page(url: str, process: subprocess.Popen[Any]) -> None:
 def is_answered(url: str) -> bool:
     """True where a GET is answered with a status below 400 within two seconds."""
     try:
-        return not httpx.get(url, timeout=2, trust_env=False).is_error
+        return not loopback.get(url, timeout=2).is_error
     except httpx.TransportError:
         return False

@@ -39,7 +39,7 @@ from store.storefront import server
 from store.stripe_api import transport
 from store.web import buyer_cookie, rendering, request_origin, streamlit_internals
 from store.web.rendering import literal
-from tests.support import event_loops
+from tests.support import event_loops, loopback
 from tests.support.ports import free_port
 from tests.support.server_thread import ServerThread
 
@@ -110,7 +110,7 @@ def address(fresh_shop: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def browser(address: str) -> Iterator[httpx.Client]:
     """Somebody at one of our own pages, not signed in."""
-    with httpx.Client(base_url=address, headers={"Origin": address}, trust_env=False) as client:
+    with loopback.Client(base_url=address, headers={"Origin": address}) as client:
         yield client
 
 
@@ -870,7 +870,7 @@ def presented(address: str, **headers: str) -> httpx.Response:
     """Press the button of the script's last step."""
     host = headers.pop("host", "")
     more = {"Host": host.format(port=urlsplit(address).port)} if host else {}
-    return httpx.post(address + PRESENTER, headers={**SAME_ORIGIN, **headers, **more})
+    return loopback.post(address + PRESENTER, headers={**SAME_ORIGIN, **headers, **more})
 
 
 @pytest.fixture
@@ -884,7 +884,7 @@ def test_a_presenter_on_this_computer_is_signed_in_by_the_script(
     unguarded: None, address: str
 ) -> None:
     answer = presented(address)
-    again = httpx.post(address + PRESENTER, headers=SAME_ORIGIN, cookies=answer.cookies)
+    again = loopback.post(address + PRESENTER, headers=SAME_ORIGIN, cookies=answer.cookies)
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/back-office-reconciliation")
     assert "samesite=strict" in answer.headers["set-cookie"].lower()
@@ -944,4 +944,4 @@ def test_no_other_page_signs_a_presenter_in(unguarded: None, address: str, site:
     answer = presented(address, **{"Sec-Fetch-Site": site})
 
     assert (answer.status_code, BACK_OFFICE.sessions.sessions) == (403, {})
-    assert httpx.get(address + PRESENTER).status_code in (404, 405)
+    assert loopback.get(address + PRESENTER).status_code in (404, 405)

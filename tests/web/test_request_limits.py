@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
 from typing import Any
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -20,7 +19,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from store.web import request_limits
-from tests.support import event_loops
+from tests.support import event_loops, loopback
 from tests.support.ports import free_port
 from tests.support.server_thread import ServerThread
 from tests.support.waiting import wait_until
@@ -164,7 +163,7 @@ def test_only_so_many_addresses_are_remembered_and_none_that_is_connected(
 @pytest.mark.scenario("Q2")
 def test_hanging_redirects_do_not_delay_other_requests(port: int) -> None:
     address = f"http://127.0.0.1:{port}"
-    with ThreadPoolExecutor(32) as pool, httpx.Client(trust_env=False, timeout=60) as client:
+    with ThreadPoolExecutor(32) as pool, loopback.Client(timeout=60) as client:
         ways = [pool.submit(client.get, f"{address}/go") for _ in range(32)]
         try:
             turned_away = [way.result() for way in islice(as_completed(ways), 26)]
@@ -182,7 +181,7 @@ def test_hanging_redirects_do_not_delay_other_requests(port: int) -> None:
 @pytest.mark.scenario("Q2")
 def test_one_visitors_hanging_redirects_leave_threads_for_others(port: int) -> None:
     address = f"http://127.0.0.1:{port}/own?visitor="
-    with ThreadPoolExecutor(34) as pool, httpx.Client(trust_env=False, timeout=60) as client:
+    with ThreadPoolExecutor(34) as pool, loopback.Client(timeout=60) as client:
         ways = [pool.submit(client.get, f"{address}one") for _ in range(32)]
         try:
             turned_away = [way.result() for way in islice(as_completed(ways), 27)]

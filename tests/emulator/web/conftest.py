@@ -13,6 +13,7 @@ from playwright.sync_api import ConsoleMessage, Page
 
 from stripe_emulator.app import create_app
 from stripe_emulator.base.config import Config
+from tests.support import loopback
 from tests.support.chromium import NewBrowser
 from tests.support.ports import free_port
 from tests.support.server_thread import ServerThread
@@ -65,7 +66,7 @@ class Till:
     client: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = httpx.Client(base_url=self.address, timeout=15)
+        self.client = loopback.Client(base_url=self.address, timeout=15)
 
     def api(self, method: str, path: str, **form: Any) -> Any:
         key = {"Authorization": "Bearer sk_test_pages"}

@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
-import httpx
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from store.reports import order_view
+from tests.support import loopback
 from tests.support.axe import BOTH_LOOKS, EVERY_LOOK, grave_faults_in
 from tests.support.page_visits import AT_STRIPE, Servers, opened, pay_at_stripe
 
@@ -141,7 +141,7 @@ def test_the_order_page_links_to_the_payment_in_the_emulators_dashboard(
     address = page.get_by_role("link", name="Dashboard").get_attribute("href") or ""
 
     assert address.startswith(f"{servers.stripe}/payments/pi_")
-    assert httpx.get(address).status_code == 200
+    assert loopback.get(address).status_code == 200
 
 
 def test_paper_gets_the_receipt_only(buyer: BrowserContext) -> None:
