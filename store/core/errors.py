@@ -12,15 +12,11 @@ StoreError
 │   └── ProductsFileError    a mistake in data/products.toml (exit 2)
 ├── SignatureRefused         a webhook that Stripe did not sign, or signed too long ago
 ├── WebhookSecretMissing     nothing to hold a signature against
-├── MethodRefused            events are posted
-├── BodyTooLarge
-├── BodyTooSlow
+├── MethodRefused, BodyTooLarge, BodyTooSlow   answered before the body is read
 ├── EventMalformed           a signed body that is not an event
-├── QueueFull                more events at once than can wait for their commit
-├── QueueBroken              the queue of events failed; they have to be sent again
+├── QueueFull, QueueBroken   events that Stripe has to send again
 ├── CartError                what is in the cart cannot be bought as it stands
-│   ├── EmptyCart
-│   ├── QuantityRefused
+│   ├── EmptyCart, QuantityRefused
 │   ├── AmountRefused        below or above what Stripe accepts
 │   ├── PriceChanged         the amount on the button is no longer the price
 │   ├── OpenOrderFound       Pay would cancel an open order that the page did not show
