@@ -13,8 +13,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 HOST = re.compile(r"([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(?::([0-9]{1,5}))?", re.I | re.ASCII)
-LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
-LABEL_INSIDE = re.compile(r"(?![-_])[a-z0-9_-]{1,63}(?<!-)")
+LABEL = re.compile(r"(?![-_])[a-z0-9_-]{1,63}(?<!-)")
 HOST_HEADER = re.compile(r"([^\[\]:/@\s]+|\[[0-9a-fA-F:.]+\])(:[0-9]{0,5})?")
 LOCAL_PART = re.compile(r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 PATH_CHARACTERS = "/%:@!$&'()*+,;=~-._"
@@ -49,8 +48,7 @@ def host_name(text: str, *, underscores: bool = False) -> str:
     labels = name.split(".")
     if "_" in name and not underscores:
         raise ValueError("has an underscore in its host name, which Stripe and browsers refuse")
-    fits = LABEL_INSIDE if underscores else LABEL
-    if len(name) > 253 or labels[-1].isdigit() or not all(map(fits.fullmatch, labels)):
+    if len(name) > 253 or labels[-1].isdigit() or not all(map(LABEL.fullmatch, labels)):
         raise ValueError("holds no valid host name")
     return name
 
