@@ -8,7 +8,7 @@ which costs one more statement.
 
 import re
 import shlex
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 
@@ -101,7 +101,7 @@ def refuse_encoding(connection: Any) -> None:
     encoding = connection.get_parameter_status("server_encoding")
     if encoding in ("UTF8", None):
         return
-    name = cast(str, connection.info.dbname)
+    name = connection.info.dbname
     connection.close()
     raise DatabaseUnusable(
         for_operator=f"The database {name} stores text as {encoding}, which lacks the letters of "
