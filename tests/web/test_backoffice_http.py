@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,7 +27,7 @@ from store.backoffice.pages_common import (
     OperatorAction,
 )
 from store.backoffice.state import BACK_OFFICE
-from store.catalog import images, seeding
+from store.catalog import images
 from store.core import clock, errors, secret_files, settings
 from store.core.errors import DatabaseUnavailable
 from store.db import engine as db
@@ -67,7 +68,9 @@ class Hands:
 
 
 @pytest.fixture(autouse=True)
-def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def fresh_shop(
+    tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """An empty shop with nobody signed in, and a Stripe that must not be asked."""
     for name in ("STRIPE_SECRET_KEY", "DATABASE_URL", "STORE_URL", "CURRENCY"):
         monkeypatch.delenv(name, raising=False)
@@ -79,7 +82,7 @@ def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setattr(BACK_OFFICE, "health", health.HealthMonitor(BACK_OFFICE.tasks))
     monkeypatch.setattr(BACK_OFFICE.health, "checks", list)
     settings.current.cache_clear()
-    seeding.migrate()
+    shutil.copy(sqlite_template, tmp_path / "store.db")
     yield
     db.engine().dispose()
     settings.current.cache_clear()

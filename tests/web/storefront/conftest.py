@@ -1,5 +1,6 @@
 """A fresh shop, its page, and a browser's requests to its server."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,7 +10,7 @@ from sqlmodel import select
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from store.catalog import products, seeding
+from store.catalog import products
 from store.core import settings
 from store.db import engine as db
 from store.db.models import Product
@@ -20,7 +21,9 @@ from tests.support.storefront_pages import APP, ME, Browser, never_asked
 
 
 @pytest.fixture(autouse=True)
-def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def fresh_shop(
+    tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     """An empty data folder, migrated and seeded, and a Stripe that must not be asked."""
     for name in ("STRIPE_SECRET_KEY", "DATABASE_URL", "STORE_URL", "CURRENCY"):
         monkeypatch.delenv(name, raising=False)
@@ -28,7 +31,7 @@ def fresh_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setattr(transport, "call_with_retry", never_asked)
     monkeypatch.setattr(prefetch, "URL_PREFETCH", prefetch.Prefetcher(never_asked))
     settings.current.cache_clear()
-    seeding.migrate()
+    shutil.copy(sqlite_template, tmp_path / "store.db")
     yield
     prefetch.URL_PREFETCH.pool.shutdown()
     db.engine().dispose()
