@@ -135,28 +135,27 @@ def of_buyer(
         for order in sorted(to_check.values(), key=attrgetter("created_at"), reverse=True)
         for alert in _alerts(order, second_payments.get(order.number, []))
     ]
-    return _summary(
-        sum(row.orders for row in counts),
-        sum(row.charged for row in counts),
-        sum(row.deliveries for row in counts),
-        sum(row.applied for row in counts),
-        alerts,
-    )
+    return _summary(counts, alerts)
 
 
 def of_order(order: OrderView, events: OrderEvents) -> ChargeSummary:
     """The summary of one order, from what its page has read already."""
     alerts = _alerts(order, [refund for refund in order.refunds if refund.is_second_payment])
-    applied = events.deliveries - events.ignored
-    return _summary(1, int(order.is_charged), events.deliveries, applied, alerts)
+    charged, applied = int(order.is_charged), events.deliveries - events.ignored
+    return _summary(
+        [StatusCounts(order.status, 1, charged, 0, events.deliveries, applied, 0)], alerts
+    )
 
 
-def _summary(
-    orders: int, charged: int, deliveries: int, applied: int, alerts: Sequence[Alert]
-) -> ChargeSummary:
+def _summary(counts: Sequence[StatusCounts], alerts: Sequence[Alert]) -> ChargeSummary:
     second_payments = sum(alert.cause == "second payment" for alert in alerts)
-    charges = charged + second_payments
-    return ChargeSummary(orders, charges, deliveries, deliveries - applied, tuple(alerts))
+    return ChargeSummary(
+        orders=sum(row.orders for row in counts),
+        charges=sum(row.charged for row in counts) + second_payments,
+        deliveries=sum(row.deliveries for row in counts),
+        ignored=sum(row.deliveries - row.applied for row in counts),
+        alerts=tuple(alerts),
+    )
 
 
 def _alerts(order: Order | OrderView, second: Iterable[RefundView]) -> list[Alert]:

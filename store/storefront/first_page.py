@@ -22,7 +22,6 @@ from store.web import formatting, rendering
 from store.web.buyer_cookie import buyer_of
 
 WAIT_SECONDS = 0.3  # how long the page is delayed for the products, or for Stripe's answer
-REHEARSAL = "/rehearsal"
 
 
 def read_products() -> Sequence[catalog.ProductForSale]:
@@ -50,13 +49,10 @@ def body(request: Request) -> str:
     try:
         if request.url.path == "/":
             return shop(request)
-        page = early_result(request) or rendering.render("first_page", "page")
-        # The rehearsal has larger type: with the other style sheet, its masthead would move.
-        return page + (
-            rendering.element(rendering.STATIC / "rehearsal.css")
-            if request.url.path == REHEARSAL
-            else ""
-        )
+        page: str = early_result(request) or rendering.render("first_page", "page")
+        if request.url.path == "/rehearsal":  # where larger type would move the masthead
+            page += rendering.element(rendering.STATIC / "rehearsal.css")
+        return page
     except errors.StoreError:
         return ""
 
