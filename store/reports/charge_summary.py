@@ -117,17 +117,13 @@ def of_buyer(
     to_check: dict[str, Order | OrderView] = {o.number: o for o in orders if o.status == "review"}
     second_payments: dict[str, list[RefundView]] = {}
     if any(row.refunds for row in counts):
-        for order, refund in session.exec(
-            select(Order, Refund)
-            .join(Order, col(Order.id) == col(Refund.order_id))
-            .where(
-                col(Order.buyer_hash) == buyer,
-                or_(  # of a payment that is not the order's own
-                    col(Refund.reason) == "duplicate",
-                    col(Refund.payment_intent_id) != col(Order.payment_intent_id),
-                ),
-            )
-        ):
+        query = select(Order, Refund).join(Order, col(Order.id) == col(Refund.order_id))
+        not_of_its_own_payment = or_(
+            col(Refund.reason) == "duplicate",
+            col(Refund.payment_intent_id) != col(Order.payment_intent_id),
+        )
+        query = query.where(col(Order.buyer_hash) == buyer, not_of_its_own_payment)
+        for order, refund in session.exec(query):
             to_check[order.number] = order
             second_payments.setdefault(order.number, []).append(RefundView.of(refund, order))
     alerts = [

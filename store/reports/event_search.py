@@ -117,9 +117,8 @@ def _events_about(session: Session, filters: EventFilter) -> list[StripeEvent]:
 def _with_orders(session: Session, events: Sequence[StripeEvent]) -> list[EventRow]:
     ids = {event.order_id for event in events if event.order_id}
     numbers = {event.order_number for event in events if event.order_number}
-    query = select(Order.id, Order.number).where(
-        or_(col(Order.id).in_(ids), col(Order.number).in_(numbers))
-    )
+    named = or_(col(Order.id).in_(ids), col(Order.number).in_(numbers))
+    query = select(Order.id, Order.number).where(named)
     number_of: dict[int | str | None, str] = {}
     for order_id, number in session.exec(query):
         number_of |= {order_id: number, number: number}

@@ -106,13 +106,8 @@ def _totals_by_day(
     begins = [*(midnight(day, zone) for day in calendar), clock.now() + timedelta(days=1)]
     moments = [begin.replace(tzinfo=None).isoformat(" ", "microseconds") for begin in begins]
     days = {"first": moments[0], "days": json.dumps(list(pairwise(moments)))}
-    statement = TOTALS_BY_DAY[session.get_bind().dialect.name]
-    return {
-        (currency, calendar[day_index]): PeriodTotals(revenue, count, refunded)
-        for day_index, currency, revenue, count, refunded in session.connection().execute(
-            statement, days
-        )
-    }
+    rows = session.connection().execute(TOTALS_BY_DAY[session.get_bind().dialect.name], days)
+    return {(currency, calendar[day]): PeriodTotals(*sums) for day, currency, *sums in rows}
 
 
 def _revenue_by_product(session: Session, since: datetime) -> dict[str, dict[str, int]]:

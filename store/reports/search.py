@@ -141,16 +141,13 @@ def search_orders(
     session: Session, filters: OrderFilter, before: str = "", limit: int = PAGE_SIZE
 ) -> Page[Order]:
     """The matching orders, newest first, below the order whose id is `before`."""
-    query = (
-        select(Order)
-        .where(*filters.conditions(session))
-        .order_by(col(Order.created_at).desc(), col(Order.id).desc())
-        .options(defer(Order.checkout_parameters))  # type: ignore[arg-type]
-    )
+    without_parameters = defer(Order.checkout_parameters)  # type: ignore[arg-type]
+    query = select(Order).where(*filters.conditions(session)).options(without_parameters)
     if before.isdecimal() and (last := session.get(Order, int(before[:18]))):
         position = tuple_(col(Order.created_at), col(Order.id))
         query = query.where(position < (last.created_at, last.id))
-    rows = list(session.exec(query.limit(limit + 1)))
+    newest = query.order_by(col(Order.created_at).desc(), col(Order.id).desc())
+    rows = list(session.exec(newest.limit(limit + 1)))
     return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
 
 

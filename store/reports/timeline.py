@@ -63,22 +63,11 @@ class OrderEvents:
 
 
 def load_events(session: Session, order_id: int) -> OrderEvents:
-    events = session.exec(
-        select(StripeEvent)
-        .where(col(StripeEvent.order_id) == order_id)
-        .order_by(col(StripeEvent.received_at))
-    ).all()
-    repeats = session.exec(
-        select(OrderCheck)
-        .where(
-            or_(
-                col(OrderCheck.order_id) == order_id,
-                col(OrderCheck.event_id).in_([event.id for event in events]),
-            )
-        )
-        .order_by(col(OrderCheck.id))
-    ).all()
-    return OrderEvents(events, repeats)
+    of_order = select(StripeEvent).where(col(StripeEvent.order_id) == order_id)
+    events = session.exec(of_order.order_by(col(StripeEvent.received_at))).all()
+    of_events = col(OrderCheck.event_id).in_([event.id for event in events])
+    checks = select(OrderCheck).where(or_(col(OrderCheck.order_id) == order_id, of_events))
+    return OrderEvents(events, session.exec(checks.order_by(col(OrderCheck.id))).all())
 
 
 def entries_of(
