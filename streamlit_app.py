@@ -449,12 +449,8 @@ def order() -> None:
         del st.query_params["session_id"]
     if st.session_state.get(CANCELING) == order_number:
         cancel_dialog(buyer, order_number)
-    auto_refresh(
-        partial(order_page, buyer),
-        partial(order_detail.of_buyer, buyer, order_number),
-        detail,
-        NOTICE,
-    )
+    read = partial(order_detail.of_buyer, buyer, order_number)
+    auto_refresh(partial(order_page, buyer), read, detail, NOTICE)
 
 
 def refresh_order(buyer: str, order_number: str, settle: Callable[[str, str], None]) -> None:

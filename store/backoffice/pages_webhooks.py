@@ -272,8 +272,5 @@ def disputes() -> None:
         }
         for dispute, order in rows
     ]
-    st.dataframe(
-        table,
-        column_config={"Opened": time_column(), "Order": order_column()},
-        alt="Disputes, newest first",
-    )
+    columns = {"Opened": time_column(), "Order": order_column()}
+    st.dataframe(table, column_config=columns, alt="Disputes, newest first")

@@ -65,13 +65,10 @@ def export_orders(request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
+    pages = [(page, address) for page, address in ADDRESSES.items() if address.startswith(HOME)]
     return [
         Mount("/images", ImageFiles()),
-        *(
-            Route(address, sign_in.backoffice_page(page))
-            for page, address in ADDRESSES.items()
-            if address.startswith(HOME)
-        ),
+        *(Route(address, sign_in.backoffice_page(page)) for page, address in pages),
         Route(SIGN_IN, sign_in.show_sign_in, methods=["GET"]),
         Route(SIGN_IN, sign_in.post_sign_in, methods=["POST"]),
         Route(f"{SIGN_IN}/{sign_in.PRESENTER}", sign_in.post_presenter_sign_in, methods=["POST"]),
