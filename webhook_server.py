@@ -64,7 +64,7 @@ REFUSED = Counter("store_webhooks_refused", "Webhooks not accepted, by status", 
 SECONDS = Histogram("store_webhook_seconds", "From the verified event to its commit")
 ORDERS = Gauge("store_orders", "Orders by status", ["status"])
 SIGNATURES_REFUSED = Counter("store_webhook_signatures_refused", "Webhooks with a bad signature")
-COMMITTED_AT = Gauge("store_webhook_last_commit_timestamp_seconds", "When webhooks were last kept")
+COMMITTED_AT = Gauge("store_webhook_last_commit_timestamp_seconds", "When one was last committed")
 RESTARTS = Gauge("store_webhook_queue_restarts", "Unexpected errors of the thread that commits")
 
 
@@ -289,10 +289,10 @@ def reconciler_trouble() -> str | None:
         return None
     try:
         with db.reading() as session:
-            turn = session.get(Lease, "reconciler")
+            lease = session.get(Lease, "reconciler")
     except StoreError:
         return None  # `database_trouble` reports it
-    processed_until = turn.processed_until if turn else None
+    processed_until = lease.processed_until if lease else None
     if processed_until and clock.now() - processed_until < late:
         return None
     return f"No pass has ended since {processed_until or 'the start'}. Its log lines say why."

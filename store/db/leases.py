@@ -1,12 +1,13 @@
-"""Leases: of all processes on one database, only one at a time reconciles with Stripe.
+"""Leases: of all processes on one database, one at a time holds the lease of a name.
 
-A lease saves calls to Stripe; correctness does not depend on it, because facts applied twice
-change nothing. `processed_until` is stored with it, so that the next holder continues there.
+The reconciler's lease saves calls to Stripe; correctness does not depend on it, because facts
+applied twice change nothing. `processed_until` is stored with it, so that the next holder continues
+there.
 
-A lease is a row with its holder and an expiry time, renewed while the work runs; an advisory lock
-would stay with a session of a connection pooler. It is free at once where a process on the same
-machine sees that its holder ended, else `LEASE_DURATION` after the last renewal. A clock that was
-set back frees it early. The row is locked while it is read and taken.
+A lease is a row with its holder and an expiry time, renewed while the work runs; behind a
+connection pooler, an advisory lock would belong to a shared connection. It is free at once where a
+process on the same machine sees that its holder ended, else `LEASE_DURATION` after the last
+renewal. A clock that was set back frees it early. The row is locked while it is read and taken.
 """
 
 import logging
@@ -45,7 +46,7 @@ class HeldLease(NamedTuple):
 
 @contextmanager
 def lease(name: str, *, every: timedelta) -> Iterator[HeldLease | None]:
-    """Hold this lease; yields None where another process holds it or took it within `every`.
+    """Hold this lease; yields None if it is held, or any process took it within `every`.
 
     `processed_until` moves on only if the block ends without an exception.
     """
@@ -72,8 +73,8 @@ def _acquire(name: str, holder: str, every: timedelta) -> HeldLease | None:
         with db.unit_of_work() as session:
             query = select(Lease).where(col(Lease.name) == name).with_for_update()
             row = session.exec(query).first()
-            # Read under the lock: an earlier time would make the row look like one of a clock
-            # that was set back, and the lease would be taken from its holder.
+            # Read after the row is locked: an earlier time could lie before `acquired_at`, as if
+            # the clock had been set back, and the lease would be taken from its holder.
             now = clock.now()
             if row is None:
                 row = Lease(name=name, acquired_at=now)

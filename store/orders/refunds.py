@@ -1,7 +1,7 @@
 """Refunds: written as a row first, then created at Stripe under the row's own key.
 
-A `requested` row is owed until Stripe accepts the refund, or until it has become impossible: more
-than is left of the payment, a payment that the bank disputes, or canceled by an operator.
+A `requested` row is owed until Stripe accepts the refund, until it becomes impossible (more than is
+left of the payment, or a payment that the bank disputes), or until an operator cancels it.
 
 If the process dies before the row is committed, nothing happened. Before, during or after the call:
 the row stays `requested`, and the reconciler retries under the same key. Two at once: the order is
@@ -270,7 +270,8 @@ def _use_new_key(refund: Refund, order_number: str, failed: StripeError, source:
 def _put_last(refund: Refund, order_number: str, error: Exception, source: Source) -> None:
     """Try all other refunds before this one is tried again; no attempt is counted.
 
-    An unreachable or busy Stripe says nothing about this refund; any other error is logged.
+    An unreachable or busy Stripe says nothing about this refund; another error of Stripe's is
+    written to the history, the first time.
     """
     with suppress(StoreError), db.unit_of_work() as session:
         order, row = _owed(session, order_number, refund.id)
@@ -284,7 +285,7 @@ def _put_last(refund: Refund, order_number: str, error: Exception, source: Sourc
 
 
 def pending_refunds(session: Session) -> list[Refund]:
-    """Refunds to be created at Stripe now: untried ones first, the one tried last at the end.
+    """Refunds to be created at Stripe now: untried ones first, then by when they are due.
 
     A disputed second payment is refunded once the dispute is won; if it is lost, the bank has taken
     the money.

@@ -47,13 +47,13 @@ SECOND_TRY_SECONDS = 60.0
 PASS_SECONDS = 300.0
 LIST_FROM = 20  # so many single requests cost about as much as the list
 PAGE = 100
-# An unchanged order is refreshed after a tenth of the time since its last change, and so rarely
-# that all orders together cause at most one request in this time.
+# An unchanged order is refreshed after a tenth of the time since its last change. With more than
+# `LIST_FROM` requests to make, all orders together cause at most one request in this time.
 REQUEST_EVERY = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=15)
 FIRST_PAUSE, LONGEST_FAILING = timedelta(seconds=30), timedelta(hours=1)
 UNFINISHED = {"cancel": "unfinished"}  # in the history of an order that was to be canceled
-MAYBE_LATER = (StripeUnreachable, StripeBusy, DatabaseUnavailable)
+TEMPORARY_ERRORS = (StripeUnreachable, StripeBusy, DatabaseUnavailable)
 
 
 def refresh_due_orders(done: ReconcileResult, *, everything: bool = False) -> None:
@@ -71,8 +71,9 @@ def refresh_due_orders(done: ReconcileResult, *, everything: bool = False) -> No
     ]
     open_count, other_count = _counts()
     pages = LIST_FROM + open_count // PAGE
-    requests = min(open_count, pages) + other_count
-    least_pause = requests * REQUEST_EVERY if requests > LIST_FROM else timedelta(0)
+    request_count = min(open_count, pages) + other_count
+    is_many = request_count > LIST_FROM
+    least_pause = request_count * REQUEST_EVERY if is_many else timedelta(0)
     unchanged = set[str]()
     if len(listable) > pages:
         unchanged = _listed_as_open(listable, max(least_pause, FIRST_PAUSE))
@@ -157,7 +158,7 @@ def _look_up_each(single: Sequence[Order], least_pause: timedelta, done: Reconci
     order_of = {order.number: order for order in single}
     try:
         failures = attempt(single, QUICK, PASS_SECONDS)
-        slow = [failure for failure in failures if isinstance(failure.error, MAYBE_LATER)]
+        slow = [failure for failure in failures if isinstance(failure.error, TEMPORARY_ERRORS)]
         attempt((order_of[slow_one.item.name] for slow_one in slow), PATIENT, SECOND_TRY_SECONDS)
     finally:
         done.looked_up += len(answered)

@@ -85,8 +85,8 @@ def _run_with_lease(every: timedelta) -> None:
 def _events_since() -> datetime | None:
     """From when on events are listed, by Stripe's clock."""
     with db.reading() as session:
-        turn = session.get(Lease, EVENTS)
-    return turn.processed_until - OVERLAP if turn and turn.processed_until else None
+        lease = session.get(Lease, EVENTS)
+    return lease.processed_until - OVERLAP if lease and lease.processed_until else None
 
 
 def reconcile_recent(

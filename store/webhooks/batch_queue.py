@@ -21,7 +21,7 @@ SQLite has one lock for the whole file; an event that cannot have it in time is 
 If the process dies anywhere in here, nothing uncommitted was answered, so Stripe delivers it again.
 Two processes at once are two transactions; see processing.py. An exception in the thread is logged,
 the requests it was working for are answered 503, and the thread continues. A second thread
-supervises it: if it hangs or has ended, waiting requests are answered and it is started again.
+supervises it: if it hangs, waiting requests are answered 503; if it has ended, it is started again.
 The supervisor is restarted too; `/readyz` reports both.
 """
 
@@ -59,8 +59,8 @@ SUPERVISE_SECONDS = 0.5
 THREADS = {"look-up": 8, "single": 4, "slow": 4}
 SLOW_SECONDS = 5.0  # in addition to the lock's time, to wait for a thread
 KEPT_OUT_SECONDS = 30.0
-# Time limits of a batch for a lock and for a statement. An event in a thread of its own has
-# `db.LOCK_SECONDS`, because it delays no other.
+# Time limits of a batch for a lock and for a statement, and of an event's first attempt alone. In a
+# thread for slow events it has `db.LOCK_SECONDS`, because it delays no other there.
 SHORT_SECONDS = (0.1, 1.0)
 # lock_not_available, deadlock_detected, query_canceled, serialization_failure
 CONTENTION = frozenset(["55P03", "40P01", "57014", "40001"])
@@ -86,7 +86,7 @@ class EventBatcher:
         self._starting = threading.Lock()
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._batch: list[tuple[ParsedEvent, Future]] = []
-        # One supervisor for all; a timer per request costs more than the rest of its processing.
+        # Watched by one supervisor: a timer per request costs more than the rest of its processing.
         self._pending = set[Future]()
         self._alone = set[str]()
         self._kept_out: dict[str, float] = {}  # event ids, until when
@@ -228,19 +228,18 @@ class EventBatcher:
     async def _commit_alone(self, event: ParsedEvent) -> Result:
         """Commit one event in a thread of its own: with short time limits, then with long ones."""
         if event.id in self._alone:
-            raise DatabaseUnavailable("This event is being taken in already. Send it again.")
+            raise DatabaseUnavailable("This event is already being processed. Send it again.")
         self._alone.add(event.id)
         slow_seconds = (db.LOCK_SECONDS, db.LOCK_SECONDS + SLOW_SECONDS - 1)
         try:
             async with asyncio.timeout(db.LOCK_SECONDS + SLOW_SECONDS):
                 if event.id not in self._kept_out:
                     with suppress(Contended):
-                        (result,) = await self._in_thread("single", _record, [event], SHORT_SECONDS)
-                        return result
+                        return await self._record_alone("single", event, SHORT_SECONDS)
                 if len(self._kept_out) >= MAX_IN_FLIGHT:
                     self._kept_out.clear()
                 self._kept_out[event.id] = time.monotonic() + KEPT_OUT_SECONDS
-                (result,) = await self._in_thread("slow", _record, [event], slow_seconds)
+                result = await self._record_alone("slow", event, slow_seconds)
         except (TimeoutError, Contended):
             raise DatabaseUnavailable(
                 "The database makes this event wait. Send it again."
@@ -248,6 +247,13 @@ class EventBatcher:
         finally:
             self._alone.discard(event.id)
         self._kept_out.pop(event.id, None)
+        return result
+
+    async def _record_alone(
+        self, pool: str, event: ParsedEvent, limits: tuple[float, float]
+    ) -> Result:
+        (result,) = await self._in_thread(pool, _record, [event], limits)
+        self.committed_at = time.time()
         return result
 
     # --- in the supervising thread ------------------------------------------------------------
