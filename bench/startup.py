@@ -20,7 +20,7 @@ from pathlib import Path
 
 from bench.support.report import Report, machine_now, parser, publish, verdict
 from bench.support.statistics import figure, ratios, say, spread
-from store.cli.launch import is_up
+from store.core.local_http import is_up
 from store.web.buyer_cookie import new_cookie
 from tests.support import sample_shop
 from tests.support.child_process import ROOT

@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from store.core.settings import ROOT
+from store.demo.clients import EmulatorClient
 from store.demo.context import ScenarioContext
-from store.demo.emulator_client import EmulatorClient
 from tests.support import chromium
 from tests.support.browser_actions import (
     AT_STRIPE,

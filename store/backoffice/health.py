@@ -3,14 +3,11 @@
 They run in a background thread because a broken dependency takes seconds to time out.
 """
 
-import http.client
 import json
 import logging
 import math
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +16,7 @@ from functools import partial
 from sqlmodel import func, select
 
 from store.backoffice.tasks import RECONCILE, BackgroundTasks
-from store.core import clock, errors, money, settings
+from store.core import clock, errors, local_http, money, settings
 from store.db import engine as db
 from store.db.models import Lease, StripeEvent
 from store.db.write_probe import WriteProbe
@@ -33,7 +30,6 @@ MAX_AGE_SECONDS = 4.0
 FIRST_RESULT_SECONDS = 1.5
 WAIT_SECONDS = 0.3  # for new results where there are older ones
 READY_SECONDS = 4.0  # it may wait a moment for a write of its own
-LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -55,17 +51,15 @@ def check_webhook_server() -> HealthCheck:
     address = settings.current().sidecar_url
     remedy = f"Start it: python -m store, or uvicorn webhook_server:app. Expected at {address}."
     try:
-        with LOCAL.open(f"{address}/readyz", timeout=READY_SECONDS) as response:
-            ready, body = True, response.read()
-    except urllib.error.HTTPError as error:
-        ready, body = False, error.read()
-    except (OSError, http.client.HTTPException):
+        response = local_http.send("GET", f"{address}/readyz", timeout=READY_SECONDS)
+    except local_http.NoResponse:
         return HealthCheck("Webhook server", False, "not running", remedy)
     try:
-        states = json.loads(body)
+        states = json.loads(response.body)
         faults = [state for name, state in states.items() if state != "ok" and name != "clock"]
     except (ValueError, AttributeError):
         faults = []
+    ready = response.status < 400
     if ready and not faults:
         return HealthCheck("Webhook server", True, "ready")
     state = "ready, with a fault" if ready else "not ready"

@@ -11,10 +11,10 @@ from sqlalchemy.exc import DBAPIError
 
 from store.catalog import seeding
 from store.cli import preflight
-from store.cli.launch import is_up
 from store.cli.preflight import CannotStart
 from store.core import money, private_files, settings
 from store.core.errors import DatabaseUnavailable, StripeKeyRefused, StripeUnreachable
+from store.core.local_http import is_up
 from store.core.text import counted
 from store.db import backup as backups
 from store.db import engine as db

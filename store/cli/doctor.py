@@ -10,11 +10,10 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 
-import requests
-
 from store.cli import findings, listening, preflight, stripe_findings
 from store.cli.findings import NOTE, OK, WRONG, Finding, guarded
-from store.cli.launch import WEBHOOK_SERVER, ShopProcesses, is_up
+from store.cli.launch import WEBHOOK_SERVER, ShopProcesses
+from store.core import local_http
 from store.core.errors import StoreError
 from store.core.settings import Settings
 
@@ -68,7 +67,7 @@ def processes(config: Settings, arguments: Namespace) -> Iterator[Finding]:
     for name, (flag, port) in zip(NAMES, flags.items(), strict=False):
         if name == WEBHOOK_SERVER and (states := webhook_server_states(port)):
             yield from webhook_server(port, states)
-        elif is_up(urls[name]):
+        elif local_http.is_up(urls[name]):
             yield Finding(OK, name, f"The {name} runs on port {port} and says that it is ready")
         elif fault := listening.port_fault(port, list(listening.LOOPBACK)):
             message = f"Port {port}, for the {name}, {fault}"
@@ -83,17 +82,16 @@ def webhook_server_states(port: int) -> dict[str, str]:
     `ready` is added: "ok", or "no" for a 503.
     """
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # no proxy on this computer
-            response = session.get(f"http://127.0.0.1:{port}/readyz", timeout=TIMEOUT_SECONDS)
-            document = response.json()
-    except requests.RequestException:
+        url = f"http://127.0.0.1:{port}/readyz"
+        status, body = local_http.send("GET", url, timeout=TIMEOUT_SECONDS)
+        document = json.loads(body)
+    except (local_http.NoResponse, ValueError):
         return {}
     is_ours = isinstance(document, dict) and "database" in document
-    if not is_ours or response.status_code not in (200, 503):
+    if not is_ours or status not in (200, 503):
         return {}
     states = {name: str(state) for name, state in document.items()}
-    return states | {"ready": "ok" if response.ok else "no"}
+    return states | {"ready": "ok" if status == 200 else "no"}
 
 
 def webhook_server(port: int, states: dict[str, str]) -> Iterator[Finding]:

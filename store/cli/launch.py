@@ -1,8 +1,6 @@
 """The checks before a start, then the shop's three processes, kept running."""
 
 import asyncio
-import http.client
-import urllib.request
 import webbrowser
 from argparse import Namespace
 from contextlib import suppress
@@ -15,6 +13,7 @@ from store.cli.listening import addresses_of, beyond_loopback
 from store.cli.preflight import StripeAccount
 from store.cli.supervisor import Log, Program, RestartLimitReached, supervise
 from store.core import shop_profile
+from store.core.local_http import is_up
 from store.core.settings import Settings
 
 WEBHOOK_SERVER = "webhook server"  # the name of the process
@@ -23,8 +22,6 @@ MAX_PAGE_WAIT_SECONDS = 5
 POLL_SECONDS = 0.05
 SECRET = "EMULATOR_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 PID_FILE = "WEBHOOK_SERVER_PID_FILE"  # for the storefront: the rehearsal stops that process
-# Without a proxy: these addresses are on this computer.
-LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def run(arguments: Namespace) -> int:
@@ -184,11 +181,3 @@ class ShopProcesses:
         if not name:
             return f"The shop is open in Stripe test mode, but cannot sell right now. {cause}"
         return f"The shop is open in Stripe test mode, account {name}: no money moves."
-
-
-def is_up(address: str) -> bool:
-    try:
-        with LOCAL.open(address, timeout=2):
-            return True
-    except (OSError, http.client.HTTPException):
-        return False

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from store.core import money
 from store.db import engine as db
 from store.db.models import HistoryEntry, Order, Refund, StripeEvent
-from store.demo.emulator_client import Document, EmulatorClient
+from store.demo.clients import Document, EmulatorClient
 from store.orders.statuses import PAID, REFUND_VOID
 from store.orders.stripe_facts import order_number_of
 from store.reports.history_text import payload_of

@@ -17,10 +17,15 @@ from store.catalog import products as catalog
 from store.core.errors import OtherOrderPaid, StoreError
 from store.db import engine as db
 from store.db.models import Order, StripeEvent
+from store.demo.clients import (
+    COMPLETED,
+    Document,
+    EmulatorClient,
+    NotApplicable,
+    WebhookClient,
+    wait_until,
+)
 from store.demo.comparison import OrderComparison, compare_orders
-from store.demo.emulator_client import COMPLETED, Document, EmulatorClient, wait_until
-from store.demo.errors import NotApplicable
-from store.demo.webhook_client import WebhookClient
 from store.orders import checkout, queries
 
 WEBHOOK_DELAY_SECONDS = "20"  # for a scenario that delivers the event itself before that

@@ -12,10 +12,9 @@ import streamlit as st
 from store.core import settings
 from store.core.errors import StoreError
 from store.demo import reset, runner
-from store.demo.emulator_client import EmulatorClient
+from store.demo.clients import EmulatorClient, WebhookClient
 from store.demo.runner import Rehearsal
 from store.demo.script import STEPS
-from store.demo.webhook_client import WebhookClient
 from store.web import rendering
 
 REFRESH_SECONDS = 0.5

@@ -7,8 +7,7 @@ from sqlmodel import SQLModel, col, func, insert, select
 from store.catalog import seeding
 from store.db import engine as db
 from store.db.models import Lease, Order, Product, ShopMark
-from store.demo.emulator_client import EmulatorClient, wait_until
-from store.demo.errors import NotApplicable
+from store.demo.clients import EmulatorClient, NotApplicable, wait_until
 from store.orders import queries
 
 DELIVERY_TIMEOUT_SECONDS = 3

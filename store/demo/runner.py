@@ -15,10 +15,9 @@ from typing import Literal
 from store.core import settings
 from store.core.errors import StoreError
 from store.demo import reset, sample_orders
+from store.demo.clients import EmulatorClient, EmulatorUnreachable, NotApplicable, NotWithRealStripe
 from store.demo.comparison import OrderComparison, compare_orders, totals
 from store.demo.context import ScenarioContext
-from store.demo.emulator_client import EmulatorClient
-from store.demo.errors import EmulatorUnreachable, NotApplicable, NotWithRealStripe
 from store.demo.scenarios import SCENARIOS, Scenario
 from store.demo.script import Script
 from store.web import responses

@@ -21,8 +21,8 @@ from sqlmodel import Session, col, or_, select
 from store.core import clock
 from store.db import engine as db
 from store.db.models import Dispute, HistoryEntry, Order, OrderCheck, Refund, StripeEvent
+from store.demo.clients import wait_until
 from store.demo.context import ScenarioContext
-from store.demo.emulator_client import wait_until
 from store.demo.reset import is_delivering
 from store.orders import checkout, history, refunds
 from store.reconciliation import reconciler

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from store.core.errors import StoreError, StripeError
 from store.core.text import counted
+from store.demo.clients import START_SECONDS, NotApplicable, WebhookResponse, wait_until
 from store.demo.comparison import OrderComparison
 from store.demo.context import MAX_TRIES, WEBHOOK_TIMEOUT_SECONDS, ScenarioContext, run_concurrently
-from store.demo.emulator_client import wait_until
-from store.demo.errors import NotApplicable
-from store.demo.webhook_client import START_SECONDS, WebhookResponse
 from store.orders import checkout, refunds
 from store.reports import order_view
 from store.stripe_api import transport

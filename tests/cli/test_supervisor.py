@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from store.cli import launch as launched
-from store.cli.launch import ShopProcesses, is_up
+from store.cli.launch import ShopProcesses
 from store.cli.main import parse
 from store.core import settings
+from store.core.local_http import is_up
 from tests.support import event_loops
 from tests.support.command_line import ROOT, clean, is_alive, processes_in
 from tests.support.ports import free_port, port_flags

@@ -23,8 +23,9 @@ from pathlib import Path
 
 from sqlmodel import text
 
-from store.cli.launch import ShopProcesses, is_up
+from store.cli.launch import ShopProcesses
 from store.core import settings
+from store.core.local_http import is_up
 from store.db import engine as db
 from store.orders import refunds
 from store.reconciliation import audit, open_orders, reconciler

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from store.cli.launch import is_up
+from store.core.local_http import is_up
 from store.web.buyer_cookie import new_cookie
 from tests.support.browser_actions import enter, fill_in, leave_for_stripe, pay, verdict
 from tests.support.counting import count

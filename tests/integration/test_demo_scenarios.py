@@ -18,10 +18,9 @@ from store.core.errors import EventMalformed, OrderNotFound, StoreError
 from store.db import engine as db
 from store.db.models import HistoryEntry, Order, Product, Refund
 from store.demo import reset, runner, sample_orders
+from store.demo.clients import EmulatorClient, NotApplicable
 from store.demo.comparison import compare_orders, totals
 from store.demo.context import ScenarioContext
-from store.demo.emulator_client import EmulatorClient
-from store.demo.errors import NotApplicable
 from store.demo.runner import Rehearsal, Rehearsals, ResultRow
 from store.demo.scenarios import SCENARIOS, Scenario, ScenarioResult
 from store.demo.script import FILE, STEPS, Script

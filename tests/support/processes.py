@@ -23,9 +23,10 @@ from sqlmodel import Session, col, select
 from store.backoffice import auth
 from store.catalog import seeding
 from store.cli.child_process import OWN_GROUP
-from store.cli.launch import ShopProcesses, is_up
+from store.cli.launch import ShopProcesses
 from store.cli.supervisor import Program
 from store.core import settings
+from store.core.local_http import is_up
 from store.core.settings import EMULATOR_KEY, ROOT
 from store.db import engine as db
 from store.db.models import HistoryEntry, Order
