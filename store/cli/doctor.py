@@ -10,7 +10,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 
-from store.cli import findings, listening, preflight, stripe_findings
+from store.cli import findings, listening, preflight
 from store.cli.findings import NOTE, OK, WRONG, Finding, guarded
 from store.cli.launch import WEBHOOK_SERVER, ShopProcesses
 from store.core import local_http
@@ -55,8 +55,8 @@ def examine(arguments: Namespace) -> Iterator[Finding]:
     yield from guarded("shop.toml", findings.shop_file(), "Correct the file.")
     yield from guarded("price list", findings.price_list(), currency)
     yield from guarded("data folder", findings.data_folder(config))
-    yield from guarded("way to Stripe", stripe_findings.stripe(config))
-    yield from guarded("webhooks", stripe_findings.webhooks(config))
+    yield from guarded("way to Stripe", findings.stripe(config))
+    yield from guarded("webhooks", findings.webhooks(config))
     yield from guarded("database", findings.database())
     yield from guarded("processes", processes(config, arguments))
 

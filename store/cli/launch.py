@@ -102,11 +102,9 @@ class ShopProcesses:
         """Wait until the storefront answers: on two cores, the page comes in two thirds of the
         time, and the whole start takes no longer (measured: 1.2 s instead of 1.9 s).
         """
-        address = self.health_urls()["storefront"]
         with suppress(TimeoutError):
-            async with asyncio.timeout(MAX_PAGE_WAIT_SECONDS):
-                while not await asyncio.to_thread(is_up, address):
-                    await asyncio.sleep(POLL_SECONDS)
+            page = until_up(self.health_urls()["storefront"])
+            await asyncio.wait_for(page, MAX_PAGE_WAIT_SECONDS)
 
     def health_urls(self) -> dict[str, str]:
         """The health URL of each process, by name; without a webhook secret `readyz` is 503."""
@@ -121,17 +119,13 @@ class ShopProcesses:
 
     async def announce(self, log: Log) -> None:
         """Wait until every process answers, then print the addresses."""
-        clock = asyncio.get_running_loop().time
-        waiting, remind_at = self.health_urls(), clock() + REMINDER_SECONDS
-        while waiting := {
-            name: address
-            for name, address in waiting.items()
-            if not await asyncio.to_thread(is_up, address)
-        }:
-            if clock() > remind_at:
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                name: group.create_task(until_up(url)) for name, url in self.health_urls().items()
+            }
+            while (await asyncio.wait(tasks.values(), timeout=REMINDER_SECONDS))[1]:
+                waiting = [name for name, task in tasks.items() if not task.done()]
                 log.line("store", f"Still waiting for {' and '.join(waiting)}.")
-                remind_at += REMINDER_SECONDS
-            await asyncio.sleep(POLL_SECONDS)
         log.notice(self.welcome())
         url = self.storefront_url
         if self.arguments.open and not await asyncio.to_thread(webbrowser.open, url):
@@ -181,3 +175,8 @@ class ShopProcesses:
         if not name:
             return f"The shop is open in Stripe test mode, but cannot sell right now. {cause}"
         return f"The shop is open in Stripe test mode, account {name}: no money moves."
+
+
+async def until_up(url: str) -> None:
+    while not await asyncio.to_thread(is_up, url):
+        await asyncio.sleep(POLL_SECONDS)

@@ -8,6 +8,7 @@ import importlib
 import platform
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,13 +60,9 @@ def whole_number(text: str, least: int, most: int) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
 
 
-def port(text: str) -> int:
-    return whole_number(text, 1, 65_535)
-
-
-def days(text: str) -> int:
-    """At least 30 days, as long as Stripe lists an event: one deleted sooner is fetched again."""
-    return whole_number(text, 30, 36_500)
+port = partial(whole_number, least=1, most=65_535)
+# As long as Stripe lists an event: one deleted sooner is fetched again.
+days = partial(whole_number, least=30, most=36_500)
 
 
 def folder(text: str) -> Path:

@@ -7,7 +7,7 @@ a fault at the emulator could otherwise meet another visitor's order.
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Literal
@@ -50,9 +50,12 @@ class ResultRow:
         seconds = self.milliseconds / 1000
         return f"{self.milliseconds} ms" if seconds < 1 else f"{seconds:.1f} s"
 
-    def run(self, context: ScenarioContext) -> None:
-        """Run and judge the scenario; an unexpected error fails this row and stops no other."""
-        self.state, started = "running", time.monotonic()
+    def run(self, context: ScenarioContext) -> list[OrderComparison]:
+        """Run and judge the scenario, and compare its orders.
+
+        An unexpected error fails this row and stops no other.
+        """
+        orders, self.state, started = None, "running", time.monotonic()
         try:
             result = self.scenario.run(context)
             self.number = result.number
@@ -65,6 +68,7 @@ class ResultRow:
         except Exception as error:  # noqa: BLE001 - shown, and the next scenario runs
             self.state, self.outcome = "failed", sentence_of(error)
         self.milliseconds = round((time.monotonic() - started) * 1000)
+        return compare_orders(context.stripe, context.numbers) if orders is None else orders
 
 
 def sentence_of(error: Exception) -> str:
@@ -106,10 +110,6 @@ class Rehearsal:
     _starting: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def buyer(self) -> str:
-        return rehearsal_buyer(self.visitor)
-
-    @property
     def totals(self) -> Counter[str]:
         return totals(self.orders.values())
 
@@ -120,7 +120,7 @@ class Rehearsal:
 
     def start(self, name: str, store_url: str) -> None:
         """Start the work of the button `name`; Stripe sends buyers back to `store_url`."""
-        context = ScenarioContext(self.buyer, store_url)
+        context = ScenarioContext(rehearsal_buyer(self.visitor), store_url)
         if name == RUN_ALL:
             self._start(Progress(name, len(self.rows)), self._run_all, context)
         elif name == SAMPLE_ORDERS:
@@ -154,7 +154,7 @@ class Rehearsal:
     def _run_all(self, progress: Progress, context: ScenarioContext) -> None:
         self.clear()
         self._run(progress, context, self.rows)
-        self._compare(list(self.orders))  # again: late webhooks count too
+        self._add(compare_orders(context.stripe, list(self.orders)))  # late webhooks count too
         passed = sum(row.state == "passed" for row in self.rows)
         self.good = (passed, self.totals["differing"]) == (len(self.rows), 0)
         self.summary = f"{passed} of {len(self.rows)} passed"
@@ -163,13 +163,11 @@ class Rehearsal:
         for row in rows:
             progress.part = row.scenario.name
             context.numbers = []
-            row.run(context)
-            self._compare(context.numbers)
+            self._add(row.run(context))
             progress.done += 1
 
-    def _compare(self, numbers: Sequence[str]) -> None:
-        for order in compare_orders(EmulatorClient.current(), numbers):
-            self.orders[order.number] = order
+    def _add(self, orders: Iterable[OrderComparison]) -> None:
+        self.orders.update({order.number: order for order in orders})
 
     def _create_samples(self, progress: Progress, context: ScenarioContext) -> None:
         are_new = not sample_orders.existing()

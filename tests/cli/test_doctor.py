@@ -17,7 +17,6 @@ from store.cli import (
     doctor,
     findings,
     preflight,
-    stripe_findings,
 )
 from store.cli.findings import NOTE, OK, WRONG, Finding
 from store.cli.launch import ShopProcesses
@@ -124,7 +123,7 @@ def test_each_missing_permission_is_named_alone(
 ) -> None:
     calm.emulator.inject_fault("request", "forbidden", times=None, match=call)
 
-    found = list(stripe_findings.stripe(chosen))
+    found = list(findings.stripe(chosen))
 
     (missing,) = [finding for finding in found if finding.state == WRONG]
     assert missing.name == "permissions"
@@ -150,7 +149,7 @@ def test_an_account_that_a_restricted_key_may_not_see_is_nothing_wrong(
 ) -> None:
     calm.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/account")
 
-    found = list(stripe_findings.stripe(chosen))
+    found = list(findings.stripe(chosen))
 
     assert {finding.state for finding in found} == {OK}
     assert "Stripe accepts the key (account of a restricted key)" in found[0].message
@@ -161,7 +160,7 @@ def test_a_route_that_is_always_busy_is_named_and_the_others_are_tried(
 ) -> None:
     calm.emulator.inject_fault("request", "rate_limit", times=None, match="GET /v1/disputes")
 
-    wrong = [finding for finding in stripe_findings.stripe(chosen) if finding.state == WRONG]
+    wrong = [finding for finding in findings.stripe(chosen) if finding.state == WRONG]
 
     assert len(wrong) == 1
     assert wrong[0].message.startswith("GET /v1/disputes could not be tried: Stripe is busy.")
@@ -170,7 +169,7 @@ def test_a_route_that_is_always_busy_is_named_and_the_others_are_tried(
 def test_a_clock_that_is_off_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock_skew.CLOCK_SKEW, "ahead", timedelta(minutes=-35))
 
-    (found,) = stripe_findings.clock()
+    (found,) = findings.clock()
 
     assert found.state == WRONG
     assert "2100 seconds behind Stripe's" in found.message
