@@ -11,6 +11,7 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from store.cli.virtualenv import ROOT
 from store.core.errors import StoreError
@@ -37,7 +38,7 @@ def test(arguments: Namespace) -> int:
 def bench(arguments: Namespace) -> int:
     """Every benchmark, or the named one with the arguments that follow it."""
     if arguments.name is None:
-        return in_turn([(f"bench.{name}",) for name in names()])
+        return in_turn([(f"bench.{name}",) for name in benchmarks()])
     return in_turn([(f"bench.{arguments.name}", *arguments.rest)])
 
 
@@ -67,22 +68,18 @@ def run(step: Sequence[str], *, quietly: bool = False) -> int:
     return code
 
 
-def names() -> list[str]:
-    """The benchmarks: modules in `bench/`, and its folders that can be run."""
-    modules = {file.stem for file in BENCHMARKS.glob("[!_]*.py")}
-    return sorted(modules | {file.parent.name for file in BENCHMARKS.glob("*/__main__.py")})
-
-
-def display_name(name: str) -> str:
-    """A benchmark's name as people write it."""
-    return name.replace("_", "-")
+def benchmarks() -> dict[str, Path]:
+    """The files of the benchmarks by name: modules in `bench/`, and its folders that can be run."""
+    files = {file.stem: file for file in BENCHMARKS.glob("[!_]*.py")}
+    files |= {file.parent.name: file for file in BENCHMARKS.glob("*/__main__.py")}
+    return dict(sorted(files.items()))
 
 
 def module(text: str) -> str:
     """The module of the benchmark of this name, written with hyphens or underscores."""
     name = text.replace("-", "_")
-    if name not in names():
-        existing = ", ".join(map(display_name, names()))
+    if name not in benchmarks():
+        existing = ", ".join(benchmarks()).replace("_", "-")
         raise StoreError(f"There is no benchmark {text}; there are: {existing}.")
     return name
 
@@ -90,9 +87,7 @@ def module(text: str) -> str:
 def listing() -> str:
     """A line for each benchmark: its name, and the first paragraph of its docstring."""
     lines = []
-    for name in names():
-        file, package = BENCHMARKS / f"{name}.py", BENCHMARKS / name / "__main__.py"
-        source = (file if file.exists() else package).read_text("utf-8")
-        about = (ast.get_docstring(ast.parse(source)) or "").split("\n\n")[0]
-        lines.append(f"{display_name(name):<18} {' '.join(about.split())}")
+    for name, file in benchmarks().items():
+        about = (ast.get_docstring(ast.parse(file.read_text("utf-8"))) or "").split("\n\n")[0]
+        lines.append(f"{name.replace('_', '-'):<18} {' '.join(about.split())}")
     return "\n".join(lines)

@@ -28,17 +28,13 @@ def doctor(arguments: Namespace) -> int:
     for finding in examine(arguments):
         results.append(finding)
         if not arguments.json:  # at once, because the next finding may take long
-            print_finding(finding)
+            state = "WRONG" if finding.state == WRONG else finding.state
+            print(f"{state:>6}  {finding.message}", flush=True)
+            if finding.remedy:
+                print(f"        → {finding.remedy}", flush=True)
     if arguments.json:
         print(json.dumps([finding._asdict() for finding in results], indent=2, ensure_ascii=False))
     return int(any(finding.state == WRONG for finding in results))
-
-
-def print_finding(finding: Finding) -> None:
-    state = "WRONG" if finding.state == WRONG else finding.state
-    print(f"{state:>6}  {finding.message}", flush=True)
-    if finding.remedy:
-        print(f"        → {finding.remedy}", flush=True)
 
 
 def examine(arguments: Namespace) -> Iterator[Finding]:
@@ -65,8 +61,8 @@ def processes(config: Settings, arguments: Namespace) -> Iterator[Finding]:
     flags = preflight.ports_of(config, arguments)
     urls = ShopProcesses(config, arguments, "--emulator-port" in flags).health_urls()
     for name, (flag, port) in zip(NAMES, flags.items(), strict=False):
-        if name == WEBHOOK_SERVER and (states := webhook_server_states(port)):
-            yield from webhook_server(port, states)
+        if name == WEBHOOK_SERVER and (found := webhook_server(port)):
+            yield from found
         elif local_http.is_up(urls[name]):
             yield Finding(OK, name, f"The {name} runs on port {port} and says that it is ready")
         elif fault := listening.port_fault(port, list(listening.LOOPBACK)):
@@ -76,34 +72,30 @@ def processes(config: Settings, arguments: Namespace) -> Iterator[Finding]:
             yield Finding(OK, name, f"Port {port} is free for the {name}, which is not running")
 
 
-def webhook_server_states(port: int) -> dict[str, str]:
-    """The state of each thing that `/readyz` checks; empty if no webhook server of ours answers.
+def webhook_server(port: int) -> list[Finding]:
+    """Whether it accepts webhooks, and each state in its `/readyz` that is not fine.
 
-    `ready` is added: "ok", or "no" for a 503.
+    Empty if no webhook server of ours answers.
     """
     try:
         url = f"http://127.0.0.1:{port}/readyz"
         status, body = local_http.send("GET", url, timeout=TIMEOUT_SECONDS)
-        document = json.loads(body)
+        states = json.loads(body)
     except (local_http.NoResponse, ValueError):
-        return {}
-    is_ours = isinstance(document, dict) and "database" in document
-    if not is_ours or status not in (200, 503):
-        return {}
-    states = {name: str(state) for name, state in document.items()}
-    return states | {"ready": "ok" if status == 200 else "no"}
-
-
-def webhook_server(port: int, states: dict[str, str]) -> Iterator[Finding]:
-    """Whether it accepts webhooks, and each state that is not fine."""
-    ready = states.pop("ready") == "ok"
+        return []
+    if not isinstance(states, dict) or "database" not in states or status not in (200, 503):
+        return []
     faults = {name: state for name, state in states.items() if state not in FINE}
-    if ready:
+    if status == 200:
         state, what = OK, f"runs on port {port} and says that it is ready"
     elif faults.keys() == {"webhook_secret"}:
         state, what, faults = NOTE, f"runs on port {port} and accepts no webhooks", {}
     else:
         state, what = WRONG, f"on port {port} accepts no webhooks now"
-    yield Finding(state, WEBHOOK_SERVER, f"The webhook server {what}")
-    for name, state in faults.items():
-        yield Finding(WRONG, WEBHOOK_SERVER, f"The webhook server says of its {name}: {state}")
+    return [
+        Finding(state, WEBHOOK_SERVER, f"The webhook server {what}"),
+        *(
+            Finding(WRONG, WEBHOOK_SERVER, f"The webhook server says of its {name}: {fault}")
+            for name, fault in faults.items()
+        ),
+    ]

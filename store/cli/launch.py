@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from store.backoffice import auth
 from store.cli import failures, preflight
 from store.cli.child_process import child_command, raise_file_limit
-from store.cli.listening import addresses_of, beyond_loopback
+from store.cli.listening import addresses, beyond_loopback
 from store.cli.preflight import StripeAccount
 from store.cli.supervisor import Log, Program, RestartLimitReached, supervise
 from store.core import shop_profile
@@ -83,7 +83,7 @@ class ShopProcesses:
         ]
 
     def server(self, name: str, port: int) -> list[str]:
-        return child_command("store.cli.serve", name, str(port), *addresses_of(self.arguments))
+        return child_command("store.cli.serve", name, str(port), *addresses(self.arguments.host))
 
     def emulator_program(self) -> Program:
         command = child_command(
@@ -149,7 +149,7 @@ class ShopProcesses:
 
     def warning_lines(self) -> list[str]:
         """A warning if other computers can reach the shop."""
-        opened = beyond_loopback(addresses_of(self.arguments))
+        opened = beyond_loopback(addresses(self.arguments.host))
         if not opened:
             return []
         shop = ", ".join(f"http://{address}:{self.arguments.port}" for address in opened)

@@ -6,7 +6,6 @@ Standard library only. Used by the checks before a start and by the servers them
 import errno
 import socket
 import sys
-from argparse import Namespace
 
 from store.core.errors import StoreError
 
@@ -21,11 +20,6 @@ if sys.platform == "win32":
     ALONE_ON_PORT = socket.SO_EXCLUSIVEADDRUSE
 else:
     ALONE_ON_PORT = socket.SO_REUSEADDR
-
-
-def addresses_of(arguments: Namespace) -> list[str]:
-    """The addresses that the storefront and the webhook server listen on."""
-    return addresses(getattr(arguments, "host", None))
 
 
 def addresses(host: str | None) -> list[str]:

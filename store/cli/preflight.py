@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from store.cli.file_lock import Held, Lock, acquire
-from store.cli.listening import addresses_of, port_fault
+from store.cli.listening import addresses, port_fault
 from store.core import private_files, settings
 from store.core.errors import (
     DatabaseUnavailable,
@@ -63,7 +63,7 @@ def ports(config: settings.Settings, arguments: Namespace) -> None:
         if port in seen:
             raise CannotStart(f"{seen[port]} and {flag} are both {port}; choose two ports.")
         seen[port] = flag
-        hosts = ["127.0.0.1"] if flag == "--emulator-port" else addresses_of(arguments)
+        hosts = ["127.0.0.1"] if flag == "--emulator-port" else addresses(arguments.host)
         if fault := port_fault(port, hosts):
             raise CannotStart(f"Port {port} {fault}; choose another one with {flag}.")
 

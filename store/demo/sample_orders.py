@@ -39,16 +39,14 @@ def _pay_at_second_try(context: ScenarioContext, number: str) -> None:
     context.pay(number)
 
 
-def _debit(context: ScenarioContext, number: str, outcome: str = "succeeds") -> None:
-    """Pay by bank debit: Checkout completes at once, the money arrives (or not) later."""
+def _debit(context: ScenarioContext, number: str, *, succeeded: bool | None = None) -> None:
+    """Pay by bank debit: Checkout completes at once; later the money arrives, or not."""
     path = f"sessions/{context.session_id(number)}/pay_later"
+    outcome = "fails" if succeeded is False else "succeeds"
     context.stripe.control("POST", path, outcome=outcome, email=context.email)
-
-
-def _finish_debit(context: ScenarioContext, number: str, *, succeeded: bool) -> None:
-    _debit(context, number, "succeeds" if succeeded else "fails")
-    payment = context.payment_id(number)
-    context.stripe.control("POST", f"payments/{payment}/settle", succeeded=succeeded)
+    if succeeded is not None:
+        path = f"payments/{context.payment_id(number)}/settle"
+        context.stripe.control("POST", path, succeeded=succeeded)
 
 
 def _expire(context: ScenarioContext, number: str) -> None:
@@ -76,13 +74,13 @@ def _dispute(context: ScenarioContext, number: str, *, won: bool = False) -> Non
 ENDINGS: dict[str, tuple[Callable[[ScenarioContext, str], None], str]] = {
     "paid": (ScenarioContext.pay, "paid"),
     "declined first": (_pay_at_second_try, "paid"),
-    "late payment": (partial(_finish_debit, succeeded=True), "paid"),
+    "late payment": (partial(_debit, succeeded=True), "paid"),
     "dispute won": (partial(_dispute, won=True), "paid"),
     "disputed": (_dispute, "disputed"),
     "refunded": (partial(_refund, amounts=[None]), "refunded"),
     "partly refunded": (partial(_refund, amounts=[1000]), "partially_refunded"),
     "refunded in parts": (partial(_refund, amounts=[500, 700]), "partially_refunded"),
-    "failed": (partial(_finish_debit, succeeded=False), "failed"),
+    "failed": (partial(_debit, succeeded=False), "failed"),
     "expired": (_expire, "expired"),
     "canceled": (ScenarioContext.cancel, "canceled"),
     "processing": (_debit, "processing"),

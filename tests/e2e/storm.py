@@ -61,7 +61,7 @@ class Storm:
     def second_pair(self) -> list[Process]:
         """A sidecar with an endpoint of its own and a storefront more, on the same database."""
         ports = Namespace(
-            port=free_port(), webhook_port=free_port(), emulator_port=self.house.ports[2]
+            host=None, port=free_port(), webhook_port=free_port(), emulator_port=self.house.ports[2]
         )
         second = ShopProcesses(settings.current(), ports, has_emulator=False)
         endpoint = self.house.stripe.webhook_endpoints.create(

@@ -80,8 +80,10 @@ class Fleet:
         port = free_port()
         self.house = new_house("postgresql", STORE_URL=f"http://127.0.0.1:{port}")
         shop, sidecar, emulator = self.house.ports
-        second = Namespace(port=free_port(), webhook_port=free_port(), emulator_port=emulator)
-        one_address = Namespace(port=port, webhook_port=port, emulator_port=emulator)
+        second = Namespace(
+            host=None, port=free_port(), webhook_port=free_port(), emulator_port=emulator
+        )
+        one_address = Namespace(host=None, port=port, webhook_port=port, emulator_port=emulator)
         with self.house.entered():
             chosen = settings.current()
             programs = [

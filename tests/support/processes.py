@@ -157,7 +157,9 @@ class House:
             **self.more,
         }
         with self.entered():
-            arguments = Namespace(port=shop, webhook_port=sidecar, emulator_port=emulator)
+            arguments = Namespace(
+                host=None, port=shop, webhook_port=sidecar, emulator_port=emulator
+            )
             launched = ShopProcesses(settings.current(), arguments, has_emulator=True)
             self.sign_in_link = auth.sign_in_url(f"http://127.0.0.1:{shop}")
             self.secrets |= {EMULATOR_KEY, auth.password(), *settings.current().webhook_secrets}
