@@ -153,18 +153,14 @@ class EmulatorClient:
         finally:
             self.control("DELETE", f"troubles/{name}")
 
-    def deliveries(self, event_id: str) -> list[Document]:
-        """The deliveries of an event with their attempts, newest first."""
-        return list(self.control("GET", "deliveries", event=event_id))
-
     def attempts(self, event_id: str, *, besides: Collection[str] = ()) -> list[Document]:
-        """The attempts to deliver an event, without those of the deliveries `besides`."""
-        deliveries = [d for d in self.deliveries(event_id) if d["id"] not in besides]
-        return [attempt for delivery in deliveries for attempt in delivery["attempts"]]
+        """The attempts of an event's deliveries, newest first, without the deliveries `besides`."""
+        deliveries = self.control("GET", "deliveries", event=event_id)
+        return [a for each in deliveries if each["id"] not in besides for a in each["attempts"]]
 
     def resend(self, event_id: str) -> Document:
         """Deliver an event once more; the attempt that got a response."""
-        earlier = {delivery["id"] for delivery in self.deliveries(event_id)}
+        earlier = {each["id"] for each in self.control("GET", "deliveries", event=event_id)}
         self.control("POST", f"events/{event_id}/resend")
         attempts = wait_until(lambda: self.attempts(event_id, besides=earlier), TIMEOUT_SECONDS)
         if not attempts:
