@@ -7,7 +7,7 @@ import pytest
 from bench.support import report
 from bench.support.report import Report
 from bench.support.statistics import Spread, figure, ratios, spread
-from store.cli.dev import display_name, names
+from store.cli.dev import benchmarks
 from store.core.settings import ROOT
 from tests.support.load_generator import is_whole
 from tests.support.percentiles import percentile
@@ -16,9 +16,9 @@ from tests.support.percentiles import percentile
 def test_every_benchmark_has_its_place_in_the_readme() -> None:
     said = (ROOT / "bench/README.md").read_text("utf-8")
 
-    assert "webhooks" in names()
-    assert "support" not in names()
-    assert [name for name in names() if display_name(name) not in said] == []
+    assert "webhooks" in benchmarks()
+    assert "support" not in benchmarks()
+    assert [name for name in benchmarks() if name.replace("_", "-") not in said] == []
 
 
 def test_a_ratio_is_taken_turn_by_turn() -> None:
