@@ -1,5 +1,6 @@
 """Reconciliation: catch up with Stripe, compare its records with ours, refunds that are stuck."""
 
+from collections.abc import Sized
 from typing import Any
 
 import streamlit as st
@@ -14,6 +15,7 @@ from store.backoffice.pages_common import (
 from store.backoffice.pages_refunds import refund_row
 from store.backoffice.state import BACK_OFFICE
 from store.backoffice.tasks import COMPARE, RECONCILE, AuditResult, Pair, Task
+from store.core.text import listed
 from store.db import engine as db
 from store.orders import refunds
 from store.reconciliation import audit
@@ -50,10 +52,11 @@ def render() -> None:
         audit_result(BACK_OFFICE.tasks.audited)
     with db.reading() as session:
         overdue = refunds.overdue(session)
-    if overdue:  # not taken on by Stripe, or waiting for the buyer
+    if overdue:  # not accepted by Stripe, or waiting for the buyer
         st.subheader("Refunds that are stuck")
     for refund, order in overdue[:MAX_ROWS]:
         refund_row(order, refund, name_order=True)
+    note_cut(overdue)
 
 
 def is_busy() -> bool:
@@ -116,19 +119,25 @@ def audit_result(result: AuditResult) -> None:
         note += f" {result.strangers:,} orders at Stripe belong to another shop."
     st.caption(note)
     if result.unreadable:
-        names = ", ".join(result.unreadable[:20])
+        names = listed(result.unreadable, 20)
         st.warning(literal(f"Stripe lists objects that cannot be read: {names}"))
     if result.missing:
         st.subheader("At Stripe and missing here")
         rows = [missing_order(order) for order in result.missing[:MAX_ROWS]]
         st.dataframe(rows, alt="Orders that are missing here")
+        note_cut(result.missing)
     if result.differing:
         st.subheader("Orders that differ")
         rows = [differing_order(entry) for entry in result.differing[:MAX_ROWS]]
         columns = {"Order": order_column()}
         st.dataframe(rows, column_config=columns, alt="Orders that differ")
-        if len(result.differing) > MAX_ROWS:
-            st.caption(f"The first {MAX_ROWS} of {len(result.differing):,}.")
+        note_cut(result.differing)
+
+
+def note_cut(rows: Sized) -> None:
+    """Say below a list that it is not shown whole."""
+    if len(rows) > MAX_ROWS:
+        st.caption(f"The first {MAX_ROWS} of {len(rows):,}.")
 
 
 def figure(label: str, pair: Pair) -> None:

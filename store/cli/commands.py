@@ -15,7 +15,7 @@ from store.cli.preflight import CannotStart
 from store.core import money, private_files, settings
 from store.core.errors import DatabaseUnavailable, StripeKeyRefused, StripeUnreachable
 from store.core.local_http import is_up
-from store.core.text import counted
+from store.core.text import counted, listed
 from store.db import backup as backups
 from store.db import engine as db
 from store.reconciliation import audit as comparison
@@ -177,7 +177,7 @@ def table(result: Audit) -> Iterator[str]:
     yield f"\n{len(entries)} with payments, {others} without; {verdict(result)}"
     yield from missing(result.missing)
     if result.unreadable:
-        yield "Stripe lists objects that cannot be read: " + ", ".join(result.unreadable[:20])
+        yield f"Stripe lists objects that cannot be read: {listed(result.unreadable, 20)}"
     if result.strangers:
         strangers = counted(len(result.strangers), "order")
         belong = "belongs" if len(result.strangers) == 1 else "belong"

@@ -1,6 +1,7 @@
 """Text: numbers with their nouns, and strings as a search compares them."""
 
 import unicodedata
+from collections.abc import Sequence
 
 DOTLESS_I = str.maketrans("ı", "i")  # its capital is I, as that of i
 
@@ -8,6 +9,12 @@ DOTLESS_I = str.maketrans("ı", "i")  # its capital is I, as that of i
 def counted(number: int, noun: str, plural: str = "") -> str:
     """ "1 order", "2 orders"; the plural is the noun and an s unless it is given."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """ "a, b", or "a, b and 3 more" where there are more than `most`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def folded(text: str) -> str:

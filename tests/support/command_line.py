@@ -32,7 +32,7 @@ def store(
 ) -> subprocess.CompletedProcess[str]:
     """What `python -m store words…` says, and how it ends."""
     usual = (python, cwd) == (sys.executable, ROOT) and environment.keys() <= SETTINGS
-    if usual and hasattr(os, "fork"):
+    if usual and sys.platform == "linux":  # elsewhere a fork may not use loaded libraries
         started = preloaded_python(ROOT, tuple(clean().items()))
         return started.run("store", words, clean(**environment), LONGEST_SECONDS)
     return subprocess.run(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from store.core.text import counted
+from store.core.text import counted, listed
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,11 @@ from store.core.text import counted
 )
 def test_a_number_stands_with_its_noun(number: int, noun: str, plural: str, words: str) -> None:
     assert counted(number, noun, plural) == words
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [([], ""), (["a", "b"], "a, b"), (["a", "b", "c"], "a, b and 1 more")],
+)
+def test_a_list_that_is_cut_says_how_many_are_left_out(names: list[str], words: str) -> None:
+    assert listed(names, 2) == words

@@ -21,7 +21,15 @@ from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from store.backoffice import auth, health, pages_common, routes, sign_in, tasks
+from store.backoffice import (
+    auth,
+    health,
+    pages_common,
+    pages_reconciliation,
+    routes,
+    sign_in,
+    tasks,
+)
 from store.backoffice.pages_common import (
     OPERATOR_ACTIONS,
     OperatorAction,
@@ -33,6 +41,8 @@ from store.core.errors import DatabaseUnavailable
 from store.db import engine as db
 from store.db.models import HistoryEntry, Order, Product
 from store.orders import checkout
+from store.reconciliation.audit import OrderComparison
+from store.reconciliation.restored_orders import MissingOrder
 from store.reports import sales, search
 from store.reports.history_text import payload_of, text
 from store.reports.sales import PeriodTotals, SalesReport
@@ -756,6 +766,30 @@ def test_amounts_that_were_compared_are_no_latex(visit: Callable[..., AppTest]) 
     at = visit(an_operator(), "reconciliation")
 
     assert literal("$201.96 = $201.96") in [metric.value for metric in at.metric]
+
+
+def test_each_list_that_is_cut_says_so(
+    visit: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages_reconciliation, "MAX_ROWS", 1)
+    missing = [MissingOrder(number, "paid", 100, "usd", "", ()) for number in ("1", "2")]
+    BACK_OFFICE.tasks.audited = tasks.AuditResult(
+        agrees=False,
+        orders=3,
+        payments=tasks.Pair(2, 0),
+        refunds=[],
+        disputes=tasks.Pair(0, 0),
+        differing=[OrderComparison(number, "usd") for number in ("3", "4", "5")],
+        missing=missing,
+    )
+
+    at = visit(an_operator(), "reconciliation")
+
+    captions = [caption.value for caption in at.caption]
+    assert [said for said in captions if "first" in said] == [
+        "The first 1 of 2.",
+        "The first 1 of 3.",
+    ]
 
 
 def test_each_chart_has_a_bar_for_each_of_its_values(
