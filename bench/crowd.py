@@ -42,9 +42,9 @@ from store.orders import checkout, queries
 from store.web import buyer_cookie
 from tests.support import sample_event
 from tests.support.child_process import ROOT
-from tests.support.load_generator import Job, Met
+from tests.support.load_generator import Job, LoadResult
 from tests.support.percentiles import percentile
-from tests.support.processes import House
+from tests.support.processes import RunningShop
 from tests.support.sample_shop import fill, number
 from tests.support.websocket_client import Visitor
 
@@ -245,7 +245,7 @@ def attacked(where: Addresses) -> Iterator[None]:
 @contextmanager
 def webhooks(
     arguments: argparse.Namespace, where: Addresses, secret: str, first: int
-) -> Iterator[Callable[[], Met]]:
+) -> Iterator[Callable[[], LoadResult]]:
     """Signed events of seeded orders over so many connections, in a process of its own."""
     job = Job(
         port=where.webhook_port,
@@ -270,7 +270,7 @@ def webhooks(
     load.stdin.write(json.dumps(asdict(job)))
     load.stdin.close()
     load.stdin = None
-    yield lambda: Met(**json.loads(load.communicate()[0]))
+    yield lambda: LoadResult(**json.loads(load.communicate()[0]))
 
 
 def events(arguments: argparse.Namespace) -> int:
@@ -298,7 +298,7 @@ def lost(accepted: list[int]) -> int:
 
 def measure(
     arguments: argparse.Namespace, where: Addresses, secret: str, first: int
-) -> tuple[Times, Met]:
+) -> tuple[Times, LoadResult]:
     times, seconds = Times(), ARRIVE_WITHIN_SECONDS + arguments.seconds
     results: Any = SPAWN.Queue()
     shares = [
@@ -325,28 +325,28 @@ def main() -> None:
     command.add_argument("--database", choices=databases.NAMES, default="sqlite")
     arguments = command.parse_args()
     here = machine_now()
-    measured: dict[str, tuple[Times, Met]] = {}
+    measured: dict[str, tuple[Times, LoadResult]] = {}
     with (
         tempfile.TemporaryDirectory() as name,
         databases.fresh(arguments.database, Path(name)) as new_database,
     ):
-        house = House(Path(name), new_database(), reconcile_seconds=3600)
-        where = Addresses(house.ports[0], house.ports[1], house.stripe_address)
+        running_shop = RunningShop(Path(name), new_database(), reconcile_seconds=3600)
+        where = Addresses(running_shop.ports[0], running_shop.ports[1], running_shop.stripe_address)
         try:
-            with house.entered():
-                from store.core import settings  # noqa: PLC0415 - of this house
+            with running_shop.entered():
+                from store.core import settings  # noqa: PLC0415 - of this shop
 
                 secret = settings.current().webhook_secrets[0]
                 fill(0, 2 * events(arguments))
                 hide_from_the_reconciler()
-                house.open()
+                running_shop.open()
                 measured["alone"] = measure(arguments, where, secret, 0)
                 say(p95_verdict("alone", measured["alone"][0]))
                 with attacked(where):
                     time.sleep(2)
                     measured["attacked"] = measure(arguments, where, secret, events(arguments))
         finally:
-            house.close()
+            running_shop.close()
     publish(report(here, measured), dry=arguments.dry)
 
 
@@ -358,7 +358,7 @@ def p95_verdict(name: str, times: Times) -> str:
     )
 
 
-def report(here: dict[str, object], measured: dict[str, tuple[Times, Met]]) -> Report:
+def report(here: dict[str, object], measured: dict[str, tuple[Times, LoadResult]]) -> Report:
     rows, verdicts = [], []
     for name, (times, met) in measured.items():
         p95 = [percentile(seconds, 95) for seconds in (times.pages, times.clicks)]

@@ -21,30 +21,32 @@ from store.web import buyer_cookie
 from tests.support.browser_actions import fill_in, seconds_until_paid
 from tests.support.chromium import QUIET, found_chromium
 from tests.support.percentiles import percentile
-from tests.support.processes import House
+from tests.support.processes import RunningShop
 
 AT_MOST = 1.0
 
 
-def purchase(house: House, browser: Browser) -> tuple[float, float]:
+def purchase(running_shop: RunningShop, browser: Browser) -> tuple[float, float]:
     """One new buyer's purchase; the seconds until they read *Paid*, and until the page is drawn."""
     context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-US")
     cookie = buyer_cookie.new_cookie()
-    context.add_cookies([{"name": buyer_cookie.COOKIE_NAME, "value": cookie, "url": house.address}])
+    context.add_cookies(
+        [{"name": buyer_cookie.COOKIE_NAME, "value": cookie, "url": running_shop.address}]
+    )
     number = checkout.place(
         buyer_cookie.buyer_hash(cookie),
         {"red-t-shirt": 2},
         shown_amount=3998,
-        store_url=house.address,
+        store_url=running_shop.address,
     )
     page = context.new_page()
-    page.goto(f"{house.address}/go/{number}")
+    page.goto(f"{running_shop.address}/go/{number}")
     fill_in(page)
     seconds = seconds_until_paid(page)
     page.wait_for_function("window.drawnAt")
     drawn = seconds + page.evaluate("window.drawnAt - window.paidAt") / 1000
     context.close()
-    house.assert_paid_once(buyer_cookie.buyer_hash(cookie))
+    running_shop.assert_paid_once(buyer_cookie.buyer_hash(cookie))
     return seconds, drawn
 
 
@@ -52,19 +54,19 @@ def measure(purchases: int) -> list[tuple[float, float]]:
     measured = []
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
-        house = House(folder, f"sqlite:///{(folder / 'store.db').as_posix()}")
+        running_shop = RunningShop(folder, f"sqlite:///{(folder / 'store.db').as_posix()}")
         browser = playwright.chromium.launch(executable_path=found_chromium(), args=list(QUIET))
         try:
-            house.open()
-            with house.entered():
-                purchase(house, browser)  # the first one waits for what is loaded once
+            running_shop.open()
+            with running_shop.entered():
+                purchase(running_shop, browser)  # the first one waits for what is loaded once
                 for place in range(purchases):
-                    measured.append(purchase(house, browser))
+                    measured.append(purchase(running_shop, browser))
                     if place % 10 == 9:
                         say(f"{place + 1} purchases, the last one {measured[-1][0]:.2f} s")
         finally:
             browser.close()
-            house.close()
+            running_shop.close()
     return measured
 
 

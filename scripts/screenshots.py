@@ -30,7 +30,7 @@ from tests.support.browser_actions import (
     take,
     verdict,
 )
-from tests.support.processes import House
+from tests.support.processes import RunningShop
 
 FOLDER = ROOT / "test-results" / "pictures"
 SHOWN = {
@@ -92,15 +92,15 @@ class Camera:
         page.set_viewport_size({"width": SCREEN[0], "height": SCREEN[1]})
 
 
-def buy(buyer: BrowserContext, house: House, camera: Camera) -> None:
+def buy(buyer: BrowserContext, running_shop: RunningShop, camera: Camera) -> None:
     """The shop empty and with a cart, its dialogs, the pay page, and the order."""
-    page = enter(buyer, house)
+    page = enter(buyer, running_shop)
     camera.take(page, "shop-empty")
     take(page)
     camera.take(page, "shop-cart")
     leave_for_stripe(page)
     page.go_back()
-    page.goto(house.address)
+    page.goto(running_shop.address)
     camera.take(page, "shop-open-order", main=True)
     page.get_by_role("button", name="Cancel").first.click()
     expect(page.get_by_role("dialog")).to_be_visible()
@@ -120,24 +120,24 @@ def buy(buyer: BrowserContext, house: House, camera: Camera) -> None:
     pay(page)
     expect(verdict(page)).to_be_visible()
     camera.take(page, "order-paid", main=True)
-    page.goto(house.address)
+    page.goto(running_shop.address)
     take(page)
     page.get_by_role("button", name=re.compile("^Pay")).first.click()
     expect(page.get_by_role("dialog")).to_be_visible()
     camera.take(page, "shop-again-dialog")
-    page.goto(f"{house.address}/nowhere")
+    page.goto(f"{running_shop.address}/nowhere")
     page.wait_for_timeout(2000)
     camera.take(page, "wrong-address")
-    page.goto(f"{house.address}/order?number=AAAA-AAAA-AAAA-AAAA")
+    page.goto(f"{running_shop.address}/order?number=AAAA-AAAA-AAAA-AAAA")
     page.wait_for_timeout(2000)
     camera.take(page, "unknown-order")
     page.close()
 
 
-def rehearse(buyer: BrowserContext, house: House, camera: Camera) -> None:
+def rehearse(buyer: BrowserContext, running_shop: RunningShop, camera: Camera) -> None:
     """The rehearsal and what it leaves behind, then the samples."""
     page = buyer.new_page()
-    page.goto(f"{house.address}/rehearsal")
+    page.goto(f"{running_shop.address}/rehearsal")
     camera.take(page, "rehearsal-empty")
     page.get_by_role("button", name="Run all").click()
     expect(page.get_by_text("12 of 12 passed")).to_be_visible(timeout=120_000)
@@ -154,29 +154,29 @@ def rehearse(buyer: BrowserContext, house: House, camera: Camera) -> None:
     page.get_by_role("button", name="25 sample orders").click()
     expect(page.locator(".state")).to_contain_text("Stripe agrees", timeout=120_000)
     for count in (1, 2, 3):
-        page.goto(house.address)
+        page.goto(running_shop.address)
         take(page, count)
         leave_for_stripe(page)
         fill_in(page)
         pay(page)
         expect(verdict(page)).to_be_visible()
-    page.goto(house.address)
+    page.goto(running_shop.address)
     expect(page.locator("[class*=st-key-row-]")).to_have_count(3)
     camera.take(page, "shop-busy", main=True)
     page.close()
 
 
-def alarm(buyer: BrowserContext, house: House, camera: Camera) -> None:
+def alarm(buyer: BrowserContext, running_shop: RunningShop, camera: Camera) -> None:
     """An event that says another amount was paid: nothing is called paid, and the page says why."""
-    page = enter(buyer, house)
+    page = enter(buyer, running_shop)
     take(page, 1)
     leave_for_stripe(page)
-    with house.entered():
+    with running_shop.entered():
         stripe = EmulatorClient.current()
-        context = ScenarioContext(house.knows(buyer), house.address, stripe)
-        number = house.the_order(context.buyer).number
+        context = ScenarioContext(running_shop.knows(buyer), running_shop.address, stripe)
+        number = running_shop.the_order(context.buyer).number
         context.webhooks.post(context.false_event(number, amount_total=1))
-    page.goto(house.address)
+    page.goto(running_shop.address)
     expect(page.get_by_role("alert").first).to_be_visible(timeout=60_000)
     camera.take(page, "shop-alarm", main=True)
     page.locator(".order a").first.click()
@@ -185,36 +185,36 @@ def alarm(buyer: BrowserContext, house: House, camera: Camera) -> None:
     page.close()
 
 
-def operate(operator: BrowserContext, house: House, camera: Camera) -> None:
+def operate(operator: BrowserContext, running_shop: RunningShop, camera: Camera) -> None:
     """Every page of the back office and its dialogs, and the emulator's dashboard."""
     page = operator.new_page()
-    page.goto(f"{house.address}/back-office")
+    page.goto(f"{running_shop.address}/back-office")
     camera.take(page, "office-sign-in", main=True)
     page.close()
-    page = house.opens_the_office(operator)
+    page = running_shop.opens_the_office(operator)
     for section in SECTIONS:
-        open_section(page, house, section)
+        open_section(page, running_shop, section)
         camera.take(page, f"office{section or '-overview'}", main=True)
     page.get_by_role("button", name="Compare with Stripe").click()
     expect(page.get_by_text("Compared ").first).to_be_visible(timeout=60_000)
     camera.take(page, "office-reconciliation-compared", main=True)
-    open_section(page, house, "-webhooks?event=" + newest_event(house))
+    open_section(page, running_shop, "-webhooks?event=" + newest_event(running_shop))
     camera.take(page, "office-webhooks-event", main=True)
-    open_section(page, house, "-orders?q=nobody")
+    open_section(page, running_shop, "-orders?q=nobody")
     camera.take(page, "office-orders-none")
     page.close()
-    order_of_operator(operator, house, camera)
-    product_of_operator(operator, house, camera)
+    order_of_operator(operator, running_shop, camera)
+    product_of_operator(operator, running_shop, camera)
     page = operator.new_page()
-    page.goto(house.stripe_address)
+    page.goto(running_shop.stripe_address)
     camera.take(page, "emulator")
     page.close()
 
 
-def order_of_operator(operator: BrowserContext, house: House, camera: Camera) -> None:
+def order_of_operator(operator: BrowserContext, running_shop: RunningShop, camera: Camera) -> None:
     page = operator.new_page()
-    paid = next(order for order in reversed(house.orders()) if order.status == "paid")
-    open_section(page, house, f"-orders?order={paid.number}")
+    paid = next(order for order in reversed(running_shop.orders()) if order.status == "paid")
+    open_section(page, running_shop, f"-orders?order={paid.number}")
     camera.take(page, "office-order", main=True)
     page.get_by_role("button", name="Refund…").click()
     amount = page.get_by_label("Amount in")
@@ -227,9 +227,11 @@ def order_of_operator(operator: BrowserContext, house: House, camera: Camera) ->
     page.close()
 
 
-def product_of_operator(operator: BrowserContext, house: House, camera: Camera) -> None:
+def product_of_operator(
+    operator: BrowserContext, running_shop: RunningShop, camera: Camera
+) -> None:
     page = operator.new_page()
-    open_section(page, house, "-products")
+    open_section(page, running_shop, "-products")
     page.get_by_role("button", name="Edit").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()
@@ -242,20 +244,20 @@ def product_of_operator(operator: BrowserContext, house: House, camera: Camera) 
     page.close()
 
 
-def open_section(page: Page, house: House, section: str) -> None:
-    page.goto(f"{house.address}/back-office{section}")
+def open_section(page: Page, running_shop: RunningShop, section: str) -> None:
+    page.goto(f"{running_shop.address}/back-office{section}")
     expect(page.get_by_role("heading", level=1).last).to_be_visible()
     expect(page.locator(".stSkeleton, [data-testid=stSkeleton]")).to_have_count(0)
     page.wait_for_timeout(1500)
 
 
-def newest_event(house: House) -> str:
-    return str(house.stripe.events.list({"limit": 1}).data[0].id)
+def newest_event(running_shop: RunningShop) -> str:
+    return str(running_shop.stripe.events.list({"limit": 1}).data[0].id)
 
 
-def read_from_the_right(reader: BrowserContext, house: House, camera: Camera) -> None:
+def read_from_the_right(reader: BrowserContext, running_shop: RunningShop, camera: Camera) -> None:
     """An Arabic browser: the pages stay English, dates and amounts are in its own digits."""
-    page = enter(reader, house)
+    page = enter(reader, running_shop)
     take(page)
     camera.take(page, "arabic-shop")
     leave_for_stripe(page)
@@ -263,13 +265,13 @@ def read_from_the_right(reader: BrowserContext, house: House, camera: Camera) ->
     pay(page)
     expect(verdict(page)).to_be_visible()
     camera.take(page, "arabic-order")
-    page.goto(f"{house.address}/rehearsal")
+    page.goto(f"{running_shop.address}/rehearsal")
     page.wait_for_timeout(1500)
     camera.take(page, "arabic-rehearsal")
     page.close()
-    page = house.opens_the_office(reader)
+    page = running_shop.opens_the_office(reader)
     for section in SECTIONS:
-        open_section(page, house, section)
+        open_section(page, running_shop, section)
         camera.take(page, f"arabic-office{section or '-overview'}")
     page.close()
 
@@ -283,11 +285,11 @@ def main() -> int:
     }
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        house = House(folder, f"sqlite:///{(folder / 'store.db').as_posix()}")
-        with house.launched(), chromium.launched(chromium.found_chromium()) as browser:
+        running_shop = RunningShop(folder, f"sqlite:///{(folder / 'store.db').as_posix()}")
+        with running_shop.launched(), chromium.launched(chromium.found_chromium()) as browser:
             for scene, locale in scenes.items():
                 context = a_visitor(browser, locale)
-                scene(context, house, camera)
+                scene(context, running_shop, camera)
                 context.close()
     for taken, shown in SHOWN.items():
         shutil.copy(FOLDER / f"{taken}.png", ROOT / "docs" / f"{shown}.png")

@@ -35,19 +35,19 @@ from bench.webhooks.targets import (
 )
 from tests.support import sample_event
 from tests.support.child_process import ROOT
-from tests.support.load_generator import Job, Met
+from tests.support.load_generator import Job, LoadResult
 
 CONNECTIONS = (1, 8, 64)
 WARM_SECONDS, WARM_ORDERS = 1.0, 6_000
 SPARE = 1.6  # how many more events are signed than the last turn would have used
 MUST = {BARE: 0.5, PLAIN: 8.0, PEER: 20.0}  # at 64 connections, so many times each at least
 LONGEST_P99_MILLISECONDS = 100
-Turns = dict[tuple[str, int, str], list[Met]]  # by database, connections and subject
+Turns = dict[tuple[str, int, str], list[LoadResult]]  # by database, connections and subject
 
 
 def post_events(
     subject: Subject, connections: int, seconds: float, count: int, template: str
-) -> Met:
+) -> LoadResult:
     """One turn: insert orders, post their events, and check that each has paid its order."""
     if subject.name == PEER:  # see baseline_djstripe.py
         template = template.replace(f'"{sample_event.PAYMENT}"', "null")
@@ -71,7 +71,7 @@ def post_events(
         stdout=subprocess.PIPE,
         check=True,
     )
-    met = Met(**json.loads(done.stdout))
+    met = LoadResult(**json.loads(done.stdout))
     met.server_cpu_seconds = subject.cpu_seconds() - cpu_seconds
     met.lost = subject.lost(met.accepted)
     return met
@@ -103,7 +103,7 @@ def measure(database: str, names: list[str], arguments: argparse.Namespace, turn
                     )
 
 
-def rates(turns: list[Met]) -> list[float]:
+def rates(turns: list[LoadResult]) -> list[float]:
     return [max(met.per_second, 1e-9) for met in turns]
 
 
@@ -201,7 +201,7 @@ def main() -> None:
     )
 
 
-def figures_of(met: Met) -> dict[str, object]:
+def figures_of(met: LoadResult) -> dict[str, object]:
     """What is kept of a turn; the list of accepted orders has been checked and is only counted."""
     kept = dataclasses.asdict(met)
     return kept | {"accepted": len(met.accepted), "per_second": round(met.per_second, 1)}

@@ -25,7 +25,7 @@ from store.core.errors import StripeError
 from store.stripe_api import clock_skew, permissions, requests, transport
 from stripe_emulator.base.config import Config
 from tests.support.command_line import one_sentence, store
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 from tests.support.http_servers import Quiet, serving
 from tests.support.ports import free_port, port_flags
 
@@ -33,21 +33,21 @@ KEY = "rk_test_51abcdefghijklmnopqrstuvwxyz"
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[Running]:
-    made = Running(Config(port=free_port()))
+def emulator() -> Iterator[EmulatorServer]:
+    made = EmulatorServer(Config(port=free_port()))
     yield made
     made.stop()
 
 
 @pytest.fixture
-def calm(emulator: Running) -> Iterator[Running]:
+def calm(emulator: EmulatorServer) -> Iterator[EmulatorServer]:
     yield emulator
     emulator.emulator.reset()
 
 
 @pytest.fixture
 def chosen(
-    calm: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    calm: EmulatorServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[settings.Settings]:
     """The settings of a shop with a key, in front of an emulator."""
     for name in {name.upper() for name in settings.Settings.model_fields} & set(os.environ):
@@ -81,7 +81,7 @@ def by_doctor(**environment: Any) -> tuple[int, list[dict[str, str]]]:
 
 
 def test_all_is_well_with_a_key_that_has_every_permission(
-    chosen: settings.Settings, tmp_path: Path, calm: Running
+    chosen: settings.Settings, tmp_path: Path, calm: EmulatorServer
 ) -> None:
     store("migrate", "--data-dir", str(tmp_path))
     environment: dict[str, Any] = {
@@ -119,7 +119,7 @@ def test_all_is_well_with_a_key_that_has_every_permission(
     ],
 )
 def test_each_missing_permission_is_named_alone(
-    chosen: settings.Settings, calm: Running, call: str, name: str
+    chosen: settings.Settings, calm: EmulatorServer, call: str, name: str
 ) -> None:
     calm.emulator.inject_fault("request", "forbidden", times=None, match=call)
 
@@ -145,7 +145,7 @@ def test_the_shop_asks_stripe_nothing_that_doctor_does_not_try(chosen: settings.
 
 
 def test_an_account_that_a_restricted_key_may_not_see_is_nothing_wrong(
-    chosen: settings.Settings, calm: Running
+    chosen: settings.Settings, calm: EmulatorServer
 ) -> None:
     calm.emulator.inject_fault("request", "forbidden", times=None, match="GET /v1/account")
 
@@ -156,7 +156,7 @@ def test_an_account_that_a_restricted_key_may_not_see_is_nothing_wrong(
 
 
 def test_a_route_that_is_always_busy_is_named_and_the_others_are_tried(
-    chosen: settings.Settings, calm: Running
+    chosen: settings.Settings, calm: EmulatorServer
 ) -> None:
     calm.emulator.inject_fault("request", "rate_limit", times=None, match="GET /v1/disputes")
 
@@ -177,7 +177,7 @@ def test_a_clock_that_is_off_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.scenario("L1", "L5", "L6")
 def test_proxy_and_certificate_settings_do_not_affect_a_local_emulator(
-    chosen: settings.Settings, tmp_path: Path, calm: Running
+    chosen: settings.Settings, tmp_path: Path, calm: EmulatorServer
 ) -> None:
     """In a process of its own, which nobody has cleaned the environment for."""
     home = tmp_path / "home"
@@ -395,19 +395,19 @@ def test_exit_codes_are_for_scripts(tmp_path: Path) -> None:
         (503, {"webhook_secret": "is not set"}, [NOTE], "accepts no webhooks"),
     ],
 )
-def test_doctor_reports_the_sidecars_health(
+def test_doctor_reports_the_webhook_servers_health(
     chosen: settings.Settings,
     status: int,
     said: dict[str, str],
     states: list[str],
     words: str,
 ) -> None:
-    class Sidecar(Quiet):
+    class WebhookServer(Quiet):
         def do_GET(self) -> None:
             document = {"database": "ok", "webhook_secret": "ok"} | said
             self.answer(status, json.dumps(document).encode())
 
-    with serving(Sidecar) as server:
+    with serving(WebhookServer) as server:
         ports = Namespace(
             port=free_port(), webhook_port=server.server_port, emulator_port=1, no_emulator=True
         )
@@ -419,7 +419,7 @@ def test_doctor_reports_the_sidecars_health(
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}"])
-def test_another_program_on_the_sidecars_port_is_not_taken_for_it(
+def test_another_program_on_the_webhook_servers_port_is_not_taken_for_it(
     chosen: settings.Settings, body: bytes
 ) -> None:
     class Stranger(Quiet):

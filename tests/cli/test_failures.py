@@ -139,8 +139,8 @@ def test_json_lines_are_all_that_the_terminal_gets_and_visits_add_none(tmp_path:
         before = len(shop.said().splitlines())
         for _ in range(10):
             loopback.get(f"http://127.0.0.1:{shop.shop}/")
-            loopback.get(f"http://127.0.0.1:{shop.sidecar}/readyz")
-        loopback.post(f"http://127.0.0.1:{shop.sidecar}/webhooks/stripe/", content=b"{}")
+            loopback.get(f"http://127.0.0.1:{shop.webhook_server}/readyz")
+        loopback.post(f"http://127.0.0.1:{shop.webhook_server}/webhooks/stripe/", content=b"{}")
         wait_until(lambda: len(shop.said().splitlines()) > before)
         entries = [json.loads(line) for line in shop.said().splitlines()]
 
@@ -157,5 +157,5 @@ def test_the_terminal_is_quiet_about_visits(tmp_path: Path) -> None:
         before = shop.said()
         for _ in range(10):
             loopback.get(f"http://127.0.0.1:{shop.shop}/")
-            loopback.get(f"http://127.0.0.1:{shop.sidecar}/readyz")
+            loopback.get(f"http://127.0.0.1:{shop.webhook_server}/readyz")
         assert shop.said() == before

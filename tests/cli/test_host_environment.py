@@ -74,7 +74,7 @@ class Running:
 
     def __init__(self, folder: Path, *words: str, **environment: str) -> None:
         flags = port_flags()
-        self.shop, self.sidecar, self.emulator = (int(flag.split("=")[1]) for flag in flags)
+        self.shop, self.webhook_server, self.emulator = (int(flag.split("=")[1]) for flag in flags)
         self.log = folder / "launcher.log"
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -145,7 +145,7 @@ def test_variables_and_files_of_other_programs_change_nothing(
         there = OF_OTHERS | {"PYTHONPATH": str(shadow), "HOME": str(home)}
         with running(tmp_path, **there) as shop:
             page = loopback.get(f"http://127.0.0.1:{shop.shop}/")
-            health = loopback.get(f"http://127.0.0.1:{shop.sidecar}/readyz")
+            health = loopback.get(f"http://127.0.0.1:{shop.webhook_server}/readyz")
             pids = shop.pids()
             workers = [pid for pid in pids if children_of(pid)]
             limits = [limit_of(pid) for pid in pids]
@@ -192,8 +192,8 @@ def test_localhost_is_served_on_ipv4_and_ipv6_and_no_other_address_is(tmp_path: 
     with running(tmp_path) as shop:
         for host in ("127.0.0.1", "[::1]") if has_ipv6() else ("127.0.0.1",):
             assert loopback.get(f"http://{host}:{shop.shop}/_stcore/health").status_code == 200
-            assert loopback.get(f"http://{host}:{shop.sidecar}/healthz").status_code == 200
-        for port in (shop.shop, shop.sidecar, shop.emulator):
+            assert loopback.get(f"http://{host}:{shop.webhook_server}/healthz").status_code == 200
+        for port in (shop.shop, shop.webhook_server, shop.emulator):
             assert not accepts(own_address(), port)
         assert "WARNING" not in shop.said()
 
@@ -201,7 +201,9 @@ def test_localhost_is_served_on_ipv4_and_ipv6_and_no_other_address_is(tmp_path: 
 @pytest.mark.scenario("P1")
 def test_the_host_flag_opens_the_shop_and_says_what_that_means(tmp_path: Path) -> None:
     with running(tmp_path, "--host", "0.0.0.0") as shop:
-        opened = [accepts(own_address(), p) for p in (shop.shop, shop.sidecar, shop.emulator)]
+        opened = [
+            accepts(own_address(), p) for p in (shop.shop, shop.webhook_server, shop.emulator)
+        ]
         here = loopback.get(f"http://127.0.0.1:{shop.shop}/_stcore/health").status_code
 
     assert (opened, here) == ([True, True, False], 200)

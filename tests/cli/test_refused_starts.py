@@ -25,7 +25,7 @@ def an_empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 def test_the_shop_does_not_start_with_a_live_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STRIPE_SECRET_KEY", f" sk_live_{TAIL}\n")
 
-    door = subprocess.run(
+    server = subprocess.run(
         [sys.executable, "-m", "uvicorn", "webhook_server:app", "--port", "0"],
         cwd=settings.ROOT,
         capture_output=True,
@@ -34,9 +34,9 @@ def test_the_shop_does_not_start_with_a_live_key(monkeypatch: pytest.MonkeyPatch
         check=False,
     )
 
-    assert door.returncode != 0
-    assert "STRIPE_SECRET_KEY is a live key" in door.stderr
-    assert TAIL not in door.stdout + door.stderr
+    assert server.returncode != 0
+    assert "STRIPE_SECRET_KEY is a live key" in server.stderr
+    assert TAIL not in server.stdout + server.stderr
 
 
 STREAMLIT_CONFIG = """
@@ -66,7 +66,7 @@ def test_streamlit_copies_no_secrets_over_the_environment() -> None:
         ["uvicorn", "webhook_server:app", "--port", "0"],
         ["streamlit", "run", "streamlit_app.py", "--server.port", "0"],
     ],
-    ids=["sidecar", "storefront"],
+    ids=["webhook server", "storefront"],
 )
 def test_a_process_that_is_started_alone_says_one_sentence_and_ends(words: list[str]) -> None:
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Whole shops: the emulator, the sidecar and the storefront as real processes, and a browser."""
+"""Whole shops: emulator, webhook server and storefront as real processes, and a browser."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext
 from tests.support import counting
 from tests.support.chromium import NewBrowser
 from tests.support.databases import DATABASES, Postgres, postgres_server
-from tests.support.processes import House
+from tests.support.processes import RunningShop
 
 
 @pytest.fixture
@@ -27,46 +27,48 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session")
-def new_house(
+def new_shop(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[..., House]]:
-    """Builds a house on a fresh database of the wanted kind, with nothing running in it yet."""
+) -> Iterator[Callable[..., RunningShop]]:
+    """Builds a shop on a fresh database of the wanted kind, with nothing running in it yet."""
     if os.name == "nt":
         pytest.skip("processes are held and killed by signals")
-    built: list[House] = []
+    built: list[RunningShop] = []
 
     def build(
         database: str = "sqlite", reconcile_seconds: float = 3600, **environment: str
-    ) -> House:
-        folder = tmp_path_factory.mktemp("house")
+    ) -> RunningShop:
+        folder = tmp_path_factory.mktemp("running_shop")
         if database == "sqlite":
             url = f"sqlite:///{(folder / 'store.db').as_posix()}"
         else:
             url = request.getfixturevalue("postgres").new_database()
-        built.append(House(folder, url, reconcile_seconds, environment))
+        built.append(RunningShop(folder, url, reconcile_seconds, environment))
         return built[-1]
 
     yield build
-    for house in built:
-        house.close()
-    assert [leak for house in built for leak in house.leaks()] == []
+    for running_shop in built:
+        running_shop.close()
+    assert [leak for running_shop in built for leak in running_shop.leaks()] == []
 
 
 @pytest.fixture(scope="session", params=DATABASES)
-def house(request: pytest.FixtureRequest, new_house: Callable[..., House]) -> House:
+def running_shop(
+    request: pytest.FixtureRequest, new_shop: Callable[..., RunningShop]
+) -> RunningShop:
     """All three processes, running; once on each database."""
-    made = new_house(request.param)
+    made = new_shop(request.param)
     made.open()
     return made
 
 
 @pytest.fixture(scope="module")
-def launched(new_house: Callable[..., House]) -> Iterator[tuple[House, Path]]:
+def launched(new_shop: Callable[..., RunningShop]) -> Iterator[tuple[RunningShop, Path]]:
     """`python -m store` on an empty folder, once it says that it is open; and its log."""
-    house = new_house()
-    with house.launched() as log:
-        yield house, log
-    assert house.leaks() == []
+    running_shop = new_shop()
+    with running_shop.launched() as log:
+        yield running_shop, log
+    assert running_shop.leaks() == []
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
     python -m tests.e2e.storm --seconds 60 --seed 1 [--runs 10]
 
-Two sidecars and two storefronts share one PostgreSQL. Every 200 ms one of them gets SIGKILL and is
-started again; half way PostgreSQL itself is stopped in immediate mode. The emulator, which plays
-Stripe, fails at random on calls and deliveries. What the buyers do is in crowd.py.
+Two webhook servers and two storefronts share one PostgreSQL. Every 200 ms one of them gets SIGKILL
+and is started again; half way PostgreSQL itself is stopped in immediate mode. The emulator, in
+Stripe's place, fails at random on calls and deliveries. What the buyers do is in buyers.py.
 
 A process takes seconds to start, so most of what a kill meets is still starting. Where two of a
 kind serve, one of them is killed; else whoever was started last, which delays the others least;
@@ -34,7 +34,7 @@ from tests.support.buyers import Crowd
 from tests.support.counting import COUNTED, count
 from tests.support.databases import Postgres
 from tests.support.ports import free_port
-from tests.support.processes import House, Process
+from tests.support.processes import Process, RunningShop
 from tests.support.waiting import wait_until
 
 KILL_SECONDS = 0.2
@@ -55,37 +55,47 @@ class Storm:
         self.seed, self.random = seed, random.Random(seed)
         self.postgres, self.counts = postgres, Counter[str]()
         self.over = threading.Event()
-        self.house = House(folder, postgres.new_database(), reconcile_seconds=5)
+        self.running_shop = RunningShop(folder, postgres.new_database(), reconcile_seconds=5)
         self.processes: list[Process] = []
 
     def second_pair(self) -> list[Process]:
-        """A sidecar with an endpoint of its own and a storefront more, on the same database."""
+        """Another webhook server, with an endpoint of its own, and another storefront."""
         ports = Namespace(
-            host=None, port=free_port(), webhook_port=free_port(), emulator_port=self.house.ports[2]
+            host=None,
+            port=free_port(),
+            webhook_port=free_port(),
+            emulator_port=self.running_shop.ports[2],
         )
         second = ShopProcesses(settings.current(), ports, has_emulator=False)
-        endpoint = self.house.stripe.webhook_endpoints.create(
+        endpoint = self.running_shop.stripe.webhook_endpoints.create(
             {"url": f"{second.webhook_server_url}/webhooks/stripe/", "enabled_events": ["*"]}
         )
         assert endpoint.secret
-        self.house.secrets.add(endpoint.secret)
-        health, environment = second.health_urls(), dict(self.house.sidecar.environment)
+        self.running_shop.secrets.add(endpoint.secret)
+        health, environment = (
+            second.health_urls(),
+            dict(self.running_shop.webhook_server.environment),
+        )
         environment["STRIPE_WEBHOOK_SECRET"] = endpoint.secret
         return [
             Process(
                 program,
                 health[program.name],
                 environment,
-                self.house.folder / f"second-{program.name}.log",
+                self.running_shop.folder / f"second-{program.name}.log",
             )
             for program in second.programs()
         ]
 
     def run(self, seconds: float, least_kills: int = 0) -> audit.Audit:
         """Rage for so long, and until so many were killed."""
-        self.house.emulator.restart()
-        with self.house.entered():
-            self.processes = [self.house.sidecar, self.house.storefront, *self.second_pair()]
+        self.running_shop.emulator.restart()
+        with self.running_shop.entered():
+            self.processes = [
+                self.running_shop.webhook_server,
+                self.running_shop.storefront,
+                *self.second_pair(),
+            ]
             shops = [
                 process.health.removesuffix("/_stcore/health")
                 for process in self.processes
@@ -95,11 +105,11 @@ class Storm:
                 process.start()
             for process in self.processes:
                 process.wait_until_ready()
-            crowd = Crowd(self.seed, shops, self.house.stripe_address)
+            crowd = Crowd(self.seed, shops, self.running_shop.stripe_address)
             with crowd.shopping():
                 self.rage(seconds, least_kills)
             self.counts.update(crowd.counts)
-            self.house.secrets |= crowd.secrets
+            self.running_shop.secrets |= crowd.secrets
             return self.calm()
 
     # --- the weather -----------------------------------------------------------------------------
@@ -153,14 +163,16 @@ class Storm:
         while not self.over.wait(chance.random() * 2 * TROUBLE_SECONDS):
             target, kind = chance.choice(FAULTS)
             asked = {"target": target, "kind": kind, "times": chance.randint(1, 3)}
-            loopback.post(f"{self.house.stripe_address}/emulator/troubles", json=asked, timeout=30)
+            loopback.post(
+                f"{self.running_shop.stripe_address}/emulator/troubles", json=asked, timeout=30
+            )
             self.counts["faults"] += 1
 
     # --- and then --------------------------------------------------------------------------------
 
     def calm(self) -> audit.Audit:
         """Everything runs again and nothing fails any more: catch up, and read both books."""
-        loopback.delete(f"{self.house.stripe_address}/emulator/troubles").raise_for_status()
+        loopback.delete(f"{self.running_shop.stripe_address}/emulator/troubles").raise_for_status()
         for process in self.processes:
             if not is_up(process.health):
                 if process.running:
@@ -179,7 +191,7 @@ class Storm:
     def rows(self) -> str:
         """How much the shop has written down, in words."""
         tables = ("orders", "refunds", "stripe_events")
-        with self.house.engine.connect() as connection:
+        with self.running_shop.engine.connect() as connection:
             counted = [
                 f"{connection.scalar(text(f'SELECT count(*) FROM {table}')):,} {table}"
                 for table in tables
@@ -190,17 +202,17 @@ class Storm:
         for process in self.processes:
             if process.running:
                 process.end()
-        self.house.close()
+        self.running_shop.close()
 
 
 def verdict(storm: Storm, books: audit.Audit) -> list[str]:
     """What is wrong after a run; empty when every payment is kept once and in both books."""
     faults = [f"{entry.number}: books differ" for entry in books.entries if not entry.agrees]
     try:
-        storm.house.judge()
+        storm.running_shop.judge()
     except AssertionError as wrong:
         faults.append(str(wrong))
-    return faults + storm.house.leaks()
+    return faults + storm.running_shop.leaks()
 
 
 def one_run(seconds: float, seed: int) -> bool:

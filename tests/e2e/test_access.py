@@ -18,7 +18,7 @@ from store.backoffice import auth
 from store.web import buyer_cookie
 from store.web.buyer_cookie import cookie_name
 from tests.support import loopback
-from tests.support.processes import CLIENT_LIMITS, House
+from tests.support.processes import CLIENT_LIMITS, RunningShop
 from tests.support.websocket_client import Visitor
 
 PAGE = {"Accept": "text/html"}
@@ -26,20 +26,20 @@ STATIC = Path(streamlit.__file__).parent / "static"
 
 
 @pytest.fixture(scope="module")
-def shop(new_house: Callable[..., House]) -> House:
+def shop(new_shop: Callable[..., RunningShop]) -> RunningShop:
     """The storefront and the emulator, on SQLite."""
-    house = new_house()
-    house.open("emulator", "storefront")
-    return house
+    running_shop = new_shop()
+    running_shop.open("emulator", "storefront")
+    return running_shop
 
 
 @pytest.fixture(scope="module")
-def port(shop: House) -> int:
+def port(shop: RunningShop) -> int:
     return urlsplit(shop.address).port or 0
 
 
 @pytest.fixture
-def browser(shop: House) -> Iterator[httpx.Client]:
+def browser(shop: RunningShop) -> Iterator[httpx.Client]:
     with loopback.Client(
         base_url=shop.address,
         headers={"Origin": shop.address},
@@ -48,7 +48,7 @@ def browser(shop: House) -> Iterator[httpx.Client]:
         yield client
 
 
-def sign_in(shop: House, browser: httpx.Client) -> str:
+def sign_in(shop: RunningShop, browser: httpx.Client) -> str:
     """Sign in as an operator; the Cookie header that proves it."""
     secret = shop.sign_in_link.partition("#")[2]
     answer = browser.post("/back-office/sign-in", data={"password": secret})
@@ -137,7 +137,7 @@ def test_a_websocket_with_a_cookie_needs_the_shops_own_origin(port: int) -> None
 # --- the address that Stripe sends buyers back to ------------------------------------------------
 
 
-def success_url(shop: House, port: int, host: str, **visitor: object) -> str:
+def success_url(shop: RunningShop, port: int, host: str, **visitor: object) -> str:
     cookie = buyer_cookie.new_cookie()
     shop.secrets |= {cookie, buyer_cookie.buyer_hash(cookie)}
     given = {"claimed_url": "https://evil.example/", "host": host, **visitor}
@@ -151,7 +151,9 @@ def success_url(shop: House, port: int, host: str, **visitor: object) -> str:
 
 
 @pytest.mark.scenario("P5")
-def test_stripe_returns_to_the_host_of_the_websocket_handshake(shop: House, port: int) -> None:
+def test_stripe_returns_to_the_host_of_the_websocket_handshake(
+    shop: RunningShop, port: int
+) -> None:
     tls = {"X-Forwarded-Proto": "https,http", "X-Shop-Address": "https://evil.example"}
 
     addresses = [
@@ -173,7 +175,7 @@ ELSEWHERE = {"X-Forwarded-For": "192.0.2.7"}
 
 
 @pytest.fixture(scope="module")
-def placed_order(shop: House, port: int) -> None:
+def placed_order(shop: RunningShop, port: int) -> None:
     """There is an order that could be deleted."""
     success_url(shop, port, f"127.0.0.1:{port}")
 
@@ -207,7 +209,7 @@ def test_remote_visitors_have_no_rehearsal_buttons(
 
 @pytest.mark.scenario("P1")
 def test_on_this_computer_and_for_an_operator_the_rehearsal_is_open(
-    shop: House, port: int, browser: httpx.Client
+    shop: RunningShop, port: int, browser: httpx.Client
 ) -> None:
     operator = sign_in(shop, browser)
     cookie = buyer_cookie.new_cookie()
@@ -221,7 +223,7 @@ def test_on_this_computer_and_for_an_operator_the_rehearsal_is_open(
 @pytest.mark.scenario("P1")
 @pytest.mark.parametrize("button", ["Run all", "25 sample orders", "Webhook twice", "Fresh demo"])
 def test_a_click_after_signing_out_does_nothing(
-    shop: House, port: int, placed_order: None, browser: httpx.Client, button: str
+    shop: RunningShop, port: int, placed_order: None, browser: httpx.Client, button: str
 ) -> None:
     operator = sign_in(shop, browser)
     cookie = buyer_cookie.new_cookie()
@@ -245,22 +247,26 @@ def test_a_click_after_signing_out_does_nothing(
 
 @pytest.mark.scenario("P7")
 def test_two_shops_on_one_host_keep_their_operators_and_buyers_apart(
-    shop: House, new_house: Callable[..., House]
+    shop: RunningShop, new_shop: Callable[..., RunningShop]
 ) -> None:
-    other = new_house()
+    other = new_shop()
     other.open("storefront")
     with loopback.Client(headers=PAGE, limits=CLIENT_LIMITS) as browser:
-        for house in (shop, other):
-            browser.get(house.address)
-            secret = house.sign_in_link.partition("#")[2]
+        for running_shop in (shop, other):
+            browser.get(running_shop.address)
+            secret = running_shop.sign_in_link.partition("#")[2]
             browser.post(
-                f"{house.address}/back-office/sign-in",
+                f"{running_shop.address}/back-office/sign-in",
                 data={"password": secret},
-                headers={"Origin": house.address},
+                headers={"Origin": running_shop.address},
             )
-        seen = [browser.get(f"{house.address}/back-office") for house in (shop, other)]
+        seen = [
+            browser.get(f"{running_shop.address}/back-office") for running_shop in (shop, other)
+        ]
         browser.post(f"{other.address}/back-office/sign-out", headers={"Origin": other.address})
-        after = [browser.get(f"{house.address}/back-office") for house in (shop, other)]
+        after = [
+            browser.get(f"{running_shop.address}/back-office") for running_shop in (shop, other)
+        ]
         given = {cookie.name: cookie.value for cookie in browser.cookies.jar}
         shop.secrets |= {str(value) for value in given.values()}
 

@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Download, Locator, Page, expect
 from store.demo.script import STEPS
 from tests.support.axe import grave_faults
 from tests.support.browser_actions import AT_STRIPE, row, verdict
-from tests.support.processes import House
+from tests.support.processes import RunningShop
 
 ONE_CHARGE = re.compile(r"\b1 charge\b|charged once", re.IGNORECASE)
 
@@ -95,7 +95,7 @@ def pay_and_stay(script: Presenter, tab: Page) -> None:
     expect(script.page.get_by_role("timer")).not_to_have_text("0:00")
 
 
-def prove(script: Presenter, house: House, folder: Path) -> None:
+def prove(script: Presenter, running_shop: RunningShop, folder: Path) -> None:
     """Five: refunded twice; the timeline of the order, and both sides in the back office."""
     refund, proof, reconciliation, compare = script.labels
     script.run(refund)
@@ -110,30 +110,30 @@ def prove(script: Presenter, house: House, folder: Path) -> None:
     assert "refund" in json.dumps(json.loads(saved(story.value, folder))).lower()
     office = script.open(reconciliation)
     expect(office.get_by_role("heading", name="Reconciliation")).to_be_visible(timeout=60_000)
-    house.knows_the_operator(script.page.context)
+    running_shop.knows_the_operator(script.page.context)
     press(office, compare)
     expect(office.get_by_text("difference 0")).to_have_count(2, timeout=60_000)
     expect(office.get_by_text("difference $0.00")).to_be_visible()
-    sheet = office.request.get(f"{house.address}/back-office/orders.csv").text()
+    sheet = office.request.get(f"{running_shop.address}/back-office/orders.csv").text()
     numbers = {line.split(",")[0] for line in sheet.removeprefix("\ufeff").splitlines()[1:]}
-    assert numbers == {order.number for order in house.orders()}
+    assert numbers == {order.number for order in running_shop.orders()}
 
 
 @pytest.mark.browser
 @pytest.mark.scenario("A1", "C18", "D1", "E5", "F1", "G7")
 def test_a_stranger_gives_the_three_minute_demo_from_its_script(
-    launched: tuple[House, Path], buyer: BrowserContext, tmp_path: Path
+    launched: tuple[RunningShop, Path], buyer: BrowserContext, tmp_path: Path
 ) -> None:
-    house, _ = launched
+    running_shop, _ = launched
     page = buyer.new_page()
-    page.goto(f"{house.address}/rehearsal")
+    page.goto(f"{running_shop.address}/rehearsal")
     script = Presenter(page)
     expect(script.step).to_contain_text(STEPS[0].title, timeout=60_000)
 
     tab = click_twice(script)
     script.next()
     pay_and_stay(script, tab)
-    house.assert_paid_once(house.knows(buyer))
+    running_shop.assert_paid_once(running_shop.knows(buyer))
     for place in (2, 3):  # lied to, and cut off from its webhooks; a reload changes nothing
         script.next()
         page.reload()
@@ -143,7 +143,7 @@ def test_a_stranger_gives_the_three_minute_demo_from_its_script(
     expect(page.get_by_text("0 charged twice").first).to_be_visible()
     expect(page.get_by_text("Webhook server is up")).to_be_visible()
     script.next()
-    prove(script, house, tmp_path)
+    prove(script, running_shop, tmp_path)
 
     page.locator("h1").click()
     page.keyboard.press("ArrowRight")
@@ -151,6 +151,6 @@ def test_a_stranger_gives_the_three_minute_demo_from_its_script(
     expect(page.locator(".script .done")).to_have_count(len(STEPS))
     assert grave_faults(page) == []
     shop = buyer.new_page()
-    shop.goto(house.address)
+    shop.goto(running_shop.address)
     rows = shop.locator("[class*=st-key-row-]")
     expect(rows).to_have_count(1)  # the rehearsal's orders are not among these

@@ -1,4 +1,4 @@
-"""Two storefronts and two sidecars on one PostgreSQL, behind nginx as the documents set it up."""
+"""Two storefronts and two webhook servers on one PostgreSQL, behind nginx as documented."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -23,9 +23,9 @@ from tests.support.browser_actions import (
     verdict,
 )
 from tests.support.ports import free_port
-from tests.support.processes import House
+from tests.support.processes import RunningShop
 
-NAMES = ("storefront 1", "storefront 2", "sidecar 1", "sidecar 2")
+NAMES = ("storefront 1", "storefront 2", "webhook server 1", "webhook server 2")
 
 
 # --- the file itself, in front of servers that only say who they are ------------------------------
@@ -110,20 +110,20 @@ def test_nginx_passes_on_the_client_address_and_websockets(
     assert (seen["Upgrade"], seen["Connection"]) == ("websocket", "upgrade")
 
 
-def test_an_event_that_one_sidecar_breaks_off_goes_to_the_other(
+def test_an_event_that_one_webhook_server_breaks_off_goes_to_the_other(
     before_named: proxy.Proxy, named: dict[str, ThreadingHTTPServer]
 ) -> None:
     """Twice is harmless: an event counts once."""
-    named["sidecar 1"].breaks_off = True  # type: ignore[attr-defined]
+    named["webhook server 1"].breaks_off = True  # type: ignore[attr-defined]
 
     url = f"{before_named.address}/webhooks/stripe/"
     answers = {loopback.post(url, content=b"{}").text for _ in range(6)}
 
-    assert answers == {"sidecar 2"}
-    assert hasattr(named["sidecar 1"], "seen")
+    assert answers == {"webhook server 2"}
+    assert hasattr(named["webhook server 1"], "seen")
 
 
-def test_nginx_sends_metrics_and_readyz_to_no_sidecar(before_named: proxy.Proxy) -> None:
+def test_nginx_sends_metrics_and_readyz_to_no_webhook_server(before_named: proxy.Proxy) -> None:
     assert {served_by(before_named, path=path) for path in ("/metrics", "/readyz")} <= {*NAMES[:2]}
 
 
@@ -132,10 +132,10 @@ def test_nginx_sends_metrics_and_readyz_to_no_sidecar(before_named: proxy.Proxy)
 
 @pytest.fixture(scope="module")
 def fleet(
-    new_house: Callable[..., House], tmp_path_factory: pytest.TempPathFactory
+    new_shop: Callable[..., RunningShop], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[proxy.Fleet]:
     proxy.binary()  # before anything is started in vain
-    made = proxy.Fleet(new_house, tmp_path_factory.mktemp("nginx")).open()
+    made = proxy.Fleet(new_shop, tmp_path_factory.mktemp("nginx")).open()
     yield made
     made.close()
 
@@ -147,11 +147,11 @@ def test_a_purchase_outlives_the_machine_that_it_began_on(
     fleet: proxy.Fleet, buyer: BrowserContext, machine: int, tell: Callable[[str], None]
 ) -> None:
     """One of the two runs serves this buyer from the machine that dies, the other from its twin."""
-    house = fleet.house
-    page = enter(buyer, house, "/?red-t-shirt=2")
+    running_shop = fleet.running_shop
+    page = enter(buyer, running_shop, "/?red-t-shirt=2")
     leave_for_stripe(page)
     fill_in(page)
-    open_shop = enter(buyer, house)
+    open_shop = enter(buyer, running_shop)
     expect(row(open_shop, "Not paid yet")).to_be_visible()
 
     for process in fleet.machine(machine):
@@ -159,8 +159,8 @@ def test_a_purchase_outlives_the_machine_that_it_began_on(
     seconds = seconds_until_paid(page)
 
     expect(row(open_shop, "Paid")).to_be_visible()
-    order = house.assert_paid_once(house.knows(buyer))
-    house.deliver_again(order)
+    order = running_shop.assert_paid_once(running_shop.knows(buyer))
+    running_shop.deliver_again(order)
     tell(f"from the redirect to Paid with one of two machines dead: {seconds:.2f} s")
     assert page.url.startswith(fleet.proxy.address)
     for process in fleet.machine(machine):
@@ -172,12 +172,12 @@ def test_a_purchase_outlives_the_machine_that_it_began_on(
 def test_a_purchase_goes_on_while_each_machine_is_killed_in_turn(
     fleet: proxy.Fleet, buyer: BrowserContext
 ) -> None:
-    house, (first, second) = fleet.house, map(fleet.machine, (0, 1))
-    page = enter(buyer, house)
+    running_shop, (first, second) = fleet.running_shop, map(fleet.machine, (0, 1))
+    page = enter(buyer, running_shop)
 
     for process in first:
         process.kill()
-    reach(page, f"{house.address}/?red-t-shirt=2")
+    reach(page, f"{running_shop.address}/?red-t-shirt=2")
     leave_for_stripe(page)
     for process in first:
         process.restart()
@@ -187,6 +187,6 @@ def test_a_purchase_goes_on_while_each_machine_is_killed_in_turn(
     pay(page)
 
     expect(verdict(page)).to_be_visible()
-    house.assert_paid_once(house.knows(buyer))
+    running_shop.assert_paid_once(running_shop.knows(buyer))
     for process in second:
         process.restart()

@@ -17,23 +17,23 @@ from store.orders import checkout
 from store.web import buyer_cookie
 from tests.support.axe import grave_faults
 from tests.support.browser_actions import pay_button, verdict
-from tests.support.processes import House
+from tests.support.processes import RunningShop
 from tests.support.waiting import wait_until
 
 STOPPED = "Stop the webhooks"
 QUIET = timedelta(seconds=3)
-Launched = tuple[House, Path]
+Launched = tuple[RunningShop, Path]
 
 
 @pytest.fixture
-def inside(launched: Launched, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def inside(launched: Launched, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningShop]:
     """This test as a part of the launched storefront."""
-    house, _ = launched
-    monkeypatch.setenv("WEBHOOK_SERVER_PID_FILE", str(house.folder / "webhook-server.pid"))
-    with house.entered():
+    running_shop, _ = launched
+    monkeypatch.setenv("WEBHOOK_SERVER_PID_FILE", str(running_shop.folder / "webhook-server.pid"))
+    with running_shop.entered():
         # Every process looks at Stripe when it has started, and would find a payment first.
         wait_until(is_quiet, 60)
-        yield house
+        yield running_shop
 
 
 def is_quiet() -> bool:
@@ -43,14 +43,14 @@ def is_quiet() -> bool:
     return turn is not None and turn.acquired_at < clock.now() - QUIET
 
 
-def opened(buyer: BrowserContext, house: House) -> Page:
+def opened(buyer: BrowserContext, running_shop: RunningShop) -> Page:
     page = buyer.new_page()
-    page.goto(f"{house.address}/rehearsal")
+    page.goto(f"{running_shop.address}/rehearsal")
     expect(page.get_by_role("button", name="Run all")).to_be_enabled(timeout=20_000)
     return page
 
 
-def test_a_killed_webhook_process_loses_nothing_and_comes_back(inside: House) -> None:
+def test_a_killed_webhook_process_loses_nothing_and_comes_back(inside: RunningShop) -> None:
     rehearsal = Rehearsal(buyer_cookie.buyer_hash(buyer_cookie.new_cookie()), Rehearsals())
 
     rehearsal.start(STOPPED, inside.address)
@@ -63,7 +63,7 @@ def test_a_killed_webhook_process_loses_nothing_and_comes_back(inside: House) ->
 
 
 def test_a_shop_without_look_ups_fails_the_rehearsal(
-    inside: House, monkeypatch: pytest.MonkeyPatch
+    inside: RunningShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkout, "refresh_order", lambda *_: None)
     rehearsal = Rehearsal(buyer_cookie.buyer_hash(buyer_cookie.new_cookie()), Rehearsals())
@@ -80,8 +80,8 @@ def test_a_shop_without_look_ups_fails_the_rehearsal(
 def test_run_all_holds_on_every_line_in_under_a_minute(
     launched: Launched, buyer: BrowserContext
 ) -> None:
-    house, _ = launched
-    page = opened(buyer, house)
+    running_shop, _ = launched
+    page = opened(buyer, running_shop)
 
     started = time.monotonic()
     page.get_by_role("button", name="Run all").click()
@@ -100,7 +100,7 @@ def test_run_all_holds_on_every_line_in_under_a_minute(
     with page.expect_popup() as popup:
         page.get_by_role("link", name="Order of Refund twice at once").click()
     expect(verdict(popup.value, "Refunded")).to_be_visible(timeout=20_000)
-    page.goto(house.address)
+    page.goto(running_shop.address)
     expect(page.get_by_text("No orders yet")).to_be_visible(timeout=20_000)  # of the visitor's own
 
 
@@ -108,8 +108,8 @@ def test_run_all_holds_on_every_line_in_under_a_minute(
 def test_a_fresh_demo_is_confirmed_and_twenty_five_samples_fill_it(
     launched: Launched, buyer: BrowserContext
 ) -> None:
-    house, _ = launched
-    page = opened(buyer, house)
+    running_shop, _ = launched
+    page = opened(buyer, running_shop)
 
     page.get_by_role("button", name="Fresh demo").click()
     page.get_by_role("button", name="Keep them").click()
@@ -117,13 +117,13 @@ def test_a_fresh_demo_is_confirmed_and_twenty_five_samples_fill_it(
     page.get_by_role("button", name="Fresh demo").click()
     page.get_by_role("button", name="Delete every order").click()
     expect(page.get_by_text("A fresh demo: no orders")).to_be_visible(timeout=30_000)
-    assert house.orders() == []
+    assert running_shop.orders() == []
     page.get_by_role("button", name="25 sample orders").click()
 
     summary = page.locator(".state")
     expect(summary).to_contain_text("25 sample orders over 90 days, in 9 statuses", timeout=60_000)
     expect(summary).to_contain_text("Stripe agrees")
-    assert len(house.orders()) == 25
+    assert len(running_shop.orders()) == 25
 
 
 @pytest.mark.browser

@@ -16,19 +16,21 @@ from tests.support.browser_actions import (
     refusal,
     verdict,
 )
-from tests.support.processes import House
+from tests.support.processes import RunningShop
 
 
 @pytest.mark.browser
 @pytest.mark.scenario("G10")
 def test_no_log_holds_a_secret_a_cookie_or_a_card_number(
-    new_house: Callable[..., House], buyer: BrowserContext
+    new_shop: Callable[..., RunningShop], buyer: BrowserContext
 ) -> None:
-    house = new_house("postgresql", LOG_LEVEL="DEBUG")
-    house.secrets |= {form for card in (VISA, DECLINED) for form in (card, card.replace(" ", ""))}
-    house.open()
-    page = enter(buyer, house, "/?red-t-shirt=2")
-    house.trouble("error_before", "POST /v1/checkout/sessions")
+    running_shop = new_shop("postgresql", LOG_LEVEL="DEBUG")
+    running_shop.secrets |= {
+        form for card in (VISA, DECLINED) for form in (card, card.replace(" ", ""))
+    }
+    running_shop.open()
+    page = enter(buyer, running_shop, "/?red-t-shirt=2")
+    running_shop.trouble("error_before", "POST /v1/checkout/sessions")
     leave_for_stripe(page)
     fill_in(page, DECLINED)
     pay(page)
@@ -36,19 +38,19 @@ def test_no_log_holds_a_secret_a_cookie_or_a_card_number(
     fill_in(page, VISA)
     pay(page)
     expect(verdict(page)).to_be_visible()
-    house.assert_paid_once(house.knows(buyer))
-    desk = house.opens_the_office(buyer)
+    running_shop.assert_paid_once(running_shop.knows(buyer))
+    desk = running_shop.opens_the_office(buyer)
     expect(desk.get_by_role("heading", name="Overview", exact=True)).to_be_visible()
     mistyped: dict[str, str | float | bool] = {"password": "nearly the right one"}
-    house.secrets.add("nearly the right one")
-    from_here = {"Origin": house.address}
-    way_in = f"{house.address}/back-office/sign-in"
+    running_shop.secrets.add("nearly the right one")
+    from_here = {"Origin": running_shop.address}
+    way_in = f"{running_shop.address}/back-office/sign-in"
     assert buyer.request.post(way_in, form=mistyped, headers=from_here).status == 403
-    with house.engine.begin() as connection:
+    with running_shop.engine.begin() as connection:
         connection.execute(text("ALTER TABLE orders RENAME COLUMN buyer_hash TO purchaser"))
-    page.goto(house.address)
+    page.goto(running_shop.address)
 
     expect(page.get_by_text("Something went wrong here.")).to_be_visible(timeout=60_000)
-    assert "Unexpected error" in house.storefront.said()
-    assert house.leaks() == []
-    house.close()
+    assert "Unexpected error" in running_shop.storefront.said()
+    assert running_shop.leaks() == []
+    running_shop.close()

@@ -15,7 +15,7 @@ from store.core.local_http import is_up
 from store.web.buyer_cookie import new_cookie
 from tests.support.browser_actions import enter, fill_in, leave_for_stripe, pay, verdict
 from tests.support.counting import count
-from tests.support.processes import House
+from tests.support.processes import RunningShop
 from tests.support.waiting import wait_until
 from tests.support.websocket_client import Visitor
 
@@ -23,10 +23,10 @@ from tests.support.websocket_client import Visitor
 @pytest.mark.browser
 @pytest.mark.scenario("E1", "E4")
 def test_one_command_sells_two_shirts_though_everything_it_started_is_killed_on_the_way(
-    launched: tuple[House, Path], buyer: BrowserContext
+    launched: tuple[RunningShop, Path], buyer: BrowserContext
 ) -> None:
-    house, log = launched
-    page = enter(buyer, house, "/?red-t-shirt=2")
+    running_shop, log = launched
+    page = enter(buyer, running_shop, "/?red-t-shirt=2")
     leave_for_stripe(page)
     fill_in(page)
     started = re.findall(r" is process (\d+)\.", log.read_text("utf-8"))
@@ -37,21 +37,23 @@ def test_one_command_sells_two_shirts_though_everything_it_started_is_killed_on_
         count("kills")
 
     wait_until(lambda: log.read_text("utf-8").count(" is process ") == 6)
-    wait_until(lambda: all(is_up(each.health) for each in house.processes.values()), seconds=120)
+    wait_until(
+        lambda: all(is_up(each.health) for each in running_shop.processes.values()), seconds=120
+    )
     pay(page)
     expect(verdict(page)).to_be_visible(timeout=60_000)
-    house.assert_paid_once(house.knows(buyer))
+    running_shop.assert_paid_once(running_shop.knows(buyer))
 
 
 @pytest.mark.scenario("E4")
 def test_a_page_requested_during_startup_is_complete(
-    new_house: Callable[..., House],
+    new_shop: Callable[..., RunningShop],
 ) -> None:
-    house = new_house()
-    opening = house.storefront.start()
+    running_shop = new_shop()
+    opening = running_shop.storefront.start()
     # At the first moment: libraries are still being loaded.
     wait_until(lambda: is_up(opening.health), pause_seconds=0.005)
-    port = urlsplit(house.address).port or 0
+    port = urlsplit(running_shop.address).port or 0
 
     def quantities(_number: int) -> int:
         with Visitor(port, cookie=new_cookie()) as visitor:

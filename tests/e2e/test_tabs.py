@@ -17,21 +17,21 @@ from tests.support.browser_actions import (
     verdict,
 )
 from tests.support.chromium import NewBrowser
-from tests.support.processes import House
+from tests.support.processes import RunningShop
 
 pytestmark = [
     pytest.mark.browser,
     # tests/integration proves the rules on both databases, without a browser.
-    pytest.mark.parametrize("house", ["sqlite"], indirect=True),
+    pytest.mark.parametrize("running_shop", ["sqlite"], indirect=True),
 ]
 
 
 @pytest.mark.scenario("A1", "A12", "A13")
 def test_reloads_the_back_button_and_a_second_tab_end_in_one_order_and_one_session(
-    house: House, buyer: BrowserContext
+    running_shop: RunningShop, buyer: BrowserContext
 ) -> None:
-    first = enter(buyer, house, "/?red-t-shirt=2")
-    second = enter(buyer, house, "/?red-t-shirt=2")
+    first = enter(buyer, running_shop, "/?red-t-shirt=2")
+    second = enter(buyer, running_shop, "/?red-t-shirt=2")
     leave_for_stripe(first)
     leave_for_stripe(second)
     assert second.url == first.url
@@ -40,26 +40,28 @@ def test_reloads_the_back_button_and_a_second_tab_end_in_one_order_and_one_sessi
     first.reload()
     first.go_back()
     expect(row(first, "Not paid yet")).to_be_visible()
-    asked = house.requests()
+    asked = running_shop.requests()
     for _ in range(2):
         first.reload()
         expect(row(first, "Not paid yet")).to_be_visible()
-    assert house.requests() == asked
+    assert running_shop.requests() == asked
     leave_for_stripe(first)
     assert first.url == checkout
-    second.goto(house.address)
+    second.goto(running_shop.address)
     second.get_by_role("link", name="Continue payment").click()
     second.wait_for_url(checkout)
 
     fill_in(first)
     pay(first)
     expect(verdict(first)).to_be_visible()
-    house.assert_paid_once(house.knows(buyer))
+    running_shop.assert_paid_once(running_shop.knows(buyer))
 
 
 @pytest.mark.scenario("A3", "A13", "C14")
-def test_two_tabs_at_stripe_pay_an_order_once(house: House, buyer: BrowserContext) -> None:
-    stale = enter(buyer, house, "/?red-t-shirt=2")
+def test_two_tabs_at_stripe_pay_an_order_once(
+    running_shop: RunningShop, buyer: BrowserContext
+) -> None:
+    stale = enter(buyer, running_shop, "/?red-t-shirt=2")
     leave_for_stripe(stale)
     fill_in(stale)
     quick = buyer.new_page()
@@ -71,28 +73,28 @@ def test_two_tabs_at_stripe_pay_an_order_once(house: House, buyer: BrowserContex
     pay(stale)
 
     expect(verdict(stale)).to_be_visible()
-    order = house.assert_paid_once(house.knows(buyer))
-    stale.goto(f"{house.address}/go/{order.number}")
+    order = running_shop.assert_paid_once(running_shop.knows(buyer))
+    stale.goto(f"{running_shop.address}/go/{order.number}")
     expect(verdict(stale)).to_be_visible()
-    stale.goto(f"{house.address}/?red-t-shirt=2")
+    stale.goto(f"{running_shop.address}/?red-t-shirt=2")
     pay_button(stale).click()
     expect(stale.get_by_role("dialog", name="Buy the same again?")).to_be_visible()
-    house.assert_paid_once(house.knows(buyer))
+    running_shop.assert_paid_once(running_shop.knows(buyer))
 
 
 @pytest.mark.scenario("C16")
 def test_a_declined_card_leaves_the_session_open_for_the_next_card(
-    house: House, buyer: BrowserContext
+    running_shop: RunningShop, buyer: BrowserContext
 ) -> None:
-    page = enter(buyer, house, "/?red-t-shirt=2")
+    page = enter(buyer, running_shop, "/?red-t-shirt=2")
     leave_for_stripe(page)
     checkout = page.url.partition("?")[0]
     fill_in(page, DECLINED)
     pay(page)
     expect(refusal(page)).to_be_visible()
-    order = house.the_order(house.knows(buyer))
+    order = running_shop.the_order(running_shop.knows(buyer))
     back = buyer.new_page()
-    back.goto(f"{house.address}/order?number={order.number}&session_id=none")
+    back.goto(f"{running_shop.address}/order?number={order.number}&session_id=none")
     assert order.status == "open"
     expect(verdict(back, "Not paid yet")).to_be_visible()
     assert page.url.partition("?")[0] == checkout
@@ -101,14 +103,14 @@ def test_a_declined_card_leaves_the_session_open_for_the_next_card(
     pay(page)
 
     expect(verdict(page)).to_be_visible()
-    house.assert_paid_once(house.knows(buyer))
+    running_shop.assert_paid_once(running_shop.knows(buyer))
 
 
 @pytest.mark.scenario("A2")
 def test_a_buyer_returning_unpaid_finds_the_cart_and_the_same_session(
-    house: House, buyer: BrowserContext
+    running_shop: RunningShop, buyer: BrowserContext
 ) -> None:
-    page = enter(buyer, house, "/?red-t-shirt=2&sneakers=1")
+    page = enter(buyer, running_shop, "/?red-t-shirt=2&sneakers=1")
     leave_for_stripe(page)
     checkout = page.url
 
@@ -121,15 +123,17 @@ def test_a_buyer_returning_unpaid_finds_the_cart_and_the_same_session(
     fill_in(page)
     pay(page)
     expect(verdict(page)).to_be_visible()
-    assert house.assert_paid_once(house.knows(buyer)).total_amount == 2 * 1999 + 7999
+    assert running_shop.assert_paid_once(running_shop.knows(buyer)).total_amount == 2 * 1999 + 7999
 
 
 @pytest.mark.scenario("A14", "G1", "G2")
-def test_a_stranger_sees_nothing_at_an_order_address(house: House, new_browser: NewBrowser) -> None:
+def test_a_stranger_sees_nothing_at_an_order_address(
+    running_shop: RunningShop, new_browser: NewBrowser
+) -> None:
     owner, stranger = new_browser(), new_browser()
-    page = enter(owner, house, "/?red-t-shirt=2")
+    page = enter(owner, running_shop, "/?red-t-shirt=2")
     leave_for_stripe(page)
-    order = house.the_order(house.knows(owner))
+    order = running_shop.the_order(running_shop.knows(owner))
     fill_in(page)
     pay(page)
     expect(verdict(page)).to_be_visible()
@@ -137,22 +141,24 @@ def test_a_stranger_sees_nothing_at_an_order_address(house: House, new_browser: 
     seen = []
 
     for number in (order.number, "2222-2222-2222-2222"):
-        theirs.goto(f"{house.address}/order?number={number}&session_id={order.checkout_session_id}")
+        theirs.goto(
+            f"{running_shop.address}/order?number={number}&session_id={order.checkout_session_id}"
+        )
         expect(theirs.get_by_text("There is no such order here.")).to_be_visible()
         seen.append(theirs.locator("body").inner_text())
-        answer = theirs.goto(f"{house.address}/go/{number}")
+        answer = theirs.goto(f"{running_shop.address}/go/{number}")
         assert answer is not None
         assert answer.status == 404
         seen.append(answer.text())
 
     assert seen[:2] == seen[2:]
-    theirs.goto(f"{house.address}/?resume={order.number}")
+    theirs.goto(f"{running_shop.address}/?resume={order.number}")
     expect(theirs.get_by_text("No orders yet.")).to_be_visible()
     expect(theirs.get_by_label("Quantity of Red T-Shirt")).to_have_value("0")
 
 
-def test_a_paid_order_fits_a_phone(house: House, buyer: BrowserContext) -> None:
-    page = enter(buyer, house, "/?red-t-shirt=2&blue-jeans=10&sneakers=10")
+def test_a_paid_order_fits_a_phone(running_shop: RunningShop, buyer: BrowserContext) -> None:
+    page = enter(buyer, running_shop, "/?red-t-shirt=2&blue-jeans=10&sneakers=10")
     page.set_viewport_size({"width": 390, "height": 844})
     leave_for_stripe(page)
     fill_in(page)
@@ -166,4 +172,4 @@ def test_a_paid_order_fits_a_phone(house: House, buyer: BrowserContext) -> None:
     )
 
     assert widest <= 390
-    house.knows(buyer)
+    running_shop.knows(buyer)

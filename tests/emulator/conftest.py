@@ -6,7 +6,7 @@ import pytest
 import stripe
 
 from stripe_emulator.base.config import Config
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 from tests.support.ports import free_port
 from tests.support.webhook_receiver import SECRET, Receiver
 
@@ -19,9 +19,9 @@ def _receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def _running(_receiver: Receiver) -> Iterator[Running]:
+def _running(_receiver: Receiver) -> Iterator[EmulatorServer]:
     stripe.enable_telemetry = False
-    made = Running(
+    made = EmulatorServer(
         Config(
             port=free_port(),
             webhook_url=_receiver.url,
@@ -42,7 +42,7 @@ def receiver(_receiver: Receiver) -> Receiver:
 
 
 @pytest.fixture
-def stripe_(_running: Running, receiver: Receiver) -> Running:
+def stripe_(_running: EmulatorServer, receiver: Receiver) -> EmulatorServer:
     """A running emulator whose account is empty."""
     _running.emulator.dispatcher.wait_until_idle()
     _running.emulator.reset()

@@ -4,7 +4,7 @@ import pytest
 
 from stripe_emulator.__main__ import main
 from stripe_emulator.base.config import Config
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 from tests.support.ports import free_port
 from tests.support.webhook_receiver import Receiver
 
@@ -13,7 +13,7 @@ OTHER = "127.1"  # another name of this machine that is not among those of loopb
 
 def test_a_name_that_is_allowed_may_call_and_be_called(receiver: Receiver) -> None:
     url = receiver.url.replace("127.0.0.1", OTHER)
-    stripe_ = Running(Config(port=free_port(), allowed_hosts=("Shop.test", OTHER)))
+    stripe_ = EmulatorServer(Config(port=free_port(), allowed_hosts=("Shop.test", OTHER)))
     try:
         endpoint = stripe_.client.v1.webhook_endpoints.create({"url": url, "enabled_events": ["*"]})
         hosts = ("shop.test", "SHOP.TEST:8502", "localhost", "other.test", "shop.test.evil")
@@ -29,7 +29,7 @@ def test_a_name_that_is_allowed_may_call_and_be_called(receiver: Receiver) -> No
 
 @pytest.mark.parametrize("host", [OTHER, "hooks.example.com", "169.254.169.254", "0.0.0.0"])
 def test_an_endpoint_on_a_forbidden_host_is_stored_and_gets_no_delivery(
-    stripe_: Running, receiver: Receiver, host: str
+    stripe_: EmulatorServer, receiver: Receiver, host: str
 ) -> None:
     url = receiver.url.replace("127.0.0.1", host)
     endpoints = stripe_.client.v1.webhook_endpoints

@@ -2,13 +2,13 @@
 
 import time
 
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 
 DAY = 86_400
 
 
 def test_a_payment_dated_back_is_older_in_every_list_and_keeps_its_amounts(
-    stripe_: Running,
+    stripe_: EmulatorServer,
 ) -> None:
     other, sample = stripe_.a_payment(), stripe_.a_session()
     stripe_.pay(sample.id)
@@ -43,7 +43,7 @@ def test_a_payment_dated_back_is_older_in_every_list_and_keeps_its_amounts(
 
 
 def test_nothing_is_dated_into_the_future_and_an_unknown_session_is_refused(
-    stripe_: Running,
+    stripe_: EmulatorServer,
 ) -> None:
     session = stripe_.a_session()
 

@@ -8,10 +8,10 @@ import stripe
 from stripe_emulator.base.errors import StripeError
 from stripe_emulator.resources.cash_balances import TRANSFER_TYPES
 from tests.emulator import json_checker
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 
 
-def a_customer(running: Running) -> str:
+def a_customer(running: EmulatorServer) -> str:
     return running.client.v1.customers.create({"email": "ada@example.com"}).id
 
 
@@ -31,22 +31,24 @@ def transfer_params(customer: str, amount: int = 2000, currency: str = "usd") ->
     }
 
 
-def waiting_payment(running: Running, customer: str, amount: int = 2000) -> str:
+def waiting_payment(running: EmulatorServer, customer: str, amount: int = 2000) -> str:
     return running.client.v1.payment_intents.create(transfer_params(customer, amount)).id
 
 
-def fund(running: Running, customer: str, amount: int, currency: str = "usd", **more: Any) -> None:
+def fund(
+    running: EmulatorServer, customer: str, amount: int, currency: str = "usd", **more: Any
+) -> None:
     funding: Any = {"amount": amount, "currency": currency, **more}
     running.client.v1.test_helpers.customers.fund_cash_balance(customer, funding)
 
 
-def available(running: Running, customer: str) -> dict[str, int]:
+def available(running: EmulatorServer, customer: str) -> dict[str, int]:
     balance = running.client.v1.customers.cash_balance.retrieve(customer)
     assert json_checker.faults(balance.to_dict()) == []
     return balance.available.to_dict() if balance.available else {}
 
 
-def state(running: Running, intent_id: str) -> tuple[str, int | None, int]:
+def state(running: EmulatorServer, intent_id: str) -> tuple[str, int | None, int]:
     """Status, what remains to be transferred, what was received."""
     intent = running.client.v1.payment_intents.retrieve(intent_id)
     assert json_checker.faults(intent.to_dict()) == []
@@ -56,7 +58,9 @@ def state(running: Running, intent_id: str) -> tuple[str, int | None, int]:
 
 
 @pytest.mark.parametrize("currency", TRANSFER_TYPES)
-def test_a_payment_is_funded_in_parts_and_then_succeeds(stripe_: Running, currency: str) -> None:
+def test_a_payment_is_funded_in_parts_and_then_succeeds(
+    stripe_: EmulatorServer, currency: str
+) -> None:
     customer = a_customer(stripe_)
     params = transfer_params(customer, 20000, currency)
     intent = stripe_.client.v1.payment_intents.create(params)
@@ -88,7 +92,7 @@ def test_a_payment_is_funded_in_parts_and_then_succeeds(stripe_: Running, curren
 
 
 def test_surplus_money_stays_in_the_balance_and_pays_the_next_payment(
-    stripe_: Running,
+    stripe_: EmulatorServer,
 ) -> None:
     customer = a_customer(stripe_)
     first = waiting_payment(stripe_, customer)
@@ -120,7 +124,7 @@ def test_surplus_money_stays_in_the_balance_and_pays_the_next_payment(
     assert b"Bank transfer" in stripe_.raw("GET", "/")[2] + stripe_.raw("GET", "/payments")[2]
 
 
-def test_a_transfer_pays_by_reference_or_exact_amount_before_age(stripe_: Running) -> None:
+def test_a_transfer_pays_by_reference_or_exact_amount_before_age(stripe_: EmulatorServer) -> None:
     customer = a_customer(stripe_)
     oldest, exact, named = [waiting_payment(stripe_, customer, 100 * n) for n in (20, 10, 30)]
     action: Any = stripe_.client.v1.payment_intents.retrieve(named).next_action
@@ -134,7 +138,7 @@ def test_a_transfer_pays_by_reference_or_exact_amount_before_age(stripe_: Runnin
     assert state(stripe_, oldest) == ("requires_action", 2000, 0)
 
 
-def test_a_canceled_payment_gives_its_money_to_the_next(stripe_: Running) -> None:
+def test_a_canceled_payment_gives_its_money_to_the_next(stripe_: EmulatorServer) -> None:
     customer = a_customer(stripe_)
     canceled, other = (waiting_payment(stripe_, customer) for _ in range(2))
     fund(stripe_, customer, 1500)
@@ -159,7 +163,7 @@ def test_a_canceled_payment_gives_its_money_to_the_next(stripe_: Running) -> Non
     ],
 )
 def test_a_payment_that_no_transfer_can_pay_is_refused(
-    stripe_: Running, changes: dict[str, Any], param: str, words: str
+    stripe_: EmulatorServer, changes: dict[str, Any], param: str, words: str
 ) -> None:
     params = transfer_params(a_customer(stripe_)) | changes
     given: Any = {name: value for name, value in params.items() if value is not None}
@@ -170,7 +174,7 @@ def test_a_payment_that_no_transfer_can_pay_is_refused(
     assert refusal.value.param == param
 
 
-def test_unsupported_bank_transfer_options_are_refused_by_name(stripe_: Running) -> None:
+def test_unsupported_bank_transfer_options_are_refused_by_name(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     customer = a_customer(stripe_)
     paid, waiting = (waiting_payment(stripe_, customer) for _ in range(2))

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.support.emulator import Running, line
+from tests.support.emulator import EmulatorServer, line
 
 HOME = {"line1": "1 Main St", "city": "Berlin", "country": "DE", "postal_code": "10115"}
 
 
-def test_a_customer_is_created_changed_listed_and_deleted(stripe_: Running) -> None:
+def test_a_customer_is_created_changed_listed_and_deleted(stripe_: EmulatorServer) -> None:
     customers = stripe_.client.v1.customers
     ada = customers.create(
         {"email": "ada@example.com", "name": "Ada", "metadata": {"a": "1"}, "shipping": ""}
@@ -35,7 +35,7 @@ def test_a_customer_is_created_changed_listed_and_deleted(stripe_: Running) -> N
     ]
 
 
-def test_a_deleted_or_unknown_customer_is_not_found(stripe_: Running) -> None:
+def test_a_deleted_or_unknown_customer_is_not_found(stripe_: EmulatorServer) -> None:
     customers = stripe_.client.v1.customers
     gone = customers.create().id
     customers.delete(gone)
@@ -50,7 +50,7 @@ def test_a_deleted_or_unknown_customer_is_not_found(stripe_: Running) -> None:
 
 
 @pytest.mark.parametrize("email", ["nonsense", "ada.example.com"])
-def test_an_email_without_an_at_sign_is_refused(stripe_: Running, email: str) -> None:
+def test_an_email_without_an_at_sign_is_refused(stripe_: EmulatorServer, email: str) -> None:
     customers = stripe_.client.v1.customers
     made = customers.create({"email": "ada@example.com"})
 
@@ -60,7 +60,7 @@ def test_an_email_without_an_at_sign_is_refused(stripe_: Running, email: str) ->
         customers.update(made.id, {"email": email})
 
 
-def test_a_session_its_payment_and_its_charge_name_the_customer(stripe_: Running) -> None:
+def test_a_session_its_payment_and_its_charge_name_the_customer(stripe_: EmulatorServer) -> None:
     customer = stripe_.client.v1.customers.create({"email": "ada@example.com", "name": "Ada"})
     session = stripe_.a_session(customer=customer.id)
     assert (session.customer, session.customer_email) == (customer.id, None)
@@ -85,7 +85,9 @@ def test_a_session_its_payment_and_its_charge_name_the_customer(stripe_: Running
 @pytest.mark.parametrize(
     ("name", "value"), [("customer_email", "a@example.com"), ("customer_creation", "if_required")]
 )
-def test_a_session_has_a_customer_or_an_email(stripe_: Running, name: str, value: str) -> None:
+def test_a_session_has_a_customer_or_an_email(
+    stripe_: EmulatorServer, name: str, value: str
+) -> None:
     customer = stripe_.client.v1.customers.create().id
 
     with pytest.raises(stripe.InvalidRequestError, match="only specify one of these") as refused:
@@ -96,7 +98,7 @@ def test_a_session_has_a_customer_or_an_email(stripe_: Running, name: str, value
 
 @pytest.mark.parametrize("wanted", ["auto", "never"])
 def test_answers_become_the_customers_where_the_session_says_so(
-    stripe_: Running, wanted: str
+    stripe_: EmulatorServer, wanted: str
 ) -> None:
     customer = stripe_.client.v1.customers.create({"email": "ada@example.com"})
     session = stripe_.a_session(
@@ -126,12 +128,14 @@ def test_answers_become_the_customers_where_the_session_says_so(
     assert ("customer.updated" in stripe_.event_types()) == kept
 
 
-def test_customer_update_needs_a_customer(stripe_: Running) -> None:
+def test_customer_update_needs_a_customer(stripe_: EmulatorServer) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="can only be used with `customer`"):
         stripe_.a_session(customer_update={"name": "auto"})
 
 
-def test_a_refund_from_a_customer_balance_is_refused_as_unsupported(stripe_: Running) -> None:
+def test_a_refund_from_a_customer_balance_is_refused_as_unsupported(
+    stripe_: EmulatorServer,
+) -> None:
     customer = stripe_.client.v1.customers.create().id
 
     with pytest.raises(stripe.InvalidRequestError, match="does not imitate refunds from the"):
@@ -140,7 +144,7 @@ def test_a_refund_from_a_customer_balance_is_refused_as_unsupported(stripe_: Run
 
 @pytest.mark.parametrize("number", ["4242424242424242", "4000000000000002"])
 def test_a_customer_is_created_by_the_first_try_to_pay_where_the_session_says_so(
-    stripe_: Running, number: str
+    stripe_: EmulatorServer, number: str
 ) -> None:
     session = stripe_.a_session(customer_creation="always")
     assert (session.customer, session.customer_creation) == (None, "always")
@@ -156,7 +160,7 @@ def test_a_customer_is_created_by_the_first_try_to_pay_where_the_session_says_so
     assert stripe_.event_types().count("customer.created") == 1
 
 
-def test_a_free_order_makes_its_customer_too(stripe_: Running) -> None:
+def test_a_free_order_makes_its_customer_too(stripe_: EmulatorServer) -> None:
     session = stripe_.a_session(line_items=[line(0)], customer_creation="always")
 
     stripe_.emulator.checkout.confirm(session.id, email="ada@example.com", name="Ada", answers={})
@@ -165,7 +169,7 @@ def test_a_free_order_makes_its_customer_too(stripe_: Running) -> None:
     assert stripe_.client.v1.checkout.sessions.retrieve(session.id).customer == customer.id
 
 
-def test_no_customer_is_created_unless_requested(stripe_: Running) -> None:
+def test_no_customer_is_created_unless_requested(stripe_: EmulatorServer) -> None:
     session = stripe_.a_session()
 
     stripe_.pay(session.id)

@@ -11,7 +11,7 @@ from stripe_emulator.api import expand, not_imitated, routes
 from stripe_emulator.base import config
 from stripe_emulator.parameters import limits, parameters, undocumented
 from tests.emulator import json_checker, sdk_declarations
-from tests.support.emulator import Running, line
+from tests.support.emulator import EmulatorServer, line
 
 CARDS = (
     *("4242424242424242", "5555555555554444", "378282246310005", "4000000000000259"),
@@ -61,7 +61,7 @@ def test_every_event_it_can_send_is_one_the_sdk_knows() -> None:
     assert sent - {"checkout.session", "radar.early_fraud_warning"} <= known
 
 
-def everything(running: Running) -> None:
+def everything(running: EmulatorServer) -> None:
     """Bring about every kind of object in every state it can have."""
     client, emulator = running.client, running.emulator
     for number in CARDS:
@@ -116,7 +116,7 @@ def everything(running: Running) -> None:
     )
 
 
-def adjusted_totals(running: Running) -> None:
+def adjusted_totals(running: EmulatorServer) -> None:
     """Sessions with a discount and with shipping, open and paid."""
     client = running.client.v1
     coupon = client.coupons.create({"amount_off": 100, "currency": "usd", "name": "c"}).id
@@ -135,7 +135,7 @@ def adjusted_totals(running: Running) -> None:
     client.promotion_codes.create(promotion | {"customer": customer})
 
 
-def direct_payments(running: Running) -> None:
+def direct_payments(running: EmulatorServer) -> None:
     """The states of intents that were confirmed over the API."""
     client = running.client.v1
     customer = client.customers.create({"payment_method": "pm_card_visa"}).id
@@ -164,7 +164,7 @@ def direct_payments(running: Running) -> None:
     client.setup_intents.cancel(client.setup_intents.create().id)
 
 
-def test_every_object_list_and_event_is_as_the_sdk_declares_it(stripe_: Running) -> None:
+def test_every_object_list_and_event_is_as_the_sdk_declares_it(stripe_: EmulatorServer) -> None:
     everything(stripe_)
     seen: set[str] = set()
 
@@ -189,7 +189,7 @@ def test_every_object_list_and_event_is_as_the_sdk_declares_it(stripe_: Running)
     assert len(seen) > 25
 
 
-def test_every_expansion_is_as_the_sdk_declares_it(stripe_: Running) -> None:
+def test_every_expansion_is_as_the_sdk_declares_it(stripe_: EmulatorServer) -> None:
     everything(stripe_)
 
     for kind, path in (
@@ -231,7 +231,7 @@ def test_exactly_the_fields_that_are_declared_expandable_can_be_expanded(kind: s
     assert taken == json_checker.expandable(kind)
 
 
-def test_the_json_checker_finds_faults(stripe_: Running) -> None:
+def test_the_json_checker_finds_faults(stripe_: EmulatorServer) -> None:
     stripe_.a_session()
     (session,) = walk(stripe_, "checkout/sessions")
 
@@ -256,7 +256,7 @@ def test_the_limits_name_parameters_that_exist() -> None:
         assert f'"{re.findall(r"[a-z_]+", path)[-1]}"' in text
 
 
-def walk(running: Running, path: str) -> list[dict[str, Any]]:
+def walk(running: EmulatorServer, path: str) -> list[dict[str, Any]]:
     """Every object of a list, through all of its pages, as JSON."""
     things: list[dict[str, Any]] = []
     after = ""
@@ -269,7 +269,7 @@ def walk(running: Running, path: str) -> list[dict[str, Any]]:
         after = f"&starting_after={things[-1]['id']}"
 
 
-def fetch(running: Running, path: str) -> dict[str, Any]:
+def fetch(running: EmulatorServer, path: str) -> dict[str, Any]:
     """One answer as JSON."""
     status, _, body = running.raw("GET", path)
     assert status == 200, body
@@ -277,7 +277,7 @@ def fetch(running: Running, path: str) -> dict[str, Any]:
     return answer
 
 
-def ids_of(running: Running, kind: str) -> list[str]:
+def ids_of(running: EmulatorServer, kind: str) -> list[str]:
     """The ids of a kind that has no list of its own."""
     with running.emulator.account.reading() as tx:
         rows = tx.connection.execute("SELECT id FROM objects WHERE kind = ?", (kind,)).fetchall()
@@ -286,7 +286,7 @@ def ids_of(running: Running, kind: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["checkout.session", "payment_intent", "charge"])
-def test_an_object_shows_every_key_real_ones_show(stripe_: Running, kind: str) -> None:
+def test_an_object_shows_every_key_real_ones_show(stripe_: EmulatorServer, kind: str) -> None:
     """Keys that are always there, null or not, so that a missing attribute never surprises."""
     stripe_.a_payment()
     always = {

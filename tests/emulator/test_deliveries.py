@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 from tests.support.webhook_receiver import Receiver
 
 
@@ -20,7 +20,7 @@ def other() -> Iterator[Receiver]:
 
 
 def test_each_endpoint_has_its_events_and_its_secret(
-    stripe_: Running, receiver: Receiver, other: Receiver
+    stripe_: EmulatorServer, receiver: Receiver, other: Receiver
 ) -> None:
     endpoint = stripe_.client.v1.webhook_endpoints.create(
         {"url": other.url, "enabled_events": ["product.updated"]}
@@ -43,7 +43,7 @@ def test_each_endpoint_has_its_events_and_its_secret(
 
 
 def test_pending_webhooks_counts_endpoints_without_a_2xx(
-    stripe_: Running, receiver: Receiver, other: Receiver
+    stripe_: EmulatorServer, receiver: Receiver, other: Receiver
 ) -> None:
     stripe_.client.v1.webhook_endpoints.create({"url": other.url, "enabled_events": ["*"]})
     other.answer = lambda _: (500, 0)
@@ -63,7 +63,7 @@ def test_pending_webhooks_counts_endpoints_without_a_2xx(
 
 @pytest.mark.parametrize("how", ["deleted", "disabled"])
 def test_a_deleted_endpoint_gets_no_more_deliveries(
-    stripe_: Running, other: Receiver, how: str
+    stripe_: EmulatorServer, other: Receiver, how: str
 ) -> None:
     endpoints = stripe_.client.v1.webhook_endpoints
     endpoint = endpoints.create({"url": other.url, "enabled_events": ["*"]})
@@ -97,7 +97,7 @@ def test_a_deleted_endpoint_gets_no_more_deliveries(
     ],
 )
 def test_only_a_2xx_in_time_is_an_answer(
-    stripe_: Running, receiver: Receiver, status: int, seconds: float, state: str
+    stripe_: EmulatorServer, receiver: Receiver, status: int, seconds: float, state: str
 ) -> None:
     receiver.answer = lambda _: (status, seconds)
     stripe_.client.v1.products.create({"name": "Hat"})
@@ -113,7 +113,7 @@ def test_only_a_2xx_in_time_is_an_answer(
 
 
 def test_a_payment_is_committed_before_its_events_leave(
-    stripe_: Running, receiver: Receiver
+    stripe_: EmulatorServer, receiver: Receiver
 ) -> None:
     seen: list[Any] = []
 
@@ -130,7 +130,7 @@ def test_a_payment_is_committed_before_its_events_leave(
     assert seen == [("complete", "paid")]
 
 
-def test_an_event_is_a_snapshot_and_never_changes(stripe_: Running) -> None:
+def test_an_event_is_a_snapshot_and_never_changes(stripe_: EmulatorServer) -> None:
     intent = stripe_.a_payment()
     stripe_.client.v1.refunds.create({"payment_intent": intent.id})
 
@@ -141,7 +141,7 @@ def test_an_event_is_a_snapshot_and_never_changes(stripe_: Running) -> None:
 
 
 def test_the_redirect_follows_after_a_timeout_of_the_endpoint(
-    stripe_: Running, receiver: Receiver
+    stripe_: EmulatorServer, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _: (200, 1.5)
     started = time.monotonic()
@@ -151,7 +151,7 @@ def test_the_redirect_follows_after_a_timeout_of_the_endpoint(
     assert 0.9 < time.monotonic() - started < 4
 
 
-def test_an_unknown_event_or_endpoint_cannot_be_resent(stripe_: Running) -> None:
+def test_an_unknown_event_or_endpoint_cannot_be_resent(stripe_: EmulatorServer) -> None:
     stripe_.client.v1.products.create({"name": "Hat"})
     (event,) = stripe_.client.v1.events.list().data
     for event_id, endpoint_id in (("evt_nobody", None), (event.id, "we_nobody")):

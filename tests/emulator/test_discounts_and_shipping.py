@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 import stripe
 
-from tests.support.emulator import Running, line
+from tests.support.emulator import EmulatorServer, line
 
 THREE_LINES = [line(1000, name="A"), line(333, name="B"), line(667, name="C")]
 POST: Any = {"display_name": "Post", "fixed_amount": {"amount": 500, "currency": "usd"}}
@@ -22,12 +22,12 @@ COURIER: Any = {
 }
 
 
-def a_coupon(running: Running, **params: Any) -> stripe.Coupon:
+def a_coupon(running: EmulatorServer, **params: Any) -> stripe.Coupon:
     wanted: Any = params if "amount_off" in params else {"percent_off": 20} | params
     return running.client.v1.coupons.create(wanted)
 
 
-def a_code(running: Running, coupon: str, **params: Any) -> stripe.PromotionCode:
+def a_code(running: EmulatorServer, coupon: str, **params: Any) -> stripe.PromotionCode:
     wanted: Any = {"promotion": {"type": "coupon", "coupon": coupon}} | params
     return running.client.v1.promotion_codes.create(wanted)
 
@@ -60,7 +60,7 @@ def amounts(session: stripe.checkout.Session) -> tuple[int | None, ...]:
     ],
 )
 def test_a_coupon_is_taken_off_the_lines(
-    stripe_: Running, coupon: Any, discount: int, shares: list[int]
+    stripe_: EmulatorServer, coupon: Any, discount: int, shares: list[int]
 ) -> None:
     made = a_coupon(stripe_, **coupon)
     session = stripe_.a_session(line_items=THREE_LINES, discounts=[{"coupon": made.id}])
@@ -80,7 +80,7 @@ def test_a_coupon_is_taken_off_the_lines(
     assert (entry.amount, entry.discount.source.coupon) == (discount, made.id)
 
 
-def test_a_coupon_for_some_products_spares_the_others(stripe_: Running) -> None:
+def test_a_coupon_for_some_products_spares_the_others(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     jeans = client.products.create({"name": "Jeans"})
     price = client.prices.create({"product": jeans.id, "currency": "usd", "unit_amount": 1000})
@@ -96,7 +96,7 @@ def test_a_coupon_for_some_products_spares_the_others(stripe_: Running) -> None:
     assert "applies_to" not in client.coupons.retrieve(coupon.id)
 
 
-def test_what_is_shown_is_charged_and_the_coupon_is_counted(stripe_: Running) -> None:
+def test_what_is_shown_is_charged_and_the_coupon_is_counted(stripe_: EmulatorServer) -> None:
     coupon = a_coupon(stripe_, percent_off=50, max_redemptions=1)
     session = stripe_.a_session(
         discounts=[{"coupon": coupon.id}], shipping_options=[{"shipping_rate_data": POST}]
@@ -112,7 +112,7 @@ def test_what_is_shown_is_charged_and_the_coupon_is_counted(stripe_: Running) ->
         stripe_.a_session(discounts=[{"coupon": coupon.id}])
 
 
-def test_a_coupon_over_everything_needs_no_payment(stripe_: Running) -> None:
+def test_a_coupon_over_everything_needs_no_payment(stripe_: EmulatorServer) -> None:
     session = stripe_.a_session(discounts=[{"coupon": a_coupon(stripe_, percent_off=100).id}])
 
     stripe_.emulator.checkout.confirm(session.id, email="ada@example.com", answers={})
@@ -125,7 +125,7 @@ def test_a_coupon_over_everything_needs_no_payment(stripe_: Running) -> None:
     )
 
 
-def test_coupons_and_codes_are_changed_listed_and_deleted(stripe_: Running) -> None:
+def test_coupons_and_codes_are_changed_listed_and_deleted(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     coupon = a_coupon(stripe_, id="SPRING", name="Spring", metadata={"a": "1"})
     code = a_code(stripe_, coupon.id, code="Spring-20")
@@ -150,7 +150,7 @@ def test_coupons_and_codes_are_changed_listed_and_deleted(stripe_: Running) -> N
     ]
 
 
-def test_a_coupon_that_makes_no_sense_is_refused(stripe_: Running) -> None:
+def test_a_coupon_that_makes_no_sense_is_refused(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     a_coupon(stripe_, id="TWICE")
     a_code(stripe_, "TWICE", code="SAME")
@@ -187,13 +187,13 @@ def test_a_coupon_that_makes_no_sense_is_refused(stripe_: Running) -> None:
         assert words in str(refused.value), words
 
 
-def apply(running: Running, session: str, code: str) -> str | None:
+def apply(running: EmulatorServer, session: str, code: str) -> str | None:
     """Type a code on the pay page; returns what the page says against it."""
     problem = running.emulator.checkout.apply_promotion_code(session, code)
     return problem.message if problem else None
 
 
-def test_a_code_is_typed_on_the_page_taken_off_and_counted(stripe_: Running) -> None:
+def test_a_code_is_typed_on_the_page_taken_off_and_counted(stripe_: EmulatorServer) -> None:
     coupon = a_coupon(stripe_)
     code = a_code(stripe_, coupon.id, code="SAVE20", max_redemptions=1)
     session = stripe_.a_session(allow_promotion_codes=True)
@@ -219,7 +219,7 @@ def test_a_code_is_typed_on_the_page_taken_off_and_counted(stripe_: Running) -> 
     )
 
 
-def test_codes_keep_their_restrictions(stripe_: Running) -> None:
+def test_codes_keep_their_restrictions(stripe_: EmulatorServer) -> None:
     coupon = a_coupon(stripe_).id
     ada = stripe_.client.v1.customers.create().id
     paid = stripe_.a_session(customer=ada)
@@ -243,7 +243,7 @@ def test_codes_keep_their_restrictions(stripe_: Running) -> None:
     assert "takes no promotion codes" in str(apply(stripe_, stripe_.a_session().id, "ADA"))
 
 
-def test_shipping_is_chosen_on_the_page_and_charged(stripe_: Running) -> None:
+def test_shipping_is_chosen_on_the_page_and_charged(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     rate = client.shipping_rates.create(COURIER)
     session = stripe_.a_session(
@@ -276,7 +276,7 @@ def test_shipping_is_chosen_on_the_page_and_charged(stripe_: Running) -> None:
     assert stripe_.charge_of(stripe_.intent_of(session.id)).amount == 5498
 
 
-def test_shipping_rates_are_changed_listed_and_refused(stripe_: Running) -> None:
+def test_shipping_rates_are_changed_listed_and_refused(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     rate, other = client.shipping_rates.create(POST), client.shipping_rates.create(COURIER)
     yen: Any = {"fixed_amount": {"currency_options": {"jpy": {"amount": 700}}}}
@@ -307,7 +307,7 @@ def test_shipping_rates_are_changed_listed_and_refused(stripe_: Running) -> None
         assert words in str(refused.value), words
 
 
-def test_older_versions_have_the_coupon_on_the_code(stripe_: Running) -> None:
+def test_older_versions_have_the_coupon_on_the_code(stripe_: EmulatorServer) -> None:
     coupon = a_coupon(stripe_)
     headers: Any = {
         "Stripe_Version": "2025-08-27.basil",

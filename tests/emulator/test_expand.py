@@ -7,7 +7,7 @@ import pytest
 
 from stripe_emulator.api import expand
 from tests.emulator import json_checker
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 
 ADDRESSES = {
     "checkout.session": "checkout/sessions",
@@ -28,7 +28,7 @@ DISPUTED = "4000000000000259"
 
 
 @pytest.fixture
-def account(stripe_: Running) -> Running:
+def account(stripe_: EmulatorServer) -> EmulatorServer:
     """An account with an object of each kind."""
     client = stripe_.client.v1
     intent = stripe_.a_payment()
@@ -49,7 +49,7 @@ def account(stripe_: Running) -> Running:
     return stripe_
 
 
-def get(running: Running, path: str) -> tuple[int, Any]:
+def get(running: EmulatorServer, path: str) -> tuple[int, Any]:
     status, _, body = running.raw("GET", path)
     return status, json.loads(body)
 
@@ -60,7 +60,7 @@ def below(fields: Any) -> list[str]:
 
 @pytest.mark.parametrize("kind", ADDRESSES)
 def test_every_documented_expansion_is_taken_on_objects_and_on_lists(
-    account: Running, kind: str
+    account: EmulatorServer, kind: str
 ) -> None:
     fields = below({field for table in expand.TABLES for field in table.get(kind, ())})
     address = f"/v1/{ADDRESSES[kind]}"
@@ -75,7 +75,7 @@ def test_every_documented_expansion_is_taken_on_objects_and_on_lists(
         assert thing == listed["data"][0]
 
 
-def test_what_is_shown_on_request_is_empty_where_there_is_nothing(account: Running) -> None:
+def test_what_is_shown_on_request_is_empty_where_there_is_nothing(account: EmulatorServer) -> None:
     session = get(
         account,
         "/v1/checkout/sessions?limit=1&expand[]=data.total_details.breakdown"
@@ -96,7 +96,7 @@ def test_what_is_shown_on_request_is_empty_where_there_is_nothing(account: Runni
     assert json_checker.faults(session) == []
 
 
-def test_the_currency_options_of_a_price_are_its_own_currency(account: Running) -> None:
+def test_the_currency_options_of_a_price_are_its_own_currency(account: EmulatorServer) -> None:
     price = get(account, "/v1/prices?limit=1&expand[]=data.currency_options")[1]["data"][0]
 
     assert price["currency_options"] == {
@@ -109,7 +109,7 @@ def test_the_currency_options_of_a_price_are_its_own_currency(account: Running) 
     }
 
 
-def test_fields_shown_on_request_are_absent_otherwise(account: Running) -> None:
+def test_fields_shown_on_request_are_absent_otherwise(account: EmulatorServer) -> None:
     session = get(account, "/v1/checkout/sessions?limit=1")[1]["data"][0]
     price = get(account, "/v1/prices?limit=1")[1]["data"][0]
 
@@ -141,7 +141,7 @@ def test_fields_shown_on_request_are_absent_otherwise(account: Running) -> None:
     ],
 )
 def test_anything_else_is_a_400_that_names_the_whole_path(
-    account: Running, address: str, path: str
+    account: EmulatorServer, address: str, path: str
 ) -> None:
     event = get(account, "/v1/events?limit=1")[1]["data"][0]["id"]
 

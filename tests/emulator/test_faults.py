@@ -14,18 +14,18 @@ from stripe_emulator.api import malformed
 from stripe_emulator.api.request_faults import REFUSALS
 from stripe_emulator.base.errors import StripeError
 from stripe_emulator.faults import DELIVERY_FAULTS, KINDS, REQUEST_FAULTS
-from tests.support.emulator import KEY, Running
+from tests.support.emulator import KEY, EmulatorServer
 from tests.support.webhook_receiver import SECRET, Receiver
 
 CREATE = "POST /v1/checkout/sessions"
 
 
-def sessions_of(running: Running) -> int:
+def sessions_of(running: EmulatorServer) -> int:
     return running.emulator.counts()["checkout.session"]
 
 
 @pytest.mark.parametrize("kind", ["rate_limit", "lock_timeout", "error_before"])
-def test_a_fault_before_the_request_leaves_no_effect(stripe_: Running, kind: str) -> None:
+def test_a_fault_before_the_request_leaves_no_effect(stripe_: EmulatorServer, kind: str) -> None:
     stripe_.emulator.inject_fault("request", kind, match=CREATE)
     stripe_.client.v1.balance.retrieve()
 
@@ -38,7 +38,7 @@ def test_a_fault_before_the_request_leaves_no_effect(stripe_: Running, kind: str
     assert stripe_.a_session("k").id, "nothing was saved under the key"
 
 
-def test_an_error_after_acting_leaves_the_session_and_is_saved(stripe_: Running) -> None:
+def test_an_error_after_acting_leaves_the_session_and_is_saved(stripe_: EmulatorServer) -> None:
     stripe_.emulator.inject_fault("request", "error_after", match=CREATE)
 
     for _ in range(2):
@@ -48,7 +48,7 @@ def test_an_error_after_acting_leaves_the_session_and_is_saved(stripe_: Running)
     assert sessions_of(stripe_) == 1
 
 
-def test_a_saved_error_has_no_effect_and_needs_a_new_key(stripe_: Running) -> None:
+def test_a_saved_error_has_no_effect_and_needs_a_new_key(stripe_: EmulatorServer) -> None:
     stripe_.emulator.inject_fault("request", "error_kept", match=CREATE)
 
     for _ in range(2):
@@ -60,7 +60,7 @@ def test_a_saved_error_has_no_effect_and_needs_a_new_key(stripe_: Running) -> No
 
 
 @pytest.mark.parametrize("kind", ["cut", "hang"])
-def test_a_lost_answer_is_found_again_with_the_same_key(stripe_: Running, kind: str) -> None:
+def test_a_lost_answer_is_found_again_with_the_same_key(stripe_: EmulatorServer, kind: str) -> None:
     stripe_.emulator.inject_fault("request", kind, match=CREATE, value="0.2")
 
     with pytest.raises(stripe.APIConnectionError):
@@ -70,7 +70,7 @@ def test_a_lost_answer_is_found_again_with_the_same_key(stripe_: Running, kind: 
     assert stripe_.a_session("k").id == stripe_.client.v1.checkout.sessions.list().data[0].id
 
 
-def test_hanging_outlasts_the_callers_patience(stripe_: Running) -> None:
+def test_hanging_outlasts_the_callers_patience(stripe_: EmulatorServer) -> None:
     stripe_.emulator.inject_fault("request", "hang", value="30")
     connection = http.client.HTTPConnection("127.0.0.1", stripe_.config.port, timeout=0.3)
 
@@ -82,7 +82,7 @@ def test_hanging_outlasts_the_callers_patience(stripe_: Running) -> None:
     assert stripe_.client.v1.balance.retrieve().object == "balance", "nobody else waits"
 
 
-def test_slow_is_slow_and_right(stripe_: Running) -> None:
+def test_slow_is_slow_and_right(stripe_: EmulatorServer) -> None:
     stripe_.emulator.inject_fault("request", "slow", value="300")
     started = time.monotonic()
 
@@ -91,7 +91,7 @@ def test_slow_is_slow_and_right(stripe_: Running) -> None:
     assert time.monotonic() - started > 0.3
 
 
-def test_a_fault_applies_to_the_next_n_matching_requests(stripe_: Running) -> None:
+def test_a_fault_applies_to_the_next_n_matching_requests(stripe_: EmulatorServer) -> None:
     stripe_.emulator.inject_fault("request", "rate_limit", times=2, match="GET /v1/checkout/*")
     stripe_.a_session()
     outcomes = []
@@ -105,7 +105,7 @@ def test_a_fault_applies_to_the_next_n_matching_requests(stripe_: Running) -> No
     assert outcomes == ["429", "429", "ok", "ok"]
 
 
-def test_the_same_seed_strikes_the_same_requests(stripe_: Running) -> None:
+def test_the_same_seed_strikes_the_same_requests(stripe_: EmulatorServer) -> None:
     def struck(seed: int) -> list[bool]:
         stripe_.emulator.clear_faults()
         stripe_.emulator.inject_fault("request", "rate_limit", times=100, seed=seed, chance=0.5)
@@ -122,7 +122,7 @@ def test_the_same_seed_strikes_the_same_requests(stripe_: Running) -> None:
     assert 0 < sum(first) < 16
 
 
-def test_a_dropped_delivery_is_never_sent(stripe_: Running, receiver: Receiver) -> None:
+def test_a_dropped_delivery_is_never_sent(stripe_: EmulatorServer, receiver: Receiver) -> None:
     stripe_.emulator.inject_fault("delivery", "drop", match="product.*")
     product = stripe_.client.v1.products.create({"name": "Lost"})
     # Otherwise the second event is delivered in parallel and may arrive first.
@@ -139,7 +139,7 @@ def test_a_dropped_delivery_is_never_sent(stripe_: Running, receiver: Receiver) 
 
 
 def test_a_duplicated_delivery_is_sent_n_times_with_one_event_id(
-    stripe_: Running, receiver: Receiver
+    stripe_: EmulatorServer, receiver: Receiver
 ) -> None:
     stripe_.emulator.inject_fault("delivery", "duplicate", value="5")
     stripe_.client.v1.products.create({"name": "Echo"})
@@ -153,7 +153,7 @@ def test_a_duplicated_delivery_is_sent_n_times_with_one_event_id(
 
 
 def test_a_reordered_delivery_is_sent_after_a_later_one(
-    stripe_: Running, receiver: Receiver
+    stripe_: EmulatorServer, receiver: Receiver
 ) -> None:
     stripe_.emulator.inject_fault("delivery", "reorder", match="product.created")
     product = stripe_.client.v1.products.create({"name": "First"})
@@ -169,7 +169,9 @@ def test_a_reordered_delivery_is_sent_after_a_later_one(
     ]
 
 
-def test_a_delayed_delivery_is_sent_at_its_time(stripe_: Running, receiver: Receiver) -> None:
+def test_a_delayed_delivery_is_sent_at_its_time(
+    stripe_: EmulatorServer, receiver: Receiver
+) -> None:
     stripe_.emulator.inject_fault("delivery", "delay", value="259200")
     stripe_.client.v1.products.create({"name": "Late"})
     stripe_.emulator.dispatcher.wait_until_idle()
@@ -183,7 +185,7 @@ def test_a_delayed_delivery_is_sent_at_its_time(stripe_: Running, receiver: Rece
 
 @pytest.mark.parametrize("kind", ["tamper", "wrong_secret", "old_timestamp"])
 def test_a_delivery_with_a_bad_signature_is_retried_with_a_good_one(
-    stripe_: Running, receiver: Receiver, kind: str
+    stripe_: EmulatorServer, receiver: Receiver, kind: str
 ) -> None:
     receiver.answer = lambda _: (200 if receiver.arrived[-1].genuine() else 400, 0)
     stripe_.emulator.inject_fault("delivery", kind)
@@ -202,7 +204,7 @@ def test_a_delivery_with_a_bad_signature_is_retried_with_a_good_one(
 
 
 def test_a_forged_event_is_sent_before_the_genuine_one(
-    stripe_: Running, receiver: Receiver
+    stripe_: EmulatorServer, receiver: Receiver
 ) -> None:
     stripe_.emulator.inject_fault("delivery", "forge")
     stripe_.client.v1.products.create({"name": "Target"})
@@ -226,7 +228,7 @@ def test_a_forged_event_is_sent_before_the_genuine_one(
     ],
 )
 def test_a_falsified_event_has_a_valid_signature(
-    stripe_: Running, receiver: Receiver, kind: str, value: str, field: str, told: object
+    stripe_: EmulatorServer, receiver: Receiver, kind: str, value: str, field: str, told: object
 ) -> None:
     stripe_.emulator.inject_fault("delivery", kind, match="checkout.*", value=value)
     stripe_.pay(stripe_.a_session().id)
@@ -238,12 +240,12 @@ def test_a_falsified_event_has_a_valid_signature(
     assert lie.event["livemode"] is (kind == "livemode")
 
 
-def retrieved(stripe_: Running, session_id: str) -> int:
+def retrieved(stripe_: EmulatorServer, session_id: str) -> int:
     """The status of the answer to a look-up by id."""
     return stripe_.raw("GET", f"/v1/checkout/sessions/{session_id}")[0]
 
 
-def listed(stripe_: Running, query: str = "") -> list[object]:
+def listed(stripe_: EmulatorServer, query: str = "") -> list[object]:
     status, _, body = stripe_.raw("GET", f"/v1/checkout/sessions{query}")
     assert status == 200
     data: list[object] = json.loads(body)["data"]
@@ -254,7 +256,7 @@ def listed(stripe_: Running, query: str = "") -> list[object]:
     ("kind", "status"), [("rate_limit", 429), ("error_before", 500), ("gone", 404)]
 )
 def test_a_permanent_fault_applies_to_one_object_only(
-    stripe_: Running, kind: str, status: int
+    stripe_: EmulatorServer, kind: str, status: int
 ) -> None:
     ill, well = stripe_.a_session().id, stripe_.a_session().id
     made = stripe_.control("POST", "troubles", target="request", kind=kind, times=None, match=ill)
@@ -268,7 +270,7 @@ def test_a_permanent_fault_applies_to_one_object_only(
     assert retrieved(stripe_, ill) == 200
 
 
-def test_a_fault_applies_to_every_request_that_names_the_object(stripe_: Running) -> None:
+def test_a_fault_applies_to_every_request_that_names_the_object(stripe_: EmulatorServer) -> None:
     intent = stripe_.a_payment()
     stripe_.emulator.inject_fault("request", "lock_timeout", times=None, match=intent.id)
 
@@ -283,7 +285,7 @@ def test_a_fault_applies_to_every_request_that_names_the_object(stripe_: Running
             ask()
 
 
-def test_deleted_objects_are_in_no_list_and_give_stripes_error(stripe_: Running) -> None:
+def test_deleted_objects_are_in_no_list_and_give_stripes_error(stripe_: EmulatorServer) -> None:
     gone, left = stripe_.a_session().id, stripe_.a_session().id
     stripe_.emulator.inject_fault("request", "gone", times=None, match=gone)
 
@@ -297,7 +299,7 @@ def test_deleted_objects_are_in_no_list_and_give_stripes_error(stripe_: Running)
 
 @pytest.mark.parametrize("shape", malformed.SHAPES)
 def test_an_answer_is_malformed_as_a_whole_and_as_one_item_of_a_list(
-    stripe_: Running, shape: str
+    stripe_: EmulatorServer, shape: str
 ) -> None:
     ill, well = stripe_.a_session().id, stripe_.a_session().id
     right = stripe_.raw("GET", f"/v1/checkout/sessions/{ill}")[2]
@@ -316,7 +318,7 @@ def test_an_answer_is_malformed_as_a_whole_and_as_one_item_of_a_list(
     assert second != json.loads(right)
 
 
-def test_a_malformed_answer_is_sent_after_the_request_took_effect(stripe_: Running) -> None:
+def test_a_malformed_answer_is_sent_after_the_request_took_effect(stripe_: EmulatorServer) -> None:
     stripe_.emulator.inject_fault("request", "malformed", match=CREATE, value="json")
 
     assert not hasattr(stripe_.a_session("k"), "id")
@@ -334,7 +336,7 @@ def test_a_malformed_answer_is_sent_after_the_request_took_effect(stripe_: Runni
     ],
 )
 def test_a_missing_permission_forbids_one_call_with_stripes_error(
-    stripe_: Running, match: str, right: str
+    stripe_: EmulatorServer, match: str, right: str
 ) -> None:
     stripe_.emulator.inject_fault("request", "forbidden", times=None, match=match)
     method, path = match.replace("*", "sessions").split(" ")
@@ -349,7 +351,9 @@ def test_a_missing_permission_forbids_one_call_with_stripes_error(
 
 
 @pytest.mark.parametrize("value", REFUSALS)
-def test_a_refund_is_refused_so_often_and_its_key_keeps_that(stripe_: Running, value: str) -> None:
+def test_a_refund_is_refused_so_often_and_its_key_keeps_that(
+    stripe_: EmulatorServer, value: str
+) -> None:
     intent = stripe_.a_payment()
     stripe_.emulator.inject_fault(
         "request", "refuse", times=2, match="POST /v1/refunds", value=value
@@ -370,7 +374,7 @@ def test_a_refund_is_refused_so_often_and_its_key_keeps_that(stripe_: Running, v
 
 @pytest.mark.parametrize("seconds", [-2100.0, 65.0, 86400.0])
 def test_a_clock_that_is_off_shows_in_the_date_in_limits_and_signatures(
-    stripe_: Running, receiver: Receiver, seconds: float
+    stripe_: EmulatorServer, receiver: Receiver, seconds: float
 ) -> None:
     stripe_.control("POST", "clock", off=seconds)
 
@@ -389,7 +393,9 @@ def test_a_clock_that_is_off_shows_in_the_date_in_limits_and_signatures(
     assert abs(stripe_.emulator.now() - time.time()) < 5
 
 
-def test_every_kind_of_fault_has_a_test_and_unknown_ones_are_refused(stripe_: Running) -> None:
+def test_every_kind_of_fault_has_a_test_and_unknown_ones_are_refused(
+    stripe_: EmulatorServer,
+) -> None:
     source = Path(__file__).read_text()
     for kind in [*REQUEST_FAULTS, *DELIVERY_FAULTS]:
         assert f'"{kind}"' in source, kind
@@ -406,7 +412,7 @@ def test_every_kind_of_fault_has_a_test_and_unknown_ones_are_refused(stripe_: Ru
     assert stripe_.emulator.faults() == []
 
 
-def test_the_controls_do_all_this_over_http(stripe_: Running, receiver: Receiver) -> None:
+def test_the_controls_do_all_this_over_http(stripe_: EmulatorServer, receiver: Receiver) -> None:
     made = stripe_.control("POST", "troubles", target="request", kind="rate_limit", times=3)
     assert made["remaining"] == 3
     assert len(stripe_.control("GET", "troubles")) == 1
@@ -441,7 +447,7 @@ def test_the_controls_do_all_this_over_http(stripe_: Running, receiver: Receiver
     assert health["counts"]["webhook_endpoint"] == 1
 
 
-def test_the_controls_are_not_for_other_sites(stripe_: Running) -> None:
+def test_the_controls_are_not_for_other_sites(stripe_: EmulatorServer) -> None:
     status, _, _ = stripe_.raw(
         "POST", "/emulator/reset", b"", Sec_Fetch_Site="cross-site", Content_Type="text/plain"
     )
@@ -463,7 +469,9 @@ def test_the_controls_are_not_for_other_sites(stripe_: Running) -> None:
     assert (status, rebound[0], unknown[0], outside[0]) == (403, 403, 422, 400)
 
 
-def test_a_fault_can_be_limited_to_one_endpoint(stripe_: Running, receiver: Receiver) -> None:
+def test_a_fault_can_be_limited_to_one_endpoint(
+    stripe_: EmulatorServer, receiver: Receiver
+) -> None:
     (ours,) = stripe_.client.v1.webhook_endpoints.list().data
     stripe_.client.v1.webhook_endpoints.create({"url": receiver.url, "enabled_events": ["*"]})
     stripe_.emulator.inject_fault("delivery", "drop", match=ours.id)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from stripe_emulator.parameters import form_encoding
-from tests.support.emulator import SUCCESS, Running
+from tests.support.emulator import SUCCESS, EmulatorServer
 
 PRICE = "line_items[][price_data]"
 
@@ -43,7 +43,9 @@ def test_empty_brackets_continue_the_last_element_until_a_key_repeats(
     assert form_encoding.decode(quote(text, safe="=&").encode()) == tree
 
 
-def test_a_session_with_empty_brackets_has_one_line_for_each_repeated_key(stripe_: Running) -> None:
+def test_a_session_with_empty_brackets_has_one_line_for_each_repeated_key(
+    stripe_: EmulatorServer,
+) -> None:
     lines = [
         f"{PRICE}[currency]=usd&{PRICE}[product_data][name]={name}&{PRICE}[unit_amount]=1000"
         f"&{PRICE}[product_data][images][]=http://127.0.0.1:9/a"
@@ -70,7 +72,7 @@ def test_a_session_with_empty_brackets_has_one_line_for_each_repeated_key(stripe
 
 
 @pytest.mark.parametrize("value", ["true", "True", "TRUE", "false", "False", "FALSE"])
-def test_booleans_are_taken_in_any_case(stripe_: Running, value: str) -> None:
+def test_booleans_are_taken_in_any_case(stripe_: EmulatorServer, value: str) -> None:
     status, _, body = stripe_.raw(
         "POST",
         "/v1/products",
@@ -86,7 +88,7 @@ def test_booleans_are_taken_in_any_case(stripe_: Running, value: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["yes", "1", "tru", "None"])
-def test_only_true_and_false_are_booleans(stripe_: Running, value: str) -> None:
+def test_only_true_and_false_are_booleans(stripe_: EmulatorServer, value: str) -> None:
     status, _, body = stripe_.raw(
         "POST",
         "/v1/products",

@@ -8,9 +8,9 @@ import pytest
 
 import store
 import stripe_emulator
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 
-HOUSE = Path(stripe_emulator.__file__).parent
+SHOP = Path(stripe_emulator.__file__).parent
 ALLOWED = {"fastapi", "starlette", "uvicorn", "pydantic", "jinja2", "babel", "markupsafe"}
 
 
@@ -26,7 +26,7 @@ def imported(file: Path) -> set[str]:
 
 
 def test_it_imports_nothing_else_of_the_store_and_no_stripe() -> None:
-    for file in HOUSE.rglob("*.py"):
+    for file in SHOP.rglob("*.py"):
         for name in imported(file):
             top = name.split(".")[0]
             allowed = ALLOWED | sys.stdlib_module_names | {"stripe_emulator"}
@@ -42,7 +42,7 @@ def test_nothing_of_the_store_imports_it() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/balance", "/c/pay/x", "/emulator/clock", "/static/x"])
-def test_only_names_of_this_machine_are_answered(stripe_: Running, path: str) -> None:
+def test_only_names_of_this_machine_are_answered(stripe_: EmulatorServer, path: str) -> None:
     port = stripe_.config.port
     ours = ("localhost", f"localhost:{port}", "127.0.0.1", f"[::1]:{port}", "LOCALHOST:1")
     foreign = ("evil.example", f"evil.example:{port}", "localhost.evil.example", "", "[::1", "a@b")

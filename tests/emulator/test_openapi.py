@@ -17,7 +17,7 @@ from stripe_emulator.api.pipeline import FORM
 from stripe_emulator.api.request_faults import ACCOUNT_ID
 from stripe_emulator.parameters import undocumented
 from tests.emulator import json_checker
-from tests.support.emulator import KEY, Running
+from tests.support.emulator import KEY, EmulatorServer
 
 CALLS = sorted(routes.OPERATIONS)
 EXAMPLES = {"POST": 8, "GET": 3, "DELETE": 2}
@@ -64,7 +64,7 @@ def described() -> Any:
     }
 
 
-def test_its_openapi_describes_every_call_it_answers(stripe_: Running) -> None:
+def test_its_openapi_describes_every_call_it_answers(stripe_: EmulatorServer) -> None:
     status, _, body = stripe_.raw("GET", "/openapi.json")
     schema = json.loads(body)
     found = {
@@ -81,7 +81,7 @@ def test_its_openapi_describes_every_call_it_answers(stripe_: Running) -> None:
 
 @pytest.fixture(scope="module")
 def filled(
-    _running: Running, tmp_path_factory: pytest.TempPathFactory
+    _running: EmulatorServer, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, str]]:
     """A snapshot of an account with one object of each kind, and their ids."""
     _running.emulator.reset()
@@ -95,7 +95,7 @@ def filled(
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_no_request_causes_a_500_or_an_undeclared_answer(
-    filled: tuple[Path, dict[str, str]], stripe_: Running, call: str, mode: GenerationMode
+    filled: tuple[Path, dict[str, str]], stripe_: EmulatorServer, call: str, mode: GenerationMode
 ) -> None:
     method, path = call.split(" ")
     snapshot, known = filled
@@ -126,7 +126,7 @@ def test_no_request_causes_a_500_or_an_undeclared_answer(
     settings(BRIEF, max_examples=EXAMPLES[method])(given(case=cases)(ask))()
 
 
-def known_ids(running: Running) -> dict[str, str]:
+def known_ids(running: EmulatorServer) -> dict[str, str]:
     """Create an object of each kind, so that valid requests meet something; the id of one each."""
     intent = running.a_payment("4000000000000259")
     running.emulator.move_clock(5)
@@ -165,7 +165,7 @@ def known_ids(running: Running) -> dict[str, str]:
     }
 
 
-def test_a_path_with_a_line_break_gets_stripes_error(stripe_: Running) -> None:
+def test_a_path_with_a_line_break_gets_stripes_error(stripe_: EmulatorServer) -> None:
     status, headers, body = stripe_.raw("POST", "/v1/disputes/%0A/close")
 
     assert (status, headers["Request-Id"][:4]) == (404, "req_")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import foreign_packages
-from tests.support.emulator import KEY, Running
+from tests.support.emulator import KEY, EmulatorServer
 
 HERE = Path(__file__).parent
 PYTHON = ("stripe==7.14.1", "stripe==10.12.1", "stripe==12.5.2", "stripe==16.1.0")
@@ -32,7 +32,9 @@ def command(package: str) -> list[str]:
 
 
 @pytest.mark.parametrize("package", [*PYTHON, *NODE])
-def test_an_sdk_of_any_age_buys_lists_refunds_and_verifies(stripe_: Running, package: str) -> None:
+def test_an_sdk_of_any_age_buys_lists_refunds_and_verifies(
+    stripe_: EmulatorServer, package: str
+) -> None:
     program, *rest, folder = command(package)
     done = subprocess.run(
         [program, *rest, stripe_.config.address, KEY, folder],
@@ -59,7 +61,7 @@ def test_an_sdk_of_any_age_buys_lists_refunds_and_verifies(stripe_: Running, pac
 
 
 def test_dj_stripe_syncs_an_account_and_takes_every_event_of_a_purchase(
-    stripe_: Running, tmp_path: Path
+    stripe_: EmulatorServer, tmp_path: Path
 ) -> None:
     packages = str(foreign_packages.from_pypi(DJ_STRIPE))
     client = stripe_.client.v1
@@ -103,7 +105,7 @@ def test_dj_stripe_syncs_an_account_and_takes_every_event_of_a_purchase(
     assert [answer for answer in answers if answer[1] != 200] == []
 
 
-def buy(stripe_: Running, customer: str) -> None:
+def buy(stripe_: EmulatorServer, customer: str) -> None:
     """A purchase by a customer, of a product of the catalogue, and some money back."""
     client = stripe_.client.v1
     product = client.products.create(

@@ -11,14 +11,14 @@ import stripe
 
 from stripe_emulator.app import create_app
 from stripe_emulator.base.config import RETRY_SCHEDULES, Config
-from tests.support.emulator import SUCCESS, Running, line, session_params
+from tests.support.emulator import SUCCESS, EmulatorServer, line, session_params
 from tests.support.ports import free_port
 from tests.support.webhook_receiver import SECRET, Receiver
 
 DAY = 86400
 
 
-def post(running: Running, path: str, form: str, key: str) -> tuple[int, Message, bytes]:
+def post(running: EmulatorServer, path: str, form: str, key: str) -> tuple[int, Message, bytes]:
     return running.raw(
         "POST",
         path,
@@ -28,7 +28,7 @@ def post(running: Running, path: str, form: str, key: str) -> tuple[int, Message
     )
 
 
-def test_1_idempotency_keys_replay_conflict_and_expire(stripe_: Running) -> None:
+def test_1_idempotency_keys_replay_conflict_and_expire(stripe_: EmulatorServer) -> None:
     form = "name=Shirt"
     first = post(stripe_, "/v1/products", form, "k1")
     again = post(stripe_, "/v1/products", form, "k1")
@@ -58,7 +58,7 @@ def test_1_idempotency_keys_replay_conflict_and_expire(stripe_: Running) -> None
     assert post(stripe_, "/v1/products", form, "k1")[2] != first[2], "after a day it is a new one"
 
 
-def test_1_idempotency_key_in_flight_is_a_conflict(stripe_: Running) -> None:
+def test_1_idempotency_key_in_flight_is_a_conflict(stripe_: EmulatorServer) -> None:
     stripe_.emulator.inject_fault("request", "slow", value="700")
     slow = threading.Thread(target=stripe_.a_session, args=("k",))
     slow.start()
@@ -75,7 +75,7 @@ def test_1_idempotency_key_in_flight_is_a_conflict(stripe_: Running) -> None:
     assert sorted(one.status for one in stripe_.emulator.request_log()) == [200, 200, 409]
 
 
-def test_1_a_refusal_by_an_objects_state_is_saved(stripe_: Running) -> None:
+def test_1_a_refusal_by_an_objects_state_is_saved(stripe_: EmulatorServer) -> None:
     """What began executing is kept, a 400 included; what failed validation is not."""
     session = stripe_.a_session()
     stripe_.pay(session.id)
@@ -87,13 +87,13 @@ def test_1_a_refusal_by_an_objects_state_is_saved(stripe_: Running) -> None:
     assert again[1]["Idempotent-Replayed"] == "true"
 
 
-def test_1_a_key_has_at_most_255_characters(stripe_: Running) -> None:
+def test_1_a_key_has_at_most_255_characters(stripe_: EmulatorServer) -> None:
     assert stripe_.a_session("k" * 255).id
     with pytest.raises(stripe.InvalidRequestError, match="255 characters"):
         stripe_.a_session("k" * 256)
 
 
-def test_2_url_is_null_unless_the_session_is_open(stripe_: Running) -> None:
+def test_2_url_is_null_unless_the_session_is_open(stripe_: EmulatorServer) -> None:
     sessions = [stripe_.a_session() for _ in range(2)]
     assert all(session.url for session in sessions)
 
@@ -108,7 +108,7 @@ def test_2_url_is_null_unless_the_session_is_open(stripe_: Running) -> None:
     assert "all done here" in (stripe_.pay(sessions[0].id).message or "")
 
 
-def test_3_only_open_sessions_expire_and_only_within_the_limits(stripe_: Running) -> None:
+def test_3_only_open_sessions_expire_and_only_within_the_limits(stripe_: EmulatorServer) -> None:
     paid = stripe_.a_session()
     stripe_.pay(paid.id)
 
@@ -133,7 +133,7 @@ def test_3_only_open_sessions_expire_and_only_within_the_limits(stripe_: Running
     assert stripe_.event_types()[-1] == "checkout.session.expired"
 
 
-def test_4_the_placeholder_is_replaced_as_literal_text(stripe_: Running) -> None:
+def test_4_the_placeholder_is_replaced_as_literal_text(stripe_: EmulatorServer) -> None:
     session = stripe_.a_session()
     encoded = stripe_.a_session(success_url=SUCCESS.replace("{", "%7B").replace("}", "%7D"))
 
@@ -144,7 +144,7 @@ def test_4_the_placeholder_is_replaced_as_literal_text(stripe_: Running) -> None
 
 
 def test_5_events_have_their_shape_and_each_attempt_a_new_signature(
-    stripe_: Running, receiver: Receiver
+    stripe_: EmulatorServer, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _: (500, 0)
     session = stripe_.a_session()
@@ -173,7 +173,7 @@ def test_5_events_have_their_shape_and_each_attempt_a_new_signature(
 
 
 def test_5_two_secrets_sign_while_one_replaces_the_other(
-    stripe_: Running, receiver: Receiver
+    stripe_: EmulatorServer, receiver: Receiver
 ) -> None:
     (endpoint,) = stripe_.client.v1.webhook_endpoints.list().data
     fresh = stripe_.emulator.roll_secret(endpoint.id, 3600)
@@ -191,7 +191,7 @@ def test_5_two_secrets_sign_while_one_replaces_the_other(
 
 
 def test_6_deliveries_are_parallel_and_a_resend_keeps_the_event_id(
-    stripe_: Running, receiver: Receiver
+    stripe_: EmulatorServer, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _: (200, 0.3)
     started = time.monotonic()
@@ -211,7 +211,7 @@ def test_6_deliveries_are_parallel_and_a_resend_keeps_the_event_id(
 @pytest.mark.parametrize("schedule", ["sandbox", "live"])
 def test_6_retries_follow_stripes_schedules(receiver: Receiver, schedule: Any) -> None:
     gaps = RETRY_SCHEDULES[schedule]
-    running = Running(
+    running = EmulatorServer(
         Config(port=free_port(), webhook_url=receiver.url, webhook_secret=SECRET, retries=schedule)
     )
     try:
@@ -243,7 +243,7 @@ def test_6_the_schedules_are_as_long_as_stripe_says() -> None:
 
 @pytest.mark.parametrize("succeeds", [True, False])
 def test_7_a_delayed_payment_completes_unpaid_and_settles_later(
-    stripe_: Running, succeeds: bool
+    stripe_: EmulatorServer, succeeds: bool
 ) -> None:
     session = stripe_.a_session()
     outcome: Any = "succeeds" if succeeds else "fails"
@@ -267,7 +267,7 @@ def test_7_a_delayed_payment_completes_unpaid_and_settles_later(
         assert last == ["checkout.session.async_payment_failed"]
 
 
-def test_7_a_decline_keeps_the_session_open(stripe_: Running) -> None:
+def test_7_a_decline_keeps_the_session_open(stripe_: EmulatorServer) -> None:
     session = stripe_.a_session()
     result = stripe_.pay(session.id, "4000000000000002")
     declined = stripe_.intent_of(session.id)
@@ -284,7 +284,7 @@ def test_7_a_decline_keeps_the_session_open(stripe_: Running) -> None:
     assert stripe_.intent_of(session.id).id == declined.id, "the same intent is tried again"
 
 
-def test_8_refunds_are_limited_by_the_charge(stripe_: Running) -> None:
+def test_8_refunds_are_limited_by_the_charge(stripe_: EmulatorServer) -> None:
     intent = stripe_.a_payment()
     refunds = stripe_.client.v1.refunds
     refunds.create({"payment_intent": intent.id, "amount": 1000})
@@ -309,7 +309,7 @@ def test_8_refunds_are_limited_by_the_charge(stripe_: Running) -> None:
     assert types.count("refund.created") == types.count("charge.refunded") == 2
 
 
-def test_8_a_disputed_charge_is_not_refunded(stripe_: Running) -> None:
+def test_8_a_disputed_charge_is_not_refunded(stripe_: EmulatorServer) -> None:
     intent = stripe_.a_payment("4000000000000259")
     stripe_.emulator.move_clock(5)
 
@@ -320,7 +320,7 @@ def test_8_a_disputed_charge_is_not_refunded(stripe_: Running) -> None:
     assert "has been charged back; cannot issue a refund." in str(refusal.value)
 
 
-def test_8_refunds_pend_and_fail_as_their_cards_say(stripe_: Running) -> None:
+def test_8_refunds_pend_and_fail_as_their_cards_say(stripe_: EmulatorServer) -> None:
     pending = stripe_.a_payment("4000000000007726")
     failing = stripe_.a_payment("4000000000005126")
     refunds = [
@@ -341,7 +341,7 @@ def test_8_refunds_pend_and_fail_as_their_cards_say(stripe_: Running) -> None:
 
 
 def test_9_events_are_listed_by_delivery_success_for_30_days(
-    stripe_: Running, receiver: Receiver
+    stripe_: EmulatorServer, receiver: Receiver
 ) -> None:
     events = stripe_.client.v1.events
     receiver.answer = lambda event: (500 if event["type"] == "product.updated" else 200, 0)
@@ -370,7 +370,7 @@ def test_9_events_are_listed_by_delivery_success_for_30_days(
         events.retrieve(changed.id)
 
 
-def test_10_unknown_parameters_are_refused_also_deep_inside(stripe_: Running) -> None:
+def test_10_unknown_parameters_are_refused_also_deep_inside(stripe_: EmulatorServer) -> None:
     nonsense = line(1999)
     nonsense["price_data"]["product_data"]["colour"] = "red"
 
@@ -387,7 +387,7 @@ def test_10_unknown_parameters_are_refused_also_deep_inside(stripe_: Running) ->
     assert error.error.type == "invalid_request_error"
 
 
-def test_10_one_currency_per_session_and_amounts_within_limits(stripe_: Running) -> None:
+def test_10_one_currency_per_session_and_amounts_within_limits(stripe_: EmulatorServer) -> None:
     for lines, words in (
         ([line(1999), line(1999, "eur")], "same currency"),
         ([line(49)], r"at least \$0.50 usd"),
@@ -411,7 +411,7 @@ def test_10_one_currency_per_session_and_amounts_within_limits(stripe_: Running)
     assert (after.payment_status, after.payment_intent) == ("no_payment_required", None)
 
 
-def test_11_prices_are_frozen_in_the_session(stripe_: Running) -> None:
+def test_11_prices_are_frozen_in_the_session(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     product = client.products.create({"name": "Jeans"})
     price = client.prices.create({"product": product.id, "currency": "usd", "unit_amount": 4999})
@@ -429,7 +429,7 @@ def test_11_prices_are_frozen_in_the_session(stripe_: Running) -> None:
 
 
 @pytest.mark.scenario("G11")
-def test_12_only_loopback_and_only_test_keys(stripe_: Running) -> None:
+def test_12_only_loopback_and_only_test_keys(stripe_: EmulatorServer) -> None:
     with pytest.raises(ValueError, match="loopback only"):
         create_app(Config(host="0.0.0.0"))
     for prefix in ("sk_live_", "rk_live_", "pk_test_", "sk_", ""):

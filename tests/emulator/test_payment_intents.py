@@ -10,7 +10,7 @@ import stripe
 
 from stripe_emulator.base.errors import StripeError
 from tests.emulator import json_checker
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 
 BACK = "http://127.0.0.1:1/back?step=2"
 FORM = {"Content_Type": "application/x-www-form-urlencoded"}
@@ -27,7 +27,7 @@ def paid_with(method: str, **changes: Any) -> Any:
     } | changes
 
 
-def test_a_payment_is_created_changed_confirmed_and_read(stripe_: Running) -> None:
+def test_a_payment_is_created_changed_confirmed_and_read(stripe_: EmulatorServer) -> None:
     intents = stripe_.client.v1.payment_intents
     customer = stripe_.client.v1.customers.create()
     made = intents.create({"amount": 1000, "currency": "eur", "metadata": {"order": "1"}})
@@ -74,7 +74,7 @@ def test_a_payment_is_created_changed_confirmed_and_read(stripe_: Running) -> No
     ],
 )
 def test_a_decline_is_a_402_whose_effects_stay(
-    stripe_: Running, method: str, code: str, decline_code: str
+    stripe_: EmulatorServer, method: str, code: str, decline_code: str
 ) -> None:
     intents = stripe_.client.v1.payment_intents
     answers = []
@@ -123,7 +123,7 @@ def test_a_decline_is_a_402_whose_effects_stay(
     ],
 )
 def test_3d_secure_redirects_to_the_bank_and_back_to_the_shop(
-    stripe_: Running, method: str, answer: str, status: str, result: str
+    stripe_: EmulatorServer, method: str, answer: str, status: str, result: str
 ) -> None:
     intents = stripe_.client.v1.payment_intents
     waiting = intents.create(paid_with(method))
@@ -152,7 +152,7 @@ def test_3d_secure_redirects_to_the_bank_and_back_to_the_shop(
     assert "payment_intent.requires_action" in stripe_.event_types()
 
 
-def test_without_a_return_url_the_banks_page_ends_the_question(stripe_: Running) -> None:
+def test_without_a_return_url_the_banks_page_ends_the_question(stripe_: EmulatorServer) -> None:
     never: Any = {"automatic_payment_methods": {"enabled": True, "allow_redirects": "never"}}
     params = paid_with("pm_card_authenticationRequired", **never)
     del params["return_url"]
@@ -167,7 +167,7 @@ def test_without_a_return_url_the_banks_page_ends_the_question(stripe_: Running)
     assert stripe_.client.v1.payment_intents.retrieve(waiting.id).status == "succeeded"
 
 
-def test_who_is_not_there_cannot_authenticate(stripe_: Running) -> None:
+def test_who_is_not_there_cannot_authenticate(stripe_: EmulatorServer) -> None:
     for params in ({"off_session": True}, {"error_on_requires_action": True}):
         with pytest.raises(stripe.CardError) as refused:
             stripe_.client.v1.payment_intents.create(
@@ -176,7 +176,7 @@ def test_who_is_not_there_cannot_authenticate(stripe_: Running) -> None:
         assert refused.value.code == "authentication_required"
 
 
-def test_with_manual_confirmation_the_server_confirms_again(stripe_: Running) -> None:
+def test_with_manual_confirmation_the_server_confirms_again(stripe_: EmulatorServer) -> None:
     intents = stripe_.client.v1.payment_intents
     params = paid_with("pm_card_authenticationRequired", confirmation_method="manual")
     waiting = intents.create(params)
@@ -189,7 +189,7 @@ def test_with_manual_confirmation_the_server_confirms_again(stripe_: Running) ->
     assert intents.confirm(waiting.id, {"return_url": BACK}).status == "succeeded"
 
 
-def test_an_authorized_payment_is_captured_in_part(stripe_: Running) -> None:
+def test_an_authorized_payment_is_captured_in_part(stripe_: EmulatorServer) -> None:
     intents = stripe_.client.v1.payment_intents
     held = intents.create(paid_with("pm_card_visa", capture_method="manual"))
     charge = stripe_.charge_of(held)
@@ -224,7 +224,9 @@ def test_an_authorized_payment_is_captured_in_part(stripe_: Running) -> None:
 @pytest.mark.parametrize(
     ("in_time", "event"), [(True, "charge.refunded"), (False, "charge.expired")]
 )
-def test_an_uncaptured_amount_is_released(stripe_: Running, in_time: bool, event: str) -> None:
+def test_an_uncaptured_amount_is_released(
+    stripe_: EmulatorServer, in_time: bool, event: str
+) -> None:
     intents = stripe_.client.v1.payment_intents
     held = intents.create(paid_with("pm_card_visa", capture_method="manual"))
 
@@ -246,7 +248,7 @@ def test_an_uncaptured_amount_is_released(stripe_: Running, in_time: bool, event
     assert refused.value.code == "payment_intent_unexpected_state"
 
 
-def test_a_state_that_does_not_fit_is_refused_and_named(stripe_: Running) -> None:
+def test_a_state_that_does_not_fit_is_refused_and_named(stripe_: EmulatorServer) -> None:
     intents = stripe_.client.v1.payment_intents
     empty = intents.create({"amount": 2000, "currency": "usd"})
     paid = intents.create(paid_with("pm_card_visa"))
@@ -265,7 +267,7 @@ def test_a_state_that_does_not_fit_is_refused_and_named(stripe_: Running) -> Non
     assert intents.update(paid.id, {"description": "Late"}).description == "Late"
 
 
-def test_payment_intents_of_checkout_cannot_be_changed_directly(stripe_: Running) -> None:
+def test_payment_intents_of_checkout_cannot_be_changed_directly(stripe_: EmulatorServer) -> None:
     """Otherwise a payment could be taken or canceled behind the session's back."""
     intents = stripe_.client.v1.payment_intents
     session = stripe_.a_session()
@@ -287,7 +289,7 @@ def test_payment_intents_of_checkout_cannot_be_changed_directly(stripe_: Running
     ("amount", "code"), [(49, "amount_too_small"), (1_000_000_000_000, "amount_too_large")]
 )
 def test_an_amount_that_cannot_be_charged_is_refused(
-    stripe_: Running, amount: int, code: str
+    stripe_: EmulatorServer, amount: int, code: str
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
         stripe_.client.v1.payment_intents.create({"amount": amount, "currency": "usd"})
@@ -295,7 +297,7 @@ def test_an_amount_that_cannot_be_charged_is_refused(
     assert (refused.value.code, refused.value.param) == (code, "amount")
 
 
-def test_a_payment_method_that_may_redirect_needs_a_return_url(stripe_: Running) -> None:
+def test_a_payment_method_that_may_redirect_needs_a_return_url(stripe_: EmulatorServer) -> None:
     params = paid_with("pm_card_visa")
     del params["return_url"]
 
@@ -308,7 +310,9 @@ def test_a_payment_method_that_may_redirect_needs_a_return_url(stripe_: Running)
 
 
 @pytest.mark.parametrize("version", ["2026-08-26.dahlia", "2023-08-16", "2022-11-15"])
-def test_older_versions_name_and_choose_methods_as_they_did(stripe_: Running, version: str) -> None:
+def test_older_versions_name_and_choose_methods_as_they_did(
+    stripe_: EmulatorServer, version: str
+) -> None:
     body = b"amount=2000&currency=usd&payment_method_types[]=card&confirm=true&payment_method="
     created = []
     for method in (b"pm_card_visa", b"pm_card_chargeDeclined"):

@@ -8,17 +8,17 @@ import pytest
 import stripe
 
 from tests.emulator.test_payment_intents import BACK, paid_with
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 
 CARD: Any = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2040, "cvc": "123"}
 MANDATE: Any = {"customer_acceptance": {"type": "offline"}}
 
 
-def a_card(running: Running, **card: Any) -> stripe.PaymentMethod:
+def a_card(running: EmulatorServer, **card: Any) -> stripe.PaymentMethod:
     return running.client.v1.payment_methods.create({"type": "card", "card": CARD | card})
 
 
-def test_a_card_is_saved_used_again_changed_and_detached(stripe_: Running) -> None:
+def test_a_card_is_saved_used_again_changed_and_detached(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     customer = client.customers.create()
     method = a_card(stripe_)
@@ -51,7 +51,7 @@ def test_a_card_is_saved_used_again_changed_and_detached(stripe_: Running) -> No
     ]
 
 
-def test_a_payment_method_without_a_customer_pays_once(stripe_: Running) -> None:
+def test_a_payment_method_without_a_customer_pays_once(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     method, other = a_card(stripe_), a_card(stripe_)
     client.payment_intents.create(paid_with(method.id))
@@ -77,7 +77,7 @@ def test_a_payment_method_without_a_customer_pays_once(stripe_: Running) -> None
     ],
 )
 def test_only_test_cards_become_payment_methods(
-    stripe_: Running, card: Any, code: str, status: int
+    stripe_: EmulatorServer, card: Any, code: str, status: int
 ) -> None:
     with pytest.raises(stripe.CardError) as refused:
         a_card(stripe_, **card)
@@ -87,7 +87,9 @@ def test_only_test_cards_become_payment_methods(
 
 
 @pytest.mark.parametrize("number", ["4242424242424242", "4111111111111111", "4000056655665556"])
-def test_only_the_last_four_digits_of_a_card_are_stored(stripe_: Running, number: str) -> None:
+def test_only_the_last_four_digits_of_a_card_are_stored(
+    stripe_: EmulatorServer, number: str
+) -> None:
     """Neither the account's file, its request log nor its idempotency keys hold more."""
     with suppress(stripe.CardError):
         a_card(stripe_, number=number)
@@ -99,7 +101,7 @@ def test_only_the_last_four_digits_of_a_card_are_stored(stripe_: Running, number
     assert f"****{number[-4:]}" in dump
 
 
-def test_declined_cards_cannot_be_saved_but_one_of_them(stripe_: Running) -> None:
+def test_declined_cards_cannot_be_saved_but_one_of_them(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     customer = client.customers.create().id
 
@@ -120,7 +122,7 @@ def test_declined_cards_cannot_be_saved_but_one_of_them(stripe_: Running) -> Non
     ],
 )
 def test_a_bank_debit_is_processing_until_the_bank_answers(
-    stripe_: Running, iban: str, status: str
+    stripe_: EmulatorServer, iban: str, status: str
 ) -> None:
     client = stripe_.client.v1
     method = client.payment_methods.create(
@@ -140,7 +142,7 @@ def test_a_bank_debit_is_processing_until_the_bank_answers(
     assert client.payment_intents.retrieve(payment.id).status == status
 
 
-def test_a_customer_comes_with_a_card(stripe_: Running) -> None:
+def test_a_customer_comes_with_a_card(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     customer = client.customers.create(
         {
@@ -163,7 +165,7 @@ def test_a_customer_comes_with_a_card(stripe_: Running) -> None:
         )
 
 
-def test_checkout_saves_the_card_of_a_session_that_asks_for_it(stripe_: Running) -> None:
+def test_checkout_saves_the_card_of_a_session_that_asks_for_it(stripe_: EmulatorServer) -> None:
     session = stripe_.a_session(payment_intent_data={"setup_future_usage": "off_session"})
     stripe_.pay(session.id)
 
@@ -174,7 +176,7 @@ def test_checkout_saves_the_card_of_a_session_that_asks_for_it(stripe_: Running)
     assert intent.setup_future_usage == "off_session"
 
 
-def test_a_setup_intent_saves_a_card_for_later(stripe_: Running) -> None:
+def test_a_setup_intent_saves_a_card_for_later(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     customer = client.customers.create().id
     intent = client.setup_intents.create({"customer": customer, "metadata": {"a": "1"}})
@@ -205,7 +207,7 @@ def test_a_setup_intent_saves_a_card_for_later(stripe_: Running) -> None:
     ]
 
 
-def test_a_setup_intent_fails_and_is_canceled(stripe_: Running) -> None:
+def test_a_setup_intent_fails_and_is_canceled(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1.setup_intents
     with pytest.raises(stripe.CardError) as declined:
         client.create(
@@ -228,7 +230,7 @@ def test_a_setup_intent_fails_and_is_canceled(stripe_: Running) -> None:
     ]
 
 
-def test_metadata_of_sessions_and_charges_can_be_changed_later(stripe_: Running) -> None:
+def test_metadata_of_sessions_and_charges_can_be_changed_later(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     session = stripe_.a_session()
     stripe_.pay(session.id)

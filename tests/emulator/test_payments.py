@@ -9,7 +9,7 @@ import stripe
 
 from stripe_emulator.base.errors import StripeError
 from stripe_emulator.base.test_cards import TEST_CARDS, TestCard, is_luhn
-from tests.support.emulator import VISA, Running
+from tests.support.emulator import VISA, EmulatorServer
 from tests.support.webhook_receiver import Receiver
 
 SUCCEED = [card for card in TEST_CARDS if card.outcome == "succeeds"]
@@ -26,7 +26,7 @@ def label(card: TestCard) -> str:
 
 
 @pytest.mark.parametrize("card", SUCCEED, ids=label)
-def test_a_card_that_succeeds_pays_the_session(stripe_: Running, card: TestCard) -> None:
+def test_a_card_that_succeeds_pays_the_session(stripe_: EmulatorServer, card: TestCard) -> None:
     session = stripe_.a_session()
 
     result = stripe_.pay(session.id, card.number)
@@ -48,7 +48,7 @@ def test_a_card_that_succeeds_pays_the_session(stripe_: Running, card: TestCard)
 
 @pytest.mark.parametrize("card", DECLINE, ids=label)
 def test_a_card_that_declines_says_why_and_leaves_the_session_open(
-    stripe_: Running, card: TestCard
+    stripe_: EmulatorServer, card: TestCard
 ) -> None:
     session = stripe_.a_session()
 
@@ -69,7 +69,7 @@ def test_a_card_that_declines_says_why_and_leaves_the_session_open(
 @pytest.mark.parametrize("card", ASK, ids=label)
 @pytest.mark.parametrize("passed", [True, False])
 def test_a_3d_secure_card_pays_only_after_the_challenge(
-    stripe_: Running, card: TestCard, passed: bool
+    stripe_: EmulatorServer, card: TestCard, passed: bool
 ) -> None:
     session = stripe_.a_session()
     asked = stripe_.pay(session.id, card.number)
@@ -108,7 +108,7 @@ def test_a_3d_secure_card_pays_only_after_the_challenge(
     ],
 )
 def test_a_field_that_cannot_be_is_named_and_nothing_is_attempted(
-    stripe_: Running, field: str, value: str, words: str
+    stripe_: EmulatorServer, field: str, value: str, words: str
 ) -> None:
     session = stripe_.a_session()
     form: dict[str, Any] = {"number": VISA, "expiry": "12/34", "cvc": "123"}
@@ -121,7 +121,7 @@ def test_a_field_that_cannot_be_is_named_and_nothing_is_attempted(
     assert stripe_.event_types() == []
 
 
-def test_a_card_number_is_never_stored(stripe_: Running) -> None:
+def test_a_card_number_is_never_stored(stripe_: EmulatorServer) -> None:
     real_looking = "4111111111111111"
     assert is_luhn(real_looking)
     session = stripe_.a_session()
@@ -149,7 +149,7 @@ def test_a_card_number_is_never_stored(stripe_: Running) -> None:
     ],
 )
 def test_cards_that_dispute_do_so_a_moment_later(
-    stripe_: Running, number: str, reason: str, status: str, withdrawn: bool
+    stripe_: EmulatorServer, number: str, reason: str, status: str, withdrawn: bool
 ) -> None:
     intent = stripe_.a_payment(number)
     stripe_.emulator.move_clock(5)
@@ -164,7 +164,7 @@ def test_cards_that_dispute_do_so_a_moment_later(
 
 
 @pytest.mark.parametrize("won", [True, False])
-def test_a_dispute_ends_won_or_lost_and_only_once(stripe_: Running, won: bool) -> None:
+def test_a_dispute_ends_won_or_lost_and_only_once(stripe_: EmulatorServer, won: bool) -> None:
     intent = stripe_.a_payment()
     emulator, before = stripe_.emulator, stripe_.client.v1.balance.retrieve()
     assert isinstance(intent.latest_charge, stripe.Charge)
@@ -187,7 +187,7 @@ def test_a_dispute_ends_won_or_lost_and_only_once(stripe_: Running, won: bool) -
     ("text", "status"), [("winning_evidence", "won"), ("losing_evidence", "lost")]
 )
 def test_stripes_two_test_sentences_decide_a_dispute(
-    stripe_: Running, text: str, status: str
+    stripe_: EmulatorServer, text: str, status: str
 ) -> None:
     intent = stripe_.a_payment("4000000000000259")
     stripe_.emulator.move_clock(5)
@@ -198,7 +198,7 @@ def test_stripes_two_test_sentences_decide_a_dispute(
     assert stripe_.client.v1.disputes.retrieve(dispute.id).status == status
 
 
-def test_the_balance_is_what_the_transactions_say(stripe_: Running) -> None:
+def test_the_balance_is_what_the_transactions_say(stripe_: EmulatorServer) -> None:
     intent = stripe_.a_payment()
     stripe_.emulator.move_clock(2)
     stripe_.client.v1.refunds.create({"payment_intent": intent.id, "amount": 998})
@@ -212,7 +212,7 @@ def test_the_balance_is_what_the_transactions_say(stripe_: Running) -> None:
     assert (ready.pending[0].amount, ready.available[0].amount) == (0, 3998 - fee - 998)
 
 
-def test_capture_is_announced_after_the_charge(stripe_: Running) -> None:
+def test_capture_is_announced_after_the_charge(stripe_: EmulatorServer) -> None:
     intent = stripe_.a_payment()
     assert isinstance(intent.latest_charge, stripe.Charge)
     assert intent.latest_charge.balance_transaction is None
@@ -226,7 +226,7 @@ def test_capture_is_announced_after_the_charge(stripe_: Running) -> None:
 
 
 def test_checkout_waits_for_the_webhook_before_it_redirects(
-    stripe_: Running, receiver: Receiver
+    stripe_: EmulatorServer, receiver: Receiver
 ) -> None:
     def slow(event: dict[str, Any]) -> tuple[int, float]:
         return 200, 0.4 if event["type"] == "checkout.session.completed" else 0
@@ -243,7 +243,7 @@ def test_checkout_waits_for_the_webhook_before_it_redirects(
     assert delivery.state == "succeeded", "the answer was in before the redirect was given"
 
 
-def test_checkout_does_not_wait_for_an_endpoint_that_is_not_there(stripe_: Running) -> None:
+def test_checkout_does_not_wait_for_an_endpoint_that_is_not_there(stripe_: EmulatorServer) -> None:
     (endpoint,) = stripe_.client.v1.webhook_endpoints.list().data
     stripe_.client.v1.webhook_endpoints.update(endpoint.id, {"url": "http://127.0.0.1:1/nobody"})
     session = stripe_.a_session()
@@ -257,7 +257,7 @@ def test_checkout_does_not_wait_for_an_endpoint_that_is_not_there(stripe_: Runni
     assert all("ConnectionRefused" in tries[0].body for tries in attempts)
 
 
-def test_the_timeline_lists_every_request_event_and_delivery(stripe_: Running) -> None:
+def test_the_timeline_lists_every_request_event_and_delivery(stripe_: EmulatorServer) -> None:
     intent = stripe_.a_payment()
     stripe_.client.v1.refunds.create({"payment_intent": intent.id})
     stripe_.emulator.dispatcher.wait_until_idle()
@@ -273,7 +273,7 @@ def test_the_timeline_lists_every_request_event_and_delivery(stripe_: Running) -
     assert stripe_.emulator.counts()["refund"] == 1
 
 
-def test_a_receipt_shows_what_was_paid(stripe_: Running) -> None:
+def test_a_receipt_shows_what_was_paid(stripe_: EmulatorServer) -> None:
     intent = stripe_.a_payment()
     assert isinstance(intent.latest_charge, stripe.Charge)
     url = str(intent.latest_charge.receipt_url)
@@ -285,7 +285,7 @@ def test_a_receipt_shows_what_was_paid(stripe_: Running) -> None:
     assert stripe_.raw("GET", "/emulator/receipts/ch_nobody")[0] == 404
 
 
-def test_the_request_log_keeps_no_signing_secret(stripe_: Running) -> None:
+def test_the_request_log_keeps_no_signing_secret(stripe_: EmulatorServer) -> None:
     made = stripe_.client.v1.webhook_endpoints.create(
         {"url": "http://127.0.0.1:9/x", "enabled_events": ["charge.captured"]}
     )
@@ -297,7 +297,7 @@ def test_the_request_log_keeps_no_signing_secret(stripe_: Running) -> None:
     assert str(made.secret) not in logged
 
 
-def test_the_request_log_masks_keys(stripe_: Running) -> None:
+def test_the_request_log_masks_keys(stripe_: EmulatorServer) -> None:
     stripe_.a_session()
 
     (request,) = stripe_.emulator.request_log()
@@ -307,7 +307,7 @@ def test_the_request_log_masks_keys(stripe_: Running) -> None:
     assert (request.method, request.path, request.status) == ("POST", "/v1/checkout/sessions", 200)
 
 
-def test_a_dispute_of_a_refunded_charge_takes_no_money(stripe_: Running) -> None:
+def test_a_dispute_of_a_refunded_charge_takes_no_money(stripe_: EmulatorServer) -> None:
     """Money back before the bank's complaint: the timer finds nothing left, and time goes on."""
     intent = stripe_.a_payment("4000000000000259")
     stripe_.client.v1.refunds.create({"payment_intent": intent.id})
@@ -318,7 +318,9 @@ def test_a_dispute_of_a_refunded_charge_takes_no_money(stripe_: Running) -> None
     assert stripe_.charge_of(intent).balance_transaction is not None
 
 
-def test_an_early_fraud_warning_follows_the_payment(stripe_: Running, receiver: Receiver) -> None:
+def test_an_early_fraud_warning_follows_the_payment(
+    stripe_: EmulatorServer, receiver: Receiver
+) -> None:
     intent = stripe_.a_payment("4000000000005423")
 
     stripe_.emulator.move_clock(5)
@@ -329,7 +331,9 @@ def test_an_early_fraud_warning_follows_the_payment(stripe_: Running, receiver: 
     assert stripe_.charge_of(intent).disputed is False
 
 
-def test_previous_attributes_of_metadata_hold_only_the_changed_keys(stripe_: Running) -> None:
+def test_previous_attributes_of_metadata_hold_only_the_changed_keys(
+    stripe_: EmulatorServer,
+) -> None:
     client = stripe_.client.v1
     product = client.products.create({"name": "Shirt", "metadata": {"size": "L", "fit": "slim"}})
 
@@ -344,7 +348,7 @@ def test_previous_attributes_of_metadata_hold_only_the_changed_keys(stripe_: Run
     }
 
 
-def test_balance_transactions_are_listed_by_source(stripe_: Running) -> None:
+def test_balance_transactions_are_listed_by_source(stripe_: EmulatorServer) -> None:
     intent = stripe_.a_payment()
     stripe_.a_payment()
     stripe_.emulator.move_clock(5)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stripe_emulator.api.authentication import masked
 from stripe_emulator.base import currencies
 from stripe_emulator.parameters import form_encoding
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 
 FEW = settings(
     max_examples=40,
@@ -43,7 +43,7 @@ def carts(draw: st.DrawFn) -> tuple[str, list[tuple[str, int, int]]]:
 @FEW
 @given(cart=carts(), metadata=METADATA)
 def test_a_session_keeps_every_cart_as_it_was_sent(
-    stripe_: Running, cart: tuple[str, list[tuple[str, int, int]]], metadata: dict[str, str]
+    stripe_: EmulatorServer, cart: tuple[str, list[tuple[str, int, int]]], metadata: dict[str, str]
 ) -> None:
     currency, lines = cart
     given_lines: Any = [

@@ -8,7 +8,7 @@ import stripe
 
 from stripe_emulator.api import not_imitated, routes
 from stripe_emulator.api.request_faults import ACCOUNT_ID
-from tests.support.emulator import KEY, Running, line
+from tests.support.emulator import KEY, EmulatorServer, line
 
 RECURRING = {"interval": "month"}
 
@@ -24,7 +24,7 @@ def a_line(currency: str = "usd", **more: Any) -> Any:
     ("method", "path"), [("GET", "/v1/balance"), ("POST", "/v1/products"), ("GET", "/v1/nothing")]
 )
 def test_another_account_is_refused_as_not_accessible(
-    stripe_: Running, method: str, path: str, header: str, account: str
+    stripe_: EmulatorServer, method: str, path: str, header: str, account: str
 ) -> None:
     status, _, body = stripe_.raw(method, path, None, **{header: account})
 
@@ -39,7 +39,7 @@ def test_another_account_is_refused_as_not_accessible(
     assert stripe_.client.v1.products.list().data == []
 
 
-def test_the_sdk_raises_a_permission_error_for_another_account(stripe_: Running) -> None:
+def test_the_sdk_raises_a_permission_error_for_another_account(stripe_: EmulatorServer) -> None:
     with pytest.raises(stripe.PermissionError) as refused:
         stripe_.client.v1.products.list(options={"stripe_account": "acct_1Somebody0000000"})
 
@@ -56,7 +56,7 @@ def test_the_sdk_raises_a_permission_error_for_another_account(stripe_: Running)
         *("/", "/events", "/nothing", "/emulator/health", "/openapi.json", "/static/pay.css"),
     ],
 )
-def test_head_is_answered_as_get_without_the_body(stripe_: Running, path: str) -> None:
+def test_head_is_answered_as_get_without_the_body(stripe_: EmulatorServer, path: str) -> None:
     got, asked = stripe_.raw("GET", path), stripe_.raw("HEAD", path)
 
     assert asked[0] == got[0]
@@ -65,7 +65,7 @@ def test_head_is_answered_as_get_without_the_body(stripe_: Running, path: str) -
     assert ("Request-Id" in asked[1]) == ("Request-Id" in got[1])
 
 
-def test_head_changes_nothing_and_keeps_the_connection_usable(stripe_: Running) -> None:
+def test_head_changes_nothing_and_keeps_the_connection_usable(stripe_: EmulatorServer) -> None:
     session = stripe_.a_session()
 
     stripe_.raw("HEAD", f"/c/pay/{session.id}")
@@ -90,7 +90,7 @@ def test_head_changes_nothing_and_keeps_the_connection_usable(stripe_: Running) 
     ],
 )
 def test_unsupported_calls_are_a_stripe_error(
-    stripe_: Running, method: str, path: str, words: str
+    stripe_: EmulatorServer, method: str, path: str, words: str
 ) -> None:
     status, headers, body = stripe_.raw(method, path.replace("'", "%27"))
 
@@ -101,7 +101,7 @@ def test_unsupported_calls_are_a_stripe_error(
 
 
 def test_every_call_that_is_not_imitated_is_refused_in_a_sentence_that_names_it(
-    stripe_: Running,
+    stripe_: EmulatorServer,
 ) -> None:
     """Subscriptions, invoices, Connect and all the rest that an SDK can call."""
     left = [call for call in not_imitated.DECLARED if call not in routes.OPERATIONS]
@@ -117,7 +117,7 @@ def test_every_call_that_is_not_imitated_is_refused_in_a_sentence_that_names_it(
     )
 
 
-def test_the_sdk_shows_the_sentence_for_search_and_v2(stripe_: Running) -> None:
+def test_the_sdk_shows_the_sentence_for_search_and_v2(stripe_: EmulatorServer) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="does not imitate search"):
         stripe_.client.v1.products.search({"query": "active:'true'"})
     with pytest.raises(stripe.StripeError, match="does not imitate API v2"):
@@ -140,7 +140,7 @@ def test_the_sdk_shows_the_sentence_for_search_and_v2(stripe_: Running) -> None:
     ],
 )
 def test_another_mode_is_refused_for_the_mode(
-    stripe_: Running, given: Any, param: str, words: str
+    stripe_: EmulatorServer, given: Any, param: str, words: str
 ) -> None:
     with pytest.raises(stripe.InvalidRequestError) as refused:
         stripe_.a_session(**given)
@@ -150,7 +150,7 @@ def test_another_mode_is_refused_for_the_mode(
 
 
 def test_a_stored_recurring_price_in_subscription_mode_is_refused_for_the_mode(
-    stripe_: Running,
+    stripe_: EmulatorServer,
 ) -> None:
     price = stripe_.client.v1.prices.create(
         {
@@ -179,7 +179,7 @@ def test_a_stored_recurring_price_in_subscription_mode_is_refused_for_the_mode(
     ],
 )
 def test_bank_debits_are_offered_in_their_own_currency_only(
-    stripe_: Running, currency: str, methods: list[str]
+    stripe_: EmulatorServer, currency: str, methods: list[str]
 ) -> None:
     session = stripe_.a_session(line_items=[line(2000, currency)])
 

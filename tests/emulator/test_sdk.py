@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.support.emulator import KEY, Running, line, session_params
+from tests.support.emulator import KEY, EmulatorServer, line, session_params
 
 FORM = "application/x-www-form-urlencoded"
 WHOLE = (
@@ -17,7 +17,7 @@ WHOLE = (
 )
 
 
-def test_lists_page_by_themselves_newest_first(stripe_: Running) -> None:
+def test_lists_page_by_themselves_newest_first(stripe_: EmulatorServer) -> None:
     made = [stripe_.a_session().id for _ in range(7)]
     sessions = stripe_.client.v1.checkout.sessions
 
@@ -34,7 +34,7 @@ def test_lists_page_by_themselves_newest_first(stripe_: Running) -> None:
         sessions.list({"starting_after": made[0], "ending_before": made[1]})
 
 
-def test_lists_are_filtered(stripe_: Running) -> None:
+def test_lists_are_filtered(stripe_: EmulatorServer) -> None:
     paid, other = stripe_.a_session(), stripe_.a_session(customer_email="bob@example.com")
     stripe_.pay(paid.id)
     intent = stripe_.intent_of(paid.id)
@@ -50,7 +50,7 @@ def test_lists_are_filtered(stripe_: Running) -> None:
     assert ids(created={"lt": paid.created - 5}) == []
 
 
-def test_line_items_page_in_the_order_of_the_cart(stripe_: Running) -> None:
+def test_line_items_page_in_the_order_of_the_cart(stripe_: EmulatorServer) -> None:
     lines = [line(100 + number, name=f"Thing {number}") for number in range(23)]
     session = stripe_.a_session(line_items=lines)
 
@@ -65,7 +65,7 @@ def test_line_items_page_in_the_order_of_the_cart(stripe_: Running) -> None:
     assert "line_items" not in stripe_.client.v1.checkout.sessions.retrieve(session.id)
 
 
-def test_expansion_goes_four_levels_deep_and_no_further(stripe_: Running) -> None:
+def test_expansion_goes_four_levels_deep_and_no_further(stripe_: EmulatorServer) -> None:
     session = stripe_.a_session()
     stripe_.pay(session.id)
     stripe_.emulator.move_clock(2)
@@ -91,7 +91,7 @@ def test_expansion_goes_four_levels_deep_and_no_further(stripe_: Running) -> Non
     assert isinstance(listed.payment_intent, stripe.PaymentIntent)
 
 
-def test_each_refusal_is_the_error_class_it_is_at_stripe(stripe_: Running) -> None:
+def test_each_refusal_is_the_error_class_it_is_at_stripe(stripe_: EmulatorServer) -> None:
     sessions = stripe_.client.v1.checkout.sessions
     emulator = stripe_.emulator
     with pytest.raises(stripe.InvalidRequestError) as missing:
@@ -121,7 +121,7 @@ def test_each_refusal_is_the_error_class_it_is_at_stripe(stripe_: Running) -> No
 
 
 def test_a_cut_connection_is_retried_with_the_same_key_and_gets_the_same_session(
-    stripe_: Running,
+    stripe_: EmulatorServer,
 ) -> None:
     stripe_.emulator.inject_fault("request", "cut", match="POST /v1/checkout/sessions")
 
@@ -132,7 +132,9 @@ def test_a_cut_connection_is_retried_with_the_same_key_and_gets_the_same_session
     assert replays.count(True) == 1
 
 
-def test_curl_may_write_lists_without_indexes_and_keys_as_user_name(stripe_: Running) -> None:
+def test_curl_may_write_lists_without_indexes_and_keys_as_user_name(
+    stripe_: EmulatorServer,
+) -> None:
     session = stripe_.a_session()
     basic = base64.b64encode(f"{KEY}:".encode()).decode()
 
@@ -148,7 +150,7 @@ def test_curl_may_write_lists_without_indexes_and_keys_as_user_name(stripe_: Run
     assert headers["Stripe-Version"] == stripe.api_version
 
 
-def test_requests_that_are_no_calls_are_refused_as_stripe_does(stripe_: Running) -> None:
+def test_requests_that_are_no_calls_are_refused_as_stripe_does(stripe_: EmulatorServer) -> None:
     none = stripe_.raw("GET", "/v1/balance", Authorization="")
     nowhere = stripe_.raw("GET", "/v1/invoice")
     as_json = stripe_.raw("POST", "/v1/products", b'{"name": "x"}', Content_Type="application/json")
@@ -186,7 +188,7 @@ def test_requests_that_are_no_calls_are_refused_as_stripe_does(stripe_: Running)
     ],
 )
 def test_wrong_parameters_are_named(
-    stripe_: Running, form: str, code: str | None, param: str | None
+    stripe_: EmulatorServer, form: str, code: str | None, param: str | None
 ) -> None:
     text = form.encode().replace("٣".encode(), b"%D9%A3")
 
@@ -201,7 +203,7 @@ def test_wrong_parameters_are_named(
     assert stripe_.client.v1.checkout.sessions.list().data == []
 
 
-def test_a_price_can_be_made_once_and_sold_often(stripe_: Running) -> None:
+def test_a_price_can_be_made_once_and_sold_often(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1
     price = client.prices.create(
         {"currency": "eur", "unit_amount": 4999, "product_data": {"name": "Jeans"}}
@@ -221,7 +223,7 @@ def test_a_price_can_be_made_once_and_sold_often(stripe_: Running) -> None:
             stripe_.a_session(line_items=[given])
 
 
-def test_products_are_changed_and_deleted(stripe_: Running) -> None:
+def test_products_are_changed_and_deleted(stripe_: EmulatorServer) -> None:
     products = stripe_.client.v1.products
     product = products.create({"name": "Hat", "metadata": {"size": "L", "old": "1"}})
 
@@ -234,7 +236,7 @@ def test_products_are_changed_and_deleted(stripe_: Running) -> None:
     assert stripe_.event_types() == ["product.created", "product.updated", "product.deleted"]
 
 
-def test_decimal_amounts_round_per_line(stripe_: Running) -> None:
+def test_decimal_amounts_round_per_line(stripe_: EmulatorServer) -> None:
     price: Any = {
         "currency": "usd",
         "unit_amount_decimal": "12.5",
@@ -248,7 +250,7 @@ def test_decimal_amounts_round_per_line(stripe_: Running) -> None:
             stripe_.a_session(line_items=[{"price_data": price | both, "quantity": 9}])
 
 
-def test_metadata_stays_where_it_was_put(stripe_: Running) -> None:
+def test_metadata_stays_where_it_was_put(stripe_: EmulatorServer) -> None:
     session = stripe_.a_session(
         metadata={"only": "session"}, payment_intent_data={"metadata": {"only": "payment"}}
     )

@@ -8,15 +8,15 @@ import stripe
 
 from stripe_emulator.api import not_imitated, routes
 from tests.emulator.sdk_declarations import SDK
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 
 
-def found(running: Running, query: str) -> list[str]:
+def found(running: EmulatorServer, query: str) -> list[str]:
     page = running.client.v1.customers.search({"query": query})
     return [str(one.name) for one in page.data]
 
 
-def test_customers_are_found_by_email_name_and_metadata(stripe_: Running) -> None:
+def test_customers_are_found_by_email_name_and_metadata(stripe_: EmulatorServer) -> None:
     client = stripe_.client.v1.customers
     client.create({"email": "ada@example.com", "name": "Ada", "metadata": {"plan": "gold"}})
     client.create({"email": "bob@example.com", "name": "Bob", "metadata": {"plan": "gold"}})
@@ -48,14 +48,14 @@ def test_customers_are_found_by_email_name_and_metadata(stripe_: Running) -> Non
         *("shoe_size:'41'", "metadata['a\"b']:'1'", "email:'a"),
     ],
 )
-def test_any_other_query_is_refused_plainly(stripe_: Running, query: str) -> None:
+def test_any_other_query_is_refused_plainly(stripe_: EmulatorServer, query: str) -> None:
     with pytest.raises(stripe.InvalidRequestError, match=r"This emulator (searches|does)") as no:
         stripe_.client.v1.customers.search({"query": query})
 
     assert (no.value.http_status, no.value.param) == (400, "query")
 
 
-def test_every_api_of_the_sdk_is_imitated_or_refused_by_its_name(stripe_: Running) -> None:
+def test_every_api_of_the_sdk_is_imitated_or_refused_by_its_name(stripe_: EmulatorServer) -> None:
     services = "".join(file.read_text() for file in SDK.rglob("*_service.py"))
     known = set(re.findall(r'"/v1/([a-z_0-9]+)', services))
     answered = {path.split("/")[2] for path in routes.OPERATIONS}
@@ -69,6 +69,6 @@ def test_every_api_of_the_sdk_is_imitated_or_refused_by_its_name(stripe_: Runnin
         assert error["message"].startswith(f"This emulator does not imitate {what} (POST: /v1/")
 
 
-def test_direct_charges_are_refused_as_unsupported(stripe_: Running) -> None:
+def test_direct_charges_are_refused_as_unsupported(stripe_: EmulatorServer) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="charges without a PaymentIntent"):
         stripe_.client.v1.charges.create({"amount": 100, "currency": "usd", "source": "tok_visa"})

@@ -12,7 +12,7 @@ import stripe
 
 from stripe_emulator.base.config import Config
 from stripe_emulator.resources.payment_attempts import SETTLE_SECONDS
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 from tests.support.ports import free_port
 from tests.support.stripe_cli import Output, StripeCli
 from tests.support.waiting import wait_until
@@ -29,7 +29,7 @@ class Listening:
 
     def __init__(self, folder: Path) -> None:
         self.config = Config(data_path=folder / "emulator.db", port=free_port())
-        self.stripe = Running(self.config)
+        self.stripe = EmulatorServer(self.config)
         self.receiver = Receiver()
         self.cli = StripeCli(self.config.address, folder)
         self.secret = self.cli.secret()
@@ -38,7 +38,7 @@ class Listening:
     def restart(self) -> None:
         """End the emulator and start it again, on the same file and port."""
         self.stripe.stop()
-        self.stripe = Running(self.config)
+        self.stripe = EmulatorServer(self.config)
 
     def newest(self, event_type: str) -> stripe.Event:
         """The latest event of this type."""

@@ -12,7 +12,7 @@ from stripe_emulator import __main__ as command
 from stripe_emulator.api import versions
 from stripe_emulator.app import create_app
 from stripe_emulator.base.config import API_VERSION, Config
-from tests.support.emulator import Running, session_params
+from tests.support.emulator import EmulatorServer, session_params
 from tests.support.ports import free_port
 from tests.support.webhook_receiver import Receiver
 
@@ -30,7 +30,7 @@ SHIPPING = {"shipping_address_collection[allowed_countries][0]": "DE"}
 HOME = {"line1": "1 Main St", "city": "Berlin", "country": "DE", "postal_code": "10115"}
 
 
-def ask(running: Running, method: str, path: str, version: str | None, **form: str) -> Any:
+def ask(running: EmulatorServer, method: str, path: str, version: str | None, **form: str) -> Any:
     """A request in a version: the answer, which says its version."""
     headers = {"Stripe-Version": version} if version else {}
     if form:
@@ -41,11 +41,11 @@ def ask(running: Running, method: str, path: str, version: str | None, **form: s
     return {"status": status} | json.loads(answer)
 
 
-def a_session(running: Running, version: str | None, **form: str) -> Any:
+def a_session(running: EmulatorServer, version: str | None, **form: str) -> Any:
     return ask(running, "POST", "/v1/checkout/sessions", version, **(SESSION | form))
 
 
-def shipped(running: Running) -> str:
+def shipped(running: EmulatorServer) -> str:
     """A paid session with a shipping address; its id."""
     session: str = a_session(running, None, **SHIPPING)["id"]
     answers = {f"shipping_{name}": value for name, value in HOME.items()}
@@ -60,15 +60,17 @@ def shipped(running: Running) -> str:
 
 
 @pytest.fixture(scope="module")
-def old_account() -> Iterator[Running]:
+def old_account() -> Iterator[EmulatorServer]:
     """An account whose default version is an old one."""
-    made = Running(Config(port=free_port(), api_version=GO_76))
+    made = EmulatorServer(Config(port=free_port(), api_version=GO_76))
     yield made
     made.stop()
 
 
 @pytest.mark.parametrize("version", [None, API_VERSION, CLOVER, GO_76, "2026-08-26.preview"])
-def test_the_answer_says_which_version_it_is_in(stripe_: Running, version: str | None) -> None:
+def test_the_answer_says_which_version_it_is_in(
+    stripe_: EmulatorServer, version: str | None
+) -> None:
     assert ask(stripe_, "GET", "/v1/products", version)["status"] == 200
     assert ask(stripe_, "GET", "/v1/products/nothing", version)["status"] == 404
 
@@ -76,7 +78,7 @@ def test_the_answer_says_which_version_it_is_in(stripe_: Running, version: str |
 @pytest.mark.parametrize(
     "version", ["2024-10-28", "2026-08-26.clover", "yesterday", "2099", "2023-10-17"]
 )
-def test_a_version_that_never_was_is_refused(stripe_: Running, version: str) -> None:
+def test_a_version_that_never_was_is_refused(stripe_: EmulatorServer, version: str) -> None:
     status, headers, body = stripe_.raw("GET", "/v1/products", None, Stripe_Version=version)
 
     error = json.loads(body)["error"]
@@ -84,20 +86,22 @@ def test_a_version_that_never_was_is_refused(stripe_: Running, version: str) -> 
     assert error["message"] == f"Invalid Stripe API version: {version}"
 
 
-def test_a_refused_key_is_answered_in_the_default_version(stripe_: Running) -> None:
+def test_a_refused_key_is_answered_in_the_default_version(stripe_: EmulatorServer) -> None:
     status, headers, _ = stripe_.raw("GET", "/v1/products", None, Authorization="Bearer x")
 
     assert (status, headers["Stripe-Version"]) == (401, API_VERSION)
 
 
-def test_a_version_with_a_beta_and_a_later_one_are_taken(stripe_: Running) -> None:
+def test_a_version_with_a_beta_and_a_later_one_are_taken(stripe_: EmulatorServer) -> None:
     for header, echoed in ((f"{BASIL}; custom_beta=v1", BASIL), ("2031-01-01.iris",) * 2):
         _, headers, _ = stripe_.raw("GET", "/v1/products", None, Stripe_Version=header)
         assert headers["Stripe-Version"] == echoed
 
 
 @pytest.mark.parametrize("version", [GO_76, ACACIA, BASIL, CLOVER, DAHLIA, "2026-08-26.dahlia"])
-def test_payment_method_types_are_taken_before_endive(stripe_: Running, version: str) -> None:
+def test_payment_method_types_are_taken_before_endive(
+    stripe_: EmulatorServer, version: str
+) -> None:
     session = a_session(stripe_, version, **{"payment_method_types[0]": "card"})
 
     assert session["status"] == "open", session
@@ -112,7 +116,7 @@ def test_payment_method_types_are_taken_before_endive(stripe_: Running, version:
 
 @pytest.mark.parametrize("version", [None, "2026-09-30.endive", API_VERSION])
 def test_payment_method_types_are_unknown_since_endive(
-    stripe_: Running, version: str | None
+    stripe_: EmulatorServer, version: str | None
 ) -> None:
     error = a_session(stripe_, version, **{"payment_method_types[0]": "card"})["error"]
 
@@ -120,7 +124,7 @@ def test_payment_method_types_are_unknown_since_endive(
 
 
 @pytest.mark.parametrize("version", [GO_76, BASIL, CLOVER])
-def test_ui_mode_has_its_older_values_before_dahlia(stripe_: Running, version: str) -> None:
+def test_ui_mode_has_its_older_values_before_dahlia(stripe_: EmulatorServer, version: str) -> None:
     session = a_session(stripe_, version, ui_mode="hosted")
 
     assert (session["status"], session["ui_mode"]) == ("open", "hosted")
@@ -136,12 +140,12 @@ def test_ui_mode_has_its_older_values_before_dahlia(stripe_: Running, version: s
 
 
 @pytest.mark.parametrize("version", [DAHLIA, API_VERSION])
-def test_ui_mode_has_its_newer_values_since_dahlia(stripe_: Running, version: str) -> None:
+def test_ui_mode_has_its_newer_values_since_dahlia(stripe_: EmulatorServer, version: str) -> None:
     assert a_session(stripe_, version, ui_mode="hosted_page")["ui_mode"] == "hosted_page"
     assert a_session(stripe_, version, ui_mode="hosted")["error"]["param"] == "ui_mode"
 
 
-def test_shipping_details_stand_on_the_session_before_basil(stripe_: Running) -> None:
+def test_shipping_details_stand_on_the_session_before_basil(stripe_: EmulatorServer) -> None:
     path = f"/v1/checkout/sessions/{shipped(stripe_)}"
 
     old, new = ask(stripe_, "GET", path, ACACIA), ask(stripe_, "GET", path, BASIL)
@@ -157,7 +161,7 @@ def test_shipping_details_stand_on_the_session_before_basil(stripe_: Running) ->
     assert empty["shipping_details"] is None
 
 
-def test_lists_and_expanded_objects_are_in_the_version_too(stripe_: Running) -> None:
+def test_lists_and_expanded_objects_are_in_the_version_too(stripe_: EmulatorServer) -> None:
     stripe_.a_payment()
     path = "/v1/checkout/sessions?expand[]=data.payment_intent.latest_charge"
 
@@ -170,7 +174,7 @@ def test_lists_and_expanded_objects_are_in_the_version_too(stripe_: Running) -> 
     assert "invoice" not in new["payment_intent"]["latest_charge"]
 
 
-def test_features_of_products_were_renamed(stripe_: Running) -> None:
+def test_features_of_products_were_renamed(stripe_: EmulatorServer) -> None:
     form = {"name": "Jeans", "features[0][name]": "Blue"}
 
     old = ask(stripe_, "POST", "/v1/products", GO_76, **form)
@@ -188,7 +192,7 @@ def test_features_of_products_were_renamed(stripe_: Running) -> None:
 
 @pytest.mark.parametrize("version", [GO_76, BASIL, CLOVER])
 def test_an_endpoint_gets_events_in_its_own_version(
-    stripe_: Running, receiver: Receiver, version: str
+    stripe_: EmulatorServer, receiver: Receiver, version: str
 ) -> None:
     endpoint = stripe_.client.v1.webhook_endpoints.create(
         {
@@ -219,7 +223,7 @@ def test_an_endpoint_gets_events_in_its_own_version(
     assert updated["previous_attributes"][name] == []
 
 
-def test_events_are_listed_in_the_version_they_were_made_in(old_account: Running) -> None:
+def test_events_are_listed_in_the_version_they_were_made_in(old_account: EmulatorServer) -> None:
     session = a_session(old_account, API_VERSION)
     old_account.emulator.expire(session["id"])
 
@@ -232,7 +236,7 @@ def test_events_are_listed_in_the_version_they_were_made_in(old_account: Running
     assert event["data"]["object"]["shipping_details"] is None
 
 
-def test_requests_without_a_version_are_in_the_accounts(old_account: Running) -> None:
+def test_requests_without_a_version_are_in_the_accounts(old_account: EmulatorServer) -> None:
     form = {"ui_mode": "hosted", "payment_method_types[0]": "card"}
 
     old = a_session(old_account, None, **form)
@@ -243,7 +247,7 @@ def test_requests_without_a_version_are_in_the_accounts(old_account: Running) ->
 
 
 def test_a_go_client_accepts_the_event_of_its_endpoint(
-    stripe_: Running, receiver: Receiver
+    stripe_: EmulatorServer, receiver: Receiver
 ) -> None:
     """stripe-go refuses an event whose `api_version` is not the one it was made for."""
     stripe_.client.v1.webhook_endpoints.create(
@@ -280,7 +284,7 @@ def test_an_unknown_default_version_does_not_start(capsys: pytest.CaptureFixture
     assert "cannot start: 1999-01-01 is no version of Stripe's API." in capsys.readouterr().out
 
 
-def test_a_session_of_the_newest_version_is_as_before(stripe_: Running) -> None:
+def test_a_session_of_the_newest_version_is_as_before(stripe_: EmulatorServer) -> None:
     params = session_params()
 
     assert stripe_.client.v1.checkout.sessions.create(params).ui_mode == "hosted_page"

@@ -24,21 +24,21 @@ from tests.support.databases import (  # noqa: F401 - fixtures
     postgres_template,
     sqlite_template,
 )
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 from tests.support.ports import free_port
-from tests.support.shop import SECRET, Door, Shop
+from tests.support.shop import SECRET, Shop, WebhookServer
 
 
 @pytest.fixture(scope="session")
-def _stripe() -> Iterator[Running]:
-    made = Running(Config(port=free_port()))
+def _stripe() -> Iterator[EmulatorServer]:
+    made = EmulatorServer(Config(port=free_port()))
     yield made
     made.stop()
 
 
 @pytest.fixture
 def settled(
-    database_url: str, _stripe: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database_url: str, _stripe: EmulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
     """The environment of a shop on its own database, in front of an empty Stripe.
 
@@ -70,22 +70,22 @@ def settled(
 
 
 @pytest.fixture(scope="session")
-def _door() -> Iterator[Door]:
-    opened = Door(free_port())
+def _server() -> Iterator[WebhookServer]:
+    opened = WebhookServer(free_port())
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def door(settled: None, _door: Door) -> Door:
-    """The webhook door; it looks at the settings anew for each event."""
-    return _door
+def server(settled: None, _server: WebhookServer) -> WebhookServer:
+    """The webhook server; it looks at the settings anew for each event."""
+    return _server
 
 
 @pytest.fixture
-def shop(_stripe: Running, door: Door) -> Shop:
-    """A shop that sells, with its webhook door open and nobody delivering but the test."""
-    return Shop(_stripe, door)
+def shop(_stripe: EmulatorServer, server: WebhookServer) -> Shop:
+    """A shop that sells, with its webhook server open and nobody delivering but the test."""
+    return Shop(_stripe, server)
 
 
 @pytest.fixture

@@ -123,7 +123,7 @@ def test_an_unknown_event_cannot_be_refetched(shop: Shop) -> None:
 
 
 def test_an_operator_asks_stripe_and_cancels(shop: Shop) -> None:
-    paid, open_one = shop.an_open_order(), Shop(shop.stripe, shop.door).an_open_order(JEANS)
+    paid, open_one = shop.an_open_order(), Shop(shop.stripe, shop.server).an_open_order(JEANS)
     shop.pay(paid)
 
     asked = actions.refresh_order("Ada", paid)

@@ -261,7 +261,7 @@ def test_a_buyer_without_the_old_cookie_is_new_and_the_old_order_still_completes
     shop: Shop,
 ) -> None:
     old = shop.an_open_order()
-    forgetful = Shop(shop.stripe, shop.door)
+    forgetful = Shop(shop.stripe, shop.server)
     new = forgetful.an_open_order()
     shop.pay(old)
 

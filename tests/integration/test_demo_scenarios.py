@@ -1,4 +1,4 @@
-"""The rehearsal: its troubles against the real emulator and the real webhook door, and that its
+"""The rehearsal: its troubles against the real emulator and the real webhook server, and that its
 judgement can fail: with a guard taken away, or a book that was tampered with, the row says so.
 """
 
@@ -41,9 +41,9 @@ HERE = [scenario for scenario in SCENARIOS if scenario.name != KILLS]
 
 @pytest.fixture
 def heard(shop: Shop) -> Shop:
-    """A shop whose webhook door is known to the emulator, as the launcher makes it known."""
+    """A shop whose webhook server is known to the emulator, as the launcher makes it known."""
     endpoint = shop.stripe.client.v1.webhook_endpoints.create(
-        {"url": f"{shop.door.url}/webhooks/stripe/", "enabled_events": ["*"]}
+        {"url": f"{shop.server.url}/webhooks/stripe/", "enabled_events": ["*"]}
     )
     rolled = {"seconds": 0, "secret": SECRET}
     address = f"{shop.stripe.config.address}/emulator/endpoints/{endpoint.id}/roll"

@@ -24,7 +24,7 @@ def test_events_are_filtered_and_each_is_on_one_page(
 ) -> None:
     monkeypatch.setattr(event_search, "PAGE_SIZE", 2)
     for _ in range(2):
-        Shop(shop.stripe, shop.door).a_paid_order()
+        Shop(shop.stripe, shop.server).a_paid_order()
     shop.tell_all()
 
     rows: list[EventRow] = []
@@ -45,7 +45,7 @@ def test_events_are_filtered_and_each_is_on_one_page(
 
 
 def test_every_event_about_an_order_has_it_also_those_that_the_shop_ignores(shop: Shop) -> None:
-    other = Shop(shop.stripe, shop.door).a_paid_order()
+    other = Shop(shop.stripe, shop.server).a_paid_order()
     number = shop.a_paid_order()
     actions.refund("Ada", number, 100, key="0" * 32, shown_left=3998)
     shop.tell_all()

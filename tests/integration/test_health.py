@@ -18,7 +18,7 @@ def checks() -> dict[str, health.HealthCheck]:
 
 
 def test_every_part_has_a_light(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIDECAR_URL", shop.door.url)
+    monkeypatch.setenv("SIDECAR_URL", shop.server.url)
     settings.current.cache_clear()
     shop.a_paid_order()
     shop.tell("checkout.session.completed")

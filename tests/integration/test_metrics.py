@@ -22,7 +22,7 @@ def test_the_metrics_tell_counts_and_no_secrets(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.tell("checkout.session.completed")
 
-    said = shop.door.client.get("/metrics").text
+    said = shop.server.client.get("/metrics").text
 
     assert 'store_orders{status="paid"} 1.0' in said
     assert "store_webhooks_total" in said

@@ -87,7 +87,7 @@ def test_a_schema_of_a_newer_shop_is_refused_and_left_alone(shop: Shop) -> None:
 
     with pytest.raises(SchemaUnknown):
         seeding.migrate()
-    ready = shop.door.client.get("/readyz")
+    ready = shop.server.client.get("/readyz")
 
     assert not db.schema_is_current()
     assert ready.status_code == 503

@@ -137,7 +137,7 @@ def test_an_order_keeps_the_names_and_prices_of_its_day(shop: Shop) -> None:
 @pytest.mark.scenario("G1", "A14")
 def test_a_buyer_sees_their_own_orders_only(shop: Shop) -> None:
     mine = shop.an_open_order()
-    stranger = Shop(shop.stripe, shop.door)
+    stranger = Shop(shop.stripe, shop.server)
     theirs = stranger.an_open_order()
 
     with db.reading() as session:

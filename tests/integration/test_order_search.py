@@ -65,7 +65,7 @@ def test_an_invalid_search_finds_nothing(shop: Shop, text: str) -> None:
 
 
 def test_status_and_days_narrow_it_down(shop: Shop) -> None:
-    paid, opened = shop.a_paid_order(), Shop(shop.stripe, shop.door).an_open_order()
+    paid, opened = shop.a_paid_order(), Shop(shop.stripe, shop.server).an_open_order()
     change(paid, created_at=datetime(2026, 3, 1, 23, 30, tzinfo=UTC))
 
     first, second = date(2026, 3, 1), date(2026, 3, 2)
@@ -78,7 +78,7 @@ def test_status_and_days_narrow_it_down(shop: Shop) -> None:
 
 
 def test_pages_show_every_order_once_newest_first(shop: Shop) -> None:
-    made = [Shop(shop.stripe, shop.door).an_open_order() for _ in range(5)]
+    made = [Shop(shop.stripe, shop.server).an_open_order() for _ in range(5)]
     same = clock.now()
     for number in made[:3]:
         change(number, created_at=same)  # a page may end between two of the same moment
@@ -109,7 +109,7 @@ def test_an_unknown_order_is_not_found(shop: Shop) -> None:
 @pytest.mark.scenario("G7")
 def test_an_export_streams_the_filtered_orders(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search, "BATCH_SIZE", 2)
-    made = [Shop(shop.stripe, shop.door).an_open_order() for _ in range(5)]
+    made = [Shop(shop.stripe, shop.server).an_open_order() for _ in range(5)]
     change(made[0], email="=HYPERLINK(1)")
     change(made[1], email="＝1+1")
 

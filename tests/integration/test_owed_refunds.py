@@ -210,7 +210,7 @@ def test_concurrent_refund_attempts_refund_once(shop: Shop) -> None:
 @pytest.mark.scenario("J4")
 def test_only_the_orders_own_owed_refunds_are_tried_or_called_off(shop: Shop) -> None:
     number, _ = a_second_payment(shop)
-    other = Shop(shop.stripe, shop.door).a_paid_order()
+    other = Shop(shop.stripe, shop.server).a_paid_order()
     (row,) = shop.refunds()
 
     for act in (actions.retry_refund, actions.call_off_refund):

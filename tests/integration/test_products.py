@@ -53,7 +53,7 @@ def on_sale() -> list[str]:
 @pytest.mark.scenario("A5")
 def test_an_edit_never_changes_a_placed_order(shop: Shop) -> None:
     shop.a_paid_order()
-    Shop(shop.stripe, shop.door).an_open_order()
+    Shop(shop.stripe, shop.server).an_open_order()
     before = [(row.total_amount, row.checkout_parameters) for row in shop.orders()]
     form, values = opened()
 

@@ -136,7 +136,7 @@ def walked(plan: dict[str, Any]) -> Iterator[str]:
 
 
 def sells(shop: Shop) -> None:
-    """Everything that happens to orders, by each of the doors."""
+    """Everything that happens to orders, by each of the servers."""
     paid, given_back = shop.a_paid_order(), shop.a_paid_order({"sneakers": 1})
     shop.place({"red-t-shirt": 3})
     waiting = shop.an_open_order(JEANS)

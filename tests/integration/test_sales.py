@@ -16,7 +16,7 @@ KEY = "0123456789abcdef" * 2
 
 
 def test_sales_are_shown_beside_those_of_the_period_before(shop: Shop) -> None:
-    today, week_ago, older = (Shop(shop.stripe, shop.door).a_paid_order() for _ in range(3))
+    today, week_ago, older = (Shop(shop.stripe, shop.server).a_paid_order() for _ in range(3))
     change(week_ago, paid_at=clock.now() - timedelta(days=7), total_amount=1000)
     change(older, paid_at=clock.now() - timedelta(days=14), total_amount=5)
     actions.refund("Ada", today, 1999, key=KEY, shown_left=3998)
@@ -35,7 +35,7 @@ def test_sales_are_shown_beside_those_of_the_period_before(shop: Shop) -> None:
 
 
 def test_currencies_are_never_added_up(shop: Shop) -> None:
-    dollars, euros = (Shop(shop.stripe, shop.door).a_paid_order() for _ in range(2))
+    dollars, euros = (Shop(shop.stripe, shop.server).a_paid_order() for _ in range(2))
     change(euros, currency="eur")
 
     with db.reading() as session:

@@ -293,16 +293,16 @@ def test_two_reconcilers_at_once_only_repeat_known_facts(shop: Shop) -> None:
 
 
 @pytest.mark.scenario("C8", "E5")
-def test_a_sidecar_started_after_the_payment_marks_it_paid(shop: Shop) -> None:
+def test_a_webhook_server_started_after_the_payment_marks_it_paid(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
     stop = threading.Event()
-    sidecar = threading.Thread(target=reconciler.run_forever, args=(stop,))
+    webhook_server = threading.Thread(target=reconciler.run_forever, args=(stop,))
 
-    sidecar.start()
+    webhook_server.start()
     wait_until(lambda: shop.order(number).status == "paid")
     stop.set()
-    sidecar.join()
+    webhook_server.join()
 
     assert shop.history(number)[-1].source == "reconciler"
 
@@ -658,7 +658,7 @@ def test_a_buyer_who_closed_the_tab_finds_the_paid_order_on_the_next_visit(shop:
 def test_a_stranger_cannot_see_or_settle_an_order_by_its_number(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
-    stranger = Shop(shop.stripe, shop.door)
+    stranger = Shop(shop.stripe, shop.server)
 
     with pytest.raises(OrderNotFound):
         checkout.refresh_order(stranger.buyer, number)

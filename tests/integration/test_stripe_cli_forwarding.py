@@ -28,7 +28,7 @@ def test_an_order_is_paid_by_the_event_that_the_stripe_cli_forwards(
 
     with cli.running(
         *("listen", "--events", "checkout.session.completed,charge.refunded"),
-        *("--forward-to", f"{shop.door.url}/webhooks/stripe/"),
+        *("--forward-to", f"{shop.server.url}/webhooks/stripe/"),
     ) as listening:
         page = new_browser().new_page()
         page.goto(shop.order(number).checkout_url or "")

@@ -15,7 +15,7 @@ from store.core.errors import StripeError, StripeUncertain, StripeUnreachable
 from store.stripe_api import network, requests, transport
 from stripe_emulator.api.request_faults import ACCOUNT_ID
 from stripe_emulator.base.config import Config
-from tests.support.emulator import Running
+from tests.support.emulator import EmulatorServer
 from tests.support.http_servers import ACCOUNT, Authority, Proxy, Recorder, Stripe, serving
 from tests.support.ports import free_port
 
@@ -307,7 +307,7 @@ def test_the_certificate_of_another_host_is_named(
 @pytest.mark.scenario("R5")
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_key_works_at_an_emulator_of_ones_own(host: str) -> None:
-    emulator = Running(Config(port=free_port()))
+    emulator = EmulatorServer(Config(port=free_port()))
     try:
         assert asked(f"http://{host}:{emulator.config.port}") == ACCOUNT_ID
         assert preflight.stripe_account() == preflight.StripeAccount("acct_…0000")

@@ -135,7 +135,7 @@ def test_repeated_deliveries_move_only_the_ignored(shop: Shop) -> None:
 def test_the_summary_counts_all_orders_of_the_buyer_only(shop: Shop) -> None:
     shop.a_paid_order()
     shop.an_open_order(JEANS)
-    stranger = Shop(shop.stripe, shop.door)
+    stranger = Shop(shop.stripe, shop.server)
     stranger.a_paid_order()
 
     assert figures(shelf(shop))[:2] == (2, 1)

@@ -26,7 +26,7 @@ from store.webhooks.processing import Outcome
 from tests.support import event_loops
 from tests.support import sample_event as ready_made
 from tests.support import sample_shop as stock
-from tests.support.load_generator import Job, Load, Met
+from tests.support.load_generator import Job, Load, LoadResult
 from tests.support.ports import free_port
 from tests.support.shop import SECRET, Shop, at_once
 from tests.support.waiting import wait_for_page, wait_until
@@ -60,7 +60,7 @@ def held_up() -> Iterator[None]:
 def test_five_hundred_at_once_are_each_answered_once_and_paid_once(shop: Shop) -> None:
     stock.fill(0, 500)
 
-    met = knock(shop.door.client.base_url.port or 0, connections=500, count=500)
+    met = send_load(shop.server.client.base_url.port or 0, connections=500, count=500)
 
     assert met.statuses == {"200": 500}
     with db.reading() as session:
@@ -109,7 +109,9 @@ def an_event_of_no_interest(name: str) -> dict[str, Any]:
     return {"object": "event", "id": name, "livemode": False, **more}
 
 
-def knock(port: int, *, connections: int, count: int, seconds: float = LONG_SECONDS) -> Met:
+def send_load(
+    port: int, *, connections: int, count: int, seconds: float = LONG_SECONDS
+) -> LoadResult:
     """Post the events of the first `count` orders in stock, over so many connections."""
     job = Job(
         port=port,
@@ -373,8 +375,8 @@ def written(session: Session, model: Any) -> list[Any]:
 
 
 @contextmanager
-def a_sidecar(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """The webhook door as a process of its own, with the settings of this test."""
+def a_webhook_server(port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """The webhook server as a process of its own, with the settings of this test."""
     command = [sys.executable, "-m", "uvicorn", "webhook_server:app", "--port", str(port)]
     process = subprocess.Popen([*command, "--no-access-log", "--log-level", "error"])
     try:
@@ -390,7 +392,7 @@ def test_kill_9_in_the_middle_loses_nothing_that_was_answered(shop: Shop) -> Non
     count = 2000
     stock.fill(0, count)
     port = free_port()
-    with a_sidecar(port) as process:
+    with a_webhook_server(port) as process:
 
         def kill_when_busy() -> None:
             wait_until(lambda: len(shop.inbox()) > 100)
@@ -398,7 +400,7 @@ def test_kill_9_in_the_middle_loses_nothing_that_was_answered(shop: Shop) -> Non
 
         killer = threading.Thread(target=kill_when_busy)
         killer.start()
-        met = knock(port, connections=32, count=count)
+        met = send_load(port, connections=32, count=count)
         killer.join()
 
     kept, paid = set(shop.inbox()), {order.number for order in shop.orders() if order.paid_at}
@@ -406,7 +408,7 @@ def test_kill_9_in_the_middle_loses_nothing_that_was_answered(shop: Shop) -> Non
     assert {f"evt_bench{place:020}" for place in met.accepted} <= kept
     assert {stock.number(place) for place in met.accepted} <= paid
     assert len(kept) == len(paid)
-    again = knock(shop.door.client.base_url.port or 0, connections=32, count=count)
+    again = send_load(shop.server.client.base_url.port or 0, connections=32, count=count)
     assert again.statuses == {"200": count}
     assert all(order.status == "paid" for order in shop.orders())
     assert {row.deliveries for row in shop.inbox().values()} <= {1, 2}

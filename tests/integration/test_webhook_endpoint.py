@@ -21,7 +21,7 @@ from store.db import engine as db
 from store.stripe_api import requests, transport
 from store.stripe_api.clock_skew import CLOCK_SKEW
 from store.webhooks import parsing
-from tests.support.shop import JEANS, ON_SQLITE, SECRET, Door, Shop, at_once
+from tests.support.shop import JEANS, ON_SQLITE, SECRET, Shop, WebhookServer, at_once
 
 OTHER_SECRET = "whsec_another_one"
 Change = Callable[[dict[str, Any]], None]
@@ -44,7 +44,7 @@ def assert_nothing_happened(shop: Shop, number: str) -> None:
     assert shop.inbox() == {}
 
 
-# --- who may knock --------------------------------------------------------------------------
+# --- what is refused ------------------------------------------------------------------------
 
 
 @pytest.mark.scenario("D1")
@@ -97,7 +97,7 @@ def test_without_a_secret_the_endpoint_answers_503_with_the_reason(
     settings.current.cache_clear()
 
     answers = [shop.deliver(event), shop.deliver(event, secret=" "), shop.post(b"{}", None)]
-    ready = shop.door.client.get("/readyz")
+    ready = shop.server.client.get("/readyz")
 
     assert [answer.status_code for answer in answers] == [503, 503, 503]
     assert "STRIPE_WEBHOOK_SECRET is not set" in answers[0].json()["error"]
@@ -182,12 +182,12 @@ def test_readyz_names_a_wrong_clock_and_stays_ready(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, minutes: int
 ) -> None:
     monkeypatch.setattr(CLOCK_SKEW, "ahead", None)
-    before = shop.door.client.get("/readyz")
+    before = shop.server.client.get("/readyz")
     moment = clock.now() + timedelta(minutes=minutes)
     monkeypatch.setattr(clock, "now", lambda: moment)
 
     shop.an_open_order()  # anything that Stripe answers says what time it is there
-    ready = shop.door.client.get("/readyz")
+    ready = shop.server.client.get("/readyz")
 
     assert before.json()["clock"] == "not compared with Stripe's yet"
     assert ready.status_code == 200
@@ -246,7 +246,7 @@ def test_a_header_that_is_not_stripes_is_refused(
     body = b'{"object": "event", "id": "evt_1", "type": "invoice.paid", "created": 1}'
     header = bend(*signed(body).split(",")).encode("latin-1")
 
-    answer = shop.door.client.post(
+    answer = shop.server.client.post(
         "/webhooks/stripe/", content=body, headers={b"Stripe-Signature": header}
     )
 
@@ -260,8 +260,8 @@ def test_a_header_that_is_not_stripes_is_refused(
 
 @ON_SQLITE
 @pytest.mark.scenario("D9")
-def test_a_body_that_announces_too_much_is_refused_before_it_is_sent(door: Door) -> None:
-    address = urlsplit(door.url)
+def test_a_body_that_announces_too_much_is_refused_before_it_is_sent(server: WebhookServer) -> None:
+    address = urlsplit(server.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
     connection.putrequest("POST", "/webhooks/stripe/")
     connection.putheader("Content-Length", str(webhook_server.MAX_BODY_BYTES + 1))
@@ -275,8 +275,8 @@ def test_a_body_that_announces_too_much_is_refused_before_it_is_sent(door: Door)
 
 @ON_SQLITE
 @pytest.mark.scenario("D9")
-def test_a_body_without_a_length_is_cut_off_at_the_limit(door: Door) -> None:
-    address = urlsplit(door.url)
+def test_a_body_without_a_length_is_cut_off_at_the_limit(server: WebhookServer) -> None:
+    address = urlsplit(server.url)
     piece, sent = b"10000\r\n" + b"x" * 0x10000 + b"\r\n", 0
     with socket.create_connection((address.hostname, address.port or 80), timeout=5) as line:
         line.sendall(
@@ -286,7 +286,7 @@ def test_a_body_without_a_length_is_cut_off_at_the_limit(door: Door) -> None:
             while sent < 64 * len(piece):
                 sent += line.send(piece)
         except ConnectionError:
-            pass  # the door has hung up on us, which is the point
+            pass  # the server has hung up on us, which is the point
         try:
             answer = line.recv(100)
         except ConnectionError:
@@ -328,7 +328,9 @@ def test_an_ordinary_event_is_far_below_the_limit(shop: Shop) -> None:
     ],
     ids=lambda body: body[:60].decode("ascii", "replace"),
 )
-def test_a_signed_body_that_is_no_event_is_refused(door: Door, shop: Shop, body: bytes) -> None:
+def test_a_signed_body_that_is_no_event_is_refused(
+    server: WebhookServer, shop: Shop, body: bytes
+) -> None:
     header = signed(body) if body[:1] != b"\xff" else "t=1,v1=00"
 
     answer = shop.post(body, header)
@@ -768,7 +770,7 @@ def test_the_client_reference_decides_nothing(shop: Shop, reference: object) -> 
 @pytest.mark.scenario("D14")
 def test_a_session_does_not_pay_for_another_order_whose_number_it_carries(shop: Shop) -> None:
     mine, event = a_completed_checkout(shop)
-    stranger = Shop(shop.stripe, shop.door)
+    stranger = Shop(shop.stripe, shop.server)
     theirs = stranger.an_open_order(JEANS)
     event["data"]["object"]["metadata"] = {"order_number": theirs}
     event["data"]["object"]["client_reference_id"] = theirs
@@ -832,7 +834,7 @@ def test_a_body_that_never_arrives_delays_no_other_request(
 ) -> None:
     _, event = a_completed_checkout(shop)
     monkeypatch.setattr(webhook_server, "BODY_SECONDS", 0.5)
-    address = urlsplit(shop.door.url)
+    address = urlsplit(shop.server.url)
     lines = [socket.create_connection((address.hostname, address.port or 80)) for _ in range(50)]
     for line in lines:
         line.sendall(
@@ -877,7 +879,7 @@ def test_the_webhook_path_works_with_and_without_a_slash(shop: Shop, path: str) 
     _, event = a_completed_checkout(shop)
     body = json.dumps(event).encode()
 
-    answer = shop.door.client.post(path, content=body, headers={"Stripe-Signature": signed(body)})
+    answer = shop.server.client.post(path, content=body, headers={"Stripe-Signature": signed(body)})
 
     assert answer.json() == {"outcome": "applied"}
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 import webhook_server
 from store.db import engine as db
-from tests.integration.test_webhook_batching import a_payment, knock
+from tests.integration.test_webhook_batching import a_payment, send_load
 from tests.support import sample_shop as stock
 from tests.support.database_failures import ON_POSTGRESQL
 from tests.support.shop import Shop
@@ -86,7 +86,7 @@ def test_events_about_other_orders_do_not_wait_for_one_that_is_locked(
         shop.outcome(the_held_event())
 
     with held(act), sent_again_and_again(shop, the_held_event()) as statuses:
-        met = knock(shop.door.client.base_url.port or 0, connections=8, count=OTHERS)
+        met = send_load(shop.server.client.base_url.port or 0, connections=8, count=OTHERS)
         time.sleep(LOCK_SECONDS + 0.5)
         meanwhile = set(statuses)
 
@@ -121,7 +121,7 @@ def test_a_dozen_locked_orders_delay_no_other_event(
 
     with held(lock_all), ThreadPoolExecutor(DOZEN) as pool:
         waiting = [pool.submit(shop.deliver, event) for event in several]
-        met = knock(shop.door.client.base_url.port or 0, connections=8, count=OTHERS)
+        met = send_load(shop.server.client.base_url.port or 0, connections=8, count=OTHERS)
         statuses = {each.result().status_code for each in waiting}
 
     assert met.statuses == {"200": OTHERS}
@@ -146,7 +146,7 @@ def test_an_event_that_the_database_never_gets_done_with_is_alone(
     stock.fill(0, OTHERS)
     stock.fill(HELD, 1)
     with a_trigger(trouble), sent_again_and_again(shop, the_held_event()) as statuses:
-        met = knock(shop.door.client.base_url.port or 0, connections=8, count=OTHERS)
+        met = send_load(shop.server.client.base_url.port or 0, connections=8, count=OTHERS)
 
     assert met.statuses == {"200": OTHERS}
     assert set(statuses) == {503}

@@ -30,14 +30,14 @@ from tests.support import loopback
 from tests.support.database_failures import ON_POSTGRESQL, break_connections, full, read_only
 from tests.support.ports import free_port
 from tests.support.server_thread import ServerThread
-from tests.support.shop import ON_SQLITE, Door, Shop
+from tests.support.shop import ON_SQLITE, Shop, WebhookServer
 from tests.support.waiting import wait_until
 
 PATH = "/webhooks/stripe/"
 
 
 def ready(shop: Shop) -> tuple[int, dict[str, str]]:
-    answer = shop.door.client.get("/readyz")
+    answer = shop.server.client.get("/readyz")
     return answer.status_code, answer.json()
 
 
@@ -286,7 +286,7 @@ def test_refused_signatures_are_counted_and_named_until_one_is_accepted(
     for _ in range(3):
         shop.deliver(event, secret="whsec_of_another_endpoint")
     status, said = ready(shop)
-    metrics = shop.door.client.get("/metrics").text
+    metrics = shop.server.client.get("/metrics").text
     shop.outcome(event)
 
     assert status == 200
@@ -326,11 +326,13 @@ def test_log_lines_of_a_webhook_carry_order_event_and_request(
 @pytest.mark.scenario("R2")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"])
 @pytest.mark.parametrize("path", webhook_server.PATHS)
-def test_other_methods_get_405_with_allow_post(door: Door, method: str, path: str) -> None:
-    answer = door.client.request(method, path)
+def test_other_methods_get_405_with_allow_post(
+    server: WebhookServer, method: str, path: str
+) -> None:
+    answer = server.client.request(method, path)
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
-    assert door.client.get("/healthz").status_code == 200
+    assert server.client.get("/healthz").status_code == 200
 
 
 @ON_SQLITE
@@ -338,12 +340,12 @@ def test_other_methods_get_405_with_allow_post(door: Door, method: str, path: st
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "with its length"])
 def test_an_ordinary_client_can_read_why_its_body_is_refused(
-    door: Door, method: str, chunked: bool
+    server: WebhookServer, method: str, chunked: bool
 ) -> None:
     body = b"x" * (8 * webhook_server.MAX_BODY_BYTES)
     content: Any = (body[at : at + 65536] for at in range(0, len(body), 65536)) if chunked else body
 
-    with loopback.Client(base_url=door.url) as client:
+    with loopback.Client(base_url=server.url) as client:
         answer = client.request(method, PATH, content=content)
 
     assert answer.status_code == (413 if method == "POST" else 405)
@@ -355,9 +357,9 @@ def test_an_ordinary_client_can_read_why_its_body_is_refused(
 @pytest.mark.scenario("R2")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_a_client_that_sends_all_before_it_reads_can_read_the_answer(
-    door: Door, method: str
+    server: WebhookServer, method: str
 ) -> None:
-    address = urlsplit(door.url)
+    address = urlsplit(server.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
 
     connection.request(method, PATH, body=b"x" * (8 * webhook_server.MAX_BODY_BYTES))
@@ -370,8 +372,8 @@ def test_a_client_that_sends_all_before_it_reads_can_read_the_answer(
 
 @ON_SQLITE
 @pytest.mark.scenario("R2")
-def test_a_client_that_asks_first_need_not_send_its_large_body(door: Door) -> None:
-    address = urlsplit(door.url)
+def test_a_client_that_asks_first_need_not_send_its_large_body(server: WebhookServer) -> None:
+    address = urlsplit(server.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
     connection.putrequest("POST", PATH)
     connection.putheader("Content-Length", str(webhook_server.MAX_BODY_BYTES + 1))
@@ -388,10 +390,10 @@ def test_a_client_that_asks_first_need_not_send_its_large_body(door: Door) -> No
 @ON_SQLITE
 @pytest.mark.scenario("R2")
 def test_a_body_without_end_is_read_no_further_than_the_limit(
-    door: Door, monkeypatch: pytest.MonkeyPatch
+    server: WebhookServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhook_server, "DRAIN_SECONDS", 0.5)
-    address, piece = urlsplit(door.url), b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    address, piece = urlsplit(server.url), b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     sent, most = 0, webhook_server.DRAINED_BYTES + 4 * webhook_server.MAX_BODY_BYTES
     with socket.create_connection((address.hostname, address.port or 80), timeout=5) as line:
         head = f"POST {PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -405,7 +407,7 @@ def test_a_body_without_end_is_read_no_further_than_the_limit(
 
 @contextmanager
 def serving(**options: Any) -> Iterator[str]:
-    """The sidecar's application on a port of its own, as uvicorn starts it with these options."""
+    """The webhook server on a port of its own, as uvicorn starts it with these options."""
     options = {"timeout_keep_alive": 5} | options
     server = ServerThread(webhook_server.app, port=free_port(), lifespan="off", **options)
     try:

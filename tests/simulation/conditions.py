@@ -47,9 +47,9 @@ def _an_object(world: "World") -> str | None:
         ("checkout.session", "checkout.session", "payment_intent", "charge", "refund", "event")
     )
     if kind == "event":
-        ids = [event["id"] for event in world.stage.events()]
+        ids = [event["id"] for event in world.simulated.events()]
     else:
-        ids = [thing["id"] for thing in world.stage.stripes(kind)]
+        ids = [thing["id"] for thing in world.simulated.stripes(kind)]
     found: str | None = world.pick(ids)
     return found
 
@@ -72,7 +72,9 @@ def _begin(
     value: str = "",
     about: str = "",
 ) -> None:
-    made = world.stage.emulator.inject_fault("request", kind, times=times, match=match, value=value)
+    made = world.simulated.emulator.inject_fault(
+        "request", kind, times=times, match=match, value=value
+    )
     until = world.steps + world.random.randint(5, LONGEST_STEPS)
     world.moods.append(Mood(made.id, until, about))
 
@@ -81,7 +83,7 @@ def lost_session(world: "World") -> None:
     """Stripe forgets an open session: nobody can pay it, and no event says so."""
     open_ones = [session["id"] for session in world.books.sessions if session["status"] == "open"]
     if session_id := world.pick(open_ones):
-        world.stage.forget_session(session_id)
+        world.simulated.forget_session(session_id)
 
 
 def missing_permission(world: "World") -> None:
@@ -97,7 +99,7 @@ def refused_refunds(world: "World") -> None:
 
 def shop_clock_off(world: "World") -> None:
     """The shop's clock is ahead of Stripe's or behind, until somebody sets it right."""
-    clock = world.stage.clock
+    clock = world.simulated.clock
     clock.shop_ahead = 0.0 if clock.shop_ahead else world.random.choice(CLOCKS_OFF_SECONDS)
     world.note(f"  {clock.shop_ahead:+.0f} s")
 
@@ -105,7 +107,7 @@ def shop_clock_off(world: "World") -> None:
 def pass_over(world: "World") -> None:
     """End the moods whose time is over."""
     for mood in [mood for mood in world.moods if mood.until_step <= world.steps]:
-        world.stage.emulator.clear_faults(mood.trouble_id)
+        world.simulated.emulator.clear_faults(mood.trouble_id)
         world.moods.remove(mood)
 
 
@@ -114,20 +116,20 @@ def others_are_settled(world: "World") -> None:
 
     Whatever else goes wrong ends before; the process does not die in this pass.
     """
-    happen, world.stage.points.act = world.stage.points.act, lambda _place: None
-    world.stage.clock.shop_ahead = 0.0
+    happen, world.simulated.points.act = world.simulated.points.act, lambda _place: None
+    world.simulated.clock.shop_ahead = 0.0
     for _ in range(world.random.randint(1, MOST_STUCK)):
         one_object(world)
     stuck = {mood.trouble_id: mood.about for mood in world.moods if mood.about}
-    for trouble in world.stage.emulator.faults():
-        lasting = trouble.id in stuck or trouble.match in world.stage.forgotten
+    for trouble in world.simulated.emulator.faults():
+        lasting = trouble.id in stuck or trouble.match in world.simulated.forgotten
         if trouble.target == "request" and not lasting:
-            world.stage.emulator.clear_faults(trouble.id)
+            world.simulated.emulator.clear_faults(trouble.id)
     world.moods = [mood for mood in world.moods if mood.trouble_id in stuck]
-    world.stage.clock.seconds += 60
-    began = world.stage.clock.at_stripe()
+    world.simulated.clock.seconds += 60
+    began = world.simulated.clock.at_stripe()
     reconciler.reconcile_everything()
     world.books.check()
     world.books.others_are_settled(set(stuck.values()), began)
-    world.stage.points.act = happen
+    world.simulated.points.act = happen
     count("stuck passes")

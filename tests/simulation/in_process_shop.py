@@ -89,21 +89,21 @@ class Wire(transport.DeadlineClient):
 
     name = "in process"
 
-    def __init__(self, stage: "Stage") -> None:
+    def __init__(self, simulated: "SimulatedShop") -> None:
         super().__init__()
-        self.stage = stage
+        self.simulated = simulated
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
     ) -> tuple[str, int, Mapping[str, str]]:
         """One attempt; the SDK repeats it as it would over the network."""
-        assert not self.stage.open_transactions, "Stripe is asked inside a transaction"
+        assert not self.simulated.open_transactions, "Stripe is asked inside a transaction"
         given = {name.lower(): value for name, value in (headers or {}).items()}
         assert given["authorization"].startswith("Bearer sk_test_")
         parts = urlsplit(url)
         place = f"{method.upper()} {IDENTIFIER.sub('…', parts.path)}"
-        self.stage.points(f"before {place}")
-        answer = self.stage.gate.handle(
+        self.simulated.points(f"before {place}")
+        answer = self.simulated.gate.handle(
             ApiRequest(
                 method=method.upper(),
                 path=parts.path,
@@ -114,11 +114,11 @@ class Wire(transport.DeadlineClient):
                 idempotency_key=given.get("idempotency-key"),
             )
         )
-        self.stage.points(f"after {place}")
-        self.stage.calls += 1
+        self.simulated.points(f"after {place}")
+        self.simulated.calls += 1
         if answer.fault and answer.fault.kind in ("cut", "hang"):
             raise stripe.APIConnectionError("Cut.", should_retry=True)  # type: ignore[no-untyped-call]
-        date = formatdate(self.stage.clock(), usegmt=True)
+        date = formatdate(self.simulated.clock(), usegmt=True)
         return answer.body.decode(), answer.status, answer.headers | {"Date": date}
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class Wire(transport.DeadlineClient):
 
 
 @dataclass
-class Stage:
+class SimulatedShop:
     """Everything that outlives a crash: the database, Stripe, the time."""
 
     emulator: Emulator
@@ -203,7 +203,7 @@ class Stage:
         raw = getattr(connection, "dbapi_connection", None) or connection
         self.open_transactions.discard(id(raw))
 
-    # --- the way from Stripe to the door -------------------------------------------------------
+    # --- the way from Stripe to the server -------------------------------------------------------
 
     def due(self) -> list[int]:
         """Deliveries whose time has come."""
@@ -220,13 +220,15 @@ class Stage:
         posts = []
         for prepared in parcels:
             if prepared.fault and prepared.fault.kind == "forge":
-                assert self.knock([tampering.forge_event(prepared, int(self.clock()))]) == [400]
+                assert self.deliver_posts([tampering.forge_event(prepared, int(self.clock()))]) == [
+                    400
+                ]
             if prepared.fault and prepared.fault.kind in LIES:
                 if STRAY.encode() not in prepared.payload:
-                    self.knock([_lie(prepared, int(self.clock()))])
+                    self.deliver_posts([_lie(prepared, int(self.clock()))])
                 prepared = replace(prepared, fault=None)  # noqa: PLW2901
             posts.append(tampering.body_and_signature(prepared, int(self.clock())))
-        statuses = self.knock(posts)
+        statuses = self.deliver_posts(posts)
         for prepared, (_, signature), status in zip(parcels, posts, statuses, strict=True):
             if status < 300:
                 self.arrived[prepared.event_id] = self.arrived.get(prepared.event_id, 0) + 1
@@ -234,8 +236,8 @@ class Stage:
                 deliveries.record(tx, prepared, HttpResult(status, "", 0.0), signature, "sandbox")
         return sum(status < 300 for status in statuses)
 
-    def knock(self, posts: Sequence[tuple[bytes, str]]) -> list[int]:
-        """The webhook door without its HTTP: verify, find out, commit together, answer."""
+    def deliver_posts(self, posts: Sequence[tuple[bytes, str]]) -> list[int]:
+        """The webhook server without its HTTP: verify, find out, commit together, answer."""
         statuses, arrived = [200] * len(posts), {}
         for place, (body, header) in enumerate(posts):
             try:
@@ -305,8 +307,8 @@ def _never_wait_for_the_disk(connection: Any, _record: Any) -> None:
 
 
 @contextmanager
-def set_up(database_url: str, folder: Path) -> Iterator[Stage]:
-    """A stage on a migrated database, with an empty Stripe."""
+def set_up(database_url: str, folder: Path) -> Iterator[SimulatedShop]:
+    """A simulated shop on a migrated database, with an empty Stripe."""
     made_clock = Clock()
     config = Config(
         data_path=folder / "emulator.db",
@@ -315,13 +317,13 @@ def set_up(database_url: str, folder: Path) -> Iterator[Stage]:
         clock=made_clock,
         redirect_wait_seconds=0,
     )
-    stage = Stage(Emulator(config), made_clock)
-    CLOCK_SKEW.ahead = None  # of the stage before
+    simulated = SimulatedShop(Emulator(config), made_clock)
+    CLOCK_SKEW.ahead = None  # of the simulation before
     client = stripe.StripeClient(
         settings.EMULATOR_KEY,
         base_addresses={"api": config.address},
         max_network_retries=transport.RETRIES,
-        http_client=stage.wire,
+        http_client=simulated.wire,
     )
     with pytest.MonkeyPatch.context() as patch:
         for name in ("STRIPE_SECRET_KEY", "STRIPE_API_BASE", "CURRENCY", "CHECKOUT_MINUTES"):
@@ -333,13 +335,15 @@ def set_up(database_url: str, folder: Path) -> Iterator[Stage]:
         patch.setattr(transport, "client_for", lambda _key, _base: client)
         patch.setattr(transport, "BUSY_PAUSES_SECONDS", (0.0, 0.0, 0.0))
         patch.setattr(transport, "PAUSE_SECONDS", 0)
-        patch.setattr(checkout, "REUSE_SECONDS", 0)  # counted by a clock that is not the stage's
+        patch.setattr(
+            checkout, "REUSE_SECONDS", 0
+        )  # counted by a clock that is not the simulation's
         patch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
         patch.setattr(stripe.HTTPClient, "MAX_DELAY", 0)
-        stage.restart()
-        yield stage
-        stage.points.act = _nothing
+        simulated.restart()
+        yield simulated
+        simulated.points.act = _nothing
         db.engine().dispose()
         db.engine_for.cache_clear()
     settings.current.cache_clear()
-    stage.emulator.stop()
+    simulated.emulator.stop()

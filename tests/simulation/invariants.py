@@ -19,7 +19,7 @@ from store.orders.statuses import (
     REFUND_VOID,
     SESSION_RANK,
 )
-from tests.simulation.in_process_shop import STRAY, Stage
+from tests.simulation.in_process_shop import STRAY, SimulatedShop
 from tests.simulation.incremental_reader import Reader, Row, Table
 from tests.support.counting import Payment, count, judge
 
@@ -34,8 +34,8 @@ ORDER_STATUSES_PAID = frozenset(["paid", "partially_refunded", "refunded", "disp
 class Books:
     """Both books as they lie there, and as they lay after the step before."""
 
-    def __init__(self, stage: Stage, database_url: str) -> None:
-        self.stage = stage
+    def __init__(self, simulated: SimulatedShop, database_url: str) -> None:
+        self.simulated = simulated
         self.engine = create_engine(database_url, isolation_level="AUTOCOMMIT")
         self.connection = self.engine.raw_connection()
         self.tables = {name: Table(f"SELECT * FROM {name}", make=dict) for name in OURS}
@@ -69,7 +69,7 @@ class Books:
     def check(self) -> None:
         """Hold every invariant that can be held in the middle of things."""
         before = self.orders, self.refunds, self.disputes
-        answered, self._answered = self._answered, sum(self.stage.arrived.values())
+        answered, self._answered = self._answered, sum(self.simulated.arrived.values())
         count("checks")
         if not self.read() and answered == self._answered:
             return  # both books, and what was answered, are what was held the last time
@@ -87,8 +87,8 @@ class Books:
     def read(self, *, whole: bool = False) -> bool:
         """Both books as they are now; answers whether anything was written in one of them."""
         ours, theirs = set[str](), self.theirs.read(whole=whole)
-        if whole or self._commits != self.stage.commits:
-            self._commits = self.stage.commits
+        if whole or self._commits != self.simulated.commits:
+            self._commits = self.simulated.commits
             ours = self.ours.read(whole=whole)
         if theirs:
             self._sort_theirs()
@@ -112,7 +112,7 @@ class Books:
         return cursor
 
     def _ask_stripe(self, question: str) -> Any:
-        with self.stage.emulator.account.reading() as books:
+        with self.simulated.emulator.account.reading() as books:
             return books.connection.execute(question)
 
     def order(self, number: str) -> Row:
@@ -143,7 +143,7 @@ class Books:
 
     def _nothing_counts_twice(self) -> None:
         """I3: an event is one row, an effect happens once, and what was answered is written."""
-        for identifier, answered in self.stage.arrived.items():
+        for identifier, answered in self.simulated.arrived.items():
             event = self.tables["stripe_events"].rows.get(identifier)
             assert event and event["deliveries"] >= answered, f"I3, I6: {identifier} was lost"
         paid = Counter(line["order_id"] for line in self.tables["order_history"].rows.values())
@@ -209,14 +209,14 @@ class Books:
         ours = {order["number"]: order for order in self.orders.values()}
         for session in self.sessions:
             about = {session["id"], session["payment_intent"]}
-            if about & (stuck | self.stage.forgotten | self.stage.unmissed):
+            if about & (stuck | self.simulated.forgotten | self.simulated.unmissed):
                 continue
             order = ours[session["metadata"]["order_number"]]
             paid = session["payment_status"] in PAID
             assert order["checkout_status"] == session["status"], f"held up: {order}"
             assert paid == (order["payment_status"] in PAID), f"held up: {order}"
         disputed = {row["payment_intent_id"] for row in self.disputes.values()}
-        since, now = (f"{at:%Y-%m-%d %H:%M:%S.%f}" for at in (began, self.stage.clock.now(UTC)))
+        since, now = (f"{at:%Y-%m-%d %H:%M:%S.%f}" for at in (began, self.simulated.clock.now(UTC)))
         for row in self.refunds.values():
             waits = row["refusal"] or (row["next_try_at"] or "") > now or row["updated_at"] >= since
             if row["payment_intent_id"] not in stuck | disputed and not waits:
@@ -234,9 +234,9 @@ class Books:
         ours = {order["checkout_session_id"]: order for order in self.orders.values()}
         for session in self.sessions:
             order = ours.get(session["id"])
-            if session["id"] in self.stage.unmissed:
+            if session["id"] in self.simulated.unmissed:
                 continue
-            if order is None and session["id"] in self.stage.forgotten:
+            if order is None and session["id"] in self.simulated.forgotten:
                 continue  # Stripe forgot it before its answer had come here
             assert order, f"I8: nobody knows {session['id']}"
             assert order["checkout_status"] == session["status"], f"I8: {order}"
@@ -249,7 +249,7 @@ class Books:
         nobodys = {
             session["payment_intent"]
             for name, session in self.stripes["checkout.session"].items()
-            if name in self.stage.unmissed
+            if name in self.simulated.unmissed
         }
         for refund in self.stripes["refund"].values():
             if refund["payment_intent"] in nobodys:
@@ -273,7 +273,8 @@ class Books:
                     kept=back[session["payment_intent"]] < session["amount_total"],
                 )
                 for session in self.stripes["checkout.session"].values()
-                if session["payment_status"] == "paid" and session["id"] not in self.stage.unmissed
+                if session["payment_status"] == "paid"
+                and session["id"] not in self.simulated.unmissed
             ),
             known,
         )
@@ -290,7 +291,7 @@ class Books:
         """I1: each payment by a stray session has gone back, all of it."""
         back = self._given_back()
         for session in self.stripes["checkout.session"].values():
-            if session["id"] in self.stage.unmissed:
+            if session["id"] in self.simulated.unmissed:
                 continue
             if STRAY in session["metadata"] and session["payment_status"] == "paid":
                 payment = session["payment_intent"]

@@ -28,7 +28,7 @@ from store.orders import checkout, refunds
 from store.orders.statuses import PAID
 from store.reconciliation import audit, reconciler
 from stripe_emulator.resources import checkout_sessions
-from tests.simulation.in_process_shop import STORE_URL, STRAY, Crash, Stage, set_up
+from tests.simulation.in_process_shop import STORE_URL, STRAY, Crash, SimulatedShop, set_up
 from tests.simulation.invariants import Books
 from tests.support import counting
 
@@ -42,8 +42,8 @@ VISA = "4242424242424242"
 class Story(ABC):
     """What one buyer does; `act` is what may be cut off, and `act` again must mend it."""
 
-    def __init__(self, stage: Stage, books: Books, buyer: str) -> None:
-        self.stage, self.books, self.buyer = stage, books, buyer
+    def __init__(self, simulated: SimulatedShop, books: Books, buyer: str) -> None:
+        self.simulated, self.books, self.buyer = simulated, books, buyer
         self.number = ""
 
     def prepare(self) -> None:  # noqa: B027 - most stories have nothing before them
@@ -70,7 +70,7 @@ class Story(ABC):
             self.pay(address.rsplit("/", 1)[1])
 
     def pay(self, session_id: str) -> None:
-        self.stage.emulator.checkout.pay_with_card(
+        self.simulated.emulator.checkout.pay_with_card(
             session_id, number=VISA, expiry="12/34", cvc="123", name="Ada", email="a@example.com"
         )
 
@@ -81,8 +81,8 @@ class Story(ABC):
         return number
 
     def deliver(self) -> None:
-        while due := self.stage.due():
-            self.stage.carry(due)
+        while due := self.simulated.due():
+            self.simulated.carry(due)
 
     def mine(self) -> list[dict[str, object]]:
         """The buyer's orders, oldest first."""
@@ -211,7 +211,7 @@ class MoneyBackAfterAFailure(MoneyBack):
 
     def prepare(self) -> None:
         super().prepare()
-        self.stage.emulator.inject_fault("request", "error_kept", match="POST /v1/refunds")
+        self.simulated.emulator.inject_fault("request", "error_kept", match="POST /v1/refunds")
 
     def act(self) -> None:
         with suppress(StripeUncertain):
@@ -225,8 +225,8 @@ class LostSession(Story):
     def prepare(self) -> None:
         self.number = self.place(SHIRTS)
         session_id = checkout.checkout_url(self.buyer, self.number).rsplit("/", 1)[1]
-        self.stage.forget_session(session_id)
-        self.stage.clock.seconds += 120
+        self.simulated.forget_session(session_id)
+        self.simulated.clock.seconds += 120
 
     def act(self) -> None:
         with suppress(JustBought):
@@ -256,7 +256,7 @@ class SecondPayment(Story):
         self.deliver()
         ours = {"order_number": self.number}
         price = {"currency": "usd", "unit_amount": 3998, "product_data": {"name": "A thing"}}
-        with self.stage.emulator.account.writing() as books:
+        with self.simulated.emulator.account.writing() as books:
             stray = checkout_sessions.create(
                 books,
                 {
@@ -285,17 +285,17 @@ class RefusedSecondPayment(SecondPayment):
 
     def prepare(self) -> None:
         super().prepare()
-        self.stage.emulator.inject_fault(
+        self.simulated.emulator.inject_fault(
             "request", "refuse", times=1, match="POST /v1/refunds", value="insufficient_funds"
         )
 
     def act(self) -> None:
         super().act()
-        self.stage.clock.seconds += 3_600
+        self.simulated.clock.seconds += 3_600
         reconciler.reconcile_recent(clock.now() - timedelta(hours=2))
 
     def ends_well(self, then: Then) -> None:
-        self.stage.clock.seconds += 3_600  # where the first refusal came after the death
+        self.simulated.clock.seconds += 3_600  # where the first refusal came after the death
         reconciler.reconcile_recent(clock.now() - timedelta(hours=3))
         self.deliver()
         self.books.check()
@@ -310,16 +310,16 @@ class BesideAStuckOrder(Purchase):
             f"stuck-{self.buyer}", JEANS, shown_amount=4999, store_url=STORE_URL
         )
         address = checkout.checkout_url(f"stuck-{self.buyer}", number)
-        self.stage.emulator.inject_fault(
+        self.simulated.emulator.inject_fault(
             "request", "rate_limit", times=None, match=address.rsplit("/", 1)[1]
         )
-        self.stage.clock.seconds += 60
+        self.simulated.clock.seconds += 60
 
     def act(self) -> None:
         with suppress(JustBought):
             self.number = self.place(SHIRTS)
             self.go_and_pay(self.number)
-        self.stage.clock.seconds += 60
+        self.simulated.clock.seconds += 60
         reconciler.reconcile_recent(clock.now() - timedelta(hours=1))
 
 
@@ -335,7 +335,7 @@ class BroughtBack(Story):
                 session.exec(delete(table).where(col(table.order_id) == order.id))
             session.exec(delete(StripeEvent).where(col(StripeEvent.order_id) == order.id))
             session.delete(order)
-        self.stage.arrived.clear()
+        self.simulated.arrived.clear()
         self.books.forget()
 
     def act(self) -> None:
@@ -364,7 +364,7 @@ STORIES: tuple[type[Story], ...] = (
 
 
 @pytest.fixture
-def stage(database_url: str, tmp_path: Path) -> Iterator[Stage]:
+def simulated(database_url: str, tmp_path: Path) -> Iterator[SimulatedShop]:
     with set_up(database_url, tmp_path) as made:
         yield made
 
@@ -373,20 +373,20 @@ def stage(database_url: str, tmp_path: Path) -> Iterator[Stage]:
 @pytest.mark.parametrize("then", ["the reconciler alone", "the same person again"])
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 def test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles(
-    story: type[Story], then: Then, stage: Stage, database_url: str
+    story: type[Story], then: Then, simulated: SimulatedShop, database_url: str
 ) -> None:
-    books = Books(stage, database_url)
+    books = Books(simulated, database_url)
     every = int(EVERY or (2 if database_url.startswith("sqlite") else 3))
     first = 1 if then == "the reconciler alone" else every // 2 + 1
     for place in count(first, every):
-        stage.clock.seconds += 7_200  # what earlier tellings left open has expired
-        told = story(stage, books, f"buyer-{place}")
+        simulated.clock.seconds += 7_200  # what earlier tellings left open has expired
+        told = story(simulated, books, f"buyer-{place}")
         told.prepare()
-        died_at = die_at(stage, place, told.act)
+        died_at = die_at(simulated, place, told.act)
         if died_at is None:
             break
-        stage.restart()
-        stage.clock.seconds += 10
+        simulated.restart()
+        simulated.clock.seconds += 10
         if then == "the same person again":
             told.act()
         else:
@@ -403,7 +403,7 @@ def test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles(
     books.close()
 
 
-def die_at(stage: Stage, place: int, act: Callable[[], None]) -> str | None:
+def die_at(simulated: SimulatedShop, place: int, act: Callable[[], None]) -> str | None:
     """Let the process die at this place of the story; None where it is over before."""
     passed = 0
 
@@ -413,11 +413,11 @@ def die_at(stage: Stage, place: int, act: Callable[[], None]) -> str | None:
         if passed == place:
             raise Crash(where)
 
-    stage.points.act = count_down
+    simulated.points.act = count_down
     try:
         act()
     except Crash as crash:
         return str(crash)
     finally:
-        stage.points.act = lambda _place: None
+        simulated.points.act = lambda _place: None
     return None

@@ -10,7 +10,7 @@ from store.core.errors import NothingToRefund
 from store.db import engine as db
 from store.db.models import Refund
 from store.orders import batch, refunds
-from tests.simulation.in_process_shop import Stage, set_up
+from tests.simulation.in_process_shop import SimulatedShop, set_up
 from tests.simulation.invariants import Books
 from tests.simulation.test_crashes import Purchase
 
@@ -21,13 +21,13 @@ LONG_SECONDS = 20
 @pytest.fixture
 def paid(database_url: str, tmp_path: Path) -> Iterator[str]:
     """The number of an order that is paid, and of which nothing has gone back."""
-    with set_up(database_url, tmp_path) as stage:
-        yield bought(stage, database_url)
+    with set_up(database_url, tmp_path) as simulated:
+        yield bought(simulated, database_url)
 
 
-def bought(stage: Stage, database_url: str) -> str:
-    books = Books(stage, database_url)
-    number = Purchase(stage, books, "buyer").bought()
+def bought(simulated: SimulatedShop, database_url: str) -> str:
+    books = Books(simulated, database_url)
+    number = Purchase(simulated, books, "buyer").bought()
     books.close()
     return number
 

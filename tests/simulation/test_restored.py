@@ -11,7 +11,7 @@ from store.orders import queries
 from store.orders.statuses import PAID
 from store.reconciliation import audit, reconciler
 from store.reconciliation.audit import Audit
-from tests.simulation.in_process_shop import Stage, set_up
+from tests.simulation.in_process_shop import SimulatedShop, set_up
 from tests.simulation.incremental_reader import Row
 from tests.simulation.invariants import Books
 from tests.simulation.test_world import unswept
@@ -27,9 +27,9 @@ def test_orders_missing_in_an_older_backup_are_listed_and_restored(
     file, old = tmp_path / "store.db", tmp_path / "old.db"
     shutil.copy(sqlite_template, file)
     database_url = f"sqlite:///{file.as_posix()}"
-    with unswept(), set_up(database_url, tmp_path) as stage:
-        books = Books(stage, database_url)
-        world = World(stage, books, "restored/1")
+    with unswept(), set_up(database_url, tmp_path) as simulated:
+        books = Books(simulated, database_url)
+        world = World(simulated, books, "restored/1")
         world.live(STEPS)
         copy(file, old)
         known = {order["number"] for order in books.orders.values()}
@@ -37,17 +37,17 @@ def test_orders_missing_in_an_older_backup_are_listed_and_restored(
         world.rest()
         books.close()
 
-        put_back(stage, old, file)
+        put_back(simulated, old, file)
         found = audit.audit()
-        expected = lost(stage, known)
+        expected = lost(simulated, known)
 
         assert expected, "nothing was lost: another seed"
         assert not found.agrees
         assert {order.number: order.paid_amount for order in found.missing} == expected
         assert found.difference_amount >= sum(expected.values())
 
-        world.books = again = Books(stage, database_url)
-        after = caught_up(stage)
+        world.books = again = Books(simulated, database_url)
+        after = caught_up(simulated)
         assert after.agrees, [entry for entry in after.entries if not entry.agrees]
         again.check_at_rest()
         assert known | expected.keys() <= {order["number"] for order in again.orders.values()}
@@ -64,20 +64,20 @@ def copy(file: Path, old: Path) -> None:
         source.backup(target)
 
 
-def put_back(stage: Stage, old: Path, file: Path) -> None:
+def put_back(simulated: SimulatedShop, old: Path, file: Path) -> None:
     """The process stops, the older file takes the place of the newer, a process starts."""
-    stage.drop_connections()
+    simulated.drop_connections()
     for name in (f"{file}-wal", f"{file}-shm"):
         Path(name).unlink(missing_ok=True)
     shutil.copy(old, file)
-    stage.arrived.clear()  # what was answered is known to the lost copy only
-    stage.restart()
+    simulated.arrived.clear()  # what was answered is known to the lost copy only
+    simulated.restart()
 
 
-def lost(stage: Stage, known: set[str]) -> dict[str, int]:
+def lost(simulated: SimulatedShop, known: set[str]) -> dict[str, int]:
     """Orders of ours at Stripe that the older copy does not know, and what was paid for each."""
     amounts, unknown = dict[str, int](), list[Row]()
-    for session in stage.stripes("checkout.session"):
+    for session in simulated.stripes("checkout.session"):
         if session["metadata"]["order_number"] not in known:
             unknown.append(session)
     for session in unknown:
@@ -85,13 +85,13 @@ def lost(stage: Stage, known: set[str]) -> dict[str, int]:
         ours = session["metadata"].get(queries.MARK_NAME) == queries.known_mark()
         if ours and (paid or session["status"] != "expired"):
             amounts[session["metadata"]["order_number"]] = session["amount_total"] if paid else 0
-    stage.unmissed |= {s["id"] for s in unknown if s["metadata"]["order_number"] not in amounts}
+    simulated.unmissed |= {s["id"] for s in unknown if s["metadata"]["order_number"] not in amounts}
     return amounts
 
 
-def caught_up(stage: Stage) -> Audit:
+def caught_up(simulated: SimulatedShop) -> Audit:
     """What the audit says once the reconciler has had three days."""
     for _ in range(3):
         reconciler.reconcile_everything()
-        stage.clock.seconds += 90_000
+        simulated.clock.seconds += 90_000
     return audit.audit()

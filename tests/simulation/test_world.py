@@ -78,9 +78,9 @@ def live(template: Path, folder: Path, seed: str, steps: int) -> list[str]:
     folder.mkdir()
     shutil.copy(template, folder / "store.db")
     database_url = f"sqlite:///{(folder / 'store.db').as_posix()}"
-    with unswept(), set_up(database_url, folder) as stage:
-        books = Books(stage, database_url)
-        world = World(stage, books, seed)
+    with unswept(), set_up(database_url, folder) as simulated:
+        books = Books(simulated, database_url)
+        world = World(simulated, books, seed)
         try:
             world.run(steps)
         except Exception as failure:

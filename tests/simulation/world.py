@@ -18,7 +18,7 @@ from stripe_emulator.base.errors import StripeError as EmulatorError
 from stripe_emulator.faults import REQUEST_FAULTS
 from stripe_emulator.resources import checkout_sessions
 from tests.simulation import conditions
-from tests.simulation.in_process_shop import LIES, STORE_URL, STRAY, Crash, Stage
+from tests.simulation.in_process_shop import LIES, STORE_URL, STRAY, Crash, SimulatedShop
 from tests.simulation.invariants import Books
 from tests.support.counting import count
 
@@ -49,10 +49,10 @@ MEANWHILE_CHANCE = 0.03
 
 
 class World:
-    """One stage, and the people on it."""
+    """One simulated shop, with its buyers, its operator and its attackers."""
 
-    def __init__(self, stage: Stage, books: Books, seed: str) -> None:
-        self.stage, self.books, self.seed = stage, books, seed
+    def __init__(self, simulated: SimulatedShop, books: Books, seed: str) -> None:
+        self.simulated, self.books, self.seed = simulated, books, seed
         self.random = Random(seed)
         self.steps = 0
         self.history: list[str] = []
@@ -66,7 +66,7 @@ class World:
         self.moods: list[conditions.Mood] = []
         with db.reading() as session:
             self.products = products.active_products(session)
-        self.stage.points.act = self.happen
+        self.simulated.points.act = self.happen
 
     # --- what a step is -----------------------------------------------------------------------
 
@@ -77,7 +77,7 @@ class World:
 
     def live(self, steps: int) -> None:
         """So many steps, each looked at."""
-        self.stage.points.act = self.happen
+        self.simulated.points.act = self.happen
         for _ in range(steps):
             self.step()
             self.books.check()
@@ -93,7 +93,7 @@ class World:
         except Crash:
             count("deaths")
             self.note("the process dies")
-            self.stage.drop_connections()
+            self.simulated.drop_connections()
 
     def attempt(self, act: Callable[["World"], None]) -> None:
         """One act; that the shop or Stripe says no is part of life."""
@@ -110,13 +110,13 @@ class World:
             self.note(f"  ✗ {place}")
             raise Crash(place)
         meanwhile = drawn < CRASH_CHANCE + MEANWHILE_CHANCE
-        if not meanwhile or self.nested or self.stage.open_transactions:
+        if not meanwhile or self.nested or self.simulated.open_transactions:
             return
         self.nested = True
         self.note(f"  meanwhile, {place}:")
         count("meanwhile")
         try:
-            with self.stage.another_process():
+            with self.simulated.another_process():
                 self.attempt(self.random.choices(self.ACTS, self.WEIGHTS)[0])
         except Crash:
             count("deaths")
@@ -178,13 +178,13 @@ class World:
         card = self.random.choices(list(CARDS), list(CARDS.values()))[0]
         result = self._pay(session_id, card)
         if result.challenge_id:
-            result = self.stage.emulator.checkout.answer_challenge(
+            result = self.simulated.emulator.checkout.answer_challenge(
                 result.challenge_id, self.random.random() < 0.7
             )
         self._paid(session_id, result.outcome)
 
     def _pay(self, session_id: str, card: str) -> Any:
-        return self.stage.emulator.checkout.pay_with_card(
+        return self.simulated.emulator.checkout.pay_with_card(
             session_id,
             number=card,
             expiry="12 / 34",
@@ -197,8 +197,8 @@ class World:
         self.note(f"  {outcome}")
         if outcome not in ("succeeded", "processing"):
             return
-        session = self.stage.emulator.checkout.session(session_id) or {}
-        intent = self.stage.emulator.retrieve(session["payment_intent"]) or {}
+        session = self.simulated.emulator.checkout.session(session_id) or {}
+        intent = self.simulated.emulator.retrieve(session["payment_intent"]) or {}
         number = session["metadata"]["order_number"]
         self.payments.append((number, intent["latest_charge"]))
 
@@ -207,7 +207,7 @@ class World:
         payable = [s["id"] for s in self.books.sessions if s["status"] == "open"]
         if session_id := self.pick(payable):
             outcome = self.random.choice(["succeeds", "succeeds", "fails"])
-            result = self.stage.emulator.checkout.pay_later(
+            result = self.simulated.emulator.checkout.pay_later(
                 session_id,
                 outcome=outcome,  # type: ignore[arg-type]
                 email="ada@example.com",
@@ -244,19 +244,19 @@ class World:
         """Somebody gives money back in Stripe's dashboard."""
         if self.payments:
             _, charge_id = self.pick(self.payments)
-            charge = self.stage.emulator.retrieve(charge_id) or {}
+            charge = self.simulated.emulator.retrieve(charge_id) or {}
             amount = self.random.choice([None, 300, 1999])
-            self.stage.emulator.refund(charge["payment_intent"], amount)
+            self.simulated.emulator.refund(charge["payment_intent"], amount)
 
     def dispute(self) -> None:
         if self.payments:
             _, charge_id = self.pick(self.payments)
-            self.stage.emulator.dispute(charge_id, "product_not_received")
+            self.simulated.emulator.dispute(charge_id, "product_not_received")
 
     def close_dispute(self) -> None:
-        if disputes := self.stage.stripes("dispute"):
+        if disputes := self.simulated.stripes("dispute"):
             won = self.random.random() < 0.5
-            self.stage.emulator.close_dispute(self.pick(disputes)["id"], won)
+            self.simulated.emulator.close_dispute(self.pick(disputes)["id"], won)
 
     def stray_payment(self) -> None:
         """A session that the shop never made, naming an order of its, is paid."""
@@ -274,7 +274,7 @@ class World:
             "metadata": ours | {STRAY: "yes"},
             "payment_intent_data": {"metadata": ours},
         }
-        with self.stage.emulator.account.writing() as books:
+        with self.simulated.emulator.account.writing() as books:
             session = checkout_sessions.create(books, given)
         assert self._pay(session["id"], "4242424242424242").outcome == "succeeded"
 
@@ -284,41 +284,41 @@ class World:
             for order in self.books.orders.values()
         )
 
-    # --- time, the network, the sidecar -------------------------------------------------------
+    # --- time, the network, the webhook server ---------------------------------------------------
 
     def wait(self) -> None:
         """Seconds, minutes, and now and then a day."""
         spans = (3, 40, 400, 1_500, 9_000, 90_000)
         seconds = self.random.choices(spans, (8, 8, 5, 2, 1, 1))[0] * self.random.random()
-        self.stage.clock.seconds += seconds
+        self.simulated.clock.seconds += seconds
         self.note(f"  {seconds:.0f} s")
 
     def deliver(self) -> None:
         """Some events arrive, in any order, some of them together."""
-        due = self.stage.due()
+        due = self.simulated.due()
         self.random.shuffle(due)
         left = self.random.choice([1, 2, 4, 12])
         while due and left > 0:
             size = self.random.choice([1, 1, 2, 5])
             batch, due = due[:size], due[size:]
             left -= len(batch)
-            self.stage.carry(batch)
+            self.simulated.carry(batch)
 
     def resend(self) -> None:
         """Stripe repeats an event that was perhaps answered long ago."""
-        if events := self.stage.emulator.list_objects("event", 30).items:
-            self.stage.emulator.resend(self.random.choice(events)["id"])
+        if events := self.simulated.emulator.list_objects("event", 30).items:
+            self.simulated.emulator.resend(self.random.choice(events)["id"])
 
     def catch_up(self) -> None:
         """One pass of the reconciler; now and then it has just been started anew."""
-        started = self.stage.clock.at_stripe()
+        started = self.simulated.clock.at_stripe()
         since = self.caught_up if self.random.random() < 0.95 else None
         reconciler.reconcile_recent(since)
         self.caught_up = started - timedelta(minutes=10)
 
     def accident(self) -> None:
         """One of the next calls to Stripe goes wrong, perhaps several in a row."""
-        self.stage.emulator.inject_fault(
+        self.simulated.emulator.inject_fault(
             "request",
             self.random.choice(ACCIDENTS),
             times=self.random.choice([1, 1, 2, 4]),
@@ -329,30 +329,30 @@ class World:
         """One of the next deliveries goes astray, or is not what it should be."""
         kind = self.random.choice(MISDELIVERIES)
         match = "checkout.session.*" if kind in LIES else "*"
-        self.stage.emulator.inject_fault("delivery", kind, match=match)
+        self.simulated.emulator.inject_fault("delivery", kind, match=match)
 
     # --- the end ------------------------------------------------------------------------------
 
     def rest(self) -> None:
         """Nothing goes wrong any more, everything is delivered, the reconciler runs: I8."""
-        self.stage.points.act = lambda _place: None
-        self.stage.calm()
-        self.stage.clock.shop_ahead = 0.0
-        self.stage.restart()
-        self.stage.clock.seconds += 86_400  # debits settle, sessions expire, retries are over
-        while due := self.stage.due():
-            self.stage.carry(due)
+        self.simulated.points.act = lambda _place: None
+        self.simulated.calm()
+        self.simulated.clock.shop_ahead = 0.0
+        self.simulated.restart()
+        self.simulated.clock.seconds += 86_400  # debits settle, sessions expire, retries are over
+        while due := self.simulated.due():
+            self.simulated.carry(due)
         for _ in range(3):  # a refund that Stripe refused waits for a day at most
             reconciler.reconcile_everything()
-            while due := self.stage.due():
-                self.stage.carry(due)
-            self.stage.clock.seconds += 90_000
+            while due := self.simulated.due():
+                self.simulated.carry(due)
+            self.simulated.clock.seconds += 90_000
         self.books.check_at_rest()
         found = audit.audit()
         disagreeing = [entry for entry in found.entries if not entry.agrees]
         assert found.agrees, f"I8: {disagreeing}"
         assert found.difference_amount == 0
-        assert set(found.strangers) <= self.stage.unmissed_numbers()
+        assert set(found.strangers) <= self.simulated.unmissed_numbers()
         count("audits")
 
     CHANCES: tuple[tuple[Callable[["World"], None], int], ...] = (

@@ -5,7 +5,7 @@ import time
 
 from playwright.sync_api import BrowserContext, Error, Locator, Page, Request, expect
 
-from tests.support.processes import House
+from tests.support.processes import RunningShop
 
 expect.set_options(timeout=30_000)  # three servers and a browser may share one slow machine
 AT_STRIPE = re.compile(r"/c/pay/")
@@ -31,9 +31,9 @@ requestAnimationFrame(look);
 """
 
 
-def enter(browser: BrowserContext, house: House, path: str = "/") -> Page:
+def enter(browser: BrowserContext, running_shop: RunningShop, path: str = "/") -> Page:
     page = browser.new_page()
-    page.goto(house.address + path)
+    page.goto(running_shop.address + path)
     expect(page.get_by_role("heading", name="My orders")).to_be_visible(timeout=60_000)
     return page
 

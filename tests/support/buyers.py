@@ -58,18 +58,18 @@ class Crowd:
         self.secrets |= secrets
 
 
-def shop_until_told(crowd: Crowd, door: "Connection[Any, Any]") -> None:
+def shop_until_told(crowd: Crowd, server: "Connection[Any, Any]") -> None:
     """The life of the buyers' process."""
     over = threading.Event()
     workers = [threading.Thread(target=shop, args=(crowd, n, over)) for n in range(BUYERS)]
     for worker in workers:
         worker.start()
-    door.send("in the street")
-    door.recv()
+    server.send("in the street")
+    server.recv()
     over.set()
     for worker in workers:
         worker.join()
-    door.send((crowd.counts, crowd.secrets))
+    server.send((crowd.counts, crowd.secrets))
 
 
 def shop(crowd: Crowd, number: int, over: threading.Event) -> None:

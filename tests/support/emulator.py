@@ -21,7 +21,7 @@ DECLINED = "4000000000000002"
 SUCCESS = "http://127.0.0.1:1/order?session_id={CHECKOUT_SESSION_ID}"
 
 
-class Running:
+class EmulatorServer:
     """One emulator, served; with shortcuts for what tests do all the time."""
 
     def __init__(self, config: Config) -> None:

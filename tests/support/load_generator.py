@@ -36,7 +36,7 @@ class Job:
 
 
 @dataclass
-class Met:
+class LoadResult:
     """What the load met: `accepted` are the orders whose event was answered with a 2xx."""
 
     seconds: float = 0.0
@@ -140,7 +140,7 @@ class Load:
         self.sent = 0
         self.until = 0.0
         self.latencies: list[float] = []
-        self.met = Met()
+        self.met = LoadResult()
 
     def next_place(self) -> int:
         if self.sent >= len(self.requests):
@@ -158,7 +158,7 @@ class Load:
         if status < 300:
             self.met.accepted.append(self.job.first + place)
 
-    async def run(self) -> Met:
+    async def run(self) -> LoadResult:
         loop = asyncio.get_running_loop()
         posters = []
         for _ in range(self.job.connections):

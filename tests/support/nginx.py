@@ -14,7 +14,7 @@ from store.cli.launch import ShopProcesses
 from store.core import settings
 from store.core.settings import ROOT
 from tests.support.ports import free_port
-from tests.support.processes import House, Process
+from tests.support.processes import Process, RunningShop
 from tests.support.waiting import wait_until
 
 CONFIGURATION = ROOT / "docs" / "nginx.conf"
@@ -33,11 +33,11 @@ def binary() -> str:
     return found
 
 
-def configuration(port: int, storefronts: Sequence[int], sidecars: Sequence[int]) -> str:
+def configuration(port: int, storefronts: Sequence[int], webhook_servers: Sequence[int]) -> str:
     """The documented file with these ports; each of its addresses must have been in it."""
     text = CONFIGURATION.read_text("utf-8")
     exchanged = {"listen 8080;": f"listen 127.0.0.1:{port};", "http {": f"http {{ {FOLDERS}"}
-    for documented, ours in ((8501, storefronts), (8000, sidecars)):
+    for documented, ours in ((8501, storefronts), (8000, webhook_servers)):
         for host, there in zip(HOSTS, ours, strict=True):
             exchanged[f"server {host}:{documented} "] = f"server 127.0.0.1:{there} "
     for example, used in exchanged.items():
@@ -50,12 +50,12 @@ class Proxy:
     """One nginx in front of some servers."""
 
     def __init__(
-        self, folder: Path, port: int, storefronts: Sequence[int], sidecars: Sequence[int]
+        self, folder: Path, port: int, storefronts: Sequence[int], webhook_servers: Sequence[int]
     ) -> None:
         self.address = f"http://127.0.0.1:{port}"
         self.folder, self.log = folder, folder / "nginx.log"
         file = folder / "nginx.conf"
-        file.write_text(configuration(port, storefronts, sidecars), "utf-8")
+        file.write_text(configuration(port, storefronts, webhook_servers), "utf-8")
         self.command = [binary(), "-p", str(folder), "-c", str(file), "-g", "daemon off;"]
         self.running: subprocess.Popen[bytes] | None = None
 
@@ -76,44 +76,45 @@ class Proxy:
 class Fleet:
     """Two of each process on one PostgreSQL, under the one address that all the world knows."""
 
-    def __init__(self, new_house: Callable[..., House], folder: Path) -> None:
+    def __init__(self, new_shop: Callable[..., RunningShop], folder: Path) -> None:
         port = free_port()
-        self.house = new_house("postgresql", STORE_URL=f"http://127.0.0.1:{port}")
-        shop, sidecar, emulator = self.house.ports
+        self.running_shop = new_shop("postgresql", STORE_URL=f"http://127.0.0.1:{port}")
+        shop, webhook_server, emulator = self.running_shop.ports
         second = Namespace(
             host=None, port=free_port(), webhook_port=free_port(), emulator_port=emulator
         )
         one_address = Namespace(host=None, port=port, webhook_port=port, emulator_port=emulator)
-        with self.house.entered():
+        with self.running_shop.entered():
             chosen = settings.current()
             programs = [
                 ShopProcesses(chosen, one_address, has_emulator=True).emulator_program(),
                 *ShopProcesses(chosen, second, has_emulator=False).programs(),
             ]
             health = ShopProcesses(chosen, second, has_emulator=False).health_urls()
-        self.house.processes["emulator"].program = programs[0]
+        self.running_shop.processes["emulator"].program = programs[0]
         for program in programs[1:]:
-            self.house.processes[f"second {program.name}"] = Process(
+            self.running_shop.processes[f"second {program.name}"] = Process(
                 program,
                 health[program.name],
-                self.house.sidecar.environment,
-                self.house.folder / f"second-{program.name}.log",
+                self.running_shop.webhook_server.environment,
+                self.running_shop.folder / f"second-{program.name}.log",
             )
-        self.proxy = Proxy(folder, port, [shop, second.port], [sidecar, second.webhook_port])
-        self.house.address = self.proxy.address
+        self.proxy = Proxy(folder, port, [shop, second.port], [webhook_server, second.webhook_port])
+        self.running_shop.address = self.proxy.address
 
     def machine(self, number: int) -> list[Process]:
         """What stands on one of the two machines."""
         prefix = "second " if number else ""
         return [
-            self.house.processes[f"{prefix}{name}"] for name in ("storefront", "webhook server")
+            self.running_shop.processes[f"{prefix}{name}"]
+            for name in ("storefront", "webhook server")
         ]
 
     def open(self) -> "Fleet":
-        self.house.open()
+        self.running_shop.open()
         self.proxy.open()
         return self
 
     def close(self) -> None:
         self.proxy.close()
-        self.house.close()
+        self.running_shop.close()

@@ -78,11 +78,11 @@ class Process:
         return self
 
     def listens(self) -> bool:
-        """Whether it has opened its door; asked without waiting for an answer from inside."""
+        """True if it listens on its port, whether or not it can answer."""
         parts = urlsplit(self.health)
-        with socket() as knock:
-            knock.settimeout(0.02)
-            return knock.connect_ex((parts.hostname or "", parts.port or 0)) == 0
+        with socket() as probe:
+            probe.settimeout(0.02)
+            return probe.connect_ex((parts.hostname or "", parts.port or 0)) == 0
 
     def wait_until_ready(self) -> None:
         assert self.running is not None
@@ -119,7 +119,7 @@ class Process:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """The program stands still, its doors open: whoever asks it something waits."""
+        """The program is stopped with its port open: whoever sends it a request waits."""
         assert self.running is not None
         held = self.running
         held.send_signal(signal.SIGSTOP)
@@ -133,7 +133,7 @@ class Process:
 
 
 @dataclass
-class House:
+class RunningShop:
     """A shop with a data folder of its own. `reconcile_seconds` is so long by default that what
     settles an order is its webhook, or the buyer coming back."""
 
@@ -145,7 +145,7 @@ class House:
 
     def __post_init__(self) -> None:
         self.ports = [free_port() for _ in range(3)]
-        shop, sidecar, emulator = self.ports
+        shop, webhook_server, emulator = self.ports
         self.environment = {
             "DATA_DIR": str(self.folder),
             "DATABASE_URL": self.database_url,
@@ -158,7 +158,7 @@ class House:
         }
         with self.entered():
             arguments = Namespace(
-                host=None, port=shop, webhook_port=sidecar, emulator_port=emulator
+                host=None, port=shop, webhook_port=webhook_server, emulator_port=emulator
             )
             launched = ShopProcesses(settings.current(), arguments, has_emulator=True)
             self.sign_in_link = auth.sign_in_url(f"http://127.0.0.1:{shop}")
@@ -198,7 +198,7 @@ class House:
         settings.current.cache_clear()
 
     @property
-    def sidecar(self) -> Process:
+    def webhook_server(self) -> Process:
         return self.processes["webhook server"]
 
     @property

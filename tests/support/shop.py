@@ -28,7 +28,7 @@ from store.orders import checkout, history, queries
 from store.reports import history_text, order_detail, order_view
 from store.web import buyer_cookie
 from tests.support import loopback
-from tests.support.emulator import Running, line
+from tests.support.emulator import EmulatorServer, line
 from tests.support.server_thread import ServerThread
 
 SECRET = "whsec_the_shop_under_test"
@@ -58,7 +58,7 @@ def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
     return list(results)
 
 
-class Door:
+class WebhookServer:
     """`webhook_server` under uvicorn in a thread, with its inbox but no reconciler.
 
     A test that wants to catch up says so; nothing happens behind its back.
@@ -90,8 +90,8 @@ class HistoryLine:
 class Shop:
     """What the tests do, in the words of the shop; `stripe` is the emulator's account."""
 
-    stripe: Running
-    door: Door
+    stripe: EmulatorServer
+    server: WebhookServer
     buyer: str = field(default_factory=lambda: buyer_cookie.buyer_hash(buyer_cookie.new_cookie()))
 
     def place(self, cart: Mapping[str, int] = SHIRTS, buyer: str | None = None, **more: Any) -> str:
@@ -147,7 +147,7 @@ class Shop:
         return numbers
 
     def pay(self, number: str, card: str = "4242424242424242") -> str:
-        """Pay at Stripe, as on its page; the shop hears of it only through its doors."""
+        """Pay at Stripe, as on its page; the shop hears of it only by a webhook or a return."""
         return self.stripe.pay(self.session_id(number), card).outcome
 
     def pay_later(self, number: str, outcome: Literal["succeeds", "fails"] = "succeeds") -> str:
@@ -249,7 +249,7 @@ class Shop:
     def deliver(
         self, event: Any, *, secret: str = SECRET, at: float | None = None
     ) -> httpx.Response:
-        """Sign a document as Stripe does and post it to the webhook door."""
+        """Sign a document as Stripe does and post it to the webhook server."""
         body = json.dumps(event)
         moment = int(time.time() if at is None else at)
         return self.post(
@@ -273,7 +273,7 @@ class Shop:
 
     def post(self, body: bytes, signature: str | None) -> httpx.Response:
         headers = {} if signature is None else {"Stripe-Signature": signature}
-        return self.door.client.post("/webhooks/stripe/", content=body, headers=headers)
+        return self.server.client.post("/webhooks/stripe/", content=body, headers=headers)
 
 
 def backoffice_section(section: str, fields: Mapping[str, str] = {}, **query: str) -> AppTest:

@@ -92,7 +92,7 @@ async def a_page(_request: Request) -> HTMLResponse:
 
 
 class Browser:
-    """Asks the door as a browser does, one request at a time, and keeps no cookies of its own."""
+    """Asks the server as a browser does, one request at a time, and keeps no cookies of its own."""
 
     def __init__(self, *routes: BaseRoute) -> None:
         app = Starlette(

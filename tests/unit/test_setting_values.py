@@ -277,7 +277,7 @@ def test_a_server_of_a_container_network_may_have_an_underscore(
     monkeypatch.setenv(name, "http://web_sidecar:80/")
 
     assert getattr(settings.load(), name.lower()) == "http://web_sidecar:80"
-    assert "user name or a password" in refusal(monkeypatch, name, f"http://me:{TAIL}@sidecar")
+    assert "user name or a password" in refusal(monkeypatch, name, f"http://me:{TAIL}@webhooks")
 
 
 def test_stripes_address_is_written_without_its_version(monkeypatch: pytest.MonkeyPatch) -> None:

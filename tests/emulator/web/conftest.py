@@ -58,7 +58,7 @@ class Shop:
 
 
 @dataclass
-class Till:
+class EmulatorSite:
     """The running emulator as a shop and a browser see it."""
 
     address: str
@@ -116,11 +116,11 @@ class Till:
 
 
 @pytest.fixture(scope="session")
-def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorSite]:
     """One emulator for all tests of this folder; every test makes sessions of its own."""
     shop = Shop()
     config = Config(
-        data_path=tmp_path_factory.mktemp("till") / "emulator.db",
+        data_path=tmp_path_factory.mktemp("site") / "emulator.db",
         port=free_port(),
         webhook_url=shop.address + "/webhooks",
         webhook_secret="whsec_pages",
@@ -128,7 +128,7 @@ def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
     server = ServerThread(
         create_app(config), port=config.port, log_level="warning", date_header=False
     )
-    running = Till(config.address, shop)
+    running = EmulatorSite(config.address, shop)
     yield running
     running.client.close()
     server.stop()
@@ -136,19 +136,19 @@ def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
 
 
 @pytest.fixture
-def shop_is_down(till: Till) -> Iterator[None]:
+def shop_is_down(site: EmulatorSite) -> Iterator[None]:
     """The shop answers every event with 500 while a test lasts."""
-    till.shop.status = 500
+    site.shop.status = 500
     yield
-    till.shop.status = 200
+    site.shop.status = 200
 
 
 @pytest.fixture
-def shop_is_slow(till: Till) -> Iterator[None]:
+def shop_is_slow(site: EmulatorSite) -> Iterator[None]:
     """The shop takes a second for every event while a test lasts."""
-    till.shop.seconds = 1.0
+    site.shop.seconds = 1.0
     yield
-    till.shop.seconds = 0.0
+    site.shop.seconds = 0.0
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.emulator.web.conftest import Till
+from tests.emulator.web.conftest import EmulatorSite
 from tests.emulator.web.test_collected_fields import ASKING
 from tests.emulator.web.test_totals import options
 from tests.support.axe import grave_faults
@@ -48,15 +48,15 @@ TOO_FAINT = """() => {
 }"""
 
 
-def pages_of(till: Till) -> list[str]:
+def pages_of(site: EmulatorSite) -> list[str]:
     """One address of every kind of page."""
-    open_session, paid, expired = till.a_session(), till.a_session(), till.a_session()
-    payment = till.pay(paid)
-    till.client.post(f"/c/pay/{expired['id']}/expire")
-    event = till.api("GET", "/v1/events?limit=1")["data"][0]["id"]
-    asking, free = till.a_session(**ASKING), till.a_session(amount=0)
-    adjusted = till.a_session(**options())
-    (charge,) = till.charges(paid)
+    open_session, paid, expired = site.a_session(), site.a_session(), site.a_session()
+    payment = site.pay(paid)
+    site.client.post(f"/c/pay/{expired['id']}/expire")
+    event = site.api("GET", "/v1/events?limit=1")["data"][0]["id"]
+    asking, free = site.a_session(**ASKING), site.a_session(amount=0)
+    adjusted = site.a_session(**options())
+    (charge,) = site.charges(paid)
     return [
         *(
             f"/c/pay/{session['id']}"
@@ -71,40 +71,40 @@ def pages_of(till: Till) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_text_can_be_read(till: Till, chromium: Browser, scheme: str) -> None:
+def test_all_text_can_be_read(site: EmulatorSite, chromium: Browser, scheme: str) -> None:
     with chromium.new_context(color_scheme="dark" if scheme == "dark" else "light") as context:
         tab = context.new_page()
         faint = {}
-        for path in pages_of(till):
-            tab.goto(till.address + path)
+        for path in pages_of(site):
+            tab.goto(site.address + path)
             faint[path] = tab.evaluate(TOO_FAINT)
 
     assert {path: found for path, found in faint.items() if found} == {}
 
 
-def test_the_pages_have_no_grave_accessibility_fault(till: Till, tab: Page) -> None:
+def test_the_pages_have_no_grave_accessibility_fault(site: EmulatorSite, tab: Page) -> None:
     faults = {}
-    for path in pages_of(till):
-        tab.goto(till.address + path)
+    for path in pages_of(site):
+        tab.goto(site.address + path)
         faults[path] = grave_faults(tab)
 
     assert {path: found for path, found in faults.items() if found} == {}
 
 
-def test_no_page_scrolls_sideways_on_a_phone(till: Till, chromium: Browser) -> None:
+def test_no_page_scrolls_sideways_on_a_phone(site: EmulatorSite, chromium: Browser) -> None:
     with chromium.new_context(viewport={"width": 390, "height": 844}) as context:
         tab = context.new_page()
         wide = []
-        for path in pages_of(till):
-            tab.goto(till.address + path)
+        for path in pages_of(site):
+            tab.goto(site.address + path)
             if tab.evaluate("document.documentElement.scrollWidth > innerWidth"):
                 wide.append(path)
 
     assert wide == []
 
 
-def test_the_pay_button_is_on_the_first_screen_of_a_laptop(till: Till, tab: Page) -> None:
-    tab.goto(till.a_session()["url"])
+def test_the_pay_button_is_on_the_first_screen_of_a_laptop(site: EmulatorSite, tab: Page) -> None:
+    tab.goto(site.a_session()["url"])
 
     expect(tab.get_by_role("button", name="Pay $39.98", exact=True)).to_be_in_viewport(ratio=1)
     expect(tab.get_by_text("no money moves")).to_be_in_viewport(ratio=1)
@@ -114,38 +114,40 @@ def test_the_pay_button_is_on_the_first_screen_of_a_laptop(till: Till, tab: Page
     ("locale", "amount"), [("en-US", "$39.98"), ("de-DE", "39,98 $"), ("fr-FR", "39,98 $US")]
 )
 def test_amounts_are_written_as_the_browser_reads_them(
-    till: Till, chromium: Browser, locale: str, amount: str
+    site: EmulatorSite, chromium: Browser, locale: str, amount: str
 ) -> None:
     with chromium.new_context(locale=locale) as context:
         tab = context.new_page()
-        tab.goto(till.a_session()["url"])
+        tab.goto(site.a_session()["url"])
 
         expect(tab.get_by_role("heading", level=1)).to_have_text(amount)
 
 
-def test_a_session_may_name_its_locale(till: Till, chromium: Browser) -> None:
+def test_a_session_may_name_its_locale(site: EmulatorSite, chromium: Browser) -> None:
     with chromium.new_context(locale="en-US") as context:
         tab = context.new_page()
-        tab.goto(till.a_session(locale="de")["url"])
+        tab.goto(site.a_session(locale="de")["url"])
 
         expect(tab.get_by_role("heading", level=1)).to_have_text("39,98 $")
 
 
-def test_nothing_is_loaded_from_anywhere_else(till: Till, chromium: Browser) -> None:
+def test_nothing_is_loaded_from_anywhere_else(site: EmulatorSite, chromium: Browser) -> None:
     asked: list[str] = []
     with chromium.new_context() as context:
         tab = context.new_page()
         tab.on("request", lambda request: asked.append(request.url))
-        for path in pages_of(till):
-            tab.goto(till.address + path)
+        for path in pages_of(site):
+            tab.goto(site.address + path)
 
-    assert [url for url in asked if not url.startswith((till.address, "data:"))] == []
+    assert [url for url in asked if not url.startswith((site.address, "data:"))] == []
 
 
-def test_a_picture_that_cannot_be_had_leaves_the_first_letter(till: Till, tab: Page) -> None:
+def test_a_picture_that_cannot_be_had_leaves_the_first_letter(
+    site: EmulatorSite, tab: Page
+) -> None:
     picture = "line_items[0][price_data][product_data][images][0]"
-    more: dict[str, Any] = {picture: f"{till.shop.address}/order"}
-    tab.goto(till.a_session(**more)["url"])
+    more: dict[str, Any] = {picture: f"{site.shop.address}/order"}
+    tab.goto(site.a_session(**more)["url"])
 
     expect(tab.locator(".thumb")).to_have_text("R")
     expect(tab.locator(".thumb img")).to_have_count(0)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.emulator.web.conftest import Till
+from tests.emulator.web.conftest import EmulatorSite
 
 FIELD, SIZE = "custom_fields[0]", "custom_fields[1]"
 ASKING: dict[str, Any] = {
@@ -46,13 +46,13 @@ ANSWERS = {
 }
 
 
-def test_answers_are_on_the_session_the_payment_and_the_charge(till: Till) -> None:
-    session = till.a_session(**ASKING)
+def test_answers_are_on_the_session_the_payment_and_the_charge(site: EmulatorSite) -> None:
+    session = site.a_session(**ASKING)
 
-    till.pay(session, **ANSWERS)
+    site.pay(session, **ANSWERS)
 
-    after, address = till.session(session), HOME | {"line2": None, "state": None}
-    (charge,) = till.charges(session)
+    after, address = site.session(session), HOME | {"line2": None, "state": None}
+    (charge,) = site.charges(session)
     assert after["customer_details"]["address"] == address
     assert after["customer_details"]["phone"] == "+49 30 123456"
     assert after["collected_information"] == {
@@ -70,14 +70,14 @@ def test_answers_are_on_the_session_the_payment_and_the_charge(till: Till) -> No
     assert charge["shipping"]["phone"] == charge["billing_details"]["phone"] == "+49 30 123456"
 
 
-def test_answers_survive_a_question_of_the_bank(till: Till) -> None:
-    session = till.a_session(**ASKING)
+def test_answers_survive_a_question_of_the_bank(site: EmulatorSite) -> None:
+    session = site.a_session(**ASKING)
     form = CARD | ANSWERS | {"number": "4000002760003184"}
-    asked = till.client.post(f"/c/pay/{session['id']}", data=form)
+    asked = site.client.post(f"/c/pay/{session['id']}", data=form)
 
-    till.client.post(asked.headers["location"], data={"answer": "complete"})
+    site.client.post(asked.headers["location"], data={"answer": "complete"})
 
-    assert till.session(session)["customer_details"]["phone"] == "+49 30 123456"
+    assert site.session(session)["customer_details"]["phone"] == "+49 30 123456"
 
 
 @pytest.mark.parametrize(
@@ -93,20 +93,20 @@ def test_answers_survive_a_question_of_the_bank(till: Till) -> None:
     ],
 )
 def test_an_invalid_field_is_reported_and_no_payment_attempted(
-    till: Till, name: str, answer: str, words: str
+    site: EmulatorSite, name: str, answer: str, words: str
 ) -> None:
-    session = till.a_session(**ASKING)
+    session = site.a_session(**ASKING)
 
-    page = till.client.post(f"/c/pay/{session['id']}", data=CARD | ANSWERS | {name: answer})
+    page = site.client.post(f"/c/pay/{session['id']}", data=CARD | ANSWERS | {name: answer})
 
     assert page.status_code == 422
     said = page.text.partition(f'id="{name}-error">')[2].partition("<")[0]
     assert words in said
-    assert till.session(session)["payment_intent"] is None
+    assert site.session(session)["payment_intent"] is None
 
 
-def test_a_buyer_fills_in_the_collected_fields(till: Till, tab: Page) -> None:
-    session = till.a_session(**ASKING)
+def test_a_buyer_fills_in_the_collected_fields(site: EmulatorSite, tab: Page) -> None:
+    session = site.a_session(**ASKING)
     tab.goto(session["url"])
     tab.get_by_role("button", name="Use 4242 test card").click()
     tab.get_by_role("button", name="Pay $39.98", exact=True).click()
@@ -126,39 +126,39 @@ def test_a_buyer_fills_in_the_collected_fields(till: Till, tab: Page) -> None:
     tab.get_by_label("I take the terms").check()
     tab.get_by_role("button", name="Pay $39.98", exact=True).click()
 
-    tab.wait_for_url(f"{till.shop.address}/**")
-    assert till.session(session)["customer_details"]["address"]["city"] == "Berlin"
+    tab.wait_for_url(f"{site.shop.address}/**")
+    assert site.session(session)["customer_details"]["address"]["city"] == "Berlin"
 
 
-def test_a_session_that_costs_nothing_asks_for_no_card(till: Till, tab: Page) -> None:
-    session = till.a_session(amount=0)
+def test_a_session_that_costs_nothing_asks_for_no_card(site: EmulatorSite, tab: Page) -> None:
+    session = site.a_session(amount=0)
     tab.goto(session["url"])
     expect(tab.get_by_label("Card number")).to_have_count(0)
 
     tab.get_by_role("button", name="Confirm", exact=True).click()
 
-    tab.wait_for_url(f"{till.shop.address}/**")
-    after = till.session(session)
+    tab.wait_for_url(f"{site.shop.address}/**")
+    after = site.session(session)
     assert (after["status"], after["payment_status"]) == ("complete", "no_payment_required")
     assert after["payment_intent"] is None
 
 
-def test_a_session_with_a_price_cannot_be_confirmed_without_paying(till: Till) -> None:
-    session = till.a_session()
+def test_a_session_with_a_price_cannot_be_confirmed_without_paying(site: EmulatorSite) -> None:
+    session = site.a_session()
 
-    page = till.client.post(f"/c/pay/{session['id']}", data={"email": "a@example.com"})
+    page = site.client.post(f"/c/pay/{session['id']}", data={"email": "a@example.com"})
 
     assert page.status_code == 422
-    assert till.session(session)["status"] == "open"
+    assert site.session(session)["status"] == "open"
 
 
-def test_a_receipt_opens_from_the_shop_and_shows_a_refund(till: Till) -> None:
-    session = till.a_session()
-    payment = till.pay(session)
-    till.api("POST", "/v1/refunds", payment_intent=payment, amount=500)
-    (charge,) = till.charges(session)
+def test_a_receipt_opens_from_the_shop_and_shows_a_refund(site: EmulatorSite) -> None:
+    session = site.a_session()
+    payment = site.pay(session)
+    site.api("POST", "/v1/refunds", payment_intent=payment, amount=500)
+    (charge,) = site.charges(session)
 
-    page = till.client.get(charge["receipt_url"], headers={"Sec-Fetch-Site": "same-site"})
+    page = site.client.get(charge["receipt_url"], headers={"Sec-Fetch-Site": "same-site"})
 
     assert page.status_code == 200
     assert "Receipt for $39.98" in page.text

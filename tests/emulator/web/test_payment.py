@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from stripe_emulator.base.test_cards import TEST_CARDS
-from tests.emulator.web.conftest import Till
+from tests.emulator.web.conftest import EmulatorSite
 
 pytestmark = pytest.mark.browser
 PAY = re.compile("^Pay ")
@@ -18,19 +18,19 @@ def fill_in(tab: Page, number: str, expiry: str = "12 / 34", cvc: str = "123") -
     tab.get_by_label("CVC").fill(cvc)
 
 
-def test_a_buyer_pays_and_is_sent_to_the_shop(till: Till, tab: Page) -> None:
-    session = till.a_session()
+def test_a_buyer_pays_and_is_sent_to_the_shop(site: EmulatorSite, tab: Page) -> None:
+    session = site.a_session()
     tab.goto(session["url"])
     fill_in(tab, "4242 4242 4242 4242")
 
     tab.get_by_role("button", name="Pay $39.98", exact=True).click()
 
-    tab.wait_for_url(f"{till.shop.address}/order?session_id={session['id']}")
-    assert till.session(session)["payment_status"] == "paid"
+    tab.wait_for_url(f"{site.shop.address}/order?session_id={session['id']}")
+    assert site.session(session)["payment_status"] == "paid"
 
 
-def test_a_payment_needs_no_mouse(till: Till, tab: Page) -> None:
-    session = till.a_session(amount=500)
+def test_a_payment_needs_no_mouse(site: EmulatorSite, tab: Page) -> None:
+    session = site.a_session(amount=500)
     tab.goto(session["url"])
     expect(tab.get_by_label("Card number")).to_be_focused()
 
@@ -43,12 +43,14 @@ def test_a_payment_needs_no_mouse(till: Till, tab: Page) -> None:
     tab.keyboard.press("Enter")
 
     assert shown == ["4242 4242 4242 4242", "12 / 34"]
-    tab.wait_for_url(f"{till.shop.address}/**")
-    assert till.session(session)["payment_status"] == "paid"
+    tab.wait_for_url(f"{site.shop.address}/**")
+    assert site.session(session)["payment_status"] == "paid"
 
 
-def test_every_focused_control_of_the_page_shows_where_the_focus_is(till: Till, tab: Page) -> None:
-    tab.goto(till.a_session()["url"])
+def test_every_focused_control_of_the_page_shows_where_the_focus_is(
+    site: EmulatorSite, tab: Page
+) -> None:
+    tab.goto(site.a_session()["url"])
     invisible = []
 
     for _ in range(20):
@@ -67,8 +69,10 @@ def test_every_focused_control_of_the_page_shows_where_the_focus_is(till: Till, 
     assert invisible == []
 
 
-def test_each_declined_card_says_why_and_the_session_stays_open(till: Till, tab: Page) -> None:
-    session = till.a_session()
+def test_each_declined_card_says_why_and_the_session_stays_open(
+    site: EmulatorSite, tab: Page
+) -> None:
+    session = site.a_session()
     tab.goto(session["url"])
     declining = [card for card in TEST_CARDS if card.outcome == "declines"]
     said = {}
@@ -81,12 +85,12 @@ def test_each_declined_card_says_why_and_the_session_stays_open(till: Till, tab:
         expect(tab.get_by_role("button", name=PAY)).to_be_visible()
 
     assert said == {card.number: card.decline.message for card in declining if card.decline}
-    assert till.session(session)["status"] == "open"
-    assert len(till.charges(session)) == len(declining)
+    assert site.session(session)["status"] == "open"
+    assert len(site.charges(session)) == len(declining)
 
 
-def test_after_a_decline_another_card_pays_the_same_session(till: Till, tab: Page) -> None:
-    session = till.a_session()
+def test_after_a_decline_another_card_pays_the_same_session(site: EmulatorSite, tab: Page) -> None:
+    session = site.a_session()
     tab.goto(session["url"])
     fill_in(tab, "4000000000000002")
     tab.get_by_role("button", name=PAY).click()
@@ -95,12 +99,12 @@ def test_after_a_decline_another_card_pays_the_same_session(till: Till, tab: Pag
     tab.get_by_label("Card number").fill("4242424242424242")
     tab.get_by_role("button", name=PAY).click()
 
-    tab.wait_for_url(f"{till.shop.address}/**")
-    assert sorted(charge["status"] for charge in till.charges(session)) == ["failed", "succeeded"]
+    tab.wait_for_url(f"{site.shop.address}/**")
+    assert sorted(charge["status"] for charge in site.charges(session)) == ["failed", "succeeded"]
 
 
-def test_wrong_fields_are_marked_before_anything_is_sent(till: Till, tab: Page) -> None:
-    session = till.a_session()
+def test_wrong_fields_are_marked_before_anything_is_sent(site: EmulatorSite, tab: Page) -> None:
+    session = site.a_session()
     tab.goto(session["url"])
     fill_in(tab, "4242424242424241", "01 / 20", "1")
 
@@ -114,13 +118,13 @@ def test_wrong_fields_are_marked_before_anything_is_sent(till: Till, tab: Page) 
     }.items():
         expect(tab.get_by_label(label)).to_have_attribute("aria-invalid", "true")
         expect(tab.get_by_label(label)).to_have_accessible_description(re.compile(words))
-    assert till.charges(session) == []
+    assert site.charges(session) == []
 
 
 def test_a_message_that_appears_does_not_push_the_button_from_under_the_pointer(
-    till: Till, tab: Page
+    site: EmulatorSite, tab: Page
 ) -> None:
-    tab.goto(till.a_session()["url"])
+    tab.goto(site.a_session()["url"])
     tab.get_by_label("Card number").fill("4242424242424242")
     tab.get_by_label("Expiry").fill("01 / 20")
 
@@ -130,8 +134,8 @@ def test_a_message_that_appears_does_not_push_the_button_from_under_the_pointer(
     expect(tab.get_by_label("CVC")).to_have_attribute("aria-invalid", "true")
 
 
-def test_a_test_card_is_filled_in_by_its_button(till: Till, tab: Page) -> None:
-    tab.goto(till.a_session()["url"])
+def test_a_test_card_is_filled_in_by_its_button(site: EmulatorSite, tab: Page) -> None:
+    tab.goto(site.a_session()["url"])
 
     tab.get_by_role("button", name="Fill in: American Express, succeeds").click()
 
@@ -141,18 +145,18 @@ def test_a_test_card_is_filled_in_by_its_button(till: Till, tab: Page) -> None:
 
 
 @pytest.mark.parametrize("number", ["4000002760003184", "4000002500003155"])
-def test_3d_secure_is_shown_and_completed(till: Till, tab: Page, number: str) -> None:
-    session = till.a_session()
+def test_3d_secure_is_shown_and_completed(site: EmulatorSite, tab: Page, number: str) -> None:
+    session = site.a_session()
     tab.goto(session["url"])
     fill_in(tab, number)
     tab.get_by_role("button", name=PAY).click()
     expect(tab.get_by_role("heading", name="Your bank asks")).to_be_visible()
-    assert till.session(session)["payment_status"] == "unpaid"
+    assert site.session(session)["payment_status"] == "unpaid"
 
     tab.get_by_role("button", name="Complete authentication").click()
 
-    tab.wait_for_url(f"{till.shop.address}/**")
-    assert till.session(session)["payment_status"] == "paid"
+    tab.wait_for_url(f"{site.shop.address}/**")
+    assert site.session(session)["payment_status"] == "paid"
 
 
 @pytest.mark.parametrize(
@@ -163,9 +167,9 @@ def test_3d_secure_is_shown_and_completed(till: Till, tab: Page, number: str) ->
     ],
 )
 def test_a_failed_3d_secure_challenge_returns_to_the_form(
-    till: Till, tab: Page, number: str, answer: str, words: str
+    site: EmulatorSite, tab: Page, number: str, answer: str, words: str
 ) -> None:
-    session = till.a_session()
+    session = site.a_session()
     tab.goto(session["url"])
     fill_in(tab, number)
     tab.get_by_role("button", name=PAY).click()
@@ -174,61 +178,63 @@ def test_a_failed_3d_secure_challenge_returns_to_the_form(
 
     expect(tab.get_by_role("alert")).to_contain_text(words)
     expect(tab.get_by_role("button", name=PAY)).to_be_visible()
-    assert till.session(session)["status"] == "open"
+    assert site.session(session)["status"] == "open"
 
 
-def test_a_bank_debit_completes_the_session_without_paying_it(till: Till, tab: Page) -> None:
-    session = till.a_session()
+def test_a_bank_debit_completes_the_session_without_paying_it(
+    site: EmulatorSite, tab: Page
+) -> None:
+    session = site.a_session()
     tab.goto(session["url"])
     tab.get_by_role("radio", name="Bank debit").check()
     expect(tab.get_by_label("Card number")).to_be_hidden()
 
     tab.get_by_role("button", name=PAY).click()
 
-    tab.wait_for_url(f"{till.shop.address}/**")
-    now = till.session(session)
+    tab.wait_for_url(f"{site.shop.address}/**")
+    now = site.session(session)
     assert (now["status"], now["payment_status"]) == ("complete", "unpaid")
 
 
-def test_a_presenter_pays_and_stays(till: Till, tab: Page) -> None:
-    session = till.a_session()
+def test_a_presenter_pays_and_stays(site: EmulatorSite, tab: Page) -> None:
+    session = site.a_session()
     tab.goto(session["url"])
     fill_in(tab, "4242424242424242")
 
     tab.get_by_role("button", name="Pay, but do not come back").click()
 
     expect(tab.get_by_role("heading", name="the browser stays here")).to_be_visible()
-    assert tab.url.startswith(till.address)
-    assert till.session(session)["payment_status"] == "paid"
+    assert tab.url.startswith(site.address)
+    assert site.session(session)["payment_status"] == "paid"
 
 
-def test_a_session_is_let_expire_and_says_so(till: Till, tab: Page) -> None:
-    session = till.a_session()
+def test_a_session_is_let_expire_and_says_so(site: EmulatorSite, tab: Page) -> None:
+    session = site.a_session()
     tab.goto(session["url"])
 
     tab.get_by_role("button", name="Let it expire").click()
 
     expect(tab.get_by_role("heading", name="has expired")).to_be_visible()
     back = tab.get_by_role("link", name="Back to the shop")
-    expect(back).to_have_attribute("href", f"{till.shop.address}/cart")
-    assert till.session(session)["status"] == "expired"
+    expect(back).to_have_attribute("href", f"{site.shop.address}/cart")
+    assert site.session(session)["status"] == "expired"
 
 
-def test_a_double_click_pays_once(till: Till, tab: Page) -> None:
-    session = till.a_session()
+def test_a_double_click_pays_once(site: EmulatorSite, tab: Page) -> None:
+    session = site.a_session()
     tab.goto(session["url"])
     fill_in(tab, "4242424242424242")
 
     tab.get_by_role("button", name=PAY).dblclick()
 
-    tab.wait_for_url(f"{till.shop.address}/**")
-    assert len(till.charges(session)) == 1
+    tab.wait_for_url(f"{site.shop.address}/**")
+    assert len(site.charges(session)) == 1
 
 
 def test_an_impatient_buyer_sees_that_it_is_on_its_way_and_sends_it_once(
-    till: Till, tab: Page, shop_is_slow: None
+    site: EmulatorSite, tab: Page, shop_is_slow: None
 ) -> None:
-    tab.goto(till.a_session()["url"])
+    tab.goto(site.a_session()["url"])
     fill_in(tab, "4242424242424242")
     sent: list[str] = []
     said: list[str] = []
@@ -243,52 +249,52 @@ def test_an_impatient_buyer_sees_that_it_is_on_its_way_and_sends_it_once(
         }"""
     )
 
-    tab.wait_for_url(f"{till.shop.address}/**")
+    tab.wait_for_url(f"{site.shop.address}/**")
     assert said == ["Processing…"]
     assert sent.count("POST") == 1
 
 
 def test_a_second_tab_pays_nothing_and_goes_to_the_shop_too(
-    till: Till, tab: Page, chromium: Browser
+    site: EmulatorSite, tab: Page, chromium: Browser
 ) -> None:
-    session = till.a_session()
+    session = site.a_session()
     with chromium.new_context(locale="en-US") as other:
         stale = other.new_page()
         stale.goto(session["url"])
         fill_in(stale, "5555555555554444")
-        till.pay(session)
+        site.pay(session)
 
         stale.get_by_role("button", name=PAY).click()
 
-        stale.wait_for_url(f"{till.shop.address}/**")
+        stale.wait_for_url(f"{site.shop.address}/**")
     assert [
-        charge["payment_method_details"]["card"]["last4"] for charge in till.charges(session)
+        charge["payment_method_details"]["card"]["last4"] for charge in site.charges(session)
     ] == ["4242"]
 
 
-def test_the_back_link_changes_nothing(till: Till, tab: Page) -> None:
-    session = till.a_session()
+def test_the_back_link_changes_nothing(site: EmulatorSite, tab: Page) -> None:
+    session = site.a_session()
     tab.goto(session["url"])
 
     tab.get_by_role("link", name="Back to the shop").click()
 
-    tab.wait_for_url(f"{till.shop.address}/cart")
-    assert till.session(session)["status"] == "open"
+    tab.wait_for_url(f"{site.shop.address}/cart")
+    assert site.session(session)["status"] == "open"
 
 
-def test_a_paid_session_that_is_opened_again_explains_itself(till: Till, tab: Page) -> None:
-    session = till.a_session()
-    till.pay(session)
+def test_a_paid_session_that_is_opened_again_explains_itself(site: EmulatorSite, tab: Page) -> None:
+    session = site.a_session()
+    site.pay(session)
 
     tab.goto(session["url"])
 
     expect(tab.get_by_role("heading", name="This was paid: $39.98")).to_be_visible()
     tab.get_by_role("link", name="Back to the shop").click()
-    tab.wait_for_url(f"{till.shop.address}/order?session_id={session['id']}")
+    tab.wait_for_url(f"{site.shop.address}/order?session_id={session['id']}")
 
 
-def test_everything_works_without_javascript(till: Till, chromium: Browser) -> None:
-    session = till.a_session()
+def test_everything_works_without_javascript(site: EmulatorSite, chromium: Browser) -> None:
+    session = site.a_session()
     with chromium.new_context(java_script_enabled=False, locale="en-US") as context:
         tab = context.new_page()
         tab.goto(session["url"])
@@ -302,5 +308,5 @@ def test_everything_works_without_javascript(till: Till, chromium: Browser) -> N
 
         tab.get_by_role("button", name=PAY).click()
 
-        tab.wait_for_url(f"{till.shop.address}/**")
-    assert till.session(session)["payment_status"] == "paid"
+        tab.wait_for_url(f"{site.shop.address}/**")
+    assert site.session(session)["payment_status"] == "paid"

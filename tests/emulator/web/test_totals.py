@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.emulator.web.conftest import Till
+from tests.emulator.web.conftest import EmulatorSite
 from tests.support.axe import grave_faults
 
 pytestmark = pytest.mark.browser
@@ -29,17 +29,19 @@ def options() -> dict[str, Any]:
 
 
 @pytest.fixture
-def code(till: Till) -> str:
+def code(site: EmulatorSite) -> str:
     """A promotion code for a fifth less."""
-    for known in till.api("GET", "/v1/promotion_codes?code=SAVE20")["data"]:
+    for known in site.api("GET", "/v1/promotion_codes?code=SAVE20")["data"]:
         return str(known["code"])
-    coupon = till.api("POST", "/v1/coupons", percent_off=20)["id"]
+    coupon = site.api("POST", "/v1/coupons", percent_off=20)["id"]
     promotion = {"promotion[type]": "coupon", "promotion[coupon]": coupon}
-    return str(till.api("POST", "/v1/promotion_codes", code="SAVE20", **promotion)["code"])
+    return str(site.api("POST", "/v1/promotion_codes", code="SAVE20", **promotion)["code"])
 
 
-def test_the_total_is_updated_and_typed_text_stays(till: Till, tab: Page, code: str) -> None:
-    session = till.a_session(**options())
+def test_the_total_is_updated_and_typed_text_stays(
+    site: EmulatorSite, tab: Page, code: str
+) -> None:
+    session = site.a_session(**options())
     tab.goto(session["url"])
     total, field = tab.get_by_role("heading", level=1), tab.get_by_label("Promotion code")
     tab.get_by_label("Card number").fill("4242 4242 4242 4242")
@@ -65,12 +67,14 @@ def test_the_total_is_updated_and_typed_text_stays(till: Till, tab: Page, code: 
     tab.get_by_role("button", name="Pay $54.98", exact=True).click()
 
     expect(tab.get_by_text("Back in the shop")).to_be_visible()
-    (charge,) = till.charges(session)
+    (charge,) = site.charges(session)
     assert charge["amount"] == 5498
 
 
-def test_without_javascript_the_total_follows_too(till: Till, chromium: Browser, code: str) -> None:
-    session = till.a_session(**options())
+def test_without_javascript_the_total_follows_too(
+    site: EmulatorSite, chromium: Browser, code: str
+) -> None:
+    session = site.a_session(**options())
     with chromium.new_context(java_script_enabled=False) as context:
         tab = context.new_page()
         tab.goto(session["url"])
@@ -91,14 +95,14 @@ def test_without_javascript_the_total_follows_too(till: Till, chromium: Browser,
 
         expect(tab.get_by_role("alert")).to_contain_text("The total has changed")
         expect(tab.get_by_role("button", name="Pay $54.98", exact=True)).to_be_visible()
-        assert till.charges(session) == []
+        assert site.charges(session) == []
 
 
-def test_a_code_over_everything_asks_for_no_card(till: Till, tab: Page) -> None:
-    coupon = till.api("POST", "/v1/coupons", percent_off=100)["id"]
+def test_a_code_over_everything_asks_for_no_card(site: EmulatorSite, tab: Page) -> None:
+    coupon = site.api("POST", "/v1/coupons", percent_off=100)["id"]
     promotion = {"promotion[type]": "coupon", "promotion[coupon]": coupon}
-    made = till.api("POST", "/v1/promotion_codes", **promotion)["code"]
-    session = till.a_session(allow_promotion_codes="true")
+    made = site.api("POST", "/v1/promotion_codes", **promotion)["code"]
+    session = site.a_session(allow_promotion_codes="true")
     tab.goto(session["url"])
 
     tab.get_by_label("Promotion code").fill(made)
@@ -107,4 +111,4 @@ def test_a_code_over_everything_asks_for_no_card(till: Till, tab: Page) -> None:
     expect(tab.get_by_label("Card number")).to_have_count(0)
     tab.get_by_role("button", name="Confirm", exact=True).click()
     expect(tab.get_by_text("Back in the shop")).to_be_visible()
-    assert till.session(session)["payment_status"] == "no_payment_required"
+    assert site.session(session)["payment_status"] == "no_payment_required"

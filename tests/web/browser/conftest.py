@@ -17,7 +17,7 @@ expect.set_options(timeout=15_000)  # the machine may be busy
 
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    """A storefront of its own, with an emulator and no sidecar."""
+    """A storefront of its own, with an emulator and no webhook server."""
     folder = tmp_path_factory.mktemp("shop")
     shop, stripe = free_port(), free_port()
     environment = {

@@ -264,7 +264,7 @@ def test_after_signing_out_an_open_tab_can_do_nothing(
 def test_a_failed_health_check_stands_out_with_its_remedy(
     operator: BrowserContext, servers: Servers
 ) -> None:
-    page = signed_in(operator, servers)  # there is no sidecar here
+    page = signed_in(operator, servers)  # there is no webhook server here
 
     light = page.locator(".checks li").filter(has_text="Webhook server")
     expect(light).to_contain_text("not running")
