@@ -4,10 +4,15 @@
 holds the other end of standard input. The operating system closes it when the supervisor ends, also
 by `kill -9`, so no orphan keeps a port or the database.
 
+`… --preload LIBRARY …` imports those first and then waits for `release`, which sends the arguments
+and the environment; if the input ends before, no module runs.
+
 An argument `env:NAME` is replaced by that environment variable: every user of the computer can
 read a command line, so a secret must not be on it.
 """
 
+import importlib
+import json
 import os
 import runpy
 import signal
@@ -79,6 +84,28 @@ def start(command: Sequence[str], environment: Mapping[str, str]) -> Process:
     )
 
 
+def release(process: Process, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Let a preloaded process run its module, with these arguments in this environment."""
+    assert process.stdin is not None
+    with suppress(OSError):  # it is dead, which the supervisor notices where it waits for it
+        process.stdin.write(json.dumps([[*arguments], dict(environment)]).encode() + b"\n")
+        process.stdin.flush()
+
+
+def preload(libraries: Sequence[str]) -> list[str]:
+    """Import the libraries, wait for `release`, take its environment and return its arguments."""
+    for name in libraries:
+        importlib.import_module(name)
+    line = b""
+    while not line.endswith(b"\n"):
+        if not (chunk := os.read(0, 65536)):
+            raise SystemExit
+        line += chunk
+    arguments, environment = json.loads(line)
+    os.environ.update(environment)
+    return list(arguments)
+
+
 def exit_with_parent() -> None:
     """End this process when its standard input ends, which only the supervisor can write to."""
     while os.read(0, 1024):
@@ -99,6 +126,7 @@ def signal_all(number: int) -> None:
 
 
 if __name__ == "__main__":
+    given = preload(sys.argv[2:]) if sys.argv[1] == "--preload" else sys.argv[1:]
     threading.Thread(target=exit_with_parent, daemon=True).start()
-    sys.argv = [os.environ[a[4:]] if a.startswith("env:") else a for a in sys.argv[1:]]
+    sys.argv = [os.environ[a[4:]] if a.startswith("env:") else a for a in given]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from store.backoffice import auth
 from store.cli import failures, preflight
-from store.cli.child_process import child_command, raise_file_limit
+from store.cli.child_process import Process, child_command
 from store.cli.listening import addresses, beyond_loopback
 from store.cli.preflight import StripeAccount
 from store.cli.supervisor import Log, Program, RestartLimitReached, supervise
@@ -24,9 +24,11 @@ SECRET = "EMULATOR_WEBHOOK_SECRET"  # noqa: S105 - the name of a variable
 PID_FILE = "WEBHOOK_SERVER_PID_FILE"  # for the storefront: the rehearsal stops that process
 
 
-def run(arguments: Namespace) -> int:
-    """Serve until a signal; 1 if a process could not be kept running, an error if none started."""
-    raise_file_limit()
+def run(arguments: Namespace, storefront: Process) -> int:
+    """Serve until a signal; 1 if a process could not be kept running.
+
+    `storefront` is a preloaded process. A StoreError is raised before any of the shop's own starts.
+    """
     config = preflight.settings_for(arguments)
     shop_profile.current()  # a mistake in its file is found before anything starts
     preflight.ports(config, arguments)
@@ -39,7 +41,7 @@ def run(arguments: Namespace) -> int:
         if not config.offline:
             print("Asking Stripe whether it accepts the key …", flush=True)
             account = preflight.stripe_account()
-        shop = ShopProcesses(config, arguments, has_emulator, account)
+        shop = ShopProcesses(config, arguments, has_emulator, account, storefront)
         try:
             supervise(shop.programs(), shop.announce, as_json=config.log_format == "json")
         except RestartLimitReached as error:
@@ -58,6 +60,7 @@ class ShopProcesses:
     arguments: Namespace
     has_emulator: bool
     account: StripeAccount | None = None
+    preloaded: Process | None = None  # for the storefront
 
     @property
     def storefront_url(self) -> str:
@@ -77,7 +80,7 @@ class ShopProcesses:
         storefront = self.server("storefront", self.arguments.port)
         webhook_server = self.server(WEBHOOK_SERVER, self.arguments.webhook_port)
         return [
-            Program("storefront", storefront, environment),
+            Program("storefront", storefront, environment, preloaded=self.preloaded),
             Program(WEBHOOK_SERVER, webhook_server, pid_file=pid_file),
             *([self.emulator_program()] if self.has_emulator else []),
         ]

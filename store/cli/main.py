@@ -28,7 +28,7 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "run": Command("start the shop (the same as no command at all)", "launch:run"),
+    "run": Command("start the shop (the same as no command at all)", "run:run"),
     "test": Command(
         "formatter, linter, types and every test",
         "dev:test",

@@ -17,7 +17,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any, TypeVar
 
-from store.cli.child_process import GENTLE_END, Process, kill_group, start
+from store.cli.child_process import GENTLE_END, Process, child_command, kill_group, release, start
 from store.core.errors import StoreError
 
 LONGEST_PAUSE_SECONDS = 8.0
@@ -35,13 +35,14 @@ class Program:
 
     `pid_file` holds the process id while it runs. Deleting the file before ending the process, as
     the rehearsal does, marks that end as intended: it does not count as a death.
-    The first run waits for `start_after`.
+    The first run uses the process `preloaded`, if any, and waits for `start_after`.
     """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     pid_file: Path | None = None
+    preloaded: Process | None = None
     start_after: Callable[[], Awaitable[None]] | None = None
 
 
@@ -180,7 +181,7 @@ async def keep_running(program: Program, policy: RestartPolicy, log: Log) -> Non
 
 async def run_once(program: Program, policy: RestartPolicy, log: Log) -> tuple[int, bool]:
     """The exit code of one run, and whether its end was intended (see `Program`)."""
-    process = start(program.command, {**os.environ, **program.environment})
+    process = start_or_release(program)
     ended = in_thread(process.wait)
     log.line("store", f"The {program.name} is process {process.pid}.")
     printing = in_thread(print_lines, program.name, process, log)
@@ -195,6 +196,14 @@ async def run_once(program: Program, policy: RestartPolicy, log: Log) -> tuple[i
         if process.stdin:
             process.stdin.close()
         await asyncio.wait([printing], timeout=1)
+
+
+def start_or_release(program: Program) -> Process:
+    environment = {**os.environ, **program.environment}
+    if program.preloaded and program.preloaded.poll() is None:
+        release(program.preloaded, program.command[len(child_command()) :], environment)
+        return program.preloaded
+    return start(program.command, environment)
 
 
 def in_thread(work: Callable[..., Result], *args: Any) -> asyncio.Future[Result]:

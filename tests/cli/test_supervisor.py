@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from store.cli import launch as launched
+from store.cli import supervisor
+from store.cli.child_process import Process, child_command, kill_group, release, start
 from store.cli.launch import ShopProcesses
 from store.cli.main import parse
 from store.core import settings
@@ -205,6 +207,52 @@ def test_the_shop_keeps_running_when_the_log_pipe_is_closed(
     assert len(launcher.alive()) == 2
     launcher.process.terminate()
     wait_until(lambda: launcher.alive() == [])
+
+
+@pytest.fixture
+def preloaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+    """A process that waits; released as the program `ticker`, it leaves a file in `tmp_path`."""
+    (tmp_path / "ticker.py").write_text(TICKER)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(tmp_path)]))
+    with start(child_command("--preload", "colorsys"), os.environ) as process:
+        yield process
+        kill_group(process)
+
+
+def test_a_preloaded_process_runs_in_the_environment_given_at_its_release(
+    preloaded: Process, tmp_path: Path
+) -> None:
+    assert preloaded.stdout is not None
+
+    given = {"PIDS": str(tmp_path), "WORD": "\udcff line\nend"}
+    release(preloaded, ["ticker", "storefront", "dies"], given)
+
+    assert preloaded.stdout.read() == b"out of paper\n"
+    assert preloaded.wait() == 3
+    assert [file.stem for file in tmp_path.glob("*.[0-9]*")] == ["storefront"]
+
+
+def test_a_preloaded_process_ends_unstarted_when_its_launcher_is_gone(
+    preloaded: Process, tmp_path: Path
+) -> None:
+    assert preloaded.stdin is not None
+
+    preloaded.stdin.close()  # as the system does when a launcher is killed
+
+    assert preloaded.wait() == 0
+    assert list(tmp_path.glob("*.[0-9]*")) == []
+
+
+def test_a_preloaded_process_that_died_is_replaced(preloaded: Process) -> None:
+    preloaded.kill()
+    preloaded.wait()
+
+    begun = supervisor.start_or_release(
+        supervisor.Program("storefront", [sys.executable, "-V"], preloaded=preloaded)
+    )
+
+    with begun:
+        assert begun is not preloaded
 
 
 def test_the_emulator_does_not_wait_for_a_page_that_never_comes(
