@@ -9,7 +9,7 @@ from store.core import money, settings
 from store.core.errors import AmountRefused, CatalogError, EmptyCart, QuantityRefused
 
 MAX_QUANTITY = 10
-# In query parameters and widget keys: a product called "Pay" collides with no name of the page.
+# In query parameters and widget keys, so that no slug equals another name of the page.
 QUANTITY_PREFIX = "quantity-"
 # Run at each rerun of the page; loading model instances takes four times as long.
 ON_SALE = text(

@@ -17,8 +17,8 @@ from store.cli.virtualenv import ROOT
 from store.core.errors import StoreError
 
 BENCHMARKS = ROOT / "bench"
-# More than processors, because tests mostly wait for processes that they start; each worker has a
-# PostgreSQL and a browser of its own.
+# One more than processors, at most 4: tests often wait for processes that they start, and each
+# worker has a PostgreSQL and a browser of its own.
 WORKERS = min((os.cpu_count() or 1) + 1, 4)
 QUICK = (("ruff", "format", "--check"), ("ruff", "check"))
 BESIDE = (("mypy",), ("scripts.audit_dependencies",))

@@ -119,7 +119,7 @@ def missing(home: Path, python: Path, requirements: Sequence[str]) -> list[str]:
 
 
 def fault_of(home: Path, python: Path, name: str) -> str | None:
-    """What is wrong with the packages of a requirements file; None, and stored, if nothing is."""
+    """What is wrong with the packages of a requirements file; None if nothing is, which is kept."""
     stamp = home / f"store-{Path(name).stem}.installed"
     with suppress(OSError):
         if stamp.read_bytes() == fingerprint(home, name):
@@ -191,7 +191,7 @@ def run_pip(command: Sequence[str], environment: Mapping[str, str], folder: Path
 
 
 class Progress:
-    """What pip is doing, and for how long: minutes, for most of which pip prints nothing."""
+    """What pip is doing, and for how long. It may print nothing for minutes."""
 
     def __init__(self) -> None:
         self.doing = "Looking for packages"

@@ -45,7 +45,7 @@ def _identifiers() -> tuple[frozenset[str], frozenset[str]]:
 
 @lru_cache(maxsize=MAX_LOADED)
 def _loaded(identifier: str) -> Locale:
-    """Babel's cache has no limit of its own, so it is emptied once it holds too much."""
+    """The locale of this identifier. Babel's cache has no limit, so it is emptied now and then."""
     if _loaded.cache_info().misses % MAX_LOADED == 0:
         localedata.clear_caches()
     return Locale.parse(identifier)

@@ -1,12 +1,12 @@
 """Twenty-five sample orders of the last 90 days, the same every time.
 
-Each is placed, paid, refunded or disputed through the shop's own interfaces, by a buyer of its
-own, so amounts and states are true on both sides. Then all are dated back to absolute times: first
+Each is placed and refunded by the shop, paid and disputed at the emulator, by a buyer of its own,
+so amounts and states are true on both sides. Then all are dated back to absolute times: first
 in the emulator, then in our database, each in one transaction.
 
 If the process dies on the way, the orders made so far stay, undated; the next press makes those
-that are missing and dates all of them. No sample is made twice: its buyer has an order. Two presses
-at once take turns: see `runner.Rehearsals`.
+that are missing and dates all of them. A sample whose buyer has an order is not made again. Two
+presses at once take turns: see `runner.Rehearsals`.
 """
 
 import time
@@ -161,7 +161,7 @@ def _create_one(context: ScenarioContext, sample: Sample) -> None:
     act(context, number)
     checkout.refresh_order(context.buyer, number)
     if not wait_until(lambda: context.order(number).status == status, WEBHOOK_SECONDS):
-        # No webhook server: then as the shop does without one.
+        # No webhook server: the reconciler records it.
         reconciler.reconcile_recent(clock.now() - RECONCILE_SINCE)
 
 

@@ -57,7 +57,7 @@ class Cart:
 
     @property
     def continues_open_order(self) -> bool:
-        """True where the open order is for exactly this cart at today's prices."""
+        """True where the open order is for exactly this cart at the current prices."""
         if self.open_order is None:
             return False
         ordered = {(item.slug, item.quantity, item.unit_amount) for item in self.open_order.items}

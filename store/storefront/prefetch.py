@@ -1,7 +1,7 @@
-"""Requests to Stripe that start while the buyer's browser is still on its way.
+"""Requests to Stripe that start between the click on Pay and the browser's next request.
 
-Measured with `bench checkout`: our own time from the click on Pay to Stripe's page is 13.4 ms
-instead of 17.3 ms. Beside real Stripe the whole round trip to the browser is saved.
+Measured with `python -m store bench checkout`: our own time from the click on Pay to Stripe's page
+is 13.4 ms instead of 17.3 ms. Beside real Stripe the whole round trip to the browser is saved.
 """
 
 import threading

@@ -1,7 +1,7 @@
 """Every request that the shop makes to Stripe, one function each.
 
-Every creating request carries an idempotency key derived from a row of ours. All of them raise
-`StripeError`, the tree in `store/core/errors.py`.
+Every creating request carries an idempotency key derived from a row of ours. Each raises
+`StripeError` or one of its subclasses in `store/core/errors.py`.
 """
 
 import json
@@ -45,7 +45,7 @@ def account_fingerprint() -> str:
 
 
 def create_checkout(parameters: str, key: str) -> StripeResponse:
-    """Create the Checkout Session of these frozen parameters (JSON); the same key, the same one."""
+    """Create a Checkout Session of these parameters (JSON); the same key returns the same one."""
     try:
         params = json.loads(parameters)
     except ValueError as error:
