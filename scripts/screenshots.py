@@ -191,7 +191,7 @@ def operate(operator: BrowserContext, running_shop: RunningShop, camera: Camera)
     page.goto(f"{running_shop.address}/back-office")
     camera.take(page, "office-sign-in", main=True)
     page.close()
-    page = running_shop.opens_the_office(operator)
+    page = running_shop.opens_back_office(operator)
     for section in SECTIONS:
         open_section(page, running_shop, section)
         camera.take(page, f"office{section or '-overview'}", main=True)
@@ -269,7 +269,7 @@ def read_from_the_right(reader: BrowserContext, running_shop: RunningShop, camer
     page.wait_for_timeout(1500)
     camera.take(page, "arabic-rehearsal")
     page.close()
-    page = running_shop.opens_the_office(reader)
+    page = running_shop.opens_back_office(reader)
     for section in SECTIONS:
         open_section(page, running_shop, section)
         camera.take(page, f"arabic-office{section or '-overview'}")

@@ -39,8 +39,8 @@ def test_no_log_holds_a_secret_a_cookie_or_a_card_number(
     pay(page)
     expect(verdict(page)).to_be_visible()
     running_shop.assert_paid_once(running_shop.knows(buyer))
-    desk = running_shop.opens_the_office(buyer)
-    expect(desk.get_by_role("heading", name="Overview", exact=True)).to_be_visible()
+    office = running_shop.opens_back_office(buyer)
+    expect(office.get_by_role("heading", name="Overview", exact=True)).to_be_visible()
     mistyped: dict[str, str | float | bool] = {"password": "nearly the right one"}
     running_shop.secrets.add("nearly the right one")
     from_here = {"Origin": running_shop.address}

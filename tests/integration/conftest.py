@@ -84,7 +84,7 @@ def server(settled: None, _server: WebhookServer) -> WebhookServer:
 
 @pytest.fixture
 def shop(_stripe: EmulatorServer, server: WebhookServer) -> Shop:
-    """A shop that sells, with its webhook server open and nobody delivering but the test."""
+    """A shop with its webhook server running; only the test delivers events."""
     return Shop(_stripe, server)
 
 

@@ -367,7 +367,7 @@ class RunningShop:
         self.secrets |= {cookie, buyer_cookie.buyer_hash(cookie)}
         return buyer_cookie.buyer_hash(cookie)
 
-    def opens_the_office(self, browser: BrowserContext) -> Page:
+    def opens_back_office(self, browser: BrowserContext) -> Page:
         """Sign in as the printed link does; the session's cookie must never be in a log either."""
         page = browser.new_page()
         page.goto(self.sign_in_link)
