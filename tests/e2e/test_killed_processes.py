@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from store.orders import checkout
-from store.orders.checkout import REUSE_SECONDS
+from store.orders.coalescing import REUSE_SECONDS
 from tests.support.browser_actions import (
     AT_STRIPE,
     CARD,

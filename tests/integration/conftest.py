@@ -10,7 +10,7 @@ import stripe
 
 from store.core import settings
 from store.db import engine as db
-from store.orders import checkout
+from store.orders import coalescing
 from store.reconciliation import open_orders
 from store.stripe_api import transport
 from store.stripe_api.clock_skew import CLOCK_SKEW
@@ -53,7 +53,7 @@ def settled(
     monkeypatch.setenv("RECONCILE_SECONDS", "3600")
     monkeypatch.setattr(open_orders, "MIN_ORDER_AGE", timedelta(0))
     monkeypatch.setattr(CLOCK_SKEW, "ahead", None)  # of a test that moved the clock
-    monkeypatch.setattr(checkout, "REUSE_SECONDS", 0)
+    monkeypatch.setattr(coalescing, "REUSE_SECONDS", 0)
     monkeypatch.setattr(transport, "PAUSE_SECONDS", 0)
     monkeypatch.setattr(transport, "BUSY_PAUSES_SECONDS", (0.01, 0.02, 0.04))
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.02)

@@ -13,7 +13,7 @@ from store.core.errors import StripeBusy, StripeError
 from store.db import bulk
 from store.db import engine as db
 from store.db.models import Order
-from store.orders import checkout, queries
+from store.orders import checkout, coalescing, queries
 from store.reconciliation import open_orders, reconciler
 from store.reconciliation.result import ReconcileResult
 from store.stripe_api import requests, transport
@@ -23,7 +23,7 @@ from tests.support.shop import JEANS, ON_SQLITE, STORE_URL, Shop, at_once
 CARTS = 300
 PASSES = 15
 EVERY = timedelta(seconds=30)
-REUSE_SECONDS = checkout.REUSE_SECONDS
+REUSE_SECONDS = coalescing.REUSE_SECONDS
 LOOK_UP = "GET /v1/checkout/sessions/{id}"
 
 
@@ -89,7 +89,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def a_second(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers of the last second are reused, as outside the tests."""
-    monkeypatch.setattr(checkout, "REUSE_SECONDS", REUSE_SECONDS)
+    monkeypatch.setattr(coalescing, "REUSE_SECONDS", REUSE_SECONDS)
 
 
 class Time:
@@ -233,7 +233,7 @@ def test_many_at_once_about_one_order_share_the_question(
     shop: Shop, act: Callable[[str, str], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.an_open_order()
-    monkeypatch.setattr(checkout, "LOOK_UPS", checkout.RequestCoalescer())
+    monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.RequestCoalescer())
     shop.stripe.emulator.inject_fault("request", "slow", times=None, match=LOOK_UP, value="200")
 
     results = at_once(16, lambda _: act(shop.buyer, number))
@@ -247,7 +247,7 @@ def test_callers_that_wait_for_a_failed_request_fail_together(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = shop.an_open_order()
-    monkeypatch.setattr(checkout, "LOOK_UPS", checkout.RequestCoalescer())
+    monkeypatch.setattr(checkout, "LOOK_UPS", coalescing.RequestCoalescer())
     shop.stripe.emulator.inject_fault("request", "rate_limit", times=None, match=LOOK_UP)
 
     results = at_once(16, lambda _: checkout.checkout_url(shop.buyer, number))
@@ -282,7 +282,7 @@ def test_an_order_closed_meanwhile_is_not_led_to_stripe_by_an_answer_of_before(s
 
 
 def test_look_ups_of_two_orders_do_not_wait_for_each_other() -> None:
-    asked, over = checkout.RequestCoalescer(), threading.Event()
+    asked, over = coalescing.RequestCoalescer(), threading.Event()
     slow = threading.Thread(target=asked.run, args=("A", "buyer", over.wait), kwargs={"reuse": ()})
     slow.start()
 
@@ -292,8 +292,8 @@ def test_look_ups_of_two_orders_do_not_wait_for_each_other() -> None:
 
 
 def test_the_number_of_remembered_requests_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkout, "MAX_ORDERS", 3)
-    asked = checkout.RequestCoalescer()
+    monkeypatch.setattr(coalescing, "MAX_ORDERS", 3)
+    asked = coalescing.RequestCoalescer()
     for number in "ABCD":
         asked.run(number, "buyer", lambda: None, reuse=("buyer",))
 

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Engine, event
 from store.core import clock, settings
 from store.core.errors import StoreError
 from store.db import engine as db
-from store.orders import checkout
+from store.orders import checkout, coalescing
 from store.stripe_api import signatures, transport
 from store.stripe_api.clock_skew import CLOCK_SKEW
 from store.webhooks import parsing, processing
@@ -157,7 +157,7 @@ class SimulatedShop:
 
     def drop_connections(self) -> None:
         """What the database sees of a process that ends; much cheaper than a new engine."""
-        checkout.LOOK_UPS = checkout.RequestCoalescer()
+        checkout.LOOK_UPS = coalescing.RequestCoalescer()
         if db.engine_for.cache_info().currsize:
             db.engine().dispose()
         self.open_transactions.clear()
@@ -165,7 +165,7 @@ class SimulatedShop:
     @contextmanager
     def another_process(self) -> Iterator[None]:
         """What one process keeps about its own questions to Stripe, another does not know."""
-        ours, checkout.LOOK_UPS = checkout.LOOK_UPS, checkout.RequestCoalescer()
+        ours, checkout.LOOK_UPS = checkout.LOOK_UPS, coalescing.RequestCoalescer()
         try:
             yield
         finally:
@@ -335,9 +335,7 @@ def set_up(database_url: str, folder: Path) -> Iterator[SimulatedShop]:
         patch.setattr(transport, "client_for", lambda _key, _base: client)
         patch.setattr(transport, "BUSY_PAUSES_SECONDS", (0.0, 0.0, 0.0))
         patch.setattr(transport, "PAUSE_SECONDS", 0)
-        patch.setattr(
-            checkout, "REUSE_SECONDS", 0
-        )  # counted by a clock that is not the simulation's
+        patch.setattr(coalescing, "REUSE_SECONDS", 0)  # by a clock that is not the simulation's
         patch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
         patch.setattr(stripe.HTTPClient, "MAX_DELAY", 0)
         simulated.restart()
