@@ -22,7 +22,7 @@ from threading import Lock, Timer
 from typing import Any
 
 LIBRARIES = (
-    "alembic.command alembic.config babel.numbers httpx orjson psycopg2 pydantic_settings requests "
+    "alembic.command alembic.config babel.numbers httpx orjson psycopg2 requests "
     "sqlalchemy.dialects.postgresql sqlalchemy.dialects.sqlite sqlmodel starlette.responses stripe"
 )
 OUTPUTS = ("stdout", "stderr")
