@@ -183,7 +183,7 @@ def main(words: Sequence[str]) -> int:
             return 0
         if arguments.command == "bench" and arguments.name:
             arguments.name = dev.module(arguments.name)
-        virtualenv.ready(command.requirements, words)
+        virtualenv.ensure_ready(command.requirements, words)
         module, function = command.function.split(":")
         work = getattr(importlib.import_module(f"store.cli.{module}"), function)
         code = int(work(arguments))

@@ -25,7 +25,7 @@ from store.core.errors import StoreError
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ROOT / ".venv"
 OWN_PYTHON = OWN / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-UNFINISHED = "store-install-unfinished"
+UNFINISHED_MARK = "store-install-unfinished"
 CHECK = ROOT / "store" / "cli" / "check_installed.py"
 STEP_SECONDS = 0.5  # between two updates of the line that shows pip's progress
 LOG_STEP_SECONDS = 15.0  # between two lines, where the output is no terminal
@@ -37,7 +37,7 @@ class NotReady(StoreError):
     """The environment cannot be prepared; the sentence says what to do."""
 
 
-def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
+def ensure_ready(requirements: Sequence[str], words: Sequence[str]) -> None:
     """Make sure that this process runs in an environment with the `requirements`.
 
     Installs what is missing, and restarts the command in the other environment if needed. Removes
@@ -51,15 +51,15 @@ def ready(requirements: Sequence[str], words: Sequence[str]) -> None:
     if not complete:
         with install_lock(home if inside else ROOT / "data"):
             if not inside and not works(python):
-                make()
+                create()
             if stale := missing(home, python, requirements):
                 install(home, python, stale)
     foreign = os.environ.keys() - cleaned(os.environ).keys()
     for name in foreign:
         del os.environ[name]
     # A running interpreter has read its own variables: it must be restarted without them.
-    steered = any(name.startswith("PYTHON") for name in foreign)
-    if steered or not (inside and complete):
+    has_python_variables = any(name.startswith("PYTHON") for name in foreign)
+    if has_python_variables or not (inside and complete):
         start_over(python, words)
 
 
@@ -84,7 +84,7 @@ def works(python: Path) -> bool:
         return False
 
 
-def make() -> None:
+def create() -> None:
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
         raise NotReady(
             "This Python cannot make a virtual environment: install its venv module "
@@ -124,7 +124,7 @@ def fault_of(home: Path, python: Path, name: str) -> str | None:
     with suppress(OSError):
         if stamp.read_bytes() == fingerprint(home, name):
             return None
-    if (home / UNFINISHED).exists():
+    if (home / UNFINISHED_MARK).exists():
         return "an earlier installation was interrupted"
     checked = run(python, "-I", CHECK, ROOT / name)
     if checked.returncode:
@@ -141,7 +141,7 @@ def install(home: Path, python: Path, names: Sequence[str]) -> None:
     print(f"Installing {what} into {home} … ({usually})", flush=True)
     if run(python, "-I", "-m", "pip", "--version").returncode:
         run(python, "-I", "-m", "ensurepip")
-    environment, unfinished = pip_environment(python), home / UNFINISHED
+    environment, unfinished = pip_environment(python), home / UNFINISHED_MARK
     # Killed in the middle: packages may only look complete.
     again = ["--ignore-installed"] if unfinished.exists() else []
     command = [str(python), "-I", "-m", "pip", "install", "--disable-pip-version-check"]

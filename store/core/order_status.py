@@ -1,7 +1,7 @@
 """The statuses of an order, the groups they form, and the states in which it can be paid.
 
 Everything that depends on a status derives from here: SQL conditions and indexes (`db.models`),
-the rules (`orders.statuses`), reports and pages.
+the rules (`orders.status_rules`), reports and pages.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from enum import StrEnum, nonmember
 
 
 class OrderStatus(StrEnum):
-    """What people see of an order; computed by `orders.statuses.status_of`, never assigned.
+    """What people see of an order; computed by `orders.status_rules.status_of`, never assigned.
 
     `PAYABLE`: the buyer may go on to Stripe. `WAITING`: something may change without the buyer
     doing anything in the shop. `UNDECIDED`: Stripe may know more than we do, so the reconciler

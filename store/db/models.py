@@ -71,7 +71,7 @@ PAYABLE = sa.text(sql_in("checkout_status", PAYABLE_CHECKOUT))
 # condition only if it repeats it word for word.
 UNDECIDED = sa.text(f"({PAYABLE} OR {sql_in('status', OrderStatus.UNDECIDED)})")
 # Refunds that have not ended yet, whether they exist at Stripe or not.
-UNFINISHED = sa.text("status IN ('requested', 'pending', 'requires_action')")
+UNFINISHED_REFUNDS = sa.text("status IN ('requested', 'pending', 'requires_action')")
 # Events that the reconciler could not apply yet.
 TO_TRY = sa.text("next_try_at IS NOT NULL")
 NAMES_AN_ORDER = sa.text("order_number IS NOT NULL")
@@ -201,7 +201,7 @@ class Refund(SQLModel, table=True):
     """
 
     __tablename__ = "refunds"
-    __table_args__ = (_partial_index("unfinished_refunds", "id", where=UNFINISHED),)
+    __table_args__ = (_partial_index("unfinished_refunds", "id", where=UNFINISHED_REFUNDS),)
 
     id: int | None = Field(default=None, primary_key=True)
     order_id: int = Field(foreign_key="orders.id", index=True)

@@ -10,7 +10,7 @@ from store.core import money
 from store.db import engine as db
 from store.db.models import HistoryEntry, Order, Refund, StripeEvent
 from store.demo.clients import Document, EmulatorClient
-from store.orders.statuses import PAID, REFUND_VOID
+from store.orders.status_rules import PAID, REFUND_VOID
 from store.orders.stripe_facts import order_number_of
 from store.reports.history_text import payload_of
 
@@ -19,7 +19,7 @@ PAID_CHANGE = {"payment_status": "paid"}  # in an order's history, once its paym
 
 
 @dataclass
-class OrderComparison:
+class RehearsedOrder:
     """One order here and at Stripe; `*_amount(s)` in minor units."""
 
     number: str
@@ -62,7 +62,7 @@ class OrderComparison:
         return None
 
 
-def compare_orders(stripe: EmulatorClient, numbers: Sequence[str]) -> list[OrderComparison]:
+def compare_orders(stripe: EmulatorClient, numbers: Sequence[str]) -> list[RehearsedOrder]:
     """These orders on both sides, in this order; those that do not exist are left out."""
     with db.reading() as session:
         rows = list(session.exec(select(Order).where(col(Order.number).in_(numbers))))
@@ -75,11 +75,11 @@ def compare_orders(stripe: EmulatorClient, numbers: Sequence[str]) -> list[Order
     return [orders[number] for number in numbers if number in orders]
 
 
-def _from_database(session: Session, order: Order) -> OrderComparison:
+def _from_database(session: Session, order: Order) -> RehearsedOrder:
     history = session.exec(select(HistoryEntry).where(col(HistoryEntry.order_id) == order.id)).all()
     events = session.exec(select(StripeEvent).where(StripeEvent.order_id == order.id)).all()
     refunds = session.exec(select(Refund).where(col(Refund.order_id) == order.id)).all()
-    return OrderComparison(
+    return RehearsedOrder(
         number=order.number,
         status=order.status,
         currency=order.currency,
@@ -92,7 +92,7 @@ def _from_database(session: Session, order: Order) -> OrderComparison:
     )
 
 
-def _add_stripe_side(stripe: EmulatorClient, order: OrderComparison, checkout: Document) -> None:
+def _add_stripe_side(stripe: EmulatorClient, order: RehearsedOrder, checkout: Document) -> None:
     order.sessions.append(checkout["id"])
     if payment := checkout["payment_intent"]:
         charges = stripe.list_all("charges", payment_intent=payment)
@@ -103,7 +103,7 @@ def _add_stripe_side(stripe: EmulatorClient, order: OrderComparison, checkout: D
         order.stripe_refund_amounts += given_back
 
 
-def totals(orders: Collection[OrderComparison]) -> Counter[str]:
+def totals(orders: Collection[RehearsedOrder]) -> Counter[str]:
     """Sums over many orders; `charged_twice` and `lost` must stay 0."""
     sums = Counter(orders=len(orders))
     for order in orders:

@@ -25,7 +25,7 @@ from store.demo.clients import (
     WebhookClient,
     wait_until,
 )
-from store.demo.comparison import OrderComparison, compare_orders
+from store.demo.comparison import RehearsedOrder, compare_orders
 from store.orders import checkout, queries
 
 WEBHOOK_DELAY_SECONDS = "20"  # for a scenario that delivers the event itself before that
@@ -122,7 +122,7 @@ class ScenarioContext:
         """The payment at Stripe, whether our database knows it or not."""
         return str(self.stripe.session(self.session_id(number))["payment_intent"])
 
-    def compare(self, number: str) -> OrderComparison:
+    def compare(self, number: str) -> RehearsedOrder:
         return compare_orders(self.stripe, [number])[0]
 
     def has_received(self, event_id: str) -> bool:

@@ -16,7 +16,7 @@ from store.core import settings
 from store.core.errors import StoreError
 from store.demo import reset, sample_orders
 from store.demo.clients import EmulatorClient, EmulatorUnreachable, NotApplicable, NotWithRealStripe
-from store.demo.comparison import OrderComparison, compare_orders, totals
+from store.demo.comparison import RehearsedOrder, compare_orders, totals
 from store.demo.context import ScenarioContext
 from store.demo.scenarios import SCENARIOS, Scenario
 from store.demo.script import Script
@@ -50,7 +50,7 @@ class ResultRow:
         seconds = self.milliseconds / 1000
         return f"{self.milliseconds} ms" if seconds < 1 else f"{seconds:.1f} s"
 
-    def run(self, context: ScenarioContext) -> list[OrderComparison]:
+    def run(self, context: ScenarioContext) -> list[RehearsedOrder]:
         """Run and judge the scenario, and compare its orders.
 
         An unexpected error fails this row and stops no other.
@@ -103,7 +103,7 @@ class Rehearsal:
     rehearsals: "Rehearsals"
     script: Script = field(default_factory=Script)
     rows: list[ResultRow] = field(default_factory=lambda: [ResultRow(s) for s in SCENARIOS])
-    orders: dict[str, OrderComparison] = field(default_factory=dict)
+    orders: dict[str, RehearsedOrder] = field(default_factory=dict)
     progress: Progress | None = None
     summary: str = ""
     good: bool = True
@@ -166,7 +166,7 @@ class Rehearsal:
             self._add(row.run(context))
             progress.done += 1
 
-    def _add(self, orders: Iterable[OrderComparison]) -> None:
+    def _add(self, orders: Iterable[RehearsedOrder]) -> None:
         self.orders.update({order.number: order for order in orders})
 
     def _create_samples(self, progress: Progress, context: ScenarioContext) -> None:

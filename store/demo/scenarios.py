@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from store.core.errors import StoreError, StripeError
 from store.core.text import counted
 from store.demo.clients import START_SECONDS, NotApplicable, WebhookResponse, wait_until
-from store.demo.comparison import OrderComparison
+from store.demo.comparison import RehearsedOrder
 from store.demo.context import MAX_TRIES, WEBHOOK_TIMEOUT_SECONDS, ScenarioContext, run_concurrently
 from store.orders import checkout, refunds
 from store.reports import order_view
@@ -223,7 +223,7 @@ def dropped_response(context: ScenarioContext) -> ScenarioResult:
     return ScenarioResult(number, outcome, same_session and order.status == "paid")
 
 
-def _charges(order: OrderComparison) -> str:
+def _charges(order: RehearsedOrder) -> str:
     return counted(len(order.stripe_charge_amounts), "charge")
 
 

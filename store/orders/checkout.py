@@ -36,7 +36,7 @@ from store.orders.checkout_session import create_or_refresh_session, expire_chec
 from store.orders.coalescing import RequestCoalescer
 from store.orders.history import Source
 from store.orders.queries import order_of_buyer
-from store.orders.statuses import PAID
+from store.orders.status_rules import PAID
 
 REPLACED = {"cancel": "new_cart"}  # in the history of an order that a new cart canceled
 BY_BUYER = {"cancel": "buyer"}

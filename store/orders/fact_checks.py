@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from store.core import money
 from store.orders.batch import OrderBatch, OrderState
-from store.orders.statuses import PAID, PAYMENT_RANK, SESSION_RANK
+from store.orders.status_rules import PAID, PAYMENT_RANK, SESSION_RANK
 from store.orders.stripe_facts import (
     ChargeFact,
     CheckoutFact,

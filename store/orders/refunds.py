@@ -39,11 +39,11 @@ from store.core.errors import (
 )
 from store.core.order_status import OrderStatus
 from store.db import engine as db
-from store.db.models import UNFINISHED, Dispute, Order, Refund
+from store.db.models import UNFINISHED_REFUNDS, Dispute, Order, Refund
 from store.orders import history, second_payments, transitions
 from store.orders.batch import OrderBatch, OrderState, lock_orders
 from store.orders.history import Action, Change, Source
-from store.orders.statuses import DISPUTE_DECIDED, DISPUTE_HARMLESS, PAID, REFUND_VOID
+from store.orders.status_rules import DISPUTE_DECIDED, DISPUTE_HARMLESS, PAID, REFUND_VOID
 from store.orders.stripe_facts import Fact, RefundFact, of_dispute, of_refund, reading_answer
 from store.stripe_api import requests, transport
 
@@ -132,7 +132,7 @@ def submit_refund(refund: Refund, *, source: Source) -> None:
     except StripeRefused:
         raise  # its pause is recorded
     except Exception as error:
-        _put_last(row, order.number, error, source)
+        _try_after_others(row, order.number, error, source)
         raise
 
 
@@ -267,7 +267,7 @@ def _use_new_key(refund: Refund, order_number: str, failed: StripeError, source:
             history.log(session, order, source, Action.REFUND_FAILED, said, call=failed.call)
 
 
-def _put_last(refund: Refund, order_number: str, error: Exception, source: Source) -> None:
+def _try_after_others(refund: Refund, order_number: str, error: Exception, source: Source) -> None:
     """Try all other refunds before this one is tried again; no attempt is counted.
 
     An unreachable or busy Stripe says nothing about this refund; another error of Stripe's is
@@ -293,7 +293,7 @@ def pending_refunds(session: Session) -> list[Refund]:
     due = or_(col(Refund.next_try_at).is_(None), col(Refund.next_try_at) <= clock.now())
     rows = session.exec(
         select(Refund)
-        .where(UNFINISHED, col(Refund.status) == "requested", due)
+        .where(UNFINISHED_REFUNDS, col(Refund.status) == "requested", due)
         .order_by(col(Refund.next_try_at).is_not(None), col(Refund.next_try_at), col(Refund.id))
     )
     return [
@@ -321,7 +321,7 @@ def overdue(session: Session) -> list[tuple[Refund, Order]]:
 
     Stripe has refused them, has not answered for 15 minutes, or waits for the buyer.
     """
-    rows = session.exec(select(Refund).where(UNFINISHED).order_by(col(Refund.id)))
+    rows = session.exec(select(Refund).where(UNFINISHED_REFUNDS).order_by(col(Refund.id)))
     late = [refund for refund in rows if refund.is_overdue]
     ids = {refund.order_id for refund in late}
     orders = {row.id: row for row in session.exec(select(Order).where(col(Order.id).in_(ids)))}

@@ -14,7 +14,7 @@ second waits for the lock and finds the row; the unique idempotency key would re
 from store.db.models import Refund
 from store.orders.batch import OrderBatch, OrderState
 from store.orders.history import Change
-from store.orders.statuses import DISPUTE_TAKEN, REFUND_VOID, refunded_amount
+from store.orders.status_rules import DISPUTE_TAKEN, REFUND_VOID, refunded_amount
 from store.orders.stripe_facts import CheckoutFact, RefundFact
 
 REASON = "duplicate"  # Stripe's reason for refunding a second payment

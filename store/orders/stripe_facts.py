@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.dataclasses import dataclass
 
 from store.core.errors import StripeUncertain
-from store.orders.statuses import REFUND_RANK
+from store.orders.status_rules import REFUND_RANK
 
 Document = Mapping[str, Any]
 # PostgreSQL cannot store NUL; strict types keep whatever else is not what Stripe documents out.

@@ -9,10 +9,10 @@ from sqlmodel import Session, SQLModel, col, select
 
 from store.core.order_status import OrderStatus
 from store.db.models import MAX_LISTED, Dispute, HistoryEntry, Refund
-from store.orders import fact_checks, second_payments, statuses
+from store.orders import fact_checks, second_payments, status_rules
 from store.orders.batch import OrderBatch, OrderState, lock_orders, note_inactive_products
 from store.orders.history import Action, Change, Source
-from store.orders.statuses import DISPUTE_RANK, PAID, PAYMENT_RANK, REFUND_RANK, SESSION_RANK
+from store.orders.status_rules import DISPUTE_RANK, PAID, PAYMENT_RANK, REFUND_RANK, SESSION_RANK
 from store.orders.stripe_facts import (
     CheckoutFact,
     ClosedFact,
@@ -79,11 +79,11 @@ def _apply_fact(batch: OrderBatch, fact: Fact, source: Source) -> Applied:
 
 def update_status(batch: OrderBatch, order: OrderState) -> None:
     """Recompute the columns that follow from the facts: refunded amount, `paid_at` and status."""
-    refunded = statuses.refunded_amount(order.payment_intent_id, batch.refunds_of(order))
+    refunded = status_rules.refunded_amount(order.payment_intent_id, batch.refunds_of(order))
     order.refunded_amount = min(order.total_amount, refunded)
     if order.payment_status in PAID and order.paid_at is None:
         order.paid_at = batch.at
-    order.status = statuses.status_of(order, batch.disputes_of(order)).value
+    order.status = status_rules.status_of(order, batch.disputes_of(order)).value
 
 
 def _apply_checkout(batch: OrderBatch, order: OrderState, fact: CheckoutFact) -> list[Change]:

@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from store.db import engine as db
 from store.db.models import Dispute, Order, Refund
 from store.orders import queries
-from store.orders.statuses import DISPUTE_DECIDED, PAID, REFUND_VOID
+from store.orders.status_rules import DISPUTE_DECIDED, PAID, REFUND_VOID
 from store.orders.stripe_facts import UNREADABLE, Document, object_id, order_number_of
 from store.reconciliation import restored_orders
 from store.reconciliation.restored_orders import MissingOrder

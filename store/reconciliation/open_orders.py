@@ -52,7 +52,7 @@ PAGE = 100
 REQUEST_EVERY = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=15)
 FIRST_PAUSE, LONGEST_FAILING = timedelta(seconds=30), timedelta(hours=1)
-UNFINISHED = {"cancel": "unfinished"}  # in the history of an order that was to be canceled
+INTERRUPTED = {"cancel": "unfinished"}  # in the history of an order that was to be canceled
 TEMPORARY_ERRORS = (StripeUnreachable, StripeBusy, DatabaseUnavailable)
 
 
@@ -142,7 +142,7 @@ def _look_up_each(single: Sequence[Order], least_pause: timedelta, done: Reconci
 
     def look_up(order: Order) -> None:
         if order.cancel_requested_at and order.checkout_status in PAYABLE_CHECKOUT:
-            order = checkout_session.expire_checkout_session(order, UNFINISHED, "reconciler")
+            order = checkout_session.expire_checkout_session(order, INTERRUPTED, "reconciler")
         else:
             order = checkout_session.create_or_refresh_session(order, source="reconciler")
         pause = min((clock.now() - order.updated_at) / 10, LONGEST_PAUSE)

@@ -25,7 +25,7 @@ from store.db import bulk
 from store.db import engine as db
 from store.db.models import Order, OrderItem, Product
 from store.orders import history, queries, transitions
-from store.orders.statuses import PAID
+from store.orders.status_rules import PAID
 from store.orders.stripe_facts import Document, nested, object_id, of_session, order_number_of
 from store.reconciliation.result import ReconcileResult
 from store.stripe_api import requests

@@ -16,7 +16,7 @@ from sqlmodel import Session, SQLModel, col, select
 from store.core import clock
 from store.core.order_status import OrderStatus
 from store.db import engine as db
-from store.db.models import UNFINISHED, HistoryEntry, Order, OrderCheck, Refund, StripeEvent
+from store.db.models import UNFINISHED_REFUNDS, HistoryEntry, Order, OrderCheck, Refund, StripeEvent
 
 MIN_DAYS = 30  # Stripe lists events, and delivers them again on request, for so long
 BATCH = 500
@@ -100,7 +100,7 @@ def _delete(session: Session, table: type[SQLModel], condition: ColumnElement[bo
 def _unsettled(session: Session, ids: set[int]) -> set[int | None]:
     """Which of these orders Stripe may still change, or have an unfinished refund."""
     of_these = select(Order.id, Order.status).where(col(Order.id).in_(ids))
-    owing = select(Refund.order_id).where(UNFINISHED, col(Refund.order_id).in_(ids))
+    owing = select(Refund.order_id).where(UNFINISHED_REFUNDS, col(Refund.order_id).in_(ids))
     unsettled = {
         order_id for order_id, status in session.exec(of_these) if status in OrderStatus.UNDECIDED
     }

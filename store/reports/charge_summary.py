@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlmodel import Session, col, or_, select
 
 from store.db.models import Order, Refund
-from store.orders.statuses import PAID
+from store.orders.status_rules import PAID
 from store.reports.order_view import OrderView, RefundView
 from store.reports.timeline import OrderEvents
 

@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 
 from store.core.order_status import OrderStatus
 from store.db.models import Dispute, Order, OrderItem, Product, Refund
-from store.orders.statuses import PAID, REFUND_VOID
+from store.orders.status_rules import PAID, REFUND_VOID
 
 Tone = Literal["waiting", "good", "bad", "neutral"]
 

@@ -21,7 +21,7 @@ from store.core import clock
 from store.core.errors import EventMalformed, StripeRefused
 from store.db import engine as db
 from store.db.models import Order
-from store.orders.statuses import PAID
+from store.orders.status_rules import PAID
 from store.orders.stripe_facts import (
     UNREADABLE,
     CheckoutFact,

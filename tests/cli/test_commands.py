@@ -385,7 +385,7 @@ def test_nothing_is_installed_for_an_answer_that_is_known(
     code: int,
     said: str,
 ) -> None:
-    monkeypatch.setattr(virtualenv, "ready", None)  # would fail
+    monkeypatch.setattr(virtualenv, "ensure_ready", None)  # would fail
 
     try:
         ended: object = main(words)

@@ -68,7 +68,7 @@ def test_ctrl_c_is_130_without_a_traceback(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(virtualenv, "ready", interrupted)
+    monkeypatch.setattr(virtualenv, "ensure_ready", interrupted)
     monkeypatch.setattr(failures, "repair_streams", lambda: None)
 
     assert main.main(["migrate"]) == 130

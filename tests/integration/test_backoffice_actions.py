@@ -6,7 +6,7 @@ from store.backoffice import actions
 from store.core.errors import RefundChanged
 from store.db import engine as db
 from store.orders import queries
-from store.orders.statuses import REFUND_VOID
+from store.orders.status_rules import REFUND_VOID
 from store.reports import order_detail
 from tests.support.order_rows import change
 from tests.support.shop import JEANS, Shop, at_once

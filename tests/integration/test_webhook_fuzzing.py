@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store.orders.statuses import PAID
+from store.orders.status_rules import PAID
 from tests.integration.test_webhook_endpoint import signed
 from tests.support.shop import Shop
 

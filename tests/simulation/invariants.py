@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import create_engine
 
-from store.orders.statuses import (
+from store.orders.status_rules import (
     DISPUTE_RANK,
     PAID,
     PAYMENT_RANK,

@@ -25,7 +25,7 @@ from store.core.errors import JustBought, OtherOrderPaid, StoreError, StripeUnce
 from store.db import engine as db
 from store.db.models import Dispute, HistoryEntry, Order, OrderItem, Refund, StripeEvent
 from store.orders import checkout, refunds
-from store.orders.statuses import PAID
+from store.orders.status_rules import PAID
 from store.reconciliation import audit, reconciler
 from stripe_emulator.resources import checkout_sessions
 from tests.simulation.in_process_shop import STORE_URL, STRAY, Crash, SimulatedShop, set_up

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from store.orders import queries
-from store.orders.statuses import PAID
+from store.orders.status_rules import PAID
 from store.reconciliation import audit, reconciler
 from store.reconciliation.audit import Audit
 from tests.simulation.in_process_shop import SimulatedShop, set_up

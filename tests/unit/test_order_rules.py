@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import Session
 
 from store.db.models import Dispute
-from store.orders import statuses
+from store.orders import status_rules
 from store.orders.batch import OrderBatch, OrderState
 from store.orders.fact_checks import lookup_reason, mismatch
 from store.orders.history import Change
@@ -226,7 +226,7 @@ def test_a_doubt_about_a_refund_stays_until_an_operator_has_looked() -> None:
     ids=str,
 )
 def test_the_status_of_an_order_follows_from_its_facts(facts: dict[str, Any], status: str) -> None:
-    assert statuses.status_of(an_order(**facts), []) == status
+    assert status_rules.status_of(an_order(**facts), []) == status
 
 
 @pytest.mark.parametrize(
@@ -244,4 +244,4 @@ def test_a_dispute_counts_until_it_is_won_or_withdrawn(word: str, status: str) -
         order_id=1, payment_intent_id=PAYMENT, amount=3998, status=word, stripe_dispute_id="dp_1"
     )
 
-    assert statuses.status_of(order, [row]) == status
+    assert status_rules.status_of(order, [row]) == status

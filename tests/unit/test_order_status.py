@@ -12,10 +12,10 @@ from stripe.checkout import Session as CheckoutSession
 
 from store.core import clock
 from store.db import models
-from store.orders import statuses
+from store.orders import status_rules
 from store.orders.batch import OrderBatch
 from store.orders.fact_checks import mismatch
-from store.orders.statuses import (
+from store.orders.status_rules import (
     DISPUTE_HARMLESS,
     DISPUTE_RANK,
     PAID,
@@ -105,7 +105,7 @@ def test_every_combination_of_facts_has_a_status_that_people_can_be_shown() -> N
                             review_reason=review_reason,
                             refunded_amount=refunded_amount,
                         )
-                        seen.add(statuses.status_of(order, []))
+                        seen.add(status_rules.status_of(order, []))
                         lost = models.Dispute(
                             order_id=1,
                             payment_intent_id=PAYMENT,
@@ -113,7 +113,7 @@ def test_every_combination_of_facts_has_a_status_that_people_can_be_shown() -> N
                             status="lost",
                             stripe_dispute_id="dp_1",
                         )
-                        seen.add(statuses.status_of(order, [lost]))
+                        seen.add(status_rules.status_of(order, [lost]))
 
     assert seen == set(order_view.STATUS_BADGES)
 
@@ -131,7 +131,11 @@ def test_an_unpaid_payment_status_never_gives_a_paid_order() -> None:
     for payment_status in set(PAYMENT_RANK) - PAID:
         for checkout_status in SESSION_RANK:
             order = an_order(checkout_status=checkout_status, payment_status=payment_status)
-            assert statuses.status_of(order, []) not in ("paid", "refunded", "partially_refunded")
+            assert status_rules.status_of(order, []) not in (
+                "paid",
+                "refunded",
+                "partially_refunded",
+            )
 
 
 # --- absence is never agreement -------------------------------------------------------------
@@ -149,4 +153,4 @@ def test_every_status_has_a_badge_of_its_own_and_a_verdict() -> None:
 
     assert len({badge.glyph for badge in badges}) == len({badge.word for badge in badges}) == 11
     assert set(texts.STATUS_SENTENCES) == set(order_view.STATUS_BADGES)
-    assert statuses.PAID
+    assert status_rules.PAID
