@@ -56,9 +56,9 @@ def table() -> str:
     """The table, one row a scenario."""
     tests = proofs()
     rows = ["| # | scenario | here | the original | proven by |", "|---|---|---|---|---|"]
-    for name, told in scenarios().items():
+    for name, texts in scenarios().items():
         links = "<br>".join(_link(test) for test in tests[name])
-        cells = (told["scenario"], told["here"], told["original"])
+        cells = (texts["scenario"], texts["here"], texts["original"])
         rows.append(
             f"| {name} | {' | '.join(cell.replace('|', '¦') for cell in cells)} | {links} |"
         )

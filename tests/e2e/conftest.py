@@ -14,9 +14,9 @@ from tests.support.processes import RunningShop
 
 
 @pytest.fixture
-def tell() -> Callable[[str], None]:
-    """Say something at the end of the run: what was measured."""
-    return counting.tell
+def report() -> Callable[[str], None]:
+    """Print a line at the end of the run: what was measured."""
+    return counting.report
 
 
 @pytest.fixture(scope="session")

@@ -229,9 +229,9 @@ def one_run(seconds: float, seed: int) -> bool:
             storm.close()
             postgres.server.cleanup()
     paid = sum(entry.ours.paid_amount for entry in books.entries)
-    told = ", ".join(f"{number} {name}" for name, number in sorted(storm.counts.items()))
+    counts = ", ".join(f"{number} {name}" for name, number in sorted(storm.counts.items()))
     print(
-        f"seed {seed}: {told}; {rows}; {paid} taken, difference {books.difference_amount}, "
+        f"seed {seed}: {counts}; {rows}; {paid} taken, difference {books.difference_amount}, "
         f"{COUNTED['payments']} charges at Stripe: {COUNTED['lost']} lost, "
         f"{COUNTED['double']} double. {faults or 'Books equal.'}",
         flush=True,

@@ -145,7 +145,7 @@ def buy(running_shop: RunningShop, buyer: str, client: httpx.Client) -> bool:
     )
     way_on = client.get(f"/go/{number}").headers["location"]
     if not AT_STRIPE.search(way_on):
-        return False  # the last one, of whose payment the shop has just heard
+        return False  # the last one, whose payment was just reported
     answer = client.post(way_on, data=CARD | {"then": "stay"})
     assert answer.status_code == 303, answer.text
     return True

@@ -144,7 +144,7 @@ def fleet(
 @pytest.mark.scenario("E7")
 @pytest.mark.parametrize("machine", [0, 1], ids=["the first machine", "the second machine"])
 def test_a_purchase_outlives_the_machine_that_it_began_on(
-    fleet: proxy.Fleet, buyer: BrowserContext, machine: int, tell: Callable[[str], None]
+    fleet: proxy.Fleet, buyer: BrowserContext, machine: int, report: Callable[[str], None]
 ) -> None:
     """One of the two runs serves this buyer from the machine that dies, the other from its twin."""
     running_shop = fleet.running_shop
@@ -161,7 +161,7 @@ def test_a_purchase_outlives_the_machine_that_it_began_on(
     expect(row(open_shop, "Paid")).to_be_visible()
     order = running_shop.assert_paid_once(running_shop.knows(buyer))
     running_shop.deliver_again(order)
-    tell(f"from the redirect to Paid with one of two machines dead: {seconds:.2f} s")
+    report(f"from the redirect to Paid with one of two machines dead: {seconds:.2f} s")
     assert page.url.startswith(fleet.proxy.address)
     for process in fleet.machine(machine):
         process.restart()

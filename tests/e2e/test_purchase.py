@@ -42,7 +42,7 @@ def in_words(measured: list[float]) -> str:
 def test_two_shirts_are_paid_within_a_second_of_the_redirect(
     running_shop: RunningShop,
     new_browser: NewBrowser,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
     measured = []
     for _ in range(ATTEMPTS):
@@ -53,7 +53,7 @@ def test_two_shirts_are_paid_within_a_second_of_the_redirect(
         assert ("webhook", "paid") in running_shop.log(order)
         if measured[-1] < 1:
             break
-    tell(f"from the redirect to Paid, seconds: {in_words(measured)}")
+    report(f"from the redirect to Paid, seconds: {in_words(measured)}")
 
     assert min(measured) < 1, measured
 
@@ -83,7 +83,7 @@ def test_paid_is_shown_before_any_script_is_loaded(
 def test_without_the_webhook_server_they_are_paid_as_fast_and_its_return_changes_nothing(
     running_shop: RunningShop,
     new_browser: NewBrowser,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
     measured = []
     with running_shop.webhook_server.gone():
@@ -94,7 +94,9 @@ def test_without_the_webhook_server_they_are_paid_as_fast_and_its_return_changes
             assert ("redirect", "paid") in running_shop.log(order)
             if measured[-1] < 1:
                 break
-        tell(f"from the redirect to Paid without the webhook server, seconds: {in_words(measured)}")
+        report(
+            f"from the redirect to Paid without the webhook server, seconds: {in_words(measured)}"
+        )
         assert min(measured) < 1, measured
 
     running_shop.deliver_again(order)

@@ -27,13 +27,13 @@ def test_each_endpoint_has_its_events_and_its_secret(
     )
     product = stripe_.client.v1.products.create({"name": "Hat"})
     stripe_.client.v1.products.update(product.id, {"name": "Red Hat"})
-    (heard,) = other.wait_for("product.updated")
+    (update,) = other.wait_for("product.updated")
     receiver.wait_for("product.updated")
     stripe_.emulator.dispatcher.wait_until_idle()
 
     assert [delivery.type for delivery in other.arrived] == ["product.updated"]
-    assert heard.genuine(str(endpoint.secret))
-    assert not heard.genuine()
+    assert update.genuine(str(endpoint.secret))
+    assert not update.genuine()
     assert {delivery.type for delivery in receiver.arrived} == {
         "product.created",
         "product.updated",
@@ -134,9 +134,9 @@ def test_an_event_is_a_snapshot_and_never_changes(stripe_: EmulatorServer) -> No
     intent = stripe_.a_payment()
     stripe_.client.v1.refunds.create({"payment_intent": intent.id})
 
-    (told,) = stripe_.client.v1.events.list({"type": "charge.succeeded"}).data
+    (event,) = stripe_.client.v1.events.list({"type": "charge.succeeded"}).data
 
-    assert told.data.object.to_dict()["amount_refunded"] == 0
+    assert event.data.object.to_dict()["amount_refunded"] == 0
     assert stripe_.charge_of(intent).amount_refunded == 3998
 
 

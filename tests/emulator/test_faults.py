@@ -218,7 +218,7 @@ def test_a_forged_event_is_sent_before_the_genuine_one(
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "field", "told"),
+    ("kind", "value", "field", "reported"),
     [
         ("livemode", "", "livemode", True),
         ("amount", "", "amount_total", 3999),
@@ -228,7 +228,7 @@ def test_a_forged_event_is_sent_before_the_genuine_one(
     ],
 )
 def test_a_falsified_event_has_a_valid_signature(
-    stripe_: EmulatorServer, receiver: Receiver, kind: str, value: str, field: str, told: object
+    stripe_: EmulatorServer, receiver: Receiver, kind: str, value: str, field: str, reported: object
 ) -> None:
     stripe_.emulator.inject_fault("delivery", kind, match="checkout.*", value=value)
     stripe_.pay(stripe_.a_session().id)
@@ -236,7 +236,7 @@ def test_a_falsified_event_has_a_valid_signature(
     (lie,) = receiver.wait_for("checkout.session.completed")
 
     assert lie.genuine(SECRET)
-    assert lie.event["data"]["object"][field] == told
+    assert lie.event["data"]["object"][field] == reported
     assert lie.event["livemode"] is (kind == "livemode")
 
 

@@ -79,9 +79,9 @@ def test_a_shop_that_sold_and_gave_back_agrees_with_stripe(shop: Shop) -> None:
     shop.pay_a_second_session(number)
     another_buyer(shop)
     shop.dispute(shop.a_paid_order(JEANS))
-    shop.tell_all()
+    shop.deliver_all()
     reconciler.reconcile_recent()
-    shop.tell_all()
+    shop.deliver_all()
 
     found = audit.audit()
 
@@ -94,7 +94,7 @@ def test_a_shop_that_sold_and_gave_back_agrees_with_stripe(shop: Shop) -> None:
 def test_an_owed_refund_is_a_difference_until_it_is_made(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.pay_a_second_session(number)
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
     shop.stripe.emulator.inject_fault("request", "refuse", times=1, match="POST /v1/refunds")
     reconciler.reconcile_recent()
 
@@ -115,7 +115,7 @@ def test_a_manually_refunded_second_payment_is_counted_once(shop: Shop, amount: 
     number = shop.a_paid_order()
     second = shop.pay_a_second_session(number)
     shop.stripe.emulator.refund(second, amount)
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
 
     reconciler.reconcile_recent()
     found = audit.audit()
@@ -242,9 +242,13 @@ def test_orders_that_an_old_copy_lacks_are_named_with_their_amounts(
     assert (code, code_of_json) == (1, 1)
     assert "2 orders of this shop are at Stripe and missing here, $39.98 paid." in table
     assert all(text in table for text in (kept, lost, open_one, "$39.98", "$49.99"))
-    told = json.loads(document)
-    assert (told["agrees"], told["difference_amount"], told["strangers"]) == (False, 3998, [])
-    missing = {order["number"]: order for order in told["missing"]}
+    comparison = json.loads(document)
+    assert (comparison["agrees"], comparison["difference_amount"], comparison["strangers"]) == (
+        False,
+        3998,
+        [],
+    )
+    missing = {order["number"]: order for order in comparison["missing"]}
     assert (missing[lost]["status"], missing[lost]["amount"]) == ("paid", 3998)
     assert (missing[open_one]["status"], missing[open_one]["amount"]) == ("open", 4999)
 
@@ -253,7 +257,7 @@ def test_orders_that_an_old_copy_lacks_are_named_with_their_amounts(
 def test_reconciling_brings_missing_orders_back_with_all_that_stripe_knows(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.refund(shop.payment_id(number), 1000)
-    shop.tell_all()
+    shop.deliver_all()
     before = shop.order(number)
     shop.dispute(number)
     another_buyer(shop)
@@ -292,7 +296,7 @@ def test_a_restored_order_has_no_buyer_and_can_still_be_paid(shop: Shop) -> None
     with db.reading() as session:
         seen = [my_orders.newest_orders(session, buyer) for buyer in (shop.buyer, "")]
     assert shop.stripe.pay(session_id).outcome == "succeeded"
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
 
     assert seen == [[], []]
     assert shop.order(number).status == "paid"
@@ -313,7 +317,7 @@ def test_who_had_ordered_before_an_old_copy_was_restored_can_order_the_same_agai
     again = shop.an_open_order()
 
     assert shop.pay(again) == "succeeded"
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
     assert shop.order(again).status == "paid"
 
 
@@ -324,7 +328,7 @@ def test_a_second_payment_of_a_restored_order_is_refunded_once(shop: Shop) -> No
     session = shop.stripe.a_session(metadata={"order_number": number, "shop": mark})
     assert shop.stripe.pay(session.id).outcome == "succeeded"
     second = shop.stripe.intent_of(session.id).id
-    shop.tell_all()
+    shop.deliver_all()
     reconciler.reconcile_recent()
     assert [refund.payment_intent for refund in shop.refunds_at_stripe()] == [second]
     own = shop.payment_id(number)
@@ -344,7 +348,7 @@ def test_events_that_came_while_an_order_was_missing_count_once_it_is_back(shop:
     session_id = shop.session_id(number)
     restore_an_old_copy(shop, number)
     assert shop.stripe.pay(session_id).outcome == "succeeded"
-    assert shop.tell(COMPLETED) == "unknown_order"
+    assert shop.deliver_latest(COMPLETED) == "unknown_order"
 
     reconciler.reconcile_everything()
 

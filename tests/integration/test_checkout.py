@@ -41,7 +41,7 @@ def test_eight_tabs_that_pay_the_same_cart_at_once_meet_in_one_session(shop: Sho
 def test_two_carts_paid_at_once_leave_one_payable_session(shop: Shop) -> None:
     results = at_once(6, lambda place: shop.place(SHIRTS if place % 2 else JEANS))
 
-    # Six tabs that keep replacing each other may all be told to try again; never are two payable.
+    # Six tabs that keep replacing each other may all be asked to try again; never are two payable.
     assert all(isinstance(result, str | StripeBusy) for result in results), results
     payable = [order for order in shop.orders() if order.checkout_status in ("none", "open")]
     assert len(payable) <= 1
@@ -107,8 +107,8 @@ def test_two_hundred_buyers_at_once_are_all_served_or_told_to_wait(shop: Shop) -
     results = at_once(200, lambda place: shop.place(buyer=buyers_now[place]))
 
     served = [result for result in results if isinstance(result, str)]
-    told = [result for result in results if isinstance(result, DatabaseUnavailable)]
-    assert len(served) + len(told) == 200
+    refused = [result for result in results if isinstance(result, DatabaseUnavailable)]
+    assert len(served) + len(refused) == 200
     assert sorted(served) == sorted(order.number for order in shop.orders())
     assert len(served) >= 150
 
@@ -185,12 +185,12 @@ def test_a_product_that_is_switched_off_after_the_click_is_still_paid_for(shop: 
     change("red-t-shirt", active=False)
 
     shop.pay(number)
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
 
     assert shop.order(number).status == "paid"
     assert [item.name for item in shop.view(number).items] == ["Red T-Shirt"]
-    told = [line.detail for line in shop.history(number)]
-    assert told[-1] == "paid for Red T-Shirt, which is no longer sold"
+    sentences = [line.detail for line in shop.history(number)]
+    assert sentences[-1] == "paid for Red T-Shirt, which is no longer sold"
     with pytest.raises(QuantityRefused, match="no longer sold"):
         shop.place(SHIRTS, again=True)
 
@@ -265,7 +265,7 @@ def test_a_buyer_without_the_old_cookie_is_new_and_the_old_order_still_completes
     new = forgetful.an_open_order()
     shop.pay(old)
 
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
 
     assert old != new
     assert (shop.order(old).status, shop.order(new).status) == ("paid", "open")

@@ -64,7 +64,7 @@ def locked(url: str) -> Iterator[None]:
 @pytest.mark.scenario("N3")
 def test_a_shop_sells_through_a_pooler(shop: Shop) -> None:
     number = shop.a_paid_order()
-    shop.tell_all()
+    shop.deliver_all()
     refunds.submit_refund(refunds.create_refund(number, 100, key="form-1"), source="operator")
     reconciler._run_with_lease(NOW)
     numbers = [shop.a_paid_order({"sneakers": count}) for count in (1, 2, 3)]

@@ -162,7 +162,7 @@ def exported(path: Path) -> list[list[str]]:
 def test_an_export_holds_every_order_in_major_units(shop: Shop, tmp_path: Path) -> None:
     paid = shop.a_paid_order(SHIRTS)
     shop.stripe.emulator.refund(shop.payment_id(paid), 1000)
-    shop.tell("refund.created")
+    shop.deliver_latest("refund.created")
     opened = shop.an_open_order(JEANS)
 
     heads, first, second = exported(tmp_path / "orders.csv")

@@ -90,7 +90,7 @@ def test_who_waits_a_moment_for_the_lock_gets_it(shop: Shop) -> None:
     taken.wait(10)
     threading.Timer(0.3, let_go.set).start()
 
-    assert shop.tell("checkout.session.completed") == "applied"
+    assert shop.deliver_latest("checkout.session.completed") == "applied"
     holder.join()
 
 
@@ -178,7 +178,7 @@ def test_a_dead_connection_is_replaced_without_an_error(shop: Shop) -> None:
     if db.engine().dialect.name == "postgresql":
         end_every_connection()
 
-    assert shop.tell("checkout.session.completed") == "applied"
+    assert shop.deliver_latest("checkout.session.completed") == "applied"
     assert shop.order(number).status == "paid"
 
 

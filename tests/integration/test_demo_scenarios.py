@@ -40,7 +40,7 @@ HERE = [scenario for scenario in SCENARIOS if scenario.name != KILLS]
 
 
 @pytest.fixture
-def heard(shop: Shop) -> Shop:
+def connected(shop: Shop) -> Shop:
     """A shop whose webhook server is known to the emulator, as the launcher makes it known."""
     endpoint = shop.stripe.client.v1.webhook_endpoints.create(
         {"url": f"{shop.server.url}/webhooks/stripe/", "enabled_events": ["*"]}
@@ -52,8 +52,8 @@ def heard(shop: Shop) -> Shop:
 
 
 @pytest.fixture
-def rehearsal(heard: Shop) -> Iterator[Rehearsal]:
-    yield runner.REHEARSALS.of(heard.buyer)
+def rehearsal(connected: Shop) -> Iterator[Rehearsal]:
+    yield runner.REHEARSALS.of(connected.buyer)
     runner.REHEARSALS.by_visitor.clear()
 
 
@@ -174,8 +174,8 @@ def test_a_shop_without_its_guard_does_not_hold(
 
 
 @ON_SQLITE
-def test_the_comparison_finds_a_payment_missing_in_the_database(heard: Shop) -> None:
-    number = heard.a_paid_order()
+def test_the_comparison_finds_a_payment_missing_in_the_database(connected: Shop) -> None:
+    number = connected.a_paid_order()
     with db.unit_of_work() as session:
         session.connection().execute(text("UPDATE orders SET payment_status = 'unpaid'"))
 
@@ -186,8 +186,8 @@ def test_the_comparison_finds_a_payment_missing_in_the_database(heard: Shop) -> 
 
 
 @ON_SQLITE
-def test_the_comparison_finds_a_payment_that_stripe_does_not_have(heard: Shop) -> None:
-    number = heard.an_open_order()
+def test_the_comparison_finds_a_payment_that_stripe_does_not_have(connected: Shop) -> None:
+    number = connected.an_open_order()
     with db.unit_of_work() as session:
         session.connection().execute(text("UPDATE orders SET payment_status = 'paid'"))
 
@@ -197,9 +197,9 @@ def test_the_comparison_finds_a_payment_that_stripe_does_not_have(heard: Shop) -
 
 
 @ON_SQLITE
-def test_a_second_charge_is_counted(heard: Shop) -> None:
-    number = heard.a_paid_order()
-    heard.pay_a_second_session(number)
+def test_a_second_charge_is_counted(connected: Shop) -> None:
+    number = connected.a_paid_order()
+    connected.pay_a_second_session(number)
 
     sums = totals(compare_orders(EmulatorClient.current(), [number]))
 
@@ -258,7 +258,7 @@ def test_a_webhook_server_without_a_supervisor_is_not_killed(
 
 
 @ON_SQLITE
-def test_two_visitors_take_turns_and_see_only_their_own_orders(heard: Shop) -> None:
+def test_two_visitors_take_turns_and_see_only_their_own_orders(connected: Shop) -> None:
     visitors = [
         runner.REHEARSALS.of(buyer_cookie.buyer_hash(buyer_cookie.new_cookie())) for _ in range(2)
     ]
@@ -271,24 +271,26 @@ def test_two_visitors_take_turns_and_see_only_their_own_orders(heard: Shop) -> N
     rows = [visitor.rows[0] for visitor in visitors]
     assert [row.state for row in rows] == ["passed", "passed"]
     for visitor, row in zip(visitors, rows, strict=True):
-        assert heard.order(row.number or "").buyer_hash == runner.rehearsal_buyer(visitor.visitor)
+        assert connected.order(row.number or "").buyer_hash == runner.rehearsal_buyer(
+            visitor.visitor
+        )
         assert list(visitor.orders) == [row.number]
         assert visitor.rows[4].state == "waiting"
 
 
 @ON_SQLITE
 def test_a_rehearsal_leaves_the_visitors_own_orders_alone(
-    heard: Shop, rehearsal: Rehearsal
+    connected: Shop, rehearsal: Rehearsal
 ) -> None:
-    mine = heard.an_open_order()
+    mine = connected.an_open_order()
 
     row = tried(rehearsal, "Webhook twice")
 
-    assert heard.order(mine).status == "open"
+    assert connected.order(mine).status == "open"
     with db.reading() as session:
-        shelf = my_orders.load(session, heard.buyer)
+        shelf = my_orders.load(session, connected.buyer)
     assert [order.number for order in shelf.orders] == [mine]
-    assert heard.order(row.number or "").buyer_hash == runner.rehearsal_buyer(heard.buyer)
+    assert connected.order(row.number or "").buyer_hash == runner.rehearsal_buyer(connected.buyer)
 
 
 # --- samples and fresh demo ----------------------------------------------------------------------
@@ -306,13 +308,13 @@ def orders_by_age(shop: Shop) -> list[tuple[Any, ...]]:
 
 @ON_SQLITE
 def test_two_fresh_demos_give_the_same_twenty_five_orders_of_ninety_days(
-    heard: Shop, rehearsal: Rehearsal
+    connected: Shop, rehearsal: Rehearsal
 ) -> None:
     demos = []
     for _ in range(2):
         played(rehearsal, lambda: rehearsal.start(runner.SAMPLE_ORDERS, STORE_URL))
         assert rehearsal.good, rehearsal.summary
-        demos.append(orders_by_age(heard))
+        demos.append(orders_by_age(connected))
         assert audit.audit().agrees
         reset.reset_demo(EmulatorClient.current())
 
@@ -330,21 +332,21 @@ def test_two_fresh_demos_give_the_same_twenty_five_orders_of_ninety_days(
 
 @ON_SQLITE
 def test_sample_orders_have_one_date_on_both_sides_and_nothing_changes_them_later(
-    heard: Shop, rehearsal: Rehearsal
+    connected: Shop, rehearsal: Rehearsal
 ) -> None:
     played(rehearsal, lambda: rehearsal.start(runner.SAMPLE_ORDERS, STORE_URL))
-    before = orders_by_age(heard)
+    before = orders_by_age(connected)
     sessions = list(EmulatorClient.current().list_all("checkout/sessions"))
 
     reconciler.reconcile_recent()
     played(rehearsal, lambda: rehearsal.start(runner.SAMPLE_ORDERS, STORE_URL))
 
-    assert orders_by_age(heard) == before
+    assert orders_by_age(connected) == before
     assert "they were here before" in rehearsal.summary
     assert audit.audit().agrees
     created = [session["created"] for session in sessions]
     assert created == sorted(created, reverse=True)
-    ours = {row.checkout_session_id: row for row in heard.orders()}
+    ours = {row.checkout_session_id: row for row in connected.orders()}
     for session in sessions:
         row = ours[session["id"]]
         assert abs(row.created_at.timestamp() - session["created"]) < 5
@@ -358,7 +360,7 @@ def test_sample_orders_have_one_date_on_both_sides_and_nothing_changes_them_late
 
 @ON_SQLITE
 def test_samples_that_were_interrupted_are_finished_by_the_next_press(
-    heard: Shop, rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
+    connected: Shop, rehearsal: Rehearsal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(*_: object) -> None:
         raise RuntimeError("the process ends here")
@@ -373,7 +375,7 @@ def test_samples_that_were_interrupted_are_finished_by_the_next_press(
             order.buyer_hash = "somebody"
         played(rehearsal, lambda: rehearsal.start(runner.SAMPLE_ORDERS, STORE_URL))
 
-    samples = [row for row in heard.orders() if row.buyer_hash.startswith("sample-order-")]
+    samples = [row for row in connected.orders() if row.buyer_hash.startswith("sample-order-")]
     assert len(samples) == 25
     assert sum(row.created_at < clock.now() - timedelta(days=1) for row in samples) == 23
     assert audit.audit().agrees
@@ -426,17 +428,22 @@ def test_every_step_of_the_script_names_scenarios_that_exist() -> None:
 
 
 def test_a_fresh_demo_deletes_all_orders_and_restores_the_products(
-    heard: Shop, rehearsal: Rehearsal
+    connected: Shop, rehearsal: Rehearsal
 ) -> None:
-    heard.place(buyer=buyer_cookie.buyer_hash(buyer_cookie.new_cookie()))
-    heard.a_paid_order()
+    connected.place(buyer=buyer_cookie.buyer_hash(buyer_cookie.new_cookie()))
+    connected.a_paid_order()
     with db.unit_of_work() as session:
         session.exec(select(Product)).first().unit_amount = 1  # type: ignore[union-attr]
 
     played(rehearsal, rehearsal.start_reset)
 
     assert rehearsal.good, rehearsal.summary
-    assert (heard.orders(), heard.inbox(), heard.sessions(), heard.refunds()) == ([], {}, [], [])
+    assert (
+        connected.orders(),
+        connected.inbox(),
+        connected.sessions(),
+        connected.refunds(),
+    ) == ([], {}, [], [])
     with db.reading() as session:
         prices = [product.unit_amount for product in session.exec(select(Product))]
     assert prices == [1999, 4999, 7999]
@@ -484,13 +491,13 @@ def buys(shop: Shop, stop: threading.Event, said: list[Exception]) -> None:
 
 @pytest.mark.scenario("O3")
 def test_a_fresh_demo_while_eight_buy_says_so_in_sentences_and_leaves_nothing_behind(
-    heard: Shop,
+    connected: Shop,
 ) -> None:
     stop, said = threading.Event(), list[Exception]()
-    crowd = [threading.Thread(target=buys, args=(heard, stop, said)) for _ in range(8)]
+    crowd = [threading.Thread(target=buys, args=(connected, stop, said)) for _ in range(8)]
     for each in crowd:
         each.start()
-    wait_until(lambda: len(heard.orders()) > 3, 20)
+    wait_until(lambda: len(connected.orders()) > 3, 20)
     times = []
     for _ in range(3):
         with suppress(NotApplicable):
@@ -500,20 +507,20 @@ def test_a_fresh_demo_while_eight_buy_says_so_in_sentences_and_leaves_nothing_be
     for each in crowd:
         each.join()
     reset.reset_demo(EmulatorClient.current())
-    number = heard.a_paid_order()
+    number = connected.a_paid_order()
 
     assert times
     assert [error for error in said if not isinstance(error, StoreError)] == []
-    assert [order.number for order in heard.orders()] == [number]
-    assert [session.metadata["order_number"] for session in heard.sessions()] == [number]  # type: ignore[index]
+    assert [order.number for order in connected.orders()] == [number]
+    assert [session.metadata["order_number"] for session in connected.sessions()] == [number]  # type: ignore[index]
     assert audit.audit().agrees
 
 
 @pytest.mark.scenario("O3")
 def test_a_session_created_during_a_reset_is_deleted_too(
-    heard: Shop, monkeypatch: pytest.MonkeyPatch
+    connected: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    number = heard.place()
+    number = connected.place()
     create, made = requests.create_checkout, list[threading.Thread]()
 
     def forgotten_before_it_is_asked(*asked: str) -> transport.StripeResponse:
@@ -521,15 +528,15 @@ def test_a_session_created_during_a_reset_is_deleted_too(
             demo = threading.Thread(target=reset.reset_demo, args=(EmulatorClient.current(),))
             made.append(demo)
             demo.start()
-            wait_until(lambda: not heard.orders(), 10)
+            wait_until(lambda: not connected.orders(), 10)
         return create(*asked)
 
     monkeypatch.setattr(requests, "create_checkout", forgotten_before_it_is_asked)
     with pytest.raises(OrderNotFound):
-        checkout.checkout_url(heard.buyer, number)
+        checkout.checkout_url(connected.buyer, number)
     made[0].join()
 
-    assert (heard.orders(), heard.sessions()) == ([], [])
+    assert (connected.orders(), connected.sessions()) == ([], [])
 
 
 @pytest.mark.scenario("O3")

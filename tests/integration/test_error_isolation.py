@@ -304,16 +304,16 @@ def test_an_event_that_cannot_be_taken_in_is_fetched_again_until_it_can(
 
 
 def without_metadata(event: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Stripe's list and look-up tell this event without the order's number in it."""
+    """Let Stripe's list and look-up have this event without the order's number in it."""
     bare = json.loads(json.dumps(event))
     bare["data"]["object"]["metadata"] = {}
     ask, listed = requests.event, requests.events
 
-    def told(found: transport.Document) -> transport.Document:
+    def altered(found: transport.Document) -> transport.Document:
         return bare if found["id"] == bare["id"] else found
 
-    monkeypatch.setattr(requests, "event", lambda name: told(ask(name)))
-    monkeypatch.setattr(requests, "events", lambda *a: (told(found) for found in listed(*a)))
+    monkeypatch.setattr(requests, "event", lambda name: altered(ask(name)))
+    monkeypatch.setattr(requests, "events", lambda *a: (altered(found) for found in listed(*a)))
 
 
 @pytest.mark.scenario("J1")

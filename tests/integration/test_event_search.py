@@ -25,7 +25,7 @@ def test_events_are_filtered_and_each_is_on_one_page(
     monkeypatch.setattr(event_search, "PAGE_SIZE", 2)
     for _ in range(2):
         Shop(shop.stripe, shop.server).a_paid_order()
-    shop.tell_all()
+    shop.deliver_all()
 
     rows: list[EventRow] = []
     before: str | None = ""
@@ -48,7 +48,7 @@ def test_every_event_about_an_order_has_it_also_those_that_the_shop_ignores(shop
     other = Shop(shop.stripe, shop.server).a_paid_order()
     number = shop.a_paid_order()
     actions.refund("Ada", number, 100, key="0" * 32, shown_left=3998)
-    shop.tell_all()
+    shop.deliver_all()
     order = shop.order(number)
 
     rows = {text: find(text) for text in (number, number.lower(), order.payment_intent_id or "")}
@@ -141,7 +141,7 @@ def test_a_payload_is_shown_without_client_secrets(shop: Shop) -> None:
 
 def test_every_outcome_that_is_recorded_is_explained(shop: Shop) -> None:
     shop.a_paid_order()
-    shop.tell_all()
+    shop.deliver_all()
 
     assert {event.outcome for event in shop.inbox().values()} <= OUTCOMES.keys()
     assert all(outcome.explanation.endswith(".") for outcome in OUTCOMES.values())

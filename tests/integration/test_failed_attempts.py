@@ -73,10 +73,10 @@ def test_each_order_of_the_reports_leaves_one_entry_per_attempt_and_the_paid_ord
     number = shop.an_open_order()
     shop.pay(number, DECLINED)
     shop.pay(number)
-    told = [*reports_of(shop, number), shop.event("checkout.session.completed")]
-    assert len(told) == 3
+    events = [*reports_of(shop, number), shop.event("checkout.session.completed")]
+    assert len(events) == 3
 
-    for order_of_arrival in permutations(told):
+    for order_of_arrival in permutations(events):
         for event in order_of_arrival * 2:
             shop.outcome(event)
 
@@ -87,11 +87,11 @@ def test_each_order_of_the_reports_leaves_one_entry_per_attempt_and_the_paid_ord
 def test_one_attempt_reported_by_many_at_the_same_moment_is_listed_once(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number, DECLINED)
-    told = reports_of(shop, number)
+    events = reports_of(shop, number)
     # Stripe may make two events of one change: https://docs.stripe.com/webhooks
-    told += [event | {"id": f"{event['id']}again"} for event in told]
+    events += [event | {"id": f"{event['id']}again"} for event in events]
 
-    at_once(12, lambda place: partial(shop.outcome, told[place % len(told)])())
+    at_once(12, lambda place: partial(shop.outcome, events[place % len(events)])())
 
     assert attempts(shop, number) == ["Your card was declined."]
     assert len(shop.inbox()) == 4

@@ -21,7 +21,7 @@ def test_every_part_has_a_light(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("SIDECAR_URL", shop.server.url)
     settings.current.cache_clear()
     shop.a_paid_order()
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
 
     seen = checks()
 

@@ -20,7 +20,7 @@ def test_orders_are_counted_by_status_the_empty_ones_included(shop: Shop) -> Non
 @pytest.mark.scenario("G10")
 def test_the_metrics_tell_counts_and_no_secrets(shop: Shop) -> None:
     number = shop.a_paid_order()
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
 
     said = shop.server.client.get("/metrics").text
 

@@ -94,16 +94,16 @@ def test_nothing_is_to_be_chosen_where_all_are_shown_or_alike(shop: Shop) -> Non
 def test_second_payments_of_old_orders_are_among_the_alerts(shop: Shop) -> None:
     twice = shop.a_paid_order()
     shop.pay_a_second_session(twice)
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
     (doubtful, *_) = shop.a_past("review", *["paid"] * 10)
 
-    told = shelf(shop).charges
+    charges = shelf(shop).charges
 
-    assert [(alert.cause, alert.order_number) for alert in told.alerts] == [
+    assert [(alert.cause, alert.order_number) for alert in charges.alerts] == [
         ("review", doubtful),
         ("second payment", twice),
     ]
-    assert (told.orders, told.charges, told.has_open_alert) == (12, 12, True)
+    assert (charges.orders, charges.charges, charges.has_open_alert) == (12, 12, True)
 
 
 def test_a_history_row_that_replaces_a_deleted_one_is_noticed(shop: Shop) -> None:

@@ -104,7 +104,7 @@ if sys.platform == "linux" and platform.machine() == "x86_64":
             "LD_LIBRARY_PATH": str(old_library.parent),
         }
         version = "import sqlite3; print(sqlite3.sqlite_version)"
-        told = subprocess.run(
+        finished = subprocess.run(
             [sys.executable, "-c", version],
             env=environment,
             capture_output=True,
@@ -121,5 +121,5 @@ if sys.platform == "linux" and platform.machine() == "x86_64":
             check=False,
         )
 
-        assert told.stdout == "3.31.1\n", told.stderr
+        assert finished.stdout == "3.31.1\n", finished.stderr
         assert done.returncode == 0, done.stdout

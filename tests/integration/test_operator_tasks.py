@@ -49,7 +49,7 @@ def test_figures_of_a_comparison_count_refunds_and_disputes(shop: Shop) -> None:
     background = BackgroundTasks()
     number = shop.a_paid_order()
     shop.dispute(number)
-    shop.tell_all()
+    shop.deliver_all()
 
     background.compare("Ada")
     ended(background, COMPARE)

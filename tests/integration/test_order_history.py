@@ -65,7 +65,7 @@ def test_a_line_that_a_webhook_caused_names_its_event(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
 
-    assert shop.tell("checkout.session.completed") == "applied"
+    assert shop.deliver_latest("checkout.session.completed") == "applied"
 
     event = shop.event("checkout.session.completed")["id"]
     assert evidence(shop, number)["paid"] == {"event_id": event}
@@ -78,9 +78,9 @@ def test_only_deliveries_after_the_first_are_stored_as_checks(shop: Shop) -> Non
     event = shop.event("checkout.session.completed")
     history = shop.log(number)
 
-    told = [shop.outcome(event) for _ in range(3)]
+    outcomes = [shop.outcome(event) for _ in range(3)]
 
-    assert told == ["applied", "duplicate", "duplicate"]
+    assert outcomes == ["applied", "duplicate", "duplicate"]
     assert [(row.source, row.event_id) for row in repeats()] == [("webhook", event["id"])] * 2
     assert shop.log(number) == [*history, "paid"]
 
@@ -89,7 +89,7 @@ def test_only_deliveries_after_the_first_are_stored_as_checks(shop: Shop) -> Non
 def test_a_return_without_news_is_stored_as_a_check(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
     history = shop.log(number)
 
     for _ in range(2):

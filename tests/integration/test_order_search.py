@@ -35,7 +35,7 @@ def numbers(**wanted: Any) -> list[str]:
 def test_orders_are_found_by_number_email_or_stripe_id(shop: Shop) -> None:
     number, other = shop.a_paid_order(), shop.a_paid_order(JEANS)
     change(other, email="Grace@Example.com")
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
     actions.refund("Ada", number, 100, key=KEY, shown_left=3998)
     order = shop.order(number)
     event = next(event.id for event in shop.inbox().values())

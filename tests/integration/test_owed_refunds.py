@@ -47,10 +47,10 @@ def wait(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def a_second_payment(shop: Shop) -> tuple[str, str]:
-    """A paid order with a second captured payment that the shop has heard of."""
+    """A paid order with a second captured payment that was reported to the shop."""
     number = shop.a_paid_order()
     payment = shop.pay_a_second_session(number)
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
     return number, payment
 
 
@@ -74,7 +74,7 @@ def alert(shop: Shop) -> charge_summary.Alert:
     return found
 
 
-def told(shop: Shop, kind: str, **changes: Any) -> str:
+def outcome_of_latest(shop: Shop, kind: str, **changes: Any) -> str:
     """Deliver the latest event of a type with something else in its object."""
     event = shop.event(kind)
     event["id"] = f"evt_{len(shop.inbox())}_changed"
@@ -281,7 +281,7 @@ def test_a_refund_called_off_that_arrives_at_stripe_later_is_counted(shop: Shop)
     actions.call_off_refund("Ada", number, wish.id or 0)
     refunds._create_at_stripe(wish, number)  # a request that was on its way
 
-    shop.tell("refund.created")
+    shop.deliver_latest("refund.created")
 
     assert states(shop) == [("canceled", 1000), ("succeeded", 1000)]
     assert shop.order(number).refunded_amount == 1000
@@ -295,7 +295,7 @@ def a_second_payment_by(shop: Shop, card: str) -> str:
     ours = {"order_number": number}
     session = shop.stripe.a_session(metadata=ours, payment_intent_data={"metadata": ours})
     assert shop.stripe.pay(session.id, card).outcome == "succeeded"
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
     return number
 
 
@@ -306,7 +306,7 @@ def test_the_refund_of_a_second_payment_that_fails_later_is_owed_again(shop: Sho
     taken_on = states(shop), alert(shop).refund_state
 
     shop.stripe.emulator.move_clock(3600)
-    shop.tell("refund.failed")
+    shop.deliver_latest("refund.failed")
     again = states(shop), alert(shop).refund_state
     reconciler.reconcile_recent()
 
@@ -326,7 +326,7 @@ def test_a_pending_refund_of_a_second_payment_that_never_arrives_is_owed_again(
     reconciler.reconcile_recent()
     pending = alert(shop)
 
-    outcomes = [told(shop, "refund.created", status=end) for _ in range(2)]
+    outcomes = [outcome_of_latest(shop, "refund.created", status=end) for _ in range(2)]
 
     assert (pending.refund_state, pending.resolved) == ("pending", False)
     assert outcomes == ["applied", "no_change"]
@@ -338,13 +338,13 @@ def test_a_refund_that_waits_for_the_buyer_alarms_until_it_is_back(shop: Shop) -
     number = a_second_payment_by(shop, PENDING_FIRST)
     reconciler.reconcile_recent()
 
-    told(shop, "refund.created", status="requires_action")
+    outcome_of_latest(shop, "refund.created", status="requires_action")
     waiting = (
         alert(shop).refund_state,
         health.check_refunds(),
         texts.status_sentence(shop.view(number)),
     )
-    told(shop, "refund.created", status="succeeded")
+    outcome_of_latest(shop, "refund.created", status="succeeded")
 
     assert waiting[0] == "requires_action"
     assert len(waiting[1]) == 1
@@ -360,11 +360,11 @@ def test_a_refund_that_waits_for_the_buyer_alarms_until_it_is_back(shop: Shop) -
 def test_an_operators_refund_that_fails_at_stripe_is_theirs_to_decide_again(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number, card=FAILS_LATER)
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
     refunds.submit_refund(refunds.create_refund(number, 1000, key="form-1"), source="operator")
 
     shop.stripe.emulator.move_clock(3600)
-    shop.tell("refund.failed")
+    shop.deliver_latest("refund.failed")
     reconciler.reconcile_recent()
 
     assert states(shop) == [("failed", 1000)]
@@ -375,23 +375,23 @@ def test_an_operators_refund_that_fails_at_stripe_is_theirs_to_decide_again(shop
 
 
 @pytest.mark.scenario("J5")
-@pytest.mark.parametrize("first", ["heard of the refund", "refused", "the refund is older news"])
+@pytest.mark.parametrize("first", ["the refund is reported", "refused", "the refund is older news"])
 @ON_SQLITE
 def test_a_manually_refunded_second_payment_is_one_finished_row(shop: Shop, first: str) -> None:
     number = shop.a_paid_order()
     payment = shop.pay_a_second_session(number)
     if first != "the refund is older news":
-        shop.tell(COMPLETED)
+        shop.deliver_latest(COMPLETED)
     by_hand = shop.stripe.emulator.refund(payment)
     if first != "refused":
-        shop.tell("refund.created")
-    shop.tell(COMPLETED)
+        shop.deliver_latest("refund.created")
+    shop.deliver_latest(COMPLETED)
     if first == "refused":
         (row,) = shop.refunds()
         actions.retry_refund("Ada", number, row.id or 0)
 
     reconciler.reconcile_recent()
-    shop.tell_all()
+    shop.deliver_all()
     reconciler.reconcile_everything()
 
     (row,) = shop.refunds()
@@ -402,20 +402,20 @@ def test_a_manually_refunded_second_payment_is_one_finished_row(shop: Shop, firs
 
 
 @pytest.mark.scenario("J5")
-@pytest.mark.parametrize("heard", [True, False], ids=["told of the refund", "not told"])
+@pytest.mark.parametrize("reported", [True, False], ids=["refund reported", "not reported"])
 def test_only_the_rest_of_a_partly_refunded_second_payment_is_refunded(
-    shop: Shop, wait: Any, heard: bool
+    shop: Shop, wait: Any, reported: bool
 ) -> None:
     number, payment = a_second_payment(shop)
     shop.stripe.emulator.refund(payment, 1000)
-    if heard:
-        shop.tell("refund.created")
+    if reported:
+        shop.deliver_latest("refund.created")
     else:
         (row,) = shop.refunds()
         actions.retry_refund("Ada", number, row.id or 0)
 
     reconciler.reconcile_recent()
-    shop.tell_all()
+    shop.deliver_all()
     wait(days=2)
     reconciler.reconcile_recent()
 
@@ -431,10 +431,10 @@ def test_a_manual_refund_before_its_payment_leaves_the_rest_owed(
     number = shop.a_paid_order()
     payment = shop.pay_a_second_session(number)
     shop.stripe.emulator.refund(payment, 1000)
-    shop.tell("refund.created")
+    shop.deliver_latest("refund.created")
 
-    shop.tell(COMPLETED)
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
+    shop.deliver_latest(COMPLETED)
     reconciler.reconcile_recent()
 
     assert sorted(given_back(shop)) == [1000, 2998]
@@ -446,7 +446,7 @@ def test_a_refund_by_hand_of_the_orders_own_payment_is_not_taken_for_the_second_
 ) -> None:
     number, payment = a_second_payment(shop)
     shop.stripe.emulator.refund(shop.payment_id(number))
-    shop.tell("refund.created")
+    shop.deliver_latest("refund.created")
     assert shop.order(number).status == "refunded"
 
     reconciler.reconcile_recent()
@@ -677,7 +677,7 @@ def test_a_refund_with_an_unreadable_answer_is_retried_under_its_key(
 def test_an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund(
     shop: Shop, wait: Any, shape: str
 ) -> None:
-    """The refund was made and its answer lost; a day later only the list can tell."""
+    """The refund was made and its answer lost; a day later only the list shows it."""
     number = shop.a_paid_order()
     wish = refunds.create_refund(number, 1500, key="a form")
     shop.stripe.emulator.inject_fault("request", "cut", times=20, match=REFUNDS)

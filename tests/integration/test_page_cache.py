@@ -27,13 +27,13 @@ def test_nothing_is_read_again_while_nothing_is_new(shop: Shop) -> None:
 
 
 def a_delivery(shop: Shop, number: str) -> None:
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
 
 
 def a_second_delivery(shop: Shop, number: str) -> None:
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
     seen(shop, number)
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
 
 
 def a_refund_that_is_asked(shop: Shop, number: str) -> None:
@@ -48,11 +48,11 @@ def a_refund_that_is_made(shop: Shop, number: str) -> None:
 
 def a_dispute(shop: Shop, number: str) -> None:
     shop.dispute(number)
-    shop.tell("charge.dispute.created")
+    shop.deliver_latest("charge.dispute.created")
 
 
 def a_receipt(shop: Shop, number: str) -> None:
-    shop.tell("charge.succeeded")
+    shop.deliver_latest("charge.succeeded")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_html_cache_misses_when_order_or_year_changes(
     assert row() is first
 
     shop.pay(number)
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
     paid = row()
     assert "Paid" in paid
     assert "Paid" not in first

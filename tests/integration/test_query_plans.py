@@ -2,7 +2,7 @@
 
 The statements are those that the real functions send while a shop sells; the database itself
 says how it would answer each. PostgreSQL, which would rather read a small table whole, or an index
-in its order, is told not to, so that what it still reads whole has no index to go by.
+in its order, is set not to, so that what it still reads whole has no index to go by.
 """
 
 import re
@@ -143,8 +143,8 @@ def sells(shop: Shop) -> None:
     shop.stripe.emulator.refund(shop.payment_id(paid), 1000)
     shop.pay_a_second_session(paid)
     shop.dispute(paid)
-    shop.tell_all()
-    shop.tell("checkout.session.completed")
+    shop.deliver_all()
+    shop.deliver_latest("checkout.session.completed")
     refunds.submit_refund(refunds.create_refund(given_back, 100, key="form-1"), source="operator")
     checkout.refresh_order(shop.buyer, waiting)
     checkout.cancel(shop.buyer, waiting)
@@ -154,7 +154,7 @@ def shows(shop: Shop) -> None:
     """What the pages ask."""
     shop.a_past("processing", *["paid"] * 7)
     shop.pay_a_second_session(shop.a_paid_order())
-    shop.tell_all()
+    shop.deliver_all()
     with db.reading() as session:
         products.active_products(session)
         shelf = my_orders.of_buyer(shop.buyer)
@@ -173,7 +173,7 @@ def catches_up(shop: Shop) -> None:
 
 def forgets(shop: Shop) -> None:
     shop.a_paid_order()
-    shop.tell_all()
+    shop.deliver_all()
     later = clock.now() + timedelta(days=100)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clock, "now", lambda: later)
@@ -183,7 +183,7 @@ def forgets(shop: Shop) -> None:
 def operates(shop: Shop) -> None:
     """What the back office asks, except for pages of lists, which the next test is about."""
     number = shop.a_paid_order()
-    shop.tell_all()
+    shop.deliver_all()
     with db.reading() as session:
         order = search.find_order(session, number)
         order_detail.load(session, order, for_operator=True)
@@ -214,7 +214,7 @@ def test_a_page_of_a_list_is_read_in_the_order_of_an_index(shop: Shop) -> None:
     """Nothing is sorted, so that the database stops where the page ends, however long the list."""
     shop.a_paid_order()
     last = str(shop.orders()[-1].id)
-    shop.tell_all()
+    shop.deliver_all()
     event_id = next(iter(shop.inbox()))
     day = clock.now().date()
     filters = [OrderFilter(), OrderFilter(status="paid"), OrderFilter(since=day, until=day)]
@@ -233,7 +233,7 @@ def test_a_page_of_a_list_is_read_in_the_order_of_an_index(shop: Shop) -> None:
     pages = {text: values for text, values in asked.items() if "LIMIT" in text}
     assert len(pages) == 15
     found = {text: unordered(text, values) for text, values in pages.items()}
-    assert {text: told for text, told in found.items() if told} == {}
+    assert {text: lines for text, lines in found.items() if lines} == {}
 
 
 def unordered(statement: str, values: Any) -> list[str]:
@@ -241,12 +241,12 @@ def unordered(statement: str, values: Any) -> list[str]:
     with db.engine().connect() as connection:
         if db.engine().dialect.name == "sqlite":
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-            told = [row.detail for row in plan]
-            return [line for line in told if "TEMP B-TREE" in line or " USING " not in line]
+            steps = [row.detail for row in plan]
+            return [line for line in steps if "TEMP B-TREE" in line or " USING " not in line]
         plan_anew(connection, "seqscan", "sort", "bitmapscan")
         plan = connection.exec_driver_sql(f"EXPLAIN {statement}", values)
-        told = [str(row[0]) for row in plan]
-        return [line for line in told if "Sort" in line or "Seq Scan" in line]
+        steps = [str(row[0]) for row in plan]
+        return [line for line in steps if "Sort" in line or "Seq Scan" in line]
 
 
 def test_the_figures_of_a_buyer_are_counted_in_indexes_alone(shop: Shop) -> None:

@@ -123,7 +123,7 @@ def test_a_refund_made_in_the_dashboard_is_not_repeated(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.refund(shop.payment_id(number), 3000)
 
-    refund(number, 3998)  # the shop has not heard of it yet; Stripe says no
+    refund(number, 3998)  # it is not reported yet; Stripe says no
 
     assert given_back(shop) == [3000]
     assert [row.status for row in shop.refunds()] == ["failed", "succeeded"]  # ours, and theirs
@@ -283,7 +283,7 @@ def test_a_refund_made_in_stripes_dashboard_shows_here(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.refund(shop.payment_id(number), 1234)
 
-    outcome = shop.tell("refund.created")
+    outcome = shop.deliver_latest("refund.created")
 
     assert outcome == "applied"
     assert shop.order(number).refunded_amount == 1234
@@ -297,7 +297,7 @@ def test_a_refund_of_a_foreign_payment_has_an_unknown_order(shop: Shop) -> None:
     foreign = shop.stripe.a_payment()
     shop.stripe.emulator.refund(foreign.id, 100)
 
-    assert shop.tell("refund.created") == "unknown_order"
+    assert shop.deliver_latest("refund.created") == "unknown_order"
     assert shop.refunds() == []
 
 
@@ -305,12 +305,12 @@ def test_a_refund_of_a_foreign_payment_has_an_unknown_order(shop: Shop) -> None:
 def test_a_refund_that_fails_leaves_the_money_owed_again(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number, card="4000000000005126")  # refunds of this card succeed, then fail
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
     refund(number)
     assert shop.order(number).status == "refunded"
 
     shop.stripe.emulator.move_clock(3600)
-    shop.tell("refund.failed")
+    shop.deliver_latest("refund.failed")
 
     assert shop.order(number).status == "paid"
     assert shop.order(number).refunded_amount == 0
@@ -322,7 +322,7 @@ def test_a_refund_that_fails_leaves_the_money_owed_again(shop: Shop) -> None:
 def test_a_pending_refund_counts_as_refunded(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number, card="4000000000007726")  # refunds of this card are pending first
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
     refund(number)
     pending = [row.status for row in shop.refunds()]
 
@@ -342,10 +342,10 @@ def test_a_dispute_shows_until_it_is_won(shop: Shop, won: bool, end: str) -> Non
     number = shop.a_paid_order()
     dispute = shop.dispute(number)
 
-    shop.tell("charge.dispute.created")
+    shop.deliver_latest("charge.dispute.created")
     disputed = shop.order(number).status
     shop.stripe.emulator.close_dispute(dispute, won=won)
-    shop.tell("charge.dispute.closed")
+    shop.deliver_latest("charge.dispute.closed")
 
     assert (disputed, shop.order(number).status) == ("disputed", end)
     assert len(shop.disputes()) == 1
@@ -355,7 +355,7 @@ def test_a_dispute_shows_until_it_is_won(shop: Shop, won: bool, end: str) -> Non
 def test_while_a_payment_is_disputed_nothing_is_refunded(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.dispute(number)
-    shop.tell("charge.dispute.created")
+    shop.deliver_latest("charge.dispute.created")
 
     with pytest.raises(NothingToRefund):
         refund(number)
@@ -387,7 +387,7 @@ def test_a_refund_event_before_our_own_call_returned_is_the_same_refund(
 
     def told_before_it_returns(*given: Any) -> transport.Document:
         made = answer(*given)
-        shop.tell("refund.created")
+        shop.deliver_latest("refund.created")
         return made
 
     monkeypatch.setattr(requests, "create_refund", told_before_it_returns)

@@ -34,12 +34,12 @@ def count(table: Any) -> int:
         return len(session.exec(select(table)).all())
 
 
-def told(shop: Shop, event: Any) -> str:
+def outcome_of(shop: Shop, event: Any) -> str:
     """Deliver an event, signed by the clock of today."""
     return str(shop.deliver(event, at=clock.now().timestamp()).json()["outcome"])
 
 
-def as_told(shop: Shop, number: str) -> tuple[Any, ...]:
+def recorded(shop: Shop, number: str) -> tuple[Any, ...]:
     """Everything of an order that anybody could see changing."""
     return shop.order(number).model_dump(), shop.log(number), count(OrderItem)
 
@@ -48,9 +48,9 @@ def test_prune_deletes_events_of_settled_orders_but_no_order(
     shop: Shop, a_hundred_days_later: Any
 ) -> None:
     number = shop.a_paid_order()
-    shop.tell_all()
-    shop.tell("checkout.session.completed")
-    before = as_told(shop, number)
+    shop.deliver_all()
+    shop.deliver_latest("checkout.session.completed")
+    before = recorded(shop, number)
     a_hundred_days_later()
 
     gone = retention.prune(90)
@@ -58,12 +58,12 @@ def test_prune_deletes_events_of_settled_orders_but_no_order(
     assert gone.events > 0
     assert gone.repeats == 1
     assert count(StripeEvent) == count(OrderCheck) == 0
-    assert as_told(shop, number) == before
+    assert recorded(shop, number) == before
 
 
 def test_recent_events_are_not_pruned(shop: Shop) -> None:
     shop.a_paid_order()
-    shop.tell_all()
+    shop.deliver_all()
     events = count(StripeEvent)
 
     gone = retention.prune(30, 30)
@@ -77,7 +77,7 @@ def test_events_of_an_order_that_may_still_change_stay(
 ) -> None:
     number = shop.an_open_order()
     shop.pay_later(number)
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
     assert shop.order(number).status == "processing"
     a_hundred_days_later()
 
@@ -93,7 +93,7 @@ def test_prune_keeps_the_history_of_orders_with_an_owed_refund(
 ) -> None:
     number = shop.a_paid_order()
     shop.pay_a_second_session(number)
-    shop.tell_all()
+    shop.deliver_all()
     known = {event.id for event in shop.inbox().values() if event.order_id}
     history = shop.log(number)
     a_hundred_days_later()
@@ -110,15 +110,15 @@ def test_an_event_redelivered_after_its_deletion_changes_nothing(
 ) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.refund(shop.payment_id(number), 1000)
-    shop.tell_all()
-    events, before = shop.events(), as_told(shop, number)
+    shop.deliver_all()
+    events, before = shop.events(), recorded(shop, number)
     a_hundred_days_later()
     retention.prune(90)
 
-    outcomes = {told(shop, event) for event in [*events, *reversed(events)]}
+    outcomes = {outcome_of(shop, event) for event in [*events, *reversed(events)]}
 
     assert "applied" not in outcomes
-    assert as_told(shop, number) == before
+    assert recorded(shop, number) == before
 
 
 def test_prune_deletes_history_only_on_request(shop: Shop, a_hundred_days_later: Any) -> None:
@@ -142,7 +142,7 @@ def test_prune_deletes_all_rows_in_several_steps(
     for _ in range(3):
         shop.a_paid_order()
         shop.buyer = buyer_cookie.buyer_hash(buyer_cookie.new_cookie())
-    shop.tell_all()
+    shop.deliver_all()
     a_hundred_days_later()
 
     retention.prune(30, 30)
@@ -155,18 +155,18 @@ def test_a_webhook_during_the_deletion_of_its_event_is_answered(
     shop: Shop, a_hundred_days_later: Any
 ) -> None:
     number = shop.a_paid_order()
-    shop.tell_all()
+    shop.deliver_all()
     event = shop.event("checkout.session.completed")
-    before = as_told(shop, number)
+    before = recorded(shop, number)
     a_hundred_days_later()
 
     results = at_once(
-        9, lambda place: told(shop, event) if place else retention.prune(90).events > 0
+        9, lambda place: outcome_of(shop, event) if place else retention.prune(90).events > 0
     )
 
     assert results[0] is True
     assert set(results[1:]) <= {"duplicate", "no_change"}
-    assert as_told(shop, number) == before
+    assert recorded(shop, number) == before
 
 
 def test_prune_keeps_events_that_stripe_still_lists() -> None:

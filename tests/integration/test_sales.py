@@ -39,9 +39,9 @@ def test_currencies_are_never_added_up(shop: Shop) -> None:
     change(euros, currency="eur")
 
     with db.reading() as session:
-        told = sales.sales_reports(session, 7, UTC)
+        reports = sales.sales_reports(session, 7, UTC)
 
-    assert [(each.currency, each.now.revenue_amount) for each in told] == [
+    assert [(each.currency, each.now.revenue_amount) for each in reports] == [
         ("eur", 3998),
         ("usd", 3998),
     ]

@@ -35,7 +35,7 @@ def test_a_webhook_before_the_redirect_has_paid_already(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
 
-    assert shop.tell(COMPLETED) == "applied"
+    assert shop.deliver_latest(COMPLETED) == "applied"
     asked = shop.stripe.emulator.request_log(1)[0].id
     checkout.refresh_order(shop.buyer, number)
 
@@ -53,7 +53,7 @@ def test_a_redirect_before_the_webhook_marks_paid_and_the_webhook_changes_nothin
 
     checkout.refresh_order(shop.buyer, number)
     settled = shop.order(number)
-    outcome = shop.tell(COMPLETED)
+    outcome = shop.deliver_latest(COMPLETED)
 
     assert outcome == "no_change"
     assert shop.order(number) == settled
@@ -87,7 +87,7 @@ def test_a_webhook_before_our_own_create_call_returned_finds_its_order(shop: Sho
     made = requests.create_checkout(order.checkout_parameters, order.idempotency_key)
     shop.stripe.pay(made["id"])
 
-    outcome = shop.tell(COMPLETED)
+    outcome = shop.deliver_latest(COMPLETED)
     address = checkout.checkout_url(shop.buyer, number)
 
     assert outcome == "applied"
@@ -104,7 +104,7 @@ def test_a_create_answer_received_after_the_payment_changes_nothing(
     order = shop.order(number)
     made = requests.create_checkout(order.checkout_parameters, order.idempotency_key)
     shop.stripe.pay(made["id"])
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
 
     checkout_session.create_or_refresh_session(
         order, source="buyer"
@@ -163,16 +163,16 @@ def test_two_webhook_workers_with_the_same_events_let_each_have_its_effect_once(
 ) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.refund(shop.payment_id(number), 1000)
-    told = [parsing.parse_event(event) for event in shop.events() if event["type"] in KINDS]
+    events = [parsing.parse_event(event) for event in shop.events() if event["type"] in KINDS]
 
     def work(place: int) -> list[processing.Outcome]:
-        batch = told if place % 2 else told[::-1]
+        batch = events if place % 2 else events[::-1]
         with db.unit_of_work() as session:
             return processing.record_events(session, batch, source="webhook")
 
     results = at_once(6, work)
 
-    assert sum(outcome == "duplicate" for mine in results for outcome in mine) == 5 * len(told)
+    assert sum(outcome == "duplicate" for mine in results for outcome in mine) == 5 * len(events)
     assert all(row.deliveries == 6 for row in shop.inbox().values())
     assert [refund.amount for refund in shop.refunds()] == [1000]
     assert shop.order(number).refunded_amount == 1000
@@ -196,13 +196,13 @@ def test_a_refund_and_a_dispute_before_the_payment_they_are_about(shop: Shop) ->
         *(shop.outcome(shop.event("refund.created")), shop.order(number).status),
         *(shop.outcome(shop.event("charge.dispute.created")), shop.order(number).status),
     ]
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
 
     assert early == ["applied", "open", "applied", "open"]
     assert shop.order(number).status == "disputed"
     assert shop.order(number).refunded_amount == 500
     shop.stripe.emulator.close_dispute(dispute, won=True)
-    shop.tell("charge.dispute.closed")
+    shop.deliver_latest("charge.dispute.closed")
     assert shop.order(number).status == "partially_refunded"
 
 
@@ -216,8 +216,8 @@ def test_any_order_of_delivery_ends_like_a_fresh_look_up(shop: Shop) -> None:
         shop.dispute(number)
         shop.buyer = buyer_cookie.buyer_hash(buyer_cookie.new_cookie())
         numbers.append(number)
-    told, asked = numbers
-    payment = shop.payment_id(told)
+    reported, asked = numbers
+    payment = shop.payment_id(reported)
     about_told = [event for event in shop.events() if payment in str(event)]
 
     for event in reversed(about_told):
@@ -229,7 +229,7 @@ def test_any_order_of_delivery_ends_like_a_fresh_look_up(shop: Shop) -> None:
         order = shop.order(number)
         return order.status, order.payment_status, order.checkout_status, order.refunded_amount
 
-    assert state(told) == state(asked) == ("disputed", "paid", "complete", 700)
+    assert state(reported) == state(asked) == ("disputed", "paid", "complete", 700)
 
 
 @pytest.mark.scenario("C7")
@@ -365,7 +365,7 @@ def test_an_expired_session_expires_its_order(shop: Shop) -> None:
     shop.stripe.emulator.move_clock(3 * 3600)
 
     assert shop.pay(number) == "invalid"
-    outcome = shop.tell("checkout.session.expired")
+    outcome = shop.deliver_latest("checkout.session.expired")
 
     assert outcome == "applied"
     assert shop.order(number).status == "expired"
@@ -443,7 +443,7 @@ def test_a_completed_checkout_that_is_unpaid_is_processing(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay_later(number)
 
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
 
     order = shop.order(number)
     assert (order.status, order.payment_status, order.paid_at) == ("processing", "unpaid", None)
@@ -459,7 +459,7 @@ def test_a_bank_debit_ends_as_the_bank_says(shop: Shop, succeeded: bool, late_fi
     ending = f"checkout.session.async_payment_{'succeeded' if succeeded else 'failed'}"
 
     for kind in sorted([COMPLETED, ending], key=(ending, COMPLETED).index, reverse=not late_first):
-        shop.tell(kind)
+        shop.deliver_latest(kind)
 
     assert shop.order(number).status == ("paid" if succeeded else "failed")
 
@@ -535,7 +535,7 @@ def test_the_refund_of_a_second_payment_leaves_the_order_paid(shop: Shop) -> Non
     shop.pay_a_second_session(number)
 
     reconciler.reconcile_recent()
-    shop.tell_all()
+    shop.deliver_all()
 
     assert shop.order(number).status == "paid"
     assert shop.order(number).refunded_amount == 0
@@ -543,21 +543,21 @@ def test_the_refund_of_a_second_payment_leaves_the_order_paid(shop: Shop) -> Non
 
 
 @pytest.mark.scenario("C14", "F6")
-@pytest.mark.parametrize("heard", [True, False], ids=["told of the dispute", "not told"])
+@pytest.mark.parametrize("reported", [True, False], ids=["dispute reported", "not reported"])
 def test_a_disputed_second_payment_goes_back_once_the_dispute_is_won(
-    shop: Shop, heard: bool
+    shop: Shop, reported: bool
 ) -> None:
     number = shop.a_paid_order()
     second = shop.pay_a_second_session(number)
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
     dispute = shop.stripe.emulator.dispute(charge_of(shop, second), "duplicate")
-    if heard:
-        shop.tell("charge.dispute.created")
+    if reported:
+        shop.deliver_latest("charge.dispute.created")
     reconciler.reconcile_recent(clock.now() + timedelta(minutes=1))
     meanwhile = [(row.status, row.stripe_refund_id) for row in shop.refunds()]
 
     shop.stripe.emulator.close_dispute(dispute["id"], won=True)
-    shop.tell("charge.dispute.closed")
+    shop.deliver_latest("charge.dispute.closed")
     reconciler.reconcile_recent()
 
     assert meanwhile == [("requested", None)]
@@ -569,11 +569,11 @@ def test_a_disputed_second_payment_goes_back_once_the_dispute_is_won(
 def test_a_second_payment_taken_by_a_dispute_is_not_refunded_again(shop: Shop) -> None:
     number = shop.a_paid_order()
     second = shop.pay_a_second_session(number)
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
     dispute = shop.stripe.emulator.dispute(charge_of(shop, second), "duplicate")
 
     shop.stripe.emulator.close_dispute(dispute["id"], won=False)
-    shop.tell_all()
+    shop.deliver_all()
     reconciler.reconcile_recent()
 
     assert [row.status for row in shop.refunds()] == ["failed"]
@@ -588,7 +588,7 @@ def charge_of(shop: Shop, payment: str) -> str:
 def test_two_reconcilers_at_once_send_a_second_payment_back_once(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.pay_a_second_session(number)
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
 
     results = at_once(4, lambda _: reconciler.reconcile_recent())
 
@@ -643,7 +643,7 @@ def test_coming_back_without_having_paid_leaves_the_order_open_to_pay(shop: Shop
 def test_a_buyer_who_closed_the_tab_finds_the_paid_order_on_the_next_visit(shop: Shop) -> None:
     number = shop.an_open_order(JEANS)
     shop.pay(number)
-    shop.tell(COMPLETED)
+    shop.deliver_latest(COMPLETED)
 
     with db.reading() as session:
         (mine,) = my_orders.newest_orders(session, shop.buyer)

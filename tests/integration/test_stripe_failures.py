@@ -112,7 +112,7 @@ def test_a_session_after_a_saved_500_is_paid_by_webhook(shop: Shop) -> None:
     (session,) = shop.sessions()
     shop.stripe.pay(session.id)
 
-    outcome = shop.tell("checkout.session.completed")
+    outcome = shop.deliver_latest("checkout.session.completed")
 
     assert outcome == "applied"
     assert shop.order(number).status == "paid"
@@ -391,7 +391,7 @@ def test_webhooks_are_applied_while_the_api_key_is_refused(
     shop.pay(number)
     monkeypatch.setattr(type(settings.current()), "api_key", property(lambda _: "sk_live_refused"))
 
-    assert shop.tell("checkout.session.completed") == "applied"
+    assert shop.deliver_latest("checkout.session.completed") == "applied"
     assert shop.order(number).status == "paid"
 
 

@@ -64,7 +64,7 @@ def test_an_address_that_stripe_names_is_found_in_any_case(shop: Shop) -> None:
         email="Ünal@example.com",
     )
     assert paid.outcome == "succeeded"
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
 
     assert numbers("ÜNAL") == numbers("ünal@example.com") == [number]
 

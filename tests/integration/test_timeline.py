@@ -31,7 +31,7 @@ def shelf(shop: Shop) -> ChargeSummary:
         return my_orders.load(session, shop.buyer).charges
 
 
-def told(steps: Sequence[TimelineEntry]) -> list[tuple[str, str]]:
+def titles(steps: Sequence[TimelineEntry]) -> list[tuple[str, str]]:
     return [(step.title, step.effect) for step in steps]
 
 
@@ -63,7 +63,7 @@ def test_the_timeline_covers_the_click_to_the_return(shop: Shop) -> None:
 
     steps = story(shop, number).entries
 
-    assert told(steps) == [
+    assert titles(steps) == [
         ("Pay pressed: order saved", "changed"),
         ("Stripe answered: checkout open", "changed"),
         ("Webhook: paid", "changed"),
@@ -82,11 +82,14 @@ def test_a_webhook_after_the_return_is_shown_and_changes_nothing(shop: Shop) -> 
     number = shop.an_open_order()
     shop.pay(number)
     checkout.refresh_order(shop.buyer, number)
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
 
     steps = story(shop, number).entries
 
-    assert told(steps)[2:] == [("Redirect: paid", "changed"), ("Webhook: nothing new", "nothing")]
+    assert titles(steps)[2:] == [
+        ("Redirect: paid", "changed"),
+        ("Webhook: nothing new", "nothing"),
+    ]
     assert steps[3].note == "checkout.session.completed"
 
 
@@ -111,7 +114,7 @@ def test_an_event_found_by_the_reconciler_counts_as_no_delivery(shop: Shop) -> N
 
     shown = story(shop, number)
 
-    assert ("Reconciler: paid", "changed") in told(shown.entries)
+    assert ("Reconciler: paid", "changed") in titles(shown.entries)
     assert not [step for step in shown.entries if "signature" in step.evidence]
     assert figures(shown.charges) == (1, 1, 0, 0)
 
@@ -145,7 +148,7 @@ def test_the_summary_counts_all_orders_of_the_buyer_only(shop: Shop) -> None:
 def test_a_second_payment_is_an_alarm_until_it_is_sent_back(shop: Shop) -> None:
     number = shop.a_paid_order()
     second = shop.pay_a_second_session(number)
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
 
     alarmed = shelf(shop)
     reconciler.reconcile_recent()
@@ -168,7 +171,7 @@ def test_a_second_payment_is_an_alarm_until_it_is_sent_back(shop: Shop) -> None:
 def test_a_refund_of_the_orders_own_payment_is_no_alert(shop: Shop) -> None:
     number = shop.a_paid_order()
     shop.stripe.emulator.refund(shop.payment_id(number), 1000)
-    shop.tell("refund.created")
+    shop.deliver_latest("refund.created")
 
     assert (figures(shelf(shop))[1], shelf(shop).alerts) == (1, ())
     (refund,) = story(shop, number).order.refunds
@@ -225,7 +228,7 @@ def test_a_page_asks_the_database_little_however_much_there_is(shop: Shop) -> No
 def test_entries_without_effect_are_folded_and_dates_shown_once(shop: Shop) -> None:
     number = shop.a_paid_order()
     for _ in range(3):
-        shop.tell("checkout.session.completed")
+        shop.deliver_latest("checkout.session.completed")
     reader = formatting.LocaleFormatter.of("en-US", "UTC")
 
     ((day, entries),) = reader.timeline(story(shop, number).entries)
@@ -237,7 +240,7 @@ def test_entries_without_effect_are_folded_and_dates_shown_once(shop: Shop) -> N
 def test_an_opened_step_names_its_event_once(shop: Shop) -> None:
     number = shop.an_open_order()
     shop.pay(number)
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
     event_id = shop.event("checkout.session.completed")["id"]
 
     (paid,) = [step for step in story(shop, number).entries if step.title == "Webhook: paid"]

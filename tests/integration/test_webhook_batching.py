@@ -216,22 +216,22 @@ def test_batches_of_the_same_events_in_any_order_never_stand_in_each_others_way(
 ) -> None:
     """Events of orders and of none, seen before or not, from six workers at once."""
     stock.fill(0, 10)
-    told = [parsing.parse_event(a_payment(place)) for place in range(10)]
-    told += [
+    events = [parsing.parse_event(a_payment(place)) for place in range(10)]
+    events += [
         parsing.parse_event(an_event_of_no_interest(f"evt_other_{place}")) for place in range(10)
     ]
     with db.unit_of_work() as session:
-        processing.record_events(session, told[::3], source="webhook")
+        processing.record_events(session, events[::3], source="webhook")
 
     def work(place: int) -> list[Outcome]:
-        batch = told[place:] + told[:place] if place % 2 else told[::-1]
+        batch = events[place:] + events[:place] if place % 2 else events[::-1]
         with db.unit_of_work() as session:
             return processing.record_events(session, batch, source="webhook")
 
     results = at_once(6, work)
 
     outcomes = [outcome for mine in results for outcome in mine]
-    assert outcomes.count("duplicate") == 5 * len(told) + len(told[::3])
+    assert outcomes.count("duplicate") == 5 * len(events) + len(events[::3])
     assert {row.deliveries - 6 for row in shop.inbox().values()} == {0, 1}
     assert [len(shop.history(stock.number(place))) for place in range(10)] == [1] * 10
 
@@ -314,14 +314,14 @@ def some_events(draw: st.DrawFn) -> ParsedEvent:
 
 
 @st.composite
-def tellings(draw: st.DrawFn) -> list[ParsedEvent]:
+def event_lists(draw: st.DrawFn) -> list[ParsedEvent]:
     """Some events, each any number of times, in any order."""
     different = draw(st.lists(some_events(), min_size=1, unique_by=lambda event: event.id))
     return draw(st.lists(st.sampled_from(different), max_size=12))
 
 
 @pytest.mark.scenario("H2", "C6")
-@given(told=tellings())
+@given(events=event_lists())
 @settings(
     max_examples=40,
     deadline=None,
@@ -329,12 +329,12 @@ def tellings(draw: st.DrawFn) -> list[ParsedEvent]:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 def test_a_batch_has_the_effect_of_its_events_one_after_the_other(
-    settled: None, told: list[ParsedEvent]
+    settled: None, events: list[ParsedEvent]
 ) -> None:
     """Two of the three orders are in the database; the events are any, with any repetition."""
-    alone = after([[event] for event in told])
-    together = after([told])
-    in_pieces = after([told[:5], told[5:]])
+    alone = after([[event] for event in events])
+    together = after([events])
+    in_pieces = after([events[:5], events[5:]])
 
     assert together == alone
     assert in_pieces == alone

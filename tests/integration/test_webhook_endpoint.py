@@ -28,7 +28,7 @@ Change = Callable[[dict[str, Any]], None]
 
 
 def a_completed_checkout(shop: Shop) -> tuple[str, dict[str, Any]]:
-    """An order paid at Stripe, of which the shop has not heard, and the event that says so."""
+    """An order paid at Stripe, not reported to the shop yet, and its event."""
     number = shop.an_open_order()
     assert shop.pay(number) == "succeeded"
     return number, shop.event("checkout.session.completed")
@@ -564,10 +564,10 @@ def test_the_receipt_of_another_payment_is_not_the_orders(shop: Shop) -> None:
         odd["data"]["object"] |= lie
         shop.outcome(odd)
 
-    told = shop.order(number).receipt_url
+    receipt_url = shop.order(number).receipt_url
     shop.outcome(event)
 
-    assert told is None
+    assert receipt_url is None
     assert shop.order(number).receipt_url == event["data"]["object"]["receipt_url"]
     assert shop.order(number).status == "open"
 
@@ -690,7 +690,7 @@ def test_an_event_that_says_paid_of_a_session_that_is_open_is_for_review(
     assert shop.order(number).payment_status == "unpaid"
     assert shop.order(number).status == "review"
     assert shop.pay(number) == "succeeded"
-    shop.tell("checkout.session.completed")
+    shop.deliver_latest("checkout.session.completed")
     assert shop.order(number).status == "paid"
 
 

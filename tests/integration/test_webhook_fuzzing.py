@@ -99,7 +99,7 @@ def test_no_signed_event_ends_in_an_error_or_in_money_that_is_not_there(shop: Sh
 
 
 def prepared(shop: Shop) -> tuple[dict[str, dict[str, Any]], str, str]:
-    """Genuine events of each kind; that of a checkout is told of an open order, 1 cent too much.
+    """Genuine events of each kind; that of a checkout is made about an open order, 1 cent too much.
 
     No amount that is drawn is that order's, so that nothing can make it paid.
     """
@@ -109,7 +109,7 @@ def prepared(shop: Shop) -> tuple[dict[str, dict[str, Any]], str, str]:
     templates = {kind: shop.event(kind) for kind in KINDS}
     shop.buyer = "somebody-else"
     number = shop.an_open_order()
-    told = templates["checkout.session.completed"]["data"]["object"]
-    told |= {"id": shop.session_id(number), "metadata": {"order_number": number}}
-    told["amount_total"] += 1
+    changed = templates["checkout.session.completed"]["data"]["object"]
+    changed |= {"id": shop.session_id(number), "metadata": {"order_number": number}}
+    changed["amount_total"] += 1
     return templates, number, paid

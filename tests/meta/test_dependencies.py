@@ -39,10 +39,10 @@ class Database(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        told = {"vulns": [FAULT]} if asked["package"]["name"] == "jinja2" else {}
+        answer = {"vulns": [FAULT]} if asked["package"]["name"] == "jinja2" else {}
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(json.dumps(told).encode())
+        self.wfile.write(json.dumps(answer).encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
@@ -102,9 +102,9 @@ def test_who_is_not_known_at_all_is_named_and_not_counted(
 
     assert judge([known, unknown]) == 0
 
-    told = capsys.readouterr().out
-    assert told.startswith("1 packages checked, 0 known vulnerabilities.")
-    assert "Nothing is said about jinja2." in told
+    output = capsys.readouterr().out
+    assert output.startswith("1 packages checked, 0 known vulnerabilities.")
+    assert "Nothing is said about jinja2." in output
 
 
 def test_when_osv_is_unreachable_pypi_is_queried(

@@ -297,9 +297,9 @@ def _lie(prepared: deliveries.PreparedDelivery, now: int) -> tuple[bytes, str]:
 
     It comes beside the true one and not in its place: Stripe says no event in two ways.
     """
-    told = json.loads(prepared.payload)
-    told["id"] = new_id("event")
-    return tampering.body_and_signature(replace(prepared, payload=json.dumps(told).encode()), now)
+    event = json.loads(prepared.payload)
+    event["id"] = new_id("event")
+    return tampering.body_and_signature(replace(prepared, payload=json.dumps(event).encode()), now)
 
 
 def _never_wait_for_the_disk(connection: Any, _record: Any) -> None:

@@ -1,7 +1,7 @@
 """H3: the process dies at every commit and at every call of Stripe, on both sides of each.
 
-Each story is told again and again: the first time it dies at the first such place, then at the
-second, until it is told to its end. After each death a new process starts. Then either the
+Each story runs again and again: the first time it dies at the first such place, then at the
+second, until it reaches its end. After each death a new process starts. Then either the
 reconciler alone has to put things right, or the person who was cut off simply tries again. The
 one is tried at every second place (on PostgreSQL at every third), the other at those between;
 CRASH_EVERY=1 tries both at all.
@@ -379,22 +379,22 @@ def test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles(
     every = int(EVERY or (2 if database_url.startswith("sqlite") else 3))
     first = 1 if then == "the reconciler alone" else every // 2 + 1
     for place in count(first, every):
-        simulated.clock.seconds += 7_200  # what earlier tellings left open has expired
-        told = story(simulated, books, f"buyer-{place}")
-        told.prepare()
-        died_at = die_at(simulated, place, told.act)
+        simulated.clock.seconds += 7_200  # what earlier runs left open has expired
+        run = story(simulated, books, f"buyer-{place}")
+        run.prepare()
+        died_at = die_at(simulated, place, run.act)
         if died_at is None:
             break
         simulated.restart()
         simulated.clock.seconds += 10
         if then == "the same person again":
-            told.act()
+            run.act()
         else:
             for _ in range(2):  # the first may find out that something needs a new key
                 reconciler.reconcile_recent(clock.now() - timedelta(hours=1))
-        told.deliver()
+        run.deliver()
         books.check()
-        told.ends_well(then)
+        run.ends_well(then)
         counting.count("crashes")
     reconciler.reconcile_recent()
     books.read()

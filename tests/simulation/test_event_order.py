@@ -33,9 +33,9 @@ def test_status_is_the_same_for_every_order_of_events_with_duplicates(
     orderly = after(life)
     assert orderly[0] == end
 
-    for told in permutations(life):
-        at_once_and_late = [fact for fact in told for _ in range(2)] + list(told)
-        assert after(at_once_and_late) == orderly, told
+    for reported in permutations(life):
+        at_once_and_late = [fact for fact in reported for _ in range(2)] + list(reported)
+        assert after(at_once_and_late) == orderly, reported
         count("permutations")
 
 
@@ -46,9 +46,9 @@ def test_any_repetition_of_events_ends_in_the_same_state(data: st.DataObject) ->
     life, _ = data.draw(st.sampled_from(list(LIVES.values())))
     repeated = data.draw(st.lists(st.sampled_from(life), max_size=10))
 
-    told = data.draw(st.permutations([*life, *repeated]))
+    reported = data.draw(st.permutations([*life, *repeated]))
 
-    assert after(told) == after(life)
+    assert after(reported) == after(life)
     count("permutations")
 
 
@@ -110,10 +110,10 @@ def test_mismatched_reports_change_no_amount_in_any_order(data: st.DataObject) -
         st.sampled_from([lived for lived in LIVES.values() if PAID_FACT in lived[0]])
     )
     odd = data.draw(st.lists(unfit_money_back(), min_size=1, max_size=3))
-    told = data.draw(st.permutations([*life, *odd]))
+    reported = data.draw(st.permutations([*life, *odd]))
 
     plain, bent = an_order(), an_order()
-    end, bent_end = after(life, plain), after(told, bent)
+    end, bent_end = after(life, plain), after(reported, bent)
 
     assert bent_end[1:] == end[1:]
     assert bent_end[0] == ("disputed" if end[0] == "disputed" else "review")

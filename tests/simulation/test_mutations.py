@@ -381,14 +381,14 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, "Fu
 @pytest.mark.scenario("H5")
 @pytest.mark.parametrize("guard", GUARDS_REMOVED)
 def test_a_guard_that_is_missing_is_missed(guard: str, verdicts: dict[str, "Future[str]"]) -> None:
-    told = verdicts[guard].result(MOST_SECONDS)
+    output = verdicts[guard].result(MOST_SECONDS)
 
-    failed = re.search(r"^(\d+) failed", told.splitlines()[-1])
-    assert failed, f"nobody missed {guard}:\n{told}"
+    failed = re.search(r"^(\d+) failed", output.splitlines()[-1])
+    assert failed, f"nobody missed {guard}:\n{output}"
     counting.count("guards")
 
 
 def test_where_nothing_is_missing_nothing_is_missed(verdicts: dict[str, "Future[str]"]) -> None:
-    told = verdicts[WHOLE].result(MOST_SECONDS)
+    output = verdicts[WHOLE].result(MOST_SECONDS)
 
-    assert re.search(rf"^{len(NOTHING.tests)} passed", told.splitlines()[-1]), told
+    assert re.search(rf"^{len(NOTHING.tests)} passed", output.splitlines()[-1]), output

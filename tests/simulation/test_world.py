@@ -60,10 +60,10 @@ def test_no_random_world_charges_twice_or_loses_anything(
     else:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
-            for told in [pool.submit(live_elsewhere, *world) for world in worlds]:
-                counting.take_in(told.result())
+            for future in [pool.submit(live_elsewhere, *world) for world in worlds]:
+                counting.take_in(future.result())
 
-    counting.tell(f"the worlds of seed {SEED} took {time.perf_counter() - started:.1f} s")
+    counting.report(f"the worlds of seed {SEED} took {time.perf_counter() - started:.1f} s")
 
 
 def test_the_same_seed_makes_the_same_world(tmp_path: Path, sqlite_template: Path) -> None:

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 COUNTED: Counter[str] = Counter()
-TOLD: list[str] = []
+REPORTED: list[str] = []
 
 
 def count(what: str, number: int = 1) -> None:
     COUNTED[what] += number
 
 
-def tell(line: str) -> None:
-    """Say something at the end of the run: what was measured."""
-    TOLD.append(line)
+def report(line: str) -> None:
+    """Print a line at the end of the run: what was measured."""
+    REPORTED.append(line)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Payment:
 def judge(payments: Iterable[Payment], known: Mapping[str, Iterable[str]]) -> None:
     """Count what was taken, what of it the shop does not know, and what was taken twice.
 
-    `known` are the payments in the shop's own book, by order number. An order may keep one.
+    `known` are the payments in the shop's own database, by order number. An order may keep one.
 
     Raises:
         AssertionError: a payment is lost, or an order kept two.
@@ -51,18 +51,18 @@ def judge(payments: Iterable[Payment], known: Mapping[str, Iterable[str]]) -> No
 
 def sent() -> dict[str, Any]:
     """All that was counted here, as plain values for another process."""
-    return {"counted": dict(COUNTED), "told": list(TOLD)}
+    return {"counted": dict(COUNTED), "reported": list(REPORTED)}
 
 
 def take_in(counted: Mapping[str, Any]) -> None:
     """Add what another process has sent."""
     COUNTED.update(counted["counted"])
-    TOLD.extend(counted["told"])
+    REPORTED.extend(counted["reported"])
 
 
 # One line each: a name, the words that say what was counted, and what must have been counted.
 LINES = (
-    ("permutations", "{permutations:,} orders of telling one payment's events", "permutations"),
+    ("permutations", "{permutations:,} orders of delivering one payment's events", "permutations"),
     (
         "simulation",
         "{steps:,} random steps with {checks:,} checks of every invariant, {audits:,} audits, "
@@ -86,4 +86,4 @@ def block(proven: int, named: int) -> Iterator[str]:
     for name, words, needed in LINES:
         if COUNTED[needed]:
             yield f"{name:<13} {words.format_map(COUNTED)}"
-    yield from TOLD
+    yield from REPORTED

@@ -57,11 +57,11 @@ def dispute(status: str) -> DisputeFact:
     )
 
 
-def after(told: Sequence[Fact], order: OrderState | None = None) -> State:
-    """Where an order ends that hears these facts one after the other."""
+def after(reported: Sequence[Fact], order: OrderState | None = None) -> State:
+    """Where an order ends to which these facts are applied one after the other."""
     order = order or an_order()
     ledger = OrderBatch(Session(), {NUMBER: order})
-    for fact in told:
+    for fact in reported:
         if TRANSITIONS[type(fact)](ledger, order, fact):
             update_status(ledger, order)
     return (

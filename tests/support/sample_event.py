@@ -1,4 +1,4 @@
-"""The event that is posted: `checkout.session.completed` as Stripe writes it, told of any order."""
+"""The event that is posted: `checkout.session.completed` as Stripe writes it, about any order."""
 
 import tempfile
 from pathlib import Path

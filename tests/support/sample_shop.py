@@ -24,7 +24,7 @@ UNSET = (
 
 
 def environment(database_url: str, folder: Path, secret: str) -> dict[str, str]:
-    """What a process of the shop has to be told; nothing catches up behind a benchmark's back."""
+    """The settings of a process of the shop, whose reconciler does not disturb the measurement."""
     return {
         **dict.fromkeys(UNSET, " "),
         "DATABASE_URL": database_url,
@@ -37,10 +37,10 @@ def environment(database_url: str, folder: Path, secret: str) -> dict[str, str]:
 
 
 @contextmanager
-def entered(told: dict[str, str]) -> Iterator[None]:
+def entered(settings_of: dict[str, str]) -> Iterator[None]:
     """This process as one of that shop's, with its schema up to date."""
-    before = {name: os.environ.get(name) for name in told}
-    os.environ |= told
+    before = {name: os.environ.get(name) for name in settings_of}
+    os.environ |= settings_of
     settings.current.cache_clear()
     try:
         seeding.migrate()

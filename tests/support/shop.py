@@ -147,7 +147,7 @@ class Shop:
         return numbers
 
     def pay(self, number: str, card: str = "4242424242424242") -> str:
-        """Pay at Stripe, as on its page; the shop hears of it only by a webhook or a return."""
+        """Pay at Stripe, as on its page; only a webhook or a return reports it to the shop."""
         return self.stripe.pay(self.session_id(number), card).outcome
 
     def pay_later(self, number: str, outcome: Literal["succeeds", "fails"] = "succeeds") -> str:
@@ -262,11 +262,11 @@ class Shop:
         assert answer.status_code == 200, answer.text
         return str(answer.json()["outcome"])
 
-    def tell(self, kind: str) -> str:
+    def deliver_latest(self, kind: str) -> str:
         """Deliver the latest event of a type."""
         return self.outcome(self.event(kind))
 
-    def tell_all(self) -> None:
+    def deliver_all(self) -> None:
         """Deliver every event of the account."""
         for event in self.events():
             self.outcome(event)

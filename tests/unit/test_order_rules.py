@@ -130,7 +130,7 @@ def test_money_back_that_cannot_be_of_this_order_puts_it_under_review(
 
 
 @pytest.mark.parametrize(
-    ("told", "refunded", "status"),
+    ("reported", "refunded", "status"),
     [
         ([refund("pending")], 1000, "partially_refunded"),
         ([refund("succeeded", 1000), refund("succeeded", 2998, "re_2")], 3998, "refunded"),
@@ -141,10 +141,10 @@ def test_money_back_that_cannot_be_of_this_order_puts_it_under_review(
         ([refund("succeeded"), dispute("won")], 1000, "partially_refunded"),
     ],
 )
-def test_refunds_and_disputes_add_up(told: list[Fact], refunded: int, status: str) -> None:
+def test_refunds_and_disputes_add_up(reported: list[Fact], refunded: int, status: str) -> None:
     order = known_order()
 
-    end = after([PAID_FACT, *told], order)
+    end = after([PAID_FACT, *reported], order)
 
     assert (order.refunded_amount, end[0]) == (refunded, status)
 

@@ -55,11 +55,11 @@ def test_ranks_never_move_back() -> None:
 
 
 def test_an_unknown_status_of_stripe_changes_nothing() -> None:
-    told = [*PAID_BY_CARD, refund("succeeded"), dispute("won")]
+    reported = [*PAID_BY_CARD, refund("succeeded"), dispute("won")]
 
     odd = [checkout("thawing", "half_paid"), refund("thinking"), dispute("appealed_twice")]
 
-    assert after([*told, *odd]) == after(told)
+    assert after([*reported, *odd]) == after(reported)
 
 
 # --- the tables are complete ----------------------------------------------------------------

@@ -25,7 +25,7 @@ def written(*products: dict[str, str | None]) -> str:
     )
 
 
-def told(tmp_path: Path, content: str | bytes, currency: str = "usd") -> str:
+def refusal(tmp_path: Path, content: str | bytes, currency: str = "usd") -> str:
     """What reading such a file says."""
     file = tmp_path / "products.toml"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
@@ -81,7 +81,7 @@ def told(tmp_path: Path, content: str | bytes, currency: str = "usd") -> str:
 def test_a_wrong_field_is_named_with_its_product_and_file(
     tmp_path: Path, field: str, written_as: str | None, reason: str
 ) -> None:
-    sentence = told(tmp_path, written({}, {"slug": '"second"', field: written_as}))
+    sentence = refusal(tmp_path, written({}, {"slug": '"second"', field: written_as}))
 
     assert sentence.startswith("data/products.toml, product ")
     product = "number 2" if field == "slug" and written_as in (None, '""') else "'"
@@ -115,7 +115,7 @@ def test_a_wrong_field_is_named_with_its_product_and_file(
 def test_a_file_that_is_no_price_list_is_refused_in_one_sentence(
     tmp_path: Path, content: str | bytes, reason: str
 ) -> None:
-    sentence = told(tmp_path, content)
+    sentence = refusal(tmp_path, content)
 
     assert sentence.startswith("data/products.toml")
     assert reason in sentence
@@ -134,7 +134,7 @@ def test_a_file_that_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path) -
 def test_a_price_with_small_change_in_a_currency_of_whole_units_is_refused(
     tmp_path: Path, currency: str
 ) -> None:
-    assert told(tmp_path, written({}), currency) == (
+    assert refusal(tmp_path, written({}), currency) == (
         "data/products.toml, product 'red-t-shirt': price: '19.99' cannot be charged in "
         f"{currency.upper()}; write it like 20."
     )

@@ -182,14 +182,14 @@ def test_the_steps_stand_in_the_order_of_their_moments() -> None:
     paid = a_line("webhook", "paid", origin="evt_1", event_id="evt_1")
     paid.at = NOON + timedelta(seconds=2)
 
-    told = steps(
+    shown = steps(
         a_line("buyer", "placed"),
         paid,
         events=[an_event(2)],
         again=[OrderCheck(at=NOON + timedelta(seconds=1), source="redirect", order_id=1)],
     )
 
-    assert [step.title for step in told] == [
+    assert [step.title for step in shown] == [
         "Pay pressed: order saved",
         "Redirect: already settled",
         "Webhook: paid",

@@ -130,13 +130,10 @@ def test_an_open_page_shows_the_payment_and_then_stops_refreshing(
     pay = buyer.new_page()
     page.wait_for_url(AT_STRIPE)
     pay.goto(page.url)
-    heard: list[str | bytes] = []
-
-    def hear(frame: str | bytes) -> None:
-        heard.append(frame)
+    frames: list[str | bytes] = []
 
     def listen(line: WebSocket) -> None:
-        line.on("framereceived", hear)
+        line.on("framereceived", frames.append)
 
     page.on("websocket", listen)
     page.goto("/")
@@ -147,9 +144,9 @@ def test_an_open_page_shows_the_payment_and_then_stops_refreshing(
 
     expect(orders(page).get_by_text("Paid", exact=True)).to_be_visible(timeout=3000)
     page.wait_for_timeout(1000)
-    heard.clear()
+    frames.clear()
     page.wait_for_timeout(2500)
-    assert heard == []
+    assert frames == []
 
 
 @pytest.mark.scenario("A3")
@@ -267,11 +264,11 @@ def test_an_open_order_is_continued_replaced_or_canceled(
     page.get_by_role("button", name="Cancel", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel the order").click()
 
-    told = "Canceled. You have not been charged."
-    expect(page.get_by_test_id("stToast")).to_contain_text(told)
-    expect(orders(page).get_by_text(told)).to_be_visible()
+    sentence = "Canceled. You have not been charged."
+    expect(page.get_by_test_id("stToast")).to_contain_text(sentence)
+    expect(orders(page).get_by_text(sentence)).to_be_visible()
     page.get_by_role("button", name="Dismiss").click()
-    expect(orders(page).get_by_text(told)).to_have_count(0)
+    expect(orders(page).get_by_text(sentence)).to_have_count(0)
     page.get_by_role("link", name=re.compile("^Buy again")).click()
     expect(page.get_by_role("button", name="Pay $19.99 with Stripe (test)")).to_be_enabled()
 
