@@ -83,7 +83,6 @@ class EventBatcher:
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[tuple[ParsedEvent, Future] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
         self._pools: dict[str, ThreadPoolExecutor] = {}
         self._batch: list[tuple[ParsedEvent, Future]] = []
         # Watched by one supervisor: a timer per request costs more than the rest of its processing.
@@ -93,13 +92,11 @@ class EventBatcher:
         self._in_flight = 0
         self._last_batch_was_shared = False
         self._busy_since: float | None = None
-        self._opened = False
         self._supervisor: Worker | None = None
         self.committed_at: float | None = None  # of time.time()
         self.restarts = 0
 
     def open(self) -> None:
-        self._opened = True
         self._pools = {
             name: ThreadPoolExecutor(count, f"webhook {name}") for name, count in THREADS.items()
         }
@@ -113,15 +110,8 @@ class EventBatcher:
         )
         self._thread.start()
 
-    def _restart(self) -> None:
-        with self._starting:
-            if self._thread and not self._thread.is_alive():
-                self.restarts += 1
-                self._start()
-
     def close(self) -> None:
         """Commit and answer what has arrived, then stop."""
-        self._opened = False
         if self._supervisor:
             self._supervisor.stop()
         self._waiting.put(None)
@@ -185,11 +175,9 @@ class EventBatcher:
                 return result
 
     async def _enqueue(self, event: ParsedEvent) -> Result:
-        """Hand an event to the thread, which is started again if it has ended."""
+        """Hand an event to the thread."""
         if time.monotonic() < self._kept_out.get(event.id, 0):
             raise Contended
-        if self._opened and self._thread and not self._thread.is_alive():
-            self._restart()
         answer: Future = asyncio.get_running_loop().create_future()
         self._pending.add(answer)
         self._waiting.put((event, answer))
@@ -268,7 +256,8 @@ class EventBatcher:
         if not pending or not self._thread:
             return
         if not self._thread.is_alive():
-            self._restart()
+            self.restarts += 1
+            self._start()
         elif problem := self.problem():
             log.error("%s %d requests get 503.", problem, len(pending))
             _answer(pending, [QueueBroken()] * len(pending))
