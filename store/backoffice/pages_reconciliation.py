@@ -167,11 +167,11 @@ def missing_order(order: MissingOrder) -> dict[str, str]:
 
 def differing_order(entry: audit.OrderComparison) -> dict[str, str]:
     amounts = {
-        "Ours: paid": entry.ours.paid_amount,
-        "Ours: refunded": entry.ours.refunded_amount,
-        "Ours: owed": entry.ours.owed_amount,
-        "Stripe: paid": entry.stripes.paid_amount,
-        "Stripe: refunded": entry.stripes.refunded_amount,
+        "Ours: paid": entry.ours.total.paid_amount,
+        "Ours: refunded": entry.ours.total.refunded_amount,
+        "Ours: owed": entry.ours.total.owed_amount,
+        "Stripe: paid": entry.stripes.total.paid_amount,
+        "Stripe: refunded": entry.stripes.total.refunded_amount,
         "Difference": entry.difference_amount,
     }
     prices = {label: reader().price(amount, entry.currency) for label, amount in amounts.items()}

@@ -85,7 +85,7 @@ class AuditResult:
             orders=len(entries),
             payments=Pair(payments.stripes + missing_paid, payments.ours),
             refunds=[
-                pair(lambda one: one.refunded_amount, currency)
+                pair(lambda one: one.total.refunded_amount, currency)
                 for currency in sorted({entry.currency for entry in entries})
             ],
             disputes=pair(lambda one: len(one.disputes)),

@@ -3,9 +3,12 @@
 import json
 import sys
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
@@ -160,12 +163,26 @@ def as_json(result: Audit) -> str:
     document = {
         "agrees": result.agrees,
         "difference_amount": result.difference_amount,
-        "orders": [entry.as_json() for entry in result.entries],
-        "missing": [order.as_json() for order in result.missing],
+        "orders": [order_as_json(entry) for entry in result.entries],
+        "missing": [asdict(order) for order in result.missing],
         "unreadable": result.unreadable,
         "strangers": result.strangers,
     }
     return json.dumps(document, indent=2)
+
+
+def order_as_json(entry: OrderComparison) -> dict[str, Any]:
+    def with_sums(totals: OrderTotals) -> dict[str, Any]:
+        sums = asdict(totals.total)
+        del sums["currency"]  # the order names it
+        return sums | asdict(totals)
+
+    return asdict(entry) | {
+        "ours": with_sums(entry.ours),
+        "stripes": with_sums(entry.stripes),
+        "difference_amount": entry.difference_amount,
+        "agrees": entry.agrees,
+    }
 
 
 def table(result: Audit) -> Iterator[str]:
@@ -188,11 +205,14 @@ def missing(orders: Sequence[MissingOrder]) -> Iterator[str]:
     """The lines about orders of this shop that only Stripe has."""
     if not orders:
         return
-    sums = [money.text(amount, code) for code, amount in comparison.by_currency(orders).items()]
+    sums = Counter[str]()
+    for order in orders:
+        sums[order.currency] += order.paid_amount
+    paid = [money.text(amount, currency) for currency, amount in sums.items() if amount]
     yield (
         f"\n{counted(len(orders), 'order')} of this shop {'is' if len(orders) == 1 else 'are'} at "
         "Stripe and missing here, "
-        f"{' and '.join(sums) or 'nothing'} paid. Bring them back: python -m store reconcile"
+        f"{' and '.join(paid) or 'nothing'} paid. Bring them back: python -m store reconcile"
     )
     yield from columns(
         [
@@ -212,8 +232,8 @@ def row(entry: OrderComparison) -> tuple[str, ...]:
     """Amounts, and disputes as one count, or as both counts where they differ."""
     ours, stripes = entry.ours, entry.stripes
     amounts = (
-        *(ours.paid_amount, ours.refunded_amount, ours.owed_amount),
-        *(stripes.paid_amount, stripes.refunded_amount),
+        *(ours.total.paid_amount, ours.total.refunded_amount, ours.total.owed_amount),
+        *(stripes.total.paid_amount, stripes.total.refunded_amount),
     )
     difference = money.text(entry.difference_amount, entry.currency)
     disputes = str(ours.disputes)
@@ -236,6 +256,6 @@ def verdict(result: Audit) -> str:
     if result.agrees:
         return "Stripe and the shop agree."
     different = sum(not entry.agrees for entry in result.entries) + len(result.missing)
-    owed = sum(entry.ours.owed_amount > 0 for entry in result.entries)
+    owed = sum(entry.ours.total.owed_amount > 0 for entry in result.entries)
     refunds = f" Refunds are owed for {owed}." if owed else ""
     return f"Stripe and the shop differ in {different}.{refunds} Run: python -m store reconcile"

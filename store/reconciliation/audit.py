@@ -5,9 +5,9 @@ missing here, and unreadable objects in Stripe's lists: absence never counts as 
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sqlmodel import col, select
 
@@ -48,24 +48,14 @@ class OrderTotals:
         return self.payments.setdefault(name, Payment())
 
     @property
-    def paid_amount(self) -> int:
-        return sum(payment.paid_amount for payment in self.payments.values())
-
-    @property
-    def refunded_amount(self) -> int:
-        return sum(payment.refunded_amount for payment in self.payments.values())
-
-    @property
-    def owed_amount(self) -> int:
-        return sum(payment.owed_amount for payment in self.payments.values())
-
-    def as_json(self) -> dict[str, Any]:
-        sums = {
-            "paid_amount": self.paid_amount,
-            "refunded_amount": self.refunded_amount,
-            "owed_amount": self.owed_amount,
-        }
-        return sums | asdict(self)
+    def total(self) -> Payment:
+        """All payments as one."""
+        total = Payment()
+        for payment in self.payments.values():
+            total.paid_amount += payment.paid_amount
+            total.refunded_amount += payment.refunded_amount
+            total.owed_amount += payment.owed_amount
+        return total
 
 
 @dataclass
@@ -80,35 +70,20 @@ class OrderComparison:
     @property
     def difference_amount(self) -> int:
         """What Stripe holds for this order beyond what it should by our records."""
-        return sum(self._differences())
+        return self.stripes.total.kept_amount - self.ours.total.kept_amount
 
     @property
     def differing_amount(self) -> int:
         """The differences of its payments, none made up for by another."""
-        return sum(map(abs, self._differences()))
-
-    def _differences(self) -> list[int]:
-        names = self.ours.payments.keys() | self.stripes.payments.keys()
-        none = Payment()
-        return [
-            self.stripes.payments.get(name, none).kept_amount
-            - self.ours.payments.get(name, none).kept_amount
-            for name in names
-        ]
+        ours, stripes, none = self.ours.payments, self.stripes.payments, Payment()
+        return sum(
+            abs(stripes.get(name, none).kept_amount - ours.get(name, none).kept_amount)
+            for name in ours.keys() | stripes.keys()
+        )
 
     @property
     def agrees(self) -> bool:
         return self.ours == self.stripes
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "number": self.number,
-            "currency": self.currency,
-            "ours": self.ours.as_json(),
-            "stripes": self.stripes.as_json(),
-            "difference_amount": self.difference_amount,
-            "agrees": self.agrees,
-        }
 
 
 @dataclass(frozen=True)
@@ -236,12 +211,3 @@ def _exact(kind: type[T], value: object) -> T:
     if type(value) is not kind:
         raise TypeError
     return value
-
-
-def by_currency(orders: Sequence[MissingOrder]) -> dict[str, int]:
-    """The amounts paid for orders that are missing here, by currency."""
-    sums = Counter[str]()
-    for order in orders:
-        if order.paid_amount:
-            sums[order.currency] += order.paid_amount
-    return sums

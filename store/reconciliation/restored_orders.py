@@ -15,7 +15,6 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -59,9 +58,6 @@ class MissingOrder:
     @property
     def paid_amount(self) -> int:
         return (self.amount or 0) if self.status == "paid" else 0
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def missing_orders(

@@ -228,7 +228,7 @@ def one_run(seconds: float, seed: int) -> bool:
         finally:
             storm.close()
             postgres.server.cleanup()
-    paid = sum(entry.ours.paid_amount for entry in books.entries)
+    paid = sum(entry.ours.total.paid_amount for entry in books.entries)
     counts = ", ".join(f"{number} {name}" for name, number in sorted(storm.counts.items()))
     print(
         f"seed {seed}: {counts}; {rows}; {paid} taken, difference {books.difference_amount}, "

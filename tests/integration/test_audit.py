@@ -87,7 +87,7 @@ def test_a_shop_that_sold_and_gave_back_agrees_with_stripe(shop: Shop) -> None:
 
     assert (found.agrees, found.difference_amount) == (True, 0)
     entry = found.entries[0]
-    assert (entry.stripes.paid_amount, entry.stripes.refunded_amount) == (7996, 4998)
+    assert (entry.stripes.total.paid_amount, entry.stripes.total.refunded_amount) == (7996, 4998)
 
 
 @pytest.mark.scenario("J4")
@@ -104,7 +104,10 @@ def test_an_owed_refund_is_a_difference_until_it_is_made(shop: Shop) -> None:
     back = audit.audit()
 
     assert (owed.agrees, owed.difference_amount) == (False, 3998)
-    assert (owed.entries[0].ours.owed_amount, owed.entries[0].difference_amount) == (3998, 3998)
+    assert (owed.entries[0].ours.total.owed_amount, owed.entries[0].difference_amount) == (
+        3998,
+        3998,
+    )
     assert "Refunds are owed for 1." in "\n".join(commands.table(owed))
     assert (back.agrees, back.difference_amount) == (True, 0)
 
@@ -121,7 +124,7 @@ def test_a_manually_refunded_second_payment_is_counted_once(shop: Shop, amount: 
     found = audit.audit()
 
     assert found.agrees, found.entries
-    assert found.entries[0].ours.paid_amount == 7996
+    assert found.entries[0].ours.total.paid_amount == 7996
     assert found.entries[0].ours.payments[second].refunded_amount == 3998
 
 
