@@ -15,6 +15,7 @@ from store.db import engine as db
 from store.db.models import Refund, StripeEvent
 from store.orders import batch, checkout_session, history, refunds
 from store.reports import order_view, search
+from store.reports.event_search import OUTCOMES
 from store.stripe_api import requests
 from store.webhooks import parsing, processing
 
@@ -22,15 +23,7 @@ log = logging.getLogger(__name__)
 
 KEY = re.compile(r"[0-9a-f]{32}")
 MAX_NOTE_LENGTH = 500
-REFETCHED = {
-    "applied": "it has changed its order now.",
-    "no_change": "its order already had everything that it reports.",
-    "duplicate": "it was processed before, so nothing has changed.",
-    "unknown_order": "no order here has the number that it names.",
-    "ignored": "the shop does not act on events of this type.",
-    "review": "it does not fit its order, or is not what Stripe documents.",
-    "livemode": "it is about real money, and this test shop does not act on it.",
-}
+PROCESSED_BEFORE = "It was processed before, so nothing has changed."
 
 
 class IncompleteForm(errors.StoreError):
@@ -174,7 +167,9 @@ def refetch_event(operator: str, event_id: str) -> str:
     if outcome == "applied" and event.fact:
         changes = ({"text": recorded.id}, {"operator": operator})
         log_action(event.fact.order_number, history.Action.EVENT_REFETCHED, *changes)
-    return f"Fetched {recorded.type} from Stripe: {REFETCHED[outcome]}"
+    if outcome == "duplicate":
+        return f"Fetched {recorded.type} from Stripe. {PROCESSED_BEFORE}"
+    return f"Fetched {recorded.type} from Stripe. {OUTCOMES[outcome].explanation}"
 
 
 def save_product(

@@ -30,10 +30,7 @@ OUTCOME_TEXTS = {
     "applied": "accepted",
     "no_change": "nothing new",
     "duplicate": "ignored",
-    "unknown_order": "kept, its order is unknown",
-    "ignored": "ignored",
     "livemode": "ignored",
-    "review": "marked for review",
 }
 Document = dict[str, Any]
 Result = TypeVar("Result")
@@ -186,7 +183,7 @@ class WebhookResponse:
     @property
     def text(self) -> str:
         if self.status == 200:
-            return OUTCOME_TEXTS.get(self.outcome, self.outcome)
+            return OUTCOME_TEXTS.get(self.outcome, self.outcome.replace("_", " "))
         return f"refused with {self.status}" if self.status else "not answered"
 
 

@@ -188,7 +188,7 @@ def test_a_selected_event_shows_its_payload_its_order_and_its_page_at_stripe(
     expect(panel.get_by_test_id("stJson")).to_contain_text("livemode")
     expect(panel.get_by_role("link", name=number)).to_be_visible()
     panel.get_by_role("button", name="Fetch again from Stripe").click()
-    expect(page.get_by_test_id("stToast")).to_contain_text("it was processed before")
+    expect(page.get_by_test_id("stToast")).to_contain_text("It was processed before")
     page.reload()
     expect(panel.get_by_role("link", name="Event at the emulator")).to_be_visible()
     with operator.expect_page() as opened_page:
