@@ -1,4 +1,4 @@
-"""Finding an order of a buyer; new order numbers; the shop's mark.
+"""Finding an order of a buyer or a payment; new order numbers; the shop's mark.
 
 The mark in the metadata of this shop's Checkout Sessions tells them from other shops'. It is stored
 in the database only: a backup that is restored later has the same mark, so sessions created since
@@ -19,10 +19,11 @@ ALPHABET = "23456789BCDFGHJKLMNPQRSTVWXYZ"
 NUMBER_LENGTH = 16
 MARK_NAME = "shop"  # the mark's key in the metadata
 
-# Built once at import: constructing this SELECT costs as much as running it.
+# Built once at import: constructing a SELECT costs as much as running it.
 OF_BUYER = select(Order).where(
     col(Order.number) == bindparam("number"), col(Order.buyer_hash) == bindparam("buyer")
 )
+OF_PAYMENT = select(Order.number).where(col(Order.payment_intent_id) == bindparam("payment"))
 SHOP_MARK = select(ShopMark.mark).where(col(ShopMark.id) == 1)
 
 
@@ -40,6 +41,12 @@ def order_of_buyer(session: Session, buyer: str, order_number: str) -> Order:
     if order is None:
         raise OrderNotFound
     return order
+
+
+def number_of_payment(payment_intent_id: str) -> str | None:
+    """The number of the order whose own payment this is; None if it is not recorded here."""
+    with db.reading() as session:
+        return session.exec(OF_PAYMENT, params={"payment": payment_intent_id}).first()
 
 
 def current(session: Session, order: Order) -> Order:

@@ -19,16 +19,14 @@ from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 
-from sqlmodel import col, select
-
 from store.catalog import seeding
 from store.core import clock, settings
 from store.core.errors import StoreError
 from store.core.isolation import Item, process_each
 from store.db import engine as db
 from store.db import leases
-from store.db.models import Lease, Order, Refund
-from store.orders import refunds, transitions
+from store.db.models import Lease, Refund
+from store.orders import queries, refunds, transitions
 from store.orders.stripe_facts import Document, Fact, object_id, of_dispute, of_refund, of_session
 from store.reconciliation import missed_events, open_orders, restored_orders
 from store.reconciliation.missed_events import EVENTS_KEPT
@@ -179,14 +177,13 @@ def reconcile_everything(done: ReconcileResult | None = None) -> ReconcileResult
             number_of[fact.payment_intent_id] = fact.order_number
         return fact
 
-    def read_refund(refund: Document) -> Fact | None:
-        number = _order_of(refund, number_of)
-        return of_refund(refund, number, origin=LISTED) if number else None
+    def read_money_back(read: Callable[..., Fact], document: Document) -> Fact | None:
+        payment = object_id(document["payment_intent"])
+        number = payment and (number_of.get(payment) or queries.number_of_payment(payment))
+        return read(document, number, origin=LISTED) if number else None
 
-    def read_dispute(dispute: Document) -> Fact | None:
-        number = _order_of(dispute, number_of)
-        return of_dispute(dispute, number, origin=LISTED) if number else None
-
+    read_refund = partial(read_money_back, of_refund)
+    read_dispute = partial(read_money_back, of_dispute)
     _in_turn(
         done,
         {
@@ -228,13 +225,3 @@ def _read_each(done: ReconcileResult, listed: Iterator[Document], read: Reader) 
         item = Item("object", str(answer.get("id")), lambda: facts.append(read(answer)))  # noqa: B023
         done.failed += len(process_each([item], probe))
         yield from filter(None, facts)
-
-
-def _order_of(document: Document, number_of: Mapping[str, str]) -> str | None:
-    """The order of a refund's or dispute's payment, from Stripe's sessions or else our rows."""
-    payment = object_id(document["payment_intent"])
-    if payment is None or payment in number_of:
-        return number_of.get(payment or "")
-    with db.reading() as session:
-        known = select(Order.number).where(col(Order.payment_intent_id) == payment)
-        return session.exec(known).first()

@@ -15,12 +15,10 @@ from functools import partial
 from typing import Any, Literal, NamedTuple, TypeGuard
 
 import orjson
-from sqlmodel import col, select
 
 from store.core import clock
 from store.core.errors import EventMalformed, StripeRefused
-from store.db import engine as db
-from store.db.models import Order
+from store.orders import queries
 from store.orders.status_rules import PAID
 from store.orders.stripe_facts import (
     UNREADABLE,
@@ -299,12 +297,10 @@ def order_of_payment(payment_intent_id: str | None) -> str | None:
     """The number of the order a payment is for, from our rows or else from Stripe's metadata."""
     if not is_id(payment_intent_id):  # PostgreSQL rejects NUL in a parameter
         return None
-    with db.reading() as session:
-        number = session.exec(
-            select(Order.number).where(col(Order.payment_intent_id) == payment_intent_id)
-        ).first()
+    if number := queries.number_of_payment(payment_intent_id):
+        return number
     try:
-        return number or order_number_of(requests.payment(payment_intent_id))
+        return order_number_of(requests.payment(payment_intent_id))
     except StripeRefused:
         return None
 
