@@ -8,6 +8,7 @@ the backup are recognised as this shop's. Another database is another shop.
 import secrets
 
 from sqlalchemy import bindparam
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from store.core.errors import OrderNotFound
@@ -24,6 +25,8 @@ OF_BUYER = select(Order).where(
     col(Order.number) == bindparam("number"), col(Order.buyer_hash) == bindparam("buyer")
 )
 OF_PAYMENT = select(Order.number).where(col(Order.payment_intent_id) == bindparam("payment"))
+# An option for reports: these are a large part of a row, and only Stripe reads them.
+WITHOUT_PARAMETERS = defer(Order.checkout_parameters)  # type: ignore[arg-type]
 SHOP_MARK = select(ShopMark.mark).where(col(ShopMark.id) == 1)
 
 

@@ -4,8 +4,8 @@ Counted from the shop's own database, which the audit compares with Stripe. Anyt
 fit becomes an alert with its cause.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
@@ -14,6 +14,7 @@ from sqlmodel import Session, col, or_, select
 
 from store.db.models import Order, Refund
 from store.orders.status_rules import PAID
+from store.reports import order_view
 from store.reports.order_view import OrderView, RefundView
 from store.reports.timeline import OrderEvents
 
@@ -114,8 +115,7 @@ def of_buyer(
     session: Session, buyer: str, counts: Sequence[StatusCounts], orders: Sequence[OrderView]
 ) -> ChargeSummary:
     """The summary of all of a buyer's orders; `orders` includes each one that needs review."""
-    to_check: dict[str, Order | OrderView] = {o.number: o for o in orders if o.status == "review"}
-    second_payments: dict[str, list[RefundView]] = {}
+    to_check = {order.number: order for order in orders if order.status == "review"}
     if any(row.refunds for row in counts):
         query = select(Order, Refund).join(Order, col(Order.id) == col(Refund.order_id))
         not_of_its_own_payment = or_(
@@ -124,40 +124,35 @@ def of_buyer(
         )
         query = query.where(col(Order.buyer_hash) == buyer, not_of_its_own_payment)
         for order, refund in session.exec(query):
-            to_check[order.number] = order
-            second_payments.setdefault(order.number, []).append(RefundView.of(refund, order))
-    alerts = [
-        alert
-        for order in sorted(to_check.values(), key=attrgetter("created_at"), reverse=True)
-        for alert in _alerts(order, second_payments.get(order.number, []))
-    ]
-    return _summary(counts, alerts)
+            view = to_check.get(order.number) or order_view.view(order, ())
+            refunds = (*view.refunds, RefundView.of(refund, order))
+            to_check[order.number] = replace(view, refunds=refunds)
+    newest_first = sorted(to_check.values(), key=attrgetter("created_at"), reverse=True)
+    return _summary(counts, [alert for order in newest_first for alert in _alerts(order)])
 
 
 def of_order(order: OrderView, events: OrderEvents) -> ChargeSummary:
     """The summary of one order, from what its page has read already."""
-    alerts = _alerts(order, [refund for refund in order.refunds if refund.is_second_payment])
     charged, applied = int(order.is_charged), events.deliveries - events.ignored
-    return _summary(
-        [StatusCounts(order.status, 1, charged, 0, events.deliveries, applied, 0)], alerts
-    )
+    counts = StatusCounts(order.status, 1, charged, 0, events.deliveries, applied, 0)
+    return _summary([counts], _alerts(order))
 
 
 def _summary(counts: Sequence[StatusCounts], alerts: Sequence[Alert]) -> ChargeSummary:
-    second_payments = sum(alert.cause == "second payment" for alert in alerts)
+    charged_again = sum(alert.cause == "second payment" for alert in alerts)
     return ChargeSummary(
         orders=sum(row.orders for row in counts),
-        charges=sum(row.charged for row in counts) + second_payments,
+        charges=sum(row.charged for row in counts) + charged_again,
         deliveries=sum(row.deliveries for row in counts),
         ignored=sum(row.deliveries - row.applied for row in counts),
         alerts=tuple(alerts),
     )
 
 
-def _alerts(order: Order | OrderView, second: Iterable[RefundView]) -> list[Alert]:
-    """One alert per payment that `second` refunds, and one for an order that needs review."""
+def _alerts(order: OrderView) -> list[Alert]:
+    """One alert per second payment of an order, and one if it needs review."""
     alerts = []
-    for payment_id, refunds in by_payment(second).items():
+    for payment_id, refunds in second_payments(order).items():
         state, number = refund_state(refunds), order.number
         amount = max(refund.payment_amount or refund.amount for refund in refunds)
         back = state in ("returned", "taken")
@@ -165,17 +160,17 @@ def _alerts(order: Order | OrderView, second: Iterable[RefundView]) -> list[Aler
             Alert("second payment", number, payment_id, amount, order.currency, back, state)
         )
     if order.status == "review":
-        contested = getattr(order, "refund_review_reason", None)
-        reason = contested or order.review_reason or "what Stripe says does not fit"
+        reason = order.review_reason or "what Stripe says does not fit"
         alerts.append(Alert("review", order.number, reason, order.total_amount, order.currency))
     return alerts
 
 
-def by_payment(refunds: Iterable[RefundView]) -> dict[str, list[RefundView]]:
-    """The refunds of each payment, by its id at Stripe."""
+def second_payments(order: OrderView) -> dict[str, list[RefundView]]:
+    """The refunds of each payment that is not the order's own, by its id at Stripe."""
     payments: dict[str, list[RefundView]] = {}
-    for refund in refunds:
-        payments.setdefault(refund.payment_intent_id, []).append(refund)
+    for refund in order.refunds:
+        if refund.is_second_payment:
+            payments.setdefault(refund.payment_intent_id, []).append(refund)
     return payments
 
 

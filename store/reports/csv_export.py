@@ -5,12 +5,12 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from store.core import money, private_files
 from store.db import engine as db
 from store.db.models import Order
+from store.orders import queries
 from store.reports import order_view
 
 Batch = tuple[Sequence[Order], order_view.Items]
@@ -47,7 +47,7 @@ def every_order(session: Session) -> Iterator[Batch]:
     after = 0
     while True:
         query = select(Order).where(col(Order.id) > after).order_by(col(Order.id)).limit(BATCH)
-        rows = session.exec(query.options(defer(Order.checkout_parameters))).all()  # type: ignore[arg-type]
+        rows = session.exec(query.options(queries.WITHOUT_PARAMETERS)).all()
         if not rows:
             return
         after = rows[-1].id or 0

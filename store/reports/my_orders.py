@@ -8,13 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from store.core import settings
 from store.core.order_status import OrderStatus
 from store.db import engine as db
 from store.db.models import Order
+from store.orders import queries
 from store.reports import charge_summary, order_view
 
 RECENT = 6
@@ -101,8 +101,7 @@ def newest_orders(
         query = query.where(col(Order.status).in_(OrderStatus.UNDECIDED))
     if numbers := [order.number for order in exclude]:
         query = query.where(col(Order.number).not_in(numbers))
-    without_parameters = defer(Order.checkout_parameters)  # type: ignore[arg-type]
-    newest = query.order_by(col(Order.id).desc()).limit(limit).options(without_parameters)
-    rows = session.exec(newest).all()
+    newest = query.order_by(col(Order.id).desc()).limit(limit)
+    rows = session.exec(newest.options(queries.WITHOUT_PARAMETERS)).all()
     items = order_view.items_of(session, rows)
     return [order_view.view(order, items[order.id or 0]) for order in rows]

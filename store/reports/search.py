@@ -10,7 +10,6 @@ from datetime import UTC, date, timedelta, tzinfo
 from typing import Generic, TypeVar
 
 from sqlalchemy import ColumnElement, collate, exists, tuple_
-from sqlalchemy.orm import defer
 from sqlmodel import Session, and_, col, func, or_, select
 
 from store.core.errors import OrderNotFound
@@ -141,8 +140,7 @@ def search_orders(
     session: Session, filters: OrderFilter, before: str = "", limit: int = PAGE_SIZE
 ) -> Page[Order]:
     """The matching orders, newest first, below the order whose id is `before`."""
-    without_parameters = defer(Order.checkout_parameters)  # type: ignore[arg-type]
-    query = select(Order).where(*filters.conditions(session)).options(without_parameters)
+    query = select(Order).where(*filters.conditions(session)).options(queries.WITHOUT_PARAMETERS)
     if before.isdecimal() and (last := session.get(Order, int(before[:18]))):
         position = tuple_(col(Order.created_at), col(Order.id))
         query = query.where(position < (last.created_at, last.id))

@@ -88,8 +88,7 @@ EVIDENCE_NAMES = {
 
 def status_sentence(order: order_view.OrderView) -> str:
     """The sentence under an order's status, about a second payment first."""
-    second_payments = [refund for refund in order.refunds if refund.is_second_payment]
-    for refunds in charge_summary.by_payment(second_payments).values():
+    for refunds in charge_summary.second_payments(order).values():
         state = charge_summary.refund_state(refunds)
         if state not in ("returned", "taken"):
             return SECOND_PAYMENT + SECOND_PAYMENT_STATES[state]

@@ -109,7 +109,7 @@ def test_an_orphan_is_tried_again_when_its_order_is_there(shop: Shop) -> None:
     said = actions.refetch_event("Ada", event["id"])
     again = actions.refetch_event("Ada", event["id"])
 
-    assert "no order here has the number that it names" in still
+    assert "No order here has the number that it names." in still
     assert "It changed its order." in said
     assert "nothing has changed" in again
     assert shop.order(number).status == "paid"
