@@ -38,11 +38,8 @@ def prune(days: int, history_days: int | None = None) -> PruneResult:
     Rows of orders that Stripe may still change stay, however old they are.
     """
     assert days >= MIN_DAYS
-    deleted = PruneResult()
     before = clock.now() - timedelta(days=days)
-    last: tuple[datetime, str] | None = FIRST
-    while last is not None:
-        last = _prune_events(before, last, deleted)
+    deleted = _prune_events(before)
     deleted.repeats += _prune_rows(OrderCheck, before)
     if history_days is not None:
         before = clock.now() - timedelta(days=history_days)
@@ -50,27 +47,26 @@ def prune(days: int, history_days: int | None = None) -> PruneResult:
     return deleted
 
 
-def _prune_events(
-    before: datetime, after: tuple[datetime, str], deleted: PruneResult
-) -> tuple[datetime, str] | None:
-    """Delete a batch of events with their repeats; returns its last one, None at the end.
-
-    Their rows are locked first, so that no duplicate is added.
-    """
+def _prune_events(before: datetime) -> PruneResult:
+    """Delete old events with their repeats; locked first, so that no duplicate is added."""
+    deleted, last = PruneResult(), FIRST
     place = tuple_(col(StripeEvent.received_at), col(StripeEvent.id))
-    with db.unit_of_work() as session:
-        rows = session.exec(
-            select(StripeEvent.received_at, StripeEvent.id, StripeEvent.order_id)
-            .where(place > after, col(StripeEvent.received_at) < before)
-            .order_by(col(StripeEvent.received_at), col(StripeEvent.id))
-            .limit(BATCH)
-            .with_for_update()
-        ).all()
-        unsettled = _unsettled(session, {order for *_, order in rows if order})
-        over = [event_id for _, event_id, order in rows if order not in unsettled]
-        deleted.repeats += _delete(session, OrderCheck, col(OrderCheck.event_id).in_(over))
-        deleted.events += _delete(session, StripeEvent, col(StripeEvent.id).in_(over))
-    return (rows[-1][0], rows[-1][1]) if len(rows) == BATCH else None
+    while True:
+        with db.unit_of_work() as session:
+            rows = session.exec(
+                select(StripeEvent.received_at, StripeEvent.id, StripeEvent.order_id)
+                .where(place > last, col(StripeEvent.received_at) < before)
+                .order_by(col(StripeEvent.received_at), col(StripeEvent.id))
+                .limit(BATCH)
+                .with_for_update()
+            ).all()
+            unsettled = _unsettled(session, {order for *_, order in rows if order})
+            over = [event_id for _, event_id, order in rows if order not in unsettled]
+            deleted.repeats += _delete(session, OrderCheck, col(OrderCheck.event_id).in_(over))
+            deleted.events += _delete(session, StripeEvent, col(StripeEvent.id).in_(over))
+        if len(rows) < BATCH:
+            return deleted
+        last = rows[-1][0], rows[-1][1]
 
 
 def _prune_rows(table: type[OrderCheck | HistoryEntry], before: datetime) -> int:

@@ -82,8 +82,6 @@ def try_events(
     """
     batch = lock_orders(session, _order_numbers(events), wait=wait)
     left_out = _left_out(events, batch)
-    if not left_out:  # nearly always
-        return [*record_events(session, events, source=source, batch=batch)]
     rest = [event for place, event in enumerate(events) if place not in left_out]
     recorded = iter(record_events(session, rest, source=source, batch=batch))
     return [
