@@ -76,13 +76,14 @@ class EmulatorClient:
     def current(cls) -> "EmulatorClient":
         return cls(settings.current().api_base or "", settings.current().api_key)
 
-    def _request(
-        self, method: str, path: str, *, query: Document | None = None, body: bytes | None = None
-    ) -> Any:
+    def _request(self, method: str, path: str, values: Document) -> Any:
         is_json = path.startswith("/emulator/")
         kind = "application/json" if is_json else "application/x-www-form-urlencoded"
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": kind}
-        url = f"{self.base}{path}?{urlencode(query or {})}"
+        form, url = urlencode(values), f"{self.base}{path}"
+        body = (json.dumps(values) if is_json else form).encode() if method == "POST" else None
+        if body is None:
+            url += f"?{form}"
         try:
             response = local_http.send(
                 method, url, timeout=TIMEOUT_SECONDS, body=body, headers=headers
@@ -96,15 +97,13 @@ class EmulatorClient:
 
     def control(self, method: str, path: str, **values: Any) -> Any:
         """The emulator's own interface: JSON by POST, else a query."""
-        if method == "POST":
-            return self._request(method, f"/emulator/{path}", body=json.dumps(values).encode())
-        return self._request(method, f"/emulator/{path}", query=values)
+        return self._request(method, f"/emulator/{path}", values)
 
     def get(self, path: str, **query: str | int) -> Document:
-        return dict(self._request("GET", f"/v1/{path}", query=query))
+        return dict(self._request("GET", f"/v1/{path}", query))
 
     def post(self, path: str, **form: str | int) -> Document:
-        return dict(self._request("POST", f"/v1/{path}", body=urlencode(form).encode()))
+        return dict(self._request("POST", f"/v1/{path}", form))
 
     def list_all(self, path: str, **query: str | int) -> Iterator[Document]:
         """Every item of a list, newest first, page after page."""
