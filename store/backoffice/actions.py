@@ -63,10 +63,8 @@ def refund(
     """
     if not KEY.fullmatch(key):
         raise IncompleteForm
-    with db.reading() as session:
-        order = search.find_order(session, number)
     created = refunds.create_refund(
-        order.number,
+        search.clean_query(number),
         amount,
         key=f"office-{key}",
         displayed_remaining=shown_left,
@@ -141,10 +139,8 @@ def add_note(operator: str, number: str, text: str, *, is_public: bool = False) 
     remark = search.clean_query(text)[:MAX_NOTE_LENGTH]
     if not remark:
         raise IncompleteForm("Write the note first.")
-    with db.reading() as session:
-        order = search.find_order(session, number)
     action = history.Action.NOTE if is_public else history.Action.PRIVATE_NOTE
-    log_action(order.number, action, {"text": remark}, {"operator": operator})
+    log_action(search.clean_query(number), action, {"text": remark}, {"operator": operator})
     return "The note is added; the buyer sees it." if is_public else "The private note is added."
 
 
