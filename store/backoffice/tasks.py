@@ -26,16 +26,6 @@ log = logging.getLogger(__name__)
 RECONCILE, COMPARE = "Reconcile", "Compare with Stripe"
 LEASE = "back office"
 UNEXPECTED = "This failed for an unexpected reason, which is in the log of the shop."
-STAGES = {
-    "missing orders": "looking for orders that are missing here",
-    "events": "reading the events that Stripe lists",
-    "events tried before": "trying events again that failed before",
-    "orders": "asking about orders that may still change",
-    "refunds": "sending refunds that are owed",
-    "all sessions": "reading every Checkout Session",
-    "all refunds": "reading every refund",
-    "all disputes": "reading every dispute",
-}
 
 
 class TaskRunning(StoreError):
@@ -136,7 +126,7 @@ class BackgroundTasks:
         done = ReconcileResult()
 
         def progress() -> str:
-            return f"{STAGES.get(done.stage, done.stage) or 'starting'} · {done}"
+            return f"{done.stage or 'starting'} · {done}"
 
         def work() -> str:
             reconciler.reconcile_everything(done)

@@ -230,16 +230,16 @@ def amount_of(order: MissingOrder) -> str:
 
 def row(entry: OrderComparison) -> tuple[str, ...]:
     """Amounts, and disputes as one count, or as both counts where they differ."""
-    ours, stripes = entry.ours, entry.stripes
+    ours, stripes = entry.ours.total, entry.stripes.total
     amounts = (
-        *(ours.total.paid_amount, ours.total.refunded_amount, ours.total.owed_amount),
-        *(stripes.total.paid_amount, stripes.total.refunded_amount),
+        *(ours.paid_amount, ours.refunded_amount, ours.owed_amount),
+        *(stripes.paid_amount, stripes.refunded_amount),
     )
     difference = money.text(entry.difference_amount, entry.currency)
-    disputes = str(ours.disputes)
-    if ours.disputes != stripes.disputes:
-        disputes += f" ≠ {stripes.disputes}"
-    if not entry.agrees and not entry.difference_amount and ours.disputes == stripes.disputes:
+    disputes = str(entry.ours.disputes)
+    if entry.ours.disputes != entry.stripes.disputes:
+        disputes += f" ≠ {entry.stripes.disputes}"
+    elif not entry.agrees and not entry.difference_amount:
         difference += ", in different payments"
     prices = (money.text(amount, entry.currency) for amount in amounts)
     return (entry.number, *prices, disputes, difference)

@@ -101,15 +101,13 @@ def reconcile_recent(
     stage that could not be finished is raised after all others ran; the next pass continues.
     """
     done = done or ReconcileResult()
-    _in_turn(
-        done,
-        {
-            "events": lambda: _process_missed_events(since, done, remember=remember),
-            "events tried before": lambda: missed_events.retry_failed(done),
-            "orders": lambda: open_orders.refresh_due_orders(done, everything=everything),
-            "refunds": lambda: _send_refunds(done),
-        },
-    )
+    stages = {
+        "reading Stripe's events": lambda: _process_missed_events(since, done, remember=remember),
+        "trying failed events again": lambda: missed_events.retry_failed(done),
+        "looking up orders": lambda: open_orders.refresh_due_orders(done, everything=everything),
+        "sending refunds that are owed": lambda: _send_refunds(done),
+    }
+    _in_turn(done, stages)
     return done
 
 
@@ -140,10 +138,10 @@ def _in_turn(done: ReconcileResult, stages: Mapping[str, Callable[[], object]]) 
             stage()
         except StoreError as error:
             if errors and str(error) != str(errors[0]):
-                log.warning("The stage %s ended early: %s", name, error.for_operator)
+                log.warning('The stage "%s" ended early: %s', name, error.for_operator)
             errors.append(error)
         except Exception as error:
-            log.exception("The stage %s ended early", name)
+            log.exception('The stage "%s" ended early', name)
             errors.append(error)
     if errors:
         raise errors[0]
@@ -187,11 +185,15 @@ def reconcile_everything(done: ReconcileResult | None = None) -> ReconcileResult
     _in_turn(
         done,
         {
-            "missing orders": lambda: restored_orders.restore_missing(done),
-            "pass": lambda: reconcile_recent(done=done, everything=True),
-            "all sessions": lambda: _record(done, requests.checkouts(), read_session),
-            "all refunds": lambda: _record(done, requests.refunds(), read_refund),
-            "all disputes": lambda: _record(done, requests.disputes(), read_dispute),
+            "looking for orders that are missing here": lambda: restored_orders.restore_missing(
+                done
+            ),
+            "catching up": lambda: reconcile_recent(done=done, everything=True),
+            "reading every Checkout Session": lambda: _record(
+                done, requests.checkouts(), read_session
+            ),
+            "reading every refund": lambda: _record(done, requests.refunds(), read_refund),
+            "reading every dispute": lambda: _record(done, requests.disputes(), read_dispute),
         },
     )
     return done
