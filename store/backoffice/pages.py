@@ -13,8 +13,8 @@ from store.backoffice import (
     pages_reconciliation,
     pages_webhooks,
 )
-from store.backoffice.pages_common import STYLE, put, require_operator, show_message
-from store.backoffice.sign_in import ADDRESSES
+from store.backoffice.pages_common import put, require_operator, show_message
+from store.backoffice.sign_in import ADDRESSES, PAGE_STYLE
 from store.backoffice.state import BACK_OFFICE
 from store.core import shop_profile
 from store.core.errors import StoreError
@@ -51,7 +51,7 @@ def address_of(title: str) -> str:
 def show(current: str, pages: Mapping[str, StreamlitPage]) -> None:
     """One section for an operator who is signed in; an error is one sentence on the page."""
     operator = require_operator()
-    st.html(rendering.element(STYLE))
+    st.html(rendering.element(PAGE_STYLE))
     with st.container(key="backoffice-head", horizontal=True, vertical_alignment="center"):
         with st.container(key="sections", horizontal=True, width="content"):
             for title, page in pages.items():

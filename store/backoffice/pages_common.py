@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Concatenate, Generic, Literal, ParamSpec
 from urllib.parse import quote
 
@@ -19,7 +18,6 @@ from store.web.rendering import literal
 P = ParamSpec("P")
 Tone = Literal["good", "warning"]
 MESSAGE = "backoffice_message"
-STYLE = Path(__file__).parent / "static" / "back_office.css"
 
 
 def reader() -> LocaleFormatter:

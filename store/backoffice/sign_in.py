@@ -19,7 +19,8 @@ from store.core.errors import StoreError
 from store.web import index_page, rendering, request_origin, responses
 from store.web.buyer_cookie import cookie_name
 
-STYLE = Path(__file__).parent / "static" / "sign_in.css"
+STATIC = Path(__file__).parent / "static"
+STYLE, PAGE_STYLE = STATIC / "sign_in.css", STATIC / "back_office.css"
 log = logging.getLogger(__name__)
 
 HOME = "/back-office"
@@ -108,7 +109,8 @@ def backoffice_page(page: str) -> Callable[[Request], Response]:
             return RedirectResponse(with_parameters(path, query), 303, headers=NO_STORE)
         if is_operator(request):
             headers = {**NO_STORE, "Content-Security-Policy": "frame-ancestors 'none'"}
-            return index_page.render(headers, preloaded_html=rendering.render("first_page", "page"))
+            html = rendering.render("first_page", "page") + rendering.element(PAGE_STYLE)
+            return index_page.render(headers, preloaded_html=html)
         if request.headers.get("sec-fetch-site") == "cross-site":
             return HTMLResponse(OPEN_AGAIN, headers=responses.PLAIN_HEADERS)
         return RedirectResponse(sign_in_address(page, query), 303, headers=NO_STORE)
