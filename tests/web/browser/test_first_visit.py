@@ -83,7 +83,7 @@ def test_nothing_moves_while_a_page_appears(
     operator.close()
     visitor.add_init_script(SHIFTS)
     shifts = {}
-    for path in ("/", "/order?number=NONE", "/rehearsal", "/back-office", "/back-office/orders"):
+    for path in ("/", "/order?number=NONE", "/rehearsal", "/back-office", "/back-office-orders"):
         page = visitor.new_page()
         page.set_viewport_size({"width": width, "height": height})
         page.goto(path)
