@@ -8,7 +8,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from store.cli.file_lock import Held, Lock, acquire
 from store.cli.listening import addresses, port_fault
 from store.core import private_files, settings
 from store.core.errors import (
@@ -19,6 +18,7 @@ from store.core.errors import (
     StripeKeyRefused,
     StripePermissionMissing,
 )
+from store.core.file_lock import Lock, acquire
 from store.db import revision
 
 PORT_FLAGS = ("--port", "--webhook-port", "--emulator-port")
@@ -85,7 +85,7 @@ def _acquire(file: Path, held: str) -> Lock:
     try:
         private_files.make_folder(file.parent)
         return acquire(file, wait_seconds=0.5)
-    except Held:
+    except TimeoutError:
         raise CannotStart(held) from None
     except OSError as error:
         sentence = f"Cannot write to the data folder {file.parent} ({error.strerror})."

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import NoReturn
 
 from store.cli.clean_environment import cleaned, pip_environment, run
-from store.cli.file_lock import Held, Lock, acquire
 from store.core.errors import StoreError
+from store.core.file_lock import Lock, acquire
 
 ROOT = Path(__file__).resolve().parents[2]
 OWN = ROOT / ".venv"
@@ -68,7 +68,7 @@ def install_lock(folder: Path) -> Lock:
     lock = folder / "store-install.lock"
     try:
         return acquire(lock, wait_seconds=0)
-    except Held:
+    except TimeoutError:
         print("Another start is installing; waiting for it …", flush=True)
         return acquire(lock, wait_seconds=1800)
     except OSError as error:

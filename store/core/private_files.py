@@ -89,17 +89,16 @@ def written_whole(path: Path) -> Iterator[Path]:
         with draft.open("r+b") as file:
             os.fsync(file.fileno())
         draft.replace(path)
-        with suppress(OSError), opened(path.parent) as folder:  # Windows opens no folders
-            os.fsync(folder)
+        _sync_names(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
 
-@contextmanager
-def opened(folder: Path) -> Iterator[int]:
-    """The descriptor of a folder, to lock it or to put its names on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def _sync_names(folder: Path) -> None:
+    """Put the names in a folder on disk, where the system opens folders; Windows does not."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

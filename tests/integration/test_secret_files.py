@@ -2,10 +2,14 @@
 
 import errno
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,11 @@ ANOTHER_PROCESS = (
     "import sys, pathlib; from store.core.secret_files import read_or_create_secret;"
     "print(read_or_create_secret(pathlib.Path(sys.argv[1]), 'whsec_'))"
 )
+HOLDER = (
+    "import sys, pathlib; from store.core.file_lock import acquire;"
+    "lock = acquire(pathlib.Path(sys.argv[1]), wait_seconds=0); print('held', flush=True);"
+    "sys.stdin.read()"
+)
 
 
 def in_processes(count: int, path: Path) -> list[str]:
@@ -53,7 +62,7 @@ def test_processes_that_make_a_secret_at_once_end_up_with_one(tmp_path: Path) ->
     assert len(set(made)) == 1
     assert made[0].startswith("whsec_")
     assert len(made[0]) > 40
-    assert [file.name for file in path.parent.iterdir()] == ["webhook_secret"]
+    assert {file.name for file in path.parent.iterdir()} == {"webhook_secret", "secrets.lock"}
     if os.name == "posix":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -121,34 +130,67 @@ def test_a_disk_without_hard_links_keeps_secrets_too(
     assert len(set(made)) == 1
 
 
-@pytest.fixture
-def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A network disk that locks no folders."""
-
-    def refused(*_arguments: Any) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", refused)
-
-
 @pytest.mark.scenario("N7")
-def test_a_disk_without_locks_keeps_one_secret_too(tmp_path: Path, no_locks: None) -> None:
-    made = at_once(8, lambda _: read_or_create_secret(tmp_path / "webhook_secret", "whsec_"))
-
-    assert len(set(made)) == 1
-    assert [file.name for file in tmp_path.iterdir()] == ["webhook_secret"]
-
-
-def test_a_lock_file_that_a_killed_start_left_behind_is_taken_over(
-    tmp_path: Path, no_locks: None
+def test_a_folder_whose_lock_stays_taken_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock = tmp_path / "secrets.lock"
-    lock.touch()
-    os.utime(lock, (0, 0))
+    monkeypatch.setattr(secret_files, "LOCK_SECONDS", 0.1)  # what SQLite reports without locks
 
-    made = read_or_create_secret(tmp_path / "webhook_secret")
+    with (
+        sqlite3.connect(tmp_path / "secrets.lock", isolation_level=None) as other,
+        pytest.raises(SettingsError, match=r"secret in .* \(.* holds secrets\.lock, .*\)\.$"),
+    ):
+        other.execute("BEGIN EXCLUSIVE")
+        read_or_create_secret(tmp_path / "webhook_secret")
+    other.close()
 
-    assert [file.read_text() for file in tmp_path.iterdir()] == [made]
+    assert len(read_or_create_secret(tmp_path / "webhook_secret")) > 40
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
+def test_a_start_that_was_killed_while_it_held_the_lock_holds_up_no_other(tmp_path: Path) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "secrets.lock")],
+        cwd=settings.ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout
+    holder.stdout.readline()
+    holder.kill()
+    holder.communicate(timeout=60)
+
+    began = time.monotonic()
+
+    assert len(read_or_create_secret(tmp_path / "webhook_secret")) > 40
+    assert time.monotonic() - began < secret_files.LOCK_SECONDS / 2
+
+
+def test_a_second_thread_does_not_release_the_lock_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    creating, finish = threading.Event(), threading.Event()
+    create = secret_files._create
+
+    def slow(path: Path, prefix: str) -> str:
+        creating.set()
+        finish.wait(30)
+        return create(path, prefix)
+
+    monkeypatch.setattr(secret_files, "_create", slow)
+    with ThreadPoolExecutor() as pool:
+        made = [pool.submit(read_or_create_secret, tmp_path / "admin_password")]
+        assert creating.wait(30)
+        made += [pool.submit(read_or_create_secret, tmp_path / "admin_password")]
+        time.sleep(0.3)  # for the second thread to come to the lock
+        other = [sys.executable, "-c", HOLDER, str(tmp_path / "secrets.lock")]
+        refused = subprocess.run(
+            other, cwd=settings.ROOT, input="", capture_output=True, text=True, check=False
+        )
+        finish.set()
+
+    assert "TimeoutError" in refused.stderr
+    assert len({secret.result() for secret in made}) == 1
 
 
 @pytest.mark.scenario("P2")
@@ -182,7 +224,7 @@ def test_a_start_that_ends_half_way_leaves_no_half_secret(
         with pytest.raises(KeyboardInterrupt):
             read_or_create_secret(tmp_path / "webhook_secret")
 
-    assert list(tmp_path.iterdir()) == []
+    assert [file.name for file in tmp_path.iterdir()] == ["secrets.lock"]
     assert len(read_or_create_secret(tmp_path / "webhook_secret")) > 40
 
 
