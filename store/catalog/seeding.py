@@ -14,8 +14,9 @@ from sqlmodel import insert, select
 
 from store.catalog import images, product_editor
 from store.catalog.product_editor import MAX_SLUG_LENGTH, one_line
-from store.core import clock, money, settings, shop_profile
-from store.core.errors import ProductsFileError
+from store.core import clock, money, settings
+from store.core.errors import SettingsError
+from store.core.setting_sources import toml_document
 from store.db import engine as db
 from store.db.models import Product
 
@@ -31,7 +32,7 @@ def migrate() -> None:
     Both are one transaction; harmless where the schema is current.
 
     Raises:
-        ProductsFileError: the database is new and the products file is wrong; nothing was written.
+        SettingsError: the database is new and the products file is wrong; nothing was written.
         DatabaseUnavailable, DatabaseUnusable, SchemaUnknown
     """
     db.migrate(_seed)
@@ -40,7 +41,7 @@ def migrate() -> None:
 def recreated() -> AbstractContextManager[None]:
     """Our tables as in a new database, committed at the end of the block; all else stays.
 
-    An error, such as ProductsFileError, leaves the database as it is.
+    An error, such as SettingsError, leaves the database as it is.
     """
     return db.recreated(_seed)
 
@@ -51,7 +52,7 @@ def _seed(connection: Connection) -> None:
 
 
 def first_products(currency: str = "", file: Path = FILE) -> list[dict[str, Any]]:
-    """The products of the file as rows of `products`; ProductsFileError if one cannot be sold."""
+    """The products of the file as rows of `products`; SettingsError if one cannot be sold."""
     products = dict[str, dict[str, Any]]()
     currency = currency or settings.current().currency
     for place, entry in enumerate(_entries(file), start=1):
@@ -63,23 +64,20 @@ def first_products(currency: str = "", file: Path = FILE) -> list[dict[str, Any]
             slug = entry.get("slug") if isinstance(entry, dict) else None
             named = isinstance(slug, str) and slug[:MAX_SLUG_LENGTH]
             label = repr(named) if named else f"number {place}"
-            raise ProductsFileError(f"{NAME}, product {label}: {error}.") from None
+            raise SettingsError(f"{NAME}, product {label}: {error}.") from None
         products[product["slug"]] = product
     return list(products.values())
 
 
 def _entries(file: Path) -> list[Any]:
     """The `[[products]]` of the file."""
-    try:
-        content = shop_profile.read_toml(file)
-    except ValueError as error:
-        raise ProductsFileError(f"{NAME}{error}.") from None
+    content = toml_document(file)
     start = "each starts with [[products]]"
     if unknown := sorted(content.keys() - {"products"}):
-        raise ProductsFileError(f"{NAME} has {unknown[0][:40]!r} outside of any product; {start}.")
+        raise SettingsError(f"{NAME} has {unknown[0][:40]!r} outside of any product; {start}.")
     entries = content.get("products")
     if not isinstance(entries, list) or not entries:
-        raise ProductsFileError(f"{NAME} has no products; {start}.")
+        raise SettingsError(f"{NAME} has no products; {start}.")
     return entries
 
 

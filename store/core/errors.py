@@ -4,12 +4,11 @@
 log, without what only concerns a buyer, such as "You have not been charged".
 
 StoreError
-├── SettingsError            a setting is missing, malformed or dangerous (exit 2)
+├── SettingsError            a setting or a file in data/ is missing, wrong or dangerous (exit 2)
 ├── DatabaseUnavailable      locked, gone, full or read-only
 │   └── DatabaseUnusable     it answers, but the shop cannot work in it as it is
 ├── SchemaUnknown            the database belongs to a newer version of the shop
 ├── CatalogError             products that cannot be sold together
-│   └── ProductsFileError    a mistake in data/products.toml (exit 2)
 ├── SignatureRefused         a webhook that Stripe did not sign, or signed too long ago
 ├── WebhookSecretMissing     nothing to hold a signature against
 ├── MethodRefused, BodyTooLarge, BodyTooSlow   answered before the body is read
@@ -80,10 +79,6 @@ class SchemaUnknown(StoreError):
 
 class CatalogError(StoreError):
     sentence = "The products cannot be sold together."
-
-
-class ProductsFileError(CatalogError):
-    """A mistake in the products file; the sentence names the file, the product and the field."""
 
 
 class SignatureRefused(StoreError):

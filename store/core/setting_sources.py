@@ -2,11 +2,10 @@
 
 Every process reads the same files in this order. Streamlit would copy the third one over the
 environment, so `.streamlit/config.toml` turns that off. A file that cannot be read raises
-SettingsError with its path and the line, never with its content.
+SettingsError with its path and the line, never with a value.
 """
 
 import os
-import re
 import tomllib
 from collections.abc import Collection
 from io import StringIO
@@ -16,8 +15,6 @@ from typing import Any, NamedTuple
 from dotenv.parser import parse_stream
 
 from store.core.errors import SettingsError
-
-TOML_PLACE = re.compile(r"\((at line \d+), column \d+\)$")
 
 
 class Entry(NamedTuple):
@@ -46,7 +43,7 @@ def read(names: Collection[str], env_file: Path, secrets_file: Path) -> dict[str
 def env_values(path: Path) -> list[tuple[str, str]]:
     """The lines of an `.env` file, taken literally: nothing like `${NAME}` is replaced."""
     values = []
-    for binding in parse_stream(StringIO(read_text(path))):
+    for binding in parse_stream(StringIO(read_text(path, missing_ok=True))):
         if binding.error or (binding.key is not None and binding.value is None):
             written = binding.original.string
             blank = written[: len(written) - len(written.lstrip())]
@@ -60,7 +57,7 @@ def env_values(path: Path) -> list[tuple[str, str]]:
 def toml_values(path: Path, names: Collection[str]) -> list[tuple[str, str]]:
     """The top-level keys of a TOML file that are `names`; tables belong to others."""
     values = []
-    for name, value in toml_document(path).items():
+    for name, value in toml_document(path, missing_ok=True).items():
         if name.lower() in names:
             items = value if isinstance(value, list) else [value]
             if not all(isinstance(item, str | int | float) for item in items):
@@ -69,25 +66,24 @@ def toml_values(path: Path, names: Collection[str]) -> list[tuple[str, str]]:
     return values
 
 
-def toml_document(path: Path) -> dict[str, Any]:
-    """The content of a TOML file."""
+def toml_document(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
+    """The content of a TOML file; the sentence of a SettingsError may contain a key, no value."""
+    text = read_text(path, missing_ok=missing_ok)
     try:
-        return tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
-        place = TOML_PLACE.search(str(error))
-        where = f" ({place[1]})" if place else ""
-        raise SettingsError(f"{path} is not valid TOML{where}.") from None
+        return tomllib.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from None
 
 
-def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, with or without a byte order mark; empty where there is none."""
+def read_text(path: Path, *, missing_ok: bool) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark; empty where none may be."""
     try:
         data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
     except IsADirectoryError:
-        raise SettingsError(f"{path} is a folder; it must be a file, or not be there.") from None
+        raise SettingsError(f"{path} is a folder; it must be a file.") from None
     except OSError as error:
+        if missing_ok and isinstance(error, FileNotFoundError | NotADirectoryError):
+            return ""
         raise SettingsError(f"Cannot read {path} ({error.strerror}).") from None
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
         raise SettingsError(f"{path} is UTF-16 or no text at all; save it as UTF-8.")

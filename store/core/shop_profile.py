@@ -1,11 +1,11 @@
 """`data/shop.toml`: what the shop is called and how it presents itself."""
 
-import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from store.core.errors import SettingsError
+from store.core.setting_sources import toml_document
 from store.core.settings import ROOT
 
 FILE = ROOT / "data" / "shop.toml"
@@ -30,33 +30,20 @@ def current() -> ShopProfile:
 
 def read(file: Path) -> ShopProfile:
     """The profile in a file; SettingsError if a field is missing or wrong."""
+    fields = toml_document(file)
     try:
-        fields = read_toml(file)
         if wrong := FIELDS ^ fields.keys():
             name = min(wrong)[:40]
             state = "is missing" if name in FIELDS else f"is none of {', '.join(sorted(FIELDS))}"
-            raise ValueError(f": {name} {state}")
+            raise ValueError(f"{name} {state}")
         for name, value in fields.items():
             if not isinstance(value, str) or not value.isprintable() or not value.strip():
-                raise ValueError(f': {name} must be text in quotes, such as {name} = "…"')
+                raise ValueError(f'{name} must be text in quotes, such as {name} = "…"')
             if len(value) > MAX_LENGTH:
-                raise ValueError(f": {name} is longer than {MAX_LENGTH} characters")
+                raise ValueError(f"{name} is longer than {MAX_LENGTH} characters")
         mark = IMAGES / fields["mark"]
         if mark.parent != IMAGES or mark.suffix != ".svg" or not mark.is_file():
-            raise ValueError(f": mark: there is no SVG image {fields['mark']!r} in data/images")
+            raise ValueError(f"mark: there is no SVG image {fields['mark']!r} in data/images")
     except ValueError as error:
-        raise SettingsError(f"data/shop.toml{error}.") from None
+        raise SettingsError(f"data/shop.toml: {error}.") from None
     return ShopProfile(fields["name"], fields["motto"], mark)
-
-
-def read_toml(file: Path) -> dict[str, Any]:
-    """The content of a file; the text of a ValueError continues a sentence after its name."""
-    try:
-        return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise ValueError(f" cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ValueError(f", line {line}, is not UTF-8 text") from None
-    except (RecursionError, ValueError) as error:
-        raise ValueError(f" is not TOML: {error}") from None

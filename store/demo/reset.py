@@ -38,7 +38,7 @@ def reset_demo(stripe: EmulatorClient) -> None:
     session has no order, so both sides are emptied again.
 
     Raises:
-        EmulatorUnreachable, ProductsFileError, DatabaseUnavailable: nothing was deleted.
+        EmulatorUnreachable, SettingsError, DatabaseUnavailable: nothing was deleted.
         NotApplicable: buyers kept ordering.
     """
     products = seeding.first_products()

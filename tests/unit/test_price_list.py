@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from store.catalog import seeding
-from store.core.errors import ProductsFileError
+from store.core.errors import SettingsError
 
 SHIRT = {
     "slug": '"red-t-shirt"',
@@ -29,7 +29,7 @@ def refusal(tmp_path: Path, content: str | bytes, currency: str = "usd") -> str:
     """What reading such a file says."""
     file = tmp_path / "products.toml"
     file.write_bytes(content.encode() if isinstance(content, str) else content)
-    with pytest.raises(ProductsFileError) as refused:
+    with pytest.raises(SettingsError) as refused:
         seeding.first_products(currency, file)
     return str(refused.value)
 
@@ -102,13 +102,13 @@ def test_a_wrong_field_is_named_with_its_product_and_file(
         ("products = ['x']", "product number 1: it is not a table of fields"),
         ("[[product]]\nslug = 'x'", "has 'product' outside of any product"),
         ("title = 'Shop'\n", "has 'title' outside of any product"),
-        ("[[products]\n", "is not TOML: "),
+        ("[[products]\n", "is not valid TOML: "),
         ("[[products]]\nslug = \n", "(at line 2, column 8)"),
-        ("[[products]]\nslug = 'a'\nslug = 'b'\n", "is not TOML: "),
-        (b"\xff\xfe[\x00[\x00", "line 1, is not UTF-8 text"),
-        ("[[products]]\nname = 'Šárka'\n".encode("iso8859-2"), "line 2, is not UTF-8 text"),
-        (b"\x00\x01\x02", "is not TOML: "),
-        ("x = " + "[" * 5000, "is not TOML: "),
+        ("[[products]]\nslug = 'a'\nslug = 'b'\n", "is not valid TOML: "),
+        (b"\xff\xfe[\x00[\x00", "is UTF-16 or no text at all"),
+        ("[[products]]\nname = 'Šárka'\n".encode("iso8859-2"), "Line 2 of "),
+        (b"\x00\x01\x02", "is UTF-16 or no text at all"),
+        ("x = " + "[" * 5000, "is not valid TOML: "),
         (written({}, {}), "product 'red-t-shirt': slug: another product before it has the same"),
     ],
 )
@@ -117,7 +117,7 @@ def test_a_file_that_is_no_price_list_is_refused_in_one_sentence(
 ) -> None:
     sentence = refusal(tmp_path, content)
 
-    assert sentence.startswith("data/products.toml")
+    assert "products.toml" in sentence
     assert reason in sentence
     assert len(sentence.splitlines()) == 1
 
@@ -125,7 +125,7 @@ def test_a_file_that_is_no_price_list_is_refused_in_one_sentence(
 @pytest.mark.scenario("N11")
 def test_a_file_that_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path) -> None:
     for nothing in (tmp_path / "gone.toml", tmp_path):
-        with pytest.raises(ProductsFileError, match=r"products.toml cannot be read \(.+\)\.$"):
+        with pytest.raises(SettingsError, match=r"gone.toml \(.+\)\.$|is a folder"):
             seeding.first_products("usd", nothing)
 
 

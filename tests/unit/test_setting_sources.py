@@ -138,8 +138,14 @@ def test_a_file_that_is_not_there_is_nothing_special(folder: Path, name: str) ->
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("STRIPE_SECRET_KEY = sk_test_x\n", "is not valid TOML (at line 1)"),
-        (f'A = 1\nSTRIPE_SECRET_KEY = "{KEY}\n', "is not valid TOML (at line 2)"),
+        ("STRIPE_SECRET_KEY = sk_test_x\n", "is not valid TOML: Invalid value (at line 1, "),
+        (f'A = 1\nSTRIPE_SECRET_KEY = "{KEY}\n', "(at line 2, "),
+        (f"STRIPE_SECRET_KEY {KEY}\n", "(at line 1, "),
+        (f"STRIPE_SECRET_KEY = '{KEY}' '{KEY}'\n", "(at line 1, "),
+        (f"A = ['{KEY}', {KEY}]\n", "(at line 1, "),
+        (f"CURRENCY = {'1' * 5000}\n", "is not valid TOML: "),
+        ("CURRENCY = 2026-13-45\n", "is not valid TOML: "),
+        ("x = " + "[" * 5000, "is not valid TOML: "),
         ("[", "is not valid TOML"),
         ("[CURRENCY]\na = 1\n", "CURRENCY in"),
         ("CURRENCY = 2026-01-01\n", "CURRENCY in"),
