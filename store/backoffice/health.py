@@ -3,12 +3,12 @@
 They run in a background thread because a broken dependency takes seconds to time out.
 """
 
-import json
 import logging
 import math
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,6 +17,7 @@ from sqlmodel import func, select
 
 from store.backoffice.tasks import RECONCILE, BackgroundTasks
 from store.core import clock, errors, local_http, money, settings
+from store.core.workers import in_thread
 from store.db import engine as db
 from store.db.models import Lease, StripeEvent
 from store.db.write_probe import WriteProbe
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 MAX_AGE_SECONDS = 4.0
 FIRST_RESULT_SECONDS = 1.5
 WAIT_SECONDS = 0.3  # for new results where there are older ones
-READY_SECONDS = 4.0  # it may wait a moment for a write of its own
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,14 @@ class HealthCheck:
 def check_webhook_server() -> HealthCheck:
     address = settings.current().sidecar_url
     remedy = f"Start it: python -m store, or uvicorn webhook_server:app. Expected at {address}."
-    try:
-        response = local_http.send("GET", f"{address}/readyz", timeout=READY_SECONDS)
-    except local_http.NoResponse:
+    if not (readiness := local_http.readiness(address)):
         return HealthCheck("Webhook server", False, "not running", remedy)
-    try:
-        states = json.loads(response.body)
-        faults = [state for name, state in states.items() if state != "ok" and name != "clock"]
-    except (ValueError, AttributeError):
-        faults = []
-    ready = response.status < 400
+    ready, states = readiness
+    faults = [state for name, state in states.items() if name != "clock"]  # which has its own check
     if ready and not faults:
         return HealthCheck("Webhook server", True, "ready")
     state = "ready, with a fault" if ready else "not ready"
-    return HealthCheck("Webhook server", False, state, str(faults[0]) if faults else remedy)
+    return HealthCheck("Webhook server", False, state, faults[0] if faults else remedy)
 
 
 def check_database(probe: WriteProbe) -> HealthCheck:
@@ -178,7 +172,7 @@ def run_checks(tasks: BackgroundTasks, probe: WriteProbe) -> list[HealthCheck]:
 
 
 class HealthMonitor:
-    """The results of the last checks, and a thread that repeats them when they are old.
+    """The results of the last checks, and at most one thread that repeats them when they are old.
 
     The checks usually take some milliseconds, so a page waits for new results; while something
     times out, it shows the last ones, and new ones with its next refresh.
@@ -188,36 +182,27 @@ class HealthMonitor:
         self.tasks, self.probe = tasks, WriteProbe()
         self.results: list[HealthCheck] = []
         self.checked_at = self.expired_at = -math.inf
-        self.changed = threading.Condition()
-        self.running = False
+        self.lock = threading.Lock()
+        self.run: Future[None] | None = None
 
     def checks(self) -> list[HealthCheck]:
         """Results at most `MAX_AGE_SECONDS` old, or older ones if new ones take too long."""
-        timeout = WAIT_SECONDS if self.results else FIRST_RESULT_SECONDS
-        with self.changed:
-            wanted_since = time.monotonic() - MAX_AGE_SECONDS
-            if self.checked_at < wanted_since and not self.running:
-                self.running = True
-                threading.Thread(target=self._run, name="health", daemon=True).start()
-            self.changed.wait_for(lambda: self.checked_at >= wanted_since, timeout)
-            return self.results
+        now = time.monotonic()
+        deadline = now + (WAIT_SECONDS if self.results else FIRST_RESULT_SECONDS)
+        wanted_since = max(now - MAX_AGE_SECONDS, self.expired_at)
+        while self.checked_at < wanted_since:
+            with self.lock:
+                if self.run is None or self.run.done():
+                    self.run = in_thread(self._run)
+            if not wait([self.run], deadline - time.monotonic()).done:
+                break
+        return self.results
 
     def expire(self) -> None:
         """Treat results of checks that began before now as old, because something was changed."""
-        with self.changed:
-            self.checked_at = -math.inf
-            self.expired_at = time.monotonic()
+        self.expired_at = time.monotonic()
 
     def _run(self) -> None:
-        """Run the checks, and once more where `expire` was called meanwhile."""
-        try:
-            is_current = False
-            while not is_current:
-                began_at, results = time.monotonic(), run_checks(self.tasks, self.probe)
-                with self.changed:
-                    self.results, is_current = results, began_at >= self.expired_at
-                    if is_current:
-                        self.checked_at, self.running = began_at, False
-                        self.changed.notify_all()
-        finally:
-            self.running = False
+        began_at = time.monotonic()
+        self.results = run_checks(self.tasks, self.probe)
+        self.checked_at = began_at

@@ -17,9 +17,7 @@ from store.core import local_http
 from store.core.errors import StoreError
 from store.core.settings import Settings
 
-TIMEOUT_SECONDS = 3
 NAMES = ("storefront", WEBHOOK_SERVER, "emulator")
-FINE = ("ok", "alive", "not compared with Stripe's yet")  # states that need no finding
 
 
 def doctor(arguments: Namespace) -> int:
@@ -73,20 +71,15 @@ def processes(config: Settings, arguments: Namespace) -> Iterator[Finding]:
 
 
 def webhook_server(port: int) -> list[Finding]:
-    """Whether it accepts webhooks, and each state in its `/readyz` that is not fine.
+    """Whether it accepts webhooks, and each state in its `/readyz` that is not good.
 
     Empty if no webhook server of ours answers.
     """
-    try:
-        url = f"http://127.0.0.1:{port}/readyz"
-        status, body = local_http.send("GET", url, timeout=TIMEOUT_SECONDS)
-        states = json.loads(body)
-    except (local_http.NoResponse, ValueError):
+    readiness = local_http.readiness(f"http://127.0.0.1:{port}")
+    if readiness is None:
         return []
-    if not isinstance(states, dict) or "database" not in states or status not in (200, 503):
-        return []
-    faults = {name: state for name, state in states.items() if state not in FINE}
-    if status == 200:
+    ready, faults = readiness
+    if ready:
         state, what = OK, f"runs on port {port} and says that it is ready"
     elif faults.keys() == {"webhook_secret"}:
         state, what, faults = NOTE, f"runs on port {port} and accepts no webhooks", {}

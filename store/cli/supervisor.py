@@ -9,20 +9,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from store.cli.child_process import GENTLE_END, Process, child_command, kill_group, release, start
 from store.core.errors import StoreError
+from store.core.workers import in_thread
 
 LONGEST_PAUSE_SECONDS = 8.0
 COLOURS = cycle((36, 33, 32, 35, 34))  # ANSI: cyan, yellow, green, magenta, blue
-Result = TypeVar("Result")
 
 
 class RestartLimitReached(StoreError):
@@ -182,9 +181,9 @@ async def keep_running(program: Program, policy: RestartPolicy, log: Log) -> Non
 async def run_once(program: Program, policy: RestartPolicy, log: Log) -> tuple[int, bool]:
     """The exit code of one run, and whether its end was intended (see `Program`)."""
     process = start_or_release(program)
-    ended = in_thread(process.wait)
+    ended = asyncio.wrap_future(in_thread(process.wait))
     log.line("store", f"The {program.name} is process {process.pid}.")
-    printing = in_thread(print_lines, program.name, process, log)
+    printing = asyncio.wrap_future(in_thread(print_lines, program.name, process, log))
     pid_file = write_pid(program.pid_file, process.pid)
     try:
         code = await asyncio.shield(ended)
@@ -204,20 +203,6 @@ def start_or_release(program: Program) -> Process:
         release(program.preloaded, program.command[len(child_command()) :], environment)
         return program.preloaded
     return start(program.command, environment)
-
-
-def in_thread(work: Callable[..., Result], *args: Any) -> asyncio.Future[Result]:
-    """The result of `work` in a daemon thread, which delays no exit as `to_thread` would."""
-    done: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            done.set_result(work(*args))
-        except BaseException as error:  # noqa: BLE001 - raised where the result is awaited
-            done.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    return asyncio.wrap_future(done)
 
 
 def write_pid(pid_file: Path | None, pid: int) -> Path | None:

@@ -217,7 +217,7 @@ class StripeUnreachable(StripeError):
 class StripeUncertain(StripeUnreachable):
     """`replayed`: Stripe repeats a failure stored for this idempotency key; it cannot succeed."""
 
-    def __init__(self, *, replayed: bool, for_operator: str = "") -> None:
+    def __init__(self, *, replayed: bool = False, for_operator: str = "") -> None:
         super().__init__(for_operator=for_operator)
         self.replayed = replayed
 

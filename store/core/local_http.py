@@ -5,6 +5,7 @@ whole start saves.
 """
 
 import http.client
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from typing import NamedTuple
 
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 HEALTH_SECONDS = 2.0
+READY_SECONDS = 4.0  # it may wait a moment for a write of its own
+GOOD_STATES = ("ok", "not compared with Stripe's yet")
 
 
 class NoResponse(Exception):
@@ -51,3 +54,19 @@ def is_up(url: str) -> bool:
         return send("GET", url, timeout=HEALTH_SECONDS).status < 400
     except NoResponse:
         return False
+
+
+def readiness(webhook_server: str) -> tuple[bool, dict[str, str]] | None:
+    """Whether the webhook server at this address is ready, and the states in its `/readyz` that
+    are not good, by name.
+
+    None if no webhook server of ours answers there.
+    """
+    try:
+        status, body = send("GET", f"{webhook_server}/readyz", timeout=READY_SECONDS)
+        states = json.loads(body)
+    except (NoResponse, ValueError):
+        return None
+    if not isinstance(states, dict) or "database" not in states or status not in (200, 503):
+        return None
+    return status == 200, {name: s for name, s in states.items() if s not in GOOD_STATES}

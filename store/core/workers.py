@@ -1,14 +1,32 @@
-"""Threads that run for ever: restarted when they end, and reported when they are not running."""
+"""Daemon threads, which do not delay the end of the process: for one call, or running for ever."""
 
 import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
 
 RESTART_SECONDS = 5.0
 REPORTED_SECONDS = 60.0  # how long after a restart it is reported
+
+
+def in_thread(work: Callable[..., Result], *args: Any) -> Future[Result]:
+    """The future result of `work(*args)`, which runs in a thread of its own."""
+    result: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(work(*args))
+        except BaseException as error:  # noqa: BLE001 - raised where the result is read
+            result.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return result
 
 
 class Worker:

@@ -11,8 +11,11 @@ import threading
 import time
 from concurrent.futures import Future
 
+from sqlalchemy import Engine
+
 from store.core import clock
 from store.core.errors import StoreError
+from store.core.workers import in_thread
 from store.db import engine as db
 from store.db.models import OrderCheck
 
@@ -28,15 +31,21 @@ class WriteProbe:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._database: object = None
-        self._began_at = float("-inf")
+        self._database: Engine | None = None
+        self._began_at = 0.0
         self._result: Future[str | None] = Future()
-        self._result.set_result(None)
 
     def trouble(self) -> str | None:
         """Why the database takes no writes, for operators; None if it does."""
+        try:
+            database = db.engine()
+        except StoreError as error:
+            return error.for_operator
         with self._lock:
-            self._begin()
+            now = time.monotonic()
+            is_old = self._result.done() and now - self._began_at >= MAX_AGE_SECONDS
+            if is_old or self._database is not database:
+                self._database, self._began_at, self._result = database, now, in_thread(_write)
             result, began_at = self._result, self._began_at
         try:
             return result.result(TIMEOUT_SECONDS)
@@ -44,37 +53,18 @@ class WriteProbe:
             seconds = time.monotonic() - began_at
             return f"A small write has been waiting for {seconds:.0f} seconds: something locks it."
 
-    def _begin(self) -> None:
-        """Start a write if the last one is old, or was in another database."""
-        database, now = _database(), time.monotonic()
-        is_recent = not self._result.done() or now - self._began_at < MAX_AGE_SECONDS
-        if is_recent and self._database == database:
-            return
-        self._database, self._began_at, self._result = database, now, Future()
-        threading.Thread(target=_write, args=(self._result,), daemon=True).start()
 
-
-def _database() -> object:
-    try:
-        return id(db.engine())
-    except StoreError:
-        return None
-
-
-def _write(result: "Future[str | None]") -> None:
-    """Insert and delete a row; the result is why that failed, None if it did not."""
-    trouble: str | None = "The write was not finished."
+def _write() -> str | None:
+    """Insert and delete a row; returns why that failed, None if it did not."""
     try:
         with db.unit_of_work() as session:
             row = OrderCheck(at=clock.now(), source="health", evidence=FILLER)
             session.add(row)
             session.flush()
             session.delete(row)
-        trouble = None
     except StoreError as error:
-        trouble = error.for_operator
+        return error.for_operator
     except Exception as error:
         log.exception("The test write failed")
-        trouble = f"A small write failed: {type(error).__name__}."
-    finally:
-        result.set_result(trouble)
+        return f"A small write failed: {type(error).__name__}."
+    return None

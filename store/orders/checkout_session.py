@@ -243,7 +243,7 @@ def _fact(session: Document, order: Order, origin: str) -> Fact:
     with reading_answer():
         fact = of_session(session, origin=origin)
     if fact is None or fact.order_number != order.number:
-        raise StripeUncertain(replayed=False)
+        raise StripeUncertain
     return fact
 
 

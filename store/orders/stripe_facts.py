@@ -152,7 +152,7 @@ def reading_answer() -> Iterator[None]:
     try:
         yield
     except UNREADABLE as error:
-        raise StripeUncertain(replayed=False) from error
+        raise StripeUncertain from error
 
 
 def of_session(

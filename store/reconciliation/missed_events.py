@@ -51,7 +51,7 @@ def process_since(since: datetime, done: ReconcileResult) -> None:
     if nameless:
         log.warning("%s events in Stripe's list have no id; the list is read again.", nameless)
         done.failed += nameless
-        raise StripeUncertain(replayed=False)
+        raise StripeUncertain
 
 
 def retry_failed(done: ReconcileResult) -> None:

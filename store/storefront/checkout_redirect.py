@@ -41,7 +41,7 @@ def go(request: Request) -> Response:
         if not order_detail.is_number(number):
             raise errors.OrderNotFound
         buyer = buyer_of(request) or ""
-        refreshed = prefetch.URL_PREFETCH.result(buyer, number)
+        refreshed = prefetch.URL_PREFETCH.wait(buyer, number)
         address = checkout.checkout_url(buyer, number, refreshed=refreshed)
     except errors.OrderNotFound as error:
         return plain_page(f"{error} It may belong to another browser.", error.status)

@@ -35,8 +35,8 @@ class Prefetcher:
                 del self.started[next(iter(self.started))]
         return future
 
-    def result(self, *about: str) -> bool:
-        """Wait for the request; False where none was started lately or it never began to run."""
+    def wait(self, *about: str) -> bool:
+        """Wait for the request; False where none was started lately or it has not begun to run."""
         with self.lock:
             at, future = self.started.pop(about, (0.0, None))
         if future is None or future.cancel() or time.monotonic() - at > FRESH_SECONDS:
@@ -51,5 +51,5 @@ URL_PREFETCH = Prefetcher(checkout.checkout_url)
 
 def settle(buyer: str, number: str) -> None:
     """Wait for the prefetched refresh, or refresh the order now; raises what the request raises."""
-    if not SETTLE_PREFETCH.result(buyer, number):
+    if not SETTLE_PREFETCH.wait(buyer, number):
         checkout.refresh_order(buyer, number)

@@ -25,7 +25,7 @@ LISTED_PAYMENT = [f"data.{PAYMENT[0]}"]
 def _account_of(_key: str, _base: str | None) -> str:
     account_id = get("/v1/account", {}).get("id")
     if not isinstance(account_id, str):
-        raise StripeUncertain(replayed=False)
+        raise StripeUncertain
     return account_id
 
 
@@ -88,7 +88,7 @@ def find_checkouts(order_number: str, since: datetime) -> list[StripeResponse]:
         elif metadata.get("order_number") == order_number:
             sessions.append(session)
     if unreadable and not sessions:
-        raise StripeUncertain(replayed=False)
+        raise StripeUncertain
     return sessions
 
 

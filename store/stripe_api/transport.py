@@ -223,14 +223,14 @@ def paginate(path: str, params: Mapping[str, Any]) -> Iterator[StripeResponse]:
         page = get(path, {**params, **cursor, "limit": 100})
         items = page.get("data")
         if not isinstance(items, list):
-            raise errors.StripeUncertain(replayed=False)
+            raise errors.StripeUncertain
         items = [item if isinstance(item, dict) else {} for item in items]
         yield from (StripeResponse(item, page.call) for item in items)
         if not page.get("has_more"):
             return
         last = next((item["id"] for item in items[::-1] if isinstance(item.get("id"), str)), "")
         if not last or last in cursors:
-            raise errors.StripeUncertain(replayed=False)
+            raise errors.StripeUncertain
         cursors.add(last)
         cursor["starting_after"] = last
         time.sleep(PAUSE_SECONDS)
@@ -262,10 +262,10 @@ def call_with_retry(
                 raise mapped from error
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             # The SDK fails on JSON that is not Stripe's, such as a proxy's `{"error": "down"}`.
-            raise errors.StripeUncertain(replayed=False, for_operator=_not_stripe(None)) from error
+            raise errors.StripeUncertain(for_operator=_not_stripe(None)) from error
         else:
             if not isinstance(response.data, dict) or "object" not in response.data:
-                raise errors.StripeUncertain(replayed=False)
+                raise errors.StripeUncertain
             call = _describe(request, response.code, response.headers, key, started)
             return StripeResponse(response.data, call, replayed=_is_replayed(response.headers))
         time.sleep(pause)

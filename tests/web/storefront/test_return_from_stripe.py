@@ -127,7 +127,7 @@ def test_an_old_prefetch_result_is_not_used(monkeypatch: pytest.MonkeyPatch) -> 
     prefetcher.start(*WHOSE).result()
     monkeypatch.setattr(prefetch, "FRESH_SECONDS", 0)
 
-    assert not prefetcher.result(*WHOSE)
+    assert not prefetcher.wait(*WHOSE)
 
 
 def test_a_prefetch_without_a_free_thread_returns_no_result_at_once() -> None:
@@ -142,9 +142,9 @@ def test_a_prefetch_without_a_free_thread_returns_no_result_at_once() -> None:
         prefetcher.start("me", number)
     prefetcher.start("me", "9")
 
-    assert not prefetcher.result("me", "9")  # at once, though all eight are still asking
+    assert not prefetcher.wait("me", "9")  # at once, though all eight are still asking
     over.set()
-    assert prefetcher.result("me", "1")
+    assert prefetcher.wait("me", "1")
     prefetcher.pool.shutdown()
     assert sorted(asked) == list("12345678")
 
@@ -156,7 +156,7 @@ def test_only_the_latest_prefetches_are_kept(monkeypatch: pytest.MonkeyPatch) ->
     for number in "123":
         prefetcher.start("me", number).result()
 
-    assert [prefetcher.result("me", number) for number in "123"] == [False, True, True]
+    assert [prefetcher.wait("me", number) for number in "123"] == [False, True, True]
 
 
 @pytest.mark.parametrize(
