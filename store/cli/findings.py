@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -16,7 +15,14 @@ from pydantic import SecretStr
 from store.catalog import seeding
 from store.cli import preflight
 from store.core import addresses, credentials, setting_sources, settings, shop_profile
-from store.core.errors import SettingsError, StoreError, StripeError, StripePermissionMissing
+from store.core.errors import (
+    DatabaseUnavailable,
+    DatabaseUnusable,
+    SettingsError,
+    StoreError,
+    StripeError,
+    StripePermissionMissing,
+)
 from store.core.settings import Settings
 from store.core.text import counted
 from store.db import engine as db
@@ -136,23 +142,28 @@ def data_folder(config: Settings) -> Iterator[Finding]:
 
 
 def database() -> Iterator[Finding]:
-    with suppress(StoreError):  # reported below, with the reason
+    where = "DATABASE_URL"
+    try:
+        where = db.location()
         if not db.exists():
-            message = f"There is no shop in {db.location()} yet"
+            message = f"There is no shop in {where} yet"
             yield Finding(NOTE, "database", message, "python -m store makes it.")
             return
-    sound = True
-    for check in db.findings():
-        sound &= check.ok
-        yield Finding(OK if check.ok else WRONG, "database", check.sentence, check.remedy)
-    if not sound:
-        return
-    message = f"The database {db.location()} answers"
-    if db.schema_is_current():
-        yield Finding(OK, "database", f"{message} and its schema is current")
+        for sentence in db.checks_passed():
+            yield Finding(OK, "database", sentence)
+        is_current = db.schema_is_current()
+    except DatabaseUnusable as error:
+        yield Finding(WRONG, "database", error.problem, error.remedy)
+    except DatabaseUnavailable as error:
+        message = f"The database {where} cannot be used: {db.driver_message(error)}."
+        remedy = "Start it, or correct DATABASE_URL; without DATABASE_URL a file is used."
+        yield Finding(WRONG, "database", message, remedy)
     else:
-        remedy = "python -m store migrate (starting the shop does it, too)."
-        yield Finding(NOTE, "database", f"{message}; its schema is not current", remedy)
+        message, remedy = f"The database {where} answers and its schema is current", ""
+        if not is_current:
+            message = f"The database {where} answers; its schema is not current"
+            remedy = "python -m store migrate (starting the shop does it, too)."
+        yield Finding(OK if is_current else NOTE, "database", message, remedy)
 
 
 def stripe(config: Settings) -> Iterator[Finding]:

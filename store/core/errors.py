@@ -69,7 +69,11 @@ class DatabaseUnavailable(StoreError):
 
 
 class DatabaseUnusable(DatabaseUnavailable):
-    operator_sentence = "The database cannot be used; python -m store doctor says why."
+    """What is wrong with the database, and what to do about it, for operators."""
+
+    def __init__(self, problem: str, remedy: str = "") -> None:
+        super().__init__(for_operator=f"{problem} {remedy}".strip())
+        self.problem, self.remedy = problem, remedy
 
 
 class SchemaUnknown(StoreError):

@@ -1,11 +1,11 @@
 """Checks before the first write: whether the shop can and may work in this database.
 
-Each finding is one sentence, with the remedy as another. Checking changes nothing.
+Checking changes nothing.
 """
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DBAPIError
@@ -44,108 +44,91 @@ WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S
 """
 
 
-class Finding(NamedTuple):
-    """The result of one check; `newer` is a failure: the schema is of a later version."""
+def passed(connection: Connection) -> Iterator[str]:
+    """A sentence for each check that the database passes.
 
-    ok: bool
-    sentence: str
-    remedy: str = ""
-    newer: bool = False
-
-
-def ensure_usable(connection: Connection) -> None:
-    """Raise SchemaUnknown for a newer version's schema, DatabaseUnusable for any other failure."""
-    for finding in findings(connection):
-        if not finding.ok:
-            if finding.newer:
-                raise SchemaUnknown
-            raise DatabaseUnusable(for_operator=f"{finding.sentence} {finding.remedy}".strip())
-
-
-def findings(connection: Connection) -> Iterator[Finding]:
-    """One finding per check; a failure that makes the following checks meaningless is the last."""
+    Raises:
+        SchemaUnknown: the schema is of a newer version.
+        DatabaseUnusable: it fails another check.
+    """
     if connection.dialect.name == "postgresql":
         yield from _postgresql(connection)
     else:
         yield from _sqlite(connection)
 
 
-def _postgresql(connection: Connection) -> Iterator[Finding]:
+def ensure_usable(connection: Connection) -> None:
+    """Make every check; raises as `passed` does."""
+    list(passed(connection))
+
+
+def _postgresql(connection: Connection) -> Iterator[str]:
     session = connection.exec_driver_sql(SESSION).one()
     role, database, namespace = session.role, session.database, session.namespace
     version, numbers = session.version, connection.dialect.server_version_info or (0,)
     if not version.startswith("PostgreSQL ") or numbers < LEAST_POSTGRESQL:
         least = LEAST_POSTGRESQL[0]
         sentence = f"The server of {database} is {version[:60]}, not PostgreSQL {least} or later."
-        yield Finding(False, sentence, "Use one that is.")
-        return
-    yield Finding(True, f"PostgreSQL {numbers[0]}, text in UTF8")
+        raise DatabaseUnusable(sentence, "Use one that is.")
+    yield f"PostgreSQL {numbers[0]}, text in UTF8"
     if session.read_only:
         sentence = f"The database {database} takes no writes: it is a standby, or set to read only."
-        yield Finding(False, sentence, "Name its primary server in DATABASE_URL.")
-        return
+        raise DatabaseUnusable(sentence, "Name its primary server in DATABASE_URL.")
     if namespace is None:
         sentence = f"No schema that the role {role} may use is in its search path in {database}."
         remedy = (
             f"CREATE SCHEMA shop AUTHORIZATION {session.quoted_role}; and set search_path to it."
         )
-        yield Finding(False, sentence, f"Run: {remedy}")
-        return
+        raise DatabaseUnusable(sentence, f"Run: {remedy}")
     rows = connection.exec_driver_sql(RELATIONS).all()
     tables = {row.relname for row in rows if row.relkind != "S"}
     marks = [row for row in rows if row.relname == "alembic_version"]
-    if not all(row.usable for row in marks):
-        yield _rights(marks, session, current=True)
-        return
-    yield (owner := _ownership(connection, tables, f"{database}, schema {namespace},"))
-    if not owner.ok:
-        return
+    _rights(marks, session, current=True)
+    yield _ownership(connection, tables, f"{database}, schema {namespace},")
     current = revisions(connection, tables) == [revision.newest_revision()]
     if not current and not session.may_create:
         sentence = f"The role {role} may not create tables in the schema {namespace} of {database}."
         grant = f"GRANT USAGE, CREATE ON SCHEMA {session.quoted_schema} TO {session.quoted_role};"
-        yield Finding(False, sentence, f"As its owner, run: {grant}")
-        return
+        raise DatabaseUnusable(sentence, f"As its owner, run: {grant}")
     names = {*models.Order.metadata.tables, *FORMER_TABLES, "alembic_version"}
     ours = [row for row in rows if row.relname.removesuffix("_id_seq") in names]
     yield _rights(ours, session, current=current)
 
 
-def _rights(ours: Iterable[Any], session: Any, *, current: bool) -> Finding:
+def _rights(ours: Iterable[Any], session: Any, *, current: bool) -> str:
     role, schema, quoted_role = session.role, session.quoted_schema, session.quoted_role
     for row in ours:
         if not current and not row.owned:
             sentence = (
                 f"{row.relname} belongs to the role {row.owner}; {role} cannot bring it up to date."
             )
-            return Finding(False, sentence, f"Run python -m store migrate as {row.owner}.")
+            raise DatabaseUnusable(sentence, f"Run python -m store migrate as {row.owner}.")
         if not row.usable:
             grants = (
                 f"GRANT ALL ON ALL {kind} IN SCHEMA {schema} TO {quoted_role};"
                 for kind in ("TABLES", "SEQUENCES")
             )
             sentence = f"The role {role} may not read and write {row.relname}."
-            return Finding(False, sentence, f"As its owner, run: {' '.join(grants)}")
-    return Finding(True, f"The role {role} has the rights that it needs")
+            raise DatabaseUnusable(sentence, f"As its owner, run: {' '.join(grants)}")
+    return f"The role {role} has the rights that it needs"
 
 
-def _sqlite(connection: Connection) -> Iterator[Finding]:
+def _sqlite(connection: Connection) -> Iterator[str]:
     version, least = sqlite3.sqlite_version, ".".join(map(str, revision.LEAST_SQLITE))
-    if sqlite3.sqlite_version_info >= revision.LEAST_SQLITE and _knows_json(connection):
-        yield Finding(True, f"SQLite {version}")
-    else:
+    if sqlite3.sqlite_version_info < revision.LEAST_SQLITE or not _knows_json(connection):
         needed = f"the shop needs {least} or later with JSON."
         sentence = f"This Python comes with SQLite {version}, and {needed}"
-        yield Finding(False, sentence, "Use a newer Python, or PostgreSQL by DATABASE_URL.")
+        raise DatabaseUnusable(sentence, "Use a newer Python, or PostgreSQL by DATABASE_URL.")
+    yield f"SQLite {version}"
     file = str(connection.engine.url.database)
     rows = connection.exec_driver_sql(
         "SELECT name FROM sqlite_master"
         " WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     )
-    yield (owner := _ownership(connection, set(rows.scalars()), file))
-    if owner.ok and connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
+    yield _ownership(connection, set(rows.scalars()), file)
+    if connection.exec_driver_sql("PRAGMA journal_mode").scalar() != "wal":
         sentence = f"The disk of {file} lacks what SQLite needs for several processes at once."
-        yield Finding(False, sentence, "Set DATA_DIR to a local disk, not a network drive.")
+        raise DatabaseUnusable(sentence, "Set DATA_DIR to a local disk, not a network drive.")
 
 
 def _knows_json(connection: Connection) -> bool:
@@ -157,7 +140,7 @@ def _knows_json(connection: Connection) -> bool:
     return True
 
 
-def _ownership(connection: Connection, tables: set[str], where: str) -> Finding:
+def _ownership(connection: Connection, tables: set[str], where: str) -> str:
     """Whether the database is empty, or holds a shop that this version can bring up to date.
 
     A shop is created only in an empty database. It is recognised by its revision and by a set of
@@ -165,15 +148,14 @@ def _ownership(connection: Connection, tables: set[str], where: str) -> Finding:
     """
     recorded = revisions(connection, tables)
     if not tables or (tables == {"alembic_version"} and recorded == []):
-        return Finding(True, f"The database {where} is empty")
+        return f"The database {where} is empty"
     is_shop = tables >= OUR_TABLES and _columns(connection, "orders") >= OUR_COLUMNS
     if not is_shop or recorded is None or len(recorded) != 1:
         sentence = f"The database {where} is in use by another program"
-        return Finding(False, f"{sentence}, so nothing is written there.", ELSEWHERE)
+        raise DatabaseUnusable(f"{sentence}, so nothing is written there.", ELSEWHERE)
     if recorded[0] not in revision.revisions():
-        sentence = f"The database {where} was made by a newer version of this shop."
-        return Finding(False, sentence, "Update the shop first.", newer=True)
-    return Finding(True, f"The database {where} holds this shop")
+        raise SchemaUnknown
+    return f"The database {where} holds this shop"
 
 
 def revisions(connection: Connection, tables: Collection[str]) -> list[str] | None:

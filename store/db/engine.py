@@ -16,9 +16,8 @@ from sqlalchemy import Connection, Engine, event, exc, inspect, make_url
 from sqlmodel import Session, create_engine
 
 from store.core import private_files, settings
-from store.core.errors import DatabaseUnavailable, DatabaseUnusable, SchemaUnknown, StoreError
+from store.core.errors import DatabaseUnavailable, DatabaseUnusable, SchemaUnknown
 from store.db import checks, models, postgresql
-from store.db.checks import Finding
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -42,7 +41,7 @@ def engine_for(url: str) -> Engine:
     try:
         place = make_url(url)
     except (exc.ArgumentError, ValueError):
-        raise DatabaseUnusable(for_operator=UNREADABLE) from None
+        raise DatabaseUnusable(UNREADABLE) from None
     if place.get_backend_name() != "sqlite":
         return postgresql.engine_of(place, LOCK_SECONDS)
     file = Path(place.database or "")
@@ -204,7 +203,7 @@ def _upgrade(connection: Connection) -> None:
         if refused(error):
             raise
         sentence = f"The schema cannot be changed: {error.orig}".strip()
-        raise DatabaseUnusable(for_operator=sentence) from error
+        raise DatabaseUnusable(sentence) from error
 
 
 def exists() -> bool:
@@ -223,20 +222,11 @@ def schema_is_current() -> bool:
         return checks.is_current(connection)
 
 
-def findings() -> Iterator[Finding]:
-    """The results of checking the database, as sentences; nothing is changed."""
-    where = "DATABASE_URL"
-    try:
-        where = location()
-        with translate_db_errors(), engine().connect() as connection:
-            yield Finding(True, f"The database {where} answers")
-            yield from checks.findings(connection)
-    except DatabaseUnusable as error:
-        yield Finding(False, error.for_operator)
-    except StoreError as error:
-        sentence = f"The database {where} cannot be used: {driver_message(error)}."
-        remedy = "Start it, or correct DATABASE_URL; without DATABASE_URL a file is used."
-        yield Finding(False, sentence, remedy)
+def checks_passed() -> Iterator[str]:
+    """A sentence for each check that the database passes; raises as `checks.passed` does."""
+    with translate_db_errors(), engine().connect() as connection:
+        yield f"The database {location()} answers"
+        yield from checks.passed(connection)
 
 
 def location() -> str:

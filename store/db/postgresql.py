@@ -104,6 +104,6 @@ def refuse_encoding(connection: Any) -> None:
     name = connection.info.dbname
     connection.close()
     raise DatabaseUnusable(
-        for_operator=f"The database {name} stores text as {encoding}, which lacks the letters of "
-        "many names; make one in UTF8: CREATE DATABASE shop ENCODING 'UTF8' TEMPLATE template0."
+        f"The database {name} stores text as {encoding}, which lacks the letters of many names; "
+        "make one in UTF8: CREATE DATABASE shop ENCODING 'UTF8' TEMPLATE template0."
     )

@@ -83,7 +83,7 @@ def test_an_empty_database_is_migrated_through_a_pooler(
     through = pooler.set(database=make_url(new_postgres_database()).database)
 
     with set_to(through.render_as_string(hide_password=False)):
-        assert all(found.ok for found in db.findings())
+        assert list(db.checks_passed())
         seeding.migrate()
         assert db.schema_is_current()
 
