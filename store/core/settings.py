@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -64,18 +64,6 @@ def currency_code(value: str) -> str:
     return value.lower()
 
 
-def one_of(*words: str) -> AfterValidator:
-    """One of these words in any case, returned as it is written here."""
-
-    def check(value: str) -> str:
-        for word in words:
-            if word.lower() == value.lower():
-                return word
-        raise ValueError(f"must be {', '.join(words[:-1])} or {words[-1]}")
-
-    return AfterValidator(check)
-
-
 # What Stripe would refuse in a request is refused here: one wrong address ends every checkout.
 SecretKey = Annotated[SecretStr, BeforeValidator(credentials.secret_key)]
 PublishableKey = Annotated[str, AfterValidator(credentials.publishable_key)]
@@ -92,6 +80,9 @@ ApiBase = Annotated[str, AfterValidator(addresses.api_base)]
 Address = Annotated[str, AfterValidator(addresses.web_address)]
 PublicAddress = Annotated[str, AfterValidator(partial(addresses.web_address, public=True))]
 Email = Annotated[str, AfterValidator(addresses.email)]
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)
+]
 
 
 class Settings(BaseModel):
@@ -111,8 +102,8 @@ class Settings(BaseModel):
     sidecar_url: Address = "http://127.0.0.1:8000"
     allowed_hosts: HostPatterns = []
     debug: bool = False
-    log_level: Annotated[str, one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")] = "INFO"
-    log_format: Annotated[str, one_of("text", "json")] = "text"
+    log_level: LogLevel = "INFO"
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(str.lower)] = "text"
     checkout_minutes: int = Field(default=60, ge=MINUTES[0], le=MINUTES[1])
     reconcile_seconds: float = Field(default=30, ge=SECONDS[0], le=SECONDS[1])
     data_dir: Folder = ROOT / "data"
@@ -195,7 +186,7 @@ def _sentence(error: ValidationError, origins: Mapping[str, str]) -> str:
     """Pydantic's errors as one sentence with names and files, but no values."""
     faults = []
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
-        message = fault["msg"].removeprefix("Value error, ")
+        message = fault["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
         if fault["loc"]:  # else it is about two settings, both named in the message
             name = str(fault["loc"][0])
             where = f" in {origins[name]}" if origins.get(name) else ""

@@ -7,7 +7,6 @@ SQLite has a single writer. Statements bypass SQLAlchemy's compiler, which costs
 database for a batch of one. Table and column names come from the models, never from input.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -54,20 +53,18 @@ def exists(
 ) -> bool:
     """Whether any of these tables has a row with one of the values in this column."""
     connection = session.connection()
-    tables = tuple(str(model.__tablename__) for model in models)
-    statement = _existence(name, tables, connection.dialect)
-    return bool(connection.exec_driver_sql(statement, {"rows": json.dumps(values)}).scalar())
-
-
-@lru_cache(maxsize=64)
-def _existence(name: str, tables: tuple[str, ...], dialect: Dialect) -> str:
     listed = (
         "SELECT value FROM json_each(:rows)"
-        if dialect.name == "sqlite"
+        if connection.dialect.name == "sqlite"
         else "SELECT CAST(value AS integer) FROM json_array_elements_text(CAST(%(rows)s AS json))"
     )
-    conditions = (f"EXISTS (SELECT 1 FROM {table} WHERE {name} IN ({listed}))" for table in tables)  # noqa: S608
-    return f"SELECT {' OR '.join(conditions)}"
+    conditions = (
+        f"EXISTS (SELECT 1 FROM {model.__tablename__} WHERE {name} IN ({listed}))"  # noqa: S608
+        for model in models
+    )
+    statement = f"SELECT {' OR '.join(conditions)}"
+    rows = orjson.dumps(values).decode()
+    return bool(connection.exec_driver_sql(statement, {"rows": rows}).scalar())
 
 
 def _run(connection: Connection, statement: Any, model: type[SQLModel], rows: Sequence[Row]) -> Any:

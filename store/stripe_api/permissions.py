@@ -9,9 +9,11 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from store.core.errors import StripeRefused
-from store.stripe_api import requests, transport
+from store.stripe_api import transport
+from store.stripe_api.requests import SESSIONS
 
-MISSING_SESSION = "/v1/checkout/sessions/cs_test_doctor"
+MISSING_SESSION = f"{SESSIONS}/cs_test_doctor"
+WRONG_CHECKOUT = {"mode": "doctor"}
 WRONG_REFUND = {"payment_intent": "pi_doctor", "reason": "doctor"}
 
 
@@ -26,16 +28,10 @@ class Permission(NamedTuple):
 
 
 NEEDED = (
-    Permission(
-        "Checkout Sessions: Write",
-        "create checkouts",
-        "POST",
-        requests.SESSIONS,
-        {"mode": "doctor"},
-    ),
+    Permission("Checkout Sessions: Write", "create checkouts", "POST", SESSIONS, WRONG_CHECKOUT),
     Permission("Checkout Sessions: Write", "expire checkouts", "POST", f"{MISSING_SESSION}/expire"),
     Permission("Checkout Sessions: Read", "look a checkout up", "GET", MISSING_SESSION),
-    Permission("Checkout Sessions: Read", "list checkouts", "GET", requests.SESSIONS, {"limit": 1}),
+    Permission("Checkout Sessions: Read", "list checkouts", "GET", SESSIONS, {"limit": 1}),
     Permission("PaymentIntents: Read", "look a payment up", "GET", "/v1/payment_intents/pi_doctor"),
     Permission("Charges and Refunds: Read", "look a charge up", "GET", "/v1/charges/ch_doctor"),
     Permission("Charges and Refunds: Read", "list refunds", "GET", "/v1/refunds", {"limit": 1}),
