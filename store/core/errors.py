@@ -156,14 +156,12 @@ class OpenOrderFound(CartError):
             f"You have another order that is not paid yet, {number}. Paying for this cart cancels "
             "it: press Pay again if you want that."
         )
-        self.number = number
 
 
 class JustBought(CartError):
-    def __init__(self, number: str, minutes: int) -> None:
+    def __init__(self, minutes: int) -> None:
         when = "less than a minute ago" if minutes < 1 else f"{minutes} min ago"
         super().__init__(f"You bought exactly this {when}. Buy it once more?")
-        self.number = number
 
 
 class OrderNotFound(StoreError):
@@ -241,14 +239,14 @@ class StripeKeyRefused(StripeError):
 
 
 class StripePermissionMissing(StripeError):
-    """`route` is the request (`GET /v1/events`), `permission` Stripe's name (`rak_event_read`)."""
+    """`permission` is Stripe's name (`rak_event_read`)."""
 
     sentence = (
         "This shop's Stripe key lacks a permission, so this cannot be done now. "
         "You have not been charged."
     )
     operator_sentence = "The restricted Stripe key lacks a permission."
-    route = permission = ""
+    permission = ""
 
 
 class StripeRefused(StripeError):
@@ -270,4 +268,3 @@ class CheckoutOutOfReach(StripeNotFound):
             for_operator="Stripe does not know this session; it may still be payable elsewhere. "
             f"The order is closed at {until:%H:%M} UTC.",
         )
-        self.until = until

@@ -283,7 +283,7 @@ def _failure(
         log.error("%s", mapped.for_operator)
     if isinstance(mapped, errors.StripePermissionMissing):
         named = PERMISSION.search(str(error.user_message or ""))
-        mapped.route, mapped.permission = request, named.group() if named else ""
+        mapped.permission = named.group() if named else ""
         permission = f"permission {mapped.permission}".strip()
         mapped.for_operator = f"The restricted Stripe key lacks the {permission} for {request}."
     return mapped
