@@ -6,7 +6,7 @@ import secrets
 import threading
 from pathlib import Path
 
-from store.core import file_lock, private_files
+from store.core import private_files
 from store.core.errors import SettingsError
 
 log = logging.getLogger(__name__)
@@ -30,9 +30,10 @@ def read_or_create_secret(path: Path, prefix: str = "") -> str:
     try:
         if (secret := _read(path, prefix)) is not None:
             return secret
+        from store.core.file_lock import acquire  # noqa: PLC0415 - few starts need SQLite so early
+
         private_files.make_folder(path.parent)
-        lock = path.with_name("secrets.lock")
-        with ONE_THREAD, file_lock.acquire(lock, wait_seconds=LOCK_SECONDS):
+        with ONE_THREAD, acquire(path.with_name("secrets.lock"), wait_seconds=LOCK_SECONDS):
             return _read(path, prefix) or _create(path, prefix)
     except OSError as error:
         raise SettingsError(f"Cannot keep a secret in {path} ({error.strerror}).") from None
