@@ -20,7 +20,10 @@ from store.cli.child_process import GENTLE_END, Process, child_command, kill_gro
 from store.core.errors import StoreError
 from store.core.workers import in_thread
 
-LONGEST_PAUSE_SECONDS = 8.0
+MAX_DEATHS, WITHIN_SECONDS = 5, 60.0  # so many deaths of a program within this time end everything
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 8.0  # before a restart; doubles with each recent death
+INTENDED_STOP_SECONDS = 3.0  # the pause after an intended end: long enough to be seen
+GRACE_SECONDS = 8.0  # how long a program may take to end before it is killed
 COLOURS = cycle((36, 33, 32, 35, 34))  # ANSI: cyan, yellow, green, magenta, blue
 
 
@@ -43,20 +46,6 @@ class Program:
     pid_file: Path | None = None
     preloaded: Process | None = None
     start_after: Callable[[], Awaitable[None]] | None = None
-
-
-@dataclass(frozen=True)
-class RestartPolicy:
-    """How many deaths within how long stop everything, and the pauses before a restart.
-
-    `grace_seconds` is how long a program may take to end before it is killed.
-    """
-
-    deaths: int = 5
-    within_seconds: float = 60
-    pause_seconds: float = 0.5
-    grace_seconds: float = 8
-    intended_stop_seconds: float = 3  # long enough to be seen
 
 
 class Log:
@@ -107,7 +96,6 @@ class Log:
 def supervise(
     programs: Sequence[Program],
     when_started: Callable[[Log], Coroutine[Any, Any, None]],
-    policy: RestartPolicy = RestartPolicy(),
     *,
     as_json: bool = False,
 ) -> None:
@@ -123,7 +111,7 @@ def supervise(
         try:
             async with asyncio.TaskGroup() as group:
                 for program in programs:
-                    group.create_task(keep_running(program, policy, log))
+                    group.create_task(keep_running(program, log))
                 group.create_task(when_started(log))
         except asyncio.CancelledError:
             log.line("store", "Everything is stopped.")
@@ -153,32 +141,32 @@ def stop_on_signals(log: Log) -> None:
             signal.signal(number, on_signal)
 
 
-async def keep_running(program: Program, policy: RestartPolicy, log: Log) -> None:
+async def keep_running(program: Program, log: Log) -> None:
     """Start the program, and restart it whenever it ends, until it has died too often."""
-    deaths: deque[float] = deque(maxlen=policy.deaths)
+    deaths: deque[float] = deque(maxlen=MAX_DEATHS)
     if program.start_after:
         await program.start_after()
     while True:
-        code, was_intended = await run_once(program, policy, log)
+        code, was_intended = await run_once(program, log)
         if was_intended:
-            pause, how = policy.intended_stop_seconds, "was stopped"
+            pause, how = INTENDED_STOP_SECONDS, "was stopped"
         else:
             now = time.monotonic()
             deaths.append(now)
-            recent = sum(now - death < policy.within_seconds for death in deaths)
-            if recent == policy.deaths:
+            recent = sum(now - death < WITHIN_SECONDS for death in deaths)
+            if recent == MAX_DEATHS:
                 raise RestartLimitReached(
-                    f"The {program.name} died {recent} times within {policy.within_seconds:g} "
+                    f"The {program.name} died {recent} times within {WITHIN_SECONDS:g} "
                     f"seconds, the last time with {exit_reason(code)}; the lines above that begin "
                     f"with {program.name} say why. Everything was stopped."
                 )
-            pause = min(policy.pause_seconds * 2 ** (recent - 1), LONGEST_PAUSE_SECONDS)
+            pause = min(PAUSE_SECONDS * 2 ** (recent - 1), LONGEST_PAUSE_SECONDS)
             how = f"died ({exit_reason(code)})"
         log.line("store", f"The {program.name} {how}. Starting it again in {pause:g} s.")
         await asyncio.sleep(pause)
 
 
-async def run_once(program: Program, policy: RestartPolicy, log: Log) -> tuple[int, bool]:
+async def run_once(program: Program, log: Log) -> tuple[int, bool]:
     """The exit code of one run, and whether its end was intended (see `Program`)."""
     process = start_or_release(program)
     ended = asyncio.wrap_future(in_thread(process.wait))
@@ -191,7 +179,7 @@ async def run_once(program: Program, policy: RestartPolicy, log: Log) -> tuple[i
     finally:
         if pid_file:
             pid_file.unlink(missing_ok=True)
-        await end(process, ended, policy.grace_seconds)
+        await end(process, ended, GRACE_SECONDS)
         if process.stdin:
             process.stdin.close()
         await asyncio.wait([printing], timeout=1)

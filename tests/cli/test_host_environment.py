@@ -376,11 +376,13 @@ time.sleep(60)
 """
 SUPERVISED = """
 import sys
-from store.cli.supervisor import RestartPolicy, Program, supervise
+from store.cli import supervisor
+from store.cli.supervisor import Program, supervise
 async def started(log):
     pass
 command = [sys.executable, "-m", "store.cli.child_process", "parent"]
-supervise([Program("parent", command)], started, RestartPolicy(pause_seconds=30, grace_seconds=0.5))
+supervisor.PAUSE_SECONDS, supervisor.GRACE_SECONDS = 30, 0.5
+supervise([Program("parent", command)], started)
 """
 
 

@@ -42,7 +42,8 @@ time.sleep(60)
 
 LAUNCHER = """
 import os, pathlib, sys
-from store.cli.supervisor import RestartLimitReached, RestartPolicy, Program, supervise
+from store.cli import supervisor
+from store.cli.supervisor import RestartLimitReached, Program, supervise
 
 async def started(log):
     log.line("store", "started")
@@ -54,9 +55,10 @@ programs = [
     Program(name, [*tether, name, manner], pid_file=folder / f"{name}.pid")
     for name, manner in pairs
 ]
-patience = RestartPolicy(3, 60, pause_seconds=0.05, grace_seconds=0.5, intended_stop_seconds=0.05)
+supervisor.MAX_DEATHS, supervisor.GRACE_SECONDS = 3, 0.5
+supervisor.PAUSE_SECONDS = supervisor.INTENDED_STOP_SECONDS = 0.05
 try:
-    supervise(programs, started, patience)
+    supervise(programs, started)
 except RestartLimitReached as error:
     sys.exit(str(error))
 """
