@@ -4,8 +4,8 @@ A mistake in the file is one sentence with its name, the product and the field.
 """
 
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +35,26 @@ def migrate() -> None:
         SettingsError: the database is new and the products file is wrong; nothing was written.
         DatabaseUnavailable, DatabaseUnusable, SchemaUnknown
     """
-    db.migrate(_seed)
+    if db.needs_migration():
+        with db.schema_transaction() as connection:
+            _upgrade(connection)
 
 
-def recreated() -> AbstractContextManager[None]:
+@contextmanager
+def recreated() -> Iterator[None]:
     """Our tables as in a new database, committed at the end of the block; all else stays.
 
     An error, such as SettingsError, leaves the database as it is.
     """
-    return db.recreated(_seed)
+    with db.schema_transaction() as connection:
+        Product.metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        _upgrade(connection)
+        yield
 
 
-def _seed(connection: Connection) -> None:
+def _upgrade(connection: Connection) -> None:
+    db.upgrade(connection)
     if connection.execute(select(Product.id).limit(1)).first() is None:
         connection.execute(insert(Product), first_products())
 

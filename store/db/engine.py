@@ -6,7 +6,7 @@ Whatever connects raises DatabaseUnavailable where the database cannot be reache
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from sqlmodel import Session, create_engine
 
 from store.core import private_files, settings
 from store.core.errors import DatabaseUnavailable, DatabaseUnusable, SchemaUnknown
-from store.db import checks, models, postgresql
+from store.db import checks, postgresql
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -137,7 +137,7 @@ def refused(error: exc.DBAPIError) -> bool:
 
 
 def _alembic() -> "Config":
-    from alembic.config import Config  # noqa: PLC0415 - as in _upgrade
+    from alembic.config import Config  # noqa: PLC0415 - as in upgrade
 
     config = Config()
     # As a package: in a path Alembic would interpret a % sign.
@@ -145,39 +145,24 @@ def _alembic() -> "Config":
     return config
 
 
-def migrate(seed: Callable[[Connection], None]) -> None:
-    """Bring the schema up to date, all of it or nothing; harmless where it already is.
-
-    `seed` fills in the first rows in the same transaction. The database is checked before the first
-    write, and once more by the one process that may migrate: another may have done so meanwhile.
+def needs_migration() -> bool:
+    """True if the schema is missing or older than this version's; nothing is written.
 
     Raises:
-        DatabaseUnusable: it is another program's, or not fit for this one; nothing was written.
+        DatabaseUnusable: it is another program's, or not fit for this one.
         SchemaUnknown: the schema is newer than this program.
     """
     with translate_db_errors(), engine().connect() as connection:
         checks.ensure_usable(connection)
-        if checks.is_current(connection):
-            return
-    with schema_transaction() as connection:
-        _upgrade(connection)
-        seed(connection)
-
-
-@contextmanager
-def recreated(seed: Callable[[Connection], None]) -> Iterator[None]:
-    """Our tables as in a new database, committed at the end of the block; all else stays."""
-    with schema_transaction() as connection:
-        models.Order.metadata.drop_all(connection)
-        connection.exec_driver_sql("DROP TABLE alembic_version")
-        _upgrade(connection)
-        seed(connection)
-        yield
+        return not checks.is_current(connection)
 
 
 @contextmanager
 def schema_transaction() -> Iterator[Connection]:
-    """A transaction that one process at a time has, in a database that was found usable."""
+    """A transaction that one process at a time has, in a database that was found usable.
+
+    Another process may have migrated it since `needs_migration`, which `upgrade` notices.
+    """
     with translate_db_errors(), engine().execution_options(writes=True).begin() as connection:
         if connection.dialect.name == "postgresql":
             # Released with the transaction, so it cannot stay with a pooler's session.
@@ -188,7 +173,13 @@ def schema_transaction() -> Iterator[Connection]:
         yield connection
 
 
-def _upgrade(connection: Connection) -> None:
+def upgrade(connection: Connection) -> None:
+    """Create the schema or bring it up to date; harmless where it already is.
+
+    Raises:
+        DatabaseUnusable: our role may not change it, for instance.
+        SchemaUnknown: the schema is newer than this program.
+    """
     # Importing Alembic takes a third of a second, and most starts migrate nothing.
     from alembic import command  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
