@@ -60,11 +60,6 @@ def quantity_key(slug: str) -> str:
     return f"{QUANTITY_PREFIX}{slug}"
 
 
-def total_amount(products: list[ProductForSale], cart: Mapping[str, int]) -> int:
-    """The total of the cart for display; orders are made from `price_cart`."""
-    return sum(product.unit_amount * cart.get(product.slug, 0) for product in products)
-
-
 def price_cart(session: Session, cart: Mapping[str, int]) -> list[Line]:
     """The lines of a cart at current prices, in the order of the products.
 

@@ -27,6 +27,7 @@ from store.demo.clients import (
 )
 from store.demo.comparison import RehearsedOrder, compare_orders
 from store.orders import checkout, queries
+from store.reports.cart import Cart
 
 WEBHOOK_DELAY_SECONDS = "20"  # for a scenario that delivers the event itself before that
 WEBHOOK_TIMEOUT_SECONDS = 15
@@ -69,7 +70,7 @@ class ScenarioContext:
         return checkout.place(
             self.buyer,
             cart,
-            shown_amount=catalog.total_amount(products, cart),
+            shown_amount=Cart.of(products, cart).total,
             store_url=self.store_url,
             again=True,
         )

@@ -27,6 +27,7 @@ from store.db.models import Dispute, HistoryEntry, Order, OrderItem, Refund, Str
 from store.orders import checkout, refunds
 from store.orders.status_rules import PAID
 from store.reconciliation import audit, reconciler
+from store.reports.cart import Cart
 from stripe_emulator.resources import checkout_sessions
 from tests.simulation.in_process_shop import STORE_URL, STRAY, Crash, SimulatedShop, set_up
 from tests.simulation.invariants import Books
@@ -61,7 +62,7 @@ class Story(ABC):
 
     def place(self, cart: dict[str, int]) -> str:
         with db.reading() as session:
-            shown = products.total_amount(products.active_products(session), cart)
+            shown = Cart.of(products.active_products(session), cart).total
         return checkout.place(self.buyer, cart, shown_amount=shown, store_url=STORE_URL)
 
     def go_and_pay(self, number: str) -> None:

@@ -14,6 +14,7 @@ from store.core.errors import StoreError
 from store.db import engine as db
 from store.orders import checkout, refunds
 from store.reconciliation import audit, reconciler
+from store.reports.cart import Cart
 from stripe_emulator.base.errors import StripeError as EmulatorError
 from stripe_emulator.faults import REQUEST_FAULTS
 from stripe_emulator.resources import checkout_sessions
@@ -143,7 +144,7 @@ class World:
         number = checkout.place(
             buyer,
             cart,
-            shown_amount=products.total_amount(self.products, cart),
+            shown_amount=Cart.of(self.products, cart).total,
             store_url=STORE_URL,
             again=self.random.random() < 0.5,
         )

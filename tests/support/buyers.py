@@ -21,6 +21,7 @@ from store.catalog import products
 from store.core.errors import StoreError
 from store.db import engine as db
 from store.orders import checkout, refunds
+from store.reports.cart import Cart
 from store.web import buyer_cookie
 from tests.support import loopback
 
@@ -86,7 +87,7 @@ def visit(crowd: Crowd, chance: random.Random, cookie: str) -> None:
     """One visit; whatever fails on the way, the next visit starts anew."""
     buyer, cart = buyer_cookie.buyer_hash(cookie), chance.choice(CARTS)
     with db.reading() as session:
-        shown = products.total_amount(products.active_products(session), cart)
+        shown = Cart.of(products.active_products(session), cart).total
     number = checkout.place(buyer, cart, shown_amount=shown, store_url=crowd.shops[0], again=True)
     crowd.counts["clicks"] += 1
     for _ in range(chance.randint(1, 2)):  # some click twice

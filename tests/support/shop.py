@@ -26,6 +26,7 @@ from store.db import engine as db
 from store.db.models import Dispute, HistoryEntry, Order, OrderItem, Refund, StripeEvent
 from store.orders import checkout, history, queries
 from store.reports import history_text, order_detail, order_view
+from store.reports.cart import Cart
 from store.web import buyer_cookie
 from tests.support import loopback
 from tests.support.emulator import EmulatorServer, line
@@ -99,9 +100,7 @@ class Shop:
         given: dict[str, Any] = {"store_url": STORE_URL} | more
         if "shown_amount" not in given:
             with db.reading() as session:
-                given["shown_amount"] = products.total_amount(
-                    products.active_products(session), cart
-                )
+                given["shown_amount"] = Cart.of(products.active_products(session), cart).total
         return checkout.place(buyer or self.buyer, cart, **given)
 
     def an_open_order(self, cart: Mapping[str, int] = SHIRTS) -> str:

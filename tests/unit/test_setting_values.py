@@ -453,8 +453,8 @@ def test_parameters_that_postgresql_knows_pass(
         ("RECONCILE_SECONDS", "often", "must be a number from 0.1 to 86400"),
         ("RECONCILE_SECONDS", "nan", "must be a number from 0.1 to 86400"),
         ("RECONCILE_SECONDS", "0", "must be a number from 0.1 to 86400"),
-        ("LOG_LEVEL", "loud", "must be DEBUG, INFO, WARNING, ERROR or CRITICAL"),
-        ("LOG_FORMAT", "xml", "must be text or json"),
+        ("LOG_LEVEL", "loud", "must be 'DEBUG', 'INFO', 'WARNING', 'ERROR' or 'CRITICAL'"),
+        ("LOG_FORMAT", "xml", "must be 'text' or 'json'"),
     ],
 )
 def test_invalid_numbers_and_words_are_refused_with_the_allowed_range(
