@@ -1,4 +1,4 @@
-"""Twenty buyers shop while everything around them is killed; then both books must be equal.
+"""Twenty buyers shop while everything around them is killed; then we and Stripe must agree.
 
     python -m tests.e2e.storm --seconds 60 --seed 1 [--runs 10]
 
@@ -171,7 +171,7 @@ class Storm:
     # --- and then --------------------------------------------------------------------------------
 
     def calm(self) -> audit.Audit:
-        """Everything runs again and nothing fails any more: catch up, and read both books."""
+        """Once everything runs and nothing fails any more: catch up, and compare with Stripe."""
         loopback.delete(f"{self.running_shop.stripe_address}/emulator/troubles").raise_for_status()
         for process in self.processes:
             if not is_up(process.health):
@@ -205,9 +205,9 @@ class Storm:
         self.running_shop.close()
 
 
-def verdict(storm: Storm, books: audit.Audit) -> list[str]:
-    """What is wrong after a run; empty when every payment is kept once and in both books."""
-    faults = [f"{entry.number}: books differ" for entry in books.entries if not entry.agrees]
+def verdict(storm: Storm, comparison: audit.Audit) -> list[str]:
+    """What is wrong after a run; empty when each payment is recorded once, here and at Stripe."""
+    faults = [f"{entry.number} differs" for entry in comparison.entries if not entry.agrees]
     try:
         storm.running_shop.judge()
     except AssertionError as wrong:
@@ -222,16 +222,16 @@ def one_run(seconds: float, seed: int) -> bool:
         storm = Storm(postgres, shop_folder, seed)
         COUNTED.clear()
         try:
-            books = storm.run(seconds)
-            faults = verdict(storm, books)
+            comparison = storm.run(seconds)
+            faults = verdict(storm, comparison)
             rows = storm.rows()
         finally:
             storm.close()
             postgres.server.cleanup()
-    paid = sum(entry.ours.total.paid_amount for entry in books.entries)
+    paid = sum(entry.ours.total.paid_amount for entry in comparison.entries)
     counts = ", ".join(f"{number} {name}" for name, number in sorted(storm.counts.items()))
     print(
-        f"seed {seed}: {counts}; {rows}; {paid} taken, difference {books.difference_amount}, "
+        f"seed {seed}: {counts}; {rows}; {paid} taken, difference {comparison.difference_amount}, "
         f"{COUNTED['payments']} charges at Stripe: {COUNTED['lost']} lost, "
         f"{COUNTED['double']} double. {faults or 'Books equal.'}",
         flush=True,

@@ -105,9 +105,9 @@ def prove(script: Presenter, running_shop: RunningShop, folder: Path) -> None:
         link.click()
     order = popup.value
     expect(verdict(order, "Refunded")).to_be_visible()
-    with order.expect_download() as story:
+    with order.expect_download() as download:
         order.get_by_text("Download as JSON").click()
-    assert "refund" in json.dumps(json.loads(saved(story.value, folder))).lower()
+    assert "refund" in json.dumps(json.loads(saved(download.value, folder))).lower()
     office = script.open(reconciliation)
     expect(office.get_by_role("heading", name="Reconciliation")).to_be_visible(timeout=60_000)
     running_shop.knows_the_operator(script.page.context)

@@ -14,10 +14,10 @@ def test_killing_two_of_each_process_leaves_shop_and_stripe_in_agreement(
 ) -> None:
     storm = Storm(postgres, tmp_path, seed=7)
     try:
-        books = storm.run(seconds=6, least_kills=8)
-        assert verdict(storm, books) == []
+        comparison = storm.run(seconds=6, least_kills=8)
+        assert verdict(storm, comparison) == []
     finally:
         storm.close()
 
     assert storm.counts["database crashes"] == 1
-    assert any(entry.ours.total.paid_amount > 0 for entry in books.entries)
+    assert any(entry.ours.total.paid_amount > 0 for entry in comparison.entries)

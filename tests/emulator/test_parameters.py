@@ -287,7 +287,7 @@ class World:
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
-        self.gate = RequestPipeline(emulator.account)
+        self.pipeline = RequestPipeline(emulator.account)
         self.made = 0
         product = self._made("POST /v1/products", {"name": "Jeans"})
         price = self._made("POST /v1/prices", {"currency": "usd", "unit_amount": "4999"}, product)
@@ -360,7 +360,9 @@ class World:
         text = urllib.parse.urlencode(form).encode()
         query, body = (b"", text) if method == "POST" else (text, b"")
         path = path.replace("{id}", object_id)
-        return self.gate.handle(ApiRequest(method, path, query, body, FORM, f"Bearer {KEY}", None))
+        return self.pipeline.handle(
+            ApiRequest(method, path, query, body, FORM, f"Bearer {KEY}", None)
+        )
 
     def target(self, call: str) -> str:
         """The object whose address the call has; an object to be deleted is a fresh one."""

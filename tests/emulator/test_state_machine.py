@@ -1,9 +1,9 @@
 """Anything in any order, crashes included: what must always hold does.
 
-The machine drives the gate and the courier without a server between, so that a crash is exact: the
-files are copied between two transactions, which is what `kill -9` leaves behind. The clock stands
-still unless a rule moves it, and the shop answers, fails or holds its answer back as a rule says,
-so that nothing here depends on how fast the machine is.
+The machine drives the request pipeline and the dispatcher without a server between, so that a
+crash is exact: the files are copied between two transactions, which is what `kill -9` leaves
+behind. The clock stands still unless a rule moves it, and the shop answers, fails or holds its
+answer back as a rule says, so that nothing here depends on how fast the machine is.
 """
 
 import json
@@ -132,14 +132,16 @@ class World(RuleBasedStateMachine):
                 redirect_wait_seconds=0,
             )
         )
-        self.gate = RequestPipeline(self.emulator.account)
+        self.pipeline = RequestPipeline(self.emulator.account)
         self.emulator.start()
 
     def ask(self, method: str, path: str, form: Any = (), key: str | None = None) -> ApiResponse:
         """One API request, without a server between."""
         text = urllib.parse.urlencode(form).encode()
         query, body = (b"", text) if method == "POST" else (text, b"")
-        return self.gate.handle(ApiRequest(method, path, query, body, FORM, f"Bearer {KEY}", key))
+        return self.pipeline.handle(
+            ApiRequest(method, path, query, body, FORM, f"Bearer {KEY}", key)
+        )
 
     # --- sessions ----------------------------------------------------------------------------
 

@@ -179,10 +179,10 @@ def test_the_comparison_finds_a_payment_missing_in_the_database(connected: Shop)
     with db.unit_of_work() as session:
         session.connection().execute(text("UPDATE orders SET payment_status = 'unpaid'"))
 
-    books = compare_orders(EmulatorClient.current(), [number])
+    compared = compare_orders(EmulatorClient.current(), [number])
 
-    assert totals(books)["lost"] == 1
-    assert books[0].difference == "Stripe has the money and our database does not know"
+    assert totals(compared)["lost"] == 1
+    assert compared[0].difference == "Stripe has the money and our database does not know"
 
 
 @ON_SQLITE
@@ -288,8 +288,8 @@ def test_a_rehearsal_leaves_the_visitors_own_orders_alone(
 
     assert connected.order(mine).status == "open"
     with db.reading() as session:
-        shelf = my_orders.load(session, connected.buyer)
-    assert [order.number for order in shelf.orders] == [mine]
+        loaded = my_orders.load(session, connected.buyer)
+    assert [order.number for order in loaded.orders] == [mine]
     assert connected.order(row.number or "").buyer_hash == runner.rehearsal_buyer(connected.buyer)
 
 
@@ -455,19 +455,19 @@ def test_an_event_during_a_reset_waits_and_then_has_an_unknown_order(
     number = shop.an_open_order()
     shop.pay(number)
     paid, answers = shop.event("checkout.session.completed"), list[str]()
-    courier = threading.Thread(target=lambda: answers.append(shop.outcome(paid)))
+    sender = threading.Thread(target=lambda: answers.append(shop.outcome(paid)))
 
     def deliver(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
         if statement == "DELETE FROM stripe_events":
-            courier.start()
-            courier.join(1)  # time enough to refer to the order, could it do so now
+            sender.start()
+            sender.join(1)  # time enough to refer to the order, could it do so now
 
     event.listen(db.engine(), "after_cursor_execute", deliver)
     try:
         reset.reset_demo(EmulatorClient.current())
     finally:
         event.remove(db.engine(), "after_cursor_execute", deliver)
-    courier.join()
+    sender.join()
 
     assert (shop.orders(), answers) == ([], ["unknown_order"])
     assert [row.order_id for row in shop.inbox().values()] == [None]

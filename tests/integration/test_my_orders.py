@@ -28,7 +28,7 @@ def reading() -> Iterator[list[str]]:
         event.remove(Order, "load", note)
 
 
-def shelf(shop: Shop) -> my_orders.MyOrders:
+def orders_of(shop: Shop) -> my_orders.MyOrders:
     with db.reading() as session:
         return my_orders.load(session, shop.buyer)
 
@@ -36,7 +36,9 @@ def shelf(shop: Shop) -> my_orders.MyOrders:
 def older(shop: Shop, pages: int = 1, status: str = "") -> list[str]:
     with db.reading() as session:
         shown = (
-            my_orders.newest_orders(session, shop.buyer, status) if status else shelf(shop).orders
+            my_orders.newest_orders(session, shop.buyer, status)
+            if status
+            else orders_of(shop).orders
         )
         found = my_orders.newest_orders(
             session, shop.buyer, status, shown, pages * my_orders.PAGE_SIZE
@@ -52,7 +54,7 @@ def test_of_many_orders_those_are_read_that_are_shown(shop: Shop) -> None:
     past = shop.a_past(*["paid"] * 30)[::-1]
 
     with reading() as at_first:
-        shown = shelf(shop)
+        shown = orders_of(shop)
     with reading() as in_the_drawer:
         first_page = older(shop)
 
@@ -67,7 +69,7 @@ def test_of_many_orders_those_are_read_that_are_shown(shop: Shop) -> None:
 def test_an_order_that_may_still_change_is_shown_however_old_it_is(shop: Shop, status: str) -> None:
     first, *past = shop.a_past(status, *["paid"] * 30)
 
-    shown = shelf(shop)
+    shown = orders_of(shop)
 
     assert numbers(shown) == [*past[:-7:-1], first]
     assert shown.is_waiting == (status != "review")
@@ -79,16 +81,16 @@ def test_an_order_that_may_still_change_is_shown_however_old_it_is(shop: Shop, s
 def test_orders_of_one_status_are_found_among_all_others(shop: Shop) -> None:
     past = shop.a_past(*["failed", "paid"] * 15)[::-1]
 
-    assert shelf(shop).filters == ["paid", "failed"]
+    assert orders_of(shop).filters == ["paid", "failed"]
     assert older(shop, status="failed") == past[1::2][6:]
 
 
 def test_nothing_is_to_be_chosen_where_all_are_shown_or_alike(shop: Shop) -> None:
     shop.a_past("failed", *["paid"] * 5)
-    assert shelf(shop).filters == []
+    assert orders_of(shop).filters == []
 
     shop.a_past("paid")
-    assert shelf(shop).filters == ["paid", "failed"]
+    assert orders_of(shop).filters == ["paid", "failed"]
 
 
 def test_second_payments_of_old_orders_are_among_the_alerts(shop: Shop) -> None:
@@ -97,7 +99,7 @@ def test_second_payments_of_old_orders_are_among_the_alerts(shop: Shop) -> None:
     shop.deliver_latest("checkout.session.completed")
     (doubtful, *_) = shop.a_past("review", *["paid"] * 10)
 
-    charges = shelf(shop).charges
+    charges = orders_of(shop).charges
 
     assert [(alert.cause, alert.order_number) for alert in charges.alerts] == [
         ("review", doubtful),

@@ -108,13 +108,13 @@ def test_a_success_address_opened_thousands_of_times_is_counted_and_not_listed(
 
     for _ in range(300):
         checkout.refresh_order(shop.buyer, number)
-    rows, seen = repeats(), story(shop, number)
+    rows, seen = repeats(), detail(shop, number)
     checkout.refresh_order(shop.buyer, number)
 
     assert len(rows) == MAX_LISTED
     assert sum(row.times for row in rows) == 300
     assert seen.entries[-1].note == "Stripe did not have to be asked · and 280 more times"
-    assert story(shop, number).entries[-1].note.endswith("and 281 more times")
+    assert detail(shop, number).entries[-1].note.endswith("and 281 more times")
     assert len(order_detail.timeline_text(seen)) < 20_000
 
 
@@ -127,14 +127,14 @@ def test_an_event_delivered_hundreds_of_times_is_counted_and_not_listed(shop: Sh
     for batch in (1, 1, 148, 150):
         with db.unit_of_work() as session:
             processing.record_events(session, [event] * batch, source="webhook")
-    seen = story(shop, number)
+    seen = detail(shop, number)
 
     assert len(repeats()) == MAX_LISTED
     assert seen.entries[-1].note == "checkout.session.completed · 300 deliveries so far"
     assert seen.charges.deliveries == 300
 
 
-def story(shop: Shop, number: str) -> order_detail.OrderDetail:
+def detail(shop: Shop, number: str) -> order_detail.OrderDetail:
     return order_detail.of_buyer(shop.buyer, number)
 
 

@@ -277,9 +277,9 @@ def test_a_refund_that_stripe_made_all_the_same_is_not_called_off(shop: Shop) ->
 
 def test_a_refund_called_off_that_arrives_at_stripe_later_is_counted(shop: Shop) -> None:
     number = shop.a_paid_order()
-    wish = refunds.create_refund(number, 1000, key="form-1")
-    actions.call_off_refund("Ada", number, wish.id or 0)
-    refunds._create_at_stripe(wish, number)  # a request that was on its way
+    row = refunds.create_refund(number, 1000, key="form-1")
+    actions.call_off_refund("Ada", number, row.id or 0)
+    refunds._create_at_stripe(row, number)  # a request that was on its way
 
     shop.deliver_latest("refund.created")
 
@@ -658,14 +658,14 @@ def test_a_refund_with_an_unreadable_answer_is_retried_under_its_key(
     shop: Shop, shape: str
 ) -> None:
     number = shop.a_paid_order()
-    wish = refunds.create_refund(number, 1500, key="a form")
+    row = refunds.create_refund(number, 1500, key="a form")
     shop.stripe.emulator.inject_fault("request", "malformed", times=3, match=REFUNDS, value=shape)
 
     with pytest.raises(StripeUncertain):
-        refunds.submit_refund(wish, source="operator")
+        refunds.submit_refund(row, source="operator")
     unread = states(shop)
     shop.stripe.emulator.clear_faults()
-    refunds.submit_refund(wish, source="operator")
+    refunds.submit_refund(row, source="operator")
 
     assert unread == [("requested", 1500)]
     assert states(shop) == [("succeeded", 1500)]
@@ -679,10 +679,10 @@ def test_an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund(
 ) -> None:
     """The refund was made and its answer lost; a day later only the list shows it."""
     number = shop.a_paid_order()
-    wish = refunds.create_refund(number, 1500, key="a form")
+    row = refunds.create_refund(number, 1500, key="a form")
     shop.stripe.emulator.inject_fault("request", "cut", times=20, match=REFUNDS)
     with pytest.raises(StripeUnreachable):
-        refunds.submit_refund(wish, source="operator")
+        refunds.submit_refund(row, source="operator")
     shop.stripe.emulator.clear_faults()
     (made,) = shop.refunds_at_stripe()
     shop.stripe.emulator.move_clock(90_000)
@@ -692,10 +692,10 @@ def test_an_unreadable_item_in_stripes_list_never_leads_to_a_second_refund(
     )
 
     with pytest.raises(StripeUncertain):
-        refunds.submit_refund(wish, source="reconciler")
+        refunds.submit_refund(row, source="reconciler")
     unread = states(shop)
     shop.stripe.emulator.clear_faults()
-    refunds.submit_refund(wish, source="reconciler")
+    refunds.submit_refund(row, source="reconciler")
 
     assert unread == [("requested", 1500)]
     assert states(shop) == [("succeeded", 1500)]
@@ -712,10 +712,10 @@ def test_a_refused_refund_waits_while_its_payment_cannot_be_read(shop: Shop, sha
     shop.stripe.emulator.inject_fault(
         "request", "malformed", times=None, match=by_hand, value=shape
     )
-    (wish,) = shop.refunds()
+    (row,) = shop.refunds()
 
     with pytest.raises(StripeUncertain):
-        refunds.submit_refund(wish, source="reconciler")
+        refunds.submit_refund(row, source="reconciler")
     unread = states(shop)
     shop.stripe.emulator.clear_faults()
     with db.unit_of_work() as session:

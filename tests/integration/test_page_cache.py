@@ -74,15 +74,15 @@ def test_the_page_cache_misses_after_every_kind_of_change(
 
     news(shop, number)
 
-    shelf, story = seen(shop, number)
+    orders, detail = seen(shop, number)
     with db.reading() as session:
-        assert shelf == my_orders.load(session, shop.buyer)
-        assert story == order_detail.load(
+        assert orders == my_orders.load(session, shop.buyer)
+        assert detail == order_detail.load(
             session, queries.order_of_buyer(session, shop.buyer, number)
         )
 
 
-def test_another_order_is_on_the_shelf_at_once(shop: Shop) -> None:
+def test_another_order_is_shown_at_once(shop: Shop) -> None:
     first = shop.a_paid_order()
     seen(shop, first)
     second = shop.an_open_order(JEANS)

@@ -157,10 +157,10 @@ def shows(shop: Shop) -> None:
     shop.deliver_all()
     with db.reading() as session:
         products.active_products(session)
-        shelf = my_orders.of_buyer(shop.buyer)
-        assert len(shelf.orders) > my_orders.RECENT
-        my_orders.newest_orders(session, shop.buyer, "paid", shelf.orders, my_orders.PAGE_SIZE)
-    for order in shelf.orders:
+        mine = my_orders.of_buyer(shop.buyer)
+        assert len(mine.orders) > my_orders.RECENT
+        my_orders.newest_orders(session, shop.buyer, "paid", mine.orders, my_orders.PAGE_SIZE)
+    for order in mine.orders:
         order_detail.of_buyer(shop.buyer, order.number)
 
 

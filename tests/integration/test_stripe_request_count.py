@@ -33,10 +33,10 @@ def open_carts(shop: Shop, count: int) -> list[str]:
     numbers = [queries.new_number() for _ in range(count)]
     price = {"currency": "usd", "unit_amount": 3998, "product_data": {"name": "A thing"}}
     expires_at = int(now.timestamp()) + 23 * 3600
-    with shop.stripe.emulator.account.writing() as books:
+    with shop.stripe.emulator.account.writing() as connection:
         for number in numbers:
             made = checkout_sessions.create(
-                books,
+                connection,
                 {
                     "mode": "payment",
                     "success_url": STORE_URL,

@@ -21,12 +21,12 @@ from store.web import formatting
 from tests.support.shop import JEANS, ON_SQLITE, Shop
 
 
-def story(shop: Shop, number: str) -> order_detail.OrderDetail:
+def detail(shop: Shop, number: str) -> order_detail.OrderDetail:
     with db.reading() as session:
         return order_detail.load(session, queries.order_of_buyer(session, shop.buyer, number))
 
 
-def shelf(shop: Shop) -> ChargeSummary:
+def orders_of(shop: Shop) -> ChargeSummary:
     with db.reading() as session:
         return my_orders.load(session, shop.buyer).charges
 
@@ -61,7 +61,7 @@ def test_the_timeline_covers_the_click_to_the_return(shop: Shop) -> None:
         shop.outcome(completed)
     checkout.refresh_order(shop.buyer, number)
 
-    steps = story(shop, number).entries
+    steps = detail(shop, number).entries
 
     assert titles(steps) == [
         ("Pay pressed: order saved", "changed"),
@@ -84,7 +84,7 @@ def test_a_webhook_after_the_return_is_shown_and_changes_nothing(shop: Shop) -> 
     checkout.refresh_order(shop.buyer, number)
     shop.deliver_latest("checkout.session.completed")
 
-    steps = story(shop, number).entries
+    steps = detail(shop, number).entries
 
     assert titles(steps)[2:] == [
         ("Redirect: paid", "changed"),
@@ -103,7 +103,7 @@ def test_an_event_days_late_shows_its_delay(shop: Shop, monkeypatch: pytest.Monk
 
     assert shop.deliver(completed, at=now.timestamp()).status_code == 200
 
-    (late,) = [step.late for step in story(shop, number).entries if step.late]
+    (late,) = [step.late for step in detail(shop, number).entries if step.late]
     assert late.days == 3
 
 
@@ -112,7 +112,7 @@ def test_an_event_found_by_the_reconciler_counts_as_no_delivery(shop: Shop) -> N
     shop.pay(number)
     reconciler.reconcile_recent()
 
-    shown = story(shop, number)
+    shown = detail(shop, number)
 
     assert ("Reconciler: paid", "changed") in titles(shown.entries)
     assert not [step for step in shown.entries if "signature" in step.evidence]
@@ -125,14 +125,14 @@ def test_repeated_deliveries_move_only_the_ignored(shop: Shop) -> None:
     shop.pay(number)
     completed = shop.event("checkout.session.completed")
     shop.outcome(completed)
-    before = shelf(shop)
+    before = orders_of(shop)
 
     for _ in range(4):
         shop.outcome(completed)
 
     assert figures(before) == (1, 1, 1, 0)
-    assert figures(shelf(shop)) == figures(story(shop, number).charges) == (1, 1, 5, 4)
-    assert not shelf(shop).alerts
+    assert figures(orders_of(shop)) == figures(detail(shop, number).charges) == (1, 1, 5, 4)
+    assert not orders_of(shop).alerts
 
 
 def test_the_summary_counts_all_orders_of_the_buyer_only(shop: Shop) -> None:
@@ -141,7 +141,7 @@ def test_the_summary_counts_all_orders_of_the_buyer_only(shop: Shop) -> None:
     stranger = Shop(shop.stripe, shop.server)
     stranger.a_paid_order()
 
-    assert figures(shelf(shop))[:2] == (2, 1)
+    assert figures(orders_of(shop))[:2] == (2, 1)
 
 
 @pytest.mark.scenario("C14")
@@ -150,9 +150,9 @@ def test_a_second_payment_is_an_alarm_until_it_is_sent_back(shop: Shop) -> None:
     second = shop.pay_a_second_session(number)
     shop.deliver_latest("checkout.session.completed")
 
-    alarmed = shelf(shop)
+    alarmed = orders_of(shop)
     reconciler.reconcile_recent()
-    calmed = shelf(shop)
+    calmed = orders_of(shop)
 
     assert (alarmed.charges, alarmed.has_open_alert) == (2, True)
     (alert,) = alarmed.alerts
@@ -162,9 +162,9 @@ def test_a_second_payment_is_an_alarm_until_it_is_sent_back(shop: Shop) -> None:
         False,
         [True],
     )
-    assert story(shop, number).charges == calmed
+    assert detail(shop, number).charges == calmed
     assert calmed.refunded_second_payments == 1
-    titles = [step.title for step in story(shop, number).entries]
+    titles = [step.title for step in detail(shop, number).entries]
     assert "Webhook: second payment: to be refunded" in titles
 
 
@@ -173,8 +173,8 @@ def test_a_refund_of_the_orders_own_payment_is_no_alert(shop: Shop) -> None:
     shop.stripe.emulator.refund(shop.payment_id(number), 1000)
     shop.deliver_latest("refund.created")
 
-    assert (figures(shelf(shop))[1], shelf(shop).alerts) == (1, ())
-    (refund,) = story(shop, number).order.refunds
+    assert (figures(orders_of(shop))[1], orders_of(shop).alerts) == (1, ())
+    (refund,) = detail(shop, number).order.refunds
     assert (refund.amount, refund.status, refund.is_second_payment) == (1000, "succeeded", False)
 
 
@@ -190,7 +190,7 @@ def test_an_amount_that_does_not_fit_is_an_alarm_with_its_cause(
     monkeypatch.setattr(requests, "checkout", lambda name: look_up(name) | {"amount_total": 1})
     shop.outcome(lie)
 
-    tally = shelf(shop)
+    tally = orders_of(shop)
 
     assert (tally.charges, tally.has_open_alert) == (0, True)
     assert tally.alerts[0].detail == "amount $0.01 instead of $39.98"
@@ -198,7 +198,7 @@ def test_an_amount_that_does_not_fit_is_an_alarm_with_its_cause(
 
 def test_the_proof_can_be_taken_away_and_names_no_buyer(shop: Shop) -> None:
     number = shop.a_paid_order()
-    shown = story(shop, number)
+    shown = detail(shop, number)
 
     text, data = (
         order_detail.timeline_text(shown),
@@ -217,9 +217,9 @@ def test_a_page_asks_the_database_little_however_much_there_is(shop: Shop) -> No
     numbers = [shop.a_paid_order(cart) for cart in ({"sneakers": 1}, JEANS, {"red-t-shirt": 3})]
 
     with counted() as for_the_shop:
-        shelf(shop)
+        orders_of(shop)
     with counted() as for_an_order:
-        story(shop, numbers[0])
+        detail(shop, numbers[0])
 
     assert (len(for_the_shop), len(for_an_order)) == (3, 7)
 
@@ -231,7 +231,7 @@ def test_entries_without_effect_are_folded_and_dates_shown_once(shop: Shop) -> N
         shop.deliver_latest("checkout.session.completed")
     reader = formatting.LocaleFormatter.of("en-US", "UTC")
 
-    ((day, entries),) = reader.timeline(story(shop, number).entries)
+    ((day, entries),) = reader.timeline(detail(shop, number).entries)
 
     assert [len(entry) for entry in entries] == [1, 1, 1, 3]
     assert day == reader.day_of(clock.now())
@@ -243,6 +243,6 @@ def test_an_opened_step_names_its_event_once(shop: Shop) -> None:
     shop.deliver_latest("checkout.session.completed")
     event_id = shop.event("checkout.session.completed")["id"]
 
-    (paid,) = [step for step in story(shop, number).entries if step.title == "Webhook: paid"]
+    (paid,) = [step for step in detail(shop, number).entries if step.title == "Webhook: paid"]
 
     assert [value for value in paid.evidence.values() if event_id in str(value)] == [event_id]

@@ -81,7 +81,7 @@ def _begin(
 
 def lost_session(world: "World") -> None:
     """Stripe forgets an open session: nobody can pay it, and no event says so."""
-    open_ones = [session["id"] for session in world.books.sessions if session["status"] == "open"]
+    open_ones = [session["id"] for session in world.records.sessions if session["status"] == "open"]
     if session_id := world.pick(open_ones):
         world.simulated.forget_session(session_id)
 
@@ -129,7 +129,7 @@ def others_are_settled(world: "World") -> None:
     world.simulated.clock.seconds += 60
     began = world.simulated.clock.at_stripe()
     reconciler.reconcile_everything()
-    world.books.check()
-    world.books.others_are_settled(set(stuck.values()), began)
+    world.records.check()
+    world.records.others_are_settled(set(stuck.values()), began)
     world.simulated.points.act = happen
     count("stuck passes")

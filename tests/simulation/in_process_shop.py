@@ -85,7 +85,7 @@ def _nothing(_place: str) -> None:
 
 
 class Wire(transport.DeadlineClient):
-    """Carries the SDK's requests to the emulator's gate without a socket in between."""
+    """Carries the SDK's requests to the emulator's request pipeline without a socket in between."""
 
     name = "in process"
 
@@ -103,7 +103,7 @@ class Wire(transport.DeadlineClient):
         parts = urlsplit(url)
         place = f"{method.upper()} {IDENTIFIER.sub('…', parts.path)}"
         self.simulated.points(f"before {place}")
-        answer = self.simulated.gate.handle(
+        answer = self.simulated.pipeline.handle(
             ApiRequest(
                 method=method.upper(),
                 path=parts.path,
@@ -143,7 +143,7 @@ class SimulatedShop:
     """Sessions of orders that only a lost copy of the database knew: expired unpaid, or strays."""
 
     def __post_init__(self) -> None:
-        self.gate = RequestPipeline(self.emulator.account)
+        self.pipeline = RequestPipeline(self.emulator.account)
         self.wire = Wire(self)
 
     # --- the process ------------------------------------------------------------------------
@@ -293,7 +293,7 @@ class SimulatedShop:
 
 
 def _lie(prepared: deliveries.PreparedDelivery, now: int) -> tuple[bytes, str]:
-    """The same story with another amount, currency or mode, as an event of its own, well signed.
+    """The same event with another amount, currency or mode, as an event of its own, well signed.
 
     It comes beside the true one and not in its place: Stripe says no event in two ways.
     """

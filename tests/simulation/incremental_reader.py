@@ -1,4 +1,4 @@
-"""Two books read again and again: of each table only the rows that were written since.
+"""Both sides' records, read again and again: of each table only the rows written since.
 
 SQLite itself notes, by triggers in the same transaction, which rows were written; nothing that
 the shop's code says about its own changes is believed. PostgreSQL is read whole.

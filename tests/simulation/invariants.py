@@ -1,4 +1,4 @@
-"""What must never be otherwise, asked of both books after every step.
+"""What must always hold, checked on our records and Stripe's after every step.
 
 The shop's tables and Stripe's objects are read as they lie there, by none of the shop's code
 but its rank tables. Whoever changes a rule of money has to change it here too, in other words.
@@ -31,8 +31,8 @@ PAID_LINES = (
 ORDER_STATUSES_PAID = frozenset(["paid", "partially_refunded", "refunded", "disputed"])
 
 
-class Books:
-    """Both books as they lie there, and as they lay after the step before."""
+class Records:
+    """Our records and Stripe's as they are, and as they were after the step before."""
 
     def __init__(self, simulated: SimulatedShop, database_url: str) -> None:
         self.simulated = simulated
@@ -72,7 +72,7 @@ class Books:
         answered, self._answered = self._answered, sum(self.simulated.arrived.values())
         count("checks")
         if not self.read() and answered == self._answered:
-            return  # both books, and what was answered, are what was held the last time
+            return  # nothing was written or answered since the last check
         self._nothing_goes_back(*before)
         self._nothing_counts_twice()
         self._one_payable_session()
@@ -85,7 +85,7 @@ class Books:
         self.read(whole=True)
 
     def read(self, *, whole: bool = False) -> bool:
-        """Both books as they are now; answers whether anything was written in one of them."""
+        """Read both sides anew; returns whether anything was written on one of them."""
         ours, theirs = set[str](), self.theirs.read(whole=whole)
         if whole or self._commits != self.simulated.commits:
             self._commits = self.simulated.commits
@@ -112,8 +112,8 @@ class Books:
         return cursor
 
     def _ask_stripe(self, question: str) -> Any:
-        with self.simulated.emulator.account.reading() as books:
-            return books.connection.execute(question)
+        with self.simulated.emulator.account.reading() as records:
+            return records.connection.execute(question)
 
     def order(self, number: str) -> Row:
         """One of our orders."""

@@ -30,7 +30,7 @@ from store.reconciliation import audit, reconciler
 from store.reports.cart import Cart
 from stripe_emulator.resources import checkout_sessions
 from tests.simulation.in_process_shop import STORE_URL, STRAY, Crash, SimulatedShop, set_up
-from tests.simulation.invariants import Books
+from tests.simulation.invariants import Records
 from tests.support import counting
 
 Then = Literal["the reconciler alone", "the same person again"]
@@ -43,8 +43,8 @@ VISA = "4242424242424242"
 class Story(ABC):
     """What one buyer does; `act` is what may be cut off, and `act` again must mend it."""
 
-    def __init__(self, simulated: SimulatedShop, books: Books, buyer: str) -> None:
-        self.simulated, self.books, self.buyer = simulated, books, buyer
+    def __init__(self, simulated: SimulatedShop, records: Records, buyer: str) -> None:
+        self.simulated, self.records, self.buyer = simulated, records, buyer
         self.number = ""
 
     def prepare(self) -> None:  # noqa: B027 - most stories have nothing before them
@@ -87,14 +87,16 @@ class Story(ABC):
 
     def mine(self) -> list[dict[str, object]]:
         """The buyer's orders, oldest first."""
-        return [order for order in self.books.orders.values() if order["buyer_hash"] == self.buyer]
+        return [
+            order for order in self.records.orders.values() if order["buyer_hash"] == self.buyer
+        ]
 
     def at_stripe(self, status: str) -> int:
         """How many of the buyer's sessions have this status at Stripe."""
         numbers = {order["number"] for order in self.mine()}
         return sum(
             session["metadata"]["order_number"] in numbers and session["status"] == status
-            for session in self.books.sessions
+            for session in self.records.sessions
         )
 
     def refunded_at_stripe(self) -> list[int]:
@@ -102,7 +104,7 @@ class Story(ABC):
         numbers = {order["number"] for order in self.mine()}
         return [
             refund["amount"]
-            for refund in self.books.stripes["refund"].values()
+            for refund in self.records.stripes["refund"].values()
             if refund["metadata"].get("order_number") in numbers
         ]
 
@@ -202,7 +204,7 @@ class MoneyBack(Story):
 
     def ends_well(self, then: Then) -> None:
         (order,) = self.mine()
-        wished = [row for row in self.books.refunds.values() if row["order_id"] == order["id"]]
+        wished = [row for row in self.records.refunds.values() if row["order_id"] == order["id"]]
         assert wished or then == "the reconciler alone"
         assert self.refunded_at_stripe() == [1500] * len(wished)
         assert [row["status"] for row in wished] in ([], ["succeeded"])
@@ -259,9 +261,9 @@ class SecondPayment(Story):
         self.deliver()
         ours = {"order_number": self.number}
         price = {"currency": "usd", "unit_amount": 3998, "product_data": {"name": "A thing"}}
-        with self.simulated.emulator.account.writing() as books:
+        with self.simulated.emulator.account.writing() as records:
             stray = checkout_sessions.create(
-                books,
+                records,
                 {
                     "mode": "payment",
                     "success_url": STORE_URL,
@@ -301,7 +303,7 @@ class RefusedSecondPayment(SecondPayment):
         self.simulated.clock.seconds += 3_600  # where the first refusal came after the death
         reconciler.reconcile_recent(clock.now() - timedelta(hours=3))
         self.deliver()
-        self.books.check()
+        self.records.check()
         super().ends_well(then)
 
 
@@ -339,15 +341,15 @@ class BroughtBack(Story):
             session.exec(delete(StripeEvent).where(col(StripeEvent.order_id) == order.id))
             session.delete(order)
         self.simulated.arrived.clear()
-        self.books.forget()
+        self.records.forget()
 
     def act(self) -> None:
         reconciler.reconcile_everything()
 
     def ends_well(self, then: Then) -> None:
         reconciler.reconcile_everything()  # its pass reads the events of an hour only
-        self.books.check()
-        orders = [row for row in self.books.orders.values() if row["number"] == self.number]
+        self.records.check()
+        orders = [row for row in self.records.orders.values() if row["number"] == self.number]
         assert [row["status"] for row in orders] == ["paid"]
 
 
@@ -378,12 +380,12 @@ def simulated(database_url: str, tmp_path: Path) -> Iterator[SimulatedShop]:
 def test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles(
     story: type[Story], then: Then, simulated: SimulatedShop, database_url: str
 ) -> None:
-    books = Books(simulated, database_url)
+    records = Records(simulated, database_url)
     every = int(EVERY or (2 if database_url.startswith("sqlite") else 3))
     first = 1 if then == "the reconciler alone" else every // 2 + 1
     for place in count(first, every):
         simulated.clock.seconds += 7_200  # what earlier runs left open has expired
-        run = story(simulated, books, f"buyer-{place}")
+        run = story(simulated, records, f"buyer-{place}")
         run.prepare()
         died_at = die_at(simulated, place, run.act)
         if died_at is None:
@@ -396,14 +398,14 @@ def test_a_crash_at_any_commit_or_call_neither_loses_nor_doubles(
             for _ in range(2):  # the first may find out that something needs a new key
                 reconciler.reconcile_recent(clock.now() - timedelta(hours=1))
         run.deliver()
-        books.check()
+        records.check()
         run.ends_well(then)
         counting.count("crashes")
     reconciler.reconcile_recent()
-    books.read()
-    books.judge()
+    records.read()
+    records.judge()
     assert audit.audit().agrees
-    books.close()
+    records.close()
 
 
 def die_at(simulated: SimulatedShop, place: int, act: Callable[[], None]) -> str | None:

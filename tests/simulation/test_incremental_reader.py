@@ -29,38 +29,38 @@ def statuses(orders: Table) -> dict[int, str]:
 def test_new_rows_are_read_and_others_stay_the_same_object(
     database: sqlite3.Connection,
 ) -> None:
-    books, orders = reader(database)
-    books.read()
+    records, orders = reader(database)
+    records.read()
     first: Row = orders.rows[1]
 
     database.execute("UPDATE orders SET status = 'paid' WHERE id = 2")
     database.execute("INSERT INTO orders (status) VALUES ('open')")
 
-    assert books.read() == {"orders"}
+    assert records.read() == {"orders"}
     assert statuses(orders) == {1: "open", 2: "paid", 3: "open"}
     assert orders.rows[1] is first
-    assert books.read() == set()
+    assert records.read() == set()
 
 
 def test_deleted_rows_are_removed(database: sqlite3.Connection) -> None:
-    books, orders = reader(database)
-    books.read()
+    records, orders = reader(database)
+    records.read()
 
     database.execute("DELETE FROM orders WHERE id = 1")
-    books.read()
+    records.read()
 
     assert statuses(orders) == {2: "open"}
 
 
 def test_rolled_back_rows_are_not_read(database: sqlite3.Connection) -> None:
-    books, orders = reader(database)
-    books.read()
+    records, orders = reader(database)
+    records.read()
 
     database.execute("BEGIN")
     database.execute("UPDATE orders SET status = 'paid'")
     database.execute("ROLLBACK")
 
-    assert books.read() == set()
+    assert records.read() == set()
     database.execute("UPDATE orders SET status = 'expired' WHERE id = 1")
-    books.read()
+    records.read()
     assert statuses(orders) == {1: "expired", 2: "open"}

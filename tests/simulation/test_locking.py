@@ -11,7 +11,7 @@ from store.db import engine as db
 from store.db.models import Refund
 from store.orders import batch, refunds
 from tests.simulation.in_process_shop import SimulatedShop, set_up
-from tests.simulation.invariants import Books
+from tests.simulation.invariants import Records
 from tests.simulation.test_crashes import Purchase
 
 A_MOMENT_SECONDS = 0.3
@@ -26,9 +26,9 @@ def paid(database_url: str, tmp_path: Path) -> Iterator[str]:
 
 
 def bought(simulated: SimulatedShop, database_url: str) -> str:
-    books = Books(simulated, database_url)
-    number = Purchase(simulated, books, "buyer").bought()
-    books.close()
+    records = Records(simulated, database_url)
+    number = Purchase(simulated, records, "buyer").bought()
+    records.close()
     return number
 
 

@@ -13,7 +13,7 @@ from store.reconciliation import audit, reconciler
 from store.reconciliation.audit import Audit
 from tests.simulation.in_process_shop import SimulatedShop, set_up
 from tests.simulation.incremental_reader import Row
-from tests.simulation.invariants import Books
+from tests.simulation.invariants import Records
 from tests.simulation.test_world import unswept
 from tests.simulation.world import World
 
@@ -28,14 +28,14 @@ def test_orders_missing_in_an_older_backup_are_listed_and_restored(
     shutil.copy(sqlite_template, file)
     database_url = f"sqlite:///{file.as_posix()}"
     with unswept(), set_up(database_url, tmp_path) as simulated:
-        books = Books(simulated, database_url)
-        world = World(simulated, books, "restored/1")
+        records = Records(simulated, database_url)
+        world = World(simulated, records, "restored/1")
         world.live(STEPS)
         copy(file, old)
-        known = {order["number"] for order in books.orders.values()}
+        known = {order["number"] for order in records.orders.values()}
         world.live(STEPS)
         world.rest()
-        books.close()
+        records.close()
 
         put_back(simulated, old, file)
         found = audit.audit()
@@ -46,7 +46,7 @@ def test_orders_missing_in_an_older_backup_are_listed_and_restored(
         assert {order.number: order.paid_amount for order in found.missing} == expected
         assert found.difference_amount >= sum(expected.values())
 
-        world.books = again = Books(simulated, database_url)
+        world.records = again = Records(simulated, database_url)
         after = caught_up(simulated)
         assert after.agrees, [entry for entry in after.entries if not entry.agrees]
         again.check_at_rest()

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.simulation.in_process_shop import set_up
-from tests.simulation.invariants import Books
+from tests.simulation.invariants import Records
 from tests.simulation.world import World
 from tests.support import counting
 
@@ -79,8 +79,8 @@ def live(template: Path, folder: Path, seed: str, steps: int) -> list[str]:
     shutil.copy(template, folder / "store.db")
     database_url = f"sqlite:///{(folder / 'store.db').as_posix()}"
     with unswept(), set_up(database_url, folder) as simulated:
-        books = Books(simulated, database_url)
-        world = World(simulated, books, seed)
+        records = Records(simulated, database_url)
+        world = World(simulated, records, seed)
         try:
             world.run(steps)
         except Exception as failure:
@@ -90,7 +90,7 @@ def live(template: Path, folder: Path, seed: str, steps: int) -> list[str]:
                 f"WORLD_SEED={seed} WORLD_STEPS={steps}\n{lately}"
             ) from failure
         finally:
-            books.close()
+            records.close()
         return world.history
 
 

@@ -20,7 +20,7 @@ from stripe_emulator.faults import REQUEST_FAULTS
 from stripe_emulator.resources import checkout_sessions
 from tests.simulation import conditions
 from tests.simulation.in_process_shop import LIES, STORE_URL, STRAY, Crash, SimulatedShop
-from tests.simulation.invariants import Books
+from tests.simulation.invariants import Records
 from tests.support.counting import count
 
 BUYERS = 8
@@ -52,8 +52,8 @@ MEANWHILE_CHANCE = 0.03
 class World:
     """One simulated shop, with its buyers, its operator and its attackers."""
 
-    def __init__(self, simulated: SimulatedShop, books: Books, seed: str) -> None:
-        self.simulated, self.books, self.seed = simulated, books, seed
+    def __init__(self, simulated: SimulatedShop, records: Records, seed: str) -> None:
+        self.simulated, self.records, self.seed = simulated, records, seed
         self.random = Random(seed)
         self.steps = 0
         self.history: list[str] = []
@@ -81,7 +81,7 @@ class World:
         self.simulated.points.act = self.happen
         for _ in range(steps):
             self.step()
-            self.books.check()
+            self.records.check()
 
     def step(self) -> None:
         """Something happens to somebody."""
@@ -168,7 +168,7 @@ class World:
 
     def pay(self) -> None:
         """A tab at Stripe is used, now and then one that should be closed by now."""
-        payable = [s["id"] for s in self.books.sessions if s["status"] == "open"]
+        payable = [s["id"] for s in self.records.sessions if s["status"] == "open"]
         known = payable if self.random.random() < 0.7 else self.sessions
         if session_id := self.pick(known):
             self._use_card(session_id)
@@ -205,7 +205,7 @@ class World:
 
     def pay_by_debit(self) -> None:
         """Money that arrives days later, or not."""
-        payable = [s["id"] for s in self.books.sessions if s["status"] == "open"]
+        payable = [s["id"] for s in self.records.sessions if s["status"] == "open"]
         if session_id := self.pick(payable):
             outcome = self.random.choice(["succeeds", "succeeds", "fails"])
             result = self.simulated.emulator.checkout.pay_later(
@@ -275,14 +275,14 @@ class World:
             "metadata": ours | {STRAY: "yes"},
             "payment_intent_data": {"metadata": ours},
         }
-        with self.simulated.emulator.account.writing() as books:
-            session = checkout_sessions.create(books, given)
+        with self.simulated.emulator.account.writing() as records:
+            session = checkout_sessions.create(records, given)
         assert self._pay(session["id"], "4242424242424242").outcome == "succeeded"
 
     def _has_session(self, number: str) -> bool:
         return any(
             order["number"] == number and order["checkout_session_id"]
-            for order in self.books.orders.values()
+            for order in self.records.orders.values()
         )
 
     # --- time, the network, the webhook server ---------------------------------------------------
@@ -348,7 +348,7 @@ class World:
             while due := self.simulated.due():
                 self.simulated.carry(due)
             self.simulated.clock.seconds += 90_000
-        self.books.check_at_rest()
+        self.records.check_at_rest()
         found = audit.audit()
         disagreeing = [entry for entry in found.entries if not entry.agrees]
         assert found.agrees, f"I8: {disagreeing}"

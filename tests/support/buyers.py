@@ -45,27 +45,27 @@ class Crowd:
         """They shop until the end of the block, and are then counted here."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=shop_until_told, args=(self, theirs), daemon=True)
+        process = context.Process(target=run_buyers, args=(self, theirs), daemon=True)
         process.start()
         theirs.close()
-        assert ours.recv() == "in the street"
+        assert ours.recv() == "ready"
         try:
             yield
         finally:
-            ours.send("go home")
+            ours.send("stop")
             counted, secrets = ours.recv()
             process.join()
         self.counts.update(counted)
         self.secrets |= secrets
 
 
-def shop_until_told(crowd: Crowd, server: "Connection[Any, Any]") -> None:
+def run_buyers(crowd: Crowd, server: "Connection[Any, Any]") -> None:
     """The life of the buyers' process."""
     over = threading.Event()
     workers = [threading.Thread(target=shop, args=(crowd, n, over)) for n in range(BUYERS)]
     for worker in workers:
         worker.start()
-    server.send("in the street")
+    server.send("ready")
     server.recv()
     over.set()
     for worker in workers:

@@ -74,7 +74,7 @@ LINES = (
     ("guards", "{guards:,} removed one at a time, each missed by a test", "guards"),
     (
         "payments",
-        "{payments:,} compared in both books: {lost:,} lost, {double:,} double",
+        "{payments:,} compared with Stripe: {lost:,} lost, {double:,} double",
         "payments",
     ),
 )

@@ -257,7 +257,7 @@ class RunningShop:
         kinds = [f"{name}: {kind}" for name, said in logs.items() for kind in SECRET.findall(said)]
         return known + kinds
 
-    # --- both books ------------------------------------------------------------------------------
+    # --- our records and Stripe's ----------------------------------------------------------------
 
     def orders(self, buyer: str | None = None) -> list[Order]:
         """The orders in our book, oldest first."""

@@ -42,10 +42,10 @@ ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
     """Run `act(0…count-1)` in threads that all start at the same moment; results or errors."""
-    gate, results = threading.Barrier(count), [None] * count
+    barrier, results = threading.Barrier(count), [None] * count
 
     def run(place: int) -> None:
-        gate.wait()
+        barrier.wait()
         try:
             results[place] = act(place)
         except Exception as error:  # noqa: BLE001 - the test looks at it
