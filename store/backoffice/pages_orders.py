@@ -1,5 +1,6 @@
 """Orders: the list with its filter, a page at a time, and one order with its actions."""
 
+import secrets
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -146,7 +147,6 @@ def order_page(order_number: str) -> None:
         story = order_detail.load(session, order, for_operator=True)
     put("charge_summary", "storefront", charges=story.charges, here=order.number)
     put("order_head", order=order)
-    pages_refunds.show_dialog(order.number)
     facts, history = st.columns([1.35, 1], gap="large")
     with facts:
         buttons(order, refunds.left_amount(order, refund_rows))
@@ -168,9 +168,8 @@ def order_page(order_number: str) -> None:
 def buttons(order: Order, left: int) -> None:
     """The actions that are possible now, and why a refund is not."""
     with st.container(horizontal=True, vertical_alignment="center", key="order-actions"):
-        if left > 0 and order.status != "disputed":
-            args = (order, left)
-            st.button("Refund…", type="primary", on_click=pages_refunds.open_dialog, args=args)
+        if left > 0 and order.status != "disputed" and st.button("Refund…", type="primary"):
+            pages_refunds.ask_for_refund(order, left, key=secrets.token_hex(16))
         st.button("Check with Stripe", on_click=check_with_stripe, args=(order.number,))
         if order.checkout_status in PAYABLE_CHECKOUT:
             st.button("Cancel this order", on_click=cancel, args=(order.number,))

@@ -9,7 +9,7 @@ import streamlit as st
 from store.backoffice import actions
 from store.backoffice.pages_common import operator_action, reader, show_next
 from store.catalog import images, product_editor
-from store.catalog.product_editor import ProductConflict, ProductForm, ProductRefused
+from store.catalog.product_editor import ProductForm, ProductRefused
 from store.core import money, settings
 from store.core.errors import StoreError
 from store.core.text import folded
@@ -18,6 +18,7 @@ from store.db.models import Product
 from store.reports import search
 from store.web.rendering import literal
 
+Upload = images.Image | str  # an uploaded file as it was decoded, or why it was refused
 STATES = {"active": "On sale", "archived": "Archived"}
 OPEN_FORM = "product_form"
 NAME, PRICE, DESCRIPTION = "product_name", "product_price", "product_description"
@@ -42,14 +43,6 @@ class OpenForm(NamedTuple):
     upload_key: str
     errors: Mapping[str, str] = {}
     sentence: str = ""
-
-
-class Upload(NamedTuple):
-    """An uploaded file as it was decoded, or why it was refused."""
-
-    file_id: str
-    image: images.Image | None
-    error: str = ""
 
 
 def render() -> None:
@@ -126,22 +119,24 @@ def picture(name: str, width: int) -> None:
 
 def open_form(product: Product | None) -> None:
     """Fill the dialog's fields, which keep what is typed until it is saved or cancelled."""
-    state = st.session_state
+    values = product_editor.values_of(product) if product else {}
     currency = product.currency if product else settings.current().currency
-    state[OPEN_FORM] = OpenForm(
+    st.session_state[OPEN_FORM] = OpenForm(
         slug=product.slug if product else "",
         title=f"Edit {literal(product.name)}" if product else "Add a product",
         currency=currency,
-        opened=product_editor.values_of(product) if product else {},
+        opened=values,
         upload_key=f"product_upload_{secrets.token_hex(8)}",
     )
-    state[NAME] = product.name if product else ""
-    state[DESCRIPTION] = product.description if product else ""
-    state[IMAGE] = product.image if product else None
-    state[ON_SALE] = product.active if product else True
-    state[PRICE] = (
-        money.input_text(product.unit_amount, currency, reader().language) if product else ""
-    )
+    price = money.input_text(values["unit_amount"], currency, reader().language) if values else ""
+    fields = {
+        NAME: values.get("name", ""),
+        DESCRIPTION: values.get("description", ""),
+        PRICE: price,
+        IMAGE: values.get("image"),
+        ON_SALE: values.get("active", True),
+    }
+    st.session_state.update(fields)
 
 
 def close_form() -> None:
@@ -182,8 +177,8 @@ def picture_field(form: OpenForm) -> Upload | None:
     preview, choice = st.columns([1, 2.4], vertical_alignment="top")
     with choice, st.container(key="product_picture"):
         upload = uploaded(form.upload_key)
-        if upload and upload.error:
-            st.error(literal(upload.error))
+        if isinstance(upload, str):
+            st.error(literal(upload))
         else:
             field_error(form, "image")
         st.selectbox(
@@ -194,8 +189,8 @@ def picture_field(form: OpenForm) -> Upload | None:
             disabled=upload is not None,
         )
     with preview:
-        if upload and upload.image:
-            st.image(upload.image.data, width=180, alt="The uploaded picture")
+        if isinstance(upload, images.Image):
+            st.image(upload.data, width=180, alt="The uploaded picture")
         elif name := st.session_state.get(IMAGE):
             picture(name, 180)
     return upload
@@ -211,20 +206,19 @@ def uploaded(key: str) -> Upload | None:
     )
     if file is None:
         return None
-    upload: Upload | None = st.session_state.get(f"{key}_decoded")
-    if upload is None or upload.file_id != file.file_id:
-        image, error = None, ""
+    decoded: dict[str, Upload] = st.session_state.setdefault(f"{key}_decoded", {})
+    if file.file_id not in decoded:
+        decoded.clear()
         try:
-            image = images.read_upload(file.getvalue())
+            decoded[file.file_id] = images.read_upload(file.getvalue())
         except images.ImageRefused as refused:
-            error = str(refused)
-        upload = st.session_state[f"{key}_decoded"] = Upload(file.file_id, image, error)
-    return upload
+            decoded[file.file_id] = str(refused)
+    return decoded[file.file_id]
 
 
 def save(form: OpenForm, upload: Upload | None) -> None:
     state = st.session_state
-    if upload and upload.error:
+    if isinstance(upload, str):
         return
     entered = ProductForm(
         name=state[NAME],
@@ -234,19 +228,13 @@ def save(form: OpenForm, upload: Upload | None) -> None:
         active=state[ON_SALE],
         locale=reader().language,
     )
-    image = upload.image if upload else None
     try:
-        sentence = save_product.run(form.slug, entered, form.opened, image)
-    except ProductConflict as conflict:  # the next save replaces what was seen now
-        seen = {field: conflict.current[field] for field in conflict.fields}
-        state[OPEN_FORM] = form._replace(
-            opened={**form.opened, **seen}, errors=conflict.fields, sentence=""
-        )
+        show_next(save_product.run(form.slug, entered, form.opened, upload))
     except ProductRefused as refused:
+        opened = {**form.opened, **refused.current}  # the next save replaces what is seen now
         sentence = "" if refused.fields else str(refused)
-        state[OPEN_FORM] = form._replace(errors=refused.fields, sentence=sentence)
+        state[OPEN_FORM] = form._replace(opened=opened, errors=refused.fields, sentence=sentence)
     except StoreError as error:
         state[OPEN_FORM] = form._replace(errors={}, sentence=error.for_operator)
     else:
-        show_next(sentence)
         close_form()

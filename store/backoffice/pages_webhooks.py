@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import streamlit as st
@@ -37,15 +37,9 @@ GONE = (
     "recorded stands beside this."
 )
 
+Payload = tuple[Any, str]  # an event as Stripe has it, or None and why it cannot be shown
+
 fetch_again = operator_action(actions.refetch_event)
-
-
-class Payload(NamedTuple):
-    """An event as Stripe has it, or why it cannot be shown."""
-
-    event_id: str
-    document: Any
-    sentence: str
 
 
 def render() -> None:
@@ -176,14 +170,14 @@ def event_panel(event_id: str) -> None:
             st.caption(outcome.explanation)
         recorded, payload_side = st.columns([1, 1.3], gap="medium")
         with payload_side:
-            payload = payload_of(event_id)
-            if payload.sentence:
-                st.info(rendering.literal(payload.sentence))
+            document, sentence = payload_of(event_id)
+            if document is None:
+                st.info(rendering.literal(sentence))
             else:
-                st.json(payload.document, expanded=2)
+                st.json(document, expanded=2)
                 st.caption("Fetched from Stripe for this page. The shop does not store payloads.")
         with recorded:
-            show_recorded(row, payload.document or {})
+            show_recorded(row, document or {})
 
 
 def show_recorded(row: EventRow, document: stripe_facts.Document) -> None:
@@ -235,14 +229,14 @@ def refetch(event_id: str) -> None:
 
 def payload_of(event_id: str) -> Payload:
     """The payload, fetched when the event is selected: the shop does not store payloads."""
-    payload: Payload | None = st.session_state.get(PAYLOAD)
-    if payload is None or payload.event_id != event_id:
+    fetched: dict[str, Payload] = st.session_state.get(PAYLOAD, {})
+    if event_id not in fetched:
         with st.spinner("Fetching the payload from Stripe …"):
-            payload = st.session_state[PAYLOAD] = Payload(event_id, *fetch(event_id))
-    return payload
+            fetched = st.session_state[PAYLOAD] = {event_id: fetch(event_id)}
+    return fetched[event_id]
 
 
-def fetch(event_id: str) -> tuple[Any, str]:
+def fetch(event_id: str) -> Payload:
     try:
         with transport.time_limit(PAYLOAD_SECONDS, retry=False):
             document = event_search.without_secrets(requests.event(event_id))

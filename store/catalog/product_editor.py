@@ -35,20 +35,17 @@ Values = Mapping[str, Any]  # a product's columns, by the names in `FIELDS`
 
 
 class ProductRefused(StoreError):
-    """The form cannot be saved; `fields` has one sentence for each wrong field."""
+    """The form cannot be saved; `fields` has one sentence for each wrong field.
 
-    def __init__(self, fields: Mapping[str, str], sentence: str = "") -> None:
+    `current` has the present values of those fields that another operator has changed since.
+    """
+
+    def __init__(
+        self, fields: Mapping[str, str], sentence: str = "", current: Mapping[str, Any] = {}
+    ) -> None:
         named = (f"{LABELS[field]}: {text}" for field, text in fields.items())
         super().__init__(sentence or " ".join(named))
-        self.fields = fields
-
-
-class ProductConflict(ProductRefused):
-    """Another operator changed the same fields since; `current` is the product as it is now."""
-
-    def __init__(self, fields: Mapping[str, str], current: Values) -> None:
-        super().__init__(fields)
-        self.current = current
+        self.fields, self.current = fields, current
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,7 @@ def change(session: Session, slug: str, form: ProductForm, opened: Values) -> li
     Returns the differences in words. Unchanged fields keep what another operator has saved since.
 
     Raises:
-        ProductConflict: another operator has changed one of the same fields; nothing is saved.
+        ProductRefused: also where another operator has changed one of the same fields.
     """
     product = find(session, slug, lock=True)
     values = form.values(product.currency)
@@ -145,7 +142,7 @@ def change(session: Session, slug: str, form: ProductForm, opened: Values) -> li
         if current[name] != opened[name]
     }
     if conflicts:
-        raise ProductConflict(conflicts, current)
+        raise ProductRefused(conflicts, current={name: current[name] for name in conflicts})
     for name in changed:
         setattr(product, name, values[name])
     return [_difference(name, current[name], values[name], product.currency) for name in changed]

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from store.backoffice import auth, pages_common
 from store.catalog import images, product_editor, products
-from store.catalog.product_editor import ProductConflict, ProductForm, ProductRefused
+from store.catalog.product_editor import ProductForm, ProductRefused
 from store.core import clock, money, settings
 from store.db import engine as db
 from store.db.models import OrderItem, Product
@@ -128,7 +128,7 @@ def test_concurrent_changes_of_one_field_do_not_overwrite_each_other(
 
     results = at_once(2, lambda place: save(replace(form, price=prices[place]), values))
 
-    (conflict,) = (result for result in results if isinstance(result, ProductConflict))
+    (conflict,) = (result for result in results if isinstance(result, ProductRefused))
     won = product().unit_amount
     assert money.text(won, "usd") in conflict.fields["unit_amount"]
     lost = "39.99" if won == 2999 else "29.99"
