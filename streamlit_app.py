@@ -528,7 +528,6 @@ def may_rehearse() -> bool:
 
 def main() -> None:
     st.set_page_config(layout="wide")  # a title here would hide those of the pages
-    st.html(rendering.element(rendering.STATIC / "storefront.css"))
     name = shop_profile.current().name
     pages = [
         st.Page(shop, title=name, default=True),
@@ -561,7 +560,6 @@ def show_unexpected_error(error: Exception) -> bool:
     from store.web import rendering, responses  # noqa: PLC0415
 
     sentence = responses.log_unexpected(error)
-    st.html(rendering.element(rendering.STATIC / "storefront.css"))
     st.html(rendering.render("storefront", "notice", sentence=sentence, tone="bad"))
     st.html(rendering.render("storefront", "back_link"))
     return True

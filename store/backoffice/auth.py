@@ -15,6 +15,7 @@ from http import HTTPStatus
 
 from store.core import clock, secret_files, settings
 from store.core.errors import StoreError
+from store.core.text import counted
 from store.web.request_origin import client_networks
 
 COOKIE = "store_office"
@@ -41,8 +42,8 @@ class TooManyAttempts(StoreError):
     status = HTTPStatus.TOO_MANY_REQUESTS
 
     def __init__(self, seconds: int) -> None:
-        unit = "second" if seconds == 1 else "seconds"
-        super().__init__(f"Too many wrong passwords. Wait {seconds} {unit}, then try again.")
+        wait = counted(seconds, "second")
+        super().__init__(f"Too many wrong passwords. Wait {wait}, then try again.")
         self.seconds = seconds
 
 

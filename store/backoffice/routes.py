@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from store.backoffice import sign_in
+from store.backoffice.auth import NotSignedIn
 from store.backoffice.sign_in import ADDRESSES, HOME, NO_STORE, SIGN_IN
 from store.backoffice.state import BACK_OFFICE
 from store.catalog import images
@@ -44,15 +45,13 @@ def export_orders(request: Request) -> Response:
     query = request.query_params
     try:
         BACK_OFFICE.sessions.session(sign_in.operator_cookie(request))
-    except StoreError as error:
-        links = {"Sign in": sign_in.sign_in_address("orders", query)}
-        return responses.plain_page(error.for_operator, error.status, links)
-    reader = formatting.LocaleFormatter.of(None, query.get("zone"))
-    batches = search.order_batches(search.parse_filter(query, reader.zone))
-    try:
+        reader = formatting.LocaleFormatter.of(None, query.get("zone"))
+        batches = search.order_batches(search.parse_filter(query, reader.zone))
         first = next(batches)  # before a 200 is sent, which could not be taken back
     except StoreError as error:
-        return responses.plain_page(error.for_operator, error.status)
+        sign_in_link = {"Sign in": sign_in.with_parameters(SIGN_IN, query, "orders")}
+        links = sign_in_link if isinstance(error, NotSignedIn) else None
+        return responses.plain_page(error.for_operator, error.status, links)
     return StreamingResponse(
         csv_export.csv_stream(chain([first], batches)),
         media_type="text/csv; charset=utf-8",

@@ -67,20 +67,18 @@ def is_operator(request: Request) -> bool:
     return True
 
 
-def sign_in_address(page: str, query: Mapping[str, str]) -> str:
-    """The sign-in page that afterwards leads to this page of the back office."""
-    return with_parameters(SIGN_IN, query, {"page": page} if page else {})
-
-
 def address_after_sign_in(query: Mapping[str, str]) -> str:
     """Where an operator goes after signing in: a page of ours by its name, never a given path."""
     return with_parameters(ADDRESSES.get(query.get("page", ""), HOME), query)
 
 
-def with_parameters(path: str, query: Mapping[str, str], more: Mapping[str, str] = {}) -> str:
-    """The path with `more` and those parameters that the pages of the back office have."""
-    known = {name: value for name, value in query.items() if name in PARAMETERS and value}
-    kept = {**more, **{name: value[:MAX_PARAMETER_LENGTH] for name, value in known.items()}}
+def with_parameters(path: str, query: Mapping[str, str], page: str = "") -> str:
+    """The path with those parameters that the pages of the back office have.
+
+    `page` is for the sign-in page, and names the page that it leads to.
+    """
+    parameters = {"page": page} | {name: query.get(name, "") for name in PARAMETERS}
+    kept = {name: value[:MAX_PARAMETER_LENGTH] for name, value in parameters.items() if value}
     return f"{path}?{urlencode(kept)}" if kept else path
 
 
@@ -110,10 +108,10 @@ def backoffice_page(page: str) -> Callable[[Request], Response]:
         if is_operator(request):
             headers = {**NO_STORE, "Content-Security-Policy": "frame-ancestors 'none'"}
             html = rendering.render("first_page", "page") + rendering.element(PAGE_STYLE)
-            return index_page.render(headers, preloaded_html=html)
+            return index_page.render(request, headers, preloaded_html=html)
         if request.headers.get("sec-fetch-site") == "cross-site":
             return HTMLResponse(OPEN_AGAIN, headers=responses.PLAIN_HEADERS)
-        return RedirectResponse(sign_in_address(page, query), 303, headers=NO_STORE)
+        return RedirectResponse(with_parameters(SIGN_IN, query, page), 303, headers=NO_STORE)
 
     return open_page
 
@@ -173,10 +171,7 @@ def signed_in(request: Request, cookie: str) -> Response:
 
 
 async def post_sign_out(request: Request) -> Response:
-    try:
-        require_same_origin(request)
-    except StoreError as error:
-        return responses.plain_page(str(error), error.status)
+    require_same_origin(request)
     BACK_OFFICE.sessions.sign_out(operator_cookie(request))
     away = RedirectResponse(f"{SIGN_IN}?signed_out=yes", 303, headers=NO_STORE)
     away.delete_cookie(operator_cookie_name(request), httponly=True, samesite="strict")
@@ -199,15 +194,12 @@ def needs_no_password(scope: Scope) -> bool:
 
 async def post_presenter_sign_in(request: Request) -> Response:
     """Sign a presenter in for the last step of the rehearsal, or redirect to the sign-in page."""
+    require_same_origin(request)
     query = request.query_params
-    try:
-        require_same_origin(request)
-    except StoreError as error:
-        return responses.plain_page(str(error), error.status)
     if is_operator(request):
         return RedirectResponse(address_after_sign_in(query), 303, headers=NO_STORE)
     if not needs_no_password(request.scope):
-        address = sign_in_address(query.get("page", ""), query)
+        address = with_parameters(SIGN_IN, query, query.get("page", ""))
         return RedirectResponse(address, 303, headers=NO_STORE)
     secret = await run_in_threadpool(auth.password)
     cookie = await run_in_threadpool(BACK_OFFICE.sessions.sign_in, secret, PRESENTER, "")

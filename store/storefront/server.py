@@ -26,9 +26,9 @@ from starlette.types import Receive, Scope, Send
 from store.core import logs, settings, shop_profile
 from store.core.errors import StoreError
 from store.web import connection_limits, index_page, streamlit_internals
-from store.web.buyer_cookie import BuyerCookieMiddleware, buyer_of
-from store.web.middleware import AllowedHosts, ClientAddress, OwnAddresses, OwnHost
-from store.web.request_limits import Threads, WebSocketLimits
+from store.web.buyer_cookie import buyer_of
+from store.web.middleware import ClientAddress, OwnAddresses, OwnHost
+from store.web.request_limits import WebSocketLimits, in_threads
 from store.web.static_files import CompressedFiles, StreamlitAssets
 
 log = logging.getLogger(__name__)
@@ -54,14 +54,14 @@ def import_heavy_modules() -> None:
 def open_page(request: Request) -> Response:
     """One of our pages with its first HTML, or without it while the server is still importing."""
     if not request.url.query and not LOADED.is_set():
-        return index_page.render()
+        return index_page.render(request)
     import_heavy_modules()
     from store.storefront import checkout_redirect, first_page
 
     if url := checkout_redirect.canonical_cart_url(request):
         return RedirectResponse(url, 303)
     headers = {"Cache-Control": "no-store"} if "session_id" in request.query_params else {}
-    return index_page.render(headers, preloaded_html=first_page.body(request))
+    return index_page.render(request, headers, preloaded_html=first_page.body(request))
 
 
 class LazyRoutes(BaseRoute):
@@ -73,7 +73,7 @@ class LazyRoutes(BaseRoute):
         from store.backoffice import routes
         from store.storefront import checkout_redirect
 
-        go = Threads(16, 64).endpoint(checkout_redirect.go, buyer_of, each=2, each_waiting=62)
+        go = in_threads(checkout_redirect.go, threads=16, waiting=64, visitor_of=buyer_of, each=2)
         return [Route("/go/{number}", go, methods=["GET"]), *routes.routes()]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -96,7 +96,7 @@ def icon(_request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
-    page = Threads(16, waiting=256).endpoint(open_page)
+    page = in_threads(open_page, threads=16, waiting=256)
     # Streamlit compresses the responses of all other routes.
     start = Route("/", page, middleware=[Middleware(GZipMiddleware, minimum_size=1000)])
     pages = [start, *(Route(f"/{path}", page) for path in PAGES)]
@@ -125,7 +125,7 @@ def app_options() -> dict[str, Any]:
         "routes": routes(),
         "middleware": [*middleware(), Middleware(StreamlitAssets)],
         "lifespan": lifespan,
-        "exception_handlers": {Exception: request_failed},
+        "exception_handlers": EXCEPTION_HANDLERS,
     }
 
 
@@ -155,7 +155,12 @@ def migrate_and_reconcile(stop: threading.Event) -> None:
 async def request_failed(_request: Request, error: Exception) -> Response:
     from store.web import responses
 
+    if isinstance(error, StoreError):
+        return responses.plain_page(responses.error_text(error), error.status)
     return responses.plain_page(responses.log_unexpected(error), 500)
+
+
+EXCEPTION_HANDLERS = {StoreError: request_failed, Exception: request_failed}
 
 
 def not_found() -> Response:
@@ -176,12 +181,9 @@ def is_operator(scope: Scope) -> bool:
 
 def middleware() -> list[Middleware]:
     allowed = settings.current().allowed_hosts
-    patterns = [*allowed, *settings.ALWAYS_ALLOWED]
     return [
         Middleware(ClientAddress),
-        Middleware(OwnHost),
-        *([Middleware(AllowedHosts, patterns=patterns)] if allowed else []),
+        Middleware(OwnHost, patterns=[*allowed, *settings.ALWAYS_ALLOWED] if allowed else ["*"]),
         Middleware(WebSocketLimits),
         Middleware(OwnAddresses, render=not_found, may_upload=is_operator),
-        Middleware(BuyerCookieMiddleware),
     ]

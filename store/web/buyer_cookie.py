@@ -9,9 +9,8 @@ import re
 import secrets
 from collections.abc import Mapping
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
 
 from store.core import addresses
 from store.web.request_origin import over_https
@@ -62,40 +61,24 @@ def buyer_of(request: Request) -> str | None:
     return buyer_hash(cookie) if cookie else None
 
 
-class BuyerCookieMiddleware:
-    """Sets the cookie with the first page, so that the page's WebSocket already brings it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and opens_a_page(scope):
-            request = Request(scope)
-            host = request.headers.get("host", "")
-            name = cookie_name(COOKIE_NAME, host)
-            if not is_cookie(request.cookies.get(name, "")):
-                value = read_cookie(request.cookies, host) or new_cookie()
-                cookie = f"{name}={value}; Path=/; Max-Age={COOKIE_MAX_AGE}; HttpOnly; SameSite=Lax"
-                send = sending_cookie(send, cookie + ("; Secure" if over_https(scope) else ""))
-        await self.app(scope, receive, send)
+def set_buyer_cookie(request: Request, response: Response) -> None:
+    """Give a browser that opens a page its cookie, which then comes with the page's WebSocket."""
+    host = request.headers.get("host", "")
+    name = cookie_name(COOKIE_NAME, host)
+    if opens_a_page(request) and not is_cookie(request.cookies.get(name, "")):
+        response.set_cookie(
+            name,
+            read_cookie(request.cookies, host) or new_cookie(),
+            max_age=COOKIE_MAX_AGE,
+            httponly=True,
+            secure=over_https(request.scope),
+        )
 
 
-def sending_cookie(send: Send, header: str) -> Send:
-    async def send_with_cookie(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            # A new list: responses may share one, and everybody would get this cookie.
-            headers = [*message["headers"], (b"set-cookie", header.encode())]
-            message = {**message, "headers": headers}
-        await send(message)
-
-    return send_with_cookie
-
-
-def opens_a_page(scope: Scope) -> bool:
+def opens_a_page(request: Request) -> bool:
     """True for a navigation; scripts, images and health checks get no cookie."""
-    headers = Headers(scope=scope)
-    if scope["method"] != "GET":
+    if request.method != "GET":
         return False
-    if destination := headers.get("sec-fetch-dest"):
+    if destination := request.headers.get("sec-fetch-dest"):
         return destination in ("document", "iframe")
-    return "text/html" in headers.get("accept", "")
+    return "text/html" in request.headers.get("accept", "")

@@ -25,6 +25,11 @@ medium_date = lru_cache(maxsize=4096)(format_date)
 clock_time = lru_cache(maxsize=4096)(format_time)
 
 
+def group_of(entry: TimelineEntry) -> object:
+    """Equal for all entries that changed nothing; every other entry has a group of its own."""
+    return entry.effect == "nothing" or id(entry)
+
+
 @dataclass(frozen=True)
 class LocaleFormatter:
     """Writes amounts, numbers, dates and times as one reader does.
@@ -93,14 +98,10 @@ class LocaleFormatter:
         self, entries: Sequence[TimelineEntry]
     ) -> list[tuple[str, list[tuple[TimelineEntry, ...]]]]:
         """The entries by day; consecutive ones that changed nothing form one group."""
-        days = []
-        for day, of_day in groupby(entries, lambda entry: self.day_of(entry.at)):
-            groups: list[tuple[TimelineEntry, ...]] = []
-            for is_news, same in groupby(of_day, lambda entry: entry.effect != "nothing"):
-                run = tuple(same)
-                groups += [(entry,) for entry in run] if is_news else [run]
-            days.append((day, groups))
-        return days
+        return [
+            (day, [tuple(group) for _, group in groupby(of_day, group_of)])
+            for day, of_day in groupby(entries, lambda entry: self.day_of(entry.at))
+        ]
 
     @staticmethod
     def late(delay: timedelta) -> str:

@@ -10,10 +10,12 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from store.core import settings, shop_profile
 from store.web import streamlit_internals
+from store.web.buyer_cookie import set_buyer_cookie
 
 STATIC = settings.ROOT / "store" / "web" / "static"
 STYLES = (STATIC / "fonts.css", STATIC / "storefront.css", STATIC / "first_page.css")
@@ -28,15 +30,21 @@ HEADERS = {
 }
 
 
-def render(headers: Mapping[str, str] = {}, *, preloaded_html: str = "") -> HTMLResponse:
-    """Streamlit's page, with HTML to read until its scripts have loaded."""
+def render(
+    request: Request, headers: Mapping[str, str] = {}, *, preloaded_html: str = ""
+) -> HTMLResponse:
+    """Streamlit's page, with HTML to read until its scripts have loaded, and the buyer's cookie."""
     before, after = _halves(streamlit_internals.INDEX_HTML)
-    return HTMLResponse(f"{before}{preloaded_html}{after}", headers={**HEADERS, **headers})
+    page = HTMLResponse(f"{before}{preloaded_html}{after}", headers={**HEADERS, **headers})
+    set_buyer_cookie(request, page)
+    return page
 
 
 @cache
 def _halves(index_html: Path) -> tuple[str, str]:
-    return streamlit_internals.split_page(index_html, head(), NO_SCRIPT)
+    before, after = streamlit_internals.split_page(index_html, head(), NO_SCRIPT)
+    # In the body, because Streamlit appends its own styles to the head.
+    return f"{before}<style>{styles()}</style>", after
 
 
 @cache
@@ -54,5 +62,4 @@ def head() -> str:
         for file in (STATIC / "fonts").glob(f"{name}.*.woff2")
     )
     return f"""<title>{escape(shop_profile.current().name)}</title>
-{fonts}<style>{styles()}</style>
-<script>{scripts}</script>"""
+{fonts}<script>{scripts}</script>"""

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 ADDRESS_HEADER = "x-shop-address"
 LOCAL_HEADER = "x-shop-local"
 INTERNAL = (ADDRESS_HEADER.encode(), LOCAL_HEADER.encode())
-POLICY_VIOLATION = 1008
+MALFORMED_HOST = "This address is not valid."
 FOREIGN_HOST = "This shop does not answer to this host name.\n"
 FOREIGN_PAGE = (
     "Refused a WebSocket: its Origin %.100r is not its Host %.100r. Where a proxy in front of the "
@@ -51,31 +51,35 @@ class ClientAddress:
         await self.app(scope, receive, send)
 
 
+@dataclass
 class OwnHost:
-    """Refuses a malformed Host header, and a WebSocket opened by a page of another site.
+    """Refuses a foreign or malformed Host header, and a WebSocket opened by another site's page.
 
-    Adds two headers to a WebSocket's handshake for the page's script: the visited address, and
-    whether the client runs on this computer.
+    `patterns` are those of ALLOWED_HOSTS, as in Django. Adds two headers to a WebSocket's handshake
+    for the page's script: the visited address, and whether the client runs on this computer.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    app: ASGIApp
+    patterns: Sequence[str]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        if not addresses.host_allowed(headers.get("host", ""), self.patterns):
+            await PlainTextResponse(FOREIGN_HOST, HTTPStatus.BAD_REQUEST)(scope, receive, send)
+            return
         address = request_origin.visited_address(scope)
         if address is None and "host" in headers:  # HTTP/1.0 health checks send none
             log.warning("Refused a request: its Host header is malformed.")
-            await refuse(scope, receive, send)
+            await PlainTextResponse(MALFORMED_HOST, HTTPStatus.BAD_REQUEST)(scope, receive, send)
             return
         sent = [(name, value) for name, value in scope["headers"] if name not in INTERNAL]
         if scope["type"] == "websocket":
             if not may_connect(scope, headers):
                 log.warning(FOREIGN_PAGE, headers.get("origin", ""), headers.get("host", ""))
-                await refuse(scope, receive, send)
+                await PlainTextResponse("", HTTPStatus.FORBIDDEN)(scope, receive, send)
                 return
             local = b"yes" if request_origin.is_local(scope) else b""
             sent += zip(INTERNAL, ((address or "").encode(), local), strict=True)
@@ -87,31 +91,6 @@ def may_connect(scope: Scope, headers: Headers) -> bool:
     if "origin" in headers:
         return request_origin.own_origin(scope) is not None
     return "cookie" not in headers
-
-
-async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer 400, or close a WebSocket, whose handshake then ends with 403."""
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
-        return
-    response = PlainTextResponse("This address is not valid.", HTTPStatus.BAD_REQUEST)
-    await response(scope, receive, send)
-
-
-@dataclass
-class AllowedHosts:
-    """Django's ALLOWED_HOSTS: answers 400 where the Host header names none of `patterns`."""
-
-    app: ASGIApp
-    patterns: Sequence[str]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket"):
-            host = Headers(scope=scope).get("host", "")
-            if not addresses.host_allowed(host, self.patterns):
-                await PlainTextResponse(FOREIGN_HOST, 400)(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
 
 
 READING = ("GET", "HEAD", "OPTIONS")

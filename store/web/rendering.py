@@ -22,8 +22,6 @@ from store.reports import cart, order_detail, order_view
 from store.web import index_page, stripe_mode, texts
 from store.web.formatting import LocaleFormatter
 
-STATIC = Path(__file__).parent / "static"
-
 
 class Html(str):
     """HTML for `st.html`, which looks up any other text as a file name at each rerun."""

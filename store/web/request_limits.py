@@ -98,42 +98,27 @@ def paced(receive: Receive) -> Receive:
     return receive_paced
 
 
-class Threads:
-    """Runs handlers in threads of their own, because they may wait for Stripe.
+def in_threads(
+    handle: Handler,
+    *,
+    threads: int,
+    waiting: int,
+    visitor_of: Callable[[Request], str | None] = lambda _request: None,
+    each: int = 0,
+) -> Endpoint:
+    """`handle` in threads of its own, because it may wait for Stripe.
 
-    In Starlette's shared threads, scripts and images would wait for them. Answers 503 once
-    `waiting` requests wait for a thread.
+    In Starlette's shared threads, scripts and images would wait for it. At most `each` run at a
+    time for one visitor, or one whose requests to Stripe hang would occupy all threads. Answers 503
+    once `waiting` requests, of all visitors or of one, wait for a thread.
     """
+    limiter, visitors = CapacityLimiter(threads), WeakValueDictionary[str, CapacityLimiter]()
 
-    def __init__(self, threads: int, waiting: int) -> None:
-        self.limiter, self.waiting = CapacityLimiter(threads), waiting
+    async def endpoint(request: Request) -> Response:
+        own = visitors.setdefault(visitor_of(request) or "", CapacityLimiter(each or threads))
+        if max(one.statistics().tasks_waiting for one in (limiter, own)) >= waiting:
+            return PlainTextResponse(BUSY, 503, headers={"Retry-After": "5"})
+        async with own:
+            return await to_thread.run_sync(handle, request, limiter=limiter)
 
-    def endpoint(
-        self,
-        handle: Handler,
-        visitor_of: Callable[[Request], str | None] | None = None,
-        each: int = 0,
-        each_waiting: int = 0,
-    ) -> Endpoint:
-        """`handle` in such a thread, and at most `each` of them at a time for one visitor.
-
-        Otherwise one visitor whose requests to Stripe hang would occupy all of them.
-        """
-        visitors = WeakValueDictionary[str, CapacityLimiter]()
-
-        async def endpoint(request: Request) -> Response:
-            if self.limiter.statistics().tasks_waiting >= self.waiting:
-                return too_many()
-            if visitor_of is None:
-                return await to_thread.run_sync(handle, request, limiter=self.limiter)
-            own = visitors.setdefault(visitor_of(request) or "", CapacityLimiter(each))
-            if own.statistics().tasks_waiting >= each_waiting:
-                return too_many()
-            async with own:
-                return await to_thread.run_sync(handle, request, limiter=self.limiter)
-
-        return endpoint
-
-
-def too_many() -> Response:
-    return PlainTextResponse(BUSY, 503, headers={"Retry-After": "5"})
+    return endpoint

@@ -8,9 +8,6 @@ import pytest
 import streamlit
 from sqlmodel import Session, col, func, select
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import HTMLResponse
 from starlette.routing import BaseRoute, Route
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
@@ -21,7 +18,6 @@ from store.db.models import Order, Product
 from store.orders import checkout
 from store.storefront import checkout_redirect, prefetch, server
 from store.web import buyer_cookie
-from store.web.buyer_cookie import BuyerCookieMiddleware
 from tests.support import event_loops
 
 FRONTEND = Path(streamlit.__file__).parent / "static" / "index.html"
@@ -84,11 +80,7 @@ def make_it(number: str, **values: object) -> None:
             setattr(order, name, value)
 
 
-ONE_ANSWER_FOR_ALL = HTMLResponse("a page")
-
-
-async def a_page(_request: Request) -> HTMLResponse:
-    return ONE_ANSWER_FOR_ALL
+PAGES = Route("/go/{number}", checkout_redirect.go), Route("/{path:path}", server.open_page)
 
 
 class Browser:
@@ -96,10 +88,8 @@ class Browser:
 
     def __init__(self, *routes: BaseRoute) -> None:
         app = Starlette(
-            routes=routes
-            or [Route("/go/{number}", checkout_redirect.go), Route("/{path:path}", a_page)],
-            middleware=[Middleware(BuyerCookieMiddleware)],
-            exception_handlers={Exception: server.request_failed},
+            routes=routes or PAGES,
+            exception_handlers=server.EXCEPTION_HANDLERS,
         )
         self.transport = httpx.ASGITransport(app, raise_app_exceptions=False)
 

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+from starlette.types import Scope
 
 from store.core import settings
 from store.storefront import server
-from store.web.middleware import AllowedHosts
+from store.web.middleware import OwnHost
 from tests.support import event_loops
 
 HOSTS = [
@@ -23,13 +24,14 @@ HOSTS = [
 ]
 
 
-def guards(monkeypatch: pytest.MonkeyPatch, value: str) -> list[list[str]]:
-    """The patterns of each `AllowedHosts` that the shop has with this setting."""
+def allowed(monkeypatch: pytest.MonkeyPatch, value: str) -> list[str]:
+    """The patterns of the shop's `OwnHost` with this setting."""
     monkeypatch.setenv("ALLOWED_HOSTS", value)
     settings.current.cache_clear()
-    found: list[Any] = [each for each in server.middleware() if str(each.cls) == str(AllowedHosts)]
+    (guard,) = [each for each in server.middleware() if str(each.cls) == str(OwnHost)]
     settings.current.cache_clear()
-    return [list(each.kwargs["patterns"]) for each in found]
+    patterns: Any = guard.kwargs["patterns"]
+    return list(patterns)
 
 
 def answered(patterns: list[str], host: str, kind: str) -> list[dict[str, Any]]:
@@ -45,9 +47,9 @@ def answered(patterns: list[str], host: str, kind: str) -> list[dict[str, Any]]:
     async def receive() -> Any:
         return {"type": "websocket.connect"}
 
-    scope = {"type": kind, "headers": [(b"host", host.encode())], "extensions": {}}
+    scope: Scope = {"type": kind, "scheme": "http", "headers": [(b"host", host.encode())]}
     scope["extensions"] = {"websocket.http.response": {}}
-    event_loops.run(AllowedHosts(shop, patterns)(scope, receive, send))
+    event_loops.run(OwnHost(shop, patterns)(scope, receive, send))
     return sent
 
 
@@ -57,9 +59,7 @@ def answered(patterns: list[str], host: str, kind: str) -> list[dict[str, Any]]:
 def test_only_the_shops_own_names_are_answered(
     monkeypatch: pytest.MonkeyPatch, host: str, kind: str, *, ours: bool
 ) -> None:
-    (patterns,) = guards(monkeypatch, ".example.com")
-
-    sent = answered(patterns, host, kind)
+    sent = answered(allowed(monkeypatch, ".example.com"), host, kind)
 
     assert (sent == []) is ours
     assert ours or sent[0]["status"] == 400
@@ -68,10 +68,8 @@ def test_only_the_shops_own_names_are_answered(
 
 @pytest.mark.parametrize("value", ["*", "*, example.com"])
 def test_a_star_is_every_host(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    (patterns,) = guards(monkeypatch, value)
-
-    assert answered(patterns, "anything.example", "http") == []
+    assert answered(allowed(monkeypatch, value), "anything.example", "http") == []
 
 
 def test_without_allowed_hosts_there_is_no_host_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert guards(monkeypatch, "") == []
+    assert answered(allowed(monkeypatch, ""), "anything.example", "http") == []

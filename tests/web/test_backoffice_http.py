@@ -58,9 +58,7 @@ APP = settings.ROOT / "streamlit_app.py"
 PASSWORD = "open sesame"
 SHOP = "http://shop.example"
 CHANGES = re.compile(r"actions\.|BACK_OFFICE.tasks\.(reconcile|compare)")
-MOVES = set(
-    "open_dialog close_dialog show_list turn_page open_clicked_order close_form restart".split()
-)
+MOVES = set("show_list turn_page open_clicked_order close_form restart".split())
 CALLS_ACTIONS = {"submit_note", "save", "refetch", "action"}  # or is one, in a variable
 SECTIONS = [name for name in sign_in.ADDRESSES if name != "rehearsal"]
 HOSTILE = "<script>alert(1)</script> :red[x] '; DROP TABLE"
@@ -114,7 +112,11 @@ def address(fresh_shop: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """The back office's addresses behind a real server; Streamlit's page is one word."""
     (tmp_path / "index.html").write_text("the page")
     monkeypatch.setattr(streamlit_internals, "INDEX_HTML", tmp_path / "index.html")
-    app = Starlette(routes=routes.routes(), middleware=server.middleware())
+    app = Starlette(
+        routes=routes.routes(),
+        middleware=server.middleware(),
+        exception_handlers=server.EXCEPTION_HANDLERS,
+    )
     serving = ServerThread(app, port=free_port(), lifespan="off")
     yield serving.url
     serving.stop()

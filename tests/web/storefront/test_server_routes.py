@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from store.core import errors
 from store.orders import checkout
 from store.storefront import checkout_redirect, prefetch, server
-from store.web import buyer_cookie, index_page
+from store.web import buyer_cookie
 from tests.support.storefront_pages import (
     A_PAGE,
     ME,
@@ -24,8 +24,8 @@ from tests.support.storefront_pages import (
 )
 
 
-def test_the_page_itself_names_no_route_that_is_closed() -> None:
-    page = bytes(index_page.render().body).decode()
+def test_the_page_itself_names_no_route_that_is_closed(browser: Browser) -> None:
+    page = browser.get("/").text
 
     assert "/agent/" not in page
     assert "This shop needs JavaScript" in page
@@ -35,7 +35,7 @@ def test_the_first_page_gives_the_buyer_a_private_name(browser: Browser) -> None
     cookie = browser.get("/", accept=A_PAGE).headers["set-cookie"]
 
     assert buyer_cookie.is_cookie(cookie.split(";")[0].removeprefix(f"{buyer_cookie.COOKIE_NAME}="))
-    assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=31536000"} <= set(cookie.split("; "))
+    assert {"HttpOnly", "SameSite=lax", "Path=/", "Max-Age=31536000"} <= set(cookie.split("; "))
     assert "Secure" not in cookie
 
 
