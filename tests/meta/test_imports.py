@@ -56,7 +56,9 @@ import sys, streamlit_app
 from starlette.requests import Request
 from store.storefront import server
 
-asked = Request({"type": "http", "path": "/", "query_string": b"", "headers": []})
+asked = Request(
+    {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []}
+)
 page = server.open_page(asked)
 print(page.status_code, *sys.modules)
 """
