@@ -105,9 +105,12 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 STRICT = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_without_repeats)
 
 
-def is_id(value: object) -> TypeGuard[str]:
-    """Whether every database stores and indexes this as the id or type of an event."""
-    return isinstance(value, str) and 0 < len(value) <= MAX_ID_LENGTH and value.isprintable()
+def is_id(value: object, max_length: int = MAX_ID_LENGTH) -> TypeGuard[str]:
+    """Whether every database stores and indexes this as the id or type of an event.
+
+    With `MAX_NUMBER_LENGTH`, whether it does so as an order number.
+    """
+    return isinstance(value, str) and 0 < len(value) <= max_length and value.isprintable()
 
 
 def needs_lookup(event: Document) -> bool:
@@ -156,13 +159,8 @@ def named_order(event: Document) -> str | None:
     """The order number in an event's metadata, which need not be one of ours."""
     with suppress(*UNREADABLE):
         number = order_number_of(nested(event, "data", "object"))
-        return number if number and fits_a_number(number) else None
+        return number if is_id(number, MAX_NUMBER_LENGTH) else None
     return None
-
-
-def fits_a_number(text: str) -> bool:
-    """True for text that every database stores and indexes as an order number."""
-    return text.isprintable() and 0 < len(text) <= MAX_NUMBER_LENGTH
 
 
 def created_at(event: Document) -> tuple[datetime, str]:
@@ -187,7 +185,7 @@ def _doubted(document: Document, subject: Subject, event_id: str, odd: str) -> F
         number = order_number_of(document)
         if number is None and subject != "checkout":
             number = order_of_payment(object_id(document["payment_intent"]))
-        if number and fits_a_number(number):
+        if is_id(number, MAX_NUMBER_LENGTH):
             return _doubt(number, event_id, odd, subject)
     return None
 

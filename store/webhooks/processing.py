@@ -207,7 +207,7 @@ def _unmatched_number(event: ParsedEvent, outcome: EventOutcome) -> str | None:
     if outcome.order_id is not None or event.livemode:
         return None
     number = event.fact.order_number if event.fact else event.order_number
-    return number if number and parsing.fits_a_number(number) else None
+    return number if parsing.is_id(number, parsing.MAX_NUMBER_LENGTH) else None
 
 
 def _count(session: Session, event_ids: Set[str], counts: Mapping[str, int]) -> dict[str, str]:
