@@ -21,7 +21,7 @@ Change = Mapping[str, Any]
 """One change; the first key is its kind, e.g. `{"payment_status": "paid"}` or `{"text": "…"}`.
 
 `{"refund": id, "amount": 1999, "currency": "usd", "status": "pending"}`; amounts are integers in
-minor units. The kinds and their sentences are listed in `reports.history_text`.
+minor units. `reports.history_text` makes sentences of them.
 """
 
 

@@ -40,8 +40,10 @@ def title(payload: Payload) -> str:
 
 def sentence(change: Mapping[str, Any]) -> str:
     """One change as a sentence; its first key is its kind."""
-    kind = next(iter(change))
-    return SENTENCES[kind](change)
+    kind, value = next(iter(change.items()))
+    if kind in SENTENCES:
+        return SENTENCES[kind](change)
+    return f"{kind.replace('_', ' ')} {value}"
 
 
 def _amount(change: Mapping[str, Any]) -> str:
@@ -54,16 +56,11 @@ def _owed(change: Mapping[str, Any]) -> str:
     return f"second payment {change['owed_for']}: {owed}"
 
 
+# Of the kinds of change that do not read as their name and value, as in "payment status paid".
 SENTENCES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
     "text": lambda change: str(change["text"]),
-    "attempt": lambda change: f"attempt {change['attempt']}",
     "checkout_status": lambda change: f"session status {change['checkout_status']}",
-    "payment_status": lambda change: f"payment status {change['payment_status']}",
-    "checkout_session_id": lambda change: f"checkout session id {change['checkout_session_id']}",
-    "payment_intent_id": lambda change: f"payment intent id {change['payment_intent_id']}",
     "known": lambda change: f"{change['known'].replace('_', ' ')} known",
-    "review_reason": lambda change: f"review reason {change['review_reason']}",
-    "refund_review_reason": lambda c: f"refund review reason {c['refund_review_reason']}",
     "refund": lambda c: f"refund {c['refund']} of {_amount(c)}: {c['status']}",
     "dispute": lambda c: f"dispute {c['dispute']} of {_amount(c)}: {c['status']}",
     "second_payment": lambda c: (
