@@ -57,7 +57,6 @@ class ParsedEvent(NamedTuple):
     type: str
     created_at: datetime
     livemode: bool
-    concerns_orders: bool
     fact: Fact | None
     odd: str = ""
     subject: Subject | None = None
@@ -136,10 +135,7 @@ def parse_event(event: Document) -> ParsedEvent:
     live = event.get("livemode") is True
     if handler is None or live:
         named = None if live else named_order(event)
-        concerns_orders = handler is not None
-        return ParsedEvent(
-            event_id, event_type, when, live, concerns_orders, None, odd, order_number=named
-        )
+        return ParsedEvent(event_id, event_type, when, live, None, odd, order_number=named)
     document, fact, subject = nested(event, "data", "object"), None, handler.subject
     if event.get("livemode") is not False:
         odd = odd or "the event is not marked as test mode"
@@ -152,7 +148,7 @@ def parse_event(event: Document) -> ParsedEvent:
     if odd:
         fact = _doubted(document, subject, event_id, odd)
     stripe_id = str(document.get("id", ""))[: MAX_ID_LENGTH + 1]
-    return ParsedEvent(event_id, event_type, when, live, True, fact, odd, subject, stripe_id)
+    return ParsedEvent(event_id, event_type, when, live, fact, odd, subject, stripe_id)
 
 
 def named_order(event: Document) -> str | None:

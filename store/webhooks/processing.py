@@ -165,7 +165,7 @@ def _expected(event: ParsedEvent, batch: OrderBatch) -> EventOutcome:
     if order:
         doubted = isinstance(event.fact, DoubtFact)
         return EventOutcome("review" if doubted else "applied", order.id)
-    return EventOutcome("unknown_order" if event.concerns_orders else "ignored")
+    return EventOutcome("unknown_order" if event.type in parsing.HANDLERS else "ignored")
 
 
 def _register(
