@@ -1,4 +1,4 @@
-"""The database brought up to date, with the products of `data/products.toml` in a new one.
+"""The database brought up to date or emptied, with the products of `data/products.toml`.
 
 A mistake in the file is one sentence with its name, the product and the field.
 """
@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection
 from sqlmodel import insert, select
 
 from store.catalog import images, product_editor
@@ -18,12 +17,14 @@ from store.core import clock, money, settings
 from store.core.errors import SettingsError
 from store.core.setting_sources import toml_document
 from store.db import engine as db
-from store.db.models import Product
+from store.db.models import Lease, Product, ShopMark
 
 FILE = settings.ROOT / "data" / "products.toml"
 NAME = "data/products.toml"
 PRICE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,3})?", re.ASCII)
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+# These belong to no order, and a process that holds a lease or places an order needs them.
+KEPT_TABLES = (Lease.__tablename__, ShopMark.__tablename__)
 
 
 def migrate() -> None:
@@ -36,27 +37,32 @@ def migrate() -> None:
         DatabaseUnavailable, DatabaseUnusable, SchemaUnknown
     """
     if db.needs_migration():
-        with db.schema_transaction() as connection:
-            _upgrade(connection)
+        with db.migration() as connection:
+            if connection.execute(select(Product.id).limit(1)).first() is None:
+                connection.execute(insert(Product), first_products())
 
 
 @contextmanager
-def recreated() -> Iterator[None]:
-    """Our tables as in a new database, committed at the end of the block; all else stays.
+def emptied() -> Iterator[None]:
+    """No orders, and the first products, committed at the end of the block.
 
-    An error, such as SettingsError, leaves the database as it is.
+    Rows are deleted and no table is dropped, so other processes go on working on an empty shop. An
+    error, such as SettingsError, leaves the database as it is.
     """
-    with db.schema_transaction() as connection:
-        Product.metadata.drop_all(connection)
-        connection.exec_driver_sql("DROP TABLE alembic_version")
-        _upgrade(connection)
+    products = first_products()
+    with db.unit_of_work() as session:
+        connection = session.connection()
+        if connection.dialect.name == "postgresql":
+            # Many rows may take longer than any query of a page.
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+            # Wait for running writers and block new ones, so that no new row refers to a deleted
+            # one: orders first and events second, as all writers lock. SQLite has one writer.
+            connection.exec_driver_sql("LOCK TABLE orders, stripe_events IN EXCLUSIVE MODE")
+        for table in reversed(Product.metadata.sorted_tables):
+            if table.name not in KEPT_TABLES:
+                connection.execute(table.delete())
+        connection.execute(insert(Product), products)
         yield
-
-
-def _upgrade(connection: Connection) -> None:
-    db.upgrade(connection)
-    if connection.execute(select(Product.id).limit(1)).first() is None:
-        connection.execute(insert(Product), first_products())
 
 
 def first_products(currency: str = "", file: Path = FILE) -> list[dict[str, Any]]:

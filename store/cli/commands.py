@@ -140,7 +140,7 @@ def delete_orders(folder: Path) -> None:
     next reset finishes the work.
     """
     try:
-        with seeding.recreated():
+        with seeding.emptied():
             for suffix in ("", *private_files.SIDE_FILES):
                 (folder / f"emulator.db{suffix}").unlink(missing_ok=True)
     except OSError as error:

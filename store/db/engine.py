@@ -137,7 +137,7 @@ def refused(error: exc.DBAPIError) -> bool:
 
 
 def _alembic() -> "Config":
-    from alembic.config import Config  # noqa: PLC0415 - as in upgrade
+    from alembic.config import Config  # noqa: PLC0415 - as in _upgrade
 
     config = Config()
     # As a package: in a path Alembic would interpret a % sign.
@@ -158,10 +158,13 @@ def needs_migration() -> bool:
 
 
 @contextmanager
-def schema_transaction() -> Iterator[Connection]:
-    """A transaction that one process at a time has, in a database that was found usable.
+def migration() -> Iterator[Connection]:
+    """A transaction of one process at a time, in which the schema is brought up to date.
 
-    Another process may have migrated it since `needs_migration`, which `upgrade` notices.
+    Another process may have done so since `needs_migration`; then it changes nothing.
+
+    Raises:
+        DatabaseUnusable, SchemaUnknown: as `needs_migration`; also where our role lacks a right.
     """
     with translate_db_errors(), engine().execution_options(writes=True).begin() as connection:
         if connection.dialect.name == "postgresql":
@@ -170,16 +173,11 @@ def schema_transaction() -> Iterator[Connection]:
             # A migration of a large table may take longer than any query of a page.
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         checks.ensure_usable(connection)
+        _upgrade(connection)
         yield connection
 
 
-def upgrade(connection: Connection) -> None:
-    """Create the schema or bring it up to date; harmless where it already is.
-
-    Raises:
-        DatabaseUnusable: our role may not change it, for instance.
-        SchemaUnknown: the schema is newer than this program.
-    """
+def _upgrade(connection: Connection) -> None:
     # Importing Alembic takes a third of a second, and most starts migrate nothing.
     from alembic import command  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415

@@ -1,20 +1,16 @@
 """A fresh demo while everything runs: no orders on either side, and the products as seeded."""
 
-from typing import Any
-
-from sqlmodel import SQLModel, col, func, insert, select
+from sqlmodel import col, func, select
 
 from store.catalog import seeding
 from store.db import engine as db
-from store.db.models import Lease, Order, Product, ShopMark
+from store.db.models import Order
 from store.demo.clients import EmulatorClient, NotApplicable, wait_until
 from store.orders import queries
 
 DELIVERY_TIMEOUT_SECONDS = 3
 SETTLE_SECONDS = 0.5  # by then, a request that was under way has created its session
 MAX_ROUNDS = 5
-# These belong to no order, and a process that holds a lease or places an order needs them.
-KEPT_TABLES = (Lease.__tablename__, ShopMark.__tablename__)
 
 
 def warning() -> str:
@@ -30,9 +26,8 @@ def warning() -> str:
 def reset_demo(stripe: EmulatorClient) -> None:
     """Empty both sides while nothing can write to ours; repeat where something came between.
 
-    Rows are deleted in one transaction and no table is dropped, so the other processes go on
-    working on an empty shop. If the process dies before the commit, our rows are still there, and
-    the next reset finishes it. Of two resets at once, the second waits for the first.
+    If the process dies before the commit, our rows are still there, and the next reset finishes it.
+    Of two resets at once, the second waits for the first.
 
     A buyer's request that had read an order before may create its session afterwards. Such a
     session has no order, so both sides are emptied again.
@@ -41,27 +36,13 @@ def reset_demo(stripe: EmulatorClient) -> None:
         EmulatorUnreachable, SettingsError, DatabaseUnavailable: nothing was deleted.
         NotApplicable: buyers kept ordering.
     """
-    products = seeding.first_products()
     wait_until(lambda: not is_delivering(stripe), DELIVERY_TIMEOUT_SECONDS)
     for _ in range(MAX_ROUNDS):
-        _empty_both(stripe, products)
+        with seeding.emptied():
+            stripe.control("POST", "reset")
         if not wait_until(lambda: _has_orphaned_session(stripe), SETTLE_SECONDS):
             return
     raise NotApplicable("Buyers kept ordering meanwhile. Press Fresh demo again.")
-
-
-def _empty_both(stripe: EmulatorClient, products: list[dict[str, Any]]) -> None:
-    with db.unit_of_work() as session:
-        connection = session.connection()
-        # Wait for running writers and block new ones, so that no new row refers to a deleted one:
-        # orders first and events second, as all writers lock. SQLite has one writer anyway.
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("LOCK TABLE orders, stripe_events IN EXCLUSIVE MODE")
-        for table in reversed(SQLModel.metadata.sorted_tables):
-            if table.name not in KEPT_TABLES:
-                connection.execute(table.delete())
-        connection.execute(insert(Product), products)
-        stripe.control("POST", "reset")
 
 
 def _has_orphaned_session(stripe: EmulatorClient) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import event, text
 from sqlmodel import SQLModel, col, select
 
 from store.backoffice import actions
+from store.catalog import seeding
 from store.core import clock, settings
 from store.core.errors import EventMalformed, OrderNotFound, StoreError
 from store.db import engine as db
@@ -563,7 +564,7 @@ def test_an_order_that_is_gone_since_it_was_read_is_not_found(
     def forgotten_first() -> Iterator[Any]:
         with begin() as session:
             for table in reversed(SQLModel.metadata.sorted_tables):
-                if table.name not in reset.KEPT_TABLES:
+                if table.name not in seeding.KEPT_TABLES:
                     session.connection().execute(table.delete())
         with begin() as session:
             yield session
