@@ -96,11 +96,9 @@ def preload(libraries: Sequence[str]) -> list[str]:
     """Import the libraries, wait for `release`, take its environment and return its arguments."""
     for name in libraries:
         importlib.import_module(name)
-    line = b""
-    while not line.endswith(b"\n"):
-        if not (chunk := os.read(0, 65536)):
-            raise SystemExit
-        line += chunk
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):
+        raise SystemExit
     arguments, environment = json.loads(line)
     os.environ.update(environment)
     return list(arguments)

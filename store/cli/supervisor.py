@@ -179,7 +179,7 @@ async def run_once(program: Program, log: Log) -> tuple[int, bool]:
     finally:
         if pid_file:
             pid_file.unlink(missing_ok=True)
-        await end(process, ended, GRACE_SECONDS)
+        await end(process, ended)
         if process.stdin:
             process.stdin.close()
         await asyncio.wait([printing], timeout=1)
@@ -209,15 +209,15 @@ def print_lines(name: str, process: Process, log: Log) -> None:
             log.line(name, line.removesuffix(b"\n"))
 
 
-async def end(process: Process, ended: asyncio.Future[int], grace_seconds: float) -> None:
-    """Ask the process to end; kill it after `grace_seconds`, or when this wait is cancelled.
+async def end(process: Process, ended: asyncio.Future[int]) -> None:
+    """Ask the process to end; kill it after `GRACE_SECONDS`, or when this wait is cancelled.
 
     Also kills everything it has started, even if it died by itself: an orphan would keep the port.
     """
     try:
         if not ended.done():
             process.send_signal(GENTLE_END)
-            await asyncio.wait([ended], timeout=grace_seconds)
+            await asyncio.wait([ended], timeout=GRACE_SECONDS)
     finally:
         kill_group(process)
         if not ended.done():

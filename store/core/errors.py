@@ -194,13 +194,15 @@ class StripeError(StoreError):
     """`call` describes the request and the answer, if any: status, ids, milliseconds, as JSON.
 
     `code` is Stripe's error code (`charge_already_refunded`), `param` the parameter concerned
-    (`expires_at`); both may be empty.
+    (`expires_at`); both may be empty. `replayed`: Stripe repeats what it stored when the
+    idempotency key was first used.
     """
 
     sentence = "Stripe could not do this. You have not been charged."
     operator_sentence = "Stripe could not do this."
     status = HTTPStatus.BAD_GATEWAY
     call = code = param = ""
+    replayed = False
 
     @property
     def request_id(self) -> str | None:
@@ -217,11 +219,7 @@ class StripeUnreachable(StripeError):
 
 
 class StripeUncertain(StripeUnreachable):
-    """`replayed`: Stripe repeats a failure stored for this idempotency key; it cannot succeed."""
-
-    def __init__(self, *, replayed: bool = False, for_operator: str = "") -> None:
-        super().__init__(for_operator=for_operator)
-        self.replayed = replayed
+    """If it was `replayed`, the same idempotency key cannot succeed."""
 
 
 class StripeBusy(StripeError):

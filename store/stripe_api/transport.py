@@ -162,20 +162,21 @@ ERROR_MAP: tuple[tuple[type[stripe.StripeError], int | None, type[errors.StripeE
     (stripe.InvalidRequestError, None, errors.StripeRefused),
     (stripe.IdempotencyError, None, errors.StripeRefused),
     (stripe.CardError, None, errors.StripeRefused),
+    (stripe.StripeError, None, errors.StripeUncertain),
 )
 
 
 def to_store_error(error: stripe.StripeError) -> errors.StripeError:
     """The store's error for one of the SDK's."""
-    for kind, http_status, store_error in ERROR_MAP:
-        if isinstance(error, kind) and http_status in (None, error.http_status):
-            mapped = store_error(for_operator=_cause(error))
-            mapped.code = _identifier(error.code)
-            mapped.param = _identifier(getattr(error, "param", None))
-            return mapped
-    return errors.StripeUncertain(
-        replayed=_is_replayed(error.headers or {}), for_operator=_cause(error)
+    mapped = next(
+        store_error(for_operator=_cause(error))
+        for kind, http_status, store_error in ERROR_MAP
+        if isinstance(error, kind) and http_status in (None, error.http_status)
     )
+    mapped.code = _identifier(error.code)
+    mapped.param = _identifier(getattr(error, "param", None))
+    mapped.replayed = _is_replayed(error.headers or {})
+    return mapped
 
 
 def _cause(error: stripe.StripeError) -> str:
