@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from store.core.settings import Settings
-from tests.support.preloaded_python import preloaded_python
+from tests.support.preloaded_python import CAN_FORK, COMMAND_LIBRARIES, preloaded_python
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE_PYTHON = Path(sys.base_prefix, "bin/python3" if os.name != "nt" else "python.exe")
@@ -32,8 +32,8 @@ def store(
 ) -> subprocess.CompletedProcess[str]:
     """What `python -m store words…` says, and how it ends."""
     usual = (python, cwd) == (sys.executable, ROOT) and environment.keys() <= SETTINGS
-    if usual and sys.platform == "linux":  # elsewhere a fork may not use loaded libraries
-        started = preloaded_python(ROOT, tuple(clean().items()))
+    if usual and CAN_FORK:
+        started = preloaded_python(COMMAND_LIBRARIES, tuple(clean().items()))
         return started.run("store", words, clean(**environment), LONGEST_SECONDS)
     return subprocess.run(
         [python, "-m", "store", *words],

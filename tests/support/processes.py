@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
+from typing import IO
 from urllib.parse import urlsplit
 
 import httpx
@@ -34,8 +35,15 @@ from store.stripe_api import transport
 from store.web import buyer_cookie
 from store.web.buyer_cookie import cookie_name
 from tests.support import loopback
+from tests.support.command_line import clean
 from tests.support.counting import Payment, count, judge
 from tests.support.ports import FLAGS, free_port
+from tests.support.preloaded_python import (
+    CAN_FORK,
+    SERVER_LIBRARIES,
+    ForkedProcess,
+    preloaded_python,
+)
 from tests.support.waiting import wait_until
 
 START_SECONDS = 120
@@ -60,22 +68,38 @@ class Process:
     health: str
     environment: dict[str, str]
     log: Path
-    running: subprocess.Popen[bytes] | None = None
+    running: subprocess.Popen[bytes] | ForkedProcess | None = None
     kills: int = 0
+    _input: IO[bytes] | None = None
 
     def start(self) -> "Process":
         assert self.running is None
+        environment = {**self.environment, **self.program.environment}
+        if CAN_FORK:
+            self.running = self._fork(environment)
+            return self
         with self.log.open("ab") as log:
             self.running = subprocess.Popen(
                 self.program.command,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                env={**self.environment, **self.program.environment},
+                env=environment,
                 cwd=ROOT,
                 **OWN_GROUP,
             )
+        self._input = self.running.stdin
         return self
+
+    def _fork(self, environment: dict[str, str]) -> ForkedProcess:
+        """The same, without waiting for its libraries to be loaded once more."""
+        _python, _option, module, *words = self.program.command
+        pipe = self.log.with_suffix(".stdin")
+        if not pipe.exists():
+            os.mkfifo(pipe)
+        self._input = os.fdopen(os.open(pipe, os.O_RDWR), "wb", buffering=0)
+        python = preloaded_python(SERVER_LIBRARIES, tuple(clean().items()))
+        return python.start(module, words, environment, [str(pipe), *[str(self.log)] * 2])
 
     def listens(self) -> bool:
         """True if it listens on its port, whether or not it can answer."""
@@ -102,10 +126,10 @@ class Process:
     def end(self) -> None:
         """The same, when all is over and nobody counts."""
         assert self.running is not None
-        assert self.running.stdin is not None
+        assert self._input is not None
         self.running.kill()
         self.running.wait()
-        self.running.stdin.close()
+        self._input.close()
         self.running = None
 
     @contextmanager

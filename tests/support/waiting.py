@@ -9,13 +9,14 @@ import httpx
 
 from tests.support import loopback
 from tests.support.ports import is_listening
+from tests.support.preloaded_python import ForkedProcess
 
 
 def wait_until(
     holds: Callable[[], object],
     seconds: float = 60,
     *,
-    process: subprocess.Popen[Any] | None = None,
+    process: subprocess.Popen[Any] | ForkedProcess | None = None,
     said: Callable[[], str] = str,
     pause_seconds: float = 0.02,
 ) -> None:
