@@ -21,35 +21,28 @@ DEVELOPMENT = ["requirements.txt", "requirements-dev.txt"]
 
 
 class Command(NamedTuple):
+    """What `--help` says of a command, and the module of the function with the command's name."""
+
     summary: str
-    function: str
+    module: str = "commands"
     requirements: list[str] = RUNTIME
     passes_on: str = ""  # what unknown arguments are, for a command that passes them on
 
 
+PYTEST = "pytest arguments: then only pytest runs, with them"
 COMMANDS = {
-    "run": Command("start the shop (the same as no command at all)", "run:run"),
-    "test": Command(
-        "formatter, linter, types and every test",
-        "dev:test",
-        DEVELOPMENT,
-        passes_on="pytest arguments: then only pytest runs, with them",
-    ),
-    "migrate": Command("bring the database schema up to date", "commands:migrate"),
-    "doctor": Command(
-        "explain what is set, reachable or wrong, and how to repair it", "doctor:doctor"
-    ),
-    "reconcile": Command("catch up with Stripe now", "commands:reconcile"),
-    "audit": Command("compare every payment at Stripe with ours", "commands:audit"),
-    "export": Command("write every order to a CSV file", "commands:export"),
-    "backup": Command("copy the database, consistent while the shop runs", "commands:backup"),
-    "prune": Command("delete old events, in small steps, while the shop runs", "commands:prune"),
-    "reset": Command("a fresh demo: delete all orders (offline only)", "commands:reset"),
+    "run": Command("start the shop (the same as no command at all)", "run"),
+    "test": Command("formatter, linter, types and every test", "dev", DEVELOPMENT, PYTEST),
+    "migrate": Command("bring the database schema up to date"),
+    "doctor": Command("explain what is set, reachable or wrong, and how to repair it", "doctor"),
+    "reconcile": Command("catch up with Stripe now"),
+    "audit": Command("compare every payment at Stripe with ours"),
+    "export": Command("write every order to a CSV file"),
+    "backup": Command("copy the database, consistent while the shop runs"),
+    "prune": Command("delete old events, in small steps, while the shop runs"),
+    "reset": Command("a fresh demo: delete all orders (offline only)"),
     "bench": Command(
-        "run the benchmarks, or the named one",
-        "dev:bench",
-        DEVELOPMENT,
-        passes_on="arguments of that benchmark",
+        "run the benchmarks, or the named one", "dev", DEVELOPMENT, "arguments of that benchmark"
     ),
 }
 
@@ -184,9 +177,8 @@ def main(words: Sequence[str]) -> int:
         if arguments.command == "bench" and arguments.name:
             arguments.name = dev.module(arguments.name)
         virtualenv.ensure_ready(command.requirements, words)
-        module, function = command.function.split(":")
-        work = getattr(importlib.import_module(f"store.cli.{module}"), function)
-        code = int(work(arguments))
+        module = importlib.import_module(f"store.cli.{command.module}")
+        code = int(getattr(module, arguments.command)(arguments))
         failures.flush()
         return code
     except StoreError as error:

@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 
 BROKEN = """
 from store.cli import main
-main.COMMANDS["migrate"] = main.Command("breaks", "commands:no_such_function")
+main.COMMANDS["migrate"] = main.Command("breaks", "run")
 raise SystemExit(main.main(["migrate"]))
 """
 

@@ -96,8 +96,8 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     """One command, in this process; its exit code and what it wrote."""
     os.environ.pop("STRIPE_API_BASE", None)  # of the command before
     asked = main.parse([*words, *port_flags(words[0])])
-    module, _, function = main.COMMANDS[asked.command].function.partition(":")
-    act = getattr(importlib.import_module(f"store.cli.{module}"), function)
+    module = importlib.import_module(f"store.cli.{main.COMMANDS[asked.command].module}")
+    act = getattr(module, asked.command)
     try:
         code = act(asked)
     except StoreError as error:  # as in `arguments.main`
