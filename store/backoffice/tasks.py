@@ -125,15 +125,13 @@ class BackgroundTasks:
         """Process everything that Stripe knows and the shop does not. Raises TaskRunning."""
         done = ReconcileResult()
 
-        def progress() -> str:
-            return f"{done.stage or 'starting'} · {done}"
-
         def work() -> str:
             reconciler.reconcile_everything(done)
             lost = [f"Order {n} could not be restored: {why}." for n, why in done.lost.items()]
             return " ".join([f"Reconciled: {done}.", *lost])
 
-        self._start(Task(RECONCILE, operator, progress), work)
+        task = Task(RECONCILE, operator, lambda: f"{done.stage or 'starting'} · {done}")
+        self._start(task, work)
 
     def compare(self, operator: str) -> None:
         """Compare every payment, refund and dispute at Stripe with ours. Raises TaskRunning."""

@@ -8,10 +8,11 @@ from sqlmodel import Session, col, select
 
 from store.core import money
 from store.db import engine as db
-from store.db.models import HistoryEntry, Order, Refund, StripeEvent
+from store.db.models import HistoryEntry, Order
 from store.demo.clients import Document, EmulatorClient
 from store.orders.status_rules import PAID, REFUND_VOID
 from store.orders.stripe_facts import order_number_of
+from store.reports import order_detail, timeline
 from store.reports.history_text import payload_of
 
 CLOCK_MARGIN_SECONDS = 60
@@ -77,18 +78,17 @@ def compare_orders(stripe: EmulatorClient, numbers: Sequence[str]) -> list[Rehea
 
 def _from_database(session: Session, order: Order) -> RehearsedOrder:
     history = session.exec(select(HistoryEntry).where(col(HistoryEntry.order_id) == order.id)).all()
-    events = session.exec(select(StripeEvent).where(StripeEvent.order_id == order.id)).all()
-    refunds = session.exec(select(Refund).where(col(Refund.order_id) == order.id)).all()
+    events = timeline.load_events(session, order.id or 0)
     return RehearsedOrder(
         number=order.number,
         status=order.status,
         currency=order.currency,
         paid_amount=order.total_amount if order.payment_status in PAID else 0,
         refunded_amount=order.refunded_amount,
-        refund_count=len(refunds),
+        refund_count=len(order_detail.refunds_of(session, order)),
         paid_sources=[row.source for row in history if PAID_CHANGE in payload_of(row)["changes"]],
-        deliveries=sum(event.deliveries for event in events),
-        effects=sum(event.outcome == "applied" and event.deliveries > 0 for event in events),
+        deliveries=events.deliveries,
+        effects=events.deliveries - events.ignored,
     )
 
 

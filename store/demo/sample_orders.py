@@ -16,16 +16,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlmodel import Session, col, or_, select
+from sqlmodel import Session, col, select
 
 from store.core import clock
 from store.db import engine as db
-from store.db.models import Dispute, HistoryEntry, Order, OrderCheck, Refund, StripeEvent
+from store.db.models import Dispute, HistoryEntry, Order, Refund
 from store.demo.clients import wait_until
 from store.demo.context import ScenarioContext
 from store.demo.reset import is_delivering
 from store.orders import checkout, history, refunds
 from store.reconciliation import reconciler
+from store.reports import timeline
 
 DECLINED_CARD = "4000000000000002"
 WEBHOOK_SECONDS = 5
@@ -216,9 +217,8 @@ def _shift_order(session: Session, order: Order, shift: timedelta) -> None:
 
 
 def _rows(session: Session, order: Order) -> list[Any]:
-    rows: list[Any] = [order]
-    for model in (HistoryEntry, Refund, Dispute, StripeEvent):
+    order_events = timeline.load_events(session, order.id or 0)
+    rows: list[Any] = [order, *order_events.events, *order_events.repeats]
+    for model in (HistoryEntry, Refund, Dispute):
         rows += session.exec(select(model).where(col(model.order_id) == order.id))
-    events = [row.id for row in rows if isinstance(row, StripeEvent)]
-    checks = or_(col(OrderCheck.order_id) == order.id, col(OrderCheck.event_id).in_(events))
-    return [*rows, *session.exec(select(OrderCheck).where(checks))]
+    return rows
