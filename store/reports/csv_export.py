@@ -31,28 +31,17 @@ def write_csv(session: Session, path: Path) -> int:
     """
     count = 0
     db.copy_pages(session)
+    query = select(Order).order_by(col(Order.id)).options(queries.WITHOUT_PARAMETERS)
+    orders = session.exec(query, execution_options={"yield_per": BATCH})
     with (
         private_files.written_whole(path) as draft,
         draft.open("w", newline="", encoding="utf-8") as file,
     ):
         file.write(BYTE_ORDER_MARK + to_csv([COLUMNS]))
-        for rows, items in every_order(session):
+        for rows in orders.partitions():
             count += len(rows)
-            file.write(csv_rows(rows, items))
+            file.write(csv_rows(rows, order_view.items_of(session, rows)))
     return count
-
-
-def every_order(session: Session) -> Iterator[Batch]:
-    """All orders with their items, oldest first, in batches that the session then forgets."""
-    after = 0
-    while True:
-        query = select(Order).where(col(Order.id) > after).order_by(col(Order.id)).limit(BATCH)
-        rows = session.exec(query.options(queries.WITHOUT_PARAMETERS)).all()
-        if not rows:
-            return
-        after = rows[-1].id or 0
-        yield rows, order_view.items_of(session, rows)
-        session.expunge_all()
 
 
 def csv_stream(batches: Iterable[Batch]) -> Iterator[str]:
