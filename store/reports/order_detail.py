@@ -4,13 +4,12 @@ The timeline also as text for people and as JSON for programs, both cached: a pa
 itself offers them again and again.
 """
 
-import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
 from functools import lru_cache
 
+import orjson
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
@@ -128,34 +127,30 @@ def timeline_text(detail: OrderDetail) -> str:
 def timeline_json(detail: OrderDetail) -> str:
     """The same with all evidence; amounts in minor units, times in UTC."""
     order = detail.order
-    return json.dumps(
-        {
-            "order": {
-                "number": order.number,
-                "status": order.status,
-                "currency": order.currency,
-                "total_amount": order.total_amount,
-                "refunded_amount": order.refunded_amount,
-                "checkout_session": order.checkout_session_id,
-                "payment_intent": order.payment_intent_id,
-                "items": order.items,
-                "refunds": order.refunds,
-                "disputes": order.disputes,
-            },
-            "charges": detail.charges,
-            "timeline": [
-                {
-                    "at": entry.at,
-                    "source": entry.source,
-                    "title": entry.title,
-                    "effect": entry.effect,
-                    "late_seconds": entry.late.total_seconds() if entry.late else None,
-                    "evidence": dict(entry.evidence),
-                }
-                for entry in detail.entries
-            ],
+    document = {
+        "order": {
+            "number": order.number,
+            "status": order.status,
+            "currency": order.currency,
+            "total_amount": order.total_amount,
+            "refunded_amount": order.refunded_amount,
+            "checkout_session": order.checkout_session_id,
+            "payment_intent": order.payment_intent_id,
+            "items": order.items,
+            "refunds": order.refunds,
+            "disputes": order.disputes,
         },
-        default=lambda value: value.isoformat() if isinstance(value, datetime) else asdict(value),
-        ensure_ascii=False,
-        indent=2,
-    )
+        "charges": detail.charges,
+        "timeline": [
+            {
+                "at": entry.at,
+                "source": entry.source,
+                "title": entry.title,
+                "effect": entry.effect,
+                "late_seconds": entry.late.total_seconds() if entry.late else None,
+                "evidence": dict(entry.evidence),
+            }
+            for entry in detail.entries
+        ],
+    }
+    return orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()
