@@ -52,7 +52,7 @@ CANCELING = "canceling"  # the number of the order whose cancel dialog is open
 REDIRECTING = "redirecting"  # the number of the order whose Checkout is being opened
 UNCONFIRMED = "unconfirmed"  # the number of an order about which Stripe did not answer
 OLDER_PAGES = "older_pages"  # how many pages of older orders are shown
-MESSAGES, DIALOGS = (NOTICE, TOAST, PROMPT), (PROMPT, CANCELING)
+MESSAGES = (NOTICE, TOAST, PROMPT)
 
 
 class Visit(NamedTuple):
@@ -122,8 +122,7 @@ def clear(*keys: str) -> None:
         st.session_state.pop(key, None)
 
 
-def close_dialogs() -> None:
-    clear(*DIALOGS)
+close_dialogs = partial(clear, PROMPT, CANCELING)
 
 
 def dismiss_button() -> None:

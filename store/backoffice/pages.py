@@ -14,11 +14,10 @@ from store.backoffice import (
     pages_webhooks,
 )
 from store.backoffice.pages_common import put, require_operator, show_message
-from store.backoffice.sign_in import ADDRESSES, PAGE_STYLE
+from store.backoffice.sign_in import ADDRESSES
 from store.backoffice.state import BACK_OFFICE
 from store.core import shop_profile
 from store.core.errors import StoreError
-from store.web import rendering
 
 HEALTH_SECONDS = 5.0  # how often the health line is refreshed
 
@@ -51,7 +50,6 @@ def address_of(title: str) -> str:
 def show(current: str, pages: Mapping[str, StreamlitPage]) -> None:
     """One section for an operator who is signed in; an error is one sentence on the page."""
     operator = require_operator()
-    st.html(rendering.element(PAGE_STYLE))
     with st.container(key="backoffice-head", horizontal=True, vertical_alignment="center"):
         with st.container(key="sections", horizontal=True, width="content"):
             for title, page in pages.items():

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, Literal, ParamSpec
-from urllib.parse import quote
 
 import streamlit as st
 
 from store.backoffice import auth
-from store.backoffice.sign_in import ADDRESSES
+from store.backoffice.sign_in import ADDRESSES, with_parameters
 from store.backoffice.state import BACK_OFFICE
 from store.core.errors import StoreError
 from store.web import buyer_cookie, rendering
@@ -87,7 +86,7 @@ def show_message() -> None:
 
 
 def link_to_order(order_number: str) -> str:
-    return f"{ADDRESSES['orders']}?order={quote(order_number, safe='')}"
+    return with_parameters(ADDRESSES["orders"], {"order": order_number})
 
 
 def order_column() -> Any:

@@ -1,6 +1,5 @@
 """Webhooks: the events that arrived, what became of each, and one event in detail."""
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -92,7 +91,7 @@ def filters() -> EventFilter:
 def event_table(events: Sequence[EventRow]) -> None:
     """The events; the selected one is named in the address, so that it survives a reload."""
     ids = [row.event.id for row in events]
-    key = f"events_{hashlib.sha256(' '.join(ids).encode()).hexdigest()[:16]}"
+    key = f"events_{hash(tuple(ids))}"  # of this process, as the session is
     selected = st.query_params.get(EVENT)
     rows = [
         {
