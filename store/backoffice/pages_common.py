@@ -38,9 +38,6 @@ def require_operator() -> auth.OperatorSession:
         st.stop()
 
 
-OPERATOR_ACTIONS: "dict[str, OperatorAction[Any]]" = {}
-
-
 @dataclass
 class OperatorAction(Generic[P]):
     """A change that an operator makes. It checks the session at the moment it is called.
@@ -64,12 +61,6 @@ class OperatorAction(Generic[P]):
         result = self.act(current_operator().name, *args, **kwargs)
         BACK_OFFICE.health.expire()
         return result
-
-
-def operator_action(act: Callable[Concatenate[str, P], str]) -> OperatorAction[P]:
-    action = OperatorAction(act)
-    OPERATOR_ACTIONS[f"{act.__module__}.{act.__name__}"] = action
-    return action
 
 
 def show_next(text: str, tone: Tone = "good") -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from store.backoffice import actions, pages_refunds
-from store.backoffice.pages_common import operator_action, put, reader
+from store.backoffice.pages_common import OperatorAction, put, reader
 from store.core.order_status import PAYABLE_CHECKOUT
 from store.db import engine as db
 from store.db.models import Order
@@ -22,9 +22,9 @@ COUNTED = 10_000  # orders; counting more of them would take longer than reading
 FIELDS = ("q", "status", "from", "until")  # of the filter; also the names in the address
 FILTER = "orders_filter"  # their values, while an order is open
 
-check_with_stripe = operator_action(actions.refresh_order)
-cancel = operator_action(actions.cancel)
-add_note = operator_action(actions.add_note)
+check_with_stripe = OperatorAction(actions.refresh_order)
+cancel = OperatorAction(actions.cancel)
+add_note = OperatorAction(actions.add_note)
 
 
 def render() -> None:

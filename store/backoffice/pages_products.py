@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from store.backoffice import actions
-from store.backoffice.pages_common import operator_action, reader, show_next
+from store.backoffice.pages_common import OperatorAction, reader, show_next
 from store.catalog import images, product_editor
 from store.catalog.product_editor import ProductForm, ProductRefused
 from store.core import money, settings
@@ -24,9 +24,9 @@ OPEN_FORM = "product_form"
 NAME, PRICE, DESCRIPTION = "product_name", "product_price", "product_description"
 ON_SALE, IMAGE = "product_on_sale", "product_image"
 
-save_product = operator_action(actions.save_product)
-set_active = operator_action(actions.set_active)
-move = operator_action(actions.move_product)
+save_product = OperatorAction(actions.save_product)
+set_active = OperatorAction(actions.set_active)
+move = OperatorAction(actions.move_product)
 
 
 class OpenForm(NamedTuple):

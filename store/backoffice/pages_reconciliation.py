@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from store.backoffice.pages_common import (
+    OperatorAction,
     link_to_order,
-    operator_action,
     order_column,
     reader,
     require_operator,
@@ -31,13 +31,13 @@ ABOUT = {
 }
 
 
-@operator_action
+@OperatorAction
 def reconcile_now(operator: str) -> str:
     BACK_OFFICE.tasks.reconcile(operator)
     return "Reconciling has begun."
 
 
-@operator_action
+@OperatorAction
 def compare_now(operator: str) -> str:
     BACK_OFFICE.tasks.compare(operator)
     return "Comparing with Stripe has begun."

@@ -3,14 +3,14 @@
 import streamlit as st
 
 from store.backoffice import actions
-from store.backoffice.pages_common import operator_action, put, reader, require_operator, show_next
+from store.backoffice.pages_common import OperatorAction, put, reader, require_operator, show_next
 from store.core import money
 from store.core.errors import StoreError
 from store.db.models import Order, Refund
 from store.web.rendering import literal
 
-retry = operator_action(actions.retry_refund)
-call_off = operator_action(actions.call_off_refund)
+retry = OperatorAction(actions.retry_refund)
+call_off = OperatorAction(actions.call_off_refund)
 REASONS = ("Requested by the buyer", "Damaged or missing", "Duplicate order", "Fraudulent")
 
 
@@ -48,7 +48,7 @@ def ask_for_refund(order: Order, left_amount: int, key: str) -> None:
     st.rerun()
 
 
-@operator_action
+@OperatorAction
 def refund(operator: str, order: Order, written: str, left: int, key: str, reason: str) -> str:
     amount = actions.refund_amount(written, order.currency, left, reader().language)
     return actions.refund(operator, order.number, amount, key=key, shown_left=left, reason=reason)

@@ -10,7 +10,7 @@ import orjson
 import streamlit as st
 
 from store.backoffice import actions
-from store.backoffice.pages_common import link_to_order, operator_action, order_column, put, reader
+from store.backoffice.pages_common import OperatorAction, link_to_order, order_column, put, reader
 from store.core.errors import StoreError, StripeNotFound
 from store.db import engine as db
 from store.orders import stripe_facts
@@ -38,7 +38,7 @@ GONE = (
 
 Payload = tuple[Any, str]  # an event as Stripe has it, or None and why it cannot be shown
 
-fetch_again = operator_action(actions.refetch_event)
+fetch_again = OperatorAction(actions.refetch_event)
 
 
 def render() -> None:

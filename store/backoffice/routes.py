@@ -1,6 +1,6 @@
 """The back office over HTTP: its pages for operators, signing in and out, orders as CSV, images.
 
-Whatever an operator changes goes through `pages_common.operator_action`.
+Whatever an operator changes goes through `pages_common.OperatorAction`.
 """
 
 import re

@@ -30,10 +30,7 @@ from store.backoffice import (
     sign_in,
     tasks,
 )
-from store.backoffice.pages_common import (
-    OPERATOR_ACTIONS,
-    OperatorAction,
-)
+from store.backoffice.pages_common import OperatorAction
 from store.backoffice.state import BACK_OFFICE
 from store.catalog import images
 from store.core import clock, errors, secret_files, settings
@@ -838,23 +835,29 @@ def click(at: AppTest, label: str) -> None:
 # --- every action asks for the session -----------------------------------------------------------
 
 
+PAGES = {file.stem: file for file in Path(pages_common.__file__).parent.glob("pages*.py")}
+
+
 def test_no_action_runs_without_a_session(visit: Callable[..., AppTest]) -> None:
-    """Pages register their actions when they are imported, so this knows of every one."""
+    """Actions are at the top of their page's module, so this knows of every one."""
     visit("forged")
+    modules = [vars(importlib.import_module(f"store.backoffice.{page}")) for page in PAGES]
+    values = [value for module in modules for value in module.values()]
+    actions = [value for value in values if isinstance(value, OperatorAction)]
 
     def never(*_args: object) -> str:
         raise AssertionError("done without a session")
 
-    assert len(OPERATOR_ACTIONS) >= 12
-    for action in OPERATOR_ACTIONS.values():
+    assert len(actions) >= 12
+    for action in actions:
         with pytest.raises(auth.NotSignedIn):
             replace(action, act=never).run()
 
 
 def test_pages_change_things_through_registered_actions_only() -> None:
     """A widget's callback is an action, calls one, or moves about in the page."""
-    for file in Path(pages_common.__file__).parent.glob("pages*.py"):
-        module = vars(importlib.import_module(f"store.backoffice.{file.stem}"))
+    for page, file in PAGES.items():
+        module = vars(importlib.import_module(f"store.backoffice.{page}"))
         for function in ast.parse(file.read_text("utf-8")).body:
             if not isinstance(function, ast.FunctionDef):
                 continue
