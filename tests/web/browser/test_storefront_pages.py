@@ -132,8 +132,11 @@ def test_an_open_page_shows_the_payment_and_then_stops_refreshing(
     pay.goto(page.url)
     frames: list[str | bytes] = []
 
+    def record(frame: str | bytes) -> None:  # Playwright sets attributes of a listener
+        frames.append(frame)
+
     def listen(line: WebSocket) -> None:
-        line.on("framereceived", frames.append)
+        line.on("framereceived", record)
 
     page.on("websocket", listen)
     page.goto("/")
