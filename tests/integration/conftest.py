@@ -22,6 +22,7 @@ from tests.support.databases import (  # noqa: F401 - fixtures
     new_postgres_database,
     postgres,
     postgres_template,
+    share_statements,
     sqlite_template,
 )
 from tests.support.emulator import EmulatorServer
@@ -59,6 +60,7 @@ def settled(
     monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0.02)
     monkeypatch.setattr(stripe.HTTPClient, "MAX_DELAY", 0.1)
     settings.current.cache_clear()
+    share_statements(db.engine())
     yield
     # Before the database is emptied for the next test, or a last delivery would come in between.
     _stripe.emulator.dispatcher.wait_until_idle()

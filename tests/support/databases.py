@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Dialect, Engine, create_engine, make_url, text
 from sqlmodel import SQLModel, select
 
 from store.catalog import seeding
@@ -95,6 +95,24 @@ def postgres(_postgres_server: Postgres) -> str:
 def new_postgres_database(_postgres_server: Postgres) -> Callable[[], str]:
     """Creates an empty database and returns its URL."""
     return _postgres_server.new_database
+
+
+FIRST_DIALECTS: dict[str, Dialect] = {}
+COMPILED: dict[Any, Any] = {}
+
+
+def share_statements(engine: Engine) -> None:
+    """Let an engine use what earlier engines of its kind have compiled.
+
+    Each test has a database, and so an engine, of its own; compiling every statement anew took an
+    eighth of the processor time of a test. A compiled statement belongs to its dialect.
+    """
+    first = FIRST_DIALECTS.get(engine.dialect.name)
+    if first is None or first.server_version_info is None:  # it has never connected
+        FIRST_DIALECTS[engine.dialect.name] = engine.dialect
+    else:
+        engine.dialect = first
+    engine.update_execution_options(compiled_cache=COMPILED)
 
 
 @contextmanager
