@@ -152,14 +152,10 @@ def _restore(number: str, sessions: Sequence[Document]) -> bool:
             order = _order(number, own)
             session.add(order)
             session.flush()
-            items = [
-                {
-                    "order_id": order.id,
-                    "product_id": _product(session, line, order.currency).id,
-                    **asdict(line),
-                }
-                for line in lines
-            ]
+            items = []
+            for line in lines:
+                product = _product(session, line, order.currency)
+                items.append({"order_id": order.id, "product_id": product.id} | asdict(line))
             bulk.insert(session, OrderItem, items)
             history.log(session, order, "reconciler", history.Action.RESTORED, {"text": SEEN})
             transitions.apply_facts(session, facts, source="reconciler")
