@@ -55,7 +55,7 @@ def metrics(figures: SalesReport, days: int) -> None:
         metric("Average order", average, figures, "average_amount")
         rate = reader().percent(now.refund_rate, 1) if now.orders else "–"
         metric("Refund rate", rate, figures, "refund_rate")
-    st.html(rendering.element(SPARKLINES), unsafe_allow_javascript=True)
+    st.html(rendering.script(SPARKLINES), unsafe_allow_javascript=True)
     st.caption(rendering.literal(explanation(figures, days)))
 
 

@@ -107,8 +107,8 @@ def backoffice_page(page: str) -> Callable[[Request], Response]:
             return RedirectResponse(with_parameters(path, query), 303, headers=NO_STORE)
         if is_operator(request):
             headers = {**NO_STORE, "Content-Security-Policy": "frame-ancestors 'none'"}
-            html = rendering.render("first_page", "page") + rendering.element(PAGE_STYLE)
-            return index_page.render(request, headers, preloaded_html=html)
+            html = rendering.render("first_page", "page")
+            return index_page.render(request, headers, html, PAGE_STYLE)
         if request.headers.get("sec-fetch-site") == "cross-site":
             return HTMLResponse(OPEN_AGAIN, headers=responses.PLAIN_HEADERS)
         return RedirectResponse(with_parameters(SIGN_IN, query, page), 303, headers=NO_STORE)

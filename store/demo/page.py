@@ -16,7 +16,6 @@ from store.demo.clients import EmulatorClient, WebhookClient
 from store.demo.runner import Rehearsal
 from store.demo.script import STEPS
 from store.web import rendering
-from store.web.index_page import STATIC
 
 REFRESH_SECONDS = 0.5
 MayRehearse = Callable[[], bool]
@@ -26,7 +25,6 @@ render = partial(rendering.render, "rehearsal")
 def show(buyer: str, store_url: str, may_rehearse: MayRehearse) -> None:
     """The page of one visitor; `may_rehearse` is called again by each click."""
     rehearsal = runner.REHEARSALS.of(buyer)
-    st.html(rendering.element(STATIC / "rehearsal.css"))
     if not may_rehearse():
         st.html(render("not_allowed"))
         return

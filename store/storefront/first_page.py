@@ -20,7 +20,6 @@ from store.storefront import prefetch
 from store.storefront.prefetch import Prefetcher
 from store.web import formatting, rendering
 from store.web.buyer_cookie import buyer_of
-from store.web.index_page import STATIC
 
 WAIT_SECONDS = 0.3  # how long the page is delayed for the products, or for Stripe's answer
 
@@ -50,10 +49,7 @@ def body(request: Request) -> str:
     try:
         if request.url.path == "/":
             return shop(request)
-        page: str = early_result(request) or rendering.render("first_page", "page")
-        if request.url.path == "/rehearsal":  # where larger type would move the masthead
-            page += rendering.element(STATIC / "rehearsal.css")
-        return page
+        return early_result(request) or rendering.render("first_page", "page")
     except errors.StoreError:
         return ""
 

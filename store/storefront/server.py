@@ -34,6 +34,7 @@ from store.web.static_files import CompressedFiles, StreamlitAssets
 log = logging.getLogger(__name__)
 
 PAGES = ("order", "rehearsal")  # beside "/"; the back office has routes of its own
+STYLES = {"/rehearsal": index_page.STATIC / "rehearsal.css"}  # beside those of every page
 ICON = "/favicon.png"  # the address in Streamlit's page
 LAZY_PREFIXES = ("/go/", "/back-office", "/images/")
 LAZY_ROUTE = "store.route"
@@ -53,15 +54,16 @@ def import_heavy_modules() -> None:
 
 def open_page(request: Request) -> Response:
     """One of our pages with its first HTML, or without it while the server is still importing."""
+    style = STYLES.get(request.url.path)
     if not request.url.query and not LOADED.is_set():
-        return index_page.render(request)
+        return index_page.render(request, style=style)
     import_heavy_modules()
     from store.storefront import checkout_redirect, first_page
 
     if url := checkout_redirect.canonical_cart_url(request):
         return RedirectResponse(url, 303)
     headers = {"Cache-Control": "no-store"} if "session_id" in request.query_params else {}
-    return index_page.render(request, headers, preloaded_html=first_page.body(request))
+    return index_page.render(request, headers, first_page.body(request), style)
 
 
 class LazyRoutes(BaseRoute):

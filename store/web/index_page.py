@@ -31,26 +31,29 @@ HEADERS = {
 
 
 def render(
-    request: Request, headers: Mapping[str, str] = {}, *, preloaded_html: str = ""
+    request: Request, headers: Mapping[str, str] = {}, html: str = "", style: Path | None = None
 ) -> HTMLResponse:
-    """Streamlit's page, with HTML to read until its scripts have loaded, and the buyer's cookie."""
-    before, after = _halves(streamlit_internals.INDEX_HTML)
-    page = HTMLResponse(f"{before}{preloaded_html}{after}", headers={**HEADERS, **headers})
+    """Streamlit's page, with `html` to read until its scripts have loaded, and the buyer's cookie.
+
+    `style` is a style sheet that not every page has.
+    """
+    before, after = _halves(streamlit_internals.INDEX_HTML, style)
+    page = HTMLResponse(f"{before}{html}{after}", headers={**HEADERS, **headers})
     set_buyer_cookie(request, page)
     return page
 
 
 @cache
-def _halves(index_html: Path) -> tuple[str, str]:
+def _halves(index_html: Path, style: Path | None) -> tuple[str, str]:
     before, after = streamlit_internals.split_page(index_html, head(), NO_SCRIPT)
     # In the body, because Streamlit appends its own styles to the head.
-    return f"{before}<style>{styles()}</style>", after
+    return f"{before}<style>{styles(style)}</style>", after
 
 
 @cache
-def styles(*more: Path) -> str:
+def styles(more: Path | None = None) -> str:
     """The style sheets of every page and `more`, without comments."""
-    text = "\n".join(file.read_text("utf-8") for file in (*STYLES, *more))
+    text = "\n".join(file.read_text("utf-8") for file in (*STYLES, more) if file)
     return re.sub(r"/\*.*?\*/\s*", "", text, flags=re.DOTALL)
 
 

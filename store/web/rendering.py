@@ -75,10 +75,9 @@ def _environment() -> Environment:
 
 
 @lru_cache
-def element(file: Path) -> Html:
-    """A style sheet or a script as an element of the page."""
-    tag = "script" if file.suffix == ".js" else "style"
-    return Html(f"<{tag}>{file.read_text('utf-8')}</{tag}>")
+def script(file: Path) -> Html:
+    """A script as an element of the page."""
+    return Html(f"<script>{file.read_text('utf-8')}</script>")
 
 
 def order_link(order_number: str) -> str:
