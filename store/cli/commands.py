@@ -229,16 +229,17 @@ def amount_of(order: MissingOrder) -> str:
 
 
 def row(entry: OrderComparison) -> tuple[str, ...]:
-    """Amounts, and disputes as one count, or as both counts where they differ."""
+    """Amounts, and the states of the disputes, or those of both sides where they differ."""
     ours, stripes = entry.ours.total, entry.stripes.total
     amounts = (
         *(ours.paid_amount, ours.refunded_amount, ours.owed_amount),
         *(stripes.paid_amount, stripes.refunded_amount),
     )
     difference = money.text(entry.difference_amount, entry.currency)
-    disputes = str(entry.ours.disputes)
+    disputes = ", ".join(sorted(entry.ours.disputes.values())) or "none"
     if entry.ours.disputes != entry.stripes.disputes:
-        disputes += f" ≠ {entry.stripes.disputes}"
+        both = (entry.ours.disputes, entry.stripes.disputes)
+        disputes = " ≠ ".join(", ".join(map(" ".join, side.items())) or "none" for side in both)
     elif not entry.agrees and not entry.difference_amount:
         difference += ", in different payments"
     prices = (money.text(amount, entry.currency) for amount in amounts)

@@ -139,6 +139,18 @@ def test_equal_sums_of_different_payments_are_a_difference(shop: Shop) -> None:
     assert "in different payments" in "\n".join(commands.table(found))
 
 
+def test_the_table_shows_the_states_of_disputes_and_both_where_they_differ(shop: Shop) -> None:
+    disputed = shop.dispute(shop.a_paid_order())
+
+    unknown_here = "\n".join(commands.table(audit.audit()))
+    shop.deliver_all()
+    known = "\n".join(commands.table(audit.audit()))
+
+    assert f"none ≠ {disputed} needs_response" in unknown_here
+    assert "needs_response" in known
+    assert not {"≠", "{", disputed} & set(known.split())
+
+
 @pytest.mark.scenario("J10")
 def test_a_paid_order_without_a_session_at_stripe_is_a_difference(shop: Shop) -> None:
     shop.a_past("paid", "expired")
