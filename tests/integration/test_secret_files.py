@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -130,21 +131,34 @@ def test_a_disk_without_hard_links_keeps_secrets_too(
     assert len(set(made)) == 1
 
 
-@pytest.mark.scenario("N7")
-def test_a_folder_whose_lock_stays_taken_is_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(secret_files, "LOCK_SECONDS", 0.1)  # what SQLite reports without locks
-
-    with (
-        sqlite3.connect(tmp_path / "secrets.lock", isolation_level=None) as other,
-        pytest.raises(SettingsError, match=r"secret in .* \(.* holds secrets\.lock, .*\)\.$"),
-    ):
+@pytest.fixture
+def no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What SQLite reports on a disk without locks: that another process holds it."""
+    monkeypatch.setattr(secret_files, "LOCK_SECONDS", 0.05)
+    with closing(sqlite3.connect(tmp_path / "secrets.lock", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        read_or_create_secret(tmp_path / "webhook_secret")
-    other.close()
+        yield
 
-    assert len(read_or_create_secret(tmp_path / "webhook_secret")) > 40
+
+@pytest.mark.scenario("N7")
+def test_a_disk_without_locks_keeps_one_secret_too(tmp_path: Path, no_locks: None) -> None:
+    path = tmp_path / "webhook_secret"
+
+    made = at_once(8, lambda _: secret_files._create_first(path, "whsec_"))
+
+    assert {read_or_create_secret(path, "whsec_")} == set(made)
+    assert len(made[0]) > 40
+    if os.name == "posix":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_an_unusable_secret_on_a_disk_without_locks_is_one_sentence(
+    tmp_path: Path, no_locks: None
+) -> None:
+    (tmp_path / "webhook_secret").write_text("short")
+
+    with pytest.raises(SettingsError, match=r"webhook_secret holds no usable secret; delete it"):
+        read_or_create_secret(tmp_path / "webhook_secret")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by a signal")
