@@ -78,19 +78,14 @@ def place(
                 lines = products.price_cart(session, cart)
                 if sum(line.amount for line in lines) != shown_amount:
                     raise PriceChanged
-                payable = payable_order(session, buyer)
-                fingerprint = cart_fingerprint(buyer, lines)
+                payable, fingerprint = payable_order(session, buyer), cart_fingerprint(buyer, lines)
                 if payable is None:
                     attempt = 1 + _attempts_so_far(session, buyer, fingerprint, again)
                     return checkout_session.create_order(
                         session, buyer, fingerprint, lines, store_url, attempt=attempt
                     ).number
-                is_same_cart = payable.cart_fingerprint == fingerprint
-                if is_same_cart and _is_wanted(payable) and checkout_session.is_in_time(payable):
+                if _is_for(fingerprint, payable, may_replace):
                     return payable.number
-                is_announced = may_replace is None or payable.number in may_replace
-                if not is_same_cart and _is_wanted(payable) and not is_announced:
-                    raise OpenOrderFound(payable.number)
         except IntegrityError:
             continue  # another tab was faster; its order exists now
         if expire_checkout_session(payable, REPLACED, "buyer").payment_status in PAID:
@@ -101,6 +96,17 @@ def place(
 def payable_order(session: Session, buyer: str) -> Order | None:
     """The only order of this buyer that may still be paid; locked."""
     return session.exec(PAYABLE_ORDER, params={"buyer": buyer}).first()
+
+
+def _is_for(fingerprint: str, payable: Order, may_replace: Collection[str] | None) -> bool:
+    """Whether a payable order can be paid for this cart; OpenOrderFound if its page is unaware."""
+    if not _is_wanted(payable):
+        return False
+    if payable.cart_fingerprint == fingerprint:
+        return checkout_session.is_in_time(payable)
+    if may_replace is not None and payable.number not in may_replace:
+        raise OpenOrderFound(payable.number)
+    return False
 
 
 def _is_wanted(order: Order) -> bool:

@@ -80,19 +80,19 @@ def create_order(
     )
     session.add(order)
     session.flush()
-    items = [
-        {
-            "order_id": order.id,
-            "product_id": line.product.id,
-            "name": line.product.name,
-            "unit_amount": line.product.unit_amount,
-            "quantity": line.quantity,
-        }
-        for line in lines
-    ]
-    bulk.insert(session, OrderItem, items)
+    bulk.insert(session, OrderItem, [_item_row(order, line) for line in lines])
     history.log(session, order, "buyer", Action.PLACED, {"attempt": attempt})
     return order
+
+
+def _item_row(order: Order, line: Line) -> bulk.Row:
+    return {
+        "order_id": order.id,
+        "product_id": line.product.id,
+        "name": line.product.name,
+        "unit_amount": line.product.unit_amount,
+        "quantity": line.quantity,
+    }
 
 
 def _key(cart_fingerprint: str, attempt: int, number: str) -> str:

@@ -78,20 +78,8 @@ def create_refund(
         existing = next((row for row in refunds if row.idempotency_key == key), None)
         if existing:
             return existing
-        left = left_amount(order, refunds)
-        if displayed_remaining is not None and displayed_remaining != left:
-            raise RefundChanged
-        wanted = left if amount is None else amount
-        is_disputed = order.status == OrderStatus.DISPUTED
-        if is_disputed or not 0 < wanted <= left or not order.payment_intent_id:
-            raise NothingToRefund
-        refund = Refund(
-            order_id=order.id,
-            payment_intent_id=order.payment_intent_id,
-            amount=wanted,
-            reason="requested_by_customer",
-            idempotency_key=key,
-        )
+        wanted = _wanted_amount(order, refunds, amount, displayed_remaining)
+        refund = _row(order, wanted, key)
         session.add(refund)
         requested = {"amount": wanted, "currency": order.currency, "operator": operator}
         history.log(session, order, "operator", Action.REFUND_REQUESTED, requested)
@@ -99,6 +87,34 @@ def create_refund(
             history.log(session, order, "operator", Action.REFUND_REASON, {"text": reason})
         session.flush()
         return refund
+
+
+def _wanted_amount(
+    order: OrderState,
+    refunds: Iterable[Refund],
+    amount: int | None,
+    displayed_remaining: int | None,
+) -> int:
+    """The amount to refund; raises as `create_refund` if it cannot be."""
+    left = left_amount(order, refunds)
+    if displayed_remaining is not None and displayed_remaining != left:
+        raise RefundChanged
+    wanted = left if amount is None else amount
+    is_disputed = order.status == OrderStatus.DISPUTED
+    if is_disputed or not 0 < wanted <= left or not order.payment_intent_id:
+        raise NothingToRefund
+    return wanted
+
+
+def _row(order: OrderState, amount: int, key: str) -> Refund:
+    assert order.payment_intent_id  # see `_wanted_amount`
+    return Refund(
+        order_id=order.id,
+        payment_intent_id=order.payment_intent_id,
+        amount=amount,
+        reason="requested_by_customer",
+        idempotency_key=key,
+    )
 
 
 def left_amount(order: Order | OrderState, refunds: Iterable[Refund]) -> int:

@@ -129,7 +129,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
         ("tests/unit/test_order_status.py::test_ranks_never_move_back",),
     ),
     "no more is refunded than is left": Mutation(
-        (Edit("refunds.create_refund", "not 0 < wanted <= left", "not 0 < wanted"),),
+        (Edit("refunds._wanted_amount", "not 0 < wanted <= left", "not 0 < wanted"),),
         (REFUNDS + "refunding_zero_or_too_much_is_refused_without_a_request",),
     ),
     "a refund's own key": Mutation(
@@ -284,7 +284,7 @@ GUARDS_REMOVED: dict[str, Mutation] = {
     "a form that gives money back says what it saw": Mutation(
         (
             Edit(
-                "refunds.create_refund",
+                "refunds._wanted_amount",
                 "displayed_remaining is not None and displayed_remaining != left",
                 "False",
             ),
