@@ -183,9 +183,11 @@ def serve(libraries: Sequence[str]) -> str:
 
 
 def reap(*_signal: Any) -> None:
+    """Collect ended forks. A signal may call this while it runs already, for the same ones."""
     for pid in list(STARTED):
-        if os.waitpid(pid, os.WNOHANG)[0]:
-            STARTED.discard(pid)
+        with suppress(ChildProcessError):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                STARTED.discard(pid)
 
 
 def answer(number: int) -> None:
