@@ -535,7 +535,8 @@ def main() -> None:
         *backoffice.pages(),
     ]
     page = st.navigation(pages, position="hidden")
-    render("masthead", home=page.title == name, **stripe_mode.mode_badge())
+    with st.container(key="masthead"):
+        render("masthead", home=page.title == name, **stripe_mode.mode_badge())
     try:
         page.run()
     except errors.DatabaseUnavailable:
