@@ -89,12 +89,12 @@ def written_whole(path: Path) -> Iterator[Path]:
         with draft.open("r+b") as file:
             os.fsync(file.fileno())
         draft.replace(path)
-        _sync_names(path.parent)
+        sync_names(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _sync_names(folder: Path) -> None:
+def sync_names(folder: Path) -> None:
     """Put the names in a folder on disk, where the system opens folders; Windows does not."""
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -26,7 +26,8 @@ def read_or_create_secret(path: Path, prefix: str = "") -> str:
     """The secret in `path`; a missing, blank, short or invalid one is generated anew.
 
     Concurrent processes get the same one: it is written under a lock, atomically, and is on disk
-    before it is returned. A process killed before the rename leaves only a temporary file.
+    before it is returned. A process killed before the rename leaves only a temporary file; on a
+    disk without locks, it may leave an empty file, which the next start names in its sentence.
 
     Raises:
         SettingsError: the file cannot be read, or not written where it has to be.
@@ -37,10 +38,11 @@ def read_or_create_secret(path: Path, prefix: str = "") -> str:
         from store.core.file_lock import acquire  # noqa: PLC0415 - few starts need SQLite so early
 
         private_files.make_folder(path.parent)
-        with ONE_THREAD, acquire(path.with_name("secrets.lock"), wait_seconds=LOCK_SECONDS):
-            return _read(path, prefix) or _create(path, prefix)
-    except TimeoutError:
-        return _read(path, prefix) or _create_first(path, prefix)
+        try:
+            with ONE_THREAD, acquire(path.with_name("secrets.lock"), wait_seconds=LOCK_SECONDS):
+                return _read(path, prefix) or _create(path, prefix)
+        except TimeoutError:
+            return _read(path, prefix) or _create_first(path, prefix)
     except OSError as error:
         raise SettingsError(f"Cannot keep a secret in {path} ({error.strerror}).") from None
 
@@ -73,6 +75,7 @@ def _create_first(path: Path, prefix: str) -> str:
             file.write(secret)
             file.flush()
             os.fsync(file.fileno())
+        private_files.sync_names(path.parent)
         return secret
     time.sleep(WRITING_SECONDS)
     if (made := _read(path, prefix)) is None:

@@ -152,6 +152,19 @@ def test_a_disk_without_locks_keeps_one_secret_too(tmp_path: Path, no_locks: Non
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_disk_without_locks_where_nothing_can_be_made_is_one_sentence(
+    tmp_path: Path, no_locks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: Any) -> int:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(secret_files, "_read", lambda *_: None)
+    monkeypatch.setattr(secret_files, "_create_first", refuse)
+
+    with pytest.raises(SettingsError, match=r"Cannot keep a secret in .* \(Permission denied\)\."):
+        read_or_create_secret(tmp_path / "webhook_secret")
+
+
 def test_an_unusable_secret_on_a_disk_without_locks_is_one_sentence(
     tmp_path: Path, no_locks: None
 ) -> None:
