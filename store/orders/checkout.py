@@ -84,7 +84,7 @@ def place(
                     return checkout_session.create_order(
                         session, buyer, fingerprint, lines, store_url, attempt=attempt
                     ).number
-                if _is_for(fingerprint, payable, may_replace):
+                if _is_reusable(payable, fingerprint, may_replace):
                     return payable.number
         except IntegrityError:
             continue  # another tab was faster; its order exists now
@@ -98,8 +98,8 @@ def payable_order(session: Session, buyer: str) -> Order | None:
     return session.exec(PAYABLE_ORDER, params={"buyer": buyer}).first()
 
 
-def _is_for(fingerprint: str, payable: Order, may_replace: Collection[str] | None) -> bool:
-    """Whether a payable order can be paid for this cart; OpenOrderFound if its page is unaware."""
+def _is_reusable(payable: Order, fingerprint: str, may_replace: Collection[str] | None) -> bool:
+    """Whether a payable order is for this cart; OpenOrderFound if it may not be replaced."""
     if not _is_wanted(payable):
         return False
     if payable.cart_fingerprint == fingerprint:

@@ -79,7 +79,7 @@ def create_refund(
         if existing:
             return existing
         wanted = _wanted_amount(order, refunds, amount, displayed_remaining)
-        refund = _row(order, wanted, key)
+        refund = _refund_row(order, wanted, key)
         session.add(refund)
         requested = {"amount": wanted, "currency": order.currency, "operator": operator}
         history.log(session, order, "operator", Action.REFUND_REQUESTED, requested)
@@ -106,7 +106,7 @@ def _wanted_amount(
     return wanted
 
 
-def _row(order: OrderState, amount: int, key: str) -> Refund:
+def _refund_row(order: OrderState, amount: int, key: str) -> Refund:
     assert order.payment_intent_id  # see `_wanted_amount`
     return Refund(
         order_id=order.id,
