@@ -72,6 +72,7 @@ def set_buyer_cookie(request: Request, response: Response) -> None:
             max_age=COOKIE_MAX_AGE,
             httponly=True,
             secure=over_https(request.scope),
+            samesite="Lax",  # type: ignore[arg-type]  # as RFC 6265 writes it
         )
 
 

@@ -35,7 +35,7 @@ def test_the_first_page_gives_the_buyer_a_private_name(browser: Browser) -> None
     cookie = browser.get("/", accept=A_PAGE).headers["set-cookie"]
 
     assert buyer_cookie.is_cookie(cookie.split(";")[0].removeprefix(f"{buyer_cookie.COOKIE_NAME}="))
-    assert {"HttpOnly", "SameSite=lax", "Path=/", "Max-Age=31536000"} <= set(cookie.split("; "))
+    assert {"HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=31536000"} <= set(cookie.split("; "))
     assert "Secure" not in cookie
 
 
