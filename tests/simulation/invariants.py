@@ -80,8 +80,8 @@ class Records:
         self._paid_means_paid()
         self._refunds_fit()
 
-    def forget(self) -> None:
-        """Hold what comes next against nothing before it: rows were taken away on purpose."""
+    def accept_deletions(self) -> None:
+        """Compare the next step with the records as they are: rows were deleted on purpose."""
         self.read(whole=True)
 
     def read(self, *, whole: bool = False) -> bool:

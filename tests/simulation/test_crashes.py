@@ -341,7 +341,7 @@ class BroughtBack(Story):
             session.exec(delete(StripeEvent).where(col(StripeEvent.order_id) == order.id))
             session.delete(order)
         self.simulated.arrived.clear()
-        self.records.forget()
+        self.records.accept_deletions()
 
     def act(self) -> None:
         reconciler.reconcile_everything()

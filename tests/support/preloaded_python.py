@@ -44,7 +44,7 @@ AS_STARTED = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 class ForkedProcess:
     """A process that another one forked, with the part of `Popen`'s interface that tests use.
 
-    Nobody but its parent gets its exit code: `returncode` is 0 once it has ended, however it did.
+    Only its parent gets its exit code: `returncode` is 0 once it has ended, however it did.
     """
 
     def __init__(self, pid: int) -> None:
@@ -158,7 +158,7 @@ def preloaded_python(libraries: str, environment: tuple[tuple[str, str], ...]) -
 
 
 STARTED = set[int]()
-"""The process ids of forks that nobody awaits."""
+"""The process ids of forks whose commands are not awaited."""
 
 
 def serve(libraries: Sequence[str]) -> str:

@@ -143,7 +143,7 @@ class Process:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """The program is stopped with its port open: whoever sends it a request waits."""
+        """The program is stopped with its port open: a request to it waits."""
         assert self.running is not None
         held = self.running
         held.send_signal(signal.SIGSTOP)
